@@ -1,0 +1,48 @@
+"""When the next cycle is due: an interval, or a cron expression in a time zone. Pure; ``daemon`` does the waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Either *interval* or *cron* (five fields, evaluated in *timezone*) is set. *jitter* spreads several instances."""
+
+    interval: timedelta | None = timedelta(minutes=15)
+    cron: str | None = None
+    timezone: str = "UTC"
+    jitter: timedelta = timedelta(seconds=30)
+
+    def next_after(self, started: datetime, now: datetime, spread: float) -> datetime:
+        """When the next cycle should start: counted from when the last one *started*, never in the past (a missed time
+        runs once, at once). *spread* in [0, 1) picks a place in the jitter and is passed in."""
+        if self.cron is not None:
+            zone = ZoneInfo(self.timezone)
+            due: datetime = next(CronSim(self.cron, started.astimezone(zone))).astimezone(UTC)
+        else:
+            due = started + (self.interval or timedelta(0))
+        return max(due, now) + self.jitter * spread
+
+    def period(self, now: datetime) -> timedelta:
+        """The longest usual time between two cycles: the interval, or the largest of the next eight gaps of a cron."""
+        if self.cron is None:
+            return self.interval or timedelta(0)
+        times = CronSim(self.cron, now.astimezone(ZoneInfo(self.timezone)))
+        moments = [next(times).astimezone(UTC) for _ in range(9)]
+        return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+
+
+def cron_problem(expression: str, timezone: str = "UTC") -> str:
+    """What is wrong with a cron expression, or nothing."""
+    try:
+        next(CronSim(expression, datetime(2026, 1, 1, tzinfo=ZoneInfo(timezone))))
+    except CronSimError as error:
+        return str(error)
+    except StopIteration:
+        return "names no date that exists"
+    return ""

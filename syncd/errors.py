@@ -1,0 +1,111 @@
+"""What can go wrong, split by whose fault it is. Each error says what happened, and what to do.
+
+``str(error)`` is one operator-readable paragraph; nothing here ever holds a secret or a token.
+The exit codes are the command line's (section 5 of the interface): the class decides, no caller guesses.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SyncdError(Exception):
+    """Anything foreseeable. *what* happened (with numbers), and what to *do* about it (may be empty)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, do: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.do}" if self.do else self.what
+
+
+class UsageError(SyncdError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class ConfigError(SyncdError):
+    """The operator's file is wrong. *problems* holds every problem found, one line each, not just the first."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, problems: tuple[str, ...] = (), do: str = "") -> None:
+        super().__init__(what, do)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join([self.what, *(f"  {problem}" for problem in self.problems), *([f"  {self.do}"] if self.do else [])])
+
+
+class Held(SyncdError):
+    """A plan is not the one that was reviewed, so nothing was done."""
+
+    exit_code = 3
+
+
+class SourceError(SyncdError):
+    """The directory or Zoom could not be read whole. Nothing may be concluded from what was read. *source* is
+    ``directory`` or ``zoom``."""
+
+    exit_code = 4
+
+    def __init__(self, source: str, what: str, do: str = "") -> None:
+        super().__init__(what, do)
+        self.source = source
+
+
+class CredentialsRefused(SourceError):
+    """The service refused our name, password, secret or token. Trying again soon may lock the account."""
+
+
+class ScopeMissing(SourceError):
+    """A scope, a role right or a permission is missing: a fault of the set-up that concerns every account, so the
+    run stops. *scope* names what to grant."""
+
+    def __init__(self, source: str, what: str, do: str = "", *, scope: str = "") -> None:
+        super().__init__(source, what, do)
+        self.scope = scope
+
+
+class LimitReached(SourceError):
+    """A service asks for a longer wait than the operator allows (``zoom.max_wait``), or a daily budget is used up.
+    *resume_at* is an RFC 3339 time where known."""
+
+    def __init__(self, source: str, what: str, do: str = "", *, resume_at: str | None = None) -> None:
+        super().__init__(source, what, do)
+        self.resume_at = resume_at
+
+
+class AnswerLost(SyncdError):
+    """A write was sent and no usable answer came back: it may or may not have happened. Look, never repeat blindly."""
+
+    exit_code = 5
+
+
+class Refused(SyncdError):
+    """Zoom refused a write on one account. *code* is Zoom's number, *kind* what it means for this account."""
+
+    exit_code = 5
+
+    def __init__(self, what: str, *, kind: str, code: int | None = None, status: int | None = None, do: str = "") -> None:
+        super().__init__(what, do)
+        self.kind = kind
+        self.code = code
+        self.status = status
+
+
+class LedgerError(SyncdError):
+    """The ledger cannot be written or does not verify. Nothing may be applied."""
+
+    exit_code = 6
+
+
+class NotLeader(SyncdError):
+    """Somebody else holds the writer lock or the lease."""
+
+    exit_code = 7

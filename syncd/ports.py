@@ -1,0 +1,122 @@
+"""What the cycle needs from outside, as Protocols. Adapters implement them; the lab and the tests have their own.
+
+Every async method may be cancelled. What each raises is part of the promise; anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from syncd.core.history import History
+from syncd.events import Event
+from syncd.model import DirectorySnapshot, Draft, Head, LedgerEntry, Person, ZoomAccount, ZoomSnapshot
+
+#: Tells observers what happened. Never raises, never blocks.
+Tell = Callable[[Event], None]
+
+#: Reads a secret anew each time it is called. Raises ConfigError when the file or variable is gone or empty.
+ReadSecret = Callable[[], str]
+
+
+class Clock(Protocol):
+    """The only source of time, sleep and randomness."""
+
+    def now(self) -> datetime:
+        """Wall clock, aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps that long (not at all when it is zero or less)."""
+
+    def random(self) -> float:
+        """Uniform in [0, 1), for jitter."""
+
+    def unique(self) -> str:
+        """A fresh identifier: 12 or more characters of a-z, 0-9."""
+
+
+class Directory(Protocol):
+    """The company directory."""
+
+    async def read(self) -> DirectorySnapshot:
+        """Everybody, whole. Raises SourceError (CredentialsRefused, ScopeMissing) on any doubt: never returns a part."""
+
+    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        """A second, independent read right before a change: whoever has this id, and whoever claims one of these address
+        keys, with memberships read afresh. Empty: nobody is there. Raises SourceError."""
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """Lines for ``syncd check``: (what was looked at, whether it is in order, the finding or the fix)."""
+
+    async def close(self) -> None:
+        """Gives connections back."""
+
+
+class Zoom(Protocol):
+    """The Zoom account."""
+
+    async def read(self) -> ZoomSnapshot:
+        """All users of the three statuses, whole, with roles (and groups when protect.groups names any). Raises SourceError,
+        also when a configured role or group does not exist."""
+
+    async def look(self, user: str) -> ZoomAccount | None:
+        """One user by id or e-mail address, or None when Zoom knows none. Raises SourceError."""
+
+    async def set_status(self, zoom_id: str, *, active: bool) -> None:
+        """Activates or deactivates. Returns when Zoom answered any 2xx. Raises Refused (this account), ScopeMissing
+        (stop), AnswerLost (look), SourceError (nothing was sent, or it was surely not carried out)."""
+
+    async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:
+        """Gives a recorded licence type back. Raises as ``set_status``; Refused kind ``no_licence`` when none is free."""
+
+    async def revoke_sessions(self, zoom_id: str) -> None:
+        """Ends the user's SSO session. Raises as ``set_status``."""
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """Lines for ``syncd check``, as ``Directory.check``."""
+
+    async def close(self) -> None:
+        """Gives connections back."""
+
+
+class Ledger(Protocol):
+    """The append-only record. No ledger, no effect."""
+
+    async def history(self) -> History:
+        """Replays what was appended since the last call and verifies that it continues the chain. A chain that does not
+        verify gives the history up to its last good entry with ``broken`` set. Raises LedgerError when it cannot be read."""
+
+    async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
+        """Appends all or nothing, durably, in order. *term* 0: a person's entry, never refused for its term. Raises
+        LedgerError (not writable, broken), NotLeader (a newer term has written)."""
+
+    async def head(self) -> Head:
+        """The end of the chain; (0, "") for an empty one."""
+
+    def writer(self, wait_seconds: float | None) -> AbstractAsyncContextManager[int]:
+        """Holds the writer lock of this ledger over processes and gives a new term. Waits that long (None: for ever), then
+        raises NotLeader."""
+
+    async def personal(self, refs: Sequence[str]) -> dict[str, dict[str, str]]:
+        """The personal data behind ``who`` references; those blanked are left out."""
+
+    async def get_state(self, key: str) -> Any:
+        """A value of the side table (cursors, budgets), or None. Never part of the chain or an export."""
+
+    async def set_state(self, key: str, value: Any) -> None:
+        """Writes a JSON value to the side table. Raises LedgerError."""
+
+    async def close(self) -> None:
+        """Gives the database back."""
+
+
+class Leadership(Protocol):
+    """Whether this process may change things."""
+
+    def leads(self) -> bool:
+        """True while nobody else may be leading. Looked at right before every write."""
