@@ -108,6 +108,7 @@ class CycleEnded:
     outcomes: Mapping[str, int]
     head_sequence: int
     head_hash: str
+    oldest_overdue: datetime | None = None    # earliest due time of a deactivation that is still not done
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Every async method may be cancelled. What each raises is part of the promise; an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -63,6 +63,10 @@ class Zoom(Protocol):
     async def read(self) -> ZoomSnapshot:
         """All users of the three statuses, whole, with roles (and groups when protect.groups names any). Raises SourceError,
         also when a configured role or group does not exist."""
+
+    async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """The account's roles and (when protect.groups names any) groups, each id -> name, without reading the users.
+        Raises SourceError as ``read``."""
 
     async def look(self, user: str) -> ZoomAccount | None:
         """One user by id or e-mail address, or None when Zoom knows none. Raises SourceError."""

@@ -64,11 +64,7 @@ class Facts:
     policy: Policy
     now: datetime
     armed: bool                               # policy-changed waits for a review (see approvals.armed)
-
-    @cached_property
-    def entitled(self) -> int:
-        """People of the directory who are entitled to a Zoom account."""
-        return sum(1 for person in self.directory.people if standing(person, self.policy, self.now) is Reason.IN_STEP)
+    entitled: int                             # people of the directory entitled to a Zoom account
 
     @cached_property
     def active_in_scope(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ have written them, and an old ledger must stay readable.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from syncd.model import (
     Approval,
     Deactivated,
+    Draft,
     Gone,
     Guard,
     Head,
@@ -115,6 +117,18 @@ class History:
             Guard.POLICY_CHANGED in approval.guards and approval.policy_digest == policy_digest and now < approval.expires_at
             for approval in self.approvals.values()
         )
+
+    def foreseen(self, drafts: Sequence[Draft], at: datetime) -> History:
+        """A history as it would be after these entries, for a dry run that may not write them. This one stays as it is."""
+        own: dict[str, Any] = {
+            name: value.copy() for name in self.__dataclass_fields__
+            if isinstance(value := getattr(self, name), dict | set | list)
+        }
+        ahead = replace(self, **own)
+        for draft in drafts:
+            ahead.apply(LedgerEntry(self.head.seq, at.isoformat(), draft.cycle, 0, draft.kind, draft.subject,
+                                    json.dumps(dict(draft.body)), "", self.head.hash))
+        return ahead
 
     # -------------------------------------------------------------------------------------------------------- the fold
 

@@ -33,6 +33,13 @@ class Addresses:
         local, at, domain = key.rpartition("@")
         return f"{local}@{self._aliases[domain]}" if at and domain in self._aliases else key
 
+    def forms(self, address: str) -> tuple[str, ...]:
+        """Every key under which a directory may hold this address, aliases of its domain included."""
+        key = self.key(address)
+        local, _, domain = key.rpartition("@")
+        aliases = (f"{local}@{old}" for old, new in sorted(self._aliases.items()) if new == domain)
+        return tuple(dict.fromkeys((key, address_key(address), *aliases)))
+
     def in_scope(self, address: str) -> bool:
         """Whether syncd is responsible for this address. A domain whose alias target is in scope is in scope."""
         domain = address.strip().rpartition("@")[2].lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -34,7 +35,7 @@ class Schedule:
             return self.interval or timedelta(0)
         times = CronSim(self.cron, now.astimezone(ZoneInfo(self.timezone)))
         moments = [next(times).astimezone(UTC) for _ in range(9)]
-        return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+        return max(after - before for before, after in pairwise(moments))
 
 
 def cron_problem(expression: str, timezone: str = "UTC") -> str:

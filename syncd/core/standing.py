@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from syncd.model import Person, Policy, Reason
+from syncd.model import DirectorySnapshot, Person, Policy, Reason
 
 #: Standings of somebody who is known to have left: one read is enough, and a grace of their own applies.
 KNOWN_LEAVERS = frozenset({Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY})
@@ -29,9 +28,9 @@ def standing(person: Person, policy: Policy, now: datetime) -> Reason:
     return Reason.IN_STEP
 
 
-def standing_of_claimants(found: Iterable[Person], policy: Policy, now: datetime) -> set[Reason]:
-    """The standings of everybody who claims an address; nobody found is ``absent_from_directory``."""
-    return {standing(person, policy, now) for person in found} or {Reason.ABSENT_FROM_DIRECTORY}
+def entitled_people(directory: DirectorySnapshot, policy: Policy, now: datetime) -> int:
+    """How many people of the directory are entitled to a Zoom account."""
+    return sum(1 for person in directory.people if standing(person, policy, now) is Reason.IN_STEP)
 
 
 def grace_of(reason: Reason, policy: Policy) -> tuple[timedelta, int]:

@@ -1,0 +1,267 @@
+"""From the bytes of a people file to rows: which line, which texts. CSV and YAML, each read strictly.
+
+Promises: every person of the file comes out, or a problem names the line. No value is guessed (YAML's ``no`` stays the
+word ``no``, ``007`` keeps its zeros), and no problem quotes a value, since it might be somebody's address.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+COLUMNS = ("id", "display_name", "addresses", "enabled", "expires_at", "groups", "department")
+OPTIONAL = frozenset({"department"})
+HEADER = ",".join(COLUMNS)
+LISTS = frozenset({"addresses", "groups"})
+
+#: A text as it stands, or the entries of a YAML list.
+Value = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person as written. A column or key that is not there is an empty text."""
+
+    line: int
+    values: Mapping[str, Value]
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong with a file: all of it counted, the first few kept in words."""
+
+    count: int = 0
+    shown: list[str] = field(default_factory=list)
+
+    SHOWN_MAX = 5
+
+    def add(self, line: int, says: str) -> None:
+        """Notes a problem at a line (from 1)."""
+        self.count += 1
+        if len(self.shown) < self.SHOWN_MAX:
+            self.shown.append(f"line {line}: {says}")
+
+    def __str__(self) -> str:
+        more = self.count - len(self.shown)
+        return "; ".join(self.shown) + (f"; and {more:,} more" if more else "")
+
+
+def is_text(content: bytes, problems: Problems) -> bool:
+    """Whether *content* is UTF-8 text, with or without a byte order mark."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        problems.add(1, "this is UTF-16; save the file as UTF-8")
+    elif (at := content.find(b"\0")) >= 0:
+        problems.add(content.count(b"\n", 0, at) + 1, "a NUL byte; save the file as UTF-8 text")
+    else:
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            problems.add(line, f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")
+    return not problems.count
+
+
+# -------------------------------------------------------------------------------------------------------------- CSV
+
+
+def csv_rows(content: bytes, problems: Problems) -> Iterator[Row]:
+    """Rows of a CSV file whose first line is a header. *content* is known to be UTF-8."""
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), strict=True)
+    header: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            problems.add(line, _csv_fault(str(error)))
+            return
+        if cells is None:
+            if header is None:
+                problems.add(1, f"no header; the first line must be {HEADER}")
+            return
+        if not cells:
+            continue                          # an empty line is nobody
+        if reader.line_num != line:
+            # A quotation mark left open swallows the next people, and may do so without any other trace.
+            problems.add(line, "a line break inside quotation marks; close the mark on the line where it opens")
+        elif header is None:
+            header = cells
+            if not _header_is_right(header, line, problems):
+                return
+        elif len(cells) != len(header):
+            problems.add(line, f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
+                               "quotation marks around a text that holds one")
+        else:
+            yield Row(line, dict(zip(header, cells, strict=True)))
+
+
+def _csv_fault(says: str) -> str:
+    if "field limit" in says:
+        return f"a text of more than {csv.field_size_limit():,} characters; is a quotation mark left open?"
+    if "end of data" in says:
+        return "a quotation mark is opened here and never closed"
+    return 'a quotation mark inside a text; write it twice ("") and put the text in quotation marks'
+
+
+def _header_is_right(header: Sequence[str], line: int, problems: Problems) -> bool:
+    before = problems.count
+    if not set(header) & set(COLUMNS):
+        problems.add(line, f"this is not the header; write {HEADER}")
+        return False
+    for name in header:
+        if name not in COLUMNS:
+            problems.add(line, f"unknown column {_named(name)}{_did_you_mean(name)}; there are {HEADER}")
+    for name in COLUMNS:
+        if header.count(name) > 1:
+            problems.add(line, f"the column {name} stands here twice")
+        if name not in header and name not in OPTIONAL:
+            problems.add(line, f"the column {name} is missing; it may be empty in every row, but must be there")
+    return problems.count == before
+
+
+def _named(name: str) -> str:
+    """A name from the file, cut, and not at all when it could be somebody's address."""
+    return "with an @ in its name" if "@" in name else repr(name if len(name) <= 40 else name[:39] + "…")
+
+
+def _did_you_mean(name: str) -> str:
+    close = difflib.get_close_matches(name.strip().lower(), COLUMNS, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+# ------------------------------------------------------------------------------------------------------------- YAML
+
+# libyaml where it is there: ten times as fast, the same events.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+def yaml_rows(content: bytes, problems: Problems) -> Iterator[Row]:
+    """Rows of a YAML file: one key, ``people``, with a list of mappings. Reads events, so no value is interpreted and
+    memory stays small."""
+    try:
+        yield from _Walk(yaml.parse(content, Loader=_LOADER), problems).people()
+    except _Stop as stop:
+        problems.add(stop.line, stop.says)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problems.add(mark.line + 1 if mark else 1, f"not YAML ({error.problem})")
+    except yaml.YAMLError:
+        problems.add(1, "not YAML: somewhere in the file is a character YAML forbids")
+
+
+class _Stop(Exception):
+    """Beyond this point the file cannot be understood."""
+
+    def __init__(self, event: yaml.Event, says: str) -> None:
+        super().__init__(says)
+        self.line = _line(event)
+        self.says = says
+
+
+class _Walk:
+    """Goes through the events of one document."""
+
+    def __init__(self, events: Iterator[yaml.Event], problems: Problems) -> None:
+        self._events = events
+        self._problems = problems
+
+    def people(self) -> Iterator[Row]:
+        self._next()                                                                    # the stream's start
+        if isinstance(event := self._next(), yaml.StreamEndEvent):
+            raise _Stop(event, "no key people; write people: with a list below it")
+        if not isinstance(event := self._next(), yaml.MappingStartEvent):
+            raise _Stop(event, "the file must have one key, people:, with a list below it")
+        seen = False
+        for name, key in self._keys():
+            if name != "people":
+                self._problems.add(_line(key), f"unknown key {_named(name)}; the only one is people")
+                self._skip(self._next())
+                continue
+            if seen:
+                raise _Stop(key, "the key people stands here a second time")
+            seen = True
+            if not isinstance(event := self._next(), yaml.SequenceStartEvent):
+                raise _Stop(event, "people must be a list; write people: [] if there really is nobody")
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                if row := self._person(event):
+                    yield row
+        if not seen:
+            raise _Stop(event, "no key people; write people: with a list below it")
+        self._next()                                                                    # the document's end
+        if not isinstance(event := self._next(), yaml.StreamEndEvent):
+            raise _Stop(event, "a second document; a people file has one")
+
+    def _person(self, start: yaml.Event) -> Row | None:
+        if not isinstance(start, yaml.MappingStartEvent):
+            self._problems.add(_line(start), f"a person must be a mapping with the keys {', '.join(COLUMNS)}")
+            self._skip(start)
+            return None
+        before = self._problems.count
+        values: dict[str, Value] = {}
+        for name, key in self._keys():
+            value = self._value(name)
+            if name not in COLUMNS:
+                self._problems.add(_line(key), f"unknown key {_named(name)}{_did_you_mean(name)}; there are {', '.join(COLUMNS)}")
+            elif name in values:
+                self._problems.add(_line(key), f"the key {name} stands here a second time")
+            elif value is not None:
+                values[name] = value
+        if self._problems.count != before:
+            return None
+        return Row(_line(start), {**dict.fromkeys(COLUMNS, ""), **values})
+
+    def _keys(self) -> Iterator[tuple[str, yaml.Event]]:
+        """The keys of the mapping that was entered; whoever asks takes the value before the next one."""
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _Stop(event, "a key must be a word")
+            yield event.value, event
+
+    def _value(self, name: str) -> Value | None:
+        """A text, or the texts of a list where one is allowed; None after a problem."""
+        event = self._next()
+        if isinstance(event, yaml.ScalarEvent):
+            return _text(event)
+        if not isinstance(event, yaml.SequenceStartEvent) or name not in LISTS:
+            wanted = "a text or a list of texts" if name in LISTS else "a text"
+            self._problems.add(_line(event), f"the value of {_named(name)} must be {wanted}")
+            self._skip(event)
+            return None
+        entries: list[str] = []
+        while not isinstance(entry := self._next(), yaml.SequenceEndEvent):
+            if isinstance(entry, yaml.ScalarEvent):
+                entries.append(_text(entry))
+            else:
+                self._problems.add(_line(entry), f"an entry of {name} must be a text")
+                self._skip(entry)
+        return tuple(entries)
+
+    def _skip(self, event: yaml.Event) -> None:
+        """Leaves what *event* opened."""
+        depth = int(isinstance(event, yaml.CollectionStartEvent))
+        while depth:
+            event = self._next()
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+
+    def _next(self) -> yaml.Event:
+        event = next(self._events)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _Stop(event, "anchors and aliases are not allowed here; write the value out")
+        if getattr(event, "tag", None):
+            raise _Stop(event, "tags (!) are not allowed here; write the plain value")
+        return event
+
+
+def _text(event: yaml.ScalarEvent) -> str:
+    plain = event.style in {None, ""}
+    return "" if plain and event.value in _NULLS else event.value
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1

@@ -1,0 +1,46 @@
+"""Who stands in a group, and by which way: the graph of nested groups and the walk through it.
+
+Pure. The walk is the same for a whole read, which fills the graph from the configured groups down, and for a second
+look at one person, which fills it from the person up: equal edges give equal paths. Cycles are harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class GroupNode:
+    """One group: its name, the groups directly in it, and the people directly in it (both by id)."""
+
+    id: str
+    name: str
+    groups: set[str] = field(default_factory=set)
+    people: Collection[str] = ()
+
+
+Path = tuple[str, ...]
+
+
+def paths_from(root: str, nodes: Mapping[str, GroupNode], *, nested: bool) -> dict[str, Path]:
+    """For everybody in the group *root*: the names from it down to the group he stands in directly.
+
+    Of several ways the shortest counts, of equally short ones the first in alphabetical order: so the answer does not
+    depend on the order in which a server lists members. Without *nested* only direct members count.
+    """
+    reached: dict[str, Path] = {}
+    seen = {root}
+    level: dict[str, Path] = {root: (nodes[root].name,)}
+    while level:
+        following: dict[str, Path] = {}
+        for group, path in sorted(level.items(), key=lambda item: item[1]):
+            node = nodes[group]
+            for person in node.people:
+                reached.setdefault(person, path)
+            for child in node.groups - seen if nested else ():
+                way = (*path, nodes[child].name)
+                following[child] = min(way, following.get(child, way))
+        seen.update(following)
+        level = following
+    return reached

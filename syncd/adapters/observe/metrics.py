@@ -1,0 +1,277 @@
+"""Everything Prometheus may know: one registry of our own, filled by being told, rendered on demand.
+
+Promises: every name and every child exists from the start, at zero (an unknown time of expiry and an unknown clock are
+NaN); labels come from closed lists only, never from data, so neither an address nor an id can become one and the number
+of series is fixed. Timestamps, not ages; base units; ``_total`` for counters only.
+
+Refuses to know what is alarming: that is for the alert rules. A gauge about a plan or a read keeps its last value while
+a source is unreadable, since nothing newer is known.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import singledispatchmethod
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from syncd import events
+from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
+
+#: Sensible calls per service; a call named otherwise counts as ``other``.
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
+             "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings", "other"),
+    "graph": ("token", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search", "other"),
+    "ldap": ("connect", "bind", "search", "ranged", "other"),
+    "kubernetes": ("lease", "other"),
+}
+SERVICES = tuple(OPERATIONS)
+PHASES = ("directory", "zoom", "decide", "judge", "apply", "report")
+ANSWERS = ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")
+CAUSES = ("pace", "backoff", "retry_after")
+RETRY_REASONS = ("throttled", "server_error", "network_error", "unauthorized")
+CREDENTIALS = ("zoom", "entra", "active_directory")
+EFFECT_ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
+MANUAL_REASONS = (Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.AMBIGUOUS_MATCH, Reason.REFUSED_BY_ZOOM)
+
+_CYCLE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+_REQUEST_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_MINUTE, _HOUR = 60, 3600
+# From "at once" to a week: a grace is hours, the promise of the reports a day.
+_DELAY_BUCKETS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, 12 * _HOUR,
+                  24 * _HOUR, 48 * _HOUR, 72 * _HOUR, 168 * _HOUR)
+
+_M = TypeVar("_M", Counter, Gauge, Histogram)
+_Words = tuple[str, ...]
+
+
+class Row(NamedTuple):
+    """One metric as documentation shows it."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    help: str
+
+
+class Metrics:
+    """Tell: counts and measures what it is told. *version* is the program's. Never raises."""
+
+    def __init__(self, version: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]   # a series per counter that nobody asked for
+        self.registry = CollectorRegistry()
+        self._rows: list[Row] = []
+        self._held_by_plan = False
+        self._about_the_process(version)
+        self._about_cycles()
+        self._about_the_world()
+        self._about_requests()
+
+    def render(self) -> bytes:
+        """What a scrape gets: the text format, version 0.0.4."""
+        return generate_latest(self.registry)
+
+    def documentation(self) -> tuple[Row, ...]:
+        """All metrics in the order in which they are introduced."""
+        return tuple(self._rows)
+
+    def set_last_success(self, at: datetime | None) -> None:
+        """What the ledger knows at start; None: there never was a successful cycle (0, which alerts treat as never)."""
+        self._last_success.set(at.timestamp() if at else 0)
+
+    def __call__(self, event: events.Event) -> None:
+        self._observe(event)
+
+    # ------------------------------------------------------------------------------------------------- the metrics
+
+    def _about_the_process(self, version: str) -> None:
+        python = platform.python_version()
+        self._labelled(Gauge, "build_info", "Always 1; the version that runs.", ("version", "python"), [(version, python)])[
+            version, python].set(1)
+        self._leader = self._plain(Gauge, "leader", "1 while this process may change things.")
+        self._paused = self._plain(Gauge, "paused", "1 while all changes are paused by an operator.")
+        self._ledger_head = self._plain(Gauge, "ledger_head_sequence", "Number of the ledger's last entry.")
+        self._expiry = self._labelled(
+            Gauge, "credential_expiry_timestamp_seconds",
+            "When a credential stops working; NaN while that is not known.", ("credential",), _each(CREDENTIALS))
+        self._offset = self._labelled(
+            Gauge, "clock_offset_seconds", "A service's clock minus ours; NaN while it is not known.", ("service",),
+            _each(SERVICES))
+        for unknown in (*self._expiry.values(), *self._offset.values()):
+            unknown.set(math.nan)
+
+    def _about_cycles(self) -> None:
+        self._held = self._plain(Gauge, "held", "1 while the last plan that was made is held by a guard.")
+        self._cycles = self._labelled(Counter, "cycles_total", "Cycles ended, by result.", ("result",), _each(Result))
+        self._cycle_duration = self._plain(
+            Histogram, "cycle_duration_seconds", "How long cycles took.", buckets=_CYCLE_BUCKETS)
+        self._phase_duration = self._labelled(
+            Histogram, "phase_duration_seconds", "How long the phases of cycles took.", ("phase",), _each(PHASES),
+            buckets=_CYCLE_BUCKETS)
+        self._last_cycle = self._plain(
+            Gauge, "last_cycle_timestamp_seconds", "When the last cycle of this process ended; 0: none yet.")
+        self._last_success = self._plain(
+            Gauge, "last_success_timestamp_seconds",
+            "When the last cycle ended that did all there was to do, earlier processes included; 0: never.")
+        self._next_cycle = self._plain(Gauge, "next_cycle_timestamp_seconds", "When the next cycle is due; 0: not known.")
+        self._guard_tripped = self._labelled(
+            Gauge, "guard_tripped", "1 while a guard held the last plan that was made.", ("guard",), _each(Guard))
+
+    def _about_the_world(self) -> None:
+        self._people = self._plain(Gauge, "directory_people", "People in the last whole read of the directory.")
+        self._entitled = self._plain(Gauge, "directory_entitled", "Those of them entitled to an account.")
+        self._accounts = self._labelled(
+            Gauge, "zoom_accounts", "Accounts in the last whole read of Zoom, by status.", ("status",), _each(Status))
+        self._planned = self._labelled(
+            Gauge, "planned_effects",
+            "Changes the last plan asks for; what follows a change (licence, sessions) is not planned by itself: 0.",
+            ("action",), _each(EFFECT_ACTIONS))
+        self._manual = self._labelled(
+            Gauge, "manual_accounts", "Accounts a person has to look after, by reason.", ("reason",), _each(MANUAL_REASONS))
+        self._oldest_overdue = self._plain(
+            Gauge, "oldest_overdue_timestamp_seconds",
+            "Since when the longest overdue change is due; 0: nothing is overdue.")
+        self._effects = self._labelled(
+            Counter, "effects_total", "Changes that were to be made, by how they ended.", ("action", "result"),
+            product(EFFECT_ACTIONS, OutcomeKind))
+        self._delay = self._plain(
+            Histogram, "offboarding_delay_seconds", "From first seen gone to verified deactivated.", buckets=_DELAY_BUCKETS)
+        self._released = self._plain(Counter, "licences_released_total", "Licences that deactivations set free.")
+
+    def _about_requests(self) -> None:
+        calls = [(service, operation) for service, operations in OPERATIONS.items() for operation in operations]
+        self._requests = self._labelled(
+            Counter, "http_requests_total", "Requests to services, by how they were answered.",
+            ("service", "operation", "answer"), [(*call, answer) for call in calls for answer in ANSWERS])
+        self._request_duration = self._labelled(
+            Histogram, "http_request_duration_seconds", "How long answers took, waits before sending excepted.",
+            ("service", "operation"), calls, buckets=_REQUEST_BUCKETS)
+        self._waited = self._labelled(
+            Counter, "http_wait_seconds_total", "Time requests waited before they were sent, by cause.",
+            ("service", "cause"), product(SERVICES, CAUSES))
+        self._retries = self._labelled(
+            Counter, "http_retries_total", "Requests that were repeated, by reason.", ("service", "reason"),
+            product(SERVICES, RETRY_REASONS))
+
+    def _plain(self, kind: type[_M], name: str, says: str, **options: Sequence[float]) -> _M:
+        self._rows.append(Row(f"syncd_{name}", kind.__name__.lower(), (), says))
+        return kind(f"syncd_{name}", says, registry=self.registry, **options)  # type: ignore[arg-type]
+
+    def _labelled(
+        self, kind: type[_M], name: str, says: str, labels: _Words, children: Iterable[_Words], **options: Sequence[float]
+    ) -> dict[_Words, _M]:
+        """Creates the metric with all its children; there will never be others."""
+        self._rows.append(Row(f"syncd_{name}", kind.__name__.lower(), labels, says))
+        metric = kind(f"syncd_{name}", says, labels, registry=self.registry, **options)  # type: ignore[arg-type]
+        return {words: metric.labels(*words) for words in (tuple(map(str, child)) for child in children)}
+
+    # --------------------------------------------------------------------------------------------- what is told
+
+    @singledispatchmethod
+    def _observe(self, event: events.Event) -> None:
+        """Whatever is not named below leaves no trace here."""
+
+    @_observe.register
+    def _(self, event: events.PhaseEnded) -> None:
+        if phase := self._phase_duration.get((event.phase,)):
+            phase.observe(event.seconds)
+
+    @_observe.register
+    def _(self, event: events.DirectoryRead) -> None:
+        self._people.set(len(event.snapshot.people))
+        self._entitled.set(event.entitled)
+        service = {"active_directory": "ldap", "entra": "graph"}.get(event.snapshot.source, "")
+        self._clock_seen(service, event.snapshot.clock_offset_seconds)
+
+    @_observe.register
+    def _(self, event: events.ZoomRead) -> None:
+        for status in Status:
+            self._accounts[status.value,].set(event.snapshot.count(status))
+        self._clock_seen("zoom", event.snapshot.clock_offset_seconds)
+
+    @_observe.register
+    def _(self, event: events.PlanMade) -> None:
+        tripped = {verdict.guard for verdict in event.verdicts if verdict.tripped}
+        self._held_by_plan = bool(tripped)
+        for guard in Guard:
+            self._guard_tripped[guard.value,].set(guard in tripped)
+        for action in (Action.DEACTIVATE, Action.REACTIVATE):
+            self._planned[action.value,].set(event.plan.counts[action])
+        for reason in MANUAL_REASONS:
+            self._manual[reason.value,].set(event.plan.reasons.get(reason, 0))
+        self._oldest_overdue.set(event.oldest_overdue.timestamp() if event.oldest_overdue else 0)
+
+    @_observe.register
+    def _(self, event: events.EffectSettled) -> None:
+        if effect := self._effects.get((event.action, event.outcome)):
+            effect.inc()
+        if event.delay_seconds is not None:
+            self._delay.observe(event.delay_seconds)
+        if event.licence_released:
+            self._released.inc()
+
+    @_observe.register
+    def _(self, event: events.CycleEnded) -> None:
+        if cycles := self._cycles.get((event.result,)):
+            cycles.inc()
+        self._cycle_duration.observe(event.seconds)
+        self._last_cycle.set(event.ended_at.timestamp())
+        if event.success:
+            self._last_success.set(event.ended_at.timestamp())
+        self._ledger_head.set(event.head_sequence)
+        if event.result in {Result.PARTIAL, Result.INTERRUPTED}:
+            self._held.set(self._held_by_plan)
+        elif event.result not in {Result.UNREADABLE, Result.FAILED}:
+            self._held.set(event.result == Result.HELD)
+
+    @_observe.register
+    def _(self, event: events.CycleScheduled) -> None:
+        self._next_cycle.set(event.at.timestamp())
+
+    @_observe.register
+    def _(self, event: events.PauseSeen) -> None:
+        self._paused.set(event.paused)
+
+    @_observe.register
+    def _(self, event: events.LeadershipChanged) -> None:
+        self._leader.set(event.leader)
+
+    @_observe.register
+    def _(self, event: events.Answered) -> None:
+        operation = event.operation if event.operation in OPERATIONS.get(event.service, ()) else "other"
+        if requests := self._requests.get((event.service, operation, event.answer)):
+            requests.inc()
+            self._request_duration[event.service, operation].observe(event.seconds)
+
+    @_observe.register
+    def _(self, event: events.Waited) -> None:
+        if waited := self._waited.get((event.service, event.cause)):
+            waited.inc(max(0.0, event.seconds))
+
+    @_observe.register
+    def _(self, event: events.RetryScheduled) -> None:
+        if retries := self._retries.get((event.service, event.reason)):
+            retries.inc()
+
+    @_observe.register
+    def _(self, event: events.CredentialExpires) -> None:
+        if expiry := self._expiry.get((event.credential,)):
+            expiry.set(event.at.timestamp() if event.at else math.nan)
+
+    @_observe.register
+    def _(self, event: events.ClockOffset) -> None:
+        self._clock_seen(event.service, event.seconds)
+
+    def _clock_seen(self, service: str, seconds: float | None) -> None:
+        if seconds is not None and (offset := self._offset.get((service,))):
+            offset.set(seconds)
+
+
+def _each(words: Iterable[str]) -> list[_Words]:
+    return [(word,) for word in words]

@@ -1,0 +1,284 @@
+"""The composition root: from a configuration to a world. The only module that imports adapters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from syncd import __version__
+from syncd.adapters.clock import SystemClock
+from syncd.adapters.directory.active_directory import ActiveDirectory
+from syncd.adapters.directory.ad_settings import ActiveDirectorySettings, Bind, KerberosBind, SimpleBind
+from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
+from syncd.adapters.leadership.alone import Alone
+from syncd.adapters.ledger.store import SqlLedger
+from syncd.adapters.observe.log import LogObserver, configure
+from syncd.adapters.observe.metrics import Metrics
+from syncd.adapters.observe.server import Endpoint, Health, serve
+from syncd.adapters.observe.status import StatusKeeper
+from syncd.adapters.secrets import SecretFile, SecretVariable
+from syncd.adapters.zoom.api import ZoomApi, ZoomSettings
+from syncd.config import Config, SecretSource
+from syncd.core import record
+from syncd.core.approvals import NOT_APPROVABLE
+from syncd.core.history import History
+from syncd.core.schedule import Schedule
+from syncd.cycle import World
+from syncd.daemon import AfterCycle
+from syncd.errors import ConfigError, LedgerError
+from syncd.events import Event
+from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
+from syncd.ports import Clock, Directory, ReadSecret, Tell
+from syncd.reports.folder import file_cycle
+
+#: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
+_NOT_POLICY = frozenset({"bind", "credential", "ca_file", "connect_timeout", "read_timeout"})
+
+
+def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:
+    """Something that reads this secret anew at each call."""
+    if source.file is not None:
+        return SecretFile(f"{key}_file", source.file)
+    return SecretVariable(f"{key}_env", source.env or "")
+
+
+def policy_of(config: Config) -> Policy:
+    """The part of the configuration that decides who is changed."""
+    guards = config.guards
+    directory = config.directory
+    chosen = directory.active_directory or directory.entra or directory.file
+    section = chosen.model_dump(mode="json", exclude=set(_NOT_POLICY)) if chosen is not None else {}
+    return Policy(
+        zoom_account_id=config.zoom.account_id,
+        domains=tuple(domain.lower() for domain in config.scope.domains),
+        directory=canonical_json({directory_kind(config): section}),
+        domain_aliases=tuple(sorted((old.lower(), new.lower()) for old, new in config.match.domain_aliases.items())),
+        pilot=config.scope.pilot,
+        ordinary_roles=config.protect.ordinary_roles,
+        protect_accounts=config.protect.accounts,
+        protect_groups=config.protect.groups,
+        protect_directory_groups=config.protect.directory_groups,
+        grace=config.deactivate.grace,
+        grace_reads=config.deactivate.grace_reads,
+        when_disabled=config.deactivate.when_disabled,
+        when_expired=config.deactivate.when_expired,
+        grace_for_known_leavers=config.deactivate.grace_for_known_leavers,
+        revoke_sessions=config.deactivate.revoke_sessions,
+        reactivate=config.reactivate,
+        restore_licence=config.restore_licence,
+        guests=directory.entra is None or directory.entra.guests,
+        limits=Limits(
+            max_deactivations=guards.max_deactivations,
+            max_deactivations_percent=float(guards.max_deactivations_percent),
+            percent_floor=guards.percent_floor,
+            max_deactivations_per_day=guards.max_deactivations_per_day,
+            max_reactivations=guards.max_reactivations,
+            sentinels=guards.sentinels,
+            min_directory_people=guards.min_directory_people,
+            max_directory_shrink_percent=float(guards.max_directory_shrink_percent),
+            max_flapping=guards.max_flapping,
+            max_clock_skew=guards.max_clock_skew,
+            max_failing_writes_percent=float(guards.max_failing_writes_percent),
+            min_match_percent=float(guards.min_match_percent),
+        ),
+    )
+
+
+def schedule_of(config: Config) -> Schedule:
+    """When cycles run."""
+    schedule = config.schedule
+    return Schedule(None if schedule.cron else schedule.interval, schedule.cron, schedule.timezone, schedule.jitter)
+
+
+def directory_kind(config: Config) -> str:
+    """Which of the three directories is configured."""
+    directory = config.directory
+    return "active_directory" if directory.active_directory else "entra" if directory.entra else "file"
+
+
+def directory_name(config: Config) -> str:
+    """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer."""
+    directory = config.directory
+    if directory.active_directory is not None:
+        parts = [part.strip().lower() for part in directory.active_directory.base_dn[0].split(",")]
+        return "active_directory:" + ",".join(part for part in parts if part.startswith("dc="))
+    if directory.entra is not None:
+        return f"entra:{directory.entra.tenant_id}".lower()
+    return f"file:{Path(os.path.abspath(directory.file.path)) if directory.file else ''}"  # noqa: PTH100 (a link stays a link)
+
+
+def directory_of(config: Config, clock: Clock, tell: Tell) -> Directory:
+    """The configured directory. Raises ConfigError."""
+    protecting = config.protect.directory_groups
+    if config.directory.file is not None:
+        section = config.directory.file
+        return FileDirectory(FileDirectorySettings(Path(section.path), section.groups, section.leaver_groups, protecting),
+                             clock, tell)
+    if config.directory.active_directory is not None:
+        ad = config.directory.active_directory
+        return ActiveDirectory(ActiveDirectorySettings(
+            servers=ad.servers, bind=_bind_of(config), base_dns=ad.base_dn, groups=ad.groups, leaver_groups=ad.leaver_groups,
+            protecting_groups=protecting, start_tls=ad.start_tls, allow_plaintext=ad.allow_plaintext,
+            ca_file=str(ad.ca_file) if ad.ca_file else None, unresolved_members=ad.unresolved_members, nested=ad.nested,
+            address_attributes=ad.address_attributes, page_size=ad.page_size,
+            connect_timeout_seconds=ad.connect_timeout.total_seconds(),
+            read_timeout_seconds=ad.read_timeout.total_seconds(),
+        ), clock, tell)
+    raise ConfigError("directory.entra comes with a later version of syncd")
+
+
+def _bind_of(config: Config) -> Bind:
+    ad = config.directory.active_directory
+    if ad is not None and ad.bind.simple is not None:
+        return SimpleBind(ad.bind.simple.user,
+                          secret(ad.bind.simple.password, "directory.active_directory.bind.simple.password"))
+    if ad is not None and ad.bind.kerberos is not None:
+        return KerberosBind(ad.bind.kerberos.principal, Path(ad.bind.kerberos.keytab_file))
+    raise ConfigError("directory.active_directory.bind: exactly one of simple and kerberos is needed")
+
+
+def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> ZoomApi:
+    """The configured Zoom account."""
+    zoom = config.zoom
+    return ZoomApi(ZoomSettings(
+        account_id=zoom.account_id, client_id=zoom.client_id,
+        client_secret=secret(zoom.client_secret, "zoom.client_secret"), cloud=zoom.cloud,
+        token_url=zoom.token_url, api_url=zoom.api_url, ca_file=str(zoom.ca_file) if zoom.ca_file else None,
+        proxy=config.proxy, page_size=zoom.page_size, account_plan=zoom.account_plan, share=float(zoom.share) / 100,
+        concurrency=zoom.concurrency, max_wait_seconds=zoom.max_wait.total_seconds(),
+        required_roles=config.protect.ordinary_roles, required_groups=config.protect.groups,
+        writes=config.mode is Mode.ENFORCE, restores_licences=config.restore_licence and config.reactivate != "never",
+        revokes_sessions=config.deactivate.revoke_sessions,
+        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+    ), clock, tell, store=ledger)
+
+
+def ledger_url(config: Config) -> str:
+    """Where the ledger is. Raises ConfigError when the secret that says so cannot be read."""
+    if config.ledger.url_secret is not None:
+        return secret(config.ledger.url_secret, "ledger.url")()
+    return config.ledger.url or ""
+
+
+@asynccontextmanager
+async def world_of(config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None) -> AsyncIterator[World]:
+    """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
+
+    Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
+    """
+    clock = clock or SystemClock()
+    ledger = SqlLedger.open(ledger_url(config), clock, tell, create=write_ledger,
+                            keep_personal_seconds=config.ledger.keep_personal.total_seconds())
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(ledger.close)
+        history = await ledger.history()
+        demand_same_ledger(history, config)
+        if write_ledger and not history.ledger_id and not history.broken:
+            await ledger.append([record.opened(clock.unique(), config.zoom.account_id, directory_name(config))])
+        directory = directory_of(config, clock, tell)
+        opened.push_async_callback(directory.close)
+        zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
+        opened.push_async_callback(zoom.close)
+        yield World(directory, zoom, ledger, Alone(), clock, tell, __version__, credential_of(config),
+                    concurrency=config.zoom.concurrency)
+
+
+@asynccontextmanager
+async def open_ledger(config: Config, tell: Tell) -> AsyncIterator[SqlLedger]:
+    """The ledger alone, to be read: needs no credential and writes nothing. Raises ConfigError, LedgerError."""
+    ledger = SqlLedger.open(ledger_url(config), SystemClock(), tell, create=False)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def demand_same_ledger(history: History, config: Config) -> None:
+    """A ledger's memory means nothing for another account or directory. Raises ConfigError."""
+    if not history.ledger_id:
+        return
+    for kind, was, now in (("Zoom account", history.zoom_account, config.zoom.account_id),
+                           ("directory", history.directory, directory_name(config))):
+        if was != now:
+            raise ConfigError(f"the ledger belongs to the {kind} {was}, but the configuration names {now}",
+                              do="Name the ledger of this account and directory in ledger.url (a missing one is made).")
+
+
+def credential_of(config: Config) -> Callable[[], str]:
+    """Identifies the Zoom credential in use, without being it: a remembered refusal counts only under the same one."""
+    source = secret(config.zoom.client_secret, "zoom.client_secret")
+    client = config.zoom.client_id
+
+    def credential() -> str:
+        return sha256_of([client, source()])[:12]
+
+    return credential
+
+
+def report_filer(world: World, config: Config) -> AfterCycle:
+    """Files the document of a cycle in ``reports.directory`` and records its hash."""
+    folder = config.reports.directory
+
+    async def file(report: CycleReport, term: int) -> None:
+        if folder is None:
+            return
+        try:
+            filed = file_cycle(Path(folder), report, config.reports.omit_columns)
+        except OSError as error:
+            raise LedgerError(f"the report cannot be written to {folder}: {error.strerror}",
+                              "Make the folder writable, or set reports.directory.") from None
+        if filed.sha256 and not (await world.ledger.history()).broken:
+            await world.ledger.append([record.reported(report.cycle_id, filed.path.name, filed.sha256)], term=term)
+
+    return file
+
+
+def several(*observers: Tell) -> Tell:
+    """Tells every observer; one that fails is passed over, for observers can never stop a cycle."""
+    def tell(event: Event) -> None:
+        for observer in observers:
+            try:
+                observer(event)
+            except Exception:  # noqa: BLE001, S112 - see the docstring
+                continue
+    return tell
+
+
+def start_logging(config: Config, clock: Clock, *, to_a_person: bool = False) -> LogObserver:
+    """Sets the process's log up. *to_a_person*: only warnings and worse, as text; progress is shown otherwise."""
+    logging = config.logging
+    quiet = to_a_person and logging.level == "info"
+    configure("warning" if quiet else logging.level, "text" if to_a_person else logging.format, clock,
+              addresses=logging.addresses)
+    return LogObserver(addresses=logging.addresses)
+
+
+class Watch:
+    """The daemon's observers and its HTTP server."""
+
+    def __init__(self, config: Config, clock: Clock, version: str, *others: Tell) -> None:
+        self._metrics = Metrics(version)
+        self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
+        self._ready = False
+        self.tell = several(start_logging(config, clock), self._metrics, self._status, *others)
+
+    def remember(self, history: History) -> None:
+        """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""
+        self._metrics.set_last_success(history.last_success_at)
+        self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
+                              result=history.last_result, ended_at=history.last_cycle_at)
+        self._ready = True
+
+    def serve(
+        self, listen: str, *, healthy: Health, trigger: Callable[[], None], trigger_token: ReadSecret | None
+    ) -> AbstractAsyncContextManager[Endpoint]:
+        """The HTTP server, while the body runs. Raises ConfigError when it cannot listen there."""
+        return serve(
+            listen, metrics=self._metrics.render, healthy=healthy, ready=self._readiness, status=self._status.view,
+            tell=self.tell, trigger=trigger, trigger_token=trigger_token,
+        )
+
+    def _readiness(self) -> tuple[bool, str]:
+        return (True, "ready") if self._ready else (False, "the ledger is not open yet")

@@ -1,0 +1,198 @@
+"""What the verbs share: finding the configuration, observers, running a world, printing a report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from syncd.config import Config, load
+from syncd.cycle import World
+from syncd.daemon import AfterCycle, until_stopped
+from syncd.errors import SyncdError, UsageError
+from syncd.model import CycleReport, Mode, Policy
+from syncd.ports import Tell
+
+T = TypeVar("T")
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "auto_envvar_prefix": None}
+
+#: Formats that a later version brings.
+LATER_FORMATS = ("html", "csv", "xlsx", "jsonl")
+
+
+def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.ensure_object(dict)["config"] = value
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config``, before or after the verb."""
+    return click.option(
+        "--config", "config", type=click.Path(path_type=Path), expose_value=False, callback=_remember, is_eager=True,
+        metavar="FILE", help="Configuration file; default: $SYNCD_CONFIG.",
+    )(command)
+
+
+def format_option(*formats: str, default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--format`` and ``--out``."""
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                               help="Write there instead of standard output.")(command)
+        return click.option("--format", "format_", type=click.Choice([*formats, *LATER_FORMATS]), default=default,
+                            show_default=True, metavar="|".join(formats), help="How to print the result.")(command)
+    return decorate
+
+
+def who_and_why(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--by`` and ``--because``: every act of a person is evidence."""
+    command = click.option("--because", required=True, metavar="TEXT", help="Why; kept in the ledger.")(command)
+    return click.option("--by", required=True, metavar="NAME", help="Who decides this; kept in the ledger.")(command)
+
+
+def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--wait``: how long to wait for a running cycle to end."""
+    return click.option("--wait", "wait", default="60s", show_default=True, metavar="DURATION",
+                        help="How long to wait for the writer lock of a running cycle; then exit 7.")(command)
+
+
+def configuration(context: click.Context, *, check_files: bool = True) -> Config:
+    """The configuration named on the command line or in the environment. Raises ConfigError, UsageError."""
+    named = context.find_root().ensure_object(dict).get("config") or context.ensure_object(dict).get("config")
+    path = named or (Path(os.environ["SYNCD_CONFIG"]) if os.environ.get("SYNCD_CONFIG") else None)
+    if path is None:
+        raise UsageError("no configuration is named",
+                         "Name one: syncd --config FILE …, or set SYNCD_CONFIG. To try syncd without one: syncd demo")
+    return load(path, os.environ, check_files=check_files)
+
+
+def demand_format(format_: str) -> None:
+    """Formats other than table and JSON are refused for now."""
+    if format_ in LATER_FORMATS:
+        raise UsageError(f"--format {format_} comes with a later version of syncd", "Use table or json.")
+
+
+def seconds(duration: str, option: str) -> float:
+    """``60s``, ``15m``, ``24h``, ``30d`` in seconds. Raises UsageError."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = duration[:-1], duration[-1:]
+    if unit not in units or not number.isdigit():
+        raise UsageError(f"{option}: {duration!r} is not a duration", "Write 60s, 15m, 24h or 30d.")
+    return float(int(number) * units[unit])
+
+
+def observers(config: Config) -> Tell:
+    """The log; on a terminal a one-shot verb shows progress instead of lines below a warning."""
+    from syncd.adapters.clock import SystemClock
+    from syncd.app import several, start_logging
+
+    if not sys.stderr.isatty():
+        return several(start_logging(config, SystemClock()))
+    from syncd.cli.progress import Progress
+
+    return several(start_logging(config, SystemClock(), to_a_person=True), Progress(sys.stderr))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a verb's work to its end. A signal ends it as Python does."""
+    return asyncio.run(work)
+
+
+async def with_signals(world: World, work: Callable[[World], Coroutine[Any, Any, T]]) -> T:
+    """Runs work that changes things: SIGTERM or SIGINT lets the write in hand finish, then stops.
+
+    Raises UsageError when it was stopped before it had a result.
+    """
+    stop = asyncio.Event()
+    with signals(stop):
+        result = await until_stopped(work(replace(world, stopping=stop.is_set)), stop)
+    if result is None:
+        raise Interrupted("stopped before the end", "Run it again: it goes on from where it was.")
+    return result
+
+
+class Interrupted(SyncdError):
+    """A signal ended the verb early."""
+
+    exit_code = 5
+
+
+@contextmanager
+def signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set *stop* while the body runs."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def one_cycle(
+    config: Config, tell: Tell, wait_seconds: float, work: Callable[[World, Policy, int], Awaitable[CycleReport]]
+) -> CycleReport:
+    """Opens the world, takes the writer lock, runs *work* under its term and files the report."""
+    from syncd.app import policy_of, report_filer, world_of
+
+    async with world_of(config, tell, write_ledger=True) as world:
+        async def locked(world: World) -> CycleReport:
+            async with world.ledger.writer(wait_seconds) as term:
+                report = await work(world, policy_of(config), term)
+                file: AfterCycle = report_filer(world, config)
+                await file(report, term)
+                return report
+
+        return await with_signals(world, locked)
+
+
+def demand_enforce(config: Config, verb: str) -> None:
+    """Verbs that change Zoom are refused in report mode. Raises UsageError."""
+    if config.mode is Mode.REPORT:
+        raise UsageError(f"{verb} changes Zoom, and this configuration says mode: report",
+                         "Set mode: enforce once you have reviewed a plan (syncd plan shows it without changing anything).")
+
+
+@contextmanager
+def output(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears whole. Raises UsageError when it cannot be written."""
+    if out is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    new = out.with_name(out.name + ".new")
+    try:
+        with new.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        new.replace(out)
+    except OSError as error:
+        raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
+
+
+def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, ...]) -> None:
+    """Prints a report, as a table or as its document."""
+    from syncd.reports.document import written
+
+    with output(out) as stream:
+        if format_ == "json":
+            stream.writelines(written(report, omit))
+        else:
+            from syncd.reports.terminal import print_cycle
+
+            print_cycle(report, stream)
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Asks on a terminal unless told not to; without a terminal it acts."""
+    if yes or not sys.stdin.isatty():
+        return True
+    return click.confirm(question, default=False, err=True)

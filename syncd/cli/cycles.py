@@ -1,0 +1,138 @@
+"""Verbs about cycles: run, plan, apply, approve."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from syncd.cli.common import (
+    config_option,
+    configuration,
+    demand_enforce,
+    demand_format,
+    emit,
+    format_option,
+    observers,
+    one_cycle,
+    run,
+    seconds,
+    wait_option,
+    who_and_why,
+)
+from syncd.config import Config
+from syncd.model import CycleReport, Trigger
+
+CHANGES_ARE_DUE = 10
+
+
+@click.command("run", short_help="the daemon: reconcile again and again")
+@config_option
+@click.pass_context
+def run_(context: click.Context) -> None:
+    """The daemon: reconciles by schedule until it is asked to stop (SIGTERM).
+
+    Serves /metrics, /healthz, /readyz and a status page on http.listen. Waits as a standby while another process holds the
+    ledger's writer lock.
+
+    \b
+    Example:  syncd run --config /etc/syncd/syncd.yaml
+    """
+    from syncd.cli.serving import serve_daemon
+
+    config = configuration(context)
+    run(serve_daemon(config))
+
+
+@click.command(short_help="show what would be done, and why, changing nothing")
+@config_option
+@format_option("table", "json", default="table")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when changes are due and nothing holds them.")
+@click.pass_context
+def plan(context: click.Context, format_: str, out: Path | None, detailed_exitcode: bool) -> None:
+    """Shows what apply would do, and why, without changing or writing anything anywhere.
+
+    \b
+    Example:  syncd plan --config syncd.yaml --format json --out plan.json
+    Exit status: 0 shown, 3 a guard would stop it, 4 a source could not be read, 10 see --detailed-exitcode
+    """
+    demand_format(format_)
+    config = configuration(context)
+    report = run(_plan(config))
+    emit(report, format_, out, config.reports.omit_columns)
+    due = report.exit_code == 0 and report.plan is not None and bool(report.plan.effects)
+    sys.exit(CHANGES_ARE_DUE if detailed_exitcode and due else report.exit_code)
+
+
+async def _plan(config: Config) -> CycleReport:
+    from syncd.app import policy_of, world_of
+    from syncd.cycle import Run, run_cycle
+
+    async with world_of(config, observers(config), write_ledger=False) as world:
+        return await run_cycle(world, policy_of(config), Run(config.mode, Trigger.PLAN))
+
+
+@click.command(short_help="one enforcing cycle, then exit")
+@config_option
+@click.option("--plan", "digest", default="", metavar="DIGEST", help="Only if the plan is still this one; else exit 3.")
+@format_option("table", "json", default="table")
+@wait_option
+@click.pass_context
+def apply(context: click.Context, digest: str, format_: str, out: Path | None, wait: str) -> None:
+    """Runs one enforcing cycle: read, decide, judge, carry out, record.
+
+    \b
+    Example:  syncd apply --config syncd.yaml --plan 4f3a9c01d2e4
+    Exit status: 0 applied or in step, 3 held, 4 unreadable, 5 in part, 6 ledger, 7 another process holds the lock
+    """
+    from syncd.cycle import Run, run_cycle
+
+    demand_format(format_)
+    config = configuration(context)
+    demand_enforce(config, "apply")
+    report = run(one_cycle(
+        config, observers(config), seconds(wait, "--wait"),
+        lambda world, policy, term: run_cycle(world, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
+    ))
+    emit(report, format_, out, config.reports.omit_columns)
+    sys.exit(report.exit_code)
+
+
+@click.command(short_help="let a reviewed plan pass the guards that hold it")
+@config_option
+@click.option("--plan", "digest", required=True, metavar="DIGEST", help="The plan that was reviewed (8 digits or more).")
+@click.option("--guard", "guards", multiple=True, required=True, metavar="NAME…", help="The guards it may pass.")
+@who_and_why
+@click.option("--for", "lasts", default="24h", show_default=True, metavar="DURATION", help="How long the approval runs.")
+@click.pass_context
+def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: str, because: str, lasts: str) -> None:
+    """Lets exactly the reviewed effects of a held plan pass the named guards, once each, while the approval runs.
+
+    Takes any plan that a cycle recorded within 24 hours; for another one it reads again and refuses if it differs.
+
+    \b
+    Example:  syncd approve --config syncd.yaml --plan 4f3a9c01d2e4 --guard max-deactivations policy-changed \\
+                --by "Ann Lee" --because "Site closed, ticket 4711"
+    Exit status: 0 approved, 2 cannot be approved, 3 the plan differs, 4 unreadable, 6 ledger
+    """
+    from syncd.app import policy_of, world_of
+    from syncd.model import Approval
+    from syncd.review import approve as record_approval
+
+    config = configuration(context)
+    duration = timedelta(seconds=seconds(lasts, "--for"))
+
+    async def work() -> Approval:
+        async with world_of(config, observers(config), write_ledger=True) as world:
+            return await record_approval(world, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
+                                         because=because, lasts=duration)
+
+    approval = run(work())
+    click.echo(f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, "
+               f"guards {', '.join(approval.guards)}, until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}")
+    click.echo("The next cycle carries it out (or at once: syncd apply).")
+
+
+VERBS = (run_, plan, apply, approve)

@@ -1,0 +1,195 @@
+"""Verbs about evidence and set-up: ledger, report, check, schema, demo."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncd.cli.common import config_option, configuration, demand_format, format_option, observers, output, run
+from syncd.config import Config, json_schema
+from syncd.errors import SyncdError, UsageError
+
+LATER = "comes with a later version of syncd"
+
+
+@click.group(short_help="the record of everything: verify, show, export")
+def ledger() -> None:
+    """The append-only, hash-chained record of what was read, decided, approved and done."""
+
+
+@ledger.command("verify", short_help="check the chain, a published head and the reports on disk")
+@config_option
+@click.option("--head", metavar="HASH", help="A head published elsewhere (log line, report): shows a cut-off tail.")
+@click.option("--public-key", type=click.Path(path_type=Path), metavar="FILE", help=f"Verify signatures; {LATER}.")
+@click.pass_context
+def verify(context: click.Context, head: str | None, public_key: Path | None) -> None:
+    """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
+
+    A chain alone cannot show that its tail was cut off: give a head published elsewhere with --head.
+
+    \b
+    Exit status: 0 intact, 6 not intact (the first bad entry is named)
+    """
+    if public_key is not None:
+        raise UsageError(f"--public-key {LATER}")
+    config = configuration(context)
+    good, lines = run(_verified(config, head))
+    for line in lines:
+        click.echo(line)
+    sys.exit(0 if good else 6)
+
+
+async def _verified(config: Config, head: str | None) -> tuple[bool, list[str]]:
+    from syncd.app import open_ledger
+    from syncd.reports.folder import differing_files
+
+    async with open_ledger(config, observers(config)) as opened:
+        found = await opened.verify(head)
+        lines = [f"{found.entries} entries, head {found.head.seq} {found.head.hash}"]
+        if found.problem is not None:
+            return False, [*lines, f"NOT INTACT: {found.problem}"]
+        recorded = [(json.loads(entry.body)["file"], json.loads(entry.body)["sha256"])
+                    async for entry in opened.entries(kinds=("report",))]
+    lines.append("the chain is intact" + (", and holds the head given" if head else ""))
+    if config.reports.directory is None:
+        return True, lines
+    bad = differing_files(Path(config.reports.directory), recorded)
+    lines += [f"NOT INTACT: {file}: {what}" for file, what in bad]
+    lines += [f"{len(recorded)} reports recorded, those on disk are unchanged"] if not bad else []
+    return not bad, lines
+
+
+@ledger.command("show", short_help="list entries, the newest first")
+@config_option
+@click.option("--limit", default=50, show_default=True, help="How many entries.")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only entries of this kind; may be repeated.")
+@click.option("--cycle", default="", metavar="ID", help="Only entries of this cycle.")
+@format_option("table", "json", default="table")
+@click.pass_context
+def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str, format_: str, out: Path | None) -> None:
+    """Lists what was recorded: when, what kind, in which cycle, about which account."""
+    demand_format(format_)
+    config = configuration(context)
+    rows = run(_entries(config, limit, kinds, cycle))
+    from syncd.reports.terminal import print_table
+
+    with output(out) as stream:
+        if format_ == "json":
+            stream.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+        else:
+            print_table([row | {"body": json.dumps(row["body"], ensure_ascii=False)[:160]} for row in rows], stream)
+
+
+async def _entries(config: Config, limit: int, kinds: tuple[str, ...], cycle: str) -> list[dict[str, Any]]:
+    from syncd.app import open_ledger
+
+    async with open_ledger(config, observers(config)) as opened:
+        return [
+            {"seq": entry.seq, "at": entry.at, "kind": entry.kind, "cycle": entry.cycle, "subject": entry.subject,
+             "body": json.loads(entry.body)}
+            async for entry in opened.entries(kinds=kinds, cycle=cycle, reverse=True, limit=limit)
+        ]
+
+
+@ledger.command("export", short_help="the whole ledger as JSON lines")
+@config_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Default: standard output.")
+@click.pass_context
+def export(context: click.Context, out: Path | None) -> None:
+    """Writes every entry as a JSON line, with names and addresses (where still kept) beside the hashed part."""
+    config = configuration(context)
+    run(_exported(config, out))
+
+
+async def _exported(config: Config, out: Path | None) -> None:
+    from syncd.app import open_ledger
+
+    async with open_ledger(config, observers(config)) as opened:
+        with output(out) as stream:
+            async for line in opened.export():
+                stream.write(line.rstrip("\n") + "\n")
+
+
+@ledger.command("copy", short_help=f"move a ledger between databases; {LATER}")
+@click.argument("source")
+@click.argument("target")
+def copy(source: str, target: str) -> None:
+    """Moves a ledger between SQLite and PostgreSQL with its chain intact."""
+    del source, target
+    raise UsageError(f"ledger copy {LATER}")
+
+
+@click.command(short_help=f"evidence over a period; {LATER}")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+def report(rest: tuple[str, ...]) -> None:
+    """Evidence over a period, from the ledger."""
+    del rest
+    raise UsageError(f"report {LATER}", "Cycle documents are in reports.directory; the ledger: syncd ledger export.")
+
+
+@click.command(short_help="is everything in place? one line each, with the fix")
+@config_option
+@click.option("--offline", is_flag=True, help="Only the configuration and the files it names.")
+@click.pass_context
+def check(context: click.Context, offline: bool) -> None:
+    """Looks at configuration, ledger, directory and Zoom: connections, credentials, scopes, permissions, clocks.
+
+    \b
+    Exit status: 0 all in order, 2 the configuration is wrong, 4 something cannot be reached or is not permitted
+    """
+    config = configuration(context)
+    click.echo(f"ok    configuration: valid, mode {config.mode.value}")
+    if offline:
+        return
+    good = True
+    for fine, line in run(_checked(config)):
+        good = good and fine
+        click.echo(("ok    " if fine else "FAIL  ") + line)
+    sys.exit(0 if good else 4)
+
+
+async def _checked(config: Config) -> list[tuple[bool, str]]:
+    from syncd.app import policy_of, world_of
+
+    lines: list[tuple[bool, str]] = []
+    async with world_of(config, observers(config), write_ledger=False) as world:
+        history = await world.ledger.history()
+        lines.append((not history.broken, f"ledger: {history.broken}" if history.broken
+                      else f"ledger: {history.head.seq} entries, intact" if history.head.seq else "ledger: none yet"))
+        for name, ask in (("directory", world.directory.check), ("zoom", world.zoom.check)):
+            try:
+                lines += [(fine, f"{name}: {what}: {finding}") for what, fine, finding in await ask()]
+            except SyncdError as error:
+                lines.append((False, f"{name}: {error.what} {error.do}"))
+        lines.append((True, f"policy: {policy_of(config).digest()[:12]}"))
+    return lines
+
+
+@click.command(short_help="JSON Schema of the configuration")
+def schema() -> None:
+    """Prints the JSON Schema of the configuration file, for editors and pipelines."""
+    click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=1))
+
+
+@click.command(short_help="watch syncd work, on a company that comes with it")
+@click.option("--directory", "directory", type=click.Choice(["file", "entra"]), default="file", show_default=True,
+              help=f"Which kind of directory the company has (entra {LATER}).")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="DIR",
+              help="Where the demo's configuration, ledger and reports lie; default: a new temporary folder.")
+def demo(directory: str, folder: Path | None) -> None:
+    """Runs the whole daemon against an embedded company: nothing to install, no account anywhere.
+
+    Shows a first plan, a day with leavers, a day on which half the directory vanishes and is held, and the way past.
+    """
+    if directory == "entra":
+        raise UsageError(f"demo --directory entra {LATER}", "Use --directory file.")
+    from syncd.demo import play
+
+    sys.exit(run(play(folder)))
+
+
+VERBS = (ledger, report, check, schema, demo)

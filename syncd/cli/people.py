@@ -1,0 +1,382 @@
+"""Verbs for people: pause, resume, undo, account, explain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncd.cli.common import (
+    config_option,
+    configuration,
+    confirmed,
+    demand_enforce,
+    demand_format,
+    emit,
+    format_option,
+    observers,
+    one_cycle,
+    output,
+    run,
+    seconds,
+    wait_option,
+    who_and_why,
+)
+from syncd.config import Config
+from syncd.cycle import World
+from syncd.errors import Held, UsageError
+from syncd.model import Action, CycleReport, Draft, Guard, Policy, Trigger, ZoomAccount, address_key
+
+
+@click.command(short_help="stop all changes until resume")
+@config_option
+@who_and_why
+@click.pass_context
+def pause(context: click.Context, by: str, because: str) -> None:
+    """Stops all changes, at once and beside a running daemon; reads and reports go on.
+
+    \b
+    Example:  syncd pause --config syncd.yaml --by "Ann Lee" --because "directory migration tonight"
+    """
+    from syncd.core import record
+
+    run(_append(configuration(context), record.paused(by=by, because=because)))
+    click.echo("paused: nothing is changed until: syncd resume --by NAME --because TEXT")
+
+
+@click.command(short_help="let changes go on")
+@config_option
+@who_and_why
+@click.pass_context
+def resume(context: click.Context, by: str, because: str) -> None:
+    """Ends a pause; the next cycle carries out what is due."""
+    from syncd.core import record
+
+    run(_append(configuration(context), record.resumed(by=by, because=because)))
+    click.echo("resumed")
+
+
+async def _append(config: Config, draft: Draft) -> None:
+    from syncd.app import world_of
+
+    async with world_of(config, observers(config), write_ledger=True) as world:
+        await world.ledger.append([draft])
+
+
+@click.command(short_help="put back what a cycle changed")
+@config_option
+@click.argument("cycle")
+@who_and_why
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@click.option("--confirm-count", type=int, metavar="N", help="Passes the size guards when exactly N accounts change.")
+@click.option("--while-paused", is_flag=True, help="Also while changes are paused.")
+@format_option("table", "json", default="table")
+@wait_option
+@click.pass_context
+def undo(
+    context: click.Context, cycle: str, by: str, because: str, yes: bool, confirm_count: int | None, while_paused: bool,
+    format_: str, out: Path | None, wait: str,
+) -> None:
+    """Puts back what CYCLE changed, status and licence, and puts those accounts on hold for 7 days.
+
+    Needs no directory. The hold keeps the next cycle from repeating the mistake; end it with: syncd account release.
+
+    \b
+    Example:  syncd undo 8f3kq2m9x1ab --config syncd.yaml --by "Ann Lee" --because "wrong HR export"
+    """
+    from syncd.byhand import Request, carried_out, wanted_by_undo
+
+    demand_format(format_)
+    config = configuration(context)
+    demand_enforce(config, "undo")
+    request = Request(by, because, confirm_count, while_paused)
+
+    async def work(world: World, policy: Policy, term: int) -> CycleReport:
+        wanted = await wanted_by_undo(world, policy, cycle, request)
+        _demand_not_held(wanted.verdicts)
+        if wanted.effects and not confirmed(f"Put back {len(wanted.effects)} accounts?", yes=yes):
+            raise Held("not confirmed; nothing was changed")
+        accounts = [effect.account.zoom_id or "" for effect in wanted.effects]
+        accounts += [account.zoom_id or "" for account in wanted.already]
+        return await carried_out(world, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=cycle,
+                                 hold=accounts)
+
+    report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
+    emit(report, format_, out, config.reports.omit_columns)
+    sys.exit(report.exit_code)
+
+
+@click.group(short_help="single accounts: show, deactivate, reactivate, hold, release")
+def account() -> None:
+    """One account, several, or a file of addresses: what both sides show, and changes by hand.
+
+    Changes are judged by the size guards and protection, recorded in the ledger and verified by reading the account again.
+    """
+
+
+def addresses_arguments(command: Any) -> Any:
+    """ADDRESS… and --from-file."""
+    command = click.option("--from-file", type=click.Path(path_type=Path), metavar="FILE",
+                           help="Addresses from a file, one a line; # starts a comment.")(command)
+    return click.argument("addresses", nargs=-1, metavar="ADDRESS…")(command)
+
+
+@account.command("show", short_help="what Zoom, the directory and the ledger say")
+@config_option
+@addresses_arguments
+@format_option("table", "json", default="table")
+@click.pass_context
+def account_show(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None
+) -> None:
+    """Shows each account: status, role, licence, last login, who claims it in the directory, holds and our last change."""
+    demand_format(format_)
+    chosen = all_addresses(addresses, from_file)
+    rows = run(_shown(configuration(context), chosen))
+    print_rows(rows, format_, out)
+    sys.exit(0 if all(row["status"] != "unknown" for row in rows) else 5)
+
+
+async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
+    from syncd.app import policy_of, world_of
+    from syncd.looking import look_at
+
+    async with world_of(config, observers(config), write_ledger=False) as world:
+        return [await look_at(world, policy_of(config), address) for address in addresses]
+
+
+def _change(name: str, action: Action, says: str) -> click.Command:
+    @account.command(name, short_help=f"{name} by hand")
+    @config_option
+    @addresses_arguments
+    @who_and_why
+    @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+    @click.option("--confirm-count", type=int, metavar="N", help="Passes the size guards when exactly N accounts change.")
+    @click.option("--while-paused", is_flag=True, help="Also while changes are paused.")
+    @format_option("table", "json", default="table")
+    @wait_option
+    @click.pass_context
+    def command(
+        context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, yes: bool,
+        confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
+    ) -> None:
+        from syncd.byhand import Request, carried_out, hold_for, wanted_by_address
+
+        demand_format(format_)
+        config = configuration(context)
+        demand_enforce(config, f"account {name}")
+        chosen = all_addresses(addresses, from_file)
+        request = Request(by, because, confirm_count, while_paused)
+        unknown: list[str] = []
+
+        async def work(world: World, policy: Policy, term: int) -> CycleReport:
+            wanted = await wanted_by_address(world, policy, chosen, action, request)
+            unknown.extend(wanted.unknown)
+            _demand_not_held(wanted.verdicts)
+            if wanted.effects and not confirmed(f"{name} {len(wanted.effects)} accounts?", yes=yes):
+                raise Held("not confirmed; nothing was changed")
+            hold = await hold_for(world, policy, wanted) if action is Action.REACTIVATE else ()
+            return await carried_out(world, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
+
+        report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
+        rows = verified_rows(report) + [
+            {"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom"} for address in unknown
+        ]
+        print_rows(rows, format_, out)
+        done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
+        click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
+        sys.exit(report.exit_code or (5 if unknown else 0))
+
+    command.help = says
+    return command
+
+
+_change("deactivate", Action.DEACTIVATE, """Deactivates accounts by hand; a cycle does not bring them back.
+
+    \b
+    Example:  syncd account deactivate leaver@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
+    Exit status: 0 all as asked, 3 a guard or a protected account, 5 some failed
+    """)
+_change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with the licence recorded at deactivation.
+
+    Somebody who is not entitled is put on hold for 7 days, so that the next cycle does not deactivate him again.
+    """)
+
+
+@account.command("hold", short_help="leave these accounts alone")
+@config_option
+@addresses_arguments
+@click.option("--until", metavar="DATE", help="2026-12-31 or an RFC 3339 time; default: until release.")
+@click.option("--yes", is_flag=True, help="Accepted for symmetry; a hold never asks.")
+@who_and_why
+@click.pass_context
+def account_hold(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str | None, yes: bool, by: str,
+    because: str,
+) -> None:
+    """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
+    from syncd.app import world_of
+    from syncd.byhand import Request, hold
+
+    del yes
+    config, end = configuration(context), moment(until)
+    chosen = all_addresses(addresses, from_file)
+
+    async def work() -> list[ZoomAccount]:
+        async with world_of(config, observers(config), write_ledger=True) as world:
+            if end is not None and end <= world.clock.now():
+                raise UsageError(f"--until: {until} is in the past")
+            return await hold(world, chosen, Request(by, because), end)
+
+    for found in run(work()):
+        click.echo(f"on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ''}: {found.email}")
+
+
+@account.command("release", short_help="end a hold")
+@config_option
+@addresses_arguments
+@click.option("--yes", is_flag=True, help="Accepted for symmetry; a release never asks.")
+@who_and_why
+@click.pass_context
+def account_release(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, yes: bool, by: str, because: str
+) -> None:
+    """Ends holds: the next cycle decides about these accounts again."""
+    from syncd.app import world_of
+    from syncd.byhand import Request, release
+
+    del yes
+    config = configuration(context)
+    chosen = all_addresses(addresses, from_file)
+
+    async def work() -> list[ZoomAccount]:
+        async with world_of(config, observers(config), write_ledger=True) as world:
+            return await release(world, chosen, Request(by, because))
+
+    for found in run(work()):
+        click.echo(f"released: {found.email}")
+
+
+@click.command(short_help="one person through every step")
+@config_option
+@click.argument("address")
+@format_option("table", "json", default="table")
+@click.pass_context
+def explain(context: click.Context, address: str, format_: str, out: Path | None) -> None:
+    """One person through every step: found where, by which group path, matched how, decided why, due when.
+
+    Reads both sides as a plan does, and changes nothing.
+    """
+    demand_format(format_)
+    config = configuration(context)
+    story = run(_explained(config, address))
+    with output(out) as stream:
+        if format_ == "json":
+            stream.write(json.dumps(story, ensure_ascii=False, indent=1) + "\n")
+        else:
+            from syncd.looking import told
+
+            stream.writelines(line + "\n" for line in told(story))
+    sys.exit(story["exit_code"])
+
+
+async def _explained(config: Config, address: str) -> dict[str, Any]:
+    from syncd.app import policy_of, world_of
+    from syncd.cycle import Run, run_cycle
+    from syncd.looking import explained
+
+    async with world_of(config, observers(config), write_ledger=False) as world:
+        policy = policy_of(config)
+        report = await run_cycle(world, policy, Run(config.mode, Trigger.PLAN))
+        return explained(report, await world.ledger.history(), policy, address)
+
+
+# ---------------------------------------------------------------------------------------------------------- helpers
+
+
+def all_addresses(addresses: Sequence[str], from_file: Path | None) -> list[str]:
+    """The addresses given, each checked before anything is done. Raises UsageError naming every bad line."""
+    named = [(address, f"argument {number}") for number, address in enumerate(addresses, 1)]
+    if from_file is not None:
+        try:
+            text = from_file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--from-file: {from_file} cannot be read: {error}", "One address a line, UTF-8.") from None
+        for number, line in enumerate(text.splitlines(), 1):
+            address = line.partition("#")[0].strip()
+            if address:
+                named.append((address, f"{from_file}, line {number}"))
+    bad = [f"{where}: {address!r} is not an address" for address, where in named if not _looks_like_one(address)]
+    if bad:
+        raise UsageError("nothing was done:\n  " + "\n  ".join(bad[:20]))
+    if not named:
+        raise UsageError("no address is given", "Name addresses, or a file with --from-file.")
+    unique: dict[str, str] = {}
+    for address, _ in named:
+        unique.setdefault(address_key(address), address)
+    return list(unique.values())
+
+
+def _looks_like_one(address: str) -> bool:
+    local, at, domain = address.rpartition("@")
+    return bool(at and local and domain) and not any(char.isspace() or char in ',;<>"' for char in address)
+
+
+def moment(text: str | None) -> datetime | None:
+    """A date (its end, UTC) or an RFC 3339 time. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--until: {text!r} is neither a date nor a time", "Write 2026-12-31 or 2026-12-31T18:00:00Z.") from None
+    if len(text) == len("2026-12-31"):
+        found = found.replace(hour=23, minute=59, second=59)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def verified_rows(report: CycleReport) -> list[dict[str, Any]]:
+    """The verified state of every account a hand verb was about."""
+    from syncd.reports.document import decision_row
+
+    rows = []
+    for decision in report.plan.decisions if report.plan is not None else ():
+        row = decision_row(report, decision)
+        status = row["status_after"] or row["status"]
+        rows.append({
+            "email": row["email"], "zoom_id": row["zoom_id"], "status": status, "role": row["role"],
+            "licence": row["licence_after"] or row["licence"], "outcome": row["outcome"], "outcome_reason": row["outcome_reason"],
+            "verified_at": row["verified_at"],
+        })
+    return rows
+
+
+def print_rows(rows: Sequence[dict[str, Any]], format_: str, out: Path | None) -> None:
+    """Rows as JSON, as a table on a terminal, or as tab-separated lines."""
+    from syncd.reports.terminal import print_table
+
+    with output(out) as stream:
+        if format_ == "json":
+            stream.write(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n")
+        else:
+            print_table(rows, stream)
+
+
+def _demand_not_held(verdicts: Sequence[Any]) -> None:
+    tripped = [verdict for verdict in verdicts if verdict.tripped]
+    if any(verdict.guard is Guard.LEDGER_BROKEN for verdict in tripped):
+        from syncd.errors import LedgerError
+
+        raise LedgerError(f"the ledger does not verify: {tripped[0].says}", tripped[0].do)
+    if tripped:
+        raise Held("held, nothing was changed:\n" + "\n".join(f"  {verdict.guard.value}: {verdict.says}" for verdict in tripped),
+                   tripped[0].do)
+
+
+VERBS = (pause, resume, undo, account, explain)
+

@@ -1,0 +1,27 @@
+"""What the configuration knows and this version cannot do. The one place to change when a feature arrives.
+
+A key of such a feature is checked like any other, so that a file written today is right tomorrow; using it is a problem
+of its own (exit 2), because silently not doing what somebody configured is worse than saying so.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+#: A kind of report file.
+Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
+
+DIRECTORY_ENTRA: Final = "directory.entra"
+LEADERSHIP_LEASE: Final = "leadership.lease"
+LEDGER_POSTGRESQL: Final = "ledger.postgresql"
+NOTIFY: Final = "notify"
+REPORTS_FORMATS: Final = "reports.formats"            # every format but json
+REPORTS_SIGNING_KEY: Final = "reports.signing_key"
+SCHEDULE_WATCH: Final = "schedule.watch"
+
+NOT_YET: frozenset[str] = frozenset({
+    DIRECTORY_ENTRA, LEADERSHIP_LEASE, LEDGER_POSTGRESQL, NOTIFY, REPORTS_FORMATS, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
+})
+
+#: What ``reports.formats`` is when nobody says.
+DEFAULT_FORMATS: tuple[Format, ...] = ("json",) if REPORTS_FORMATS in NOT_YET else ("html", "csv", "json")

@@ -1,0 +1,156 @@
+"""When to run: by schedule, at once when asked, one cycle at a time, under the ledger's writer lock; and how to stop.
+
+The loop outlives every trouble that a later cycle may not have: an unreadable source, a ledger that cannot be written, even a
+fault of our own is recorded and the next cycle comes. Only being asked to stop ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from syncd.core.schedule import Schedule
+from syncd.cycle import Run, World, run_cycle
+from syncd.errors import NotLeader, SyncdError
+from syncd.events import CycleEnded, CycleScheduled, Event, LeadershipChanged, Noted
+from syncd.model import CycleReport, Mode, Policy, Result, Trigger
+
+T = TypeVar("T")
+
+#: Seconds after SIGTERM in which the write in hand may still be answered; the rest of the promised 10 s is for closing.
+FINISH_SECONDS = 7.0
+
+#: Seconds without any sign of progress after which the loop counts as stuck. Longer than the longest single step: a whole
+#: read is bounded by its own deadline and tells its progress.
+STUCK_SECONDS = 1200.0
+
+
+class Pulse:
+    """Whether the loop makes progress, for ``/healthz``. Every event is a sign of life; a sleep is announced."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._good_until = monotonic() + STUCK_SECONDS
+
+    def beat(self, allowed_seconds: float = STUCK_SECONDS) -> None:
+        """Progress was made; the next sign is due within so many seconds."""
+        self._good_until = self._monotonic() + allowed_seconds
+
+    def __call__(self, _: Event) -> None:
+        self.beat()
+
+    def health(self) -> tuple[bool, str]:
+        """(whether it makes progress, a word about it)"""
+        late = self._monotonic() - self._good_until
+        return (True, "the loop makes progress") if late <= 0 else (False, f"no sign of progress for {late:.0f} s too long")
+
+
+@dataclass
+class Wishes:
+    """What others ask of the loop: to stop, or to run a cycle now."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    now: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+#: Called after each cycle, still under the writer lock, with the report and the term: files reports and the like.
+AfterCycle = Callable[[CycleReport, int], Awaitable[None]]
+
+
+async def run_daemon(
+    world: World, policy: Policy, mode: Mode, schedule: Schedule, wishes: Wishes, pulse: Pulse, after_cycle: AfterCycle
+) -> None:
+    """Runs cycles until asked to stop; then gives the write in hand a few seconds and returns."""
+    world = replace(world, stopping=wishes.stop.is_set)
+    trigger = Trigger.SCHEDULE
+    while not wishes.stop.is_set():
+        started = world.clock.now()
+        wishes.now.clear()
+        await until_stopped(_locked(world, policy, Run(mode, trigger), pulse, after_cycle), wishes.stop)
+        if wishes.stop.is_set():
+            break
+        due = schedule.next_after(started, world.clock.now(), world.clock.random())
+        world.tell(CycleScheduled(due))
+        seconds = max(0.0, (due - world.clock.now()).total_seconds())
+        pulse.beat(seconds + STUCK_SECONDS)
+        trigger = Trigger.REQUEST if await _woken(world, wishes, seconds) else Trigger.SCHEDULE
+
+
+async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """Lets *work* end by itself; once asked to stop it has FINISH_SECONDS left, then it is cancelled (None). A write that is
+    not answered by then stays open in the ledger."""
+    task = asyncio.create_task(work)
+    asked = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=FINISH_SECONDS)
+            task.cancel()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return None
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+
+async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cycle: AfterCycle) -> None:
+    """One cycle under the writer lock; waits for the lock as a standby."""
+    try:
+        async with contextlib.AsyncExitStack() as lock:
+            try:
+                term = await lock.enter_async_context(world.ledger.writer(0.0))
+            except NotLeader as error:
+                world.tell(LeadershipChanged(leader=False, why=error.what))
+                term = await _stand_by(world, lock, pulse)
+            if world.stopping():
+                return
+            world.tell(LeadershipChanged(leader=True, term=term))
+            report = await run_cycle(world, policy, replace(run, term=term))
+            await after_cycle(report, term)
+    except SyncdError as error:
+        world.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
+        _tell_failed(world, run)
+    except Exception as error:  # noqa: BLE001 - a fault of ours in one cycle must not end the daemon: the next one may be well
+        world.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
+        _tell_failed(world, run)
+
+
+async def _stand_by(world: World, lock: contextlib.AsyncExitStack, pulse: Pulse) -> int:
+    """Waits for the writer lock for as long as it takes, with a pulse: a standby is healthy."""
+    while True:
+        pulse.beat()
+        try:
+            return await lock.enter_async_context(world.ledger.writer(30.0))
+        except NotLeader:
+            continue
+
+
+async def _woken(world: World, wishes: Wishes, seconds: float) -> bool:
+    """Sleeps until the time is up (False), or somebody wants a cycle or the end (True)."""
+    waits = [asyncio.create_task(one) for one in (world.clock.sleep(seconds), wishes.now.wait(), wishes.stop.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    return wishes.now.is_set()
+
+
+def _tell_failed(world: World, run: Run) -> None:
+    world.tell(CycleEnded("", run.mode.value, Result.FAILED.value, success=False, ended_at=world.clock.now(), seconds=0.0,
+                          counts={}, outcomes={}, head_sequence=0, head_hash=""))
+
+
+def _where(error: BaseException) -> str:
+    """The innermost place in our code, without values: a traceback with locals may hold a secret."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/syncd/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,353 @@
+"""Carry out exactly what was decided: bounded concurrency, intent before effect, a look before and after each write.
+
+For each account: may we still -> look at the account and the person again -> intent in the ledger -> write -> look ->
+outcome in the ledger. A lost answer is settled by looking, never by repeating. What is not tried stays for the next cycle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from syncd.core import record
+from syncd.core.confirm import account_as_planned, person_as_planned
+from syncd.core.decide import refusal_fingerprint
+from syncd.core.match import Addresses
+from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.events import EffectSettled
+from syncd.model import (
+    Action,
+    Decision,
+    EffectOutcome,
+    Intent,
+    OutcomeKind,
+    Policy,
+    Status,
+    ZoomAccount,
+    licence_word,
+)
+from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+
+#: Writes of a cycle that are looked at before a share of failing ones means anything.
+WRITES_JUDGED_AFTER = 10
+
+#: Looks after a write before an unchanged state counts as a failure: the list is known to lag, single reads may too.
+LOOKS_AFTER_WRITE = 3
+LOOK_AGAIN_SECONDS = 1.0
+
+#: Refusals (``errors.Refused.kind``) in the words of outcome_reason.
+REFUSALS = {
+    "account": "refused_by_zoom",
+    "events": "upcoming_zoom_events",
+    "no_licence": "licence_limit_reached",
+    "gone": "gone_from_zoom",
+    "other": "refused",
+}
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What carrying out needs from outside."""
+
+    directory: Directory | None               # None: hand verbs, which need no directory
+    zoom: Zoom
+    ledger: Ledger
+    leadership: Leadership
+    clock: Clock
+    tell: Tell
+    stopping: Callable[[], bool]
+    concurrency: int = 16
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Under which authority effects are carried out."""
+
+    cycle_id: str
+    term: int
+    policy: Policy
+    by: str = "cycle"                         # cycle | hand | undo
+    credential: str = ""
+    while_paused: bool = False
+    approvals: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # zoom id -> licence to give back
+
+
+@dataclass
+class Progress:
+    """What happened so far. *stopped* says why nothing more is tried; *error* what caused it, if anything did."""
+
+    outcomes: dict[tuple[str, str], EffectOutcome] = field(default_factory=dict)
+    written: int = 0
+    failed: int = 0
+    stopped: str = ""
+    error: SyncdError | None = None
+
+    def stop(self, why: str, error: SyncdError | None = None) -> None:
+        """Nothing more is tried after this; the first reason stays."""
+        if not self.stopped:
+            self.stopped, self.error = why, error
+
+
+async def carry_out(effects: Sequence[Decision], orders: Orders, hands: Hands, progress: Progress) -> None:
+    """Tries every effect and keeps *progress*; those not tried say why. Reactivations first: being locked out is worse.
+
+    Never raises for what one account does; a fault that concerns all (ledger, scope, lease, limits) ends the run and
+    stands in ``Progress.error``. Cancelling leaves the write in hand open in the ledger, to be settled by looking.
+    """
+    queue = iter(sorted(effects, key=lambda effect: effect.action is not Action.REACTIVATE))
+
+    async def work(most: int | None = None) -> None:
+        for effect in islice(queue, most):
+            outcome = await _one(effect, orders, hands, progress)
+            progress.outcomes[effect.key] = outcome
+            _tell_settled(effect, outcome, orders, hands)
+
+    await work(1)                             # alone: a fault that concerns all shows itself on one account
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(hands.concurrency, len(effects) - 1)):
+            group.create_task(work())
+
+
+async def may_write(orders: Orders, hands: Hands) -> str:
+    """Why no write may be sent now, or nothing: stopping, not leading, paused. Looked at between any two writes."""
+    if hands.stopping():
+        return "stopped"
+    if not hands.leadership.leads():
+        return "not_leader"
+    if not orders.while_paused and (await hands.ledger.history()).paused_since is not None:
+        return "paused"
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------------- one account
+
+
+async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
+    try:
+        if not progress.stopped:
+            why = await may_write(orders, hands)
+            if why:
+                progress.stop(why)
+        if progress.stopped:
+            return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
+        seen = await _confirmed(effect, orders, hands)
+        if isinstance(seen, EffectOutcome):
+            return seen
+        why = await may_write(orders, hands)
+        if why or progress.stopped:
+            progress.stop(why)
+            return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
+        if orders.policy.revoke_sessions and effect.action is Action.DEACTIVATE:
+            await _revoke(effect, seen, orders, hands)
+        return await _change(effect, seen, orders, hands, progress)
+    except LedgerError as error:
+        progress.stop("ledger_unwritable", error)
+    except NotLeader as error:
+        progress.stop("not_leader", error)
+    except SourceError as error:
+        progress.stop(_stop_word(error), error)
+    return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
+
+
+async def _confirmed(effect: Decision, orders: Orders, hands: Hands) -> ZoomAccount | EffectOutcome:
+    """The account as it is right now, or why the change is skipped."""
+    seen = await hands.zoom.look(effect.account.zoom_id or "")
+    if not account_as_planned(effect, seen) or seen is None:
+        return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value if seen is not None else None,
+                             licence_word(seen.type) if seen is not None else None)
+    if hands.directory is not None:
+        forms = Addresses(orders.policy).forms(seen.email)
+        people = await hands.directory.look_again(effect.directory_id, forms)
+        if not person_as_planned(effect, people, orders.policy, hands.clock.now()):
+            return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value, licence_word(seen.type))
+    return seen
+
+
+async def _change(
+    effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands, progress: Progress
+) -> EffectOutcome:
+    active = effect.action is Action.REACTIVATE
+    restore = orders.restore.get(seen.zoom_id or "") if active else None
+    intent = Intent(
+        hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", effect.action.value, orders.by,
+        effect.reason.value, record.before_of(seen), orders.approvals.get(effect.key, ""), restore,
+    )
+    await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
+    stop: SyncdError | None = None
+    refusal: dict[str, Any] | None = None
+    progress.written += 1
+    try:
+        await hands.zoom.set_status(intent.zoom_id, active=active)
+    except AnswerLost:
+        try:
+            outcome = await _looked_after(intent, hands, lost=True)
+        except SourceError as error:          # unknown what happened: the intent stays open, the next cycle settles it
+            progress.stop("zoom_unreadable", error)
+            return EffectOutcome(OutcomeKind.FAILED, "left_open", attempts=1)
+    except Refused as error:
+        outcome = EffectOutcome(
+            OutcomeKind.SKIPPED if error.kind == "gone" else OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"),
+            seen.status.value, licence_word(seen.type), attempts=1,
+        )
+        if error.kind == "account":
+            refusal = {"code": error.code, "says": error.what,
+                       "fingerprint": refusal_fingerprint(effect.account, orders.policy.digest(), orders.credential)}
+    except SourceError as error:              # surely not carried out; concerns every account
+        stop = error
+        progress.written -= 1
+        outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
+    else:
+        outcome = await _looked_after(intent, hands, lost=False)
+    drafts = [record.settled(intent, outcome, refusal)]
+    if outcome.outcome is OutcomeKind.DONE and restore is not None:
+        follow = replace(intent, id=hands.clock.unique(), action="restore_licence", approval="")
+        await hands.ledger.append([*drafts, record.intended(follow, seen)], term=orders.term)
+        outcome = await give_back(follow, seen, outcome, orders, hands)
+    else:
+        await hands.ledger.append(drafts, term=orders.term)
+    if stop is not None:
+        raise stop
+    _judge_failures(outcome, orders, progress)
+    return outcome
+
+
+def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) -> None:
+    """Zoom may switch off an app whose requests keep failing, so a run of failures ends the cycle."""
+    if outcome.outcome is OutcomeKind.FAILED:
+        progress.failed += 1
+    share = orders.policy.limits.max_failing_writes_percent
+    if progress.written >= WRITES_JUDGED_AFTER and progress.failed * 100 > share * progress.written:
+        progress.stop("too_many_failures")
+
+
+async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOutcome:
+    """What a look after the write shows. *lost*: no answer came, so only the look can tell."""
+    wanted = Status.ACTIVE if intent.action == "reactivate" else Status.INACTIVE
+    done_at = hands.clock.now()
+    seen: ZoomAccount | None = None
+    for look in range(LOOKS_AFTER_WRITE):
+        await hands.clock.sleep(look * LOOK_AGAIN_SECONDS)
+        try:
+            seen = await hands.zoom.look(intent.zoom_id)
+        except SourceError:
+            if lost:
+                raise
+            return EffectOutcome(OutcomeKind.DONE, "not_verified", done_at=done_at, attempts=1)
+        if seen is not None and seen.status is wanted:
+            return EffectOutcome(OutcomeKind.DONE, "answer_lost_but_done" if lost else "", seen.status.value,
+                                 licence_word(seen.type), done_at, hands.clock.now(), 1)
+        if seen is None:
+            return EffectOutcome(OutcomeKind.SKIPPED, "gone_from_zoom", attempts=1)
+    return EffectOutcome(OutcomeKind.FAILED, "no_answer" if lost else "not_confirmed",
+                         seen.status.value if seen is not None else None,
+                         licence_word(seen.type) if seen is not None else None, attempts=1)
+
+
+# ------------------------------------------------------------------------------------------------- beside the status
+
+
+async def give_back(
+    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands
+) -> EffectOutcome:
+    """Gives the recorded licence back after a reactivation, under an intent already in the ledger. The reactivation stays
+    done either way; without a free licence its reason becomes ``reactivated_without_licence``."""
+    restore = intent.restore or {}
+    ended = EffectOutcome(OutcomeKind.DONE, attempts=1)
+    try:
+        await hands.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
+    except Refused as error:
+        ended = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
+    except SourceError as error:
+        ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
+    except AnswerLost:
+        ended = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
+    after = await _look_or_none(intent.zoom_id, hands)
+    if after is not None:
+        given = after.type == int(restore["type"])
+        ended = replace(ended, outcome=OutcomeKind.DONE if given else OutcomeKind.FAILED, status_after=after.status.value,
+                        reason="" if given else ended.reason or "not_confirmed", licence_after=licence_word(after.type),
+                        done_at=hands.clock.now() if given else None, verified_at=hands.clock.now() if given else None)
+    await hands.ledger.append([record.settled(intent, ended)], term=orders.term)
+    _tell_beside(intent, seen, ended, orders, hands)
+    if ended.outcome is OutcomeKind.DONE:
+        return replace(outcome, licence_after=ended.licence_after or outcome.licence_after)
+    return replace(outcome, reason="reactivated_without_licence")
+
+
+async def _look_or_none(zoom_id: str, hands: Hands) -> ZoomAccount | None:
+    try:
+        return await hands.zoom.look(zoom_id)
+    except SourceError:
+        return None
+
+
+async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands) -> None:
+    """Ends the SSO session before the deactivation (afterwards Zoom may know none). Its failure never stops it."""
+    intent = Intent(hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", "revoke_sessions",
+                    orders.by, effect.reason.value, record.before_of(seen))
+    await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
+    outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
+    try:
+        await hands.zoom.revoke_sessions(intent.zoom_id)
+    except Refused as error:
+        outcome = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
+    except AnswerLost:
+        outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
+    await hands.ledger.append([record.settled(intent, outcome)], term=orders.term)
+    _tell_beside(intent, seen, outcome, orders, hands)
+
+
+def _tell_beside(intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands) -> None:
+    hands.tell(EffectSettled(orders.cycle_id, intent.zoom_id, seen.email, intent.action, outcome.outcome.value,
+                             outcome.reason))
+
+
+def _stop_word(error: SourceError) -> str:
+    if isinstance(error, ScopeMissing):
+        return "scope_missing"
+    return "limit_reached" if isinstance(error, LimitReached) else f"{error.source}_unreadable"
+
+
+def _tell_settled(effect: Decision, outcome: EffectOutcome, orders: Orders, hands: Hands) -> None:
+    done = outcome.outcome is OutcomeKind.DONE and effect.action is Action.DEACTIVATE
+    moment = outcome.verified_at or outcome.done_at
+    hands.tell(EffectSettled(
+        orders.cycle_id, effect.account.zoom_id or "", effect.account.email, effect.action.value, outcome.outcome.value,
+        outcome.reason,
+        (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
+        licence_released=done and effect.account.type == 2,
+    ))
+
+
+# -------------------------------------------------------------------------------------------- after a crash: looking
+
+
+
+def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]) -> list[tuple[Intent, EffectOutcome]]:
+    """What became of effects announced before a crash, judged by what Zoom shows now. Licence restores are not judged
+    here: an unfinished one is done again (see ``cycle``)."""
+    result = []
+    for intent in intents:
+        account = accounts.get(intent.zoom_id)
+        if account is None:
+            outcome = EffectOutcome(OutcomeKind.SKIPPED, "gone_from_zoom")
+        elif intent.action == "restore_licence":
+            given = intent.restore is not None and account.type == intent.restore.get("type")
+            if not given and account.status is Status.ACTIVE:
+                continue
+            outcome = EffectOutcome(OutcomeKind.DONE if given else OutcomeKind.SKIPPED, "settled_by_looking",
+                                    account.status.value, licence_word(account.type))
+        elif intent.action == "revoke_sessions":
+            outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", account.status.value)
+        else:
+            wanted = Status.ACTIVE if intent.action == "reactivate" else Status.INACTIVE
+            done = account.status is wanted
+            outcome = EffectOutcome(OutcomeKind.DONE if done else OutcomeKind.FAILED,
+                                    "settled_by_looking" if done else "not_carried_out", account.status.value,
+                                    licence_word(account.type), intent.at if done else None)
+        result.append((intent, outcome))
+    return result

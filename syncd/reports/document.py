@@ -1,0 +1,136 @@
+"""The cycle document (``syncd.cycle/1``): one JSON object that says everything a cycle read, decided, judged and did.
+
+The counts are control totals: every Zoom account read is in exactly one decision, and the four counts add up to
+``zoom.accounts``. Times are RFC 3339 UTC. Readers ignore keys they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, licence_word
+
+FORMAT = "syncd.cycle/1"
+
+_NO_OUTCOME = EffectOutcome(OutcomeKind.NOT_TRIED)
+
+
+def cycle_document(report: CycleReport, omit: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The whole document. *omit*: ``display_name``, ``department``, where the evidence must do without them."""
+    return {**_head(report), "decisions": [decision_row(report, decision, omit) for decision in _decisions(report)],
+            **_tail(report)}
+
+
+def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
+    """The document as text, piece by piece: a decision a line, so that a large one needs no large string."""
+    head, tail = json.dumps(_head(report), ensure_ascii=False, indent=1), json.dumps(_tail(report), ensure_ascii=False, indent=1)
+    yield head[:-2] + ',\n "decisions": ['
+    separator = "\n  "
+    for decision in _decisions(report):
+        yield separator + json.dumps(decision_row(report, decision, omit), ensure_ascii=False)
+        separator = ",\n  "
+    yield "\n ],\n" + tail[2:] + "\n"
+
+
+def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] = ()) -> dict[str, Any]:
+    """One decision with its outcome, if it asked for a change."""
+    account = decision.account
+    effect = decision.action in (Action.DEACTIVATE, Action.REACTIVATE)
+    tried = report.outcomes.get(decision.key) if effect else None
+    held = report.held.get(decision.key, ()) if effect else ()
+    outcome = tried or _NO_OUTCOME
+    row = {
+        "zoom_id": account.zoom_id,
+        "email": account.email,
+        "display_name": account.display_name or None,
+        "status": account.status.value,
+        "action": decision.action.value,
+        "reason": decision.reason.value,
+        "directory_id": decision.directory_id,
+        "matched_by": decision.matched_by,
+        "group_path": list(decision.group_path) or None,
+        "department": decision.department or None,
+        "notes": list(decision.notes),
+        "since": moment(decision.since),
+        "due_at": moment(decision.due_at),
+        "role": account.role or account.role_id,
+        "licence": licence_word(account.type),
+        "last_login_at": moment(account.last_login_at),
+        "outcome": outcome.outcome.value if effect else None,
+        "outcome_reason": (outcome.reason or ("held_by " + " ".join(held) if held else None)) if effect else None,
+        "status_after": outcome.status_after,
+        "licence_after": outcome.licence_after,
+        "decided_at": moment(report.plan.made_at if report.plan is not None else None),
+        "done_at": moment(outcome.done_at),
+        "verified_at": moment(outcome.verified_at),
+        "attempts": outcome.attempts,
+    }
+    return {key: value for key, value in row.items() if key not in omit}
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """One guard's verdict."""
+    return {
+        "guard": verdict.guard.value, "tripped": verdict.tripped, "measured": verdict.measured, "limit": verdict.limit,
+        "unit": verdict.unit, "says": verdict.says, "do": verdict.do if verdict.tripped else "",
+    }
+
+
+def moment(value: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second unless there are fractions."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _decisions(report: CycleReport) -> tuple[Decision, ...]:
+    return report.plan.decisions if report.plan is not None else ()
+
+
+def _head(report: CycleReport) -> dict[str, Any]:
+    plan, directory, zoom = report.plan, report.directory, report.zoom
+    counts: Mapping[Action, int] = plan.counts if plan is not None else dict.fromkeys(Action, 0)
+    return {
+        "format": FORMAT,
+        "cycle_id": report.cycle_id,
+        "mode": report.mode.value,
+        "trigger": report.trigger.value,
+        "result": report.result.value,
+        "started_at": moment(report.started_at),
+        "ended_at": moment(report.ended_at),
+        "plan_digest": plan.digest if plan is not None else None,
+        "policy_digest": report.policy_digest,
+        "version": report.version,
+        "problem": {"says": report.why, "do": report.do} if report.why else None,
+        "directory": None if directory is None else {
+            "source": directory.source,
+            "read_at": moment(directory.read_at),
+            "people": len(directory.people),
+            "entitled": report.entitled,
+            "groups": [{"id": group.id, "name": group.name, "members": group.members, "use": group.use.value}
+                       for group in directory.groups],
+            "unresolved": len(directory.unresolved),
+            "digest": directory.digest,
+        },
+        "zoom": None if zoom is None else {
+            "read_at": moment(zoom.read_at),
+            "accounts": len(zoom.accounts),
+            **{status.value: zoom.count(status) for status in Status},
+            "digest": zoom.digest,
+        },
+        "counts": {action.value: counts[action] for action in Action},
+        "reasons": {reason.value: count for reason, count in (plan.reasons if plan is not None else {}).items()},
+        "guards": [verdict_row(verdict) for verdict in report.verdicts],
+    }
+
+
+def _tail(report: CycleReport) -> dict[str, Any]:
+    return {
+        "approvals": [
+            {"id": approval.id, "plan": approval.plan_digest, "guards": [guard.value for guard in approval.guards],
+             "by": approval.by, "because": approval.because, "at": moment(approval.at), "expires_at": moment(approval.expires_at)}
+            for approval in report.approvals
+        ],
+        "ledger": {"head_sequence": report.head.seq, "head_hash": report.head.hash},
+    }
