@@ -6,11 +6,10 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncd import __version__
 from syncd.adapters.clock import SystemClock
-from syncd.adapters.directory.active_directory import ActiveDirectory
-from syncd.adapters.directory.ad_settings import ActiveDirectorySettings, Bind, KerberosBind, SimpleBind
 from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
 from syncd.adapters.leadership.alone import Alone
 from syncd.adapters.ledger.store import SqlLedger
@@ -32,6 +31,9 @@ from syncd.events import Event
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
 from syncd.ports import Clock, Directory, ReadSecret, Tell
 from syncd.reports.folder import file_cycle
+
+if TYPE_CHECKING:
+    from syncd.adapters.directory.ad_settings import Bind
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "credential", "ca_file", "connect_timeout", "read_timeout"})
@@ -117,6 +119,10 @@ def directory_of(config: Config, clock: Clock, tell: Tell) -> Directory:
         return FileDirectory(FileDirectorySettings(Path(section.path), section.groups, section.leaver_groups, protecting),
                              clock, tell)
     if config.directory.active_directory is not None:
+        # Here and not above: who needs no LDAP does not wait for its library at every verb.
+        from syncd.adapters.directory.active_directory import ActiveDirectory
+        from syncd.adapters.directory.ad_settings import ActiveDirectorySettings
+
         ad = config.directory.active_directory
         return ActiveDirectory(ActiveDirectorySettings(
             servers=ad.servers, bind=_bind_of(config), base_dns=ad.base_dn, groups=ad.groups, leaver_groups=ad.leaver_groups,
@@ -130,6 +136,8 @@ def directory_of(config: Config, clock: Clock, tell: Tell) -> Directory:
 
 
 def _bind_of(config: Config) -> Bind:
+    from syncd.adapters.directory.ad_settings import KerberosBind, SimpleBind
+
     ad = config.directory.active_directory
     if ad is not None and ad.bind.simple is not None:
         return SimpleBind(ad.bind.simple.user,
@@ -170,7 +178,7 @@ async def world_of(config: Config, tell: Tell, *, write_ledger: bool, clock: Clo
     """
     clock = clock or SystemClock()
     ledger = SqlLedger.open(ledger_url(config), clock, tell, create=write_ledger,
-                            keep_personal_seconds=config.ledger.keep_personal.total_seconds())
+                            keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(ledger.close)
         history = await ledger.history()

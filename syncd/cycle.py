@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 from syncd.core import record
 from syncd.core.approvals import approval_for, armed, armed_after, held_by
 from syncd.core.decide import decide
-from syncd.core.guards import Facts, good_read, judge
+from syncd.core.guards import Facts, good_read, group_measure, judge
 from syncd.core.history import History, fingerprint_of
 from syncd.core.memory import MemoryChange, remember
 from syncd.core.standing import entitled_people
 from syncd.effects import Hands, Orders, Progress, carry_out, give_back, may_write, settled_by_looking
-from syncd.errors import Held, LedgerError, NotLeader, SourceError
+from syncd.errors import ConfigError, Held, LedgerError, NotLeader, SourceError, SyncdError
 from syncd.events import (
     ClockOffset,
     CycleEnded,
@@ -46,6 +46,7 @@ from syncd.model import (
     DirectorySnapshot,
     Draft,
     EffectOutcome,
+    GroupUse,
     Mode,
     OutcomeKind,
     Plan,
@@ -103,6 +104,7 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     # Whole, or SourceError: never a part.
     try:
         directory, zoom = await _read_both(world, begun.cycle_id)
+        _demand_groups(directory, history)
     except SourceError as error:
         world.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
         return await _ended(world, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
@@ -160,14 +162,27 @@ async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, Zo
         async with asyncio.TaskGroup() as reads:
             directory_read = reads.create_task(_timed(world, cycle_id, "directory", world.directory.read()))
             zoom_read = reads.create_task(_timed(world, cycle_id, "zoom", world.zoom.read()))
-    except* SourceError as group:
-        raise next(error for error in group.exceptions if isinstance(error, SourceError)) from None
+    except* (SourceError, ConfigError) as group:       # ConfigError: a mounted secret that is gone for the moment
+        first = next(error for error in group.exceptions if isinstance(error, SyncdError))
+        raise first if isinstance(first, SourceError) else SourceError("configuration", first.what, first.do) from None
     directory, zoom = directory_read.result(), zoom_read.result()
     world.tell(ZoomRead(cycle_id, zoom, 0.0))
     for service, offset in (("zoom", zoom.clock_offset_seconds), ("ldap", directory.clock_offset_seconds)):
         if offset is not None:
             world.tell(ClockOffset(service, offset))
     return directory, zoom
+
+
+def _demand_groups(directory: DirectorySnapshot, history: History) -> None:
+    """A group that nothing shows to exist is a missing one, not an empty one, unless it is known to have had members (then
+    ``group-emptied`` judges it). A missing leaver group only means that nobody left. Raises SourceError."""
+    for group in directory.groups if directory.people else ():       # nobody at all: directory-empty says so
+        if group.exists or group.use is GroupUse.LEAVERS:
+            continue
+        if group.use is GroupUse.PROTECTING or not history.measures.get(group_measure(group)):
+            raise SourceError(
+                "directory", f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
+                "Correct its name in the configuration, or take it out if it is not needed.")
 
 
 async def _timed(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:

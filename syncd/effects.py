@@ -16,7 +16,7 @@ from syncd.core import record
 from syncd.core.confirm import account_as_planned, person_as_planned
 from syncd.core.decide import refusal_fingerprint
 from syncd.core.match import Addresses
-from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.errors import AnswerLost, ConfigError, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, SyncdError
 from syncd.events import EffectSettled
 from syncd.model import (
     Action,
@@ -150,6 +150,8 @@ async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progres
         progress.stop("not_leader", error)
     except SourceError as error:
         progress.stop(_stop_word(error), error)
+    except ConfigError as error:              # a mounted secret that is gone for the moment
+        progress.stop("secret_unreadable", error)
     return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
 
 

@@ -179,12 +179,14 @@ class GroupUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryGroup:
-    """A configured group as read: *members* counts the people in it, nested ones included."""
+    """A configured group as read: *members* counts the people in it, nested ones included. *exists* false: nothing in the
+    directory shows that there is such a group (a file names groups only beside their members)."""
 
     id: str
     name: str
     use: GroupUse
     members: int
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         syncd.main(args=words, prog_name="syncd", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("syncd: stopped; nothing more was done", err=True)
         sys.exit(130)
     except click.ClickException as error:

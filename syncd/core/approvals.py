@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from syncd.core.guards import Facts, good_read, holds
+from syncd.core.guards import READ_GUARDS, Facts, good_read, holds
 from syncd.core.history import History, RecordedPlan
 from syncd.model import Action, Decision, Guard, Mode, Policy, Reason, Verdict
 
@@ -23,11 +23,16 @@ DIGEST_PREFIX_MIN = 8
 
 
 def held_by(effect: Decision, verdicts: tuple[Verdict, ...], facts: Facts) -> list[Guard]:
-    """The tripped guards that hold this effect and that no approval lets it pass."""
+    """The tripped guards that hold this effect and that no approval lets it pass.
+
+    A tripped read guard holds every effect, reviewed or not: its approval accepts the value that was measured then, so one
+    that trips all the same has measured less.
+    """
     return [
         verdict.guard for verdict in verdicts
         if verdict.tripped and holds(verdict.guard, effect.action)
-        and not facts.history.covering(*effect.key, verdict.guard, facts.plan.policy_digest, facts.now)
+        and (verdict.guard in READ_GUARDS
+             or not facts.history.covering(*effect.key, verdict.guard, facts.plan.policy_digest, facts.now))
     ]
 
 
@@ -42,16 +47,18 @@ def approval_for(effect: Decision, facts: Facts) -> str:
 
 
 def accepts(plan: RecordedPlan, guards: tuple[Guard, ...]) -> dict[str, float]:
-    """The measured values that become baselines when a plan is approved for these guards: those, and nothing below."""
+    """The measured values that become baselines when a plan is approved for these guards: those, and nothing below.
+
+    ``emptied:`` before a group's name: the group may stay without members. That is another question than its size.
+    """
     accepted: dict[str, float] = {}
     for name, value in plan.measures.items():
-        group = name.startswith("group:")
-        if (
-            (Guard.DIRECTORY_SHRUNK in guards and name != "match_percent")
-            or (Guard.GROUP_EMPTIED in guards and group and value == 0)
-            or (Guard.MATCH_RATE in guards and name == "match_percent")
-        ):
+        if Guard.MATCH_RATE in guards and name == "match_percent":
             accepted[name] = value
+        if Guard.DIRECTORY_SHRUNK in guards and name != "match_percent":
+            accepted[name] = value
+        if Guard.GROUP_EMPTIED in guards and name.startswith("group:") and value == 0:
+            accepted[f"emptied:{name}"] = value
     return accepted
 
 

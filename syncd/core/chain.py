@@ -251,10 +251,11 @@ def _sound(entry: LedgerEntry) -> bool:
 
 
 def _unbalanced(entry: LedgerEntry) -> Problem | None:
-    """A body with ``counts`` and ``accounts`` must balance: every account read is in exactly one decision."""
+    """A body (or what it ``read``) with ``counts`` and ``accounts`` must balance: every account is in exactly one decision."""
     if '"counts":{' not in entry.body:
         return None
     body = _body(entry)
+    body = body["read"] if isinstance(body.get("read"), dict) else body
     counts, accounts = body.get("counts"), body.get("accounts")
     if not isinstance(counts, dict) or not isinstance(accounts, int):
         return None

@@ -132,18 +132,18 @@ def directory_shrunk(facts: Facts) -> Verdict:
     """The directory, the entitled people or a group shrank against the largest good read of the last 7 days."""
     limit, floor = facts.policy.limits.max_directory_shrink_percent, facts.policy.limits.percent_floor
     names = {"people": "people", "entitled": "entitled people"}
-    names |= {group_measure(g): f"members of {g.name}" for g in facts.directory.groups if g.use is not GroupUse.LEAVERS}
+    names |= {group_measure(group): f"members of {group.name}" for group in facts.directory.groups}
     worst, worst_says = 0.0, "no measure shrank"
     for measure, name in names.items():
         before, now = facts.history.baseline(measure, facts.now), facts.measures[measure]
         if not before or before - now <= floor:
             continue
-        shrink = round(100 * (before - now) / before, 2)
+        shrink = 100 * (before - now) / before
         if shrink > worst:
             worst, worst_says = shrink, f"{name} fell from {before:.0f} to {now:.0f}"
     return Verdict(
-        Guard.DIRECTORY_SHRUNK, worst > limit, worst, limit, "percent",
-        f"{worst_says} ({worst:g} %, limit {limit:g} %)",
+        Guard.DIRECTORY_SHRUNK, worst > limit, round(worst, 2), limit, "percent",
+        f"{worst_says} ({worst:.4g} %, limit {limit:g} %)",
         "Was a unit moved, a filter or right changed, an export cut short? If the directory is right, approve this plan for "
         "directory-shrunk: the sizes it measured become the new baseline.",
     )
@@ -153,8 +153,7 @@ def group_emptied(facts: Facts) -> Verdict:
     """An entitling group that had members has none."""
     emptied = [
         group.name for group in facts.directory.groups
-        if group.use is GroupUse.ENTITLING and group.members == 0
-        and facts.history.baseline(group_measure(group), facts.now)
+        if group.use is GroupUse.ENTITLING and group.members == 0 and group_measure(group) in facts.history.peopled
     ]
     return Verdict(
         Guard.GROUP_EMPTIED, bool(emptied), len(emptied), 0, "groups",
@@ -312,8 +311,9 @@ def flapping(facts: Facts) -> Verdict:
         if facts.now - last.at < DISPUTED_FOR and zoom_id in now_active
     )
     limit = facts.policy.limits.max_flapping
+    reviewed = facts.plan.counts[Action.DEACTIVATE] > 0 and not facts.uncovered(Guard.FLAPPING, Action.DEACTIVATE)
     return Verdict(
-        Guard.FLAPPING, back > limit, back, limit, "accounts",
+        Guard.FLAPPING, back > limit and not reviewed, back, limit, "accounts",
         f"{back} accounts came back to life within 24 h of our deactivation",
         "Find out who reactivates them (another provisioning tool, SSO, an administrator) before syncd goes on. "
         + _review(facts, Guard.FLAPPING),

@@ -59,6 +59,7 @@ class History:
     gone: dict[str, Gone] = field(default_factory=dict)            # zoom id -> since when not entitled
     good_reads: int = 0
     measures: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)   # people, entitled, group:ID
+    peopled: set[str] = field(default_factory=set)                 # groups that had members, unless accepted as empty
     accepted_match_percent: float | None = None
     active_in_scope: int = 0                  # of the last good read
     # what was changed, asked for and answered
@@ -100,6 +101,11 @@ class History:
         """Deactivations by cycles since then that no approval covered."""
         return sum(1 for at, approved in self.deactivations if at >= moment and not approved)
 
+    def on_hold(self, zoom_id: str, now: datetime) -> bool:
+        """Whether somebody asked to leave this account alone, and still does."""
+        hold = self.holds.get(zoom_id)
+        return hold is not None and (hold.until is None or now < hold.until)
+
     def covering(self, zoom_id: str, action: str, guard: Guard, policy_digest: str, now: datetime) -> str:
         """The approval that lets this effect pass this guard, or nothing. It covers what was reviewed, once, under the
         policy it was reviewed with, until it expires."""
@@ -112,9 +118,11 @@ class History:
         return ""
 
     def approved_policy(self, policy_digest: str, now: datetime) -> bool:
-        """Whether a plan under this policy was approved for ``policy-changed`` and the approval still runs."""
+        """Whether a plan under this policy that deactivates somebody was approved for ``policy-changed``, and the approval
+        still runs."""
         return any(
             Guard.POLICY_CHANGED in approval.guards and approval.policy_digest == policy_digest and now < approval.expires_at
+            and any(action == "deactivate" for _, action in approval.effects)
             for approval in self.approvals.values()
         )
 
@@ -124,6 +132,7 @@ class History:
             name: value.copy() for name in self.__dataclass_fields__
             if isinstance(value := getattr(self, name), dict | set | list)
         }
+        own["done_in"] = {cycle: list(done) for cycle, done in self.done_in.items()}
         ahead = replace(self, **own)
         for draft in drafts:
             ahead.apply(LedgerEntry(self.head.seq, at.isoformat(), draft.cycle, 0, draft.kind, draft.subject,
@@ -177,6 +186,8 @@ class History:
             while kept and kept[-1][1] <= value:          # a later, higher value makes an earlier, lower one irrelevant
                 kept.pop()
             self.measures[name] = [*kept, (at, value)]
+            if name.startswith("group:") and value > 0:
+                self.peopled.add(name)
 
     def _fold_memory(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
         self.pairs.update(body.get("pairs", {}))
@@ -191,8 +202,8 @@ class History:
         for zoom_id in body.get("seen_active", ()):
             if zoom_id in self.deactivated:
                 self.deactivated[zoom_id] = replace(self.deactivated[zoom_id], seen_active=True)
-        for zoom_id in body.get("vanished", ()):
-            for kept in (self.pairs, self.gone, self.decided, self.deactivated):
+        for zoom_id in body.get("vanished", ()):      # pairs stay: missing in one list is no proof that it is no more
+            for kept in (self.gone, self.decided):
                 kept.pop(zoom_id, None)
 
     def _fold_decision(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
@@ -215,6 +226,8 @@ class History:
         for name, value in body.get("accepts", {}).items():
             if name == "match_percent":
                 self.accepted_match_percent = float(value)
+            elif name.startswith("emptied:"):
+                self.peopled.discard(name.removeprefix("emptied:"))
             else:
                 self.measures[name] = [(at, float(value))]
 
@@ -235,8 +248,10 @@ class History:
         if body["outcome"] != "done":
             return
         done_at = _moment(body["done_at"]) if body.get("done_at") else at
-        if intent.approval:
-            self.used.add((intent.approval, intent.zoom_id, intent.action))
+        effect = (intent.zoom_id, intent.action)
+        self.refusals.pop(effect, None)
+        if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
+            self.used.update((id_, *effect) for id_, one in self.approvals.items() if effect in one.effects)
         self.done_in.setdefault(intent.cycle, []).append((intent, body.get("licence_after") or ""))
         if intent.action == "deactivate":
             before = intent.before

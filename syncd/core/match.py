@@ -8,19 +8,20 @@ the account's address. So a rename, an alias or a re-hire is not a leaver.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from syncd.model import DirectorySnapshot, Person, Policy, Status, ZoomAccount, ZoomSnapshot, address_key
+from syncd.model import DirectorySnapshot, Person, Policy, Status, ZoomSnapshot, address_key
 
 
 class Addresses:
     """Domains and aliases of one policy, with what was worked out kept per domain (a company has few domains)."""
 
     def __init__(self, policy: Policy) -> None:
-        self._aliases = {old.lower(): new.lower() for old, new in policy.domain_aliases}
-        self._exact = {domain.lower() for domain in policy.domains if not domain.startswith("*.")}
-        self._below = tuple("." + domain[2:].lower() for domain in policy.domains if domain.startswith("*."))
+        self._aliases = {address_key(old): address_key(new) for old, new in policy.domain_aliases}
+        self._exact = {address_key(domain) for domain in policy.domains if not domain.startswith("*.")}
+        self._below = tuple("." + address_key(domain[2:]) for domain in policy.domains if domain.startswith("*."))
         self._known: dict[str, bool] = {}
+        self.no_aliases = not self._aliases
 
     def key(self, address: str) -> str:
         """The form in which an address is compared, with its domain's alias applied."""
@@ -42,7 +43,7 @@ class Addresses:
 
     def in_scope(self, address: str) -> bool:
         """Whether syncd is responsible for this address. A domain whose alias target is in scope is in scope."""
-        domain = address.strip().rpartition("@")[2].lower()
+        domain = address_key(address.rpartition("@")[2])
         known = self._known.get(domain)
         if known is None:
             target = self._aliases.get(domain, domain)
@@ -52,51 +53,48 @@ class Addresses:
         return known
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Who claims an account. *others* says whether a claimant has a further account."""
+class Claim(NamedTuple):
+    """Who claims an account; nobody, when *claimants* is empty. *others* says whether a claimant has a further account."""
 
-    claimants: tuple[Person, ...] = ()
+    key: str                                  # the account's address as it is compared
+    claimants: tuple[Person, ...] = ()        # sorted by id
     matched_by: str | None = None             # address | memory
     others: bool = False
-
-
-NOBODY = Claim()
 
 
 def claims(
     directory: DirectorySnapshot, zoom: ZoomSnapshot, pairs: Mapping[str, str], policy: Policy
 ) -> dict[str, Claim]:
-    """Zoom id -> who claims it, for every account in scope that is not pending. Accounts nobody claims are left out."""
+    """Zoom id -> who claims it, for every account that takes part: in scope, and not pending."""
     addresses = Addresses(policy)
-    taking_part = [
-        account for account in zoom.accounts
+    keys = {
+        account.zoom_id: addresses.key(account.email) for account in zoom.accounts
         if account.zoom_id is not None and account.status is not Status.PENDING and addresses.in_scope(account.email)
-    ]
-    keys = [addresses.key(account.email) for account in taking_part]
-    by_address = _claimants_by_address(directory.people, frozenset(keys), addresses)
-
-    found: dict[str, tuple[Person, ...]] = {}
-    with_account: dict[str, int] = {}         # person id -> accounts he claims by address
-    unclaimed: list[ZoomAccount] = []
-    for account, key in zip(taking_part, keys, strict=True):
+    }
+    by_address = _claimants_by_address(directory.people, frozenset(keys.values()), addresses)
+    accounts_of: dict[str, int] = {}          # person id -> accounts he claims by address
+    unclaimed: list[str] = []
+    for zoom_id, key in keys.items():
         people = by_address.get(key)
         if people is None:
-            unclaimed.append(account)
+            unclaimed.append(zoom_id)
             continue
-        found[account.zoom_id or ""] = people
         for person in people:
-            with_account[person.id] = with_account.get(person.id, 0) + 1
-
-    remembered = _by_memory(unclaimed, directory.people, pairs, with_account)
-    shared: dict[str, int] = {}
+            accounts_of[person.id] = accounts_of.get(person.id, 0) + 1
+    remembered = _by_memory(unclaimed, directory.people, pairs, accounts_of)
     for person in remembered.values():
-        shared[person.id] = shared.get(person.id, 0) + 1
-    result = {
-        zoom_id: Claim(people, "address", any(with_account[person.id] > 1 for person in people))
-        for zoom_id, people in found.items()
-    }
-    result.update((zoom_id, Claim((person,), "memory", shared[person.id] > 1)) for zoom_id, person in remembered.items())
+        accounts_of[person.id] = accounts_of.get(person.id, 0) + 1
+
+    several = {person_id for person_id, accounts in accounts_of.items() if accounts > 1}
+    result: dict[str, Claim] = {}
+    for zoom_id, key in keys.items():
+        people, matched_by = by_address.get(key), "address"
+        if people is None:
+            if zoom_id not in remembered:
+                result[zoom_id] = Claim(key)
+                continue
+            people, matched_by = (remembered[zoom_id],), "memory"
+        result[zoom_id] = Claim(key, people, matched_by, bool(several) and any(one.id in several for one in people))
     return result
 
 
@@ -106,8 +104,7 @@ def _claimants_by_address(
     """Address key -> people who claim it, sorted by id, for the keys some account has."""
     result: dict[str, tuple[Person, ...]] = {}
     for person in people:                     # in the order of their ids, so each tuple is sorted
-        for address in person.addresses:
-            key = addresses.canonical(address)
+        for key in person.addresses if addresses.no_aliases else map(addresses.canonical, person.addresses):
             if key in wanted:
                 before = result.get(key, ())
                 if not before or before[-1] is not person:
@@ -116,12 +113,10 @@ def _claimants_by_address(
 
 
 def _by_memory(
-    accounts: Iterable[ZoomAccount], people: Iterable[Person], pairs: Mapping[str, str], with_account: Mapping[str, int]
+    unclaimed: Iterable[str], people: Iterable[Person], pairs: Mapping[str, str], with_account: Mapping[str, int]
 ) -> dict[str, Person]:
     wanted = {
-        account.zoom_id: pairs[account.zoom_id]
-        for account in accounts
-        if account.zoom_id is not None and account.zoom_id in pairs and pairs[account.zoom_id] not in with_account
+        zoom_id: pairs[zoom_id] for zoom_id in unclaimed if zoom_id in pairs and pairs[zoom_id] not in with_account
     }
     if not wanted:
         return {}

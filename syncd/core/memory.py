@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.history import History
-from syncd.model import Action, Plan, Reason, Status
+from syncd.model import Action, Plan, Reason, Status, ZoomAccount
 
 #: Decisions on an active account whose person is known not to be entitled.
 _NOT_ENTITLED = frozenset({
@@ -30,10 +30,18 @@ class MemoryChange:
     back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
     unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for him
     seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
-    vanished: frozenset[str] = frozenset()                    # no longer a Zoom user
+    vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
 
     def __bool__(self) -> bool:
         return bool(self.pairs or self.gone or self.back or self.unclear or self.seen_active or self.vanished)
+
+
+def seen_active(plan: Plan, history: History) -> MemoryChange:
+    """What even a read that is whole but not good shows for certain: whom we deactivated and somebody brought back."""
+    return MemoryChange(plan.made_at, seen_active=frozenset(
+        decision.account.zoom_id for decision in plan.decisions
+        if decision.account.zoom_id is not None and _brought_back(decision.account, history)
+    ))
 
 
 def remember(plan: Plan, history: History) -> MemoryChange:
@@ -50,10 +58,8 @@ def remember(plan: Plan, history: History) -> MemoryChange:
         if zoom_id is None:
             continue
         seen.add(zoom_id)
-        if account.status is Status.ACTIVE:
-            last = history.deactivated.get(zoom_id)
-            if last is not None and last.reactivated_at is None and not last.seen_active:
-                active.add(zoom_id)
+        if _brought_back(account, history):
+            active.add(zoom_id)
         if decision.reason in (Reason.OUT_OF_SCOPE, Reason.INVITATION_PENDING):
             continue
         if (
@@ -70,9 +76,14 @@ def remember(plan: Plan, history: History) -> MemoryChange:
                 gone.add(zoom_id)
         elif was_gone:
             back.add(zoom_id)
-    known = history.pairs.keys() | history.gone.keys() | history.decided.keys()
+    known = history.gone.keys() | history.decided.keys()
     return MemoryChange(plan.made_at, pairs, frozenset(gone), frozenset(back), frozenset(unclear), frozenset(active),
                         frozenset(known - seen))
+
+
+def _brought_back(account: ZoomAccount, history: History) -> bool:
+    last = history.deactivated.get(account.zoom_id or "")
+    return account.status is Status.ACTIVE and last is not None and last.reactivated_at is None and not last.seen_active
 
 
 def _is_gone(action: Action, reason: Reason, status: Status) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import translate
 
 from syncd.core.match import Addresses
@@ -26,10 +26,10 @@ class Patterns:
 
     def match(self, key: str) -> bool:
         """Whether one of the patterns covers this address key, as it is or with its domain's alias applied."""
-        for form in {key, self._addresses.canonical(key)}:
-            if form in self._exact or (self._globs is not None and self._globs.match(form)):
-                return True
-        return False
+        if key in self._exact or (self._globs is not None and self._globs.match(key) is not None):
+            return True
+        form = self._addresses.canonical(key)
+        return form != key and (form in self._exact or (self._globs is not None and self._globs.match(form) is not None))
 
 
 class Protection:
@@ -42,20 +42,21 @@ class Protection:
         self._group_ids = frozenset(id_ for id_, name in zoom.groups.items() if name.casefold() in names)
         self._ordinary = frozenset(role.casefold() for role in policy.ordinary_roles)
 
-    def exempt(self, account: ZoomAccount, key: str, claimants: Iterable[Person]) -> str:
+    def exempt(self, account: ZoomAccount, key: str, claimants: Sequence[Person]) -> str:
         """Why this account is never touched (``account``, ``zoom_group``, ``directory_group``), or nothing.
 
         A protected address covers every account of the person who has it: protecting too many costs a manual step,
         protecting too few locks a colleague out.
         """
-        if self._accounts and (
-            self._accounts.match(key) or any(self._accounts.match(a) for person in claimants for a in person.addresses)
-        ):
-            return "account"
+        if self._accounts:
+            for address in {key}.union(*(person.addresses for person in claimants)):
+                if self._accounts.match(address):
+                    return "account"
         if self._group_ids and not self._group_ids.isdisjoint(account.group_ids):
             return "zoom_group"
-        if any(person.protected_by for person in claimants):
-            return "directory_group"
+        for person in claimants:
+            if person.protected_by:
+                return "directory_group"
         return ""
 
     def protected(self, account: ZoomAccount, role: str | None = None) -> bool:

@@ -27,7 +27,9 @@ class Schedule:
             due: datetime = next(CronSim(self.cron, started.astimezone(zone))).astimezone(UTC)
         else:
             due = started + (self.interval or timedelta(0))
-        return max(due, now) + self.jitter * spread
+        # Jitter spreads instances; it must not stretch a short interval beyond half as much again.
+        jitter = self.jitter if self.interval is None else min(self.jitter, self.interval / 2)
+        return max(due, now) + jitter * spread
 
     def period(self, now: datetime) -> timedelta:
         """The longest usual time between two cycles: the interval, or the largest of the next eight gaps of a cron."""

@@ -33,10 +33,11 @@ _RESULTS = {
 }
 
 
-def print_cycle(report: CycleReport, out: TextIO) -> None:
-    """The whole report for a terminal, or tab-separated lines for a pipe."""
-    console = Console(file=out, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for_people: bool = False) -> None:
+    """The whole report for a terminal, or tab-separated lines for a pipe (unless *for_people*). *rows*: accounts shown of
+    each kind of change."""
+    console = Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else 110)
+    if not console.is_terminal and not for_people:
         out.writelines(line + "\n" for line in plain_lines(report))
         return
     colour, words = _RESULTS[report.result]
@@ -54,7 +55,7 @@ def print_cycle(report: CycleReport, out: TextIO) -> None:
         console.print(Text(f"  plan       {report.plan.digest[:12]}  " + totals(report)))
     _print_guards(report, console)
     for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL):
-        _print_decisions(report, action, console)
+        _print_decisions(report, action, console, rows)
     _print_waiting(report, console)
 
 
@@ -129,7 +130,7 @@ def _print_guards(report: CycleReport, console: Console) -> None:
         console.print(Text(f"     {clean(verdict.do)}"))
 
 
-def _print_decisions(report: CycleReport, action: Action, console: Console) -> None:
+def _print_decisions(report: CycleReport, action: Action, console: Console, rows: int) -> None:
     if report.plan is None:
         return
     chosen = [decision for decision in report.plan.decisions if decision.action is action]
@@ -139,7 +140,7 @@ def _print_decisions(report: CycleReport, action: Action, console: Console) -> N
                   title_style=f"bold {_COLOURS[action]}", pad_edge=False)
     for name in ("account", "name", "why", "since", "licence", "outcome"):
         table.add_column(name, overflow="fold")
-    for decision in chosen[:ROWS_SHOWN]:
+    for decision in chosen[:rows]:
         done = report.outcomes.get(decision.key)
         style = "green" if done is not None and done.outcome is OutcomeKind.DONE else ""
         table.add_row(
@@ -150,8 +151,8 @@ def _print_decisions(report: CycleReport, action: Action, console: Console) -> N
         )
     console.print()
     console.print(table)
-    if len(chosen) > ROWS_SHOWN:
-        console.print(Text(f"  … and {len(chosen) - ROWS_SHOWN} more: --format json shows all"))
+    if len(chosen) > rows:
+        console.print(Text(f"  … and {len(chosen) - rows} more; the JSON document has them all"))
 
 
 def _print_waiting(report: CycleReport, console: Console) -> None:

@@ -6,8 +6,11 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from syncd.adapters.clock import SystemClock
 from syncd.adapters.directory.active_directory import ActiveDirectory, ActiveDirectorySettings, SimpleBind
+from syncd.errors import SourceError
 from syncd.events import Answered, Event
 from tests.adlab.windows import guid
 
@@ -53,3 +56,10 @@ def id_of(number: int) -> str:
 def entitled(snapshot: Any) -> set[str]:
     """The ids of everybody whom a group entitles."""
     return {person.id for person in snapshot.people if person.entitled_by}
+
+
+async def unreadable(directory: ActiveDirectory) -> SourceError:
+    """The error that a read of this directory ends with; fails when it ends well."""
+    with pytest.raises(SourceError) as caught:
+        await directory.read()
+    return caught.value

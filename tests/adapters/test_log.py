@@ -232,6 +232,17 @@ def test_a_pause_is_said_when_it_begins_and_when_it_ends() -> None:
     assert ["changes.paused", "changes.resumed"] == names(stream)
 
 
+def test_leadership_is_said_when_it_is_gained_and_when_it_is_lost() -> None:
+    """It may be told anew with each cycle; a standby that never led has lost nothing."""
+    stream = logging_to()
+    observe = log.LogObserver()
+
+    for leads in (False, True, True, False):
+        observe(events.LeadershipChanged(leads))
+
+    assert ["leadership.gained", "leadership.lost"] == names(stream)
+
+
 def test_a_note_cannot_hide_the_keys_of_a_line() -> None:
     """Facts named like ours are dropped; a level nobody knows is info."""
     stream = logging_to()
@@ -457,7 +468,12 @@ def test_text_lines_are_for_people() -> None:
     """Time, level, event, facts; empty facts left out; no colours outside a terminal."""
     stream = logging_to(format_="text")
 
-    log.LogObserver()(events.LeadershipChanged(False, 3, "the lease was lost"))
+    observe = log.LogObserver()
+    observe(events.LeadershipChanged(True, 3))
+    stream.truncate(0)
+    stream.seek(0)
+
+    observe(events.LeadershipChanged(False, 3, "the lease was lost"))
 
     assert '2026-11-25T19:05:00.123Z warning leadership.lost  term=3 why="the lease was lost"\n' == stream.getvalue()
 
@@ -486,7 +502,7 @@ def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv("NO_COLOR", no_color)
         terminal = Terminal()
         log.configure("info", "text", StoppedClock(), stream=terminal)
-        log.LogObserver()(events.LeadershipChanged(False))
+        log.LogObserver()(events.PauseSeen(True))
         shown.append("\x1b[33mwarning\x1b[0m" in terminal.getvalue())
 
     assert [True, False] == shown

@@ -313,12 +313,11 @@ async def test_a_configured_role_must_exist() -> None:
         await zoom.close()
 
 
-async def test_roles_that_do_not_tie_are_an_error() -> None:
-    """Who is an admin cannot be told from a part."""
+async def test_roles_that_do_not_tie_are_survived() -> None:
+    """A role in no list counts as protected, so a short list is no danger; Zoom's own printed example does not tie."""
     async with a_zoom() as world:
         world.other["GET /v2/roles"] = [Answer(200, {**ROLES, "total_records": 5})]
-        with pytest.raises(SourceError, match="3 of 5 roles came"):
-            await world.zoom.read()
+        assert 3 == len((await world.zoom.read()).roles)
 
 
 async def test_groups_are_read_only_when_some_are_needed() -> None:

@@ -193,7 +193,7 @@ class Server(_Listener):
                         self.on_extended(conn, mid, raw)
                     elif tag == UNBIND:
                         return
-            except (OSError, EOFError, ValueError):
+            except (OSError, EOFError, ValueError, IndexError):     # gone, or no LDAP
                 return
 
 

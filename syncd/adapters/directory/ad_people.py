@@ -71,17 +71,20 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
     id_ = guid_of(entry)
     troubles: list[str] = []
     addresses = _addresses(entry, address_attributes, troubles)
+    enabled = _enabled(entry, troubles)
+    expires_at = _expires_at(entry, troubles)
+    primary_group_sid = _primary_group_sid(entry, troubles)
     person = Person(
         id=id_,
         addresses=addresses,
         display_name=_text(entry, "displayname"),
-        enabled=_enabled(entry, troubles),
-        expires_at=_expires_at(entry, troubles),
+        enabled=enabled,
+        expires_at=expires_at,
         department=_text(entry, "department"),
         changed_at=_changed_at(entry),
         unclear="; ".join(troubles),
     )
-    return FoundPerson(person, entry.dn, _primary_group_sid(entry, troubles))
+    return FoundPerson(person, entry.dn, primary_group_sid)
 
 
 def _addresses(entry: Entry, attributes: Sequence[str], troubles: list[str]) -> tuple[str, ...]:

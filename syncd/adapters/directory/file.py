@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +77,8 @@ class FileDirectory:
             return [(subject, False, str(error))]
         snapshot = read.snapshot
         entitled = sum(1 for person in snapshot.people if person.entitled_by)
-        return [(subject, True, f"{len(snapshot.people):,} people, {entitled:,} of them in an entitling group"),
+        in_groups = f"{entitled:,} of them in an entitling group" if self._settings.groups else "all of them entitled by this"
+        return [(subject, True, f"{len(snapshot.people):,} people, {in_groups}"),
                 *(_about_empty(group, read.group_names) for group in snapshot.groups if not group.members)]
 
     async def close(self) -> None:
@@ -224,7 +226,7 @@ class _People:
 
     def groups(self) -> list[DirectoryGroup]:
         """The configured groups with their members."""
-        return [DirectoryGroup(name, name, use, members) for (use, name), members in self._members.items()]
+        return [DirectoryGroup(name, name, use, members, exists=members > 0) for (use, name), members in self._members.items()]
 
     def _person(self, row: Row) -> Person | None:
         values = row.values
@@ -234,7 +236,7 @@ class _People:
             person = Person(
                 id_, _addresses(values["addresses"]), _text(values["display_name"]), _enabled(values["enabled"]),
                 _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
-                department=_text(values.get("department", "")))
+                department=sys.intern(_text(values.get("department", ""))))
         except _Problem as problem:
             self._problems.add(row.line, str(problem))
             return None

@@ -67,6 +67,7 @@ class LogObserver:
     def __init__(self, *, addresses: bool = False) -> None:
         self._addresses = addresses
         self._paused = False
+        self._leads = False
         self._log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             logging.getLogger("syncd"),
             processors=[structlog.stdlib.filter_by_level, merge_contextvars,
@@ -75,10 +76,8 @@ class LogObserver:
         )
 
     def __call__(self, event: events.Event) -> None:
-        if isinstance(event, events.PauseSeen):
-            if event.paused == self._paused:      # told at every look; a line only when it changed
-                return
-            self._paused = event.paused
+        if not self._is_news(event):
+            return
         if isinstance(event, events.CycleStarted):
             bind_contextvars(cycle_id=event.cycle_id)
         for level, name, facts in _lines(event):
@@ -87,6 +86,18 @@ class LogObserver:
             write(name, **shown)
         if isinstance(event, events.CycleEnded):
             unbind_contextvars("cycle_id")
+
+    def _is_news(self, event: events.Event) -> bool:
+        """Pause and leadership are told at every look; they are worth a line only when they changed."""
+        match event:
+            case events.PauseSeen(paused=paused):
+                before, self._paused = self._paused, paused
+                return before != paused
+            case events.LeadershipChanged(leader=leader):
+                before, self._leads = self._leads, leader
+                return before != leader
+            case _:
+                return True
 
 
 # ------------------------------------------------------------------------------------------- which event, which line

@@ -133,8 +133,8 @@ class ZoomApi:
         page = _read_roles(self._read_ok(scopes.LIST_ROLES, reply), "list_roles")
         roles = {role.id: role.name for role in page.roles}
         if page.total_records is not None and page.total_records != len(roles):
-            raise SourceError("zoom", f"zoom list_roles: {len(roles)} of {page.total_records} roles came.",
-                              "Who is an admin cannot be told from a part; the next cycle tries again.")
+            # No danger: a role that is in no list counts as protected. Zoom's own printed example does not tie either.
+            self._tell(Noted("roles.incomplete", "warning", {"came": len(roles), "announced": page.total_records}))
         _demand(self._settings.required_roles, roles.values(), "role", "protect.ordinary_roles")
         return roles
 
