@@ -8,7 +8,7 @@ ARGS   ?=
 IMAGE  ?= syncd:dev
 
 BIN     := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
 LOCKED  := $(INSTALL) --require-hashes --no-deps
 WHEELS  := --only-binary :all:
 # The build backend comes from the lock too, so building asks no index for anything unpinned.

@@ -18,13 +18,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from syncd.core import record
-from syncd.core.approvals import approval_for, armed, armed_after, held_by
+from syncd.core.approvals import NOT_APPROVABLE, approval_for, armed, armed_after, held_by
 from syncd.core.decide import decide
-from syncd.core.guards import Facts, good_read, group_measure, judge
+from syncd.core.guards import HOLDS_ONLY, READ_GUARDS, Facts, good_read, group_measure, judge
 from syncd.core.history import History, fingerprint_of
-from syncd.core.memory import MemoryChange, remember
+from syncd.core.memory import remember, seen_active
 from syncd.core.standing import entitled_people
-from syncd.effects import Hands, Orders, Progress, carry_out, give_back, may_write, settled_by_looking
+from syncd.effects import Hands, Orders, Progress, carry_out, give_back, settled_by_looking
 from syncd.errors import ConfigError, Held, LedgerError, NotLeader, SourceError, SyncdError
 from syncd.events import (
     ClockOffset,
@@ -47,19 +47,28 @@ from syncd.model import (
     Draft,
     EffectOutcome,
     GroupUse,
+    Intent,
     Mode,
     OutcomeKind,
     Plan,
     Policy,
+    Reason,
     Result,
     Status,
     Trigger,
     Verdict,
+    ZoomAccount,
     ZoomSnapshot,
 )
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 T = TypeVar("T")
+
+#: Accounts that nothing is done to, not even finishing what a crash interrupted.
+_LEFT_ALONE = frozenset({Reason.OUT_OF_SCOPE, Reason.ON_HOLD, Reason.EXEMPT})
+
+#: The service word under which a directory's clock is told; a file has none.
+_CLOCKS = {"active_directory": "ldap", "entra": "graph"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
         return await _ended(world, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
 
     # Crashed intents are judged by what Zoom shows now.
-    history = await _settle_open_intents(world, run, history, zoom, policy, begun.cycle_id)
+    history = await _settle_open_intents(world, run, history, zoom, begun.cycle_id)
     now = world.clock.now()
     entitled = entitled_people(directory, policy, now)
     world.tell(DirectoryRead(begun.cycle_id, directory, entitled, 0.0))
@@ -129,17 +138,18 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     if run.term is None or history.broken:
         return await _ended(world, run, _concluded(planned, Progress()), history)
 
-    # Exactly what no guard holds, written down before and after.
+    # Exactly what no guard holds, written down before and after; a crashed cycle's licence restores first.
     allowed = [effect for effect in plan.effects if effect.key not in held] if run.mode is Mode.ENFORCE else []
     read = _read_facts(run, facts, verdicts)
     opening = _opening_entries(begun.cycle_id, read, facts, verdicts)
-    quiet = len(opening) == 1 and not allowed          # then one entry tells all, at the end
+    unfinished = _unfinished_restores(run, history, plan, verdicts)
+    quiet = len(opening) == 1 and not allowed and not unfinished      # then one entry tells all, at the end
     if not quiet:
         await world.ledger.append(opening, term=run.term)
     progress = Progress()
     orders = _orders(begun.cycle_id, run.term, allowed, facts, world.credential())
     try:
-        await _timed(world, begun.cycle_id, "apply", carry_out(allowed, orders, world.hands, progress))
+        await _timed(world, begun.cycle_id, "apply", _apply(unfinished, allowed, orders, world, progress))
     except asyncio.CancelledError:                     # the write in hand stays open in the ledger
         progress.stop("stopped")
         await asyncio.shield(_ended(world, run, _concluded(planned, progress), history, read if quiet else None))
@@ -162,12 +172,16 @@ async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, Zo
         async with asyncio.TaskGroup() as reads:
             directory_read = reads.create_task(_timed(world, cycle_id, "directory", world.directory.read()))
             zoom_read = reads.create_task(_timed(world, cycle_id, "zoom", world.zoom.read()))
-    except* (SourceError, ConfigError) as group:       # ConfigError: a mounted secret that is gone for the moment
-        first = next(error for error in group.exceptions if isinstance(error, SyncdError))
-        raise first if isinstance(first, SourceError) else SourceError("configuration", first.what, first.do) from None
+    except* SyncdError as group:
+        errors = [error for error in group.exceptions if isinstance(error, SyncdError)]
+        worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
+        if isinstance(worst, ConfigError):             # a mounted secret that is gone for the moment
+            raise SourceError("configuration", worst.what, worst.do) from None
+        raise worst from None
     directory, zoom = directory_read.result(), zoom_read.result()
     world.tell(ZoomRead(cycle_id, zoom, 0.0))
-    for service, offset in (("zoom", zoom.clock_offset_seconds), ("ldap", directory.clock_offset_seconds)):
+    directory_clock = _CLOCKS.get(directory.source, directory.source)
+    for service, offset in (("zoom", zoom.clock_offset_seconds), (directory_clock, directory.clock_offset_seconds)):
         if offset is not None:
             world.tell(ClockOffset(service, offset))
     return directory, zoom
@@ -194,10 +208,10 @@ async def _timed(world: World, cycle_id: str, phase: str, work: Coroutine[Any, A
 
 
 async def _settle_open_intents(
-    world: World, run: Run, history: History, zoom: ZoomSnapshot, policy: Policy, cycle_id: str
+    world: World, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str
 ) -> History:
-    """What a crash left open, judged by what Zoom shows now; an unfinished licence restore is done again. A dry run only
-    foresees it."""
+    """What a crash left open, judged by what Zoom shows now. A licence that was to be given back and is not yet becomes an
+    open intent of its own. A dry run only foresees it."""
     if not history.intents or history.broken:
         return history
     accounts = {account.zoom_id: account for account in zoom.accounts if account.zoom_id is not None}
@@ -217,14 +231,37 @@ async def _settle_open_intents(
     for intent, outcome in settled:
         address = accounts[intent.zoom_id].email if intent.zoom_id in accounts else ""
         world.tell(EffectSettled(cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
-    history = await world.ledger.history()
-    if run.mode is Mode.ENFORCE:
-        orders = Orders(cycle_id, run.term, policy)
-        for intent in [one for one in history.intents.values() if one.action == "restore_licence"]:
-            account = accounts.get(intent.zoom_id)
-            if account is not None and not await may_write(orders, world.hands):
-                await give_back(intent, account, EffectOutcome(OutcomeKind.DONE), orders, world.hands)
     return await world.ledger.history()
+
+
+def _unfinished_restores(
+    run: Run, history: History, plan: Plan, verdicts: tuple[Verdict, ...]
+) -> list[tuple[Intent, ZoomAccount]]:
+    """Licences that a crashed cycle announced and did not give back, with the accounts that wait for them. None while a
+    guard holds everything, and none for an account that is to be left alone."""
+    if run.mode is not Mode.ENFORCE or any(one.tripped and one.guard not in HOLDS_ONLY for one in verdicts):
+        return []
+    open_ = {intent.zoom_id: intent for intent in history.intents.values() if intent.action == "restore_licence"}
+    return [
+        (open_[zoom_id], decision.account) for decision in plan.decisions
+        if (zoom_id := decision.account.zoom_id) is not None and zoom_id in open_
+        and decision.account.status is Status.ACTIVE and decision.reason not in _LEFT_ALONE
+        and decision.action is not Action.DEACTIVATE
+    ] if open_ else []
+
+
+async def _apply(
+    unfinished: Sequence[tuple[Intent, ZoomAccount]], effects: Sequence[Decision], orders: Orders, world: World,
+    progress: Progress,
+) -> None:
+    try:
+        for intent, account in unfinished:
+            await give_back(intent, account, EffectOutcome(OutcomeKind.DONE), orders, world.hands, progress)
+    except LedgerError as error:
+        progress.stop("ledger_unwritable", error)
+    except NotLeader as error:
+        progress.stop("not_leader", error)
+    await carry_out(effects, orders, world.hands, progress)
 
 
 # ------------------------------------------------------------------------------------------------ what is written down
@@ -279,13 +316,17 @@ def _read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> dict[s
 def _opening_entries(
     cycle_id: str, read: Mapping[str, Any], facts: Facts, verdicts: tuple[Verdict, ...]
 ) -> list[Draft]:
-    """The plan (if not recorded yet), what was read, and, after a good read, what changed in memory and decisions."""
+    """The plan (if there is something to approve in it and it is not recorded yet), what was read, and, after a good read,
+    what changed in memory and decisions."""
     plan, history = facts.plan, facts.history
-    drafts = [record.plan_made(cycle_id, plan)] if plan.effects and plan.digest not in history.plans else []
+    approvable = bool(plan.effects) or any(
+        one.tripped and one.guard in READ_GUARDS - NOT_APPROVABLE for one in verdicts)
+    drafts = [record.plan_made(cycle_id, plan)] if approvable and plan.digest not in history.plans else []
     drafts.append(record.cycle_read(cycle_id, read))
-    if good_read(verdicts):
-        change: MemoryChange = remember(plan, history)
-        drafts += record.memory(cycle_id, change)
+    if not good_read(verdicts):
+        drafts += record.memory(cycle_id, seen_active(plan, history))
+    else:
+        drafts += record.memory(cycle_id, remember(plan, history))
         drafts += [
             record.decided(cycle_id, decision) for decision in plan.decisions
             if decision.account.zoom_id is not None

@@ -16,7 +16,17 @@ from syncd.core import record
 from syncd.core.confirm import account_as_planned, person_as_planned
 from syncd.core.decide import refusal_fingerprint
 from syncd.core.match import Addresses
-from syncd.errors import AnswerLost, ConfigError, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.errors import (
+    AnswerLost,
+    ConfigError,
+    LedgerError,
+    LimitReached,
+    NotLeader,
+    Refused,
+    ScopeMissing,
+    SourceError,
+    SyncdError,
+)
 from syncd.events import EffectSettled
 from syncd.model import (
     Action,
@@ -112,6 +122,14 @@ async def carry_out(effects: Sequence[Decision], orders: Orders, hands: Hands, p
             group.create_task(work())
 
 
+async def _may_go_on(orders: Orders, hands: Hands, progress: Progress) -> bool:
+    """Whether the next write may be sent; if not, ``Progress.stopped`` says why."""
+    why = progress.stopped or await may_write(orders, hands)
+    if why:
+        progress.stop(why)
+    return not progress.stopped
+
+
 async def may_write(orders: Orders, hands: Hands) -> str:
     """Why no write may be sent now, or nothing: stopping, not leading, paused. Looked at between any two writes."""
     if hands.stopping():
@@ -128,21 +146,17 @@ async def may_write(orders: Orders, hands: Hands) -> str:
 
 async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
     try:
-        if not progress.stopped:
-            why = await may_write(orders, hands)
-            if why:
-                progress.stop(why)
-        if progress.stopped:
+        if not await _may_go_on(orders, hands, progress):
             return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
         seen = await _confirmed(effect, orders, hands)
         if isinstance(seen, EffectOutcome):
             return seen
-        why = await may_write(orders, hands)
-        if why or progress.stopped:
-            progress.stop(why)
-            return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
         if orders.policy.revoke_sessions and effect.action is Action.DEACTIVATE:
-            await _revoke(effect, seen, orders, hands)
+            if not await _may_go_on(orders, hands, progress):
+                return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
+            await _revoke(effect, seen, orders, hands, progress)
+        if not await _may_go_on(orders, hands, progress):
+            return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
         return await _change(effect, seen, orders, hands, progress)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
@@ -157,6 +171,8 @@ async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progres
 
 async def _confirmed(effect: Decision, orders: Orders, hands: Hands) -> ZoomAccount | EffectOutcome:
     """The account as it is right now, or why the change is skipped."""
+    if orders.by == "cycle" and (await hands.ledger.history()).on_hold(effect.account.zoom_id or "", hands.clock.now()):
+        return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan")    # put on hold while this cycle ran
     seen = await hands.zoom.look(effect.account.zoom_id or "")
     if not account_as_planned(effect, seen) or seen is None:
         return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value if seen is not None else None,
@@ -179,7 +195,6 @@ async def _change(
         effect.reason.value, record.before_of(seen), orders.approvals.get(effect.key, ""), restore,
     )
     await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
-    stop: SyncdError | None = None
     refusal: dict[str, Any] | None = None
     progress.written += 1
     try:
@@ -199,21 +214,33 @@ async def _change(
             refusal = {"code": error.code, "says": error.what,
                        "fingerprint": refusal_fingerprint(effect.account, orders.policy.digest(), orders.credential)}
     except SourceError as error:              # surely not carried out; concerns every account
-        stop = error
+        progress.stop(_stop_word(error), error)
         progress.written -= 1
-        outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
+        outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), seen.status.value, licence_word(seen.type), attempts=1)
     else:
         outcome = await _looked_after(intent, hands, lost=False)
-    drafts = [record.settled(intent, outcome, refusal)]
-    if outcome.outcome is OutcomeKind.DONE and restore is not None:
-        follow = replace(intent, id=hands.clock.unique(), action="restore_licence", approval="")
-        await hands.ledger.append([*drafts, record.intended(follow, seen)], term=orders.term)
-        outcome = await give_back(follow, seen, outcome, orders, hands)
-    else:
-        await hands.ledger.append(drafts, term=orders.term)
-    if stop is not None:
-        raise stop
     _judge_failures(outcome, orders, progress)
+    return await _written_down(intent, seen, outcome, refusal, orders, hands, progress)
+
+
+async def _written_down(
+    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, refusal: Mapping[str, Any] | None, orders: Orders,
+    hands: Hands, progress: Progress,
+) -> EffectOutcome:
+    """Records the outcome, and gives the licence back where one is due. What happened stays what happened: when it cannot
+    be recorded the run stops, the intent stays open, and the outcome is still told."""
+    drafts = [record.settled(intent, outcome, refusal)]
+    follow = None
+    if outcome.outcome is OutcomeKind.DONE and intent.restore is not None:
+        follow = replace(intent, id=hands.clock.unique(), action="restore_licence", approval="")
+        drafts.append(record.intended(follow, seen))
+    try:
+        await hands.ledger.append(drafts, term=orders.term)
+        return outcome if follow is None else await give_back(follow, seen, outcome, orders, hands, progress)
+    except LedgerError as error:
+        progress.stop("ledger_unwritable", error)
+    except NotLeader as error:
+        progress.stop("not_leader", error)
     return outcome
 
 
@@ -253,31 +280,45 @@ async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOu
 
 
 async def give_back(
-    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands
+    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands, progress: Progress
 ) -> EffectOutcome:
     """Gives the recorded licence back after a reactivation, under an intent already in the ledger. The reactivation stays
-    done either way; without a free licence its reason becomes ``reactivated_without_licence``."""
+    done either way; without a licence its reason becomes ``reactivated_without_licence``.
+
+    When it may not be tried now, or nobody can tell whether it worked, the intent stays open: the next cycle goes on with
+    it. A missing scope and a refusal settle it, since trying again would not help. Raises LedgerError, NotLeader.
+    """
     restore = intent.restore or {}
+    without = replace(outcome, reason="reactivated_without_licence")
+    if not await _may_go_on(orders, hands, progress):
+        return without
     ended = EffectOutcome(OutcomeKind.DONE, attempts=1)
+    progress.written += 1
     try:
         await hands.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
     except Refused as error:
         ended = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
-    except SourceError as error:
-        ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
     except AnswerLost:
         ended = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
+    except SourceError as error:
+        progress.written -= 1
+        progress.stop(_stop_word(error), error)
+        if not isinstance(error, ScopeMissing):
+            return without
+        ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
     after = await _look_or_none(intent.zoom_id, hands)
+    if after is None and ended.reason == "no_answer":
+        return without
     if after is not None:
         given = after.type == int(restore["type"])
         ended = replace(ended, outcome=OutcomeKind.DONE if given else OutcomeKind.FAILED, status_after=after.status.value,
                         reason="" if given else ended.reason or "not_confirmed", licence_after=licence_word(after.type),
                         done_at=hands.clock.now() if given else None, verified_at=hands.clock.now() if given else None)
-    await hands.ledger.append([record.settled(intent, ended)], term=orders.term)
+    await hands.ledger.append([record.settled(intent, ended, cycle=orders.cycle_id)], term=orders.term)
     _tell_beside(intent, seen, ended, orders, hands)
     if ended.outcome is OutcomeKind.DONE:
         return replace(outcome, licence_after=ended.licence_after or outcome.licence_after)
-    return replace(outcome, reason="reactivated_without_licence")
+    return without
 
 
 async def _look_or_none(zoom_id: str, hands: Hands) -> ZoomAccount | None:
@@ -287,20 +328,29 @@ async def _look_or_none(zoom_id: str, hands: Hands) -> ZoomAccount | None:
         return None
 
 
-async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands) -> None:
-    """Ends the SSO session before the deactivation (afterwards Zoom may know none). Its failure never stops it."""
+async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands, progress: Progress) -> None:
+    """Ends the SSO session before the deactivation (afterwards Zoom may know none). A refusal or a lost answer never stops
+    the deactivation; a fault that concerns every account does. Raises SourceError, LedgerError, NotLeader."""
     intent = Intent(hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", "revoke_sessions",
                     orders.by, effect.reason.value, record.before_of(seen))
     await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
     outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
+    stop: SourceError | None = None
+    progress.written += 1
     try:
         await hands.zoom.revoke_sessions(intent.zoom_id)
     except Refused as error:
         outcome = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
     except AnswerLost:
         outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
+    except SourceError as error:
+        stop = error
+        progress.written -= 1
+        outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
     await hands.ledger.append([record.settled(intent, outcome)], term=orders.term)
     _tell_beside(intent, seen, outcome, orders, hands)
+    if stop is not None:
+        raise stop
 
 
 def _tell_beside(intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands) -> None:
@@ -328,10 +378,9 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, orders: Orders, hand
 # -------------------------------------------------------------------------------------------- after a crash: looking
 
 
-
 def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]) -> list[tuple[Intent, EffectOutcome]]:
-    """What became of effects announced before a crash, judged by what Zoom shows now. Licence restores are not judged
-    here: an unfinished one is done again (see ``cycle``)."""
+    """What became of effects announced before a crash, judged by what Zoom shows now. A licence that is not back yet stays
+    open: it is given back once the guards allow (see ``cycle``)."""
     result = []
     for intent in intents:
         account = accounts.get(intent.zoom_id)

@@ -126,7 +126,7 @@ def _print_guards(report: CycleReport, console: Console) -> None:
         console.print(Text(f"  guards     {len(report.verdicts)} looked, none tripped"))
     for verdict in tripped:
         console.print()
-        console.print(Text.assemble(("  ✋ ", "yellow"), (verdict.guard.value, "bold yellow"), f"  {clean(verdict.says)}"))
+        console.print(Text.assemble(("  ! ", "bold yellow"), (verdict.guard.value, "bold yellow"), f"  {clean(verdict.says)}"))
         console.print(Text(f"     {clean(verdict.do)}"))
 
 
@@ -139,7 +139,7 @@ def _print_decisions(report: CycleReport, action: Action, console: Console, rows
     table = Table(box=box.SIMPLE_HEAD, title=f"{action.value} ({len(chosen)})", title_justify="left",
                   title_style=f"bold {_COLOURS[action]}", pad_edge=False)
     for name in ("account", "name", "why", "since", "licence", "outcome"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in ("account", "why", "since"))
     for decision in chosen[:rows]:
         done = report.outcomes.get(decision.key)
         style = "green" if done is not None and done.outcome is OutcomeKind.DONE else ""
@@ -147,7 +147,7 @@ def _print_decisions(report: CycleReport, action: Action, console: Console, rows
             Text(clean(decision.account.email)), Text(clean(decision.account.display_name)), Text(decision.reason.value),
             Text(f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else ""),
             Text({1: "basic", 2: "licensed"}.get(decision.account.type or 0, "")),
-            Text(_outcome(report, decision), style=style),
+            Text("held" if decision.key in report.held else _outcome(report, decision), style=style),
         )
     console.print()
     console.print(table)

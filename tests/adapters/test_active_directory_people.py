@@ -28,8 +28,9 @@ def read(**more):
 
 def test_addresses_come_in_the_configured_order_primary_first_and_once():
     """x500: and sip: are no e-mail addresses; case, blanks and repetition do not count."""
-    found = read(mail=[" Ann@Corp.Example "], userPrincipalName=["ann@login.example"], proxyAddresses=[
-        "smtp:old@corp.example", "x500:/o=Corp/cn=ann@x", "SMTP:Ann.Main@corp.example", "sip:ann@corp.example", "smtp:ANN@corp.example"])
+    proxies = ["smtp:old@corp.example", "x500:/o=Corp/cn=ann@x", "SMTP:Ann.Main@corp.example", "sip:ann@corp.example",
+               "smtp:ANN@corp.example"]
+    found = read(mail=[" Ann@Corp.Example "], userPrincipalName=["ann@login.example"], proxyAddresses=proxies)
 
     assert ("ann@corp.example", "ann@login.example", "ann.main@corp.example", "old@corp.example") == found.person.addresses
 
@@ -39,8 +40,8 @@ def test_a_value_without_an_at_sign_is_no_address():
     assert () == read(mail=["n/a"], userPrincipalName=["ann"]).person.addresses
 
 
-@pytest.mark.parametrize(("control", "enabled"), [("512", True), ("514", False), ("546", False), ("66048", True), ("66050", False),
-                                                  ("16", True), ("8388608", True), ("8388610", False)])
+@pytest.mark.parametrize(("control", "enabled"), [("512", True), ("514", False), ("546", False), ("66048", True),
+                                                  ("66050", False), ("16", True), ("8388608", True), ("8388610", False)])
 def test_only_the_disabled_bit_disables(control, enabled):
     """Locked out and password expired are no reason to go."""
     assert enabled is read(userAccountControl=[control]).person.enabled
@@ -127,7 +128,8 @@ def test_the_shortest_way_counts():
     """In the group and in a nested one: the short way is told."""
     nodes = graph({"zoom": ("north", "ann"), "north": ("east", "ann bob"), "east": ("", "bob cid")})
 
-    assert {"ann": ("zoom",), "bob": ("zoom", "north"), "cid": ("zoom", "north", "east")} == paths_from("zoom", nodes, nested=True)
+    expected = {"ann": ("zoom",), "bob": ("zoom", "north"), "cid": ("zoom", "north", "east")}
+    assert expected == paths_from("zoom", nodes, nested=True)
 
 
 def test_of_equally_short_ways_the_first_in_the_alphabet_counts():
