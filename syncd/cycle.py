@@ -12,7 +12,7 @@ This is the file to read first. The order of the steps is the safety argument:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -173,7 +173,7 @@ async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, Zo
             directory_read = reads.create_task(_timed(world, cycle_id, "directory", world.directory.read()))
             zoom_read = reads.create_task(_timed(world, cycle_id, "zoom", world.zoom.read()))
     except* SyncdError as group:
-        errors = [error for error in group.exceptions if isinstance(error, SyncdError)]
+        errors = list(_leaves(group))
         worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
         if isinstance(worst, ConfigError):             # a mounted secret that is gone for the moment
             raise SourceError("configuration", worst.what, worst.do) from None
@@ -197,6 +197,14 @@ def _demand_groups(directory: DirectorySnapshot, history: History) -> None:
             raise SourceError(
                 "directory", f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
                 "Correct its name in the configuration, or take it out if it is not needed.")
+
+
+def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _timed(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:
@@ -238,15 +246,16 @@ def _unfinished_restores(
     run: Run, history: History, plan: Plan, verdicts: tuple[Verdict, ...]
 ) -> list[tuple[Intent, ZoomAccount]]:
     """Licences that a crashed cycle announced and did not give back, with the accounts that wait for them. None while a
-    guard holds everything, and none for an account that is to be left alone."""
+    guard holds everything, and none for an account that is to be left alone (what a person began by hand goes on: the hold
+    came with it)."""
     if run.mode is not Mode.ENFORCE or any(one.tripped and one.guard not in HOLDS_ONLY for one in verdicts):
         return []
     open_ = {intent.zoom_id: intent for intent in history.intents.values() if intent.action == "restore_licence"}
     return [
         (open_[zoom_id], decision.account) for decision in plan.decisions
         if (zoom_id := decision.account.zoom_id) is not None and zoom_id in open_
-        and decision.account.status is Status.ACTIVE and decision.reason not in _LEFT_ALONE
-        and decision.action is not Action.DEACTIVATE
+        and decision.account.status is Status.ACTIVE and decision.action is not Action.DEACTIVATE
+        and (decision.reason not in _LEFT_ALONE or open_[zoom_id].by != "cycle")
     ] if open_ else []
 
 
@@ -256,7 +265,11 @@ async def _apply(
 ) -> None:
     try:
         for intent, account in unfinished:
-            await give_back(intent, account, EffectOutcome(OutcomeKind.DONE), orders, world.hands, progress)
+            seen = await world.zoom.look(intent.zoom_id)
+            if seen is not None and (seen.status, seen.type) == (account.status, account.type):
+                await give_back(intent, seen, EffectOutcome(OutcomeKind.DONE), orders, world.hands, progress)
+    except SourceError as error:
+        progress.stop(f"{error.source}_unreadable", error)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:

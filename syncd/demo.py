@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -195,17 +197,27 @@ class _Stage:
         """The way past the guards, and where the evidence lies."""
         tripped = [verdict.guard for verdict in held.verdicts if verdict.tripped and verdict.guard not in NOT_APPROVABLE]
         digest = held.plan.digest[:12] if held.plan is not None else ""
-        config, reports = self._folder / "syncd.yaml", self._folder / "reports"
+        syncd = f"{_command()} --config {self._folder / 'syncd.yaml'}"
+        reports = self._folder / "reports"
         self._console.print(Rule(Text("Nothing was changed", style="bold green"), align="left", style="green"))
-        self.say("Repair the export and the next cycle goes on by itself. If these people really had left, a person would say so:")
-        self._console.print(Text(f"  syncd --config {config} approve --plan {digest} \\\n"
+        self.say("Repair the export and the next cycle goes on by itself. Had these people really left, a person would say so:")
+        self._console.print(Text(f"  {syncd} approve --plan {digest} \\\n"
                                  f"    --guard {' '.join(tripped)} \\\n"
                                  '    --by "Your Name" --because "Sales was sold, ticket 4711"', style="bold"))
         self.say("Try that: it is recorded in the ledger. Also:")
-        self._console.print(Text(f"  syncd --config {config} ledger verify\n  syncd --config {config} ledger show --limit 20"))
+        self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
         newest = max(reports.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, default=reports)
         self.say(f"The report of this cycle (JSON): {newest}")
-        self.say(f"All cycles: {reports / 'cycles.jsonl'}; while it ran, the daemon served {daemon.url}/ and {daemon.url}/metrics.")
+        self.say(f"All cycles: {reports / 'cycles.jsonl'}")
+        self.say(f"While it ran, the daemon served a status page at {daemon.url}/ and {daemon.url}/metrics")
+
+
+def _command() -> str:
+    """How to call syncd from where the demo was called: ``make demo`` leaves it in a virtual environment."""
+    called = Path(sys.argv[0])
+    if called.name != "syncd" or shutil.which("syncd") == str(called):
+        return "syncd"
+    return os.path.relpath(called)
 
 
 CONFIG = """\

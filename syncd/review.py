@@ -9,8 +9,8 @@ from syncd.core import record
 from syncd.core.approvals import DIGEST_PREFIX_MIN, NOT_APPROVABLE, accepts
 from syncd.core.history import DAY, History, RecordedPlan
 from syncd.cycle import Run, World, run_cycle
-from syncd.errors import Held, UsageError
-from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Trigger
+from syncd.errors import Held, SourceError, UsageError
+from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, Trigger
 
 
 async def approve(
@@ -59,7 +59,11 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
 
 
 def _recorded(history: History, digest: str, since: datetime) -> RecordedPlan | None:
-    found = [plan for plan in history.plans.values() if plan.digest.startswith(digest) and plan.at >= since]
+    found = [
+        plan for plan in history.plans.values()
+        if plan.digest.startswith(digest) and plan.at >= since
+        and not any(reason == Reason.BY_HAND for _, _, reason in plan.effects)      # a person's plan, not a cycle's
+    ]
     if len(found) > 1:
         raise UsageError(f"{digest} is the beginning of several plans; give more digits")
     return found[0] if found else None
@@ -69,7 +73,8 @@ def _read_now(report: CycleReport, digest: str) -> RecordedPlan:
     """The plan as it is now, if it is the one named."""
     plan = report.plan
     if plan is None:
-        raise Held(f"no cycle of the last 24 h made the plan {digest[:12]}, and it cannot be made now: {report.why}", report.do)
+        raise SourceError("directory or zoom", f"no cycle of the last 24 h made the plan {digest[:12]}, and it cannot be made "
+                          f"now: {report.why}", report.do)
     if not plan.digest.startswith(digest):
         raise Held(f"no cycle of the last 24 h made the plan {digest[:12]}, and the plan is {plan.digest[:12]} now; "
                    "nothing was approved", "Review the plan as it is now (syncd plan) and approve that one.")

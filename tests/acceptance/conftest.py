@@ -31,7 +31,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
             "directory.file": {"path": str(company.people), "groups": ["staff"]},
             "zoom": {"account_id": zoom.oauth.account_id, "client_id": zoom.oauth.client_id,
                      "client_secret_file": str(tmp_path / "zoom-secret"), "token_url": f"{serving.url}/oauth/token",
-                     "api_url": f"{serving.url}/v2", "account_plan": "business"},
+                     "api_url": f"{serving.url}/v2", "account_plan": "business", "share": "100%"},
             "scope.domains": ["corp.example"],
             "deactivate": {"grace": "0s", "grace_reads": 1},
             "ledger.url": f"sqlite:///{company.ledger}",
