@@ -13,6 +13,7 @@ LOCKED  := $(INSTALL) --require-hashes --no-deps
 WHEELS  := --only-binary :all:
 # The build backend comes from the lock too, so building asks no index for anything unpinned.
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
+comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
@@ -44,7 +45,7 @@ image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FIL
 	@builder=$$(command -v buildah || command -v podman || command -v docker) \
 	  || { echo "make image: none of buildah, podman and docker is here" >&2; exit 2; }; \
 	set -x; "$$builder" build --tag "$(IMAGE)" \
-	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca,src="$(CA_FILE)") $(IMAGE_ARGS) .
+	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
 
 setup: $(VENV)/.run ## only install: then there is .venv/bin/syncd
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncd import __version__
 from syncd.adapters.clock import SystemClock
 from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
 from syncd.adapters.leadership.alone import Alone
+from syncd.adapters.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
 from syncd.adapters.ledger.store import SqlLedger
 from syncd.adapters.observe.log import LogObserver, configure
 from syncd.adapters.observe.metrics import Metrics
@@ -20,16 +24,20 @@ from syncd.adapters.observe.status import StatusKeeper
 from syncd.adapters.secrets import SecretFile, SecretVariable
 from syncd.adapters.zoom.api import ZoomApi, ZoomSettings
 from syncd.config import Config, SecretSource
+from syncd.config import Lease as LeaseSection
 from syncd.core import record
 from syncd.core.approvals import NOT_APPROVABLE
 from syncd.core.history import History
+from syncd.core.period import Asked, Period, Sample
+from syncd.core.policy_change import changes_between
 from syncd.core.schedule import Schedule
 from syncd.cycle import World
 from syncd.daemon import AfterCycle
-from syncd.errors import ConfigError, LedgerError
+from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import Event
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
-from syncd.ports import Clock, Directory, ReadSecret, Tell
+from syncd.ports import Clock, Directory, Leadership, ReadSecret, Tell
+from syncd.reports.cycle import Circumstances
 from syncd.reports.folder import file_cycle
 
 if TYPE_CHECKING:
@@ -171,8 +179,11 @@ def ledger_url(config: Config) -> str:
 
 
 @asynccontextmanager
-async def world_of(config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None) -> AsyncIterator[World]:
+async def world_of(
+    config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False
+) -> AsyncIterator[World]:
     """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
+    *by_lease*: lead by the configured lease, as the daemon does; a one-shot verb only takes the ledger's writer lock.
 
     Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
     """
@@ -189,7 +200,12 @@ async def world_of(config: Config, tell: Tell, *, write_ledger: bool, clock: Clo
         opened.push_async_callback(directory.close)
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(zoom.close)
-        yield World(directory, zoom, ledger, Alone(), clock, tell, __version__, credential_of(config),
+        leadership: Leadership = Alone()
+        if by_lease and config.leadership.lease is not None:
+            lease = lease_of(config.leadership.lease, clock, tell)
+            await opened.enter_async_context(lease.running())
+            leadership = lease
+        yield World(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
                     concurrency=config.zoom.concurrency)
 
 
@@ -201,6 +217,18 @@ async def open_ledger(config: Config, tell: Tell) -> AsyncIterator[SqlLedger]:
         yield ledger
     finally:
         await ledger.close()
+
+
+def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
+    """The configured lease; what is not said is the pod's own. Raises ConfigError outside of a pod."""
+    in_cluster = section.api_url is None
+    ca_file = str(section.ca_file) if section.ca_file else str(SERVICE_ACCOUNT / "ca.crt") if in_cluster else None
+    token = secret(section.token, "leadership.lease.token") if section.token is not None else SecretFile(
+        "leadership.lease.token_file", SERVICE_ACCOUNT / "token")
+    return Lease(LeaseSettings(
+        section.namespace, section.name, int(section.duration.total_seconds()),
+        section.api_url or in_cluster_url(dict(os.environ)), token, f"{socket.gethostname()}_{clock.unique()}", ca_file,
+    ), clock, tell)
 
 
 def demand_same_ledger(history: History, config: Config) -> None:
@@ -226,21 +254,81 @@ def credential_of(config: Config) -> Callable[[], str]:
 
 
 def report_filer(world: World, config: Config) -> AfterCycle:
-    """Files the document of a cycle in ``reports.directory`` and records its hash."""
+    """Files the document of a cycle in ``reports.directory`` and records its hash. Raises ConfigError at once when that
+    folder cannot be written: better to know before the first change than after it."""
     folder = config.reports.directory
+    if folder is not None:
+        demand_writable(Path(folder))
 
     async def file(report: CycleReport, term: int) -> None:
         if folder is None:
             return
-        try:
-            filed = file_cycle(Path(folder), report, config.reports.omit_columns)
+        beside = await circumstances_of(config, report)
+        try:                                           # in a thread: a large report must not keep health checks waiting
+            filed = await asyncio.to_thread(file_cycle, Path(folder), report, config.reports.omit_columns,
+                                            config.reports.formats, beside)
         except OSError as error:
             raise LedgerError(f"the report cannot be written to {folder}: {error.strerror}",
                               "Make the folder writable, or set reports.directory.") from None
-        if filed.sha256 and not (await world.ledger.history()).broken:
-            await world.ledger.append([record.reported(report.cycle_id, filed.path.name, filed.sha256)], term=term)
+        if filed.written and not (await world.ledger.history()).broken:
+            await world.ledger.append([record.reported(report.cycle_id, one.path.name, one.sha256) for one in filed.written],
+                                      term=term)
 
     return file
+
+
+async def circumstances_of(config: Config, report: CycleReport) -> Circumstances:
+    """What the report of a cycle says beside the cycle itself: the promise, and what changed in the policy since the cycle
+    recorded before. Raises ConfigError, LedgerError."""
+    promise = config.reports.promise
+    async with open_ledger(config, lambda _: None) as ledger:
+        async for entry in ledger.entries(kinds=("cycle.read", "cycle.ended"), reverse=True):
+            read = json.loads(entry.body).get("read")
+            if read is None or entry.cycle == report.cycle_id:
+                continue
+            if read["policy"] == report.policy_digest:
+                return Circumstances(promise, ())
+            if "policy_values" in read:
+                changes = changes_between(read["policy_values"], policy_of(config).as_json())
+                return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes))
+    return Circumstances(promise)
+
+
+async def period_document(config: Config, tell: Tell, asked: Asked, sample: Sample | None,
+                          progress: Callable[[int], None]) -> dict[str, Any]:
+    """The evidence of a period, from a ledger that was verified from its first entry on. Needs no credential.
+
+    *progress* is told how many entries were read. Raises ConfigError, LedgerError (the chain is broken), UsageError (there
+    is no ledger).
+    """
+    async with open_ledger(config, tell) as ledger:
+        found = await ledger.verify()
+        if found.problem is not None:
+            raise LedgerError(f"the ledger is not intact: {found.problem}; no report was made",
+                              "Run syncd ledger verify, and report from an intact copy.")
+        if not found.entries:
+            raise UsageError("ledger.url names no ledger, or an empty one: there is nothing to report",
+                             "Name the ledger there; a copy of it is enough.")
+        demand_same_ledger(await ledger.history(), config)
+        period = Period(asked)
+        async for entry in ledger.entries():
+            if entry.seq > found.head.seq:             # appended since it was verified
+                break
+            period.take(entry)
+            progress(entry.seq)
+        return period.document(await ledger.personal(period.references), sample)
+
+
+def demand_writable(folder: Path) -> None:
+    """Makes the folder if it is missing. Raises ConfigError when it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "this user may not write there"
+    except OSError as error:
+        reason = error.strerror or "it cannot be made"
+    if reason:
+        raise ConfigError(f"reports.directory: {folder} cannot be written ({reason})",
+                          do="Make it a folder that this user may write in, or leave reports.directory out.")
 
 
 def several(*observers: Tell) -> Tell:
@@ -275,6 +363,7 @@ class Watch:
     def remember(self, history: History) -> None:
         """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""
         self._metrics.set_last_success(history.last_success_at)
+        self._metrics.set_ledger_head(history.head.seq)
         self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
                               result=history.last_result, ended_at=history.last_cycle_at)
         self._ready = True

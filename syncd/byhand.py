@@ -20,7 +20,7 @@ from syncd.core.protect import Protection
 from syncd.core.standing import standing
 from syncd.cycle import World, licences_to_restore
 from syncd.effects import Hands, Orders, Progress, carry_out
-from syncd.errors import ConfigError, SourceError, UsageError
+from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
 from syncd.model import (
     Action,
     CycleReport,
@@ -42,6 +42,8 @@ from syncd.model import (
 #: How long an account stays alone after somebody overruled syncd, so that the next cycle does not repeat the mistake.
 HOLD_AFTER_OVERRULING = timedelta(days=7)
 
+#: Characters of a cycle's id that must be given at least.
+CYCLE_PREFIX_MIN = 8
 
 #: How long a hand verb waits for a directory it can do without.
 DIRECTORY_SECONDS = 15.0
@@ -72,14 +74,7 @@ async def wanted_by_address(
     world: World, policy: Policy, addresses: Sequence[str], action: Action, request: Request
 ) -> Wanted:
     """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError."""
-    found: list[ZoomAccount] = []
-    unknown = []
-    for address in dict.fromkeys(addresses):
-        account = await world.zoom.look(address)
-        if account is None or account.zoom_id is None:
-            unknown.append(address)
-        else:
-            found.append(account)
+    found, unknown = await _found(world, addresses)
     target = Status.INACTIVE if action is Action.DEACTIVATE else Status.ACTIVE
     effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
@@ -90,6 +85,8 @@ async def wanted_by_address(
 
 async def wanted_by_undo(world: World, policy: Policy, cycle: str, request: Request) -> Wanted:
     """What putting back a cycle would change. Raises UsageError when the ledger knows no change of that cycle."""
+    if len(cycle) < CYCLE_PREFIX_MIN:
+        raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
     history = await world.ledger.history()
     done = [intent for id_, ended in history.done_in.items() if id_.startswith(cycle) for intent, _ in ended]
     done = [intent for intent in done if intent.action in ("deactivate", "reactivate")]
@@ -174,7 +171,8 @@ async def carried_out(
     until = started + HOLD_AFTER_OVERRULING
     drafts = [record.undone(cycle_id, undo_of, by=request.by, because=request.because)] if undo_of else []
     drafts += [record.held(id_, by=request.by, because=request.because, until=until,
-                           personal=record.personal_of(accounts[id_])) for id_ in hold if id_ in accounts]
+                           personal=record.personal_of(accounts[id_]))
+               for id_ in dict.fromkeys(hold) if id_ in accounts and not _held_longer(id_, until, await world.ledger.history())]
     if plan.effects:
         drafts.append(record.plan_made(cycle_id, plan))
     if drafts:                                # the hold stands before the change, so that no crash can come between
@@ -187,16 +185,22 @@ async def carried_out(
     return await _reported(world, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
 
 
+def _held_longer(zoom_id: str, until: datetime, history: History) -> bool:
+    """Whether somebody asked for a longer hold already: overruling syncd must not shorten it."""
+    standing_hold = history.holds.get(zoom_id)
+    return standing_hold is not None and (standing_hold.until is None or standing_hold.until >= until)
+
+
 async def _reported(
     world: World, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan, wanted: Wanted,
     progress: Progress, request: Request, term: int,
 ) -> CycleReport:
     failed = any(outcome.outcome is not OutcomeKind.DONE for outcome in progress.outcomes.values())
-    code = progress.error.exit_code if progress.error is not None and not progress.written else 5 if failed else 0
+    code = _exit_code(progress, failed=failed)
     result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
     ended = world.clock.now()
     zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, (decision.account for decision in plan.decisions))
-    if code != 6:
+    if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
         await world.ledger.append([record.cycle_ended(cycle_id, {
             "mode": mode.value, "trigger": trigger.value, "result": result.value, "success": False,
             "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": world.version,
@@ -208,6 +212,15 @@ async def _reported(
         why=progress.error.what if progress.error is not None else "", do=progress.error.do if progress.error is not None else "",
         exit_code=code, written=progress.written,
     )
+
+
+def _exit_code(progress: Progress, *, failed: bool) -> int:
+    """When several apply: ledger, ended early before anything was written, some not as asked."""
+    if isinstance(progress.error, LedgerError):
+        return progress.error.exit_code
+    if progress.stopped and not progress.written:
+        return progress.error.exit_code if progress.error is not None else 7 if progress.stopped == "not_leader" else 4
+    return 5 if failed else 0
 
 
 async def hold_for(world: World, policy: Policy, wanted: Wanted) -> tuple[str, ...]:
@@ -250,16 +263,24 @@ async def release(world: World, addresses: Sequence[str], request: Request) -> l
 
 
 async def _all_known(world: World, addresses: Sequence[str]) -> list[ZoomAccount]:
-    found, unknown = [], []
-    for address in dict.fromkeys(addresses):
-        account = await world.zoom.look(address)
-        if account is None or account.zoom_id is None:
-            unknown.append(address)
-        else:
-            found.append(account)
+    found, unknown = await _found(world, addresses)
     if unknown:
         raise UsageError(f"Zoom knows no account {', '.join(unknown)}; nothing was done", "Check the spelling.")
     return found
+
+
+async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccount], list[str]]:
+    """The accounts behind these addresses, each once however often it is named, and the addresses behind which there is
+    none. An invitation that nobody accepted is no account yet."""
+    found: dict[str, ZoomAccount] = {}
+    unknown = []
+    for address in dict.fromkeys(addresses):
+        account = await world.zoom.look(address)
+        if account is None or account.zoom_id is None or account.status is Status.PENDING:
+            unknown.append(address)
+        else:
+            found[account.zoom_id] = account
+    return list(found.values()), unknown
 
 
 def _by_hand(account: ZoomAccount, action: Action) -> Decision:

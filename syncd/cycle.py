@@ -24,7 +24,7 @@ from syncd.core.guards import HOLDS_ONLY, READ_GUARDS, Facts, good_read, group_m
 from syncd.core.history import History, fingerprint_of
 from syncd.core.memory import remember, seen_active
 from syncd.core.standing import entitled_people
-from syncd.effects import Hands, Orders, Progress, carry_out, give_back, settled_by_looking
+from syncd.effects import Hands, Orders, Progress, carry_out, give_back, landed, settled_by_looking
 from syncd.errors import ConfigError, Held, LedgerError, NotLeader, SourceError, SyncdError
 from syncd.events import (
     ClockOffset,
@@ -61,6 +61,7 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+from syncd.seats import free_before
 
 T = TypeVar("T")
 
@@ -131,8 +132,9 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     verdicts = await _timed(world, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     world.tell(PlanMade(begun.cycle_id, plan, verdicts, _oldest_overdue(plan, {})))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
+    measures = await _with_seats(facts.measures, plan, world, run)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, zoom=zoom, verdicts=verdicts, held=held,
-                      approvals=_approvals_in_use(plan, facts), measures=facts.measures, head=history.head)
+                      approvals=_approvals_in_use(plan, facts), measures=measures, head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise _moved(run.only_plan, plan, history)
     if run.term is None or history.broken:
@@ -199,6 +201,13 @@ def _demand_groups(directory: DirectorySnapshot, history: History) -> None:
                 "Correct its name in the configuration, or take it out if it is not needed.")
 
 
+async def _with_seats(measures: Mapping[str, float], plan: Plan, world: World, run: Run) -> Mapping[str, float]:
+    """*measures* with the licences free before a plan that reactivates, for whoever reads the report. An approval takes the
+    measures over as baselines, and seats are none."""
+    free = None if run.trigger is Trigger.APPROVE else await free_before(plan, world.zoom)
+    return measures if free is None else {**measures, "free_licences": free}
+
+
 def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
@@ -223,6 +232,8 @@ async def _settle_open_intents(
     if not history.intents or history.broken:
         return history
     accounts = {account.zoom_id: account for account in zoom.accounts if account.zoom_id is not None}
+    if run.term is not None and run.mode is Mode.ENFORCE:
+        accounts = await landed(history.intents.values(), accounts, world.zoom, world.clock)
     settled = settled_by_looking(history.intents.values(), accounts)
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
@@ -268,8 +279,8 @@ async def _apply(
             seen = await world.zoom.look(intent.zoom_id)
             if seen is not None and (seen.status, seen.type) == (account.status, account.type):
                 await give_back(intent, seen, EffectOutcome(OutcomeKind.DONE), orders, world.hands, progress)
-    except SourceError as error:
-        progress.stop(f"{error.source}_unreadable", error)
+    except (SourceError, ConfigError) as error:
+        progress.stop("zoom_unreadable", error)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:

@@ -15,13 +15,17 @@ from typing import Any, TypeVar
 from syncd.core.schedule import Schedule
 from syncd.cycle import Run, World, run_cycle
 from syncd.errors import NotLeader, SyncdError
-from syncd.events import CycleEnded, CycleScheduled, Event, LeadershipChanged, Noted
+from syncd.events import CycleEnded, CycleScheduled, Event, LeadershipChanged, Noted, PauseSeen
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 
 T = TypeVar("T")
 
 #: Seconds after SIGTERM in which the write in hand may still be answered; the rest of the promised 10 s is for closing.
-FINISH_SECONDS = 7.0
+FINISH_SECONDS = 6.0
+
+#: Seconds between two looks at the ledger while nothing is to be done: a pause shows in metrics and on the page that soon,
+#: and a standby notices that it is asked to stop.
+LOOK_SECONDS = 2.0
 
 #: Seconds without any sign of progress after which the loop counts as stuck. Longer than the longest single step: a whole
 #: read is bounded by its own deadline and tells its progress.
@@ -102,16 +106,23 @@ async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cy
     """One cycle under the writer lock; waits for the lock as a standby."""
     try:
         async with contextlib.AsyncExitStack() as lock:
+            lease = await _leading(world, pulse)
+            if lease is None:
+                return
             try:
-                term = await lock.enter_async_context(world.ledger.writer(0.0))
+                term = await lock.enter_async_context(world.ledger.writer(0.0, lease))
             except NotLeader as error:
                 world.tell(LeadershipChanged(leader=False, why=error.what))
-                term = await _stand_by(world, lock, pulse)
+                world.tell(Noted("leadership.awaited", "info", {"why": error.what}))
+                waited = await _stand_by(world, lock, pulse, lease)
+                if waited is None:
+                    return
+                term = waited
             if world.stopping():
                 return
             world.tell(LeadershipChanged(leader=True, term=term))
             report = await run_cycle(world, policy, replace(run, term=term))
-            await after_cycle(report, term)
+            await _filed(world, report, term, after_cycle)
     except SyncdError as error:
         world.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
         _tell_failed(world, run)
@@ -120,26 +131,55 @@ async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cy
         _tell_failed(world, run)
 
 
-async def _stand_by(world: World, lock: contextlib.AsyncExitStack, pulse: Pulse) -> int:
-    """Waits for the writer lock for as long as it takes, with a pulse: a standby is healthy."""
-    while True:
+async def _filed(world: World, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
+    """What comes after a cycle can no longer change how it ended."""
+    try:
+        await after_cycle(report, term)
+    except SyncdError as error:
+        world.tell(Noted("report.failed", "error", {"cycle_id": report.cycle_id, "why": error.what, "do": error.do}))
+
+
+async def _leading(world: World, pulse: Pulse) -> int | None:
+    """Waits until this process leads, with a pulse, and gives the leader's number. None: asked to stop."""
+    while not world.stopping():
+        pulse.beat()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await world.leadership.lead()
+    return None
+
+
+async def _stand_by(world: World, lock: contextlib.AsyncExitStack, pulse: Pulse, lease: int) -> int | None:
+    """Waits for the writer lock for as long as it takes, with a pulse: a standby is healthy. None: asked to stop."""
+    while not world.stopping():
         pulse.beat()
         try:
-            return await lock.enter_async_context(world.ledger.writer(30.0))
+            return await lock.enter_async_context(world.ledger.writer(LOOK_SECONDS, lease))
         except NotLeader:
             continue
+    return None
 
 
 async def _woken(world: World, wishes: Wishes, seconds: float) -> bool:
     """Sleeps until the time is up (False), or somebody wants a cycle or the end (True)."""
     waits = [asyncio.create_task(one) for one in (world.clock.sleep(seconds), wishes.now.wait(), wishes.stop.wait())]
+    looks = asyncio.create_task(_look_for_pauses(world))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        for task in (*waits, looks):
+            task.cancel()
+        await asyncio.gather(*waits, looks, return_exceptions=True)
     return wishes.now.is_set()
+
+
+async def _look_for_pauses(world: World) -> None:
+    """Tells of a pause as it stands in the ledger, also between two cycles. A ledger that cannot be read is the next
+    cycle's business."""
+    while True:
+        with contextlib.suppress(SyncdError):
+            world.tell(PauseSeen((await world.ledger.history()).paused_since is not None))
+        await world.clock.sleep(LOOK_SECONDS)
 
 
 def _tell_failed(world: World, run: Run) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -40,6 +41,7 @@ from syncd.model import (
     licence_word,
 )
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+from syncd.seats import released
 
 #: Writes of a cycle that are looked at before a share of failing ones means anything.
 WRITES_JUDGED_AFTER = 10
@@ -47,6 +49,20 @@ WRITES_JUDGED_AFTER = 10
 #: Looks after a write before an unchanged state counts as a failure: the list is known to lag, single reads may too.
 LOOKS_AFTER_WRITE = 3
 LOOK_AGAIN_SECONDS = 1.0
+
+#: How often a change is sent that Zoom refuses for its rate, each time after the wait it asks for and a fresh look.
+WRITE_TRIES = 9
+
+#: Licences refused in a row for lack of free ones before a cycle asks for no more: Zoom may switch off an app whose requests
+#: keep failing, and one refusal may be about that account alone.
+NONE_FREE_IN_A_ROW = 3
+
+#: How long a change sent before a crash may still be under way at Zoom. Whoever starts earlier waits for it, so that there
+#: are never two at a time on one account. Zoom itself refuses the second one while it works on the first.
+MAY_STILL_LAND = timedelta(seconds=10)
+
+#: Outcomes that nobody can be sure of: the intent stays open, and the next cycle settles it by looking.
+_LEFT_OPEN = frozenset({"left_open", "no_answer"})
 
 #: Refusals (``errors.Refused.kind``) in the words of outcome_reason.
 REFUSALS = {
@@ -56,6 +72,10 @@ REFUSALS = {
     "gone": "gone_from_zoom",
     "other": "refused",
 }
+
+
+#: What an account shows once a change of its status was carried out.
+_WANTED = {Action.DEACTIVATE.value: Status.INACTIVE, Action.REACTIVATE.value: Status.ACTIVE}
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,7 @@ class Progress:
     outcomes: dict[tuple[str, str], EffectOutcome] = field(default_factory=dict)
     written: int = 0
     failed: int = 0
+    none_free: int = 0                        # licences refused in a row because none is free
     stopped: str = ""
     error: SyncdError | None = None
 
@@ -162,17 +183,13 @@ async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progres
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:
         progress.stop("not_leader", error)
-    except SourceError as error:
+    except (SourceError, ConfigError) as error:        # ConfigError: a mounted secret that is gone for the moment
         progress.stop(_stop_word(error), error)
-    except ConfigError as error:              # a mounted secret that is gone for the moment
-        progress.stop("secret_unreadable", error)
     return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
 
 
 async def _confirmed(effect: Decision, orders: Orders, hands: Hands) -> ZoomAccount | EffectOutcome:
     """The account as it is right now, or why the change is skipped."""
-    if orders.by == "cycle" and (await hands.ledger.history()).on_hold(effect.account.zoom_id or "", hands.clock.now()):
-        return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan")    # put on hold while this cycle ran
     seen = await hands.zoom.look(effect.account.zoom_id or "")
     if not account_as_planned(effect, seen) or seen is None:
         return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value if seen is not None else None,
@@ -182,6 +199,8 @@ async def _confirmed(effect: Decision, orders: Orders, hands: Hands) -> ZoomAcco
         people = await hands.directory.look_again(effect.directory_id, forms)
         if not person_as_planned(effect, people, orders.policy, hands.clock.now()):
             return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value, licence_word(seen.type))
+    if orders.by == "cycle" and (await hands.ledger.history()).on_hold(seen.zoom_id or "", hands.clock.now()):
+        return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value, licence_word(seen.type))
     return seen
 
 
@@ -198,13 +217,7 @@ async def _change(
     refusal: dict[str, Any] | None = None
     progress.written += 1
     try:
-        await hands.zoom.set_status(intent.zoom_id, active=active)
-    except AnswerLost:
-        try:
-            outcome = await _looked_after(intent, hands, lost=True)
-        except SourceError as error:          # unknown what happened: the intent stays open, the next cycle settles it
-            progress.stop("zoom_unreadable", error)
-            return EffectOutcome(OutcomeKind.FAILED, "left_open", attempts=1)
+        outcome = await _sent(effect, intent, orders, hands, progress)
     except Refused as error:
         outcome = EffectOutcome(
             OutcomeKind.SKIPPED if error.kind == "gone" else OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"),
@@ -213,14 +226,47 @@ async def _change(
         if error.kind == "account":
             refusal = {"code": error.code, "says": error.what,
                        "fingerprint": refusal_fingerprint(effect.account, orders.policy.digest(), orders.credential)}
-    except SourceError as error:              # surely not carried out; concerns every account
+    except (SourceError, ConfigError) as error:        # surely not carried out; concerns every account
         progress.stop(_stop_word(error), error)
         progress.written -= 1
         outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), seen.status.value, licence_word(seen.type), attempts=1)
-    else:
-        outcome = await _looked_after(intent, hands, lost=False)
     _judge_failures(outcome, orders, progress)
+    if outcome.reason in _LEFT_OPEN:
+        return outcome
     return await _written_down(intent, seen, outcome, refusal, orders, hands, progress)
+
+
+async def _sent(effect: Decision, intent: Intent, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
+    """Sends the change and looks what became of it. After a 429 it is sent again, but only if a fresh look at account and
+    person still shows what was planned: the wait may have been long. Raises Refused, SourceError, ConfigError: surely not
+    carried out."""
+    for attempt in range(1, WRITE_TRIES + 1):
+        lost = False
+        try:
+            await hands.zoom.set_status(intent.zoom_id, active=intent.action == "reactivate")
+        except AnswerLost:
+            lost = True
+        except Refused as error:
+            if error.kind != "throttled":
+                raise
+            if not await _may_go_on(orders, hands, progress):
+                progress.written -= 1
+                return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped, attempts=attempt)
+            again = await _confirmed(effect, orders, hands)
+            if isinstance(again, ZoomAccount):
+                continue
+            if again.status_after == _WANTED[intent.action]:     # Zoom was working on it: ours, sent before a crash
+                return EffectOutcome(OutcomeKind.DONE, "answer_lost_but_done", again.status_after, again.licence_after,
+                                     hands.clock.now(), hands.clock.now(), attempt)
+            progress.written -= 1
+            return replace(again, attempts=attempt)
+        try:
+            return replace(await _looked_after(intent, hands, lost=lost), attempts=attempt)
+        except SourceError as error:          # unknown what happened: the intent stays open
+            progress.stop("zoom_unreadable", error)
+            return EffectOutcome(OutcomeKind.FAILED, "left_open", attempts=attempt)
+    raise LimitReached("zoom", f"zoom set_status: refused {WRITE_TRIES} times in a row for asking too fast.",
+                       "Another program uses the limits: lower the share, or look who else asks.")
 
 
 async def _written_down(
@@ -255,7 +301,7 @@ def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) 
 
 async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOutcome:
     """What a look after the write shows. *lost*: no answer came, so only the look can tell."""
-    wanted = Status.ACTIVE if intent.action == "reactivate" else Status.INACTIVE
+    wanted = _WANTED[intent.action]
     done_at = hands.clock.now()
     seen: ZoomAccount | None = None
     for look in range(LOOKS_AFTER_WRITE):
@@ -292,20 +338,28 @@ async def give_back(
     without = replace(outcome, reason="reactivated_without_licence")
     if not await _may_go_on(orders, hands, progress):
         return without
+    if progress.none_free >= NONE_FREE_IN_A_ROW:
+        none = EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["no_licence"])
+        await hands.ledger.append([record.settled(intent, none, cycle=orders.cycle_id)], term=orders.term)
+        _tell_beside(intent, seen, none, orders, hands)
+        return without
     ended = EffectOutcome(OutcomeKind.DONE, attempts=1)
     progress.written += 1
     try:
         await hands.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
     except Refused as error:
         ended = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
+        progress.none_free += error.kind == "no_licence"
     except AnswerLost:
         ended = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
-    except SourceError as error:
+    except (SourceError, ConfigError) as error:
         progress.written -= 1
         progress.stop(_stop_word(error), error)
         if not isinstance(error, ScopeMissing):
             return without
         ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
+    else:
+        progress.none_free = 0
     after = await _look_or_none(intent.zoom_id, hands)
     if after is None and ended.reason == "no_answer":
         return without
@@ -335,7 +389,7 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
                     orders.by, effect.reason.value, record.before_of(seen))
     await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
     outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
-    stop: SourceError | None = None
+    stop: SourceError | ConfigError | None = None
     progress.written += 1
     try:
         await hands.zoom.revoke_sessions(intent.zoom_id)
@@ -343,7 +397,7 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
         outcome = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
     except AnswerLost:
         outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
-    except SourceError as error:
+    except (SourceError, ConfigError) as error:
         stop = error
         progress.written -= 1
         outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
@@ -358,7 +412,9 @@ def _tell_beside(intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orde
                              outcome.reason))
 
 
-def _stop_word(error: SourceError) -> str:
+def _stop_word(error: SourceError | ConfigError) -> str:
+    if isinstance(error, ConfigError):
+        return "secret_unreadable"
     if isinstance(error, ScopeMissing):
         return "scope_missing"
     return "limit_reached" if isinstance(error, LimitReached) else f"{error.source}_unreadable"
@@ -371,11 +427,36 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, orders: Orders, hand
         orders.cycle_id, effect.account.zoom_id or "", effect.account.email, effect.action.value, outcome.outcome.value,
         outcome.reason,
         (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
-        licence_released=done and effect.account.type == 2,
+        licence_released=released(effect, outcome),
     ))
 
 
 # -------------------------------------------------------------------------------------------- after a crash: looking
+
+
+async def landed(
+    intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount], zoom: Zoom, clock: Clock
+) -> dict[str, ZoomAccount]:
+    """*accounts* once no change announced in *intents* can still be under way: those announced so lately that Zoom may be
+    working on them are looked at until they show it, or the time is over."""
+    after = dict(accounts)
+    for intent in intents:
+        wanted = _WANTED.get(intent.action)
+        for _ in range(int(MAY_STILL_LAND.total_seconds()) + 1):
+            account = after.get(intent.zoom_id)
+            left = (MAY_STILL_LAND - (clock.now() - intent.at)).total_seconds()
+            if account is None or wanted in (None, account.status) or left <= 0:
+                break
+            await clock.sleep(min(left, LOOK_AGAIN_SECONDS))
+            try:
+                seen = await zoom.look(intent.zoom_id)
+            except (SourceError, ConfigError):          # then what the list showed has to do
+                break
+            if seen is None:
+                del after[intent.zoom_id]
+            else:
+                after[intent.zoom_id] = seen
+    return after
 
 
 def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]) -> list[tuple[Intent, EffectOutcome]]:
@@ -395,8 +476,7 @@ def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAcc
         elif intent.action == "revoke_sessions":
             outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", account.status.value)
         else:
-            wanted = Status.ACTIVE if intent.action == "reactivate" else Status.INACTIVE
-            done = account.status is wanted
+            done = account.status is _WANTED.get(intent.action)
             outcome = EffectOutcome(OutcomeKind.DONE if done else OutcomeKind.FAILED,
                                     "settled_by_looking" if done else "not_carried_out", account.status.value,
                                     licence_word(account.type), intent.at if done else None)

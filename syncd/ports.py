@@ -102,8 +102,9 @@ class Ledger(Protocol):
     async def head(self) -> Head:
         """The end of the chain; (0, "") for an empty one."""
 
-    def writer(self, wait_seconds: float | None) -> AbstractAsyncContextManager[int]:
-        """Holds the writer lock of this ledger over processes and gives a new term. Waits that long (None: for ever), then
+    def writer(self, wait_seconds: float | None, lease: int = 0) -> AbstractAsyncContextManager[int]:
+        """Holds the writer lock of this ledger over processes and gives a new term. *lease*: the number of a leader by lease
+        (0: none), who may end the hold of a former leader. Waits that long (None: for ever), then
         raises NotLeader."""
 
     async def personal(self, refs: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -124,3 +125,6 @@ class Leadership(Protocol):
 
     def leads(self) -> bool:
         """True while nobody else may be leading. Looked at right before every write."""
+
+    async def lead(self) -> int:
+        """Waits until this process leads. A later leader's number is higher (0: leading alone)."""

@@ -51,6 +51,10 @@ POOL_CONNECTIONS = 40
 #: How often a request is tried again, by reason. Throttling is the service's normal life, a second 401 is not.
 RETRIES: Mapping[str, int] = {"throttled": 8, "server_error": 4, "network_error": 4, "unauthorized": 1}
 
+#: How long nobody asks after a service named a time that no limit can have (years): long enough to end the work in hand,
+#: short enough that a slip of the service does not cost a day.
+UNBELIEVABLE_PAUSE_SECONDS = 300.0
+
 #: An answer that took longer tells too little about the service's clock (its ``Date`` may be from any time in between).
 CLOCK_ROUND_TRIP_SECONDS_MAX = 5.0
 
@@ -173,6 +177,7 @@ class Pacer:
         self._queues: dict[str, asyncio.Lock] = {}
         self._counting = asyncio.Lock()
         self._restored: set[str] = set()
+        self._told_until = ""
 
     def lane(self, label: str) -> Lane:
         """The lane of a label; a label without an allowance has one that only pauses."""
@@ -205,8 +210,16 @@ class Pacer:
 
     def check_wait(self, seconds: float, what: str, *, jitter_seconds: float = 0.0) -> None:
         """Raises LimitReached when *seconds* is longer than a wait may be, up to *jitter_seconds* aside."""
+        if seconds > PAUSE_SECONDS_MAX:
+            resume_at = self._tell_until(UNBELIEVABLE_PAUSE_SECONDS, what)
+            raise LimitReached(
+                self._source,
+                f"{self._service}: {what} for {seconds:.0f} s, longer than any limit runs; it is not believed.",
+                "This ends the work in hand; a later cycle asks again. If this repeats, see what answers in its place.",
+                resume_at=resume_at,
+            )
         if seconds > self._max_wait_seconds + jitter_seconds:
-            resume_at = _rfc3339(self._clock.now() + timedelta(seconds=min(seconds, PAUSE_SECONDS_MAX)))
+            resume_at = self._tell_until(seconds, what)
             raise LimitReached(
                 self._source,
                 f"{self._service}: {what} for {seconds:.0f} s, until {resume_at}; the longest wait allowed is "
@@ -214,6 +227,27 @@ class Pacer:
                 "Nothing is asked before then; a later cycle goes on. If this repeats, see who else uses the limits.",
                 resume_at=resume_at,
             )
+
+    async def day_is_used_up(self, label: str) -> None:
+        """The service refused a call of *label* because its day is used up: its budget, if it has one, is spent until
+        midnight UTC, over a restart too, so that nobody asks in vain."""
+        if label not in self._budgets:
+            return
+        key, budget = self._budgets[label]
+        async with self._counting:
+            budget.open_day(self._clock.now().date().isoformat())
+            budget.exhaust()
+            await self._keep(key, budget)
+
+    def _tell_until(self, seconds: float, what: str) -> str:
+        """Tells observers once per moment that nothing is asked for so long; that moment, RFC 3339."""
+        at = self._clock.now() + timedelta(seconds=seconds)
+        resume_at = _rfc3339(at)
+        if resume_at[:16] != self._told_until:
+            self._told_until = resume_at[:16]
+            self._tell(Noted("http.paused", "warning", {"service": self._service, "what": what, "seconds": round(seconds, 1),
+                                                        "resume_at": resume_at, "resume_timestamp": round(at.timestamp())}))
+        return resume_at
 
     def _check_pause(self, seconds: float, label: str) -> None:
         self.check_wait(seconds, f"{label} requests are paused", jitter_seconds=1.0)    # the second ``backoff`` may add
@@ -230,7 +264,7 @@ class Pacer:
             now = self._clock.now()
             budget.open_day(now.date().isoformat())
             if budget.spent:
-                resume_at = _rfc3339(now + timedelta(seconds=seconds_until_next_day(now)))
+                resume_at = self._tell_until(seconds_until_next_day(now), f"{label} requests are paused")
                 raise LimitReached(
                     self._source,
                     f"{self._service}: today's budget of {budget.calls_max} {label} requests is used up, "
@@ -327,13 +361,17 @@ class Api:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         write: bool = False,
+        repeat_throttled: bool = True,
+        throttled_before: int = 0,
     ) -> Reply:
         """Asks until there is a final answer (see the table above). *operation* is the fixed word of metrics, *label* the
         lane; *path* is percent-encoded and begins with a slash, or is a whole URL on the same host (a "next" link).
+        *repeat_throttled* false: a 429 comes back too, with its lane paused already, for a caller who must look first;
+        *throttled_before*: how often it did, so that waits grow.
 
         Raises SourceError, CredentialsRefused, LimitReached; AnswerLost for writes only. Other 4xx come back as Reply.
         """
-        tried: dict[str, int] = {}
+        tried: dict[str, int] = {"throttled": throttled_before} if throttled_before else {}
         sending = {"params": params, "json": json, "data": form, "content": content}
         while True:
             token = await self._tokens.get() if self._tokens is not None else None
@@ -363,6 +401,8 @@ class Api:
             if tried[reason] > self._settings.retries.get(reason, 0):
                 raise self._given_up(operation, reason, says, tried[reason])
             await self._before_the_next_try(operation, label, reason, reply, tried[reason])
+            if reply is not None and reason == "throttled" and not repeat_throttled:
+                return reply
 
     async def close(self) -> None:
         """Gives connections and unused budget back."""
@@ -436,15 +476,11 @@ class Api:
                 self._tell(ClockOffset(self._settings.service, self.clock_offset_seconds))
 
     def _refuse_untrusted(self, operation: str, error: BaseException) -> None:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise SourceError(
-                    self._settings.source,
-                    f"{self._name(operation)}: the certificate of {self._host()} is not trusted ({cause.verify_message}).",
-                    "Name the authority that signed it in ca_file, or correct the address.",
-                ) from None
-            cause = cause.__cause__ or cause.__context__
+        why = _why_untrusted(error)
+        if why:
+            raise SourceError(self._settings.source,
+                              f"{self._name(operation)}: the certificate of {self._host()} is not trusted ({why}).",
+                              TRUST_ADVICE) from None
 
     # ------------------------------------------------------------------------------------- between two tries
 
@@ -452,17 +488,18 @@ class Api:
         if reason == "unauthorized":
             self._tell(RetryScheduled(self._settings.service, operation, reason, attempt, 0.0))
             return
-        hint = None if reply is None else parse_retry_after(reply.headers.get("retry-after"), self._clock.now())
-        if hint is None and reply is not None and reply.error is not None and reply.error.day_used_up:
-            hint = seconds_until_next_day(self._clock.now())
+        hint = None if reply is None else self._asked_to_wait(reply)
+        if reply is not None and reply.error is not None and reply.error.day_used_up:
+            until_midnight = seconds_until_next_day(self._clock.now())
+            hint = hint or until_midnight              # a time gone by says nothing about a day that is not over
+            if hint >= until_midnight - 60:
+                await self._pacer.day_is_used_up(label)
         wait = backoff(attempt, hint, self._clock.random())
         cause = "retry_after" if hint else "backoff"
         if reason == "throttled":
             # The whole lane waits, not this request alone; ``turn`` does the waiting.
-            self._pacer.lane(label).refused(self._clock.monotonic(), wait, cause)
-        if hint is not None and hint > self._settings.max_wait_seconds:
-            self._tell(Noted("http.paused", "warning", {"service": self._settings.service, "operation": operation,
-                                                        "label": label, "seconds": round(hint, 1)}))
+            pause = wait if wait <= PAUSE_SECONDS_MAX else UNBELIEVABLE_PAUSE_SECONDS
+            self._pacer.lane(label).refused(self._clock.monotonic(), pause, cause)
         self._pacer.check_wait(hint or 0.0, f"{operation} is asked to wait")
         self._tell(RetryScheduled(self._settings.service, operation, reason, attempt, wait))
         if reason == "throttled":
@@ -473,6 +510,15 @@ class Api:
                               f"{attempt + 1} ({reason}).", "The next cycle tries again.")
         await self._clock.sleep(wait)
         self._tell(Waited(self._settings.service, cause, self._clock.monotonic() - now))
+
+    def _asked_to_wait(self, reply: Reply) -> float | None:
+        """Seconds the service asks to wait. A point in time is one of its own clock, which may differ from ours: the longer
+        wait of the two readings counts, so that nobody comes early."""
+        text = reply.headers.get("retry-after")
+        readings = [parse_retry_after(text, self._clock.now())]
+        with suppress(ValueError, TypeError):
+            readings.append(parse_retry_after(text, _http_date(reply.headers.get("date", ""))))
+        return max((seconds for seconds in readings if seconds is not None), default=None)
 
     def _given_up(self, operation: str, reason: str, says: str, times: int) -> SourceError:
         source, name = self._settings.source, self._name(operation)
@@ -501,6 +547,81 @@ class Api:
 
     def _host(self) -> str:
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAnswer:
+    """An answer as it came, whatever its status. Named as libraries that bring their own protocol expect it."""
+
+    status_code: int
+    text: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
+class NoAnswer(Exception):
+    """No whole answer came. *do* is set when trying again cannot help."""
+
+    def __init__(self, why: str, do: str = "") -> None:
+        super().__init__(why)
+        self.do = do
+
+
+class BlockingClient:
+    """The same trust, proxy and time limits for a library that speaks its own protocol and blocks (msal): one try per
+    request, no redirect followed, to be used from a thread. What an answer means and whether to ask again is the caller's."""
+
+    #: Token and discovery answers are a few kilobytes.
+    ANSWER_BYTES_MAX = 1_000_000
+
+    def __init__(self, settings: ApiSettings, clock: Clock) -> None:
+        self._clock, self._seconds = clock, settings.request_seconds
+        self._client = httpx.Client(
+            verify=ssl_context(settings.ca_file),
+            proxy=settings.proxy or (proxy_from_environment(settings.base_url) if settings.proxy_from_environment else None),
+            trust_env=False, follow_redirects=False,
+            timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
+            headers={"user-agent": f"syncd/{__version__}", "accept": "application/json"},
+        )
+
+    def request(
+        self, method: str, url: str, *, params: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> PlainAnswer:
+        """One try. Raises NoAnswer."""
+        began = self._clock.monotonic()
+        body = bytearray()
+        host = urlsplit(url).netloc
+        try:
+            with self._client.stream(method, url, params=params, data=form, headers=dict(headers or {})) as answer:
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if len(body) > self.ANSWER_BYTES_MAX or self._clock.monotonic() - began > self._seconds:
+                        raise NoAnswer(f"no whole answer of {host} came within {self._seconds:.0f} s "
+                                       f"({len(body)} bytes so far)")
+        except httpx.HTTPError as error:
+            untrusted = _why_untrusted(error)
+            if untrusted:
+                raise NoAnswer(f"the certificate of {host} is not trusted ({untrusted})", TRUST_ADVICE) from None
+            raise NoAnswer(f"{host} could not be reached ({_words(error)})") from None
+        return PlainAnswer(answer.status_code, body.decode("utf-8", "replace"),
+                           {name.lower(): value for name, value in answer.headers.items()})
+
+    def close(self) -> None:
+        """Gives connections back."""
+        self._client.close()
+
+
+TRUST_ADVICE = "Name the authority that signed it in ca_file, or correct the address."
+
+
+def _why_untrusted(error: BaseException) -> str:
+    """Why a certificate was not trusted, if that is what *error* comes from; else empty."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 @functools.lru_cache(maxsize=8)

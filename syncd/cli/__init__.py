@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from syncd import __version__
-from syncd.cli import cycles, evidence, people
+from syncd.cli import cycles, evidence, people, reporting
 from syncd.cli.common import CONTEXT, config_option
 from syncd.errors import SyncdError
 
@@ -37,7 +37,7 @@ def syncd() -> None:
     """Keeps Zoom accounts in step with the company directory, and proves it."""
 
 
-for verb in (*cycles.VERBS, *people.VERBS, *evidence.VERBS):
+for verb in (*cycles.VERBS, *people.VERBS, *evidence.VERBS, *reporting.VERBS):
     syncd.add_command(verb)
 
 

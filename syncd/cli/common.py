@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
@@ -25,8 +25,11 @@ T = TypeVar("T")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "auto_envvar_prefix": None}
 
-#: Formats that a later version brings.
-LATER_FORMATS = ("html", "csv", "xlsx", "jsonl")
+#: How a cycle can be printed.
+CYCLE_FORMATS = ("table", "json", "html", "csv", "xlsx", "jsonl")
+
+#: Seconds; longer ones are slips of the keyboard.
+DURATION_MAX = 3650 * 86400
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -47,15 +50,23 @@ def format_option(*formats: str, default: str) -> Callable[[Callable[..., Any]],
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
                                help="Write there instead of standard output.")(command)
-        return click.option("--format", "format_", type=click.Choice([*formats, *LATER_FORMATS]), default=default,
+        return click.option("--format", "format_", type=click.Choice(formats), default=default,
                             show_default=True, metavar="|".join(formats), help="How to print the result.")(command)
     return decorate
 
 
 def who_and_why(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--by`` and ``--because``: every act of a person is evidence."""
-    command = click.option("--because", required=True, metavar="TEXT", help="Why; kept in the ledger.")(command)
-    return click.option("--by", required=True, metavar="NAME", help="Who decides this; kept in the ledger.")(command)
+    """``--by`` and ``--because``: every act of a person is evidence, so neither may be blank."""
+    command = click.option("--because", required=True, metavar="TEXT", callback=_not_blank,
+                           help="Why; kept in the ledger.")(command)
+    return click.option("--by", required=True, metavar="NAME", callback=_not_blank,
+                        help="Who decides this; kept in the ledger.")(command)
+
+
+def _not_blank(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("it is kept as evidence and may not be blank")
+    return value.strip()
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,18 +85,14 @@ def configuration(context: click.Context, *, check_files: bool = True) -> Config
     return load(path, os.environ, check_files=check_files)
 
 
-def demand_format(format_: str) -> None:
-    """Formats other than table and JSON are refused for now."""
-    if format_ in LATER_FORMATS:
-        raise UsageError(f"--format {format_} comes with a later version of syncd", "Use table or json.")
-
-
 def seconds(duration: str, option: str) -> float:
     """``60s``, ``15m``, ``24h``, ``30d`` in seconds. Raises UsageError."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     number, unit = duration[:-1], duration[-1:]
-    if unit not in units or not number.isdigit():
+    if unit not in units or not (number.isascii() and number.isdigit()):
         raise UsageError(f"{option}: {duration!r} is not a duration", "Write 60s, 15m, 24h or 30d.")
+    if len(number) > len(str(DURATION_MAX)) or int(number) * units[unit] > DURATION_MAX:
+        raise UsageError(f"{option}: {duration} is longer than ten years", "Write 60s, 15m, 24h or 30d.")
     return float(int(number) * units[unit])
 
 
@@ -145,14 +152,24 @@ async def one_cycle(
     from syncd.app import policy_of, report_filer, world_of
 
     async with world_of(config, tell, write_ledger=True) as world:
+        file = report_filer(world, config)
+
         async def locked(world: World) -> CycleReport:
             async with world.ledger.writer(wait_seconds) as term:
                 report = await work(world, policy_of(config), term)
-                file: AfterCycle = report_filer(world, config)
-                await file(report, term)
-                return report
+                return await _filed(report, term, file)
 
         return await with_signals(world, locked)
+
+
+async def _filed(report: CycleReport, term: int, file: AfterCycle) -> CycleReport:
+    """Files a report. When that fails the changes were made all the same, so the result is still to be shown."""
+    try:
+        await file(report, term)
+    except SyncdError as error:
+        click.echo(f"syncd: {error}", err=True)
+        return replace(report, exit_code=error.exit_code)
+    return report
 
 
 def demand_enforce(config: Config, verb: str) -> None:
@@ -178,6 +195,27 @@ def output(out: Path | None) -> Iterator[TextIO]:
         raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
 
 
+@contextmanager
+def binary_output(out: Path | None, format_: str) -> Iterator[BinaryIO]:
+    """As ``output``, for bytes. Raises UsageError, also for a workbook that a terminal would have to show."""
+    if out is None:
+        if format_ == "xlsx" and sys.stdout.isatty():
+            raise UsageError("a workbook cannot be shown on a terminal", "Name a file: --out report.xlsx")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    new = out.with_name(out.name + ".new")
+    try:
+        with new.open("wb") as stream:
+            yield stream
+        new.replace(out)
+    except OSError as error:
+        raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
 def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, ...]) -> None:
     """Prints a report, as a table or as its document."""
     from syncd.reports.document import written
@@ -189,6 +227,22 @@ def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, .
             from syncd.reports.terminal import print_cycle
 
             print_cycle(report, stream)
+
+
+def emit_cycle(report: CycleReport, format_: str, out: Path | None, config: Config) -> None:
+    """Prints the report of a cycle in any format. Its control totals must balance, or it is not printed at all."""
+    from syncd.app import circumstances_of
+    from syncd.reports.cycle import cycle_view
+    from syncd.reports.render import VIEW_FORMATS, render
+
+    omit = config.reports.omit_columns
+    if format_ not in VIEW_FORMATS:
+        cycle_view(report).demand_balance()
+        emit(report, format_, out, omit)
+        return
+    view = cycle_view(report, omit, run(circumstances_of(config, report)))
+    with binary_output(out, format_) as stream:
+        render(view, format_, stream)
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from syncd.cli.common import (
+    CYCLE_FORMATS,
     config_option,
     configuration,
     demand_enforce,
-    demand_format,
-    emit,
+    emit_cycle,
     format_option,
     observers,
     one_cycle,
@@ -23,6 +23,7 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.config import Config
+from syncd.errors import UsageError
 from syncd.model import CycleReport, Trigger
 
 CHANGES_ARE_DUE = 10
@@ -48,20 +49,19 @@ def run_(context: click.Context) -> None:
 
 @click.command(short_help="show what would be done, and why, changing nothing")
 @config_option
-@format_option("table", "json", default="table")
+@format_option(*CYCLE_FORMATS, default="table")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when changes are due and nothing holds them.")
 @click.pass_context
 def plan(context: click.Context, format_: str, out: Path | None, detailed_exitcode: bool) -> None:
     """Shows what apply would do, and why, without changing or writing anything anywhere.
 
     \b
-    Example:  syncd plan --config syncd.yaml --format json --out plan.json
+    Example:  syncd plan --config syncd.yaml --format html --out plan.html
     Exit status: 0 shown, 3 a guard would stop it, 4 a source could not be read, 10 see --detailed-exitcode
     """
-    demand_format(format_)
     config = configuration(context)
     report = run(_plan(config))
-    emit(report, format_, out, config.reports.omit_columns)
+    emit_cycle(report, format_, out, config)
     due = report.exit_code == 0 and report.plan is not None and bool(report.plan.effects)
     sys.exit(CHANGES_ARE_DUE if detailed_exitcode and due else report.exit_code)
 
@@ -77,7 +77,7 @@ async def _plan(config: Config) -> CycleReport:
 @click.command(short_help="one enforcing cycle, then exit")
 @config_option
 @click.option("--plan", "digest", default="", metavar="DIGEST", help="Only if the plan is still this one; else exit 3.")
-@format_option("table", "json", default="table")
+@format_option(*CYCLE_FORMATS, default="table")
 @wait_option
 @click.pass_context
 def apply(context: click.Context, digest: str, format_: str, out: Path | None, wait: str) -> None:
@@ -89,14 +89,13 @@ def apply(context: click.Context, digest: str, format_: str, out: Path | None, w
     """
     from syncd.cycle import Run, run_cycle
 
-    demand_format(format_)
     config = configuration(context)
     demand_enforce(config, "apply")
     report = run(one_cycle(
         config, observers(config), seconds(wait, "--wait"),
         lambda world, policy, term: run_cycle(world, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
     ))
-    emit(report, format_, out, config.reports.omit_columns)
+    emit_cycle(report, format_, out, config)
     sys.exit(report.exit_code)
 
 
@@ -123,6 +122,8 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
 
     config = configuration(context)
     duration = timedelta(seconds=seconds(lasts, "--for"))
+    if not duration:
+        raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
 
     async def work() -> Approval:
         async with world_of(config, observers(config), write_ledger=True) as world:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import config_option, configuration, demand_format, format_option, observers, output, run
+from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, json_schema
 from syncd.errors import SyncdError, UsageError
 
@@ -72,7 +72,6 @@ async def _verified(config: Config, head: str | None) -> tuple[bool, list[str]]:
 @click.pass_context
 def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str, format_: str, out: Path | None) -> None:
     """Lists what was recorded: when, what kind, in which cycle, about which account."""
-    demand_format(format_)
     config = configuration(context)
     rows = run(_entries(config, limit, kinds, cycle))
     from syncd.reports.terminal import print_table
@@ -121,14 +120,6 @@ def copy(source: str, target: str) -> None:
     """Moves a ledger between SQLite and PostgreSQL with its chain intact."""
     del source, target
     raise UsageError(f"ledger copy {LATER}")
-
-
-@click.command(short_help=f"evidence over a period; {LATER}")
-@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
-def report(rest: tuple[str, ...]) -> None:
-    """Evidence over a period, from the ledger."""
-    del rest
-    raise UsageError(f"report {LATER}", "Cycle documents are in reports.directory; the ledger: syncd ledger export.")
 
 
 @click.command(short_help="is everything in place? one line each, with the fix")
@@ -192,4 +183,4 @@ def demo(directory: str, folder: Path | None) -> None:
     sys.exit(run(play(folder)))
 
 
-VERBS = (ledger, report, check, schema, demo)
+VERBS = (ledger, check, schema, demo)

@@ -16,7 +16,6 @@ from syncd.cli.common import (
     configuration,
     confirmed,
     demand_enforce,
-    demand_format,
     emit,
     format_option,
     observers,
@@ -91,13 +90,14 @@ def undo(
     """
     from syncd.byhand import Request, carried_out, wanted_by_undo
 
-    demand_format(format_)
     config = configuration(context)
     demand_enforce(config, "undo")
     request = Request(by, because, confirm_count, while_paused)
+    gone: list[str] = []
 
     async def work(world: World, policy: Policy, term: int) -> CycleReport:
         wanted = await wanted_by_undo(world, policy, cycle, request)
+        gone.extend(wanted.unknown)
         _demand_not_held(wanted.verdicts)
         if wanted.effects and not confirmed(f"Put back {len(wanted.effects)} accounts?", yes=yes):
             raise Held("not confirmed; nothing was changed")
@@ -108,7 +108,9 @@ def undo(
 
     report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
     emit(report, format_, out, config.reports.omit_columns)
-    sys.exit(report.exit_code)
+    for zoom_id in gone:
+        click.echo(f"not put back: Zoom has no account {zoom_id} any more", err=True)
+    sys.exit(report.exit_code or (5 if gone else 0))
 
 
 @click.group(short_help="single accounts: show, deactivate, reactivate, hold, release")
@@ -135,7 +137,6 @@ def account_show(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None
 ) -> None:
     """Shows each account: status, role, licence, last login, who claims it in the directory, holds and our last change."""
-    demand_format(format_)
     chosen = all_addresses(addresses, from_file)
     rows = run(_shown(configuration(context), chosen))
     print_rows(rows, format_, out)
@@ -167,7 +168,6 @@ def _change(name: str, action: Action, says: str) -> click.Command:
     ) -> None:
         from syncd.byhand import Request, carried_out, hold_for, wanted_by_address
 
-        demand_format(format_)
         config = configuration(context)
         demand_enforce(config, f"account {name}")
         chosen = all_addresses(addresses, from_file)
@@ -272,7 +272,6 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
 
     Reads both sides as a plan does, and changes nothing.
     """
-    demand_format(format_)
     config = configuration(context)
     story = run(_explained(config, address))
     with output(out) as stream:

@@ -16,7 +16,7 @@ async def serve_daemon(config: Config) -> None:
     wishes, pulse = Wishes(), Pulse(clock.monotonic)
     watch = Watch(config, clock, __version__, pulse)
     token = config.http.trigger_token
-    async with world_of(config, watch.tell, write_ledger=True, clock=clock) as world:
+    async with world_of(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as world:
         watch.remember(await world.ledger.history())
         async with watch.serve(
             config.http.listen, healthy=pulse.health, trigger=wishes.now.set,

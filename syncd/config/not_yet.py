@@ -15,13 +15,12 @@ DIRECTORY_ENTRA: Final = "directory.entra"
 LEADERSHIP_LEASE: Final = "leadership.lease"
 LEDGER_POSTGRESQL: Final = "ledger.postgresql"
 NOTIFY: Final = "notify"
-REPORTS_FORMATS: Final = "reports.formats"            # every format but json
 REPORTS_SIGNING_KEY: Final = "reports.signing_key"
 SCHEDULE_WATCH: Final = "schedule.watch"
 
 NOT_YET: frozenset[str] = frozenset({
-    DIRECTORY_ENTRA, LEADERSHIP_LEASE, LEDGER_POSTGRESQL, NOTIFY, REPORTS_FORMATS, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
+    DIRECTORY_ENTRA, LEADERSHIP_LEASE, LEDGER_POSTGRESQL, NOTIFY, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
 })
 
 #: What ``reports.formats`` is when nobody says.
-DEFAULT_FORMATS: tuple[Format, ...] = ("json",) if REPORTS_FORMATS in NOT_YET else ("html", "csv", "json")
+DEFAULT_FORMATS: tuple[Format, ...] = ("html", "csv", "json")

@@ -18,7 +18,6 @@ from syncd.config.not_yet import (
     LEADERSHIP_LEASE,
     LEDGER_POSTGRESQL,
     NOTIFY,
-    REPORTS_FORMATS,
     REPORTS_SIGNING_KEY,
     SCHEDULE_WATCH,
 )
@@ -241,13 +240,6 @@ def _notify(given: Given) -> Iterator[Problem]:
         yield Problem(("notify",), f"notify {LATER}", "write notify: [] and watch the metrics")
 
 
-def _formats(given: Given) -> Iterator[Problem]:
-    formats = given.get("reports", "formats")
-    for place, name in enumerate(formats if isinstance(formats, list) else []):
-        if name in ("html", "csv", "xlsx", "jsonl"):
-            yield Problem(("reports", "formats", place), f"the format {name} {LATER}", "write formats: [json]")
-
-
 def _signing_key(given: Given) -> Iterator[Problem]:
     for key in ("signing_key_file", "signing_key_env"):
         if given.get("reports", key) is not None:
@@ -261,5 +253,5 @@ def _watch(given: Given) -> Iterator[Problem]:
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
     DIRECTORY_ENTRA: _entra, LEADERSHIP_LEASE: _lease, LEDGER_POSTGRESQL: _postgresql, NOTIFY: _notify,
-    REPORTS_FORMATS: _formats, REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
+    REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
 }

@@ -31,7 +31,7 @@ def held_by(effect: Decision, verdicts: tuple[Verdict, ...], facts: Facts) -> li
     return [
         verdict.guard for verdict in verdicts
         if verdict.tripped and holds(verdict.guard, effect.action)
-        and (verdict.guard in READ_GUARDS
+        and (verdict.guard in READ_GUARDS | NOT_APPROVABLE
              or not facts.history.covering(*effect.key, verdict.guard, facts.plan.policy_digest, facts.now))
     ]
 

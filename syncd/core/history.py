@@ -33,7 +33,7 @@ BASELINE_WINDOW = timedelta(days=7)
 DAY = timedelta(hours=24)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RecordedPlan:
     """A plan some cycle made: its effects, and what the read behind it measured (accepted when it is approved)."""
 
@@ -172,7 +172,7 @@ class History:
         measures = {name: float(value) for name, value in read["measures"].items()}
         plan = self.plans.get(read["plan"])
         if plan is not None:
-            plan.at, plan.measures = at, measures
+            self.plans[plan.digest] = replace(plan, at=at, measures=measures)
         if not read["good"]:
             return
         self.good_reads += 1

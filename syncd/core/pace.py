@@ -36,7 +36,8 @@ SPEED_UP_PER_SECOND = 0.05
 #: Never slower than this share of the ceiling: a storm must not turn a read of minutes into one of days.
 RATE_FLOOR = 0.1
 
-#: A server that names a longer pause is not believed: no limit of any service here runs longer than a day.
+#: A server that names a longer pause is not believed: no limit of any service here runs longer than a day. What it asks for
+#: ends the work in hand all the same, but later work may ask again.
 PAUSE_SECONDS_MAX = 86_400.0
 
 BACKOFF_SECONDS = 0.5
@@ -155,6 +156,10 @@ class DailyBudget:
     def spent(self) -> bool:
         """Nothing is left today."""
         return self._leased == 0 and self._used >= self.calls_max
+
+    def exhaust(self) -> None:
+        """The server says that this day is used up, whoever used it: nothing is left of it."""
+        self._used, self._leased = max(self._used, self.calls_max), 0
 
     @property
     def left(self) -> int:

@@ -143,7 +143,8 @@ def intended(intent: Intent, account: ZoomAccount) -> Draft:
 def before_of(account: ZoomAccount) -> dict[str, Any]:
     """What an account had before a change: Zoom strips licences and does not give them back."""
     return {"status": account.status.value, "type": account.type, "plan": account.plan, "licences": account.licences,
-            "role_id": account.role_id, "role": account.role}
+            "role_id": account.role_id, "role": account.role,
+            "last_login_at": rfc3339(account.last_login_at) if account.last_login_at is not None else None}
 
 
 def settled(intent: Intent, outcome: EffectOutcome, refusal: Mapping[str, Any] | None = None, cycle: str = "") -> Draft:

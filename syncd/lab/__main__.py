@@ -1,10 +1,12 @@
-"""``python -m syncd.lab zoom``: a simulated Zoom account on this machine, with a directory and a configuration to match.
+"""``python -m syncd.lab zoom|entra``: simulated services on this machine, with a configuration to match.
 
-    python -m syncd.lab zoom --port 9000 --out /tmp/lab              # Corp Example, 240 people
+    python -m syncd.lab zoom --port 9000 --out /tmp/lab              # Corp Example, 240 people, in a file directory
     python -m syncd.lab zoom --port 9000 --out /tmp/lab --users 100000 --plan none
+    python -m syncd.lab entra --port 9000 --out /tmp/lab             # the same company in Entra, and its Zoom account
 
-It writes ``people.csv``, ``zoom-secret`` and ``syncd.yaml`` into the folder, prints where it listens, and serves until it is
-stopped by SIGINT or SIGTERM. As a program of its own it puts parts together, the real clock included.
+It writes the configuration ``syncd.yaml`` and what that names (secrets, ``people.csv`` or Entra's CA) into the folder, prints
+where it listens, and serves until it is stopped by SIGINT or SIGTERM. As a program of its own it puts parts together, the
+real clock included.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from pathlib import Path
 
 from syncd.adapters.clock import SystemClock
 from syncd.lab.company import ALIAS_DOMAIN, DOMAIN, ENTITLING_GROUP, ROOMS, Company, corp_example
+from syncd.lab.entra_company import entra_of
+from syncd.lab.entra_login import SimulatedLogin
+from syncd.lab.entra_serving import EntraServing, serve_entra
+from syncd.lab.graph import SimulatedGraph
 from syncd.lab.limits import PLANS, AccountLimits
 from syncd.lab.oauth import OAuth
 from syncd.lab.population import population
@@ -38,34 +44,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
                          limits=AccountLimits(None if options.plan == "none" else options.plan))
     zoom.latency_seconds = options.latency
     zoom.page_size_max = options.page_size
-    asyncio.run(_serve(zoom, company, options))
+    if options.service == "zoom":
+        asyncio.run(_serve(zoom, company, options))
+        return 0
+    login = SimulatedLogin(entra_of(company, clock.now), now=clock.now, sleep=clock.sleep)
+    graph = SimulatedGraph(login.tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
+    graph.latency_seconds = options.latency
+    asyncio.run(_serve_with_entra(zoom, login, graph, company, options))
     return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m syncd.lab", description="Simulated services to try syncd with.")
-    zoom = parser.add_subparsers(required=True, metavar="zoom").add_parser("zoom", help="a simulated Zoom account")
-    zoom.add_argument("--port", type=int, default=9000, help="port on 127.0.0.1; 0 takes any free one (default 9000)")
-    zoom.add_argument("--out", type=Path, required=True, metavar="DIR", help="where directory and configuration are written")
-    zoom.add_argument("--users", type=int, metavar="N", help="a generated account of N users instead of Corp Example")
-    zoom.add_argument("--leavers", type=int, default=0, metavar="N", help="so many of them are missing from the directory")
-    zoom.add_argument("--page-size", type=int, default=2000, metavar="N", help="largest page of users served (default 2000)")
-    zoom.add_argument("--plan", choices=[*PLANS, "none"], default="business", help="rate limits (default business)")
-    zoom.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="added to every call")
+    services = parser.add_subparsers(required=True, metavar="zoom|entra", dest="service")
+    zoom = services.add_parser("zoom", help="a simulated Zoom account, with a file as the directory")
+    entra = services.add_parser("entra", help="a simulated Entra tenant with token service and Graph, and a Zoom account")
+    entra.add_argument("--graph-port", type=int, default=0, help="port of Graph, http (default: any free one)")
+    entra.add_argument("--login-port", type=int, default=0, help="port of the token service, https (default: any free one)")
+    for service in (zoom, entra):
+        service.add_argument("--port", type=int, default=9000, help="port of Zoom on 127.0.0.1; 0: any free one (default 9000)")
+        service.add_argument("--out", type=Path, required=True, metavar="DIR", help="where configuration and files are written")
+        service.add_argument("--users", type=int, metavar="N", help="a generated company of N users instead of Corp Example")
+        service.add_argument("--leavers", type=int, default=0, metavar="N", help="so many of them are missing from the directory")
+        service.add_argument("--page-size", type=int, default=2000, metavar="N", help="largest page of Zoom users (default 2000)")
+        service.add_argument("--plan", choices=[*PLANS, "none"], default="business", help="Zoom's rate limits (default business)")
+        service.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="added to every call")
     return parser.parse_args(arguments)
 
 
 async def _serve(zoom: SimulatedZoom, company: Company, options: argparse.Namespace) -> None:
+    stop = _stopped()
+    async with serve(zoom, port=options.port) as serving:
+        configuration = await asyncio.to_thread(write_files, options.out, company, zoom.oauth, serving, options.page_size)
+        _say(f"simulated Zoom: {serving.url} with {len(company.users)} users\ntry: syncd plan --config {configuration}\n")
+        await stop.wait()
+
+
+async def _serve_with_entra(zoom: SimulatedZoom, login: SimulatedLogin, graph: SimulatedGraph, company: Company,
+                            options: argparse.Namespace) -> None:
+    stop = _stopped()
+    folder = options.out.resolve()
+    async with (serve(zoom, port=options.port) as serving,
+                serve_entra(login, graph, folder, login_port=options.login_port, graph_port=options.graph_port) as entra):
+        configuration = await asyncio.to_thread(
+            write_entra_files, folder, company, login, entra, zoom.oauth, serving, options.page_size)
+        _say(f"simulated Zoom: {serving.url} with {len(company.users)} users\n"
+             f"simulated Entra: {entra.authority_url} (sign-in), {entra.graph_url} with {login.tenant.user_count} users\n"
+             f"try: syncd plan --config {configuration}\n")
+        await stop.wait()
+
+
+def _stopped() -> asyncio.Event:
+    """Set when the program is asked to end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serve(zoom, port=options.port) as serving:
-        configuration = await asyncio.to_thread(write_files, options.out, company, zoom.oauth, serving, options.page_size)
-        sys.stdout.write(f"simulated Zoom: {serving.url} with {len(company.users)} users\n"
-                         f"try: syncd plan --config {configuration}\n")
-        sys.stdout.flush()
-        await stop.wait()
+    return stop
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+# --------------------------------------------------------------------------------------------------------------- files
 
 
 def write_files(folder: Path, company: Company, oauth: OAuth, serving: Serving, page_size: int = 300) -> Path:
@@ -73,16 +116,41 @@ def write_files(folder: Path, company: Company, oauth: OAuth, serving: Serving, 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "people.csv").write_text(company.people_csv(), encoding="utf-8")
+    return _write(folder, company, oauth, serving, page_size, f"""\
+  file:
+    path: {json.dumps(str(folder / "people.csv"))}
+    groups: [{json.dumps(ENTITLING_GROUP)}]
+""")
+
+
+def write_entra_files(folder: Path, company: Company, login: SimulatedLogin, entra: EntraServing, oauth: OAuth, serving: Serving,
+                      page_size: int = 300) -> Path:
+    """Writes secrets and configuration for a company in Entra; returns the configuration's path."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "entra-secret").write_text(login.app.secrets[0].value, encoding="utf-8")
+    return _write(folder, company, oauth, serving, page_size, f"""\
+  entra:
+    tenant_id: {login.tenant.id}
+    client_id: {login.app.client_id}
+    credential:
+      client_secret_file: {json.dumps(str(folder / "entra-secret"))}
+    authority_url: {entra.authority_url}
+    graph_url: {entra.graph_url}
+    ca_file: {json.dumps(str(entra.ca_file))}
+    groups: [{json.dumps(ENTITLING_GROUP)}]
+""")
+
+
+def _write(folder: Path, company: Company, oauth: OAuth, serving: Serving, page_size: int, directory: str) -> Path:
+    """Writes Zoom's secret and the configuration around *directory*."""
     (folder / "zoom-secret").write_text(oauth.client_secret, encoding="utf-8")
     rooms = json.dumps([ROOMS.name] if any(user.room for user in company.users) else [])
     configuration = folder / "syncd.yaml"
     configuration.write_text(f"""\
 mode: report
 directory:
-  file:
-    path: {json.dumps(str(folder / "people.csv"))}
-    groups: [{json.dumps(ENTITLING_GROUP)}]
-zoom:
+{directory}zoom:
   account_id: {oauth.account_id}
   client_id: {oauth.client_id}
   client_secret_file: {json.dumps(str(folder / "zoom-secret"))}

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, licence_word
+from syncd.reports.seats import free_in, released_in
 
 FORMAT = "syncd.cycle/1"
 
@@ -20,19 +21,19 @@ _NO_OUTCOME = EffectOutcome(OutcomeKind.NOT_TRIED)
 
 def cycle_document(report: CycleReport, omit: tuple[str, ...] = ()) -> dict[str, Any]:
     """The whole document. *omit*: ``display_name``, ``department``, where the evidence must do without them."""
-    return {**_head(report), "decisions": [decision_row(report, decision, omit) for decision in _decisions(report)],
-            **_tail(report)}
+    return {**head(report), "decisions": [decision_row(report, decision, omit) for decision in _decisions(report)],
+            **tail(report)}
 
 
 def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
     """The document as text, piece by piece: a decision a line, so that a large one needs no large string."""
-    head, tail = json.dumps(_head(report), ensure_ascii=False, indent=1), json.dumps(_tail(report), ensure_ascii=False, indent=1)
-    yield head[:-2] + ',\n "decisions": ['
+    first, last = (json.dumps(part, ensure_ascii=False, indent=1) for part in (head(report), tail(report)))
+    yield first[:-2] + ',\n "decisions": ['
     separator = "\n  "
     for decision in _decisions(report):
         yield separator + json.dumps(decision_row(report, decision, omit), ensure_ascii=False)
         separator = ",\n  "
-    yield "\n ],\n" + tail[2:] + "\n"
+    yield "\n ],\n" + last[2:] + "\n"
 
 
 def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def _decisions(report: CycleReport) -> tuple[Decision, ...]:
     return report.plan.decisions if report.plan is not None else ()
 
 
-def _head(report: CycleReport) -> dict[str, Any]:
+def head(report: CycleReport) -> dict[str, Any]:
+    """Everything that stands before the decisions."""
     plan, directory, zoom = report.plan, report.directory, report.zoom
     counts: Mapping[Action, int] = plan.counts if plan is not None else dict.fromkeys(Action, 0)
     return {
@@ -118,14 +120,17 @@ def _head(report: CycleReport) -> dict[str, Any]:
             "accounts": len(zoom.accounts),
             **{status.value: zoom.count(status) for status in Status},
             "digest": zoom.digest,
+            "free_licences": free_in(report),
         },
+        "licences_released": released_in(report),
         "counts": {action.value: counts[action] for action in Action},
         "reasons": {reason.value: count for reason, count in (plan.reasons if plan is not None else {}).items()},
         "guards": [verdict_row(verdict) for verdict in report.verdicts],
     }
 
 
-def _tail(report: CycleReport) -> dict[str, Any]:
+def tail(report: CycleReport) -> dict[str, Any]:
+    """Everything that stands after the decisions."""
     return {
         "approvals": [
             {"id": approval.id, "plan": approval.plan_digest, "guards": [guard.value for guard in approval.guards],

@@ -1,59 +1,81 @@
-"""Cycle documents on disk: one file per distinct plan digest and result; repeats only add a line to ``cycles.jsonl``."""
+"""Cycle reports on disk: one file per format, distinct plan digest and result; repeats only add a line to ``cycles.jsonl``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.model import CycleReport
+from syncd.reports.cycle import Circumstances, cycle_view
 from syncd.reports.document import moment, written
+from syncd.reports.render import render
+from syncd.reports.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """Where a report lies. *sha256* is set when it was written now, and empty when an earlier cycle's file says the same."""
+    """Where a report lies. *sha256* is set when it was written now, and empty when an earlier cycle's file says the same.
+    *others*: the same report in further formats."""
 
     path: Path
     sha256: str
+    others: tuple[Filed, ...] = ()
+
+    @property
+    def written(self) -> tuple[Filed, ...]:
+        """The files that were written now."""
+        return tuple(one for one in (self, *self.others) if one.sha256)
 
 
-def file_cycle(folder: Path, report: CycleReport, omit: tuple[str, ...] = ()) -> Filed:
-    """Writes the document (unless a file with the same plan digest and result is there) and adds a line to the list.
-    Files appear whole or not at all. Raises OSError."""
+def file_cycle(
+    folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
+    circumstances: Circumstances | None = None,
+) -> Filed:
+    """Writes the report in each format (unless a file with the same plan digest and result is there) and adds a line to the
+    list. Files appear whole or not at all. Raises OSError, Unbalanced (nothing was written: sums that should be equal are
+    not)."""
+    view = cycle_view(report, omit, circumstances)
+    view.demand_balance()
     folder.mkdir(parents=True, exist_ok=True)
     digest = report.plan.digest[:16] if report.plan is not None else "no-plan"
-    same = sorted(folder.glob(f"*_{digest}_{report.result.value}.json"))
-    if same and report.plan is not None:
-        filed = Filed(same[-1], "")
-    else:
-        path = folder / f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{report.result.value}.json"
-        filed = Filed(path, _write(path, report, omit))
+    stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{report.result.value}"
+    first, *others = [_file(folder, stem, format_, report, view, omit) for format_ in dict.fromkeys(formats)]
     line = {
         "cycle_id": report.cycle_id, "started_at": moment(report.started_at), "ended_at": moment(report.ended_at),
         "mode": report.mode.value, "trigger": report.trigger.value, "result": report.result.value,
-        "plan_digest": report.plan.digest if report.plan is not None else None, "file": filed.path.name,
+        "plan_digest": report.plan.digest if report.plan is not None else None, "file": first.path.name,
+        "files": [one.path.name for one in (first, *others)],
         "head_sequence": report.head.seq, "head_hash": report.head.hash,
     }
     with (folder / "cycles.jsonl").open("a", encoding="utf-8") as listing:
         listing.write(json.dumps(line) + "\n")
-    return filed
+    return replace(first, others=tuple(others))
 
 
-def _write(path: Path, report: CycleReport, omit: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
-    new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8", newline="\n") as out:
-        for piece in written(report, omit):
-            out.write(piece)
-            digest.update(piece.encode())
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(path)
-    return digest.hexdigest()
+def _file(folder: Path, stem: str, format_: str, report: CycleReport, view: View, omit: tuple[str, ...]) -> Filed:
+    same = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}")) if report.plan is not None else []
+    if same:
+        return Filed(same[-1], "")
+    path = folder / f"{stem}.{format_}"
+    new = path.with_suffix(path.suffix + ".new")
+    try:
+        with new.open("wb") as out:
+            if format_ == "json":
+                out.writelines(piece.encode("utf-8", "backslashreplace") for piece in written(report, omit))
+            else:
+                render(view, format_, out)
+            out.flush()
+            os.fsync(out.fileno())
+        with new.open("rb") as again:
+            digest = hashlib.file_digest(again, "sha256").hexdigest()
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return Filed(path, digest)
 
 
 def differing_files(folder: Path, recorded: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status
+from syncd.reports.seats import free_in, released_in
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
 ROWS_SHOWN = 40
@@ -53,6 +54,8 @@ def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for
         console.print(Text(f"  Zoom       {len(report.zoom.accounts)} accounts: {statuses}"))
     if report.plan is not None:
         console.print(Text(f"  plan       {report.plan.digest[:12]}  " + totals(report)))
+    if licences := _licences(report):
+        console.print(Text(f"  licences   {licences}"))
     _print_guards(report, console)
     for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL):
         _print_decisions(report, action, console, rows)
@@ -90,12 +93,22 @@ def totals(report: CycleReport) -> str:
             f"{counts[Action.MANUAL]} for a person, {counts[Action.KEEP]} kept")
 
 
+def _licences(report: CycleReport) -> str:
+    """``12 free, 3 to reactivate; 40 released``, as far as there is anything to say."""
+    free, released = free_in(report), released_in(report)
+    back = report.plan.counts[Action.REACTIVATE] if report.plan is not None else 0
+    says = [] if free is None else [f"{free} free, {back} to reactivate" + (" (more than are free)" if back > free else "")]
+    return "; ".join(says + ([f"{released} released"] if released else []))
+
+
 def plain_lines(report: CycleReport) -> Iterable[str]:
     """Tab-separated: the result, the tripped guards, then every account that is not simply kept in step."""
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
     if report.why:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))
+    if licences := _licences(report):
+        yield "\t".join(("licences", licences))
     for verdict in report.verdicts:
         if verdict.tripped:
             yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), clean(verdict.do)))

@@ -28,6 +28,7 @@ import yaml
 from syncd.lab.server import Serving
 from syncd.lab.tenant import ZoomUser, a_user
 from syncd.lab.zoom import SimulatedZoom
+from tests.acceptance.prefork import Prefork
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-very-secret-word"  # noqa: S105 (what must never show up anywhere)
@@ -83,6 +84,7 @@ class Company:
     folder: Path
     zoom: SimulatedZoom
     serving: Serving
+    prefork: Prefork
     settings: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
 
@@ -163,12 +165,9 @@ class Company:
     # --------------------------------------------------------------------------------------------------- the program
 
     def syncd(self, *arguments: str, env: Mapping[str, str] | None = None, config: bool = True) -> Ran:
-        """Runs ``python -m syncd`` to its end."""
-        words = [sys.executable, "-m", "syncd", *arguments]
+        """Runs ``python -m syncd`` to its end, with $SYNCD_CONFIG set unless *config* is false."""
         environment = {**clean_environment(), **({"SYNCD_CONFIG": str(self.config)} if config else {}), **(env or {})}
-        done = subprocess.run(words, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=PATIENCE_SECONDS, check=False)
-        ran = Ran(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())
+        ran = Ran(arguments, *self.prefork.run(arguments, self.folder, environment, PATIENCE_SECONDS))
         assert "Traceback" not in ran.err, ran.err
         return ran
 

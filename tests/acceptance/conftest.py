@@ -14,16 +14,25 @@ from syncd.lab.oauth import OAuth
 from syncd.lab.server import serve_in_thread
 from syncd.lab.tenant import Tenant
 from syncd.lab.zoom import SimulatedZoom
-from tests.acceptance.company import SECRET, TRIGGER, Company
+from tests.acceptance.company import SECRET, TRIGGER, Company, clean_environment
+from tests.acceptance.prefork import Prefork
+
+
+@pytest.fixture(scope="session")
+def prefork() -> Iterator[Prefork]:
+    """Starts one-shot verbs quickly."""
+    started = Prefork(clean_environment())
+    yield started
+    started.close()
 
 
 @pytest.fixture
-def company(tmp_path: Path) -> Iterator[Company]:
+def company(tmp_path: Path, prefork: Prefork) -> Iterator[Company]:
     """Corp Example with nobody in it: report mode, no grace, the file directory, ledger and reports below the folder."""
     zoom = SimulatedZoom(Tenant(), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, limits=AccountLimits(None),
                          oauth=OAuth(client_secret=SECRET))
     with serve_in_thread(zoom) as serving:
-        company = Company(tmp_path, zoom, serving)
+        company = Company(tmp_path, zoom, serving, prefork)
         (tmp_path / "zoom-secret").write_text(SECRET + "\n", encoding="utf-8")
         (tmp_path / "trigger-token").write_text(TRIGGER + "\n", encoding="utf-8")
         company.configure({

@@ -7,9 +7,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from syncd.lab import faults
-from tests.acceptance.company import WHO, Company
+from tests.acceptance.company import WHO, Company, wait_until
 
 
 def test_first_enforcing_use_is_held_once_then_carried_out_then_nothing(company: Company) -> None:
@@ -121,7 +122,7 @@ def test_an_approval_covers_exactly_the_effects_reviewed(company: Company) -> No
     """A leaver who comes after the review is counted and held by itself; the reviewed ones pass, once."""
     company.staff(30)
     company.enforcing()
-    company.configure({"guards": {"max_deactivations": 1, "max_directory_shrink_percent": 90}})
+    company.configure({"guards": {"max_deactivations": 1, "max_deactivations_percent": 100, "max_directory_shrink_percent": 90}})
     company.leaves("p000", "p001", "p002")
     company.approve_what_is_held()
     company.leaves("p003", "p004")
@@ -147,7 +148,8 @@ def test_what_cannot_be_approved_is_refused(company: Company) -> None:
     for words in (("--plan", digest, *WHO), ("--plan", "abc", "--guard", "policy-changed", *WHO),
                   ("--plan", digest, "--guard", "policy-changed", "--by", " ", "--because", "x"),
                   ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "soon"),
-                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "0s")):
+                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "0s"),
+                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "9999999999d")):
         assert 2 == company.syncd("approve", *words).code, words
     other = company.syncd("approve", "--plan", "0123456789abcdef", "--guard", "policy-changed", *WHO)
     assert 3 == other.code
@@ -179,7 +181,11 @@ def test_an_expired_approval_covers_nothing(company: Company) -> None:
     digest = company.syncd("plan", "--format", "json").document["plan_digest"]
     assert 0 == company.syncd("approve", "--plan", digest, "--guard", "policy-changed", *WHO, "--for", "1s").code
 
-    held = company.syncd("apply", "--format", "json")            # starting it takes longer than that second
+    approval = next(entry for entry in company.entries() if entry["kind"] == "approval")
+    expires_at = datetime.fromisoformat(approval["body"]["expires_at"])
+    wait_until(lambda: datetime.now(UTC) > expires_at, "the approval expires")
+
+    held = company.syncd("apply", "--format", "json")
 
     assert (3, ["policy-changed"]) == (held.code, held.tripped())
     assert [] == company.zoom.writes
@@ -358,7 +364,7 @@ def test_a_reports_folder_that_cannot_be_written_is_said_without_a_traceback(com
 
 def kinds(company: Company) -> list[str]:
     """The results in the names of the report files, and the list."""
-    return sorted(path.stem.rpartition("_")[2] if path.suffix == ".json" else path.name for path in company.reports.iterdir())
+    return sorted(path.stem.split("_", 2)[2] if path.suffix == ".json" else path.name for path in company.reports.iterdir())
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.adapters.directory.ad_groups import is_below, sid_bytes
-from syncd.adapters.directory.ad_people import filetime, person_of, sid_text
+from syncd.adapters.directory.ad_groups import is_below
+from syncd.adapters.directory.ad_people import filetime, person_of, sid_bytes, sid_text
 from syncd.adapters.directory.ldap_session import Entry, generalized_time
 from syncd.adapters.directory.ldap_transport import ServerAddress
 from syncd.adapters.directory.membership import GroupNode, paths_from

@@ -360,7 +360,7 @@ async def test_an_endless_storm_ends() -> None:
 @pytest.mark.parametrize(("retry_after", "resume_at"), [
     ("75", "2026-11-23T12:01:15Z"),
     ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z"),
-    ("999999999999", "2026-11-24T12:00:00Z"),
+    ("999999999999", "2026-11-23T12:05:00Z"),      # years: not believed, but it ends the work in hand
 ])
 async def test_a_wait_beyond_the_longest_allowed_ends_the_cycle(retry_after: str, resume_at: str) -> None:
     """Not slept at all: LimitReached with the time to come back; and until then nothing is asked."""
@@ -392,6 +392,49 @@ async def test_a_daily_limit_without_a_time_pauses_until_midnight() -> None:
         assert (await world.read()).ok
 
     assert 2 == len(world.server.requests)
+
+
+async def test_a_day_that_others_used_up_stays_used_up_over_a_restart() -> None:
+    """The service says so once; nobody asks again before midnight UTC, this process nor the next one."""
+    shelf = Shelf()
+
+    def budgeted(clock: Any, tell: Any) -> Pacer:
+        return Pacer(clock, tell, service="zoom", source="zoom", budgets={"medium": ("b", DailyBudget(1000))}, store=shelf)
+
+    async with a_world(Answer(429, b"enough for today"), pacer=budgeted) as world:
+        with pytest.raises(LimitReached):
+            await world.read()
+    async with a_world(OK, pacer=budgeted) as world:
+        with pytest.raises(LimitReached, match="2026-11-24T00:00:00Z"):
+            await world.read()
+        assert [] == world.server.requests
+        world.clock.passed += 12 * 3600 + 1
+        assert (await world.read()).ok
+
+
+@pytest.mark.parametrize(("date", "waited"), [
+    ("Mon, 23 Nov 2026 12:00:00 GMT", 20.0),          # clocks agree
+    ("Mon, 23 Nov 2026 11:59:40 GMT", 40.0),          # the service's is behind ours: its 20 s from now are 40 s of its own
+    ("Mon, 23 Nov 2026 12:00:15 GMT", 20.0),          # it is ahead: in doubt the longer reading
+    ("yesterday", 20.0),
+])
+async def test_a_point_in_time_is_one_of_the_services_clock(date: str, waited: float) -> None:
+    """Nobody comes back early because two clocks differ."""
+    asked = Answer(429, b"slow", {"retry-after": "Mon, 23 Nov 2026 12:00:20 GMT", "date": date})
+    async with a_world(asked, OK) as world:
+        await world.read()
+
+    assert waited <= world.clock.passed <= waited + 1.5
+
+
+async def test_a_throttled_write_may_be_handed_back() -> None:
+    """For callers that look before they repeat: one request, and the lane is paused already."""
+    async with a_world(Answer(429, b"slow", {"retry-after": "7"}), OK) as world:
+        reply = await world.api.request("set_status", "medium", "PUT", "/x", write=True, repeat_throttled=False)
+        assert (429, 1) == (reply.status, len(world.server.requests))
+        await world.read()
+
+    assert world.clock.passed >= 7
 
 
 async def test_no_wait_goes_past_the_deadline() -> None:

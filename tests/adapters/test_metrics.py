@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +47,9 @@ syncd_clock_offset_seconds{service} · syncd_next_cycle_timestamp_seconds · syn
 syncd_licences_released_total · syncd_ledger_head_sequence
 """
 
+#: Beyond the interface: since when somebody waits for a person, and until when a service's limit holds.
+OURS = {"syncd_manual_since_timestamp_seconds": ("reason",), "syncd_http_resume_timestamp_seconds": ("service",)}
+
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
@@ -70,14 +74,14 @@ def decided(zoom_id: str, action: Action, reason: Reason) -> Decision:
 
 
 def test_the_names_and_labels_are_those_of_the_interface() -> None:
-    """All of them, and no other one; the version's labels are ours."""
+    """All of them, and few others; the version's labels are ours."""
     promised = {name: tuple(labels.split(",")) if labels else ()
                 for name, labels in re.findall(r"(syncd_\w+)(?:\{([\w,]+)\})?", NAMES)}
     documented = {row.name: row.labels for row in Metrics("1").documentation()}
 
     assert ("version", "python") == documented.pop("syncd_build_info")
     del promised["syncd_build_info"]
-    assert promised == documented
+    assert {**promised, **OURS} == documented
 
 
 def test_what_is_documented_is_what_is_rendered() -> None:
@@ -318,3 +322,26 @@ def test_an_expiry_that_became_unknown_is_not_a_number_again() -> None:
     metrics(events.CredentialExpires("entra", None))
 
     assert math.isnan(value(metrics, "syncd_credential_expiry_timestamp_seconds", credential="entra") or 0)
+
+
+def test_who_waits_for_a_person_is_shown_with_since_when() -> None:
+    """Of several the longest; 0 once a person has acted."""
+    metrics = Metrics("1")
+    waits = [replace(decided(zoom_id, Action.MANUAL, Reason.PROTECTED), since=AT - timedelta(days=days))
+             for zoom_id, days in (("boss", 3), ("admin", 9))]
+    metrics(plan_made(*waits, decided("ann", Action.KEEP, Reason.IN_STEP)))
+    assert (AT - timedelta(days=9)).timestamp() == value(metrics, "syncd_manual_since_timestamp_seconds", reason="protected")
+    assert 2 == value(metrics, "syncd_manual_accounts", reason="protected")
+
+    metrics(plan_made(decided("ann", Action.KEEP, Reason.IN_STEP)))
+    assert 0 == value(metrics, "syncd_manual_since_timestamp_seconds", reason="protected")
+
+
+def test_a_limit_that_ended_the_work_shows_until_when() -> None:
+    """A day used up, or a wait longer than allowed."""
+    metrics = Metrics("1")
+    assert 0 == value(metrics, "syncd_http_resume_timestamp_seconds", service="zoom")
+
+    metrics(events.Noted("http.paused", "warning", {"service": "zoom", "resume_timestamp": 1_800_000_000}))
+    metrics(events.Noted("http.paused", "warning", {"service": "unheard_of", "resume_timestamp": 1}))
+    assert 1_800_000_000 == value(metrics, "syncd_http_resume_timestamp_seconds", service="zoom")

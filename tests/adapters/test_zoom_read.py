@@ -12,7 +12,7 @@ from syncd.errors import CredentialsRefused, LimitReached, ScopeMissing, SourceE
 from syncd.events import Noted, ReadProgress
 from syncd.model import Status
 from tests.adapters.scripted_http import Answer
-from tests.adapters.scripted_zoom import ROLES, a_zoom, page, refused, user
+from tests.adapters.scripted_zoom import ROLES, SCOPES, a_zoom, page, refused, user
 
 # ----------------------------------------------------------------------------------------------------- whole reads
 
@@ -262,6 +262,7 @@ async def test_a_read_that_takes_too_long_is_an_error() -> None:
 async def test_somebody_in_two_lists_is_looked_at() -> None:
     """Deactivated by somebody while the lists were read: he is what a look shows now."""
     async with a_zoom() as world:
+        world.token = {"expires_in": 3599, "scope": f"{SCOPES} user:read:user:admin"}
         world.lists["active"] = [page([user("ann"), user("bob")])]
         world.lists["inactive"] = [page([user("ann", "inactive")])]
         world.other["GET /v2/users/id-ann"] = [Answer(200, user("ann", "inactive"))]
@@ -273,10 +274,22 @@ async def test_somebody_in_two_lists_is_looked_at() -> None:
 async def test_somebody_in_two_lists_who_is_gone_now_is_nobody() -> None:
     """Deleted right after."""
     async with a_zoom() as world:
+        world.token = {"expires_in": 3599, "scope": f"{SCOPES} user:read:user:admin"}
         world.lists["active"] = world.lists["inactive"] = [page([user("ann", status=...)])]
         world.other["GET /v2/users/id-ann"] = [refused(404, 1001, "User does not exist: id-ann.")]
 
         assert () == (await world.zoom.read()).accounts
+
+
+async def test_a_dry_run_that_may_not_look_reads_again_from_the_start() -> None:
+    """Without the scope for single users the whole list settles it: two scopes are enough for report mode."""
+    async with a_zoom() as world:
+        world.lists["active"] = [page([user("ann")]), page([])]
+        world.lists["inactive"] = [page([user("ann", "inactive")])]
+        snapshot = await world.zoom.read()
+
+        assert [("id-ann", Status.INACTIVE)] == [(account.zoom_id, account.status) for account in snapshot.accounts]
+        assert [] == world.asked("GET /v2/users/")
 
 
 async def test_many_in_two_lists_mean_that_the_filter_does_not_work() -> None:

@@ -72,13 +72,16 @@ async def test_a_lost_answer_is_not_repeated(lost: Answer) -> None:
         assert 1 == len(world.asked("PUT"))
 
 
-async def test_a_throttled_change_is_repeated() -> None:
-    """It was surely not carried out."""
+async def test_a_throttled_change_is_handed_back_so_that_somebody_looks_first() -> None:
+    """It was surely not carried out, but until it may be repeated the world goes on; the next request waits."""
     async with a_zoom() as world:
-        world.other[STATUS] = [refused(429, 429, "per-second"), Answer(204)]
-        await deactivate(world)
+        world.other[STATUS] = [refused(429, 429, "per-second", **{"retry-after": "9"}), Answer(204)]
+        with pytest.raises(Refused, match="per-second") as caught:
+            await deactivate(world)
+        assert ("throttled", 1) == (caught.value.kind, len(world.asked("PUT")))
 
-        assert 2 == len(world.asked("PUT"))
+        await deactivate(world)
+        assert world.clock.passed >= 9
 
 
 async def test_a_used_up_day_ends_the_changes() -> None:

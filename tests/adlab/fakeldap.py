@@ -125,11 +125,11 @@ def _read(sock):
 
 
 class _Listener:
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         self.connections = 0
         self._open = set()
         self._threads = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server((host, 0))
         self.port = self._socket.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
@@ -203,12 +203,15 @@ class Proxy(_Listener):
     kill_after   close both sides (reset=True: with RST) after so many bytes
     stall_after  pass no more after so many bytes while `stalled` is true
     delay        seconds before each chunk from the server
+    host         where the proxy itself listens: a certificate may name that address
+    bytes_down   what came from the server so far, over all connections
     """
 
-    def __init__(self, target, kill_after=None, stall_after=None, delay=0.0, reset=False):
+    def __init__(self, target, kill_after=None, stall_after=None, delay=0.0, reset=False, host="127.0.0.1"):
         self.target, self.kill_after, self.stall_after = target, kill_after, stall_after
         self.delay, self.reset, self.stalled = delay, reset, True
-        super().__init__()
+        self.bytes_down = 0
+        super().__init__(host)
 
     def _serve(self, client):
         try:
@@ -237,6 +240,7 @@ class Proxy(_Listener):
         try:
             while data := source.recv(4096):
                 count += len(data)
+                self.bytes_down += len(data) if down else 0
                 if down and self.kill_after is not None and count > self.kill_after:
                     keep = len(data) - (count - self.kill_after)
                     sink.sendall(data[:max(0, keep)])

@@ -37,6 +37,10 @@ class Lab:
         """The process to stop and to let go on (SIGSTOP, SIGCONT)."""
         return int(self.values["PID"])
 
+    def stop(self) -> None:
+        """Ends the controller; its data stay until the end of ``running``."""
+        _run("stop", str(self.folder))
+
     def modify(self, ldif: str) -> None:
         """Changes the directory at once, whatever the rights, also while it runs."""
         self._ldb("ldbmodify", ldif)
@@ -82,18 +86,18 @@ def free_address() -> str:
     raise RuntimeError("no loopback address with free LDAP ports")
 
 
-def template() -> Path:
-    """A stopped, seeded lab. One process makes it, others wait."""
-    version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("start", "seed"))).hexdigest()[:12]
+def template(users: int = USERS, flat: int = FLAT) -> Path:
+    """A stopped lab with so many people, *flat* of them in the group zoom-flat. One process makes it, others wait."""
+    version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("start", "seed"))).hexdigest()[:8]
     cache = Path(os.environ.get("SYNCD_TEST_CACHE", HERE.parent.parent / ".cache")).resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    folder, whole = cache / f"adlab-{version}", cache / f"adlab-{version}.whole"
+    folder, whole = cache / f"adlab-{version}-{users}", cache / f"adlab-{version}-{users}.whole"
     with (cache / "adlab.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not whole.exists():
             _run("stop", "--wipe", str(folder))
             _run("start", str(folder), ADLAB_ADDR=free_address())
-            _run("seed", str(folder), "--users", str(USERS), "--flat", str(FLAT))
+            _run("seed", str(folder), "--users", str(users), "--flat", str(flat))
             _run("stop", str(folder))
             whole.touch()
     return folder

@@ -18,7 +18,10 @@ from syncd.events import Event, Noted
 from syncd.model import Draft, Head
 from tests.ledgers import HandClock, draft, untold, url_of
 
-KINDS: dict[str, Callable[[Path], str]] = {"sqlite": lambda directory: url_of(directory / "ledger.db")}
+KINDS: dict[str, Callable[[pytest.FixtureRequest, Path], str]] = {
+    "sqlite": lambda _, directory: url_of(directory / "ledger.db"),
+    "postgresql": lambda request, _: request.getfixturevalue("postgres_server").database(),
+}
 
 
 class Ledgers:
@@ -44,7 +47,7 @@ class Ledgers:
 @pytest.fixture(params=KINDS)
 async def ledgers(request, tmp_path):
     """A database that does not exist yet."""
-    made = Ledgers(KINDS[request.param](tmp_path))
+    made = Ledgers(KINDS[request.param](request, tmp_path))
     yield made
     await made.close()
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.adlab import lab
 from tests.adlab.lab import Lab
+from tests.kube import cluster as kube
+from tests.kube.cluster import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +36,16 @@ def samba(seeded_domain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def changeable_samba(seeded_domain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Another controller of a domain with the same content, for one file of tests to change, stop and break."""
     with lab.running(tmp_path_factory.mktemp("changeable") / "dc", seeded_domain) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real Kubernetes API server."""
+    reason = kube.missing()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    with kube.running(tmp_path_factory.mktemp("kube")) as started:
         yield started

@@ -10,7 +10,7 @@ import pytest
 from syncd.adapters.directory.active_directory import ActiveDirectory, ActiveDirectorySettings, SimpleBind
 from syncd.errors import SourceError
 from syncd.events import Answered, Event
-from syncd.model import DirectorySnapshot
+from syncd.model import DirectorySnapshot, Person
 from tests.adapters.ad_world import MovedClock
 from tests.adlab.lab import Lab
 
@@ -28,8 +28,8 @@ class SambaDirectory(ActiveDirectory):
         self.moved = MovedClock()
         secret = password or lab["SVC_PASSWORD"]
         settings: dict[str, Any] = {
-            "servers": (lab["URI"],), "ca_file": lab["CA_FILE"], "base_dns": (lab["BASE_DN"],), "groups": groups or ("zoom-flat",),
-            "bind": SimpleBind(user or lab["SVC_UPN"], lambda: secret), **more,
+            "servers": (lab["URI"],), "ca_file": lab["CA_FILE"], "base_dns": (lab["BASE_DN"],),
+            "groups": groups or ("zoom-flat",), "bind": SimpleBind(user or lab["SVC_UPN"], lambda: secret), **more,
         }
         super().__init__(ActiveDirectorySettings(**settings), self.moved, self.events.append)
 
@@ -45,9 +45,14 @@ async def unreadable(directory: ActiveDirectory) -> SourceError:
     return caught.value
 
 
+def name_of(person: Person) -> str:
+    """The display name (U0001 …), or the first address of the few who have none."""
+    return person.display_name or "".join(person.addresses[:1])
+
+
 def entitled_names(snapshot: DirectorySnapshot) -> set[str]:
-    """The display names (U0001 …) of everybody whom a group entitles."""
-    return {person.display_name for person in snapshot.people if person.entitled_by}
+    """The names of everybody whom a group entitles."""
+    return {name_of(person) for person in snapshot.people if person.entitled_by}
 
 
 def names_of(dns: list[str]) -> set[str]:

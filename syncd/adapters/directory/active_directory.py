@@ -10,26 +10,25 @@ Everybody of the domain's bases is read, entitled or not, so that "left the grou
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
-from uuid import UUID
-
-from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from syncd.adapters.directory.ad_check import check_server, password_expiry
-from syncd.adapters.directory.ad_groups import ConfiguredGroup, GroupsAbove, GroupsBelow, Roster, find_configured
+from syncd.adapters.directory.ad_groups import ConfiguredGroup, find_configured
+from syncd.adapters.directory.ad_groups_above import GroupsAbove
+from syncd.adapters.directory.ad_groups_below import GroupsBelow, Roster
 from syncd.adapters.directory.ad_people import PEOPLE_FILTER, attributes_to_ask, person_of
 from syncd.adapters.directory.ad_settings import ActiveDirectorySettings, KerberosBind, SimpleBind
+from syncd.adapters.directory.ad_wanted import Wanted
 from syncd.adapters.directory.ldap_binding import RefusalMemory
 from syncd.adapters.directory.ldap_session import Session
 from syncd.adapters.directory.ldap_transport import Line, ServerAddress, Unusable
 from syncd.adapters.directory.membership import GroupNode, Path, paths_from
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person
 from syncd.ports import Clock, Tell
 
 __all__ = ["ActiveDirectory", "ActiveDirectorySettings", "KerberosBind", "SimpleBind"]
@@ -193,7 +192,7 @@ class ActiveDirectory:
     # ------------------------------------------------------------------------------------------------- the second look
 
     def _look_again(self, directory_id: str | None, addresses: Sequence[str], line: Line, tell: Tell) -> tuple[Person, ...]:
-        wanted = _Wanted.of(directory_id, addresses, self._settings.address_attributes)
+        wanted = Wanted.of(directory_id, addresses, self._settings.address_attributes)
         if not wanted.filter:
             return ()
         kept = self._look
@@ -213,7 +212,7 @@ class ActiveDirectory:
 
         return self._first_good(look, line, tell, keep=True)
 
-    def _look_through(self, look: _Look, wanted: _Wanted) -> tuple[Person, ...]:
+    def _look_through(self, look: _Look, wanted: Wanted) -> tuple[Person, ...]:
         settings = self._settings
         above = GroupsAbove(look.session, settings, look.configured)
         people: dict[str, Person] = {}
@@ -254,44 +253,6 @@ class ActiveDirectory:
                 ok, finding = False, f"it sent a value that cannot be understood ({error})"
             lines.append((name, ok, finding))
         return lines
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Whom a second look is for: an LDAP filter that may find too much, and the exact question."""
-
-    directory_id: str | None
-    keys: frozenset[str]
-    filter: str                           # empty: nobody can be meant
-
-    @classmethod
-    def of(cls, directory_id: str | None, addresses: Sequence[str], attributes: Sequence[str]) -> _Wanted:
-        keys = frozenset(address_key(address) for address in addresses)
-        alternatives = [_guid_filter(directory_id)] if directory_id else []
-        for attribute in attributes:
-            prefix = "smtp:" if attribute.lower() == "proxyaddresses" else ""
-            alternatives += [f"({attribute}={prefix}{spelling})" for key in sorted(keys) for spelling in _spellings(key)]
-        asked = "".join(alternatives)
-        return cls(directory_id, keys, f"(&{PEOPLE_FILTER}(|{asked}))" if asked else "")
-
-    def includes(self, person: Person) -> bool:
-        """Whether this is the person, or one who claims one of the addresses."""
-        return person.id == self.directory_id or not self.keys.isdisjoint(person.addresses)
-
-
-def _guid_filter(directory_id: str) -> str:
-    try:
-        return f"(objectGUID={escape_bytes(UUID(directory_id).bytes_le)})"
-    except ValueError:
-        return ""                         # an id of another kind of directory: nobody here has it
-
-
-def _spellings(key: str) -> list[str]:
-    """The filter values by which an address with this key is found. A key is case folded, so what the directory holds may
-    be spelled with letters that folding changes (ß becomes ss): those places match anything and the key decides."""
-    exact = escape_filter_chars(key)
-    pieces = re.split(r"(?:ss|[^\x00-\x7f])+", key)
-    return [exact] if len(pieces) == 1 else [exact, re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]
 
 
 def _with_paths(

@@ -38,8 +38,12 @@ def check_server(session: Session, settings: ActiveDirectorySettings) -> tuple[b
 
 
 def password_expiry(session: Session, settings: ActiveDirectorySettings) -> datetime | None:
-    """When the bind account's password or the account itself expires, whichever comes first; None: never, or not shown."""
-    entry = _own_entry(session, settings)
+    """When the bind account's password or the account itself expires, whichever comes first; None: never, or not shown.
+    Nothing depends on it, so a server that does not answer this question is no reason to give up a read."""
+    try:
+        entry = _own_entry(session, settings)
+    except Unusable:
+        return None
     ends: list[datetime] = []
     for name in (ENDS_AT.lower(), "accountexpires"):
         raw = entry.first(name) if entry else None

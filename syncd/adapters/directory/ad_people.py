@@ -61,6 +61,12 @@ def sid_text(value: bytes) -> str:
     return "-".join(["S", str(value[0]), str(authority), *map(str, parts)])
 
 
+def sid_bytes(sid: str) -> bytes:
+    """The binary form of ``S-1-5-…``."""
+    revision, authority, *parts = (int(part) for part in sid.split("-")[1:])
+    return bytes([revision, len(parts)]) + authority.to_bytes(6, "big") + b"".join(part.to_bytes(4, "little") for part in parts)
+
+
 def dn_key(dn: str) -> str:
     """The form in which two names of one server are compared; a spelling that still differs is looked up instead."""
     return dn.casefold()

@@ -84,7 +84,8 @@ class KerberosBind:
 
     def connection(self, server: ldap3.Server) -> ldap3.Connection:
         """An unopened connection that will bind so."""
-        store = {"client_keytab": f"FILE:{self.keytab_file}", "ccache": f"MEMORY:syncd-{id(self)}"}
+        # A ticket is kept for as long as the keytab is the same: another key must not live on an old one's ticket.
+        store = {"client_keytab": f"FILE:{self.keytab_file}", "ccache": f"MEMORY:syncd-{self.fingerprint()[:32]}"}
         return _connection(server, user=self.principal, authentication=ldap3.SASL, sasl_mechanism=ldap3.KERBEROS,
                            cred_store=store)
 

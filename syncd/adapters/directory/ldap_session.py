@@ -236,7 +236,10 @@ class Session:
     def _ask_root(self) -> str:
         """Learns what the root entry tells about domain and clock; gives the controller's full name."""
         before = self._clock.now()
-        root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName"])
+        try:
+            root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName"])
+        except Unusable:
+            root = None        # a dead line shows at the next question; a server without these answers may do without
         after = self._clock.now()
         if root is None:
             return self.server.host
@@ -266,7 +269,7 @@ class Session:
 def _keep_entries_raw(connection: ldap3.Connection) -> None:
     """Lets ldap3 decode an entry once and as bytes. It would also make text of every value, in dictionaries that ignore
     case, which is two thirds of the time a read takes and is of no use here."""
-    otherwise = connection.strategy.decode_response_fast
+    otherwise: Callable[[dict[str, Any]], dict[str, Any]] = connection.strategy.decode_response_fast
 
     def decode(message: dict[str, Any]) -> dict[str, Any]:
         if message["protocolOp"] != SEARCH_ENTRY:
@@ -277,7 +280,7 @@ def _keep_entries_raw(connection: ldap3.Connection) -> None:
         raw = {name[3].decode().lower(): [value[3] for value in values[3] or ()] for name, values in rows}
         return {"type": "searchResEntry", "raw_dn": dn, "raw_attributes": raw}
 
-    vars(connection.strategy)["decode_response_fast"] = decode
+    connection.strategy.__dict__["decode_response_fast"] = decode
 
 
 def generalized_time(value: bytes) -> datetime:

@@ -9,3 +9,7 @@ class Alone:
     def leads(self) -> bool:
         """Always."""
         return True
+
+    async def lead(self) -> int:
+        """At once."""
+        return 0

@@ -1,7 +1,6 @@
 """What the ledger needs of a database, and which one a URL names. Nothing here knows what a chain is.
 
-SQLite is the only one so far. PostgreSQL takes its place beside it with the same tables: another ``Database``, whose
-writer lock is an advisory lock.
+SQLite holds the ledger of one process, PostgreSQL that of several replicas; both have the same tables.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ T = TypeVar("T")
 class WriterLock(Protocol):
     """Who may write cycles, over processes."""
 
-    def take(self, pid: int, host: str, since: str) -> bool:
-        """Takes it if nobody has it; never waits. Raises LedgerError."""
+    def take(self, pid: int, host: str, since: str, lease: int = 0) -> bool:
+        """Takes it if nobody has it; never waits. *lease*: the number of a leader by lease (0: none), which may end the
+        hold of a former leader. Raises LedgerError."""
 
     def holder(self) -> str:
         """Who has it, for people."""
@@ -68,11 +68,13 @@ def open_database(url: str, *, create: bool, busy_seconds: float) -> Database:
     message never shows the URL: it may hold a password)."""
     scheme = urlsplit(url).scheme.lower()
     if scheme.split("+")[0] in ("postgresql", "postgres"):
-        raise ConfigError("ledger.url: a PostgreSQL ledger comes with a later version",
-                          do="Use sqlite:////absolute/path/ledger.db until then.")
+        from syncd.adapters.ledger.postgres import PostgresDatabase
+
+        return PostgresDatabase(url, writable=create, busy_seconds=busy_seconds)
     prefix = "sqlite:///"
     path = url[len(prefix):]
     if not url.lower().startswith(prefix) or not path or path == ":memory:" or "?" in path or "\0" in path:
         raise ConfigError("ledger.url: not a ledger address",
-                          do="Write sqlite:////absolute/path/ledger.db (four slashes) or sqlite:///relative/path (three).")
+                          do="Write sqlite:////absolute/path/ledger.db (four slashes), sqlite:///relative/path (three) or "
+                             "postgresql://user@host/database.")
     return SqliteDatabase(Path(path).absolute(), writable=create, busy_seconds=busy_seconds)

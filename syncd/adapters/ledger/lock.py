@@ -21,7 +21,7 @@ class FileLock:
         self._path = path
         self._descriptor: int | None = None
 
-    def take(self, pid: int, host: str, since: str) -> bool:
+    def take(self, pid: int, host: str, since: str, lease: int = 0) -> bool:  # noqa: ARG002 (a file has one machine)
         """Takes the lock if nobody has it, and writes down who does now. Raises LedgerError."""
         assert self._descriptor is None, "the lock is held by this object already"
         try:

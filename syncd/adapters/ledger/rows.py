@@ -41,8 +41,9 @@ def head_of(connection: Connection) -> Head:
 def entries_after(connection: Connection, seq: int) -> Iterator[LedgerEntry]:
     """All later entries in their order, in bounded memory."""
     query = select(CHAIN).where(CHAIN.c.seq > seq).order_by(CHAIN.c.seq).execution_options(yield_per=AT_ONCE)
-    for row in connection.execute(query):
-        yield LedgerEntry(*row)
+    with connection.execute(query) as found:      # a reader may stop half-way: then the cursor is closed at once
+        for row in found:
+            yield LedgerEntry(*row)
 
 
 def some_entries(connection: Connection, query: Select[Any]) -> list[LedgerEntry]:

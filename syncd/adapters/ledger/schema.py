@@ -78,12 +78,28 @@ SQLITE_TRIGGERS = {
 }
 
 
+#: The same in PostgreSQL, as (when, whose function body).
+POSTGRES_TRIGGERS = {
+    "chain_no_update": ("BEFORE UPDATE OR DELETE ON chain FOR EACH ROW",
+                        "RAISE EXCEPTION 'the chain is append-only';"),
+    "chain_no_truncate": ("BEFORE TRUNCATE ON chain FOR EACH STATEMENT",
+                          "RAISE EXCEPTION 'the chain is append-only';"),
+    "chain_in_order": ("BEFORE INSERT ON chain FOR EACH ROW",
+                       "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
+                       "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;"),
+}
+
+
 def _version_1(connection: Connection) -> None:
     METADATA.create_all(connection, checkfirst=False)
     connection.execute(insert(FENCE).values(id=1, term=0))
     if connection.dialect.name == "sqlite":
         for name, trigger in SQLITE_TRIGGERS.items():
             connection.exec_driver_sql(f"CREATE TRIGGER {name} {trigger}")
+    else:
+        for name, (when, body) in POSTGRES_TRIGGERS.items():
+            connection.exec_driver_sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$")
+            connection.exec_driver_sql(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()")
 
 
 #: Number n of this list turns version n of the schema into n + 1. Never changed afterwards, only added to.

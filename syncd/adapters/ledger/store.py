@@ -158,28 +158,30 @@ class SqlLedger:
     # ------------------------------------------------------------------------------------------------- the writer
 
     @asynccontextmanager
-    async def writer(self, wait_seconds: float | None) -> AsyncIterator[int]:
+    async def writer(self, wait_seconds: float | None, lease: int = 0) -> AsyncIterator[int]:
         """See ``ports.Ledger.writer``. Once the new term is given, entries of older terms are refused. Not re-entrant."""
         if self._writer_busy:
             raise RuntimeError("this ledger's writer is held, or waited for, already")
         self._writer_busy = True
         try:
             lock = self._database.writer_lock()
-            await self._take(lock, wait_seconds)
+            await self._take(lock, wait_seconds, lease)
             try:
                 yield await self._write(lambda connection: rows.raise_fence(connection, rows.newest_term(connection) + 1))
             finally:
-                lock.release()
+                await asyncio.shield(self._run(lock.release))
         finally:
             self._writer_busy = False
 
-    async def _take(self, lock: WriterLock, wait_seconds: float | None) -> None:
+    async def _take(self, lock: WriterLock, wait_seconds: float | None, lease: int) -> None:
         began = self._clock.monotonic()
-        while not lock.take(os.getpid(), socket.gethostname(), chain.time_text(self._clock.now())):
+        while not await self._run(partial(
+            lock.take, os.getpid(), socket.gethostname(), chain.time_text(self._clock.now()), lease,
+        )):
             waited = self._clock.monotonic() - began
             if wait_seconds is not None and waited >= wait_seconds:
                 raise NotLeader(
-                    f"the ledger {self._database.where} is held by {lock.holder()}; waited {waited:.0f} s for it",
+                    f"the ledger {self._database.where} is held by {await self._run(lock.holder)}; waited {waited:.0f} s for it",
                     "Wait until that one ends, or stop it. pause, resume and approve work beside it.")
             left = LOCK_POLL_SECONDS if wait_seconds is None else wait_seconds - waited
             await self._clock.sleep(min(LOCK_POLL_SECONDS, left))

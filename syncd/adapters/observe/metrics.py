@@ -85,6 +85,10 @@ class Metrics:
         """What the ledger knows at start; None: there never was a successful cycle (0, which alerts treat as never)."""
         self._last_success.set(at.timestamp() if at else 0)
 
+    def set_ledger_head(self, sequence: int) -> None:
+        """Number of the ledger's last entry, as known at start."""
+        self._ledger_head.set(sequence)
+
     def __call__(self, event: events.Event) -> None:
         self._observe(event)
 
@@ -134,6 +138,10 @@ class Metrics:
             ("action",), _each(EFFECT_ACTIONS))
         self._manual = self._labelled(
             Gauge, "manual_accounts", "Accounts a person has to look after, by reason.", ("reason",), _each(MANUAL_REASONS))
+        self._manual_since = self._labelled(
+            Gauge, "manual_since_timestamp_seconds",
+            "Since when the one who waits longest for a person has been gone, by reason; 0: nobody waits.", ("reason",),
+            _each(MANUAL_REASONS))
         self._oldest_overdue = self._plain(
             Gauge, "oldest_overdue_timestamp_seconds",
             "Since when the longest overdue change is due; 0: nothing is overdue.")
@@ -155,6 +163,10 @@ class Metrics:
         self._waited = self._labelled(
             Counter, "http_wait_seconds_total", "Time requests waited before they were sent, by cause.",
             ("service", "cause"), product(SERVICES, CAUSES))
+        self._resume = self._labelled(
+            Gauge, "http_resume_timestamp_seconds",
+            "When a service may be asked again after a limit ended the work (a day used up, a wait too long); 0: never did.",
+            ("service",), _each(SERVICES))
         self._retries = self._labelled(
             Counter, "http_retries_total", "Requests that were repeated, by reason.", ("service", "reason"),
             product(SERVICES, RETRY_REASONS))
@@ -203,8 +215,11 @@ class Metrics:
             self._guard_tripped[guard.value,].set(guard in tripped)
         for action in (Action.DEACTIVATE, Action.REACTIVATE):
             self._planned[action.value,].set(event.plan.counts[action])
+        manual = [decision for decision in event.plan.decisions if decision.action is Action.MANUAL]
         for reason in MANUAL_REASONS:
             self._manual[reason.value,].set(event.plan.reasons.get(reason, 0))
+            waiting = [one.since for one in manual if one.reason is reason and one.since is not None]
+            self._manual_since[reason.value,].set(min(waiting).timestamp() if waiting else 0)
         self._oldest_overdue.set(event.oldest_overdue.timestamp() if event.oldest_overdue else 0)
 
     @_observe.register
@@ -224,7 +239,10 @@ class Metrics:
         self._last_cycle.set(event.ended_at.timestamp())
         if event.success:
             self._last_success.set(event.ended_at.timestamp())
-        self._ledger_head.set(event.head_sequence)
+        if event.head_sequence:
+            self._ledger_head.set(event.head_sequence)
+        if event.result not in {Result.UNREADABLE, Result.FAILED}:
+            self._oldest_overdue.set(event.oldest_overdue.timestamp() if event.oldest_overdue else 0)
         if event.result in {Result.PARTIAL, Result.INTERRUPTED}:
             self._held.set(self._held_by_plan)
         elif event.result not in {Result.UNREADABLE, Result.FAILED}:
@@ -258,6 +276,13 @@ class Metrics:
     def _(self, event: events.RetryScheduled) -> None:
         if retries := self._retries.get((event.service, event.reason)):
             retries.inc()
+
+    @_observe.register
+    def _(self, event: events.Noted) -> None:
+        at = event.facts.get("resume_timestamp")
+        if event.event == "http.paused" and isinstance(at, int | float) and (
+                resume := self._resume.get((str(event.facts.get("service")),))):
+            resume.set(at)
 
     @_observe.register
     def _(self, event: events.CredentialExpires) -> None:

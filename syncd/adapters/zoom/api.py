@@ -9,13 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from syncd.adapters.http import Api, ApiSettings, BudgetStore, Pacer, Reply, TokenKeeper
 from syncd.adapters.zoom import limits, scopes
 from syncd.adapters.zoom.check import check
-from syncd.adapters.zoom.parse import Accounts, GroupsPage, PlanUsage, RolesPage, UsersPage, WireGroup, WireUser, reader
+from syncd.adapters.zoom.parse import (
+    Accounts,
+    GroupsPage,
+    MeetingsPage,
+    PlanUsage,
+    RolesPage,
+    UsersPage,
+    WireGroup,
+    WireUser,
+    reader,
+    time_of,
+)
 from syncd.adapters.zoom.refusals import is_missing, read_error, refusal
 from syncd.adapters.zoom.scopes import Operation
 from syncd.adapters.zoom.token import CLOUDS, TokenSource, read_token_error
@@ -33,11 +45,20 @@ MOVED_MAX = 20
 
 GROUPS_PAGE_SIZE = 300
 
+THROTTLED = 429
+
+#: Owners asked for; an account has one.
+OWNERS_MAX = 30
+
+#: Zoom lists recordings of a month at most.
+RECORDINGS_DAYS = 30
+
 _read_users = reader(UsersPage)
 _read_user = reader(WireUser)
 _read_roles = reader(RolesPage)
 _read_groups = reader(GroupsPage)
 _read_usage = reader(PlanUsage)
+_read_meetings = reader(MeetingsPage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +113,8 @@ class ZoomApi:
         self._api = Api(_api_settings(settings, settings.api_url or cloud.api_url), clock, tell,
                         tokens=self._tokens, pacer=pacer, read_error=read_error)
         self._roles: Mapping[str, str] = {}
-        self._may_count_licences = True
+        self._refused: set[Operation] = set()      # optional reads that Zoom refused: asked no second time
+        self._throttled: dict[str, int] = {}       # how often in a row a change of this account was answered 429
 
     # ------------------------------------------------------------------------------------------------- reading
 
@@ -162,24 +184,54 @@ class ZoomApi:
         return groups
 
     async def free_licences(self) -> int | None:
-        """Licences bought and not in use; None when the app may not know, or the account is not a paid one. An app that may not
-        know asks no second time: Zoom may switch off an app that keeps failing."""
-        granted = self.granted_scopes
-        if not self._may_count_licences or (granted is not None and not scopes.allowed(scopes.PLAN_USAGE, granted)):
-            return None
-        reply = await self._request(scopes.PLAN_USAGE, "GET", "/accounts/me/plans/usage")
-        self._may_count_licences = reply.ok
-        if not reply.ok:
-            return None
-        base = _read_usage(reply.body, "plan_usage").plan_base
+        """Licences bought and not in use; None when the app may not know, or the account is not a paid one. Raises SourceError."""
+        reply = await self._may_ask(scopes.PLAN_USAGE, "/accounts/me/plans/usage")
+        base = _read_usage(reply.body, "plan_usage").plan_base if reply is not None else None
         return None if base is None else max(0, base.hosts - base.usage)
+
+    async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
+        """How many meetings the user hosts from now on (six months at most), and when the first one begins; None when the
+        app may not know. Raises SourceError."""
+        reply = await self._may_ask(scopes.LIST_MEETINGS, f"/users/{_segment(zoom_id)}/meetings",
+                                    {"type": "upcoming", "page_size": "300"})
+        if reply is None:
+            return None
+        page = _read_meetings(reply.body, "list_meetings")
+        starts = [at for meeting in page.meetings if (at := time_of(meeting.start_time)) is not None]
+        return page.total_records, min((at for at in starts if at >= self._clock.now()), default=None)
+
+    async def recordings(self, zoom_id: str) -> int | None:
+        """How many cloud recordings of the last 30 days the user has; None when the app may not know. Raises SourceError."""
+        today = self._clock.now().date()
+        days = {"from": (today - timedelta(days=RECORDINGS_DAYS)).isoformat(), "to": today.isoformat(), "page_size": "300"}
+        reply = await self._may_ask(scopes.LIST_RECORDINGS, f"/users/{_segment(zoom_id)}/recordings", days)
+        return None if reply is None else _read_meetings(reply.body, "list_recordings").total_records
+
+    async def owners(self) -> tuple[ZoomAccount, ...]:
+        """Who has the role Owner; whoever owns the account is also whom the token acts for. Raises SourceError."""
+        roles = await self.read_roles()
+        found: list[ZoomAccount] = []
+        for role_id in (id_ for id_, name in roles.items() if name.strip().casefold() == "owner"):
+            reply = await self._request(scopes.LIST_USERS, "GET", "/users",
+                                        params={"status": "active", "role_id": role_id, "page_size": str(OWNERS_MAX)})
+            page = _read_users(self._read_ok(scopes.LIST_USERS, reply), "list_users, owners")
+            found += [Accounts(roles).account(user, Status.ACTIVE, "list_users, owners") for user in page.users
+                      if user.role_id in (None, role_id)]
+        return tuple(found)
 
     # ------------------------------------------------------------------------------------------------- changing
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
-        """Activates or deactivates. Raises as ``ports.Zoom`` says."""
+        """Activates or deactivates. Raises as ``ports.Zoom`` says; Refused kind ``throttled`` after a 429, with the wait it
+        asks for already begun: whoever repeats the change looks again first, and that look waits."""
         body = {"action": "activate" if active else "deactivate"}
-        await self._write(scopes.SET_STATUS, "PUT", f"/users/{_segment(zoom_id)}/status", body)
+        before = self._throttled.pop(zoom_id, 0)
+        reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{_segment(zoom_id)}/status", json=body, write=True,
+                                    repeat_throttled=False, throttled_before=before)
+        if reply.status == THROTTLED:
+            self._throttled[zoom_id] = before + 1
+        if not reply.ok:
+            raise refusal(scopes.SET_STATUS, reply)
 
     async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:  # noqa: ARG002
         """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back."""
@@ -229,12 +281,14 @@ class ZoomApi:
         """The three lists, each whole, put together. Raises NotWhole when too many accounts moved between them."""
         parse = Accounts(roles)
         progress = _Progress(self._tell)
+        granted = self.granted_scopes
+        look = self.look if granted is None or scopes.allowed(scopes.GET_USER, granted) else None
         try:
             async with asyncio.TaskGroup() as walks:
                 tasks = {status: walks.create_task(self._read_status(status, parse, progress)) for status in Status}
         except BaseExceptionGroup as group:
             raise next((error for error in group.exceptions if isinstance(error, SyncdError)), group.exceptions[0]) from None
-        return await _put_together({status: task.result() for status, task in tasks.items()}, self.look, self._tell)
+        return await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
 
     async def _read_status(self, status: Status, parse: Accounts, progress: _Progress) -> dict[str, ZoomAccount]:
         """Everybody with this status, by id (pending ones by address)."""
@@ -284,6 +338,19 @@ class ZoomApi:
         raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}",
                           "See what the message says; `syncd check` looks at credentials, scopes and roles.")
 
+    async def _may_ask(self, operation: Operation, path: str, params: Mapping[str, str] | None = None) -> Reply | None:
+        """The answer to a read that nothing depends on, None when the app may not ask or Zoom refuses. One that was refused
+        for its scope or the account's plan is asked no second time: Zoom may switch off an app that keeps failing."""
+        granted = self.granted_scopes
+        if operation in self._refused or (granted is not None and not scopes.allowed(operation, granted)):
+            return None
+        reply = await self._request(operation, "GET", path, params=params)
+        if reply.ok:
+            return reply
+        if not isinstance(refusal(operation, reply), Refused) or operation is scopes.PLAN_USAGE:
+            self._refused.add(operation)
+        return None
+
     async def _write(self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None) -> None:
         reply = await self._request(operation, method, path, json=body, write=True)
         if not reply.ok:
@@ -312,16 +379,17 @@ class _Progress:
 
 async def _put_together(
     lists: Mapping[Status, Mapping[str, ZoomAccount]],
-    look: Callable[[str], Awaitable[ZoomAccount | None]],
+    look: Callable[[str], Awaitable[ZoomAccount | None]] | None,
     tell: Tell,
 ) -> list[ZoomAccount]:
     """One account per id. Somebody who stands in two lists changed while they were read: he is looked at, and is what that
-    shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile."""
+    shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
+    may not look at single users (a dry run needs no scope for it)."""
     active, inactive, pending = lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING]
     moved = active.keys() & inactive.keys()
-    if len(moved) > MOVED_MAX:
+    if len(moved) > MOVED_MAX or (moved and look is None):
         raise NotWhole(f"{len(moved)} accounts stood in both the active and the inactive list")
-    settled = {zoom_id: await look(zoom_id) for zoom_id in sorted(moved)}
+    settled = {zoom_id: await look(zoom_id) for zoom_id in sorted(moved)} if look is not None else {}
     known = [account for list_ in (active, inactive) for id_, account in list_.items() if id_ not in moved]
     known += [account for account in settled.values() if account is not None]
     addresses = {address_key(account.email) for account in known} if pending else set()

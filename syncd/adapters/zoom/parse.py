@@ -90,6 +90,19 @@ class PlanUsage(msgspec.Struct, frozen=True, gc=False):
     plan_base: PlanBase | None = None
 
 
+class WireMeeting(msgspec.Struct, frozen=True, gc=False):
+    """A meeting or a recorded one; only when it starts is read."""
+
+    start_time: str | None = None
+
+
+class MeetingsPage(msgspec.Struct, frozen=True, gc=False):
+    """One page of ``GET /users/{id}/meetings`` or ``/recordings``."""
+
+    meetings: list[WireMeeting]
+    total_records: int
+
+
 class TokenAnswer(msgspec.Struct, frozen=True, gc=False):
     """The token endpoint's success."""
 
@@ -147,8 +160,8 @@ class Accounts:
             licences=self._shared(_licences(user.license_info_list)),
             group_ids=self._shared(tuple(sorted(self._shared(id_) for id_ in user.group_ids or ()))),
             department=self._shared(user.dept or ""),
-            last_login_at=_time(user.last_login_time),
-            created_at=_time(user.user_created_at or user.created_at),
+            last_login_at=time_of(user.last_login_time),
+            created_at=time_of(user.user_created_at or user.created_at),
         )
 
     def _status(self, user: WireUser, asked: Status | None, where: str) -> Status:
@@ -177,7 +190,8 @@ def _licences(listed: Any) -> str | None:
     return canonical_json(listed) if listed else None
 
 
-def _time(text: str | None) -> datetime | None:
+def time_of(text: str | None) -> datetime | None:
+    """The time a field holds, None when it holds none: what only decorates never fails a read."""
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:

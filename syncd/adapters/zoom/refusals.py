@@ -10,6 +10,7 @@
     400 / 4700 4711      any              the app lacks a scope                          ScopeMissing, names it
     400, 404 / 2300      any              Zoom does not know the address                 SourceError: the set-up
     403                  any              the account may not use the API                SourceError
+    429                  status           too fast, or another change of it goes on      Refused throttled: look, then again
     404, another code    any              not from this API: a proxy, a wrong address    SourceError
     any other 4xx        any                                                             Refused other
 
@@ -96,6 +97,8 @@ def refusal(operation: Operation, reply: Reply) -> SyncdError:
 
 def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
     code = reply.error.code if reply.error is not None else None
+    if reply.status == 429:
+        return "throttled", "Another program uses the limits, or works on this account: it is tried again more slowly."
     if is_missing(reply):
         return "gone", "Nothing to do: the account is no longer there."
     if code in LICENCE_CODES:

@@ -33,7 +33,13 @@ UPDATE_USER = Operation("update_user", LIGHT, "user:update:user:admin", "user:wr
 REVOKE_SESSIONS = Operation("revoke_sessions", LIGHT, "user:delete:token:admin", "user:write:admin", "to end SSO sessions")
 PLAN_USAGE = Operation("plan_usage", HEAVY, "billing:read:plan_usage:admin", "account:read:admin", "to count free licences")
 
-OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_USER, REVOKE_SESSIONS, PLAN_USAGE)
+LIST_MEETINGS = Operation("list_meetings", MEDIUM, "meeting:read:list_meetings:admin", "meeting:read:admin",
+                          "to show upcoming meetings (account show)")
+LIST_RECORDINGS = Operation("list_recordings", MEDIUM, "cloud_recording:read:list_user_recordings:admin",
+                            "recording:read:admin", "to show recordings (account show)")
+
+OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_USER, REVOKE_SESSIONS, PLAN_USAGE,
+              LIST_MEETINGS, LIST_RECORDINGS)
 
 
 def allowed(operation: Operation, granted: Collection[str]) -> bool:

@@ -1,0 +1,165 @@
+"""A report as one HTML file: nothing is loaded from elsewhere, nothing runs but our own script, allowed by its hash.
+
+It reads without scripts; with them tables sort and filter. Everything shown is escaped by the template engine; what is made
+here by hand (rows and charts, for speed) is escaped piece by piece. Light, dark, phone and paper.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from syncd.reports.charts import svg
+from syncd.reports.safe import plain, visible
+from syncd.reports.view import Column, Kind, Row, Table, Tone, Value, View, counted
+from syncd.reports.words import TONES
+
+#: Tables that are told even when they are empty: their absence would be no answer.
+ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "gaps", "changes", "overrides"})
+
+#: Between a group and one below it.
+_BELOW = " \u203a "
+
+#: Characters gathered before they are handed on.
+PIECE = 1 << 16
+
+
+def html_pieces(view: View) -> Iterator[str]:
+    """The document, piece by piece. Raises Unbalanced."""
+    view.demand_balance()
+    template = _environment().from_string(_asset("report.html.j2"))
+    style, script = _asset("report.css"), _asset("report.js")
+    stream = template.generate(
+        view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script),  # noqa: S704 (our own files)
+        listed=[*(table for table in view.tables if table.count or table.key in ALWAYS), view.main],
+        charts=[(chart, Markup(svg(chart))) for chart in view.charts if chart.bars],  # noqa: S704 (escaped there)
+        value=_value, rows=_rows, cells=_cells, meaning=_meaning,
+    )
+    gathered: list[str] = []
+    size = 0
+    for piece in stream:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join(gathered) + "\n"
+
+
+def _policy(style: str, script: str) -> str:
+    def hashed(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'sha256-{hashed(style)}'; "
+            f"script-src 'sha256-{hashed(script)}'")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=False)
+    environment.filters["shown"] = visible
+    environment.filters["minute"] = _minute
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("syncd.reports").joinpath("page", name).read_text(encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------------------------- rows
+
+
+def _cells(table: Table) -> list[str]:
+    """The headings of a table on the page."""
+    return list(dict.fromkeys(column.cell for column in table.columns if column.cell))
+
+
+def _meaning(table: Table, cell: str) -> str:
+    return "\n".join(f"{column.title}: {column.says}" for column in table.columns if column.cell == cell)
+
+
+def _rows(table: Table) -> Iterator[Markup]:
+    groups = [[(place, column) for place, column in enumerate(table.columns) if column.cell == cell] for cell in _cells(table)]
+    for row in counted(table):
+        cells = [_cell([(column, row[place]) for place, column in group]) for group in groups]
+        if table.story is not None:
+            cells[0] = cells[0].removesuffix("</td>") + _story(table, row) + "</td>"
+        yield Markup("<tr>" + "".join(cells) + "</tr>")  # noqa: S704 (every value below is escaped)
+
+
+def _cell(values: list[tuple[Column, Value]]) -> str:
+    """The values that stand together, each on its line or tied to the one before; what sorts is the first one."""
+    shown = [(column, value) for column, value in values if value is not None and value != "" and value != ()]
+    if not shown:
+        return "<td></td>"
+    text = ""
+    for column, value in shown:
+        text += escape(column.lead) or "<br>" if text else ""
+        text += (f"<i>{escape(column.label)}</i>" if column.label else "") + _shown(value, column.kind)
+    first, value = shown[0]
+    number = ' class="n"' if len(values) == 1 and first.kind in (Kind.NUMBER, Kind.HOURS) else ""
+    sort = f' data-s="{escape(plain(value))}"' if first.kind in (Kind.MOMENT, Kind.NUMBER, Kind.HOURS) else ""
+    return f"<td{number}{sort}>{text}</td>"
+
+
+def _story(table: Table, row: Row) -> str:
+    lines = table.story(row) if table.story is not None else ()
+    if not lines:
+        return ""
+    items = "".join(f"<li><time>{escape(visible(at))}</time> {escape(visible(says))}</li>" for at, says in lines)
+    return f"<details><summary>The whole story ({len(lines)})</summary><ol>{items}</ol></details>"
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def _value(value: Value, kind: Kind) -> Markup:
+    """A value of the header."""
+    return Markup(_shown(value, kind))  # noqa: S704 (escaped there)
+
+
+def _shown(value: Value, kind: Kind) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            at = value.astimezone(UTC)
+            return f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M}</time>'
+        case bool():
+            return '<span class="w good">yes</span>' if value else '<span class="w bad">no</span>'
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.2f}" if kind is Kind.HOURS else f"{value:,.10g}"
+        case tuple():
+            words = [f"<bdi>{escape(visible(word))}</bdi>" for word in value]
+            return f"<small>{(_BELOW if kind is Kind.PATH else ', ').join(words)}</small>"
+        case _:
+            return _text(value, kind)
+
+
+def _text(text: str, kind: Kind) -> str:
+    safe = escape(visible(text))
+    match kind:
+        case Kind.STRONG:
+            return f"<b><bdi>{safe}</bdi></b>"
+        case Kind.CODE:
+            return f"<code>{safe}</code>"
+        case Kind.WORD:
+            tone = TONES.get(text, Tone.PLAIN)
+            return f'<span class="w {tone.value}">{safe}</span>' if tone is not Tone.PLAIN else f"<span>{safe}</span>"
+        case _:
+            return f"<bdi>{safe}</bdi>" if not text.isascii() else safe
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

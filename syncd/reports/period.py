@@ -1,0 +1,324 @@
+"""A period as a report: everybody who left with the whole story, late ones and gaps first, then what people decided.
+
+Works from the period's document (``syncd.period/1``, plain JSON values, see ``core.period``), so a document that was kept
+can be rendered again without the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.model import Reason
+from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
+from syncd.reports.words import RULES, spread
+
+#: What became of a leaver, for readers.
+STATES = {
+    "deactivated": "syncd deactivated the account and recorded it as done",
+    "deactivated_by_others": "it was found inactive, which syncd did not do",
+    "gone_from_zoom": "the account is no longer among Zoom's accounts",
+    "entitled_again": "the person was entitled again before the account was due",
+    "exempt": "the account came under an exemption",
+    "on_hold": "somebody put the account on hold",
+    "within_grace": "gone from the directory, the grace is still running",
+    "due": "past the grace and not deactivated",
+    "manual": "only a person can do it: see the reason",
+    "not_in_pilot": "not among the accounts of the pilot, so nothing is done",
+    "left_alone": "not among the accounts syncd may change: see the reason",
+}
+
+COLUMNS = (
+    Column("email", "Account", Kind.STRONG, "The account's address; empty once names are no longer kept", "Account"),
+    Column("display_name", "Name", Kind.TEXT, "The name shown in Zoom", "Account"),
+    Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
+    Column("state", "State", Kind.WORD, "What became of it, as the ledger's end shows; see the words below", "State"),
+    Column("reason", "Reason", Kind.WORD, "Why the person was no longer entitled", "State"),
+    Column("rule", "Rule", Kind.TEXT, "The rule behind the reason, in words"),
+    Column("directory_id", "Directory id", Kind.CODE, "The person this account was matched to; empty: nobody", "Directory"),
+    Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
+    Column("group_path", "Groups", Kind.PATH, "The groups the person was entitled by, or stands in now", "Directory"),
+    Column("department", "Department", Kind.TEXT, "From the directory", "Directory"),
+    Column("status_before", "Before", Kind.WORD, "The account's state before the change", "Zoom"),
+    Column("status_after", "After", Kind.WORD, "Its state read back after the change", "Zoom", " → "),
+    Column("role", "Role", Kind.TEXT, "The account's role in Zoom", "Zoom"),
+    Column("licence", "Licence", Kind.WORD, "Licence type before the change", "Zoom", " · "),
+    Column("licence_after", "Licence after", Kind.WORD, "Licence type read back after the change", "Zoom", " → "),
+    Column("last_login_at", "Last login", Kind.MOMENT, "As Zoom gave it right before the change", "Zoom", label="last login"),
+    Column("last_entitled_at", "Last seen entitled", Kind.MOMENT, "The good read before, if it showed the person entitled",
+           "Timing", label="last entitled"),
+    Column("changed_at", "Changed", Kind.MOMENT, "The person's change in the directory, where it tells", "Timing",
+           label="changed"),
+    Column("first_seen_at", "First seen gone", Kind.MOMENT, "The first good read that showed the person not entitled", "Timing",
+           label="first seen gone"),
+    Column("due_at", "Due", Kind.MOMENT, "When the grace ended", "Timing", label="due"),
+    Column("decided_at", "Decided", Kind.MOMENT, "When the deactivation was first decided"),
+    Column("acted_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
+    Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the account inactive", "Timing", label="verified"),
+    Column("ended_at", "Ended", Kind.MOMENT, "When nothing more was to be done, whoever did it"),
+    Column("promise_met", "Promise met", Kind.YESNO, "Within reports.promise; empty: not promised, or time still runs",
+           "Promise"),
+    Column("delay_hours", "Hours to lock-out", Kind.HOURS, "From measured_from to locked out", "Promise", " after "),
+    Column("measured_from", "Measured from", Kind.WORD, "last_seen_entitled (the worst case), directory_change, or first_seen",
+           "Promise", label="from"),
+    Column("outcome", "Outcome", Kind.WORD, "Of the last try: done, skipped, failed, not_tried", "Outcome"),
+    Column("outcome_reason", "Why", Kind.TEXT, "Why it ended so", "Outcome"),
+    Column("attempts", "Tries", Kind.NUMBER, "How often a deactivation was tried"),
+    Column("by", "By", Kind.WORD, "cycle, hand or undo", "Outcome", label="by"),
+    Column("asked_by", "Asked by", Kind.TEXT, "Who asked for a change by hand", "Outcome", label="asked by"),
+    Column("asked_because", "Asked because", Kind.TEXT, "Why, as given", "Outcome"),
+    Column("held_by", "Held by", Kind.LIST, "Guards that tripped while the deactivation was due", "Outcome", label="held by"),
+    Column("approved_by", "Approved by", Kind.TEXT, "Who let it pass those guards", "Outcome", label="approved by"),
+    Column("approved_because", "Approved because", Kind.TEXT, "Why, as given", "Outcome"),
+    Column("approval", "Approval", Kind.CODE, "The approval's id"),
+    Column("cycle", "Cycle", Kind.CODE, "The cycle that did it, or tried last", "Evidence"),
+    Column("first_entry", "First entry", Kind.NUMBER, "Where the story begins in the ledger", "Evidence", label="ledger entry"),
+)
+
+_MOMENTS = frozenset(column.key for column in COLUMNS if column.kind is Kind.MOMENT)
+
+
+def period_view(document: Mapping[str, Any], omit: tuple[str, ...] = ()) -> View:
+    """The view of a period's document. *omit*: ``display_name``, ``department``."""
+    return _Period(document, omit).view()
+
+
+def without(document: Mapping[str, Any], omit: tuple[str, ...]) -> dict[str, Any]:
+    """The document without personal columns that the evidence must do without."""
+    return {**document, "leavers": [{key: value for key, value in row.items() if key not in omit}
+                                    for row in document["leavers"]]}
+
+
+class _Period:
+    def __init__(self, document: Mapping[str, Any], omit: tuple[str, ...]) -> None:
+        self._doc = document
+        self._columns = tuple(column for column in COLUMNS if column.key not in omit)
+        self._leavers: Sequence[Mapping[str, Any]] = document["leavers"]
+        self._late = [row for row in self._leavers if row["promise_met"] is False]
+        self._open = [row for row in self._leavers if row["promise_met"] is not False and (
+            row["state"] in ("due", "manual") or row["outcome"] in ("failed", "skipped"))]
+        self._stories = {(row["zoom_id"], row["first_entry"]): row["events"] for row in self._leavers}
+
+    def view(self) -> View:
+        doc, ledger, period = self._doc, self._doc["ledger"], self._doc["period"]
+        tone, state = self._state()
+        sample = doc["sample"]
+        story_at = (self._place("zoom_id"), self._place("first_entry"))
+        title = "Leavers looked at closely" if sample else "Leavers"
+        main = Table(
+            "leavers", title, self._columns, lambda: map(self._row, self._leavers), len(self._leavers),
+            "Everybody who left in the period or was on his way out when it began, told to the end of the ledger.",
+            "Nobody left in this period.", record="leaver",
+            story=lambda row: [(event["at"], f"{event['says']} (entry {event['entry']})")
+                               for event in self._stories[row[story_at[0]], row[story_at[1]]]])
+        says = [f"{period['from']} to {period['to']}, both days included, in UTC ({period['days']} days)."]
+        if sample:
+            says.append(f"A sample of {sample['chosen']} out of {sample['of']} leavers, seed {sample['seed']}: "
+                        f"{sample['method']}.")
+        return View(
+            title=f"Evidence {period['from']} to {period['to']}, Zoom account {ledger.get('zoom_account') or 'unknown'}",
+            state=state, tone=tone, says=tuple(says), facts=self._facts(),
+            balances=tuple(Balance(one["says"], tuple(one["parts"].items()), one["whole"], one["number"])
+                           for one in doc["balances"]),
+            charts=self._charts(),
+            tables=(self._exceptions("late", "Late", self._late, "The promise was not kept.", "None: every promise was kept."),
+                    self._exceptions("open", "Not done", self._open, "Manual, failed, skipped or still due.", "None."),
+                    self._gaps(), self._approvals(), self._overrides(), self._changes(), self._guards(), self._words()),
+            main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
+            made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
+            foot=f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}",
+            glossary=(*STATES.items(), *((reason.value, rule) for reason, rule in RULES.items())),
+        )
+
+    def _state(self) -> tuple[Tone, str]:
+        totals, gaps = self._doc["totals"], self._doc["gaps"]
+        leavers = _many(totals["leavers"], "leaver")
+        if totals["promise_missed"]:
+            return Tone.BAD, f"{leavers}, {totals['promise_missed']} later than promised"
+        if gaps:
+            return Tone.WARN, f"{leavers}, none late, but {_many(len(gaps), 'gap')} in the record"
+        return Tone.GOOD, f"{leavers}, none late, no gap in the record"
+
+    def _place(self, key: str) -> int:
+        return next(place for place, column in enumerate(self._columns) if column.key == key)
+
+    def _row(self, leaver: Mapping[str, Any]) -> Row:
+        return [self._value(leaver, column) for column in self._columns]
+
+    def _value(self, leaver: Mapping[str, Any], column: Column) -> Value:
+        if column.key == "delay_hours":
+            seconds = leaver["delay_seconds"]
+            return None if seconds is None else round(seconds / 3600, 4)
+        if column.key == "rule":
+            return RULES[Reason(leaver["reason"])] if leaver["reason"] in list(Reason) else None
+        value = leaver[column.key]
+        if column.key in _MOMENTS:
+            return _moment(value)
+        return tuple(value) or None if isinstance(value, list) else value
+
+    # ----------------------------------------------------------------------------------------------------- the header
+
+    def _facts(self) -> tuple[Facts, ...]:
+        doc, ledger, totals, settings = self._doc, self._doc["ledger"], self._doc["totals"], self._doc["settings"]
+        numbers = Facts("Leavers", (
+            Fact("leavers", totals["leavers"], Kind.NUMBER),
+            Fact("locked out in time", totals["promise_met"], Kind.NUMBER),
+            Fact("too late", totals["promise_missed"], Kind.NUMBER, Tone.BAD if totals["promise_missed"] else Tone.GOOD),
+            Fact("not promised or not over yet", totals["promise_open"], Kind.NUMBER),
+            Fact("gaps", len(doc["gaps"]), Kind.NUMBER, Tone.WARN if doc["gaps"] else Tone.GOOD),
+            Fact("approvals and overrides", len(doc["approvals"]) + len(doc["overrides"]), Kind.NUMBER),
+        ), big=True)
+        scope = Facts("Period", (
+            Fact("First day", doc["period"]["from"]), Fact("Last day, included", doc["period"]["to"]),
+            Fact("The ledger covers it until", _moment(doc["covered_until"]), Kind.MOMENT),
+            Fact("Promise", f"locked out within {settings['promise_seconds'] / 3600:g} h of leaving"),
+            Fact("Schedule", settings["schedule"]), Fact("Accounts at the last read", totals["accounts"], Kind.NUMBER),
+        ), "The promise and the schedule are those of the configuration this report was made with. Time counts from the latest "
+           "moment at which the person was surely still entitled.")
+        cycles = Facts("Cycles", (
+            Fact("Cycles", totals["cycles"], Kind.NUMBER),
+            *(Fact(f"Mode {word}", count, Kind.NUMBER) for word, count in totals["modes"].items()),
+            *(Fact(word.replace("_", " ").capitalize(), count, Kind.NUMBER) for word, count in totals["results"].items()),
+            Fact("Deactivated", totals["deactivated"], Kind.NUMBER), Fact("Reactivated", totals["reactivated"], Kind.NUMBER),
+            Fact("Failed", totals["failed"], Kind.NUMBER), Fact("Skipped", totals["skipped"], Kind.NUMBER),
+            Fact("Licences released", totals["licences_released"], Kind.NUMBER),
+        ))
+        return (numbers, scope, cycles, Facts("Ledger", (
+            Fact("Ledger", ledger.get("ledger_id"), Kind.CODE), Fact("Zoom account", ledger.get("zoom_account"), Kind.CODE),
+            Fact("Directory", ledger.get("directory"), Kind.CODE), Fact("Entries", ledger["entries"], Kind.NUMBER),
+            Fact("First entry", _moment(ledger["first_at"]), Kind.MOMENT),
+            Fact("Last entry", _moment(ledger["last_at"]), Kind.MOMENT),
+            Fact("Head", ledger["head_hash"] or None, Kind.CODE),
+        ), "The chain was verified from its first entry to this head while the report was made. That its tail was not cut off "
+           "shows only against a head kept elsewhere: syncd ledger verify --head HASH."))
+
+    def _charts(self) -> tuple[Chart, ...]:
+        days = self._doc["days"]
+        hours = [row["delay_seconds"] / 3600 for row in self._leavers if row["delay_seconds"] is not None]
+        charts = []
+        if any(day["deactivated"] for day in days):
+            charts.append(Chart("Deactivations per day", "carried out and recorded as done", "deactivations", ("deactivations",),
+                                tuple((day["day"][5:], (day["deactivated"],)) for day in days), (Tone.PLAIN,)))
+        if hours:
+            charts.append(Chart("Time from leaving to lock-out", "of the leavers who lost access", "leavers", ("leavers",),
+                                tuple((word, (count,)) for word, count in spread(hours)), (Tone.GOOD,)))
+        read = [day for day in days if "active" in day]
+        if read:
+            charts.append(Chart("Accounts by state", "at the last whole read of each day", "accounts",
+                                ("active", "inactive", "pending"),
+                                tuple((day["day"][5:], (day["active"], day["inactive"], day["pending"])) for day in read),
+                                (Tone.PLAIN, Tone.WARN, Tone.GOOD)))
+        return tuple(charts)
+
+    # --------------------------------------------------------------------------------------------------------- tables
+
+    def _exceptions(self, key: str, title: str, rows: list[Mapping[str, Any]], says: str, none: str) -> Table:
+        return Table(key, title, self._columns, lambda: map(self._row, rows), len(rows), says, none)
+
+    def _gaps(self) -> Table:
+        columns = (
+            Column("from", "From", Kind.MOMENT, "The end of the last good cycle before", "From"),
+            Column("until", "Until", Kind.MOMENT, "The start of the next good one", "Until"),
+            Column("hours", "Hours", Kind.HOURS, "How long", "Hours"),
+            Column("kind", "Kind", Kind.WORD, "no_good_cycle, or not_covered by this ledger", "Kind"),
+            Column("why", "What happened", Kind.TEXT, "Results of the cycles in it, guards, pauses", "What happened"),
+        )
+        rows: list[Row] = [
+            (_moment(one["from"]), _moment(one["until"]), round(one["seconds"] / 3600, 4), one["kind"], one["why"])
+            for one in self._doc["gaps"]]
+        says = ("Times without a good cycle that were longer than the schedule explains. A good cycle read both sides whole, no "
+                "guard tripped, and every change was made.")
+        return _table("gaps", "Gaps", columns, rows, says, "None.", "gap")
+
+    def _approvals(self) -> Table:
+        columns = (
+            Column("by", "By", Kind.STRONG, "Who let a held plan pass", "Who"),
+            Column("at", "At", Kind.MOMENT, "When", "When"),
+            Column("expires_at", "Until", Kind.MOMENT, "It expires", "When", label="until"),
+            Column("because", "Why", Kind.TEXT, "As given", "Why"),
+            Column("guards", "Guards", Kind.LIST, "Which it may pass", "What"),
+            Column("changes", "Changes", Kind.NUMBER, "How many effects were reviewed", "What", label="changes reviewed"),
+            Column("used", "Used", Kind.NUMBER, "How many of them were tried under it", "What", label="used"),
+            Column("plan", "Plan", Kind.CODE, "The plan that was reviewed", "Evidence"),
+            Column("id", "Approval", Kind.CODE, "Its id", "Evidence"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Evidence", label="ledger entry"),
+        )
+        rows: list[Row] = [
+            (one["by"], _moment(one["at"]), _moment(one["expires_at"]), one["because"], tuple(one["guards"]), one["changes"],
+             one["used"], one["plan"], one["id"], one["entry"]) for one in self._doc["approvals"]]
+        return _table("approvals", "Approvals", columns, rows, "", "None was given or used.", "approval")
+
+    def _overrides(self) -> Table:
+        columns = (
+            Column("by", "By", Kind.STRONG, "Who decided", "Who"),
+            Column("at", "At", Kind.MOMENT, "When", "When"),
+            Column("what", "What", Kind.WORD, "hold, release, pause, resume, undo, deactivate by hand", "What"),
+            Column("details", "Details", Kind.TEXT, "Until when, of which cycle", "What"),
+            Column("email", "Account", Kind.TEXT, "Whom it concerns", "Account"),
+            Column("zoom_id", "Zoom id", Kind.CODE, "Whom it concerns", "Account"),
+            Column("because", "Why", Kind.TEXT, "As given", "Why"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
+        )
+        rows: list[Row] = [
+            (one["by"], _moment(one["at"]), one["what"], one["details"], one["email"], one["zoom_id"], one["because"],
+             one["entry"]) for one in self._doc["overrides"]]
+        says = "Where a person decided instead of the rules."
+        return _table("overrides", "Overrides", columns, rows, says, "None.", "override")
+
+    def _changes(self) -> Table:
+        columns = (
+            Column("at", "At", Kind.MOMENT, "The first cycle with the new value", "At"),
+            Column("key", "Key", Kind.STRONG, "Where it stands in the configuration", "Key"),
+            Column("before", "Before", Kind.TEXT, "The old value", "Before"),
+            Column("after", "After", Kind.TEXT, "The new value", "After"),
+            Column("digest_after", "Configuration", Kind.CODE, "Digest from then on", "Configuration"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
+        )
+        rows: list[Row] = [(_moment(one["at"]), one["key"], one["before"], one["after"], one["digest_after"], one["entry"])
+                           for one in self._doc["changes"]]
+        says = "Of the mode, the version, and the part of the configuration that decides who is changed."
+        return _table("changes", "Configuration changes", columns, rows, says, "None.", "change")
+
+    def _guards(self) -> Table:
+        columns = (
+            Column("guard", "Guard", Kind.STRONG, "What tripped", "Guard"),
+            Column("first_at", "From", Kind.MOMENT, "First cycle in a row", "When", label="from"),
+            Column("last_at", "Until", Kind.MOMENT, "Last cycle in a row", "When", label="until"),
+            Column("cycles", "Cycles", Kind.NUMBER, "How many in a row", "Cycles"),
+            Column("measured", "Measured", Kind.NUMBER, "At the first of them", "Measured"),
+            Column("limit", "Limit", Kind.NUMBER, "Beyond which it trips", "Limit"),
+            Column("unit", "Unit", Kind.TEXT, "Of both", "Limit", " "),
+        )
+        rows: list[Row] = [
+            (one["guard"], _moment(one["first_at"]), _moment(one["last_at"]), one["cycles"], one["measured"], one["limit"],
+             one["unit"]) for one in self._doc["guards"]]
+        return _table("guards", "Guards that tripped", columns, rows, "", "None tripped.", "guard")
+
+    def _words(self) -> Table:
+        columns = (
+            Column("state", "State", Kind.STRONG, "The word in the leavers table", "State"),
+            Column("leavers", "Leavers", Kind.NUMBER, "How many", "Leavers"),
+            Column("meaning", "Meaning", Kind.TEXT, "In words", "Meaning"),
+        )
+        return _table("states", "States", columns, [(word, count, STATES.get(word))
+                                                    for word, count in self._doc["totals"]["states"].items()], "", "None.", "")
+
+
+#: Parts of the document that become rows, not header.
+_ROWS = frozenset({"leavers", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late"})
+
+
+def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:
+    def again() -> Iterator[Row]:
+        return iter(rows)
+
+    return Table(key, title, columns, again, len(rows), says, none, record)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -1,0 +1,33 @@
+"""A view into a file or a stream, in one of the formats. The only place that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from syncd.reports.html import html_pieces
+from syncd.reports.table_files import csv_lines, json_lines, write_xlsx
+from syncd.reports.view import View
+
+#: Formats made from a view. ``json`` is the document itself (see ``document.py`` and the period's document).
+VIEW_FORMATS = ("html", "csv", "xlsx", "jsonl")
+
+
+def render(view: View, format_: str, out: BinaryIO) -> None:
+    """Writes the report. Raises OSError, Unbalanced (then whatever was written is no report: write into a new file)."""
+    match format_:
+        case "html":
+            _write(html_pieces(view), out)
+        case "csv":
+            _write(csv_lines(view), out)
+        case "jsonl":
+            _write(json_lines(view), out)
+        case "xlsx":
+            write_xlsx(view, out)
+        case _:
+            raise ValueError(f"unknown format {format_}")
+
+
+def _write(pieces: Iterable[str], out: BinaryIO) -> None:
+    # Half a surrogate pair from an odd name is no UTF-8; such a name must not stop a report.
+    out.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)

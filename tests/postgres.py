@@ -1,0 +1,103 @@
+"""A real PostgreSQL server on loopback for tests; every test gets a database of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from tests.kube.cluster import _free_port
+
+
+def programs() -> Path | None:
+    """Where Debian keeps the server's programs; the newest version."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    return found[-1].parent if found else None
+
+
+def missing() -> str:
+    """Why there can be no server here, or nothing."""
+    if programs() is None:
+        return "no PostgreSQL server (package postgresql)"
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        return "PostgreSQL does not run as root, and there is no setpriv (package util-linux)"
+    return ""
+
+
+@dataclass
+class Server:
+    """A server that can be stopped and started again. Everybody on loopback is trusted: it lives for one test run."""
+
+    folder: Path
+    port: int
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        self._control("start", "-w", "-o", f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+                                           f"{self.folder} -c fsync=off -c max_connections=40", "-l", str(self.folder / "log"))
+
+    def stop(self, mode: str = "fast") -> None:
+        """``fast`` as an operator, ``immediate`` as a crash."""
+        self._control("stop", "-m", mode)
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"ledger{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        """The URL of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def _control(self, *words: str) -> None:
+        _as_postgres("pg_ctl", "-D", str(self.folder / "data"), *words)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """A fresh server below *folder* while the block runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        for parent in folder.parents:              # the server's user must be able to walk there
+            if parent.stat().st_mode & 0o001 == 0 and str(parent).startswith("/tmp"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    _as_postgres("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    server = Server(folder, _free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        subprocess.run([*_user(), str(_program("pg_ctl")), "-D", str(folder / "data"), "stop", "-m", "immediate"],
+                       capture_output=True, check=False)
+
+
+def _as_postgres(program: str, *words: str) -> None:
+    done = subprocess.run([*_user(), str(_program(program)), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True, check=False, cwd="/", timeout=60)
+    if done.returncode:
+        raise RuntimeError(f"{program} failed: {done.stderr}")
+
+
+def _user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def _program(name: str) -> Path:
+    found = programs()
+    assert found is not None
+    return found / name
