@@ -136,7 +136,7 @@ class Episode:
 
     def announced(self, body: dict[str, Any], at: datetime, entry: LedgerEntry, approval: str) -> None:
         """An intent."""
-        self.who = body.get("who") or self.who
+        self.who = self.who or body.get("who") or ""              # a decision's names know the department too
         if body["action"] == "deactivate":
             self.tries.append(Deactivation(body["id"], at, entry.cycle, body["by"], body["reason"], body["before"], approval))
         else:

@@ -234,7 +234,7 @@ class Period:
 
     def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, says: str) -> Episode:
         before = json.loads(self._decided.get(zoom_id, "{}"))
-        entitled = before.get("reason") == "in_step" and before.get("status") == "active"
+        entitled = seen is not None and before.get("reason") == "in_step" and before.get("status") == "active"
         episode = Episode(zoom_id, entry.seq, seen, self._good_before if entitled else None, before)
         episode.note(entry, seen or moment(entry.at), says)
         self._open[zoom_id] = self._latest[zoom_id] = episode

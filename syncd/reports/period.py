@@ -72,8 +72,8 @@ COLUMNS = (
     Column("approved_by", "Approved by", Kind.TEXT, "Who let it pass those guards", "Outcome", label="approved by"),
     Column("approved_because", "Approved because", Kind.TEXT, "Why, as given", "Outcome"),
     Column("approval", "Approval", Kind.CODE, "The approval's id"),
-    Column("cycle", "Cycle", Kind.CODE, "The cycle that did it, or tried last", "Evidence"),
-    Column("first_entry", "First entry", Kind.NUMBER, "Where the story begins in the ledger", "Evidence", label="ledger entry"),
+    Column("cycle", "Cycle", Kind.CODE, "The cycle that did it, or tried last"),
+    Column("first_entry", "First entry", Kind.NUMBER, "Where the story begins in the ledger", "Account", label="ledger entry"),
 )
 
 _MOMENTS = frozenset(column.key for column in COLUMNS if column.kind is Kind.MOMENT)

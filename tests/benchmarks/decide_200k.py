@@ -80,5 +80,5 @@ def main(accounts: int, runs: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:]]
-    main(*([200_000, 3][len(numbers):] and [*numbers, *[200_000, 3][len(numbers):]] or numbers))
+    given = [int(argument) for argument in sys.argv[1:]]
+    main(*given, *(200_000, 3)[len(given):])

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from syncd.adapters.clock import SystemClock
 from syncd.lab.entra import EntraTenant
 from syncd.lab.entra_apps import LEAST_ROLES, EntraApp
 from syncd.lab.entra_login import SimulatedLogin
@@ -91,6 +92,21 @@ class Entra:
                   "scope": "https://graph.microsoft.com/.default", **form}
         return await self.sign_in_http.post(f"/{tenant or self.tenant.id}/oauth2/v2.0/token",
                                             data={name: value for name, value in fields.items() if value})
+
+
+#: For clients of others: 150 people and a device directly in the group, 100 people by way of a nested one.
+PEOPLE = [a_person(f"u{number:03d}@corp.example") for number in range(250)]
+TOP, BELOW = a_group("Zoom Users"), a_group("Team")
+
+
+def a_served_tenant() -> tuple[SimulatedLogin, SimulatedGraph]:
+    """With the real time, which such clients keep."""
+    clock = SystemClock()
+    tenant = EntraTenant([*PEOPLE, TOP, BELOW, LAPTOP], {
+        TOP.id: [*(person.id for person in PEOPLE[:150]), BELOW.id, LAPTOP.id], BELOW.id: [person.id for person in PEOPLE[150:]],
+    }, now=clock.now)
+    login = SimulatedLogin(tenant, now=clock.now, sleep=clock.sleep)
+    return login, SimulatedGraph(tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
 
 
 @asynccontextmanager

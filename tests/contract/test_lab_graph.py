@@ -418,8 +418,10 @@ async def test_who_leaves_between_two_pages_is_missing_and_who_stays_is_not():
     """A walk does not shift."""
     clock = StandingClock()
     async with an_entra(tenant=a_crowd(10, clock), clock=clock) as entra:
-        entra.graph.faults.add(faults.meanwhile(lambda: entra.tenant.leave(USERS.id, "u00000@corp.example", "u00007@corp.example")),
-                               "members", skip=1)
+        def two_leave() -> None:
+            entra.tenant.leave(USERS.id, "u00000@corp.example", "u00007@corp.example")
+
+        entra.graph.faults.add(faults.meanwhile(two_leave), "members", skip=1)
         rows = await entra.walk(f"{MEMBERS}?$select=id,mail&$top=5")
 
         assert {f"u{number:05d}@corp.example" for number in range(10)} - {"u00007@corp.example"} == {row["mail"] for row in rows}

@@ -10,7 +10,7 @@ from syncd.adapters.directory.ad_groups import find_configured
 from syncd.adapters.directory.ad_people import PEOPLE_FILTER, attributes_to_ask, filetime, person_of
 from syncd.adapters.directory.ad_settings import ActiveDirectorySettings
 from syncd.adapters.directory.ldap_binding import SimpleBind
-from syncd.adapters.directory.ldap_session import Entry, Session
+from syncd.adapters.directory.ldap_session import Declined, Entry, Session
 from syncd.adapters.directory.ldap_transport import Unusable
 
 #: The default of guards.max_clock_skew, and what Kerberos tolerates.
@@ -42,7 +42,7 @@ def password_expiry(session: Session, settings: ActiveDirectorySettings) -> date
     Nothing depends on it, so a server that does not answer this question is no reason to give up a read."""
     try:
         entry = _own_entry(session, settings)
-    except Unusable:
+    except Declined:
         return None
     ends: list[datetime] = []
     for name in (ENDS_AT.lower(), "accountexpires"):

@@ -59,7 +59,6 @@ class EntraDirectory:
         self._changes = Changes(self._graph, settings, clock, tell, state) if state is not None else None
         self._one_read = asyncio.Lock()
         self._last: Whole | None = None          # None: the next read is a whole one
-        self._changed_at: datetime | None = None  # when change tracking last reported something
         self._given_again = False                 # the snapshot last given out was not read whole for it
         self._looked_up: tuple[float, tuple[ConfiguredGroup, ...]] | None = None
 
@@ -137,15 +136,12 @@ class EntraDirectory:
             return last is None or id_of(entry) in last.tracked_groups
 
         reported = await self._changes.seen(user_counts, group_counts)
-        if reported:
-            self._changed_at = now
-            return reported
-        if last is None:
-            return "the first read"
+        if reported or last is None:
+            return reported or "the first read"
         read_at = last.snapshot.read_at
         if now - read_at >= timedelta(seconds=settings.whole_read_every_seconds):
             return "the last whole read is too long ago"
-        if self._changed_at is not None and read_at < self._changed_at + SETTLES_AFTER:
+        if self._changes.changed_at is not None and read_at < self._changes.changed_at + SETTLES_AFTER:
             return "a change may not have been everywhere yet"
         return ""
 
@@ -156,7 +152,8 @@ class EntraDirectory:
         believed = self._last.snapshot
         found = await self._read_whole_anew()
         if found.digest != believed.digest:
-            self._changed_at = self._clock.now()
+            if self._changes is not None:
+                self._changes.changed_at = self._clock.now()
             raise SourceError(
                 "directory", "entra: changes were missed: a whole read differs from what change tracking called unchanged "
                 f"({len(believed.people)} people then, {len(found.people)} now).",

@@ -56,7 +56,8 @@ class Changes:
         self._tracks = sha256_of([settings.graph, self._selects])
         self._cursor: Cursor | None = None
         self._looked = False
-        self._told = ""
+        self._told = False
+        self.changed_at: datetime | None = None      # when something relevant was last reported
 
     async def seen(self, users: Callable[[Entry], bool], groups: Callable[[Entry], bool]) -> str:
         """Why everything must be read again, or empty: nothing that *users* or *groups* call relevant was reported. A
@@ -78,8 +79,11 @@ class Changes:
         except SourceError as error:
             self._not_tracked(error)
             return "the changes could not be asked for"
-        self._cursor = Cursor(users_link, groups_link, self._clock.now())
-        return f"{user_changes} changed users, {group_changes} changed groups" if user_changes or group_changes else ""
+        self._cursor, self._told = Cursor(users_link, groups_link, self._clock.now()), False
+        if not user_changes and not group_changes:
+            return ""
+        self.changed_at = self._clock.now()
+        return f"{user_changes} changed users, {group_changes} changed groups"
 
     async def begin(self) -> None:
         """Tracks from now on. A tenant that cannot (External ID has no delta queries) is read whole every time."""
@@ -103,8 +107,8 @@ class Changes:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _not_tracked(self, error: Exception) -> None:
-        if str(error) != self._told:          # once, not in every cycle
-            self._told = str(error)
+        if not self._told:                    # once, not in every cycle
+            self._told = True
             self._tell(Noted("changes.not_tracked", "warning", {"why": str(error)}))
 
     async def _restored(self) -> Cursor | None:

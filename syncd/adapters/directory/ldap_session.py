@@ -41,6 +41,10 @@ BROKEN = (LDAPException, PyAsn1Error, OSError, ValueError, LookupError, TypeErro
 RANGE_TRIES = 3
 
 
+class Declined(Unusable):
+    """The server answered, and its answer was not the whole that was asked for. The line itself is in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One object as answered. Attribute names in lower case, options (``;range=…``) kept; values are raw bytes."""
@@ -132,7 +136,7 @@ class Session:
             _demand_success(result, f"page {number} below {base_dn}")
             control = (result.get("controls") or {}).get(PAGING_CONTROL)
             if control is None:
-                raise Unusable(f"page {number} below {base_dn} came without the paging control, so more may be missing")
+                raise Declined(f"page {number} below {base_dn} came without the paging control, so more may be missing")
             yield entries
             cookie = control["value"]["cookie"]
             if not cookie:
@@ -238,8 +242,8 @@ class Session:
         before = self._clock.now()
         try:
             root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName"])
-        except Unusable:
-            root = None        # a dead line shows at the next question; a server without these answers may do without
+        except Declined:
+            root = None        # a server without these answers may do without
         after = self._clock.now()
         if root is None:
             return self.server.host
@@ -308,7 +312,7 @@ def _demand_success(result: Mapping[str, Any], what: str) -> None:
         NO_SUCH_OBJECT: "The base does not exist, or the bind account may not see it.",
         INSUFFICIENT_RIGHTS: "Let the bind account read below this base.",
     }.get(code, "")
-    raise Unusable(f"{what} ended with {result.get('description')} (result {code})", do)
+    raise Declined(f"{what} ended with {result.get('description')} (result {code})", do)
 
 
 def _answer_word(code: int) -> str:

@@ -54,6 +54,13 @@ _MEANINGS = (
 )
 
 
+#: While connecting the driver gives no code, only the server's words.
+_REFUSALS = (
+    ("does not exist", "3D000"), ("authentication failed", "28"), ("no pg_hba.conf entry", "28"), ("too many", "53300"),
+    ("starting up", "57P"), ("shutting down", "57P"),
+)
+
+
 class PostgresDatabase:
     """See ``database.Database``. *busy_seconds*: how long to wait for another process that is writing."""
 
@@ -146,8 +153,10 @@ class PostgresDatabase:
 
     def _explained(self, error: DBAPIError) -> LedgerError:
         code = str(getattr(error.orig, "sqlstate", None) or ("08" if error.connection_invalidated else ""))
+        if not code:
+            code = next((meant for words, meant in _REFUSALS if words in str(error.orig)), "")
         for beginning, what, do in _MEANINGS:
-            if code.startswith(beginning):
+            if code and code.startswith(beginning):
                 return LedgerError(f"the ledger {self.where}: {what} ({code})", do)
         if not code:                              # no answer at all: refused, unknown host, no route, TLS
             reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
