@@ -16,9 +16,11 @@ from syncd.adapters.clock import SystemClock
 from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
 from syncd.adapters.leadership.alone import Alone
 from syncd.adapters.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
+from syncd.adapters.ledger.copying import copy_ledger
 from syncd.adapters.ledger.store import SqlLedger
 from syncd.adapters.observe.log import LogObserver, configure
 from syncd.adapters.observe.metrics import Metrics
+from syncd.adapters.observe.notify import Notifier, Webhook
 from syncd.adapters.observe.server import Endpoint, Health, serve
 from syncd.adapters.observe.status import StatusKeeper
 from syncd.adapters.secrets import SecretFile, SecretVariable
@@ -42,6 +44,9 @@ from syncd.reports.folder import file_cycle
 
 if TYPE_CHECKING:
     from syncd.adapters.directory.ad_settings import Bind
+
+__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_url", "open_ledger", "policy_of", "report_filer",
+           "schedule_of", "secret", "several", "start_logging", "world_of"]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "credential", "ca_file", "connect_timeout", "read_timeout"})
@@ -351,6 +356,12 @@ def start_logging(config: Config, clock: Clock, *, to_a_person: bool = False) ->
     return LogObserver(addresses=logging.addresses)
 
 
+def webhooks_of(config: Config) -> tuple[Webhook, ...]:
+    """The configured webhooks."""
+    return tuple(Webhook(secret(one.webhook_url, f"notify.{number}.webhook_url"), one.on, config.proxy)
+                 for number, one in enumerate(config.notify))
+
+
 class Watch:
     """The daemon's observers and its HTTP server."""
 
@@ -358,7 +369,9 @@ class Watch:
         self._metrics = Metrics(version)
         self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
         self._ready = False
-        self.tell = several(start_logging(config, clock), self._metrics, self._status, *others)
+        observing = several(start_logging(config, clock), self._metrics, self._status, *others)
+        self._notifier = Notifier(webhooks_of(config), clock, observing, version)
+        self.tell = several(observing, self._notifier)
 
     def remember(self, history: History) -> None:
         """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""
@@ -367,6 +380,10 @@ class Watch:
         self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
                               result=history.last_result, ended_at=history.last_cycle_at)
         self._ready = True
+
+    def notifying(self) -> AbstractAsyncContextManager[None]:
+        """Sends messages to the configured webhooks while the body runs."""
+        return self._notifier.running()
 
     def serve(
         self, listen: str, *, healthy: Health, trigger: Callable[[], None], trigger_token: ReadSecret | None

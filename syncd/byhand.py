@@ -7,6 +7,7 @@ own effects by the size guards, protection and the ledger's state. ``confirm_cou
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from syncd.core.standing import standing
 from syncd.cycle import World, licences_to_restore
 from syncd.effects import Hands, Orders, Progress, carry_out
 from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
+from syncd.events import CycleEnded, CycleStarted
 from syncd.model import (
     Action,
     CycleReport,
@@ -28,6 +30,7 @@ from syncd.model import (
     Guard,
     Mode,
     OutcomeKind,
+    Person,
     Plan,
     Policy,
     Reason,
@@ -47,6 +50,9 @@ CYCLE_PREFIX_MIN = 8
 
 #: How long a hand verb waits for a directory it can do without.
 DIRECTORY_SECONDS = 15.0
+
+#: Accounts looked up side by side; Zoom's limits hold whatever this is.
+AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ async def carried_out(
     """Carries a person's changes out, each looked at before and after, and puts *hold* (zoom ids) on hold for 7 days.
     The report is a cycle document of its own. Raises LedgerError, NotLeader."""
     cycle_id, started = world.clock.unique(), world.clock.now()
+    world.tell(CycleStarted(cycle_id, mode.value, trigger.value))
     plan = Plan(started, policy.digest(), tuple(sorted(
         (*wanted.effects, *(Decision(account, Action.KEEP, Reason.BY_HAND) for account in wanted.already)),
         key=lambda decision: (decision.account.zoom_id or "", decision.account.email),
@@ -206,9 +213,16 @@ async def _reported(
             "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": world.version,
             "policy": policy.digest(), "by": request.by, "because": request.because,
         }, None)], term=term)
+    head = await world.ledger.head()
+    world.tell(CycleEnded(
+        cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),
+        counts={action.value: count for action, count in plan.counts.items()},
+        outcomes=dict(Counter(f"{action}.{one.outcome.value}" for (_, action), one in sorted(progress.outcomes.items()))),
+        head_sequence=head.seq, head_hash=head.hash,
+    ))
     return CycleReport(
         cycle_id, mode, trigger, result, started, ended, world.version, policy.digest(), plan=plan, zoom=zoom,
-        verdicts=wanted.verdicts, outcomes=dict(progress.outcomes), head=await world.ledger.head(),
+        verdicts=wanted.verdicts, outcomes=dict(progress.outcomes), head=head,
         why=progress.error.what if progress.error is not None else "", do=progress.error.do if progress.error is not None else "",
         exit_code=code, written=progress.written,
     )
@@ -228,11 +242,15 @@ async def hold_for(world: World, policy: Policy, wanted: Wanted) -> tuple[str, .
     asked within a few seconds counts as "not sure": a hold too many costs a release, one too few locks somebody out."""
     held = []
     addresses = Addresses(policy)
+    answers = True                            # a directory that did not answer once is not waited for again
     for account in (*(effect.account for effect in wanted.effects), *wanted.already):
+        people: tuple[Person, ...] = ()
         try:
             async with asyncio.timeout(DIRECTORY_SECONDS):
-                people = await world.directory.look_again(None, addresses.forms(account.email))
-        except (SourceError, ConfigError, TimeoutError):
+                people = await world.directory.look_again(None, addresses.forms(account.email)) if answers else ()
+        except TimeoutError:
+            answers = False
+        except (SourceError, ConfigError):
             people = ()
         if not any(standing(person, policy, world.clock.now()) is Reason.IN_STEP for person in people):
             held.append(account.zoom_id or "")
@@ -274,8 +292,20 @@ async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccou
     none. An invitation that nobody accepted is no account yet."""
     found: dict[str, ZoomAccount] = {}
     unknown = []
-    for address in dict.fromkeys(addresses):
-        account = await world.zoom.look(address)
+    once = list(dict.fromkeys(addresses))
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(address: str) -> ZoomAccount | None:
+        async with gate:
+            return await world.zoom.look(address)
+
+    try:
+        async with asyncio.TaskGroup() as looks:
+            tasks = [looks.create_task(one(address)) for address in once]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    for address, task in zip(once, tasks, strict=True):
+        account = task.result()
         if account is None or account.zoom_id is None or account.status is Status.PENDING:
             unknown.append(address)
         else:

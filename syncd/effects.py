@@ -41,6 +41,7 @@ from syncd.model import (
     licence_word,
 )
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+from syncd.scribe import Scribe
 from syncd.seats import released
 
 #: Writes of a cycle that are looked at before a share of failing ones means anything.
@@ -114,6 +115,7 @@ class Progress:
     written: int = 0
     failed: int = 0
     none_free: int = 0                        # licences refused in a row because none is free
+    scribe: Scribe = field(default_factory=Scribe)
     stopped: str = ""
     error: SyncdError | None = None
 
@@ -145,18 +147,21 @@ async def carry_out(effects: Sequence[Decision], orders: Orders, hands: Hands, p
 
 async def _may_go_on(orders: Orders, hands: Hands, progress: Progress) -> bool:
     """Whether the next write may be sent; if not, ``Progress.stopped`` says why."""
-    why = progress.stopped or await may_write(orders, hands)
+    why = progress.stopped or may_act(hands) or await may_write(orders, hands)
     if why:
         progress.stop(why)
     return not progress.stopped
 
 
-async def may_write(orders: Orders, hands: Hands) -> str:
-    """Why no write may be sent now, or nothing: stopping, not leading, paused. Looked at between any two writes."""
+def may_act(hands: Hands) -> str:
+    """Why nothing more is begun, or nothing: stopping, not leading."""
     if hands.stopping():
         return "stopped"
-    if not hands.leadership.leads():
-        return "not_leader"
+    return "" if hands.leadership.leads() else "not_leader"
+
+
+async def may_write(orders: Orders, hands: Hands) -> str:
+    """Why no write may be sent now, or nothing: paused. Looked at between any two writes."""
     if not orders.while_paused and (await hands.ledger.history()).paused_since is not None:
         return "paused"
     return ""
@@ -167,7 +172,8 @@ async def may_write(orders: Orders, hands: Hands) -> str:
 
 async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
     try:
-        if not await _may_go_on(orders, hands, progress):
+        if why := progress.stopped or may_act(hands):        # a pause is looked for right before the write
+            progress.stop(why)
             return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
         seen = await _confirmed(effect, orders, hands)
         if isinstance(seen, EffectOutcome):
@@ -213,7 +219,10 @@ async def _change(
         hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", effect.action.value, orders.by,
         effect.reason.value, record.before_of(seen), orders.approvals.get(effect.key, ""), restore,
     )
-    await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
+    await progress.scribe.append(hands.ledger, [record.intended(intent, seen)], orders.term)
+    if not hands.leadership.leads():          # frozen since we were asked: the next leader settles the intent by looking
+        progress.stop("not_leader")
+        return EffectOutcome(OutcomeKind.NOT_TRIED, "not_leader")
     refusal: dict[str, Any] | None = None
     progress.written += 1
     try:
@@ -281,7 +290,7 @@ async def _written_down(
         follow = replace(intent, id=hands.clock.unique(), action="restore_licence", approval="")
         drafts.append(record.intended(follow, seen))
     try:
-        await hands.ledger.append(drafts, term=orders.term)
+        await progress.scribe.append(hands.ledger, drafts, orders.term)
         return outcome if follow is None else await give_back(follow, seen, outcome, orders, hands, progress)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
@@ -340,7 +349,7 @@ async def give_back(
         return without
     if progress.none_free >= NONE_FREE_IN_A_ROW:
         none = EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["no_licence"])
-        await hands.ledger.append([record.settled(intent, none, cycle=orders.cycle_id)], term=orders.term)
+        await progress.scribe.append(hands.ledger, [record.settled(intent, none, cycle=orders.cycle_id)], orders.term)
         _tell_beside(intent, seen, none, orders, hands)
         return without
     ended = EffectOutcome(OutcomeKind.DONE, attempts=1)
@@ -368,7 +377,7 @@ async def give_back(
         ended = replace(ended, outcome=OutcomeKind.DONE if given else OutcomeKind.FAILED, status_after=after.status.value,
                         reason="" if given else ended.reason or "not_confirmed", licence_after=licence_word(after.type),
                         done_at=hands.clock.now() if given else None, verified_at=hands.clock.now() if given else None)
-    await hands.ledger.append([record.settled(intent, ended, cycle=orders.cycle_id)], term=orders.term)
+    await progress.scribe.append(hands.ledger, [record.settled(intent, ended, cycle=orders.cycle_id)], orders.term)
     _tell_beside(intent, seen, ended, orders, hands)
     if ended.outcome is OutcomeKind.DONE:
         return replace(outcome, licence_after=ended.licence_after or outcome.licence_after)
@@ -387,7 +396,7 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
     the deactivation; a fault that concerns every account does. Raises SourceError, LedgerError, NotLeader."""
     intent = Intent(hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", "revoke_sessions",
                     orders.by, effect.reason.value, record.before_of(seen))
-    await hands.ledger.append([record.intended(intent, seen)], term=orders.term)
+    await progress.scribe.append(hands.ledger, [record.intended(intent, seen)], orders.term)
     outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
     stop: SourceError | ConfigError | None = None
     progress.written += 1
@@ -401,7 +410,7 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
         stop = error
         progress.written -= 1
         outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
-    await hands.ledger.append([record.settled(intent, outcome)], term=orders.term)
+    await progress.scribe.append(hands.ledger, [record.settled(intent, outcome)], orders.term)
     _tell_beside(intent, seen, outcome, orders, hands)
     if stop is not None:
         raise stop

@@ -1,18 +1,22 @@
-"""What is known of one person: for ``account show`` (quick, one account) and ``explain`` (every step of a whole cycle)."""
+"""What is known of one person: for ``account show`` (quick, one account), ``explain`` (every step of a whole cycle) and
+``check`` (whoever owns the Zoom account)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from syncd.core.history import History
 from syncd.core.match import Addresses
+from syncd.core.protect import Protection
 from syncd.core.record import rfc3339
 from syncd.core.standing import standing
 from syncd.cycle import World
-from syncd.errors import SourceError
-from syncd.model import CycleReport, Decision, Person, Policy, Reason, licence_word
+from syncd.errors import ConfigError, SourceError
+from syncd.events import ReadProgress
+from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, ZoomSnapshot, licence_word
 
 _WORDS = {
     Reason.IN_STEP: "entitled",
@@ -22,6 +26,49 @@ _WORDS = {
     Reason.EXPIRED_IN_DIRECTORY: "expired",
     Reason.LEFT_GROUPS: "in none of the entitling groups",
 }
+
+
+#: Accounts looked at side by side; the limits of the services hold whatever this is.
+AT_ONCE = 8
+
+
+@runtime_checkable
+class ShowsAhead(Protocol):
+    """A Zoom that can tell what a user has ahead and left behind. None: the app may not know."""
+
+    async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
+        """How many meetings the user hosts from now on, and when the first begins. Raises SourceError."""
+
+    async def recordings(self, zoom_id: str) -> int | None:
+        """Cloud recordings of the last 30 days. Raises SourceError."""
+
+
+@runtime_checkable
+class KnowsOwners(Protocol):
+    """A Zoom that can tell who owns the account."""
+
+    async def owners(self) -> tuple[ZoomAccount, ...]:
+        """Whoever has the role Owner. Raises SourceError."""
+
+
+async def look_at_all(world: World, policy: Policy, addresses: Sequence[str]) -> list[dict[str, Any]]:
+    """``look_at`` for each address, in their order, several at a time; progress is told. Raises SourceError."""
+    gate, done = asyncio.Semaphore(AT_ONCE), 0
+
+    async def one(address: str) -> dict[str, Any]:
+        nonlocal done
+        async with gate:
+            row = await look_at(world, policy, address)
+        done += 1
+        world.tell(ReadProgress("zoom", done, len(addresses)))
+        return row
+
+    try:
+        async with asyncio.TaskGroup() as looks:
+            tasks = [looks.create_task(one(address)) for address in addresses]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
@@ -37,13 +84,55 @@ async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
     try:
         people = await world.directory.look_again(history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
         row["directory"] = "; ".join(_said(person, policy, world.clock.now()) for person in people) or "nobody found"
-    except SourceError as error:
+    except (SourceError, ConfigError) as error:
         row["directory"] = f"not readable: {error.what}"
+    row |= await _ahead(world, account)
     hold = history.holds.get(row["zoom_id"] or "")
     last = history.deactivated.get(row["zoom_id"] or "")
     row["on_hold"] = f"{hold.by}: {hold.because}" + (f" (until {rfc3339(hold.until)})" if hold.until else "") if hold else None
     row["deactivated_by_us"] = f"{rfc3339(last.at)} ({last.by}, {last.reason}, cycle {last.cycle})" if last else None
     return row
+
+
+async def _ahead(world: World, account: ZoomAccount | None) -> dict[str, Any]:
+    """Upcoming meetings and recordings, empty where the app may not know: nothing about the account depends on them."""
+    row: dict[str, Any] = {"upcoming_meetings": None, "next_meeting_at": None, "recordings_30_days": None}
+    if account is None or account.zoom_id is None or not isinstance(world.zoom, ShowsAhead):
+        return row
+    try:
+        meetings = await world.zoom.meetings_ahead(account.zoom_id)
+        if meetings is not None:
+            row |= {"upcoming_meetings": meetings[0], "next_meeting_at": rfc3339(meetings[1]) if meetings[1] else None}
+        row["recordings_30_days"] = await world.zoom.recordings(account.zoom_id)
+    except SourceError:
+        return row
+    return row
+
+
+async def owner_lines(world: World, policy: Policy) -> list[tuple[str, bool, str]]:
+    """Lines for ``syncd check``: whether whoever owns the Zoom account, for whom our token acts, is under protection. A
+    finding that begins with ``warning:`` is no fault. Raises SourceError."""
+    if not isinstance(world.zoom, KnowsOwners):
+        return []
+    roles, groups = await world.zoom.frame()
+    addresses = Addresses(policy)
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), roles=roles,
+                                                       groups=groups), addresses)
+    lines = []
+    for owner in await world.zoom.owners():
+        try:
+            people = await world.directory.look_again(None, addresses.forms(owner.email))
+        except (SourceError, ConfigError):            # the directory has lines of its own
+            people = ()
+        exempt = protection.exempt(owner, addresses.key(owner.email), people)
+        role = "his role keeps him from being deactivated" if protection.protected(owner) else "nothing keeps him from being " \
+            "deactivated once he leaves"
+        lines.append(("owner", True, f"{owner.email} is protected ({exempt})" if exempt else
+                      f"warning: {owner.email} owns the Zoom account, and our token acts for him; {role}, but he is not in "
+                      "protect: add him to protect.accounts"))
+    lines.append(("credential", True, "Zoom does not tell who made the app, and the app may end with him: let it be an account "
+                  "in protect.accounts"))
+    return lines
 
 
 def explained(report: CycleReport, history: History, policy: Policy, address: str) -> dict[str, Any]:

@@ -208,7 +208,7 @@ class MemoryLedger:
         return Head(len(self.entries), self.entries[-1].hash if self.entries else "")
 
     @asynccontextmanager
-    async def writer(self, wait_seconds: float | None) -> AsyncIterator[int]:
+    async def writer(self, wait_seconds: float | None, lease: int = 0) -> AsyncIterator[int]:
         self._term = max(self._term, self._history.term) + 1
         yield self._term
 
@@ -244,6 +244,9 @@ class FakeLeadership:
 
     def leads(self) -> bool:
         return self.leading
+
+    async def lead(self) -> int:
+        return 0
 
 
 class Company:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, json_schema
 from syncd.errors import SyncdError, UsageError
+
+if TYPE_CHECKING:
+    from syncd.adapters.ledger.store import SqlLedger
 
 LATER = "comes with a later version of syncd"
 
@@ -29,7 +32,8 @@ def ledger() -> None:
 def verify(context: click.Context, head: str | None, public_key: Path | None) -> None:
     """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
 
-    A chain alone cannot show that its tail was cut off: give a head published elsewhere with --head.
+    A chain alone cannot show that its tail was cut off: the heads in the list of cycles on disk (reports.directory) are
+    looked for too, and you can give one published elsewhere with --head.
 
     \b
     Exit status: 0 intact, 6 not intact (the first bad entry is named)
@@ -45,7 +49,7 @@ def verify(context: click.Context, head: str | None, public_key: Path | None) ->
 
 async def _verified(config: Config, head: str | None) -> tuple[bool, list[str]]:
     from syncd.app import open_ledger
-    from syncd.reports.folder import differing_files
+    from syncd.reports.folder import differing_files, published_heads
 
     async with open_ledger(config, observers(config)) as opened:
         found = await opened.verify(head)
@@ -54,13 +58,32 @@ async def _verified(config: Config, head: str | None) -> tuple[bool, list[str]]:
             return False, [*lines, f"NOT INTACT: {found.problem}"]
         recorded = [(json.loads(entry.body)["file"], json.loads(entry.body)["sha256"])
                     async for entry in opened.entries(kinds=("report",))]
+        folder = config.reports.directory
+        lost = await _lost_heads(opened, published_heads(Path(folder))) if folder is not None else []
     lines.append("the chain is intact" + (", and holds the head given" if head else ""))
     if config.reports.directory is None:
         return True, lines
     bad = differing_files(Path(config.reports.directory), recorded)
     lines += [f"NOT INTACT: {file}: {what}" for file, what in bad]
-    lines += [f"{len(recorded)} reports recorded, those on disk are unchanged"] if not bad else []
-    return not bad, lines
+    if lost:
+        lines.append(f"NOT INTACT: {len(lost)} heads in {config.reports.directory}/cycles.jsonl are not in the chain, the first "
+                     f"is {lost[0][0]} {lost[0][1]}: entries were cut off, or those reports belong to another ledger")
+    if not bad and not lost:
+        lines.append(f"{len(recorded)} reports recorded, those on disk are unchanged")
+    return not bad and not lost, lines
+
+
+async def _lost_heads(opened: SqlLedger, heads: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Of the heads published, those that the chain does not hold. Almost all are ends of cycles; the others are looked up."""
+    ends = {entry.seq: entry.hash async for entry in opened.entries(kinds=("cycle.ended",))} if heads else {}
+    lost = []
+    for seq, hash_ in heads:
+        if ends.get(seq) == hash_:
+            continue
+        there = [entry.hash async for entry in opened.entries(seq, limit=1) if entry.seq == seq]
+        if there != [hash_]:
+            lost.append((seq, hash_))
+    return lost
 
 
 @ledger.command("show", short_help="list entries, the newest first")
@@ -113,13 +136,22 @@ async def _exported(config: Config, out: Path | None) -> None:
                 stream.write(line.rstrip("\n") + "\n")
 
 
-@ledger.command("copy", short_help=f"move a ledger between databases; {LATER}")
+@ledger.command("copy", short_help="move a ledger between SQLite and PostgreSQL")
 @click.argument("source")
 @click.argument("target")
 def copy(source: str, target: str) -> None:
-    """Moves a ledger between SQLite and PostgreSQL with its chain intact."""
-    del source, target
-    raise UsageError(f"ledger copy {LATER}")
+    """Copies the ledger at SOURCE into the empty database TARGET, chain intact, and verifies the copy.
+
+    Both are ledger addresses as in ledger.url. Stop the daemon first: what it appends meanwhile stays behind. A password
+    belongs into $PGPASSWORD or a passfile, not into the command line.
+
+    \b
+    Example:  syncd ledger copy sqlite:////var/lib/syncd/ledger.db postgresql://syncd@db.corp.example/syncd
+    """
+    from syncd.app import copy_ledger
+
+    head = copy_ledger(source, target)
+    click.echo(f"copied {head.seq} entries, head {head.hash}; name the new address in ledger.url")
 
 
 @click.command(short_help="is everything in place? one line each, with the fix")
@@ -139,12 +171,13 @@ def check(context: click.Context, offline: bool) -> None:
     good = True
     for fine, line in run(_checked(config)):
         good = good and fine
-        click.echo(("ok    " if fine else "FAIL  ") + line)
+        click.echo(("FAIL  " if not fine else "warn  " if ": warning: " in line else "ok    ") + line.replace(": warning: ", ": "))
     sys.exit(0 if good else 4)
 
 
 async def _checked(config: Config) -> list[tuple[bool, str]]:
     from syncd.app import policy_of, world_of
+    from syncd.looking import owner_lines
 
     lines: list[tuple[bool, str]] = []
     async with world_of(config, observers(config), write_ledger=False) as world:
@@ -156,6 +189,12 @@ async def _checked(config: Config) -> list[tuple[bool, str]]:
                 lines += [(fine, f"{name}: {what}: {finding}") for what, fine, finding in await ask()]
             except SyncdError as error:
                 lines.append((False, f"{name}: {error.what} {error.do}"))
+        if all(fine for fine, line in lines if line.startswith("zoom: ")):       # what refused us once is not asked again
+            try:
+                lines += [(fine, f"zoom: {what}: {finding}")
+                          for what, fine, finding in await owner_lines(world, policy_of(config))]
+            except SyncdError as error:
+                lines.append((False, f"zoom: {error.what} {error.do}"))
         lines.append((True, f"policy: {policy_of(config).digest()[:12]}"))
     return lines
 

@@ -29,7 +29,10 @@ from syncd.cli.common import (
 from syncd.config import Config
 from syncd.cycle import World
 from syncd.errors import Held, UsageError
-from syncd.model import Action, CycleReport, Draft, Guard, Policy, Trigger, ZoomAccount, address_key
+from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key
+
+#: Accounts shown before a person is asked; more would scroll the question away.
+SHOWN_BEFORE_ASKING = 20
 
 
 @click.command(short_help="stop all changes until resume")
@@ -99,7 +102,7 @@ def undo(
         wanted = await wanted_by_undo(world, policy, cycle, request)
         gone.extend(wanted.unknown)
         _demand_not_held(wanted.verdicts)
-        if wanted.effects and not confirmed(f"Put back {len(wanted.effects)} accounts?", yes=yes):
+        if not await _agreed(world, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
             raise Held("not confirmed; nothing was changed")
         accounts = [effect.account.zoom_id or "" for effect in wanted.effects]
         accounts += [account.zoom_id or "" for account in wanted.already]
@@ -136,7 +139,8 @@ def addresses_arguments(command: Any) -> Any:
 def account_show(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None
 ) -> None:
-    """Shows each account: status, role, licence, last login, who claims it in the directory, holds and our last change."""
+    """Shows each account: status, role, licence, last login, who claims it in the directory, upcoming meetings and recordings
+    (where the app has the scopes), holds and our last change."""
     chosen = all_addresses(addresses, from_file)
     rows = run(_shown(configuration(context), chosen))
     print_rows(rows, format_, out)
@@ -145,10 +149,23 @@ def account_show(
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
     from syncd.app import policy_of, world_of
-    from syncd.looking import look_at
+    from syncd.looking import look_at_all
 
     async with world_of(config, observers(config), write_ledger=False) as world:
-        return [await look_at(world, policy_of(config), address) for address in addresses]
+        return await look_at_all(world, policy_of(config), addresses)
+
+
+async def _agreed(world: World, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
+    """On a terminal: shows what both sides know of the accounts, and asks. Without one, or with --yes, it is agreed."""
+    if effects and not yes and sys.stdin.isatty():
+        from syncd.looking import look_at_all
+        from syncd.reports.terminal import print_table
+
+        shown = [effect.account.email for effect in effects[:SHOWN_BEFORE_ASKING]]
+        print_table(await look_at_all(world, policy, shown), sys.stderr)
+        if len(effects) > len(shown):
+            click.echo(f"… and {len(effects) - len(shown)} more", err=True)
+    return not effects or confirmed(question, yes=yes)
 
 
 def _change(name: str, action: Action, says: str) -> click.Command:
@@ -178,7 +195,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
             wanted = await wanted_by_address(world, policy, chosen, action, request)
             unknown.extend(wanted.unknown)
             _demand_not_held(wanted.verdicts)
-            if wanted.effects and not confirmed(f"{name} {len(wanted.effects)} accounts?", yes=yes):
+            if not await _agreed(world, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
                 raise Held("not confirmed; nothing was changed")
             hold = await hold_for(world, policy, wanted) if action is Action.REACTIVATE else ()
             return await carried_out(world, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)

@@ -21,7 +21,9 @@ class Progress:
         match event:
             case events.CycleStarted():
                 self._done.clear()
-                self._show("reading the directory and Zoom")
+                self._show("reading")
+            case events.ReadProgress(items=items, total=int(total)) if items >= total:
+                self._status.stop()               # something is printed or asked now, or the next step shows itself
             case events.ReadProgress(what=what, items=items, total=total):
                 self._show(f"reading {'Zoom' if what == 'zoom' else 'the directory'}: {items:,}"
                            + (f" of {total:,}" if total else ""))

@@ -89,7 +89,7 @@ def _write(document: dict[str, Any], format_: str, out: Path | None, omit: tuple
         if format_ == "json":
             stream.write(json.dumps(without(document, omit), ensure_ascii=False, indent=1) + "\n")
         else:
-            print_period(view, stream, pages=document["sample"] is not None)
+            print_period(view, stream)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ async def serve_daemon(config: Config) -> None:
         async with watch.serve(
             config.http.listen, healthy=pulse.health, trigger=wishes.now.set,
             trigger_token=secret(token, "http.trigger_token") if token is not None else None,
-        ):
+        ), watch.notifying():
             with signals(wishes.stop):
                 await run_daemon(world, policy_of(config), config.mode, schedule_of(config), wishes, pulse,
                                  report_filer(world, config))

@@ -12,14 +12,11 @@ from typing import Final, Literal
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
 DIRECTORY_ENTRA: Final = "directory.entra"
-LEADERSHIP_LEASE: Final = "leadership.lease"
-LEDGER_POSTGRESQL: Final = "ledger.postgresql"
-NOTIFY: Final = "notify"
 REPORTS_SIGNING_KEY: Final = "reports.signing_key"
 SCHEDULE_WATCH: Final = "schedule.watch"
 
 NOT_YET: frozenset[str] = frozenset({
-    DIRECTORY_ENTRA, LEADERSHIP_LEASE, LEDGER_POSTGRESQL, NOTIFY, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
+    DIRECTORY_ENTRA, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
 })
 
 #: What ``reports.formats`` is when nobody says.

@@ -15,9 +15,6 @@ from syncd.config.document import Problem, Where
 from syncd.config.models import Config
 from syncd.config.not_yet import (
     DIRECTORY_ENTRA,
-    LEADERSHIP_LEASE,
-    LEDGER_POSTGRESQL,
-    NOTIFY,
     REPORTS_SIGNING_KEY,
     SCHEDULE_WATCH,
 )
@@ -221,25 +218,6 @@ def _entra(given: Given) -> Iterator[Problem]:
         yield Problem(("directory", "entra"), f"Entra {LATER}", "use active_directory or file")
 
 
-def _lease(given: Given) -> Iterator[Problem]:
-    if given.get("leadership", "lease") is not None:
-        yield Problem(("leadership", "lease"), f"leadership by a Lease {LATER}", "write lease: null and run one replica")
-
-
-def _postgresql(given: Given) -> Iterator[Problem]:
-    key, url = _secret_ledger_url(given)
-    plain = given.get("ledger", "url")
-    if isinstance(plain, str):
-        key, url = "url", plain
-    if url.strip().startswith("postgres"):
-        yield Problem(("ledger", key), f"a PostgreSQL ledger {LATER}", "write url: sqlite:////var/lib/syncd/ledger.db")
-
-
-def _notify(given: Given) -> Iterator[Problem]:
-    if isinstance(given.get("notify"), list) and given.get("notify"):
-        yield Problem(("notify",), f"notify {LATER}", "write notify: [] and watch the metrics")
-
-
 def _signing_key(given: Given) -> Iterator[Problem]:
     for key in ("signing_key_file", "signing_key_env"):
         if given.get("reports", key) is not None:
@@ -252,6 +230,5 @@ def _watch(given: Given) -> Iterator[Problem]:
 
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
-    DIRECTORY_ENTRA: _entra, LEADERSHIP_LEASE: _lease, LEDGER_POSTGRESQL: _postgresql, NOTIFY: _notify,
-    REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
+    DIRECTORY_ENTRA: _entra, REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
 }

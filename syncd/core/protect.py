@@ -49,9 +49,12 @@ class Protection:
         protecting too few locks a colleague out.
         """
         if self._accounts:
-            for address in {key}.union(*(person.addresses for person in claimants)):
-                if self._accounts.match(address):
-                    return "account"
+            if self._accounts.match(key):
+                return "account"
+            for person in claimants:
+                for address in person.addresses:
+                    if address != key and self._accounts.match(address):
+                        return "account"
         if self._group_ids and not self._group_ids.isdisjoint(account.group_ids):
             return "zoom_group"
         for person in claimants:

@@ -116,12 +116,12 @@ def _signer(header: dict[str, Any], certificates: tuple[str, ...], client_id: st
     named = header.get("x5t#S256") or header.get("x5t")
     if named is None:
         raise BadAssertion(700027, "Client assertion contains an invalid signature. [Reason - The key identifier is missing.]")
-    if named not in prints:
+    if str(named).rstrip("=") not in prints:     # msal pads what others do not
         raise BadAssertion(700027, "The certificate with identifier used to sign the client assertion is not registered on "
                                    f"application. [Reason - The key was not found., Thumbprint of key used by client: "
                                    f"'{named}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see "
                                    f"configured keys for app Id '{client_id}'.]")
-    return prints[named]
+    return prints[str(named).rstrip("=")]
 
 
 def _signed(key: rsa.RSAPublicKey, algorithm: object, assertion: Assertion) -> bool:

@@ -67,7 +67,7 @@ COLUMNS = (
     Column("done_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the new state", "Timing", label="verified"),
     Column("promise_met", "Promise met", Kind.YESNO,
-           "Within reports.promise; empty: not promised, or time still runs", "Promise"),
+           "Within reports.promise; empty: not promised, or time still runs", "Promise", label="promise met"),
     Column("delay_hours", "Hours to lock-out", Kind.HOURS,
            "From there to verified (or acted); empty: not locked out", "Promise", " after "),
     Column("measured_from", "Measured from", Kind.WORD,
@@ -219,7 +219,8 @@ class _Cycle:
         changed = self._circumstances.changed
         if changed is None:
             return "nothing recorded to compare with"
-        return f"{len(changed)} keys, see Configuration changes" if changed else "nothing since the last recorded cycle"
+        number = f"{len(changed)} key" if len(changed) == 1 else f"{len(changed)} keys"
+        return f"{number}, see Configuration changes" if changed else "nothing since the last recorded cycle"
 
     def _sources(self) -> Iterator[Facts]:
         directory, zoom = self._report.directory, self._report.zoom

@@ -15,6 +15,9 @@ from syncd.reports.document import moment, written
 from syncd.reports.render import render
 from syncd.reports.view import View
 
+#: The list of all cycles, a JSON object a line.
+LISTING = "cycles.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
 class Filed:
@@ -51,7 +54,7 @@ def file_cycle(
         "files": [one.path.name for one in (first, *others)],
         "head_sequence": report.head.seq, "head_hash": report.head.hash,
     }
-    with (folder / "cycles.jsonl").open("a", encoding="utf-8") as listing:
+    with (folder / LISTING).open("a", encoding="utf-8") as listing:
         listing.write(json.dumps(line) + "\n")
     return replace(first, others=tuple(others))
 
@@ -89,3 +92,22 @@ def differing_files(folder: Path, recorded: Iterable[tuple[str, str]]) -> list[t
         elif path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             bad.append((name, "was changed since the ledger recorded it"))
     return bad
+
+
+def published_heads(folder: Path) -> list[tuple[int, str]]:
+    """The ledger heads (sequence, hash) that the list of cycles on disk names: what shows that a chain lost its tail. Lines a
+    crash left half written are passed over."""
+    try:
+        lines = (folder / LISTING).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    heads = []
+    for line in lines:
+        try:
+            listed = json.loads(line)
+            head = (int(listed["head_sequence"]), str(listed["head_hash"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+        if head[0] > 0:
+            heads.append(head)
+    return heads

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -28,6 +28,9 @@ ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "open", "gaps",
 #: Between a group and one below it.
 _BELOW = " \u203a "
 
+#: A longer text of a header takes two places.
+LONG = 28
+
 #: Characters gathered before they are handed on.
 PIECE = 1 << 16
 
@@ -41,7 +44,7 @@ def html_pieces(view: View) -> Iterator[str]:
         view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script),  # noqa: S704 (our own files)
         listed=[*(table for table in view.tables if table.count or table.key in ALWAYS), view.main],
         charts=[(chart, Markup(svg(chart))) for chart in view.charts if chart.bars],  # noqa: S704 (escaped there)
-        value=_value, rows=_rows, cells=_cells, meaning=_meaning,
+        value=_value, long=LONG, rows=_rows, pages=_pages, cells=_cells, meaning=_meaning,
     )
     gathered: list[str] = []
     size = 0
@@ -96,6 +99,22 @@ def _rows(table: Table) -> Iterator[Markup]:
         yield Markup("<tr>" + "".join(cells) + "</tr>")  # noqa: S704 (every value below is escaped)
 
 
+def _pages(table: Table) -> Iterator[Markup]:
+    """A page of evidence for each row: every column by its title, and the whole story."""
+    for number, row in enumerate(counted(table), 1):
+        facts = "".join(
+            f'<div{_long(value)}><dt>{escape(column.title)}</dt><dd>{_shown(value, column.kind)}</dd></div>'
+            for column, value in zip(table.columns, row, strict=True) if value is not None)
+        lines = table.story(row) if table.story is not None else ()
+        yield Markup(  # noqa: S704 (every value is escaped)
+            f'<section class="page"><h2>Evidence {number} of {table.count}</h2><dl class="facts">{facts}</dl>'
+            f"<h3>The whole story</h3><ol>{_items(lines)}</ol></section>")
+
+
+def _long(value: Value) -> str:
+    return ' class="long"' if len(plain(value)) > LONG else ""
+
+
 def _cell(values: list[tuple[Column, Value]]) -> str:
     """The values that stand together, each on its line or tied to the one before; what sorts is the first one."""
     shown = [(column, value) for column, value in values if value is not None and value != "" and value != ()]
@@ -115,8 +134,11 @@ def _story(table: Table, row: Row) -> str:
     lines = table.story(row) if table.story is not None else ()
     if not lines:
         return ""
-    items = "".join(f"<li><time>{escape(visible(at))}</time> {escape(visible(says))}</li>" for at, says in lines)
-    return f"<details><summary>The whole story ({len(lines)})</summary><ol>{items}</ol></details>"
+    return f"<details><summary>The whole story ({len(lines)})</summary><ol>{_items(lines)}</ol></details>"
+
+
+def _items(lines: Sequence[tuple[str, str]]) -> str:
+    return "".join(f"<li><time>{escape(visible(at))}</time> {escape(visible(says))}</li>" for at, says in lines)
 
 
 # ------------------------------------------------------------------------------------------------------------- values

@@ -58,7 +58,7 @@ COLUMNS = (
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the account inactive", "Timing", label="verified"),
     Column("ended_at", "Ended", Kind.MOMENT, "When nothing more was to be done, whoever did it"),
     Column("promise_met", "Promise met", Kind.YESNO, "Within reports.promise; empty: not promised, or time still runs",
-           "Promise"),
+           "Promise", label="promise met"),
     Column("delay_hours", "Hours to lock-out", Kind.HOURS, "From measured_from to locked out", "Promise", " after "),
     Column("measured_from", "Measured from", Kind.WORD, "last_seen_entitled (the worst case), directory_change, or first_seen",
            "Promise", label="from"),
@@ -129,6 +129,7 @@ class _Period:
             made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
             foot=f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}",
             glossary=(*STATES.items(), *((reason.value, rule) for reason, rule in RULES.items())),
+            pages=sample is not None,
         )
 
     def _state(self) -> tuple[Tone, str]:

@@ -15,12 +15,12 @@ SHORT = ("email", "zoom_id", "state", "reason", "first_seen_at", "acted_at", "de
 INDENT = 30
 
 
-def print_period(view: View, out: TextIO, *, pages: bool = False) -> None:
-    """Totals, exceptions, gaps, what people decided, then the leavers: a line each, or with *pages* a page each."""
-    out.writelines(line.rstrip() + "\n" for line in _lines(view, pages))
+def print_period(view: View, out: TextIO) -> None:
+    """Totals, exceptions, gaps, what people decided, then the leavers: a line each, or of a sample a page each."""
+    out.writelines(line.rstrip() + "\n" for line in _lines(view))
 
 
-def _lines(view: View, pages: bool) -> Iterator[str]:
+def _lines(view: View) -> Iterator[str]:
     yield visible(view.title)
     yield visible(view.state)
     yield from map(visible, view.says)
@@ -38,7 +38,7 @@ def _lines(view: View, pages: bool) -> Iterator[str]:
         yield f"{table.title} ({table.count})"
         if not table.count:
             yield f"  {table.none}"
-        elif table is view.main and pages:
+        elif table is view.main and view.pages:
             yield from _pages(table)
         else:
             yield from _short(table)

@@ -7,7 +7,7 @@ Rows are made while they are written, so a large report needs no large memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -145,7 +145,8 @@ class View:
     head: Mapping[str, Any]
     made_at: datetime                         # of what it is about, never of the rendering: equal reports have equal bytes
     foot: str
-    glossary: tuple[tuple[str, str], ...] = field(default=())
+    glossary: tuple[tuple[str, str], ...] = ()
+    pages: bool = False                       # the main table's rows have a page each: a sample that is looked at closely
 
     def demand_balance(self) -> None:
         """Raises Unbalanced, naming the first sum that is wrong."""

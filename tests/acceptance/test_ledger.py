@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
 
@@ -34,19 +33,22 @@ def test_a_whole_ledger_verifies_and_holds_every_published_head(crew: Company) -
     assert 6 == crew.syncd("ledger", "verify", "--head", "f" * 64).code
 
 
-def test_a_cut_tail_shows_against_a_published_head_only(crew: Company) -> None:
-    """A chain alone cannot show it: that is what the heads in documents and logs are for."""
+def test_a_cut_tail_shows_against_what_was_published(crew: Company) -> None:
+    """A chain alone cannot show it: the heads in the list of cycles do, and one given with --head."""
     head = json.loads((crew.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()[-1])["head_hash"]
-    shutil.rmtree(crew.reports)
     with contextlib.closing(sqlite3.connect(crew.ledger)) as database:
         triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             database.execute(f"DROP TRIGGER {name}")
-        database.execute("DELETE FROM chain WHERE seq > (SELECT max(seq) - 3 FROM chain)")
+        database.execute("DELETE FROM chain WHERE seq >= (SELECT seq FROM chain WHERE hash = ?)", (head,))
         for _, text in triggers:
             database.execute(text)
         database.commit()
 
+    shown = crew.syncd("ledger", "verify")
+    assert 6 == shown.code
+    assert head in shown.out
+    shutil.rmtree(crew.reports)
     assert 0 == crew.syncd("ledger", "verify").code
     assert 6 == crew.syncd("ledger", "verify", "--head", head).code
 
@@ -147,6 +149,7 @@ def test_show_and_export_are_complete_and_agree(crew: Company) -> None:
 
 def test_a_quiet_cycle_adds_little(crew: Company) -> None:
     """A decision is stored only when it changes: repeats in step add totals, no decisions."""
+    crew.syncd("apply")                       # this one still has to tell that p000 is inactive now
     before = len(crew.entries())
     for _ in range(3):
         crew.syncd("apply")
@@ -164,9 +167,7 @@ def test_names_and_addresses_lie_beside_the_chain(crew: Company) -> None:
 
 
 def test_a_ledger_that_cannot_be_written_any_more_stops_the_cycle(crew: Company) -> None:
-    """Somebody else holds the database: no ledger, no effect."""
-    if os.environ.get("CI") is None and not hasattr(os, "geteuid"):
-        pytest.skip("needs a POSIX system")
+    """Its folder is gone: no ledger, no effect."""
     crew.leaves("p001")
     writes = len(crew.zoom.writes)
     shutil.rmtree(crew.ledger.parent)

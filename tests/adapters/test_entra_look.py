@@ -15,12 +15,13 @@ from tests.adapters.entra_world import ANN, BOB, CID, an_entra
 ALL = {"leaver_groups": ("Leavers",), "protecting_groups": ("Held",)}
 
 
-async def test_everybody_looks_the_same_alone_as_in_the_whole_read(tmp_path: Path) -> None:
-    """Ways, leavers, protection, nested groups: by id, and by each address."""
+@pytest.mark.parametrize("nested", [True, False])
+async def test_everybody_looks_the_same_alone_as_in_the_whole_read(tmp_path: Path, nested: bool) -> None:
+    """Ways, leavers, protection, nested groups or direct members only: by id, and by each address."""
     async with an_entra(tmp_path) as world:
         world.tenant.join("Leavers", ANN)
         world.tenant.join("Held", BOB)
-        directory = world.directory(**ALL)
+        directory = world.directory(nested=nested, **ALL)
         for read in (await directory.read()).people:
             assert (read,) == await directory.look_again(read.id, [])
             assert (read,) == await directory.look_again(None, read.addresses)

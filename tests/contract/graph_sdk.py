@@ -13,6 +13,9 @@ with warnings.catch_warnings():
     )
     from kiota_abstractions.base_request_configuration import RequestConfiguration
     from msgraph import GraphRequestAdapter, GraphServiceClient
+    from msgraph.generated.directory.deleted_items.graph_user.graph_user_request_builder import (
+        GraphUserRequestBuilder as DeletedUsersRequestBuilder,
+    )
     from msgraph.generated.groups.delta.delta_request_builder import DeltaRequestBuilder as GroupsDelta
     from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
     from msgraph.generated.groups.item.members.members_request_builder import MembersRequestBuilder
@@ -29,6 +32,7 @@ with warnings.catch_warnings():
 
 __all__ = [
     "AccessTokenProvider", "AllowedHostsValidator", "BaseBearerTokenAuthenticationProvider", "CheckMemberGroupsPostRequestBody",
-    "GraphRequestAdapter", "GraphServiceClient", "GraphUserRequestBuilder", "Group", "GroupsDelta", "GroupsRequestBuilder",
-    "MembersRequestBuilder", "ODataError", "PageIterator", "RequestConfiguration", "User", "UsersDelta", "UsersRequestBuilder",
+    "DeletedUsersRequestBuilder", "GraphRequestAdapter", "GraphServiceClient", "GraphUserRequestBuilder", "Group", "GroupsDelta",
+    "GroupsRequestBuilder", "MembersRequestBuilder", "ODataError", "PageIterator", "RequestConfiguration", "User", "UsersDelta",
+    "UsersRequestBuilder",
 ]

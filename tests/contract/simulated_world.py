@@ -25,6 +25,7 @@ from tests.fakes import FakeDirectory, FakeLeadership, MemoryLedger
 
 CROWD = 80
 ENTITLED = ("Zoom Users",)
+POLICY = Policy("lab-account", ("corp.example",), grace=timedelta(0), grace_reads=1)
 
 
 class Clock(JumpingClock):
@@ -48,7 +49,7 @@ class SimulatedWorld:
     directory: FakeDirectory
     ledger: MemoryLedger
     settings: ZoomSettings
-    policy: Policy = Policy("lab-account", ("corp.example",), grace=timedelta(0), grace_reads=1)
+    policy: Policy = POLICY
     told: list[Event] = field(default_factory=list)
     credential: str = "app-1"
     concurrency: int = 4

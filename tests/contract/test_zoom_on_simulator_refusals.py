@@ -92,7 +92,8 @@ async def test_what_becomes_of_a_deactivation(row: Row) -> None:
 
         report = await world.cycle()
         first = len(world.writes("set_status"))
-        assert (row.fate, row.code, row.result, row.writes[0]) == (fate(report, "ann"), report.exit_code, report.result.value, first)
+        assert (row.fate, row.code, row.result, row.writes[0]) == (
+            fate(report, "ann"), report.exit_code, report.result.value, first)
 
         world.clock.passed += 60
         again = await world.cycle()
@@ -130,7 +131,8 @@ async def test_what_becomes_of_a_reactivation(row: Row) -> None:
 
         report = await world.cycle()
         first = len(world.writes("set_status")) - before
-        assert (row.fate, row.code, row.result, row.writes[0]) == (fate(report, "ann"), report.exit_code, report.result.value, first)
+        assert (row.fate, row.code, row.result, row.writes[0]) == (
+            fate(report, "ann"), report.exit_code, report.result.value, first)
 
         world.clock.passed += 60
         again = await world.cycle()

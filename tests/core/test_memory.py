@@ -88,10 +88,10 @@ def fold(history: History, drafts: list[Draft]) -> History:
 
 @given(cases())
 def test_what_was_remembered_is_not_remembered_again(case: Case):
-    """Written down and read back, the same read has nothing to add."""
+    """Written down and read back, the same read has nothing to add, but that it did not count for whom it did not show."""
     history = fold(case.history, record.memory("c1", remember(case.plan(), case.history)))
 
-    assert not remember(case.plan(), history)
+    assert names(remember(case.plan(), history)) <= {"unclear"}
 
 
 @given(cases())

@@ -13,8 +13,8 @@ from syncd.model import (
     DirectoryGroup,
     DirectorySnapshot,
     EffectOutcome,
-    Guard,
     GroupUse,
+    Guard,
     Head,
     Mode,
     OutcomeKind,
@@ -49,7 +49,7 @@ def a_cycle(people: int = 0) -> CycleReport:
     known = ("guid-ann", "address", ("Zoom Users", "Sales"))
     decisions = [
         Decision(account("ann"), Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, *known, since=NOW - HOUR, due_at=NOW - HOUR,
-                 department="Sales"),
+                 department="Field Service"),
         Decision(account("bob", shown=FORMULA), Action.DEACTIVATE, Reason.ABSENT_FROM_DIRECTORY, since=NOW - 30 * HOUR,
                  due_at=NOW - 26 * HOUR),
         Decision(account("carol", shown=SCRIPT), Action.MANUAL, Reason.PROTECTED, since=NOW - 2 * HOUR),

@@ -160,8 +160,8 @@ def entitled(name: str) -> Decision:
                     department="Sales")
 
 
-def october(until: datetime = at(2, 12, month=11)) -> Chronicle:
-    """The whole story, up to a moment in November."""
+def october() -> Chronicle:
+    """The whole story, up to noon of the 2nd of November."""
     told = Chronicle()
     told.write(at(29, 8, month=9), record.opened("ledger-1", "zoom-account", "file:/srv/people.csv"))
     told.cycle(at(29, 9, month=9), *(entitled(name) for name in NAMES))
@@ -186,7 +186,7 @@ def october(until: datetime = at(2, 12, month=11)) -> Chronicle:
     told.quiet(at(22, 10), at(25))
     told.quiet(at(26), at(31, 23))
     _gina(told)
-    told.quiet(at(1, 1, month=11), until)
+    told.quiet(at(1, 1, month=11), at(2, 12, month=11))
     return told
 
 

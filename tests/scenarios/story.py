@@ -204,7 +204,7 @@ class Story:
     async def _hold(self, rest: str) -> None:
         name, _, lasts = rest.partition(" for ")
         until = self.company.clock.now() + span(lasts) if lasts else None
-        await byhand.hold(self.company.world, [self.company.address(name)], REQUEST, until)
+        await self.company.ledger.append([record.held(f"z-{name}", by="Kim", because="a story", until=until, personal=None)])
 
     async def _release(self, rest: str) -> None:
         await byhand.release(self.company.world, [self.company.address(rest)], REQUEST)

@@ -59,7 +59,8 @@ class EntraDirectory:
         self._changes = Changes(self._graph, settings, clock, tell, state) if state is not None else None
         self._one_read = asyncio.Lock()
         self._last: Whole | None = None          # None: the next read is a whole one
-        self._given_again = False                 # the snapshot last given out was not read whole for it
+        self._unproved: DirectorySnapshot | None = None      # given out again without a whole read of its own
+        self._disproved: SourceError | None = None           # and a whole read showed something else
         self._looked_up: tuple[float, tuple[ConfiguredGroup, ...]] | None = None
 
     # ------------------------------------------------------------------------------------------------------- the port
@@ -104,11 +105,11 @@ class EntraDirectory:
 
     async def _read(self) -> DirectorySnapshot:
         self._tell(CredentialExpires("entra", self._tokens.credential_ends_at()))
+        self._unproved = self._disproved = None
         why = await self._why_read_whole()
         if self._last is not None and not why:
-            self._given_again = True
-            snapshot = replace(self._last.snapshot, read_at=self._clock.now(),
-                               clock_offset_seconds=self._graph.clock_offset_seconds)
+            snapshot = self._unproved = replace(self._last.snapshot, read_at=self._clock.now(),
+                                                clock_offset_seconds=self._graph.clock_offset_seconds)
         else:
             self._tell(Noted("directory.read_whole", "debug", {"why": why or "the first read"}))
             snapshot = await self._read_whole_anew()
@@ -117,7 +118,7 @@ class EntraDirectory:
         return snapshot
 
     async def _read_whole_anew(self) -> DirectorySnapshot:
-        self._last, self._given_again = None, False          # should this fail, nothing old is given again
+        self._last = None                                    # should this fail, nothing old is given again
         self._last = await read_whole(self._graph, self._tokens, self._settings, self._clock, self._tell)
         self._looked_up = (self._clock.monotonic(), self._last.configured)
         return self._last.snapshot
@@ -147,18 +148,21 @@ class EntraDirectory:
 
     async def _demand_read_whole(self) -> None:
         """Before the first change of a cycle: what was given again must be what a whole read shows."""
-        if not self._given_again or self._last is None:
+        if self._disproved is not None:
+            raise self._disproved
+        if self._unproved is None:
             return
-        believed = self._last.snapshot
         found = await self._read_whole_anew()
-        if found.digest != believed.digest:
+        if found.digest != self._unproved.digest:
             if self._changes is not None:
                 self._changes.changed_at = self._clock.now()
-            raise SourceError(
+            self._disproved = SourceError(
                 "directory", "entra: changes were missed: a whole read differs from what change tracking called unchanged "
-                f"({len(believed.people)} people then, {len(found.people)} now).",
+                f"({len(self._unproved.people)} people then, {len(found.people)} now).",
                 "Nothing is changed on such grounds; the next cycle reads everything and decides afresh.",
             )
+            raise self._disproved
+        self._unproved = None
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         try:

@@ -62,6 +62,7 @@ class Lease:
         self._seen: Observation | None = None
         self._good_until = clock.monotonic()          # we lead until then
         self._term = 0
+        self._announced = False                       # what was told last
         self._leads = asyncio.Event()
 
     def leads(self) -> bool:
@@ -97,8 +98,9 @@ class Lease:
 
     async def _try(self) -> None:
         """One look, and one write when the lease is free or ours. Whatever fails means: not renewed."""
-        led, sent_at = self.leads(), self._clock.monotonic()
-        budget = max(0.5, self._good_until - sent_at) if led else self._settings.duration_seconds * RENEW_DEADLINE
+        sent_at = self._clock.monotonic()
+        whole = self._settings.duration_seconds * RENEW_DEADLINE
+        budget = max(0.5, self._good_until - sent_at) if self.leads() else whole
         try:
             async with asyncio.timeout(budget):
                 taken_now = await self._take(sent_at)
@@ -106,12 +108,15 @@ class Lease:
             self._tell(Noted("lease.not_renewed", "warning", {"why": str(error) or "no answer in time", "leads": self.leads()}))
             taken_now = False
         if taken_now:
-            self._good_until = sent_at + self._settings.duration_seconds * RENEW_DEADLINE
+            self._good_until = sent_at + whole
             self._leads.set()
-            if not led:
-                self._tell(LeadershipChanged(leader=True, term=self._term))
-        elif led and not self.leads():
-            self._tell(LeadershipChanged(leader=False, term=self._term, why="the lease could not be renewed in time"))
+        self._announce("the lease was not renewed in time")
+
+    def _announce(self, why: str) -> None:
+        """Tells when what was told last is no longer so. A process that was frozen learns here, too, that it lost the lease."""
+        if self.leads() != self._announced:
+            self._announced = not self._announced
+            self._tell(LeadershipChanged(leader=self._announced, term=self._term, why="" if self._announced else why))
 
     async def _take(self, now: float) -> bool:
         record = await self._read()
@@ -141,6 +146,7 @@ class Lease:
         if not self.leads() or self._seen is None:
             return
         self._good_until = self._clock.monotonic()
+        self._announce("stopping")
         try:
             async with asyncio.timeout(2.0):
                 record = await self._read()
@@ -149,7 +155,6 @@ class Lease:
                     self._json(await self._ask("PUT", self._path(), body))
         except (SyncdError, TimeoutError, ValueError) as error:
             self._tell(Noted("lease.not_released", "warning", {"why": str(error) or "no answer in time"}))
-        self._tell(LeadershipChanged(leader=False, term=self._term, why="stopping"))
 
     # -------------------------------------------------------------------------------------------------------- requests
 

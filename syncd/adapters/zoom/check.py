@@ -106,8 +106,10 @@ def _clock(offset: float | None, skew_max: float) -> Line:
     if offset is None:
         return "zoom clock", True, "Zoom did not tell the time"
     fine = abs(offset) <= skew_max
-    return "zoom clock", fine, f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this machine" + (
-        "" if fine else f", more than {skew_max:.0f} s: set this machine's clock")
+    differs = f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this machine"
+    if fine and abs(offset) > skew_max / 10:
+        return "zoom clock", True, f"warning: {differs}; the guard holds everything from {skew_max:.0f} s on: set clocks by NTP"
+    return "zoom clock", fine, differs + ("" if fine else f", more than {skew_max:.0f} s: set this machine's clock")
 
 
 def _trouble(what: str, error: SyncdError) -> Line:
