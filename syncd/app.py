@@ -49,7 +49,7 @@ __all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_nam
            "schedule_of", "secret", "several", "start_logging", "world_of"]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
-_NOT_POLICY = frozenset({"bind", "credential", "ca_file", "connect_timeout", "read_timeout"})
+_NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
 
 
 def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:
@@ -124,8 +124,8 @@ def directory_name(config: Config) -> str:
     return f"file:{Path(os.path.abspath(directory.file.path)) if directory.file else ''}"  # noqa: PTH100 (a link stays a link)
 
 
-def directory_of(config: Config, clock: Clock, tell: Tell) -> Directory:
-    """The configured directory. Raises ConfigError."""
+def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
+    """The configured directory; *ledger* keeps its cursor. Raises ConfigError."""
     protecting = config.protect.directory_groups
     if config.directory.file is not None:
         section = config.directory.file
@@ -145,7 +145,32 @@ def directory_of(config: Config, clock: Clock, tell: Tell) -> Directory:
             connect_timeout_seconds=ad.connect_timeout.total_seconds(),
             read_timeout_seconds=ad.read_timeout.total_seconds(),
         ), clock, tell)
-    raise ConfigError("directory.entra comes with a later version of syncd")
+    return _entra_of(config, clock, tell, ledger)
+
+
+def _entra_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
+    from syncd.adapters.directory import entra as adapter
+
+    entra = config.directory.entra
+    if entra is None:
+        raise ConfigError("directory: exactly one of active_directory, entra and file is needed")
+    key, given = "directory.entra.credential", entra.credential
+    credential: adapter.Credential
+    if given.client_secret is not None:
+        credential = adapter.ClientSecret(secret(given.client_secret, f"{key}.client_secret"))
+    elif given.certificate is not None:
+        credential = adapter.Certificate(secret(given.certificate, f"{key}.certificate"))
+    elif given.federated_token is not None:
+        credential = adapter.FederatedToken(secret(given.federated_token, f"{key}.federated_token"))
+    else:
+        credential = adapter.ManagedIdentity(None if given.managed_identity == "system" else given.managed_identity)
+    return adapter.EntraDirectory(adapter.EntraSettings(
+        tenant_id=entra.tenant_id, client_id=entra.client_id, credential=credential, groups=entra.groups,
+        leaver_groups=entra.leaver_groups, protecting_groups=config.protect.directory_groups, cloud=entra.cloud,
+        authority_url=entra.authority_url, graph_url=entra.graph_url, ca_file=str(entra.ca_file) if entra.ca_file else None,
+        proxy=config.proxy, nested=entra.nested, address_attributes=entra.address_attributes,
+        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+    ), clock, tell, state=ledger)
 
 
 def _bind_of(config: Config) -> Bind:
@@ -201,7 +226,7 @@ async def world_of(
         demand_same_ledger(history, config)
         if write_ledger and not history.ledger_id and not history.broken:
             await ledger.append([record.opened(clock.unique(), config.zoom.account_id, directory_name(config))])
-        directory = directory_of(config, clock, tell)
+        directory = directory_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(directory.close)
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(zoom.close)
@@ -268,7 +293,7 @@ def report_filer(world: World, config: Config) -> AfterCycle:
     async def file(report: CycleReport, term: int) -> None:
         if folder is None:
             return
-        beside = await circumstances_of(config, report)
+        beside = await circumstances_of(config, report, world.ledger)
         try:                                           # in a thread: a large report must not keep health checks waiting
             filed = await asyncio.to_thread(file_cycle, Path(folder), report, config.reports.omit_columns,
                                             config.reports.formats, beside)
@@ -282,20 +307,26 @@ def report_filer(world: World, config: Config) -> AfterCycle:
     return file
 
 
-async def circumstances_of(config: Config, report: CycleReport) -> Circumstances:
+async def circumstances_of(config: Config, report: CycleReport, ledger: Ledger | None = None) -> Circumstances:
     """What the report of a cycle says beside the cycle itself: the promise, and what changed in the policy since the cycle
-    recorded before. Raises ConfigError, LedgerError."""
+    recorded before. *ledger*: the one already open, if any. Raises ConfigError, LedgerError."""
+    if isinstance(ledger, SqlLedger):
+        return await _circumstances_in(ledger, config, report)
+    async with open_ledger(config, lambda _: None) as opened:
+        return await _circumstances_in(opened, config, report)
+
+
+async def _circumstances_in(ledger: SqlLedger, config: Config, report: CycleReport) -> Circumstances:
     promise = config.reports.promise
-    async with open_ledger(config, lambda _: None) as ledger:
-        async for entry in ledger.entries(kinds=("cycle.read", "cycle.ended"), reverse=True):
-            read = json.loads(entry.body).get("read")
-            if read is None or entry.cycle == report.cycle_id:
-                continue
-            if read["policy"] == report.policy_digest:
-                return Circumstances(promise, ())
-            if "policy_values" in read:
-                changes = changes_between(read["policy_values"], policy_of(config).as_json())
-                return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes))
+    async for entry in ledger.entries(kinds=("cycle.read", "cycle.ended"), reverse=True):
+        read = json.loads(entry.body).get("read")
+        if read is None or entry.cycle == report.cycle_id:
+            continue
+        if read["policy"] == report.policy_digest:
+            return Circumstances(promise, ())
+        if "policy_values" in read:
+            changes = changes_between(read["policy_values"], policy_of(config).as_json())
+            return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes))
     return Circumstances(promise)
 
 

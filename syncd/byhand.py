@@ -22,7 +22,7 @@ from syncd.core.standing import standing
 from syncd.cycle import World, licences_to_restore
 from syncd.effects import Hands, Orders, Progress, carry_out
 from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
-from syncd.events import CycleEnded, CycleStarted
+from syncd.events import CycleEnded, CycleStarted, ReadProgress
 from syncd.model import (
     Action,
     CycleReport,
@@ -292,25 +292,34 @@ async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccou
     none. An invitation that nobody accepted is no account yet."""
     found: dict[str, ZoomAccount] = {}
     unknown = []
-    once = list(dict.fromkeys(addresses))
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(address: str) -> ZoomAccount | None:
-        async with gate:
-            return await world.zoom.look(address)
-
-    try:
-        async with asyncio.TaskGroup() as looks:
-            tasks = [looks.create_task(one(address)) for address in once]
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    for address, task in zip(once, tasks, strict=True):
-        account = task.result()
+    for address, account in await _looked_up(world, list(dict.fromkeys(addresses))):
         if account is None or account.zoom_id is None or account.status is Status.PENDING:
             unknown.append(address)
         else:
             found[account.zoom_id] = account
     return list(found.values()), unknown
+
+
+async def _looked_up(world: World, addresses: Sequence[str]) -> list[tuple[str, ZoomAccount | None]]:
+    """What Zoom shows for each address, in their order; several are looked up side by side, with progress."""
+    if len(addresses) == 1:
+        return [(addresses[0], await world.zoom.look(addresses[0]))]
+    gate, done = asyncio.Semaphore(AT_ONCE), 0
+
+    async def one(address: str) -> ZoomAccount | None:
+        nonlocal done
+        async with gate:
+            account = await world.zoom.look(address)
+        done += 1
+        world.tell(ReadProgress("zoom", done, len(addresses)))
+        return account
+
+    try:
+        async with asyncio.TaskGroup() as looks:
+            tasks = [looks.create_task(one(address)) for address in addresses]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [(address, task.result()) for address, task in zip(addresses, tasks, strict=True)]
 
 
 def _by_hand(account: ZoomAccount, action: Action) -> Decision:

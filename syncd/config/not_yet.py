@@ -11,12 +11,11 @@ from typing import Final, Literal
 #: A kind of report file.
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
-DIRECTORY_ENTRA: Final = "directory.entra"
 REPORTS_SIGNING_KEY: Final = "reports.signing_key"
 SCHEDULE_WATCH: Final = "schedule.watch"
 
 NOT_YET: frozenset[str] = frozenset({
-    DIRECTORY_ENTRA, REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
+    REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
 })
 
 #: What ``reports.formats`` is when nobody says.

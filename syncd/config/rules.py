@@ -14,7 +14,6 @@ from syncd.config.directories import FEDERATED_TOKEN_VARIABLE
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
 from syncd.config.not_yet import (
-    DIRECTORY_ENTRA,
     REPORTS_SIGNING_KEY,
     SCHEDULE_WATCH,
 )
@@ -213,11 +212,6 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 # ------------------------------------------------------------------------------------------------------ later features
 
 
-def _entra(given: Given) -> Iterator[Problem]:
-    if given.get("directory", "entra") is not None:
-        yield Problem(("directory", "entra"), f"Entra {LATER}", "use active_directory or file")
-
-
 def _signing_key(given: Given) -> Iterator[Problem]:
     for key in ("signing_key_file", "signing_key_env"):
         if given.get("reports", key) is not None:
@@ -230,5 +224,5 @@ def _watch(given: Given) -> Iterator[Problem]:
 
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
-    DIRECTORY_ENTRA: _entra, REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
+    REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
 }

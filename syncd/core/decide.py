@@ -216,12 +216,13 @@ class _Table:
 def _decision(case: _Case, answer: _Answer) -> Decision:
     """The answer with whom it is about: the person leaving, else the first entitled claimant, else the first."""
     account, claim, leaving = case.account, case.claim, answer.leaving
-    person = leaving.person if leaving is not None else next(iter(case.entitled or claim.claimants), None)
+    known = case.entitled or claim.claimants
+    person = leaving.person if leaving is not None else known[0] if known else None
     path = answer.path
     if path is None:
-        path = () if person is None else person.entitled_by if case.entitled else ()
-        if leaving is not None and person is not None and leaving.reason is Reason.IN_LEAVERS_GROUP:
-            path = person.leaver_by
+        path = case.entitled[0].entitled_by if case.entitled else ()
+        if leaving is not None and leaving.person is not None and leaving.reason is Reason.IN_LEAVERS_GROUP:
+            path = leaving.person.leaver_by
     return Decision(
         account,
         answer.action,
@@ -229,7 +230,7 @@ def _decision(case: _Case, answer: _Answer) -> Decision:
         person.id if person is not None else None,
         claim.matched_by,
         path,
-        (*_notes(claim), *answer.notes),
+        _notes(claim) + answer.notes,
         leaving.since if leaving is not None else None,
         leaving.due_at if leaving is not None else None,
         (person.department if person is not None else "") or account.department,

@@ -213,10 +213,10 @@ def _pieces(entries: Iterable[_Entry], size: int) -> list[_Entry]:
         if entry.weight <= size:
             pieces.append(entry)
             continue
-        pieces += [_Entry(entry.id, entry.only, (), entry.left[start:start + size])
-                   for start in range(0, len(entry.left), size)]
-        pieces += [_Entry(entry.id, entry.only, entry.joined[start:start + size])
-                   for start in range(0, len(entry.joined), size)]
+        for start in range(0, entry.weight, size):
+            left = entry.left[start:start + size]
+            first = max(0, start - len(entry.left))          # what is left of the piece goes to those who joined
+            pieces.append(_Entry(entry.id, entry.only, entry.joined[first:first + size - len(left)], left))
     return pieces
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "syncd").rglob("*.py"))
 
 VALUES = {"model", "errors"}
-CYCLE = {"cycle", "effects", "byhand", "review", "looking", "seats"}
+CYCLE = {"cycle", "effects", "byhand", "review", "looking", "seats", "scribe"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
 COMPOSING = {"app", "cli", "demo", "__main__", "lab.__main__"}

@@ -4,8 +4,9 @@
 
 The simulated Zoom (Business plan: 80 light requests a second, 100 ms to every answer) enforces the limit in any one-second
 window, and runs in a process of its own. Each way sends the same requests: a look at the account and the change, twice as
-many as accounts. ``syncd, a whole cycle`` also looks after each change and keeps a ledger on disk. Exits 1 when syncd
-reaches less than 90 % of the allowed rate, is refused once, or sends more in a second than allowed.
+many as accounts; loops get a sixth of them, since they are slow. ``syncd, a whole cycle`` also looks after each change and
+keeps a ledger on disk, so its rate is the disk's as well. Exits 1 when syncd reaches less than 90 % of the allowed rate, is
+refused once, or sends more in a second than allowed.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ WAYS: Sequence[tuple[str, Callable[[str, Sequence[str]], None], bool, int]] = (
     ("zoomus in a loop", with_zoomus, False, 6),
     ("16 naive threads", naive_threads, False, 1),
     ("syncd", with_syncd, True, 1),
-    ("syncd, a whole cycle", with_a_cycle, True, 1),
+    ("syncd, a whole cycle", with_a_cycle, False, 1),
 )
 
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from syncd.adapters.clock import SystemClock
 from syncd.adapters.directory.active_directory import ActiveDirectory, ActiveDirectorySettings, SimpleBind
@@ -49,11 +49,11 @@ def addresses_of(name: str) -> tuple[str, ...]:
 class Company(Protocol):
     """One kind of directory with the company in it."""
 
-    nests: ClassVar[bool]                  # groups within groups
-    expires: ClassVar[bool]                # accounts may expire
-    names_missing_groups: ClassVar[bool]   # a group that is not there can be told from one without members
-    can_be_unclear: ClassVar[bool]         # one person may be unreadable while others are
-    can_break: ClassVar[bool]
+    nests: bool                  # groups within groups
+    expires: bool                # accounts may expire
+    names_missing_groups: bool   # a group that is not there can be told from one without members
+    can_be_unclear: bool         # one person may be unreadable while others are
+    can_break: bool
 
     def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
                   nested: bool = True) -> Directory:

@@ -22,7 +22,7 @@ from syncd.lab.entra_codes import sign_in_refused
 from syncd.lab.entra_objects import guid
 from syncd.lab.graph_limits import GraphLimits
 from tests.contract.lab_clock import MORNING
-from tests.contract.lab_graph import ANN, TEAM, UNIFIED, USERS, Entra, an_entra
+from tests.contract.lab_graph import ANN, UNIFIED, Entra, an_entra
 from tests.contract.test_lab_graph import ADVANCED, DEEPLY, MEMBERS
 from tests.contract.test_lab_graph_login import SUBJECT, by_federation
 
@@ -104,7 +104,8 @@ LATEST_USERS = "/users/delta?$select=id,accountEnabled,userPrincipalName,mail&$d
 
 PLAYS: dict[str, Play] = {
     "token_success": lambda entra: entra.sign_in(),
-    "openid_configuration_minimal": lambda entra: entra.sign_in_http.get(f"/{entra.tenant.id}/v2.0/.well-known/openid-configuration"),
+    "openid_configuration_minimal": lambda entra: entra.sign_in_http.get(
+        f"/{entra.tenant.id}/v2.0/.well-known/openid-configuration"),
     "token_error_bad_secret_7000215": lambda entra: entra.sign_in(client_secret="guess"),
     "token_error_expired_secret_7000222": after(
         lambda entra: setattr(entra.app, "secrets", (AppSecret("lab-entra-secret", MORNING),)), lambda entra: entra.sign_in()),
@@ -120,8 +121,8 @@ PLAYS: dict[str, Play] = {
     "members_page_with_nextlink": get(f"{MEMBERS}?{SELECT}&$top=3"),
     "members_limited_information": after(without_users, get(f"{MEMBERS}?{SELECT},displayName")),
     "transitive_members_page": get(DEEPLY),
-    "transitive_members_cast_user_page": get(f"{DEEPLY}/microsoft.graph.user?$count=true&$orderBy=displayName&$select=displayName,id",
-                                             **ADVANCED),
+    "transitive_members_cast_user_page": get(
+        f"{DEEPLY}/microsoft.graph.user?$count=true&$orderBy=displayName&$select=displayName,id", **ADVANCED),
     "transitive_members_cast_user_page_nextlink": get(f"{DEEPLY}/microsoft.graph.user?$count=true&{SELECT}&$top=1", **ADVANCED),
     "empty_page_with_nextlink": fault(graph_faults.empty_page(), DEEPLY),
     "members_count_only": get(f"{DEEPLY}/$count", **ADVANCED),
@@ -136,7 +137,9 @@ PLAYS: dict[str, Play] = {
         lambda entra: entra.tenant.join("Zoom Users", "eve@corp.example")),
     "groups_delta_initial_contains_removed": after(team_with_a_removal, get("/groups/delta")),
     "groups_delta_large_group_split": after(small_pages, delta(
-        "/groups/delta?$select=displayName,description,members&$filter=id eq '" + USERS.id + "'", link="@odata.nextLink")),
+        LATEST_GROUPS, lambda entra: entra.tenant.update("Zoom Users", description="Some"),
+        lambda entra: entra.tenant.leave("Zoom Users", "ann@corp.example"),
+        lambda entra: entra.tenant.join("Zoom Users", "bob@corp.example", "cat@corp.example", "eve@corp.example"))),
     "groups_delta_group_soft_deleted": delta(LATEST_GROUPS, lambda entra: entra.tenant.delete("All")),
     "users_delta_page_with_removed": after(lambda entra: [
         entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example"), small_pages(entra)], delta(
@@ -150,7 +153,8 @@ PLAYS: dict[str, Play] = {
                                    entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example")),
     "delta_410_gone": delta(LATEST_GROUPS, lambda entra: entra.graph.reads.deltas.reset()),
     "delta_400_sync_state_not_found": delta(LATEST_GROUPS, lambda entra: entra.graph.reads.deltas.expire_all()),
-    "page_token_expired_400": delta(f"{MEMBERS}?$top=2", lambda entra: entra.graph.reads.pages.expire_all(), link="@odata.nextLink"),
+    "page_token_expired_400": delta(
+        f"{MEMBERS}?$top=2", lambda entra: entra.graph.reads.pages.expire_all(), link="@odata.nextLink"),
     "nextlink_unsupported_400": lambda entra: _without_header(entra),
     "429_documented": fault(graph_faults.throttled()),
     "429_identity_headers": after(lambda entra: setattr(entra.graph, "limits", GraphLimits(1)), get(DEEPLY)),
@@ -173,9 +177,8 @@ async def _without_header(entra: Entra) -> httpx.Response:
 
 
 async def _batch(entra: Entra) -> httpx.Response:
-    entra.graph.faults.add(graph_faults.permission_denied(), "group", user=TEAM.id)
     return await entra.post("/$batch", {"requests": [
-        {"id": "3", "method": "GET", "url": f"/groups/{TEAM.id}"},
+        {"id": "3", "method": "GET", "url": f"/applications(appId='{entra.app.client_id}')"},
         {"id": "5", "method": "GET", "url": "users?$select=id,displayName,userPrincipalName&$count=true", "headers": ADVANCED}]})
 
 
@@ -211,6 +214,16 @@ def test_every_collected_payload_is_played_or_excused():
     """A new one is not forgotten."""
     assert set(EXAMPLES) == set(PLAYS) | NOT_PRODUCED
     assert not set(PLAYS) & NOT_PRODUCED
+
+
+def test_the_comparison_sees_what_differs():
+    """A missing key, another code, another type; more keys are no difference."""
+    example = {"error": {"code": "A", "message": "m"}, "value": [{"id": "1"}]}
+
+    assert [] == unlike(example, {"error": {"code": "A", "message": "other", "more": 1}, "value": [{"id": "2"}, {}]})
+    assert [
+        "body.error.code: 'A' expected, 'B' is there", "body.error.message is missing", "body.value: nothing like {'id': '1'}",
+    ] == unlike(example, {"error": {"code": "B"}, "value": [{"id": 2}]})
 
 
 @pytest.mark.parametrize("id_", sorted(PLAYS))

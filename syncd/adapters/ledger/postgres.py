@@ -265,9 +265,4 @@ def _address(url: str) -> URL:
     if made is None or not made.database:
         raise ConfigError("ledger.url: not a PostgreSQL address", do="Write postgresql://user:password@host/database, best in "
                                                                       "a file named by ledger.url_file.") from None
-    try:
-        import psycopg  # noqa: F401 - an extra
-    except ImportError:
-        raise ConfigError("ledger.url: a PostgreSQL ledger needs the package psycopg",
-                          do="Install syncd[postgresql].") from None
     return made.set(drivername="postgresql+psycopg")
