@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -37,16 +36,17 @@ from syncd.cycle import World
 from syncd.daemon import AfterCycle
 from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import Event
+from syncd.filing import Filing
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
-from syncd.ports import Clock, Directory, Leadership, ReadSecret, Tell
+from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
 from syncd.reports.cycle import Circumstances
-from syncd.reports.folder import file_cycle
 
 if TYPE_CHECKING:
     from syncd.adapters.directory.ad_settings import Bind
+    from syncd.adapters.signing import PublicKeys, SigningKey
 
-__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_url", "open_ledger", "policy_of", "report_filer",
-           "schedule_of", "secret", "several", "start_logging", "world_of"]
+__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_url", "open_ledger", "policy_of",
+           "read_public_keys", "report_filer", "schedule_of", "secret", "several", "signing_key", "start_logging", "world_of"]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
@@ -284,27 +284,33 @@ def credential_of(config: Config) -> Callable[[], str]:
 
 
 def report_filer(world: World, config: Config) -> AfterCycle:
-    """Files the document of a cycle in ``reports.directory`` and records its hash. Raises ConfigError at once when that
-    folder cannot be written: better to know before the first change than after it."""
+    """What is done after each cycle: signing, filing, retention. Raises ConfigError at once when the folder cannot be written
+    or the signing key is none: better to know before the first change than after it."""
     folder = config.reports.directory
     if folder is not None:
         demand_writable(Path(folder))
+    key = signing_key(config)
+    if key is not None:
+        key.id()
+    assert isinstance(world.ledger, SqlLedger), "filing needs to seal the ledger"
+    return Filing(world.ledger, world.clock, world.tell, Path(folder) if folder is not None else None, config.reports.formats,
+                  config.reports.omit_columns, config.reports.keep,
+                  lambda report: circumstances_of(config, report, world.ledger), key.sign if key is not None else None)
 
-    async def file(report: CycleReport, term: int) -> None:
-        if folder is None:
-            return
-        beside = await circumstances_of(config, report, world.ledger)
-        try:                                           # in a thread: a large report must not keep health checks waiting
-            filed = await asyncio.to_thread(file_cycle, Path(folder), report, config.reports.omit_columns,
-                                            config.reports.formats, beside)
-        except OSError as error:
-            raise LedgerError(f"the report cannot be written to {folder}: {error.strerror}",
-                              "Make the folder writable, or set reports.directory.") from None
-        if filed.written and not (await world.ledger.history()).broken:
-            await world.ledger.append([record.reported(report.cycle_id, one.path.name, one.sha256) for one in filed.written],
-                                      term=term)
 
-    return file
+def signing_key(config: Config) -> SigningKey | None:
+    """The key that signs ledger heads and manifests, if there is one."""
+    from syncd.adapters.signing import SigningKey  # here: most verbs sign nothing, and its library takes its time
+
+    source = config.reports.signing_key
+    return SigningKey(secret(source, "reports.signing_key")) if source is not None else None
+
+
+def read_public_keys(path: Path) -> PublicKeys:
+    """The public keys of a PEM file. Raises UsageError."""
+    from syncd.adapters.signing import PublicKeys
+
+    return PublicKeys.in_file(path)
 
 
 async def circumstances_of(config: Config, report: CycleReport, ledger: Ledger | None = None) -> Circumstances:

@@ -24,11 +24,16 @@ class Scribe:
     async def append(self, ledger: Ledger, drafts: Sequence[Draft], term: int) -> None:
         """Returns when *drafts* are in the ledger. Raises LedgerError, NotLeader: then none of them is."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((drafts, written))
-        async with self._writing:
-            if not written.done():                          # nobody took them along: write them, and all that wait now
-                together, self._waiting = self._waiting, []
-                await self._write(ledger, together, term)
+        mine = (drafts, written)
+        self._waiting.append(mine)
+        try:
+            async with self._writing:
+                if not written.done():                      # nobody took them along: write them, and all that wait now
+                    together, self._waiting = self._waiting, []
+                    await self._write(ledger, together, term)
+        finally:
+            if mine in self._waiting:                       # stopped before anybody took them along
+                self._waiting.remove(mine)
         written.result()
 
     @staticmethod

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, json_schema
 from syncd.errors import SyncdError, UsageError
-
-if TYPE_CHECKING:
-    from syncd.adapters.ledger.store import SqlLedger
 
 LATER = "comes with a later version of syncd"
 
@@ -24,66 +21,41 @@ def ledger() -> None:
     """The append-only, hash-chained record of what was read, decided, approved and done."""
 
 
-@ledger.command("verify", short_help="check the chain, a published head and the reports on disk")
+@ledger.command("verify", short_help="check the chain, signatures, a published head and the reports on disk")
 @config_option
 @click.option("--head", metavar="HASH", help="A head published elsewhere (log line, report): shows a cut-off tail.")
-@click.option("--public-key", type=click.Path(path_type=Path), metavar="FILE", help=f"Verify signatures; {LATER}.")
+@click.option("--public-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Check signatures with the public keys of this PEM file; every cycle must be covered by one.")
+@click.option("--export", "exported", type=click.Path(path_type=Path), metavar="FILE",
+              help="Check what ledger export wrote instead of the ledger; needs no configuration.")
+@click.option("--reports", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Check the report files in this folder; default: reports.directory.")
 @click.pass_context
-def verify(context: click.Context, head: str | None, public_key: Path | None) -> None:
+def verify(
+    context: click.Context, head: str | None, public_key: Path | None, exported: Path | None, folder: Path | None
+) -> None:
     """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
 
-    A chain alone cannot show that its tail was cut off: the heads in the list of cycles on disk (reports.directory) are
-    looked for too, and you can give one published elsewhere with --head.
+    Needs no credential and no network: a copy of the ledger will do, or an export. A chain alone cannot show that its tail
+    was cut off. So the heads in the folder of reports (cycles.jsonl, manifest.json) are looked for too, and you can give
+    one published elsewhere with --head. A chain computed anew from its first entry on shows against a signature.
 
     \b
-    Exit status: 0 intact, 6 not intact (the first bad entry is named)
+    Example:  syncd ledger verify --config syncd.yaml --public-key public.pem
+              syncd ledger verify --export ledger.jsonl --reports reports/ --public-key public.pem
+    Exit status: 0 intact, 2 usage or configuration, 6 not intact (the first bad entry is named)
     """
-    if public_key is not None:
-        raise UsageError(f"--public-key {LATER}")
-    config = configuration(context)
-    good, lines = run(_verified(config, head))
-    for line in lines:
+    from syncd.cli.verifying import Look, verify_export_file, verify_ledger
+
+    if exported is None:
+        config = configuration(context, check_files=False)
+        here = folder or (Path(config.reports.directory) if config.reports.directory is not None else None)
+        found = run(verify_ledger(config, observers(config), Look(head, public_key, here, demanded=folder is not None)))
+    else:
+        found = verify_export_file(exported, Look(head, public_key, folder, demanded=folder is not None))
+    for line in found.lines:
         click.echo(line)
-    sys.exit(0 if good else 6)
-
-
-async def _verified(config: Config, head: str | None) -> tuple[bool, list[str]]:
-    from syncd.app import open_ledger
-    from syncd.reports.folder import differing_files, published_heads
-
-    async with open_ledger(config, observers(config)) as opened:
-        found = await opened.verify(head)
-        lines = [f"{found.entries} entries, head {found.head.seq} {found.head.hash}"]
-        if found.problem is not None:
-            return False, [*lines, f"NOT INTACT: {found.problem}"]
-        recorded = [(json.loads(entry.body)["file"], json.loads(entry.body)["sha256"])
-                    async for entry in opened.entries(kinds=("report",))]
-        folder = config.reports.directory
-        lost = await _lost_heads(opened, published_heads(Path(folder))) if folder is not None else []
-    lines.append("the chain is intact" + (", and holds the head given" if head else ""))
-    if config.reports.directory is None:
-        return True, lines
-    bad = differing_files(Path(config.reports.directory), recorded)
-    lines += [f"NOT INTACT: {file}: {what}" for file, what in bad]
-    if lost:
-        lines.append(f"NOT INTACT: {len(lost)} heads in {config.reports.directory}/cycles.jsonl are not in the chain, the first "
-                     f"is {lost[0][0]} {lost[0][1]}: entries were cut off, or those reports belong to another ledger")
-    if not bad and not lost:
-        lines.append(f"{len(recorded)} reports recorded, those on disk are unchanged")
-    return not bad and not lost, lines
-
-
-async def _lost_heads(opened: SqlLedger, heads: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Of the heads published, those that the chain does not hold. Almost all are ends of cycles; the others are looked up."""
-    ends = {entry.seq: entry.hash async for entry in opened.entries(kinds=("cycle.ended",))} if heads else {}
-    lost = []
-    for seq, hash_ in heads:
-        if ends.get(seq) == hash_:
-            continue
-        there = [entry.hash async for entry in opened.entries(seq, limit=1) if entry.seq == seq]
-        if there != [hash_]:
-            lost.append((seq, hash_))
-    return lost
+    sys.exit(0 if found.good else 6)
 
 
 @ledger.command("show", short_help="list entries, the newest first")
@@ -95,7 +67,7 @@ async def _lost_heads(opened: SqlLedger, heads: list[tuple[int, str]]) -> list[t
 @click.pass_context
 def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str, format_: str, out: Path | None) -> None:
     """Lists what was recorded: when, what kind, in which cycle, about which account."""
-    config = configuration(context)
+    config = configuration(context, check_files=False)
     rows = run(_entries(config, limit, kinds, cycle))
     from syncd.reports.terminal import print_table
 
@@ -123,7 +95,7 @@ async def _entries(config: Config, limit: int, kinds: tuple[str, ...], cycle: st
 @click.pass_context
 def export(context: click.Context, out: Path | None) -> None:
     """Writes every entry as a JSON line, with names and addresses (where still kept) beside the hashed part."""
-    config = configuration(context)
+    config = configuration(context, check_files=False)
     run(_exported(config, out))
 
 
@@ -164,14 +136,20 @@ def check(context: click.Context, offline: bool) -> None:
     \b
     Exit status: 0 all in order, 2 the configuration is wrong, 4 something cannot be reached or is not permitted
     """
+    from syncd.app import signing_key
+
     config = configuration(context)
     click.echo(f"ok    configuration: valid, mode {config.mode.value}")
+    key = signing_key(config)
+    if key is not None:
+        click.echo(f"ok    signing key: Ed25519, id {key.id()}")
     if offline:
         return
     good = True
     for fine, line in run(_checked(config)):
         good = good and fine
-        click.echo(("FAIL  " if not fine else "warn  " if ": warning: " in line else "ok    ") + line.replace(": warning: ", ": "))
+        word = "FAIL  " if not fine else "warn  " if ": warning: " in line else "ok    "
+        click.echo(word + line.replace(": warning: ", ": "))
     sys.exit(0 if good else 4)
 
 

@@ -193,7 +193,7 @@ class Reports(Section):
     promise: Time = Field(duration("24h"), description="Leaving to locked out; grace and twice the interval must fit in.")
     keep: Time = Field(duration("400d"), description="Files older than this are removed; their record stays.")
     signing_key: Annotated[OptionalSecret, SecretKeys("signing_key")] = Field(
-        None, description="Ed25519 key that signs ledger heads and report manifests.")
+        None, description="Ed25519 private key (PEM) that signs ledger heads and report manifests.")
 
 
 class Notification(Section):

@@ -11,11 +11,10 @@ from typing import Final, Literal
 #: A kind of report file.
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
-REPORTS_SIGNING_KEY: Final = "reports.signing_key"
 SCHEDULE_WATCH: Final = "schedule.watch"
 
 NOT_YET: frozenset[str] = frozenset({
-    REPORTS_SIGNING_KEY, SCHEDULE_WATCH,
+    SCHEDULE_WATCH,
 })
 
 #: What ``reports.formats`` is when nobody says.

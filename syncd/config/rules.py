@@ -14,7 +14,6 @@ from syncd.config.directories import FEDERATED_TOKEN_VARIABLE
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
 from syncd.config.not_yet import (
-    REPORTS_SIGNING_KEY,
     SCHEDULE_WATCH,
 )
 from syncd.config.places import Surroundings, ledger_url_fault
@@ -212,17 +211,11 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 # ------------------------------------------------------------------------------------------------------ later features
 
 
-def _signing_key(given: Given) -> Iterator[Problem]:
-    for key in ("signing_key_file", "signing_key_env"):
-        if given.get("reports", key) is not None:
-            yield Problem(("reports", key), f"signing {LATER}", "remove it")
-
-
 def _watch(given: Given) -> Iterator[Problem]:
     if given.get("schedule", "watch") is True:
         yield Problem(("schedule", "watch"), f"acting between cycles {LATER}", "write watch: false")
 
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
-    REPORTS_SIGNING_KEY: _signing_key, SCHEDULE_WATCH: _watch,
+    SCHEDULE_WATCH: _watch,
 }

@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # a string as canonical JSON spells it
-from typing import Any
+from typing import Any, Protocol
 
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
 
@@ -43,6 +43,7 @@ class Fault(StrEnum):
     TERM = "term"                # an older leadership term writes after a newer one
     TIME = "time"                # it is older than the entry before it
     TOTALS = "totals"            # its counts do not add up to the accounts read
+    SIGNATURE = "signature"      # a signed head does not fit, or cycles are covered by no signature
     PERSONAL = "personal"        # the name or address beside it is not the one that was recorded
     UNREADABLE = "unreadable"    # a line of an export that is none
     DAMAGED = "damaged"          # the database that holds the chain finds a fault in itself
@@ -95,6 +96,19 @@ class Verification:
     def ok(self) -> bool:
         """Whether everything that was looked at is in order."""
         return self.problem is None
+
+
+class Witness(Protocol):
+    """Looks for something in a chain while it is followed; see ``core.witnesses``."""
+
+    def begin(self) -> None:
+        """The chain is followed from its first entry on; possibly not for the first time."""
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry; what is wrong with it, or None."""
+
+    def end(self, tip: Tip) -> Problem | None:
+        """There is no further entry; what is wrong with that, or None."""
 
 
 # ------------------------------------------------------------------------------------------------------- one entry
@@ -199,18 +213,24 @@ def audit(
     head: str = "",
     seen: Mapping[int, str] | None = None,
     inspect: Callable[[LedgerEntry], str] = lambda _: "",
+    witnesses: Sequence[Witness] = (),
 ) -> Verification:
     """Follows a whole chain from entry 1, in bounded memory, up to its first problem: links, times, terms, control totals.
 
     *head*: the hash of an entry, published elsewhere, that must be found. *seen*: sequence numbers and hashes that must
     still stand where they stood. *inspect* may find something wrong with the personal data of an entry (else ``""``).
+    *witnesses* are told every good entry.
     """
     seen = seen or {}
     tip, found = START, not head
+    for witness in witnesses:
+        witness.begin()
     for entry in entries:
         problem = problem_of(entry, tip) or not_as_seen(entry, seen) or _unbalanced(entry)
         if problem is None and (says := inspect(entry)):
             problem = Problem(entry.seq, Fault.PERSONAL, f"entry {entry.seq}: {says}")
+        if problem is None:
+            problem = _first(witness.take(entry) for witness in witnesses)
         if problem:
             return Verification(tip.seq, tip.head, problem)
         tip = tip.after(entry)
@@ -220,7 +240,13 @@ def audit(
         problem = Problem(tip.seq + 1, Fault.CUT, (
             f"no entry has the hash {head}: the chain ends at entry {tip.seq}; its tail was cut off, or it is another one"
         ))
+    problem = problem or _first(witness.end(tip) for witness in witnesses)
     return Verification(tip.seq, tip.head, problem)
+
+
+def _first(problems: Iterable[Problem | None]) -> Problem | None:
+    """The first problem; every witness is asked all the same."""
+    return next((one for one in list(problems) if one is not None), None)
 
 
 def not_as_seen(entry: LedgerEntry, seen: Mapping[int, str]) -> Problem | None:
@@ -307,9 +333,10 @@ def read_line(line: str) -> Exported:
     raise ValueError("not a line that a ledger export writes")
 
 
-def verify_export(lines: Iterable[str], head: str = "") -> Verification:
-    """Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, and
-    that *head* (a hash published elsewhere) is in it. A file is read line by line, with newline="\\n"."""
+def verify_export(lines: Iterable[str], head: str = "", witnesses: Sequence[Witness] = ()) -> Verification:
+    """Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
+    *head* (a hash published elsewhere) is in it, and what *witnesses* look for. A file is read line by line, with
+    newline="\\n"."""
     current: Exported | None = None
     bad: Problem | None = None
 
@@ -328,7 +355,7 @@ def verify_export(lines: Iterable[str], head: str = "") -> Verification:
             return ""
         return "" if _belongs(current, who_of(entry)) else "the name or address beside it is not the one that was recorded"
 
-    verification = audit(entries(), head=head, inspect=inspect)
+    verification = audit(entries(), head=head, inspect=inspect, witnesses=witnesses)
     return Verification(verification.entries, verification.head, bad) if bad else verification
 
 

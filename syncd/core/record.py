@@ -16,6 +16,7 @@ from syncd.model import (
     Decision,
     Draft,
     EffectOutcome,
+    Head,
     Intent,
     Plan,
     Verdict,
@@ -192,6 +193,16 @@ def undone(cycle: str, of_cycle: str, *, by: str, because: str) -> Draft:
 def reported(cycle: str, file: str, sha256: str) -> Draft:
     """A report file was written: its name and hash, so that a swapped file shows."""
     return Draft("report", {"file": file, "sha256": sha256}, cycle=cycle)
+
+
+def report_removed(cycle: str, files: Sequence[str], written_before: datetime) -> Draft:
+    """Report files older than ``reports.keep`` were removed; their names and hashes stay in the ledger."""
+    return Draft("report.removed", {"files": sorted(files), "written_before": rfc3339(written_before)}, cycle=cycle)
+
+
+def head_signed(cycle: str, head: Head, key: str, signature: str) -> Draft:
+    """Somebody with the key of this id saw the chain end at *head*, the entry right before this one."""
+    return Draft("head.signed", {"sequence": head.seq, "hash": head.hash, "key": key, "signature": signature}, cycle=cycle)
 
 
 def verdicts_body(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:

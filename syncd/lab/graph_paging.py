@@ -47,7 +47,8 @@ class PageTokens:
     _count: int = 0
 
     def first(self, call: Call, ids: Sequence[str], size: int, *, advanced: bool, seen: int, empty: bool) -> Page:
-        """The first page. *empty*: an empty one comes before it."""
+        """The first page. *empty*: an empty one comes before it. Forgets walks that were given up long ago."""
+        self._walks = {token: walk for token, walk in self._walks.items() if call.at - walk.made_at < self.lifetime * 4}
         return self._page(_Walk(_key(call), ids, 0, advanced, seen, call.at), 0 if empty else size)
 
     def further(self, call: Call, size: int, *, eventual: bool, empty: bool) -> Page:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from syncd.reports.view import View
 
 #: The list of all cycles, a JSON object a line.
 LISTING = "cycles.jsonl"
+
+#: How the files of a cycle are called: when it began, the beginning of the plan's digest, the result, the format.
+_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,17 @@ class Filed:
 
 def file_cycle(
     folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
-    circumstances: Circumstances | None = None,
+    circumstances: Circumstances | None = None, known: Container[str] | None = None,
 ) -> Filed:
     """Writes the report in each format (unless a file with the same plan digest and result is there) and adds a line to the
-    list. Files appear whole or not at all. Raises OSError, Unbalanced (nothing was written: sums that should be equal are
-    not)."""
+    list. *known*: the files that count as being there (None: any); one that a crash left unrecorded is written again. Files
+    appear whole or not at all. Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
     view = cycle_view(report, omit, circumstances)
     view.demand_balance()
     folder.mkdir(parents=True, exist_ok=True)
     digest = report.plan.digest[:16] if report.plan is not None else "no-plan"
     stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{report.result.value}"
-    first, *others = [_file(folder, stem, format_, report, view, omit) for format_ in dict.fromkeys(formats)]
+    first, *others = [_file(folder, stem, format_, report, view, omit, known) for format_ in dict.fromkeys(formats)]
     line = {
         "cycle_id": report.cycle_id, "started_at": moment(report.started_at), "ended_at": moment(report.ended_at),
         "mode": report.mode.value, "trigger": report.trigger.value, "result": report.result.value,
@@ -59,8 +63,11 @@ def file_cycle(
     return replace(first, others=tuple(others))
 
 
-def _file(folder: Path, stem: str, format_: str, report: CycleReport, view: View, omit: tuple[str, ...]) -> Filed:
-    same = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}")) if report.plan is not None else []
+def _file(
+    folder: Path, stem: str, format_: str, report: CycleReport, view: View, omit: tuple[str, ...], known: Container[str] | None,
+) -> Filed:
+    there = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}")) if report.plan is not None else []
+    same = [path for path in there if known is None or path.name in known]
     if same:
         return Filed(same[-1], "")
     path = folder / f"{stem}.{format_}"
@@ -81,17 +88,43 @@ def _file(folder: Path, stem: str, format_: str, report: CycleReport, view: View
     return Filed(path, digest)
 
 
-def differing_files(folder: Path, recorded: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of the files recorded (name, SHA-256), those on disk that are not what was recorded, with a word why. Files removed by
-    retention are no difference."""
-    bad = []
-    for name, sha256 in recorded:
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Removes these files where they are there; nothing outside of the folder. Raises OSError."""
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    for name in there.intersection(names) - {LISTING}:
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A folder beside what the ledger recorded. *different*: (file, a word why); *missing*: recorded, not removed by
+    retention, and not here; *strange*: looks like a report, and was never recorded; *same*: how many are as recorded."""
+
+    different: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    strange: tuple[str, ...]
+    same: int
+
+
+def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -> Compared:
+    """Compares every file with its record (name -> SHA-256). A file that retention removed and that is here again (from a
+    backup) is compared too."""
+    different, missing, same = [], [], 0
+    for name, sha256 in {**removed, **kept}.items():
         path = folder / name
         if Path(name).name != name:
-            bad.append((name, "is not a file name"))
-        elif path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            bad.append((name, "was changed since the ledger recorded it"))
-    return bad
+            different.append((name, "is not a file name"))
+        elif not path.is_file():
+            missing += [name] if name in kept else []
+        else:
+            with path.open("rb") as content:
+                matches = hashlib.file_digest(content, "sha256").hexdigest() == sha256
+            same += matches
+            if not matches:
+                different.append((name, "was changed since the ledger recorded it"))
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    strange = tuple(name for name in there if _NAME.fullmatch(name) and name not in kept and name not in removed)
+    return Compared(tuple(different), tuple(missing), strange, same)
 
 
 def published_heads(folder: Path) -> list[tuple[int, str]]:

@@ -123,7 +123,8 @@ class _Period:
             balances=tuple(Balance(one["says"], tuple(one["parts"].items()), one["whole"], one["number"])
                            for one in doc["balances"]),
             charts=self._charts(),
-            tables=(self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.", "None: every promise was kept."),
+            tables=(self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.",
+                                     "None: every promise was kept."),
                     self._exceptions("open", "Not done" + self._of, self._open, "Manual, failed, skipped or still due.", "None."),
                     self._gaps(), self._approvals(), self._overrides(), self._changes(), self._guards(), self._words()),
             main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
@@ -203,8 +204,8 @@ class _Period:
             charts.append(Chart("Deactivations per day", "carried out and recorded as done", "deactivations", ("deactivations",),
                                 tuple((day["day"][5:], (day["deactivated"],)) for day in days), (Tone.PLAIN,)))
         if hours:
-            charts.append(Chart("Time from leaving to lock-out", "of the leavers who lost access" + self._of, "leavers", ("leavers",),
-                                tuple((word, (count,)) for word, count in spread(hours)), (Tone.GOOD,)))
+            charts.append(Chart("Time from leaving to lock-out", "of the leavers who lost access" + self._of, "leavers",
+                                ("leavers",), tuple((word, (count,)) for word, count in spread(hours)), (Tone.GOOD,)))
         read = [day for day in days if "active" in day]
         if read:
             charts.append(Chart("Accounts by state", "at the last whole read of each day", "accounts",

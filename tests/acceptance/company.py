@@ -37,7 +37,7 @@ HEADER = "id,display_name,addresses,enabled,expires_at,groups,department"
 WHO = ("--by", "Ann Lee", "--because", "ticket 4711")
 
 #: How long anything may take here before it counts as hanging.
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ OURS: dict[str, set[str]] = {
     **dict.fromkeys(CYCLE, VALUES | CYCLE | {"core", "events", "ports"}),
     "daemon": VALUES | CYCLE | {"core", "events", "ports"},
     "reports": VALUES | {"reports", "seats"},
+    "filing": VALUES | {"core", "events", "ports", "reports"},
     "config": VALUES | {"config"},
     "lab": VALUES | {"lab"},
 }
@@ -52,6 +53,7 @@ ONLY_IN = {
     "pydantic": {"config"},
     "yaml": {"config", "adapters.directory"},
     "click": {"cli", "__main__"},
+    "cryptography": {"adapters.signing", "adapters.directory", "lab"},
     "rich": {"cli", "reports", "demo"},
 }
 

@@ -121,7 +121,7 @@ async def test_check_says_of_every_scope_whether_it_is_granted_and_what_for() ->
         lines = {what: (fine, says) for what, fine, says in await world.adapter.check()}
         assert {"zoom scope user:update:status:admin"} == {what for what, (fine, _) in lines.items() if not fine}
         assert "to deactivate and reactivate" in lines["zoom scope user:update:status:admin"][1]
-        assert "not needed" in lines["zoom scope meeting:read:list_meetings:admin"][1]
+        assert "not granted, optional" in lines["zoom scope meeting:read:list_meetings:admin"][1]
         assert [] == world.writes()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 
 from syncd.adapters.directory.entra_graph import Graph
-from syncd.adapters.directory.entra_groups import ConfiguredGroup, find_configured
+from syncd.adapters.directory.entra_groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.adapters.directory.entra_people import attributes_to_ask, filter_for, person_of
 from syncd.adapters.directory.entra_refusals import GRANT, READ_GROUPS, READ_HIDDEN, READ_USERS, granted
 from syncd.adapters.directory.entra_settings import Certificate, EntraSettings
@@ -69,8 +69,9 @@ def _permission(name: str, tokens: EntraTokens) -> Line:
 
 async def _groups(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell) -> str:
     found: tuple[ConfiguredGroup, ...] = await find_configured(graph, settings, tokens.roles, tell)
+    below = GroupsBelow(graph, settings, tokens.roles)
     for group in found:
-        await graph.page("members", f"/groups/{group.id}/members", {"$select": "id", "$top": "1"})
+        await below.try_one(group.id)
     names = [group.name for group in found]
     hidden = f"; {READ_HIDDEN} is granted" if granted(READ_HIDDEN, tokens.roles) else ""
     return f"{len(names)} found and readable: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}{hidden}"

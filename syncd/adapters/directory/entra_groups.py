@@ -167,22 +167,25 @@ class GroupsBelow:
     async def _members(self, id_: str) -> tuple[set[str], dict[str, str]]:
         people: set[str] = set()
         groups: dict[str, str] = {}
-
-        def take(entries: list[Entry]) -> None:
-            for entry in entries:
-                kind = entry.get("@odata.type")
-                if kind == USER:
-                    if entry.get("accountEnabled") is None:
-                        raise unreadable_user(id_of(entry))
-                    people.add(id_of(entry))
-                elif kind == GROUP:
-                    if self._settings.nested:
-                        demand_visible(entry, self._roles)
-                        groups[id_of(entry)] = name_of(entry)
-                elif not isinstance(kind, str):
-                    raise SourceError("directory", f"graph members: a member of the group {id_} came without its type.",
-                                      "Nothing can be concluded; see whether something answers in Graph's place.")
-
-        await self._graph.walk("members", f"/groups/{id_}/members",
-                               {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)}, take)
+        await self._graph.walk("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)},
+                               lambda entries: self._take(id_, entries, people, groups))
         return people, groups
+
+    async def try_one(self, id_: str) -> None:
+        """Whether a group's members can be read, judged by the first few. Raises what a read would raise, or ListBroken."""
+        page = await self._graph.page("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": "10"})
+        self._take(id_, page.value, set(), {})
+
+    def _take(self, id_: str, entries: list[Entry], people: set[str], groups: dict[str, str]) -> None:
+        for entry in entries:
+            kind = entry.get("@odata.type")
+            if kind == USER:
+                if entry.get("accountEnabled") is None:
+                    raise unreadable_user(id_of(entry))
+                people.add(id_of(entry))
+            elif kind == GROUP and self._settings.nested:
+                demand_visible(entry, self._roles)
+                groups[id_of(entry)] = name_of(entry)
+            elif not isinstance(kind, str):
+                raise SourceError("directory", f"graph members: a member of the group {id_} came without its type.",
+                                  "Nothing can be concluded; see whether something answers in Graph's place.")

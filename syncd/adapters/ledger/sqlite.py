@@ -4,12 +4,17 @@ Reading only leaves nothing behind. SQLite would put a ``-wal`` and a ``-shm`` f
 So a file at rest (no ``-wal``: nobody has it open) is read as immutable, and whether it really stayed the same is looked
 at afterwards; if not, the read counts for nothing and is done again. A file in use is read through the log of its
 writer, newest entries included.
+
+Closing any descriptor of a file gives back every POSIX lock that its process holds on that file, also SQLite's. Whoever came
+next would then take the log for abandoned and remove it, and what was committed since would be lost. So a file that this
+process has open for writing is touched through SQLite alone (``_OPEN_HERE``).
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +34,9 @@ T = TypeVar("T")
 #: How often a read is begun again because the file at rest changed meanwhile. Each needs a writer that comes and goes
 #: within one read, so this many in a row do not happen by themselves.
 READS_MAX = 10
+
+#: Files (device, inode) that this process has open for writing, and how many times.
+_OPEN_HERE: Counter[tuple[int, int]] = Counter()
 
 #: What SQLite's result codes mean for an operator, by the beginning of their names; the first that fits.
 _MEANINGS = (
@@ -77,13 +85,16 @@ class SqliteDatabase:
         try:
             self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             # Names and addresses lie in it: not readable for everybody, whatever the umask says.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640))
+            if self._identity() is None:
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640))
             self._inode = self._identity()
         except OSError as error:
             raise LedgerError(
                 f"the ledger {self._path} cannot be made or written: {error.strerror}",
                 f"Make {self._path.parent} a directory that this user may write in, or change ledger.url.",
             ) from error
+        if self._inode is not None:
+            _OPEN_HERE[self._inode] += 1
         with self._told():
             with self._engine.connect() as connection:
                 self._only_ours(connection)
@@ -99,6 +110,11 @@ class SqliteDatabase:
             self._still_there()
             with self._told(), self._engine.begin() as connection:
                 return work(connection)
+        if (found := self._identity()) is not None and _OPEN_HERE[found]:
+            self._immutable = False
+            with self._told(), self._engine.begin() as connection:
+                self._only_ours(connection)
+                return work(connection) if self._current(connection) else otherwise
         for _ in range(READS_MAX):
             before = self._stamp()
             if before is None:
@@ -142,6 +158,9 @@ class SqliteDatabase:
     def close(self) -> None:
         """Closes the file; whoever closes it last takes the log into it."""
         self._engine.dispose()
+        if self._inode is not None and self._writable and _OPEN_HERE[self._inode]:
+            _OPEN_HERE[self._inode] -= 1
+            self._inode = None
 
     # ------------------------------------------------------------------------------------------------ connections
 

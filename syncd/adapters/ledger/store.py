@@ -27,7 +27,7 @@ from syncd.adapters.ledger import personal, rows
 from syncd.adapters.ledger.database import Database, WriterLock, open_database
 from syncd.adapters.ledger.schema import CHAIN, NEWEST, STATE
 from syncd.core import chain
-from syncd.core.chain import START, Fault, Problem, Tip, Verification
+from syncd.core.chain import START, Fault, Problem, Tip, Verification, Witness
 from syncd.core.history import History
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
@@ -109,12 +109,18 @@ class SqlLedger:
         """See ``ports.Ledger.head``."""
         return await self._read(rows.head_of, START.head)
 
-    async def verify(self, head: str | None = None) -> Verification:
+    async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
+        """Appends what *sign* makes of the head, with nothing between the two; None when the head is of that kind already,
+        or there is none. *sign* is called inside the write. Raises as ``append``, and what *sign* raises."""
+        return await self._run(lambda: self._seal(sign, term))
+
+    async def verify(self, head: str | None = None, witnesses: Sequence[Witness] = ()) -> Verification:
         """Looks at everything, from the first entry on: the chain, its order, terms and control totals, the personal data
-        beside it, the database itself; and that *head*, the hash of an entry published elsewhere, is in it."""
+        beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *witnesses*
+        look for."""
         wanted = (head or "").strip().lower()
-        return await self._read(lambda connection: self._audit(connection, wanted),
-                                chain.audit((), head=wanted, seen=self._seen))
+        return await self._read(lambda connection: self._audit(connection, wanted, witnesses),
+                                chain.audit((), head=wanted, seen=self._seen, witnesses=witnesses))
 
     async def entries(
         self,
@@ -316,6 +322,22 @@ class SqlLedger:
             self._notes.append(Noted("personal.blanked", "info", {"rows": blanked, "unused_since": str(kept_since)}))
         return entries
 
+    def _seal(self, sign: Callable[[Head], Draft], term: int) -> LedgerEntry | None:
+        if self._history.broken:
+            raise self._broken(self._history.broken)
+
+        def extend(connection: Connection) -> LedgerEntry | None:
+            last = rows.last_entry(connection)
+            if last is None:
+                return None
+            draft = sign(Head(last.seq, last.hash))
+            return None if draft.kind == last.kind else self._extend(connection, [draft], term)[0]
+
+        entry = self._database.write(extend)
+        if entry is not None:
+            self._seen = {entry.seq: entry.hash}
+        return entry
+
     def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
         newest = rows.newest_term(connection)
         if 0 < term < newest:
@@ -344,7 +366,7 @@ class SqlLedger:
             raise self._broken(str(problem))
         return Tip(last.seq, last.hash, last.at, newest_term) if last else START
 
-    def _audit(self, connection: Connection, head: str) -> Verification:
+    def _audit(self, connection: Connection, head: str, witnesses: Sequence[Witness]) -> Verification:
         beside = personal.faults(connection)
 
         def inspect(entry: LedgerEntry) -> str:
@@ -352,7 +374,8 @@ class SqlLedger:
             # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
             return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
 
-        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._seen, inspect=inspect)
+        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._seen, inspect=inspect,
+                            witnesses=witnesses)
         fault = self._database.fault(connection) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
 

@@ -184,7 +184,8 @@ class ZoomApi:
         return groups
 
     async def free_licences(self) -> int | None:
-        """Licences bought and not in use; None when the app may not know, or the account is not a paid one. Raises SourceError."""
+        """Licences bought and not in use; None when the app may not know, or the account is not a paid one. Raises
+        SourceError."""
         reply = await self._may_ask(scopes.PLAN_USAGE, "/accounts/me/plans/usage")
         base = _read_usage(reply.body, "plan_usage").plan_base if reply is not None else None
         return None if base is None else max(0, base.hosts - base.usage)

@@ -11,6 +11,9 @@ from syncd.errors import SyncdError
 
 Line = tuple[str, bool, str]
 
+#: What only shows more; nothing is ever decided by it.
+OPTIONAL = frozenset({scopes.PLAN_USAGE, scopes.LIST_MEETINGS, scopes.LIST_RECORDINGS})
+
 
 class Asked(Protocol):
     """What is asked: the Zoom adapter."""
@@ -83,7 +86,9 @@ def scope_lines(granted: frozenset[str] | None, needed_names: frozenset[str]) ->
     lines = []
     for operation in OPERATIONS:
         has, wants = allowed(operation, granted), operation.name in needed_names
-        if has:
+        if operation in OPTIONAL:
+            says = f"{'granted' if has else 'not granted'}, optional: {operation.purpose}"
+        elif has:
             says = f"granted, {operation.purpose}" + ("" if wants else " (not needed by this configuration)")
         elif wants:
             says = f"missing, needed {operation.purpose}: add it (classic apps: {operation.classic}) to the app"

@@ -1,0 +1,163 @@
+"""``syncd ledger verify``: one pass over a ledger or an export, and the folder of reports beside it, told in lines.
+
+Needs no credential. Whatever is found is a line; a line that begins with NOT INTACT makes the exit status 6, one that begins
+with note does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncd.config import Config
+from syncd.core.chain import Verification, Witness, verify_export
+from syncd.core.witnesses import PublishedHeads, RecordedFiles, SignedHeads
+from syncd.errors import UsageError
+from syncd.model import Head
+from syncd.ports import Tell
+from syncd.reports.folder import LISTING, compare, published_heads
+from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
+
+if TYPE_CHECKING:
+    from syncd.adapters.signing import PublicKeys
+
+#: Names of files told in one line; the others are counted.
+NAMED = 5
+
+BAD = "NOT INTACT: "
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What to look for. *demanded*: the folder was named on the command line, so it must be there."""
+
+    head: str | None = None
+    public_key: Path | None = None
+    folder: Path | None = None
+    demanded: bool = False
+
+
+@dataclass
+class Found:
+    """What was found, line by line."""
+
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found that should not be."""
+        return not any(line.startswith(BAD) for line in self.lines)
+
+    def bad(self, what: str) -> None:
+        """Something that makes the whole not intact."""
+        self.lines.append(BAD + what)
+
+
+class _Pass:
+    """The witnesses of one pass, made before the chain is read: what is published later may be ahead of it."""
+
+    def __init__(self, look: Look) -> None:
+        from syncd.app import read_public_keys
+
+        self.look = look
+        self.keys: PublicKeys | None = read_public_keys(look.public_key) if look.public_key is not None else None
+        self.manifest: Manifest | None = None
+        self.manifest_fault = ""
+        if look.folder is not None and look.demanded and not look.folder.is_dir():
+            raise UsageError(f"--reports: {look.folder} is not a folder")
+        heads = [Head(*pair) for pair in published_heads(look.folder)] if look.folder is not None else []
+        if look.folder is not None:
+            try:
+                self.manifest = read_manifest(look.folder)
+            except (ValueError, OSError) as error:
+                self.manifest_fault = str(error)
+        self.listed = PublishedHeads.of(heads)
+        self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
+        self.signed = SignedHeads(self.keys.fits if self.keys is not None else None)
+        self.files = RecordedFiles()
+
+    @property
+    def witnesses(self) -> Sequence[Witness]:
+        return (self.signed, self.listed, self.in_manifest, self.files)
+
+    def told(self, chain: Verification) -> Found:
+        """Everything found, the chain first."""
+        found = Found([f"{chain.entries} entries, head {chain.head.seq} {chain.head.hash}"])
+        if chain.problem is not None:
+            found.bad(str(chain.problem))
+            return found
+        found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
+        self._signatures(found, chain.head)
+        if self.look.folder is not None:
+            try:
+                self._folder(found, self.look.folder)
+            except OSError as error:
+                raise UsageError(f"{error.filename} cannot be read ({error.strerror})") from None
+        return found
+
+    def _signatures(self, found: Found, head: Head) -> None:
+        signed = self.signed
+        if signed.count == 0:
+            return
+        last = f"{signed.count} heads are signed, the last is entry {signed.last.seq}"
+        if self.keys is None:
+            found.lines.append(f"{last}; check the signatures with --public-key FILE")
+            return
+        after = head.seq - signed.last.seq - 1
+        found.lines.append(f"{last}: the signatures fit, and everything up to it is as it was signed" + (
+            f"; {after} later entries are not signed yet" if after else ""))
+
+    def _folder(self, found: Found, folder: Path) -> None:
+        kept = {name: one.sha256 for name, one in self.files.kept.items()}
+        removed = {name: one.sha256 for name, one in self.files.removed.items()}
+        there = compare(folder, kept, removed)
+        for file, what in there.different:
+            found.bad(f"{file}: {what}")
+        for name, heads in ((LISTING, self.listed.lost), (NAME, self.in_manifest.lost)):
+            if heads:
+                found.bad(f"{len(heads)} heads in {folder}/{name} are not in the chain, the first is {heads[0].seq} "
+                          f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger")
+        if self.manifest_fault:
+            found.bad(f"{NAME}: is none that syncd wrote ({self.manifest_fault})")
+        if self.manifest is not None:
+            faults = faults_of(folder, self.manifest, {**removed, **kept}, self.keys.fits if self.keys is not None else None)
+            for fault in faults:
+                found.bad(fault)
+        if there.missing:
+            found.lines.append(f"note: {len(there.missing)} recorded reports are not in {folder}, and retention removed none of "
+                               f"them: {_some(there.missing)}")
+        if there.strange:
+            found.lines.append(f"note: {len(there.strange)} files in {folder} look like reports, but the ledger never recorded "
+                               f"them; do not rely on them: {_some(there.strange)}")
+        if found.good:
+            gone = f", {len(removed)} were removed when their time was over" if removed else ""
+            manifest = "" if self.manifest is None else "; the manifest agrees" + (
+                " and its signature fits" if self.keys is not None else "")
+            found.lines.append(f"{len(kept)} reports are recorded, those on disk ({there.same}) are unchanged{gone}{manifest}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+async def verify_ledger(config: Config, tell: Tell, look: Look) -> Found:
+    """Verifies the configured ledger. Raises ConfigError, LedgerError (it cannot be read), UsageError."""
+    from syncd.app import open_ledger
+
+    each = _Pass(look)
+    async with open_ledger(config, tell) as opened:
+        return each.told(await opened.verify(look.head, each.witnesses))
+
+
+def verify_export_file(path: Path, look: Look) -> Found:
+    """Verifies what ``ledger export`` wrote. Raises UsageError."""
+    each = _Pass(look)
+    try:
+        # An edited byte that is no UTF-8 must be found in its line, not stop the check; only a line feed ends a line.
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+            return each.told(verify_export(lines, (look.head or "").strip().lower(), each.witnesses))
+    except OSError as error:
+        raise UsageError(f"--export: {path} cannot be read ({error.strerror})") from None
