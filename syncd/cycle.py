@@ -351,8 +351,9 @@ def _opening_entries(
         drafts += record.memory(cycle_id, seen_active(plan, history))
     else:
         drafts += record.memory(cycle_id, remember(plan, history))
+        changed_at = {person.id: person.changed_at for person in facts.directory.people if person.changed_at is not None}
         drafts += [
-            record.decided(cycle_id, decision) for decision in plan.decisions
+            record.decided(cycle_id, decision, changed_at.get(decision.directory_id or "")) for decision in plan.decisions
             if decision.account.zoom_id is not None
             and history.decided.get(decision.account.zoom_id) != fingerprint_of(record.decision_body(decision))
         ]

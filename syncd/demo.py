@@ -1,7 +1,8 @@
 """``syncd demo``: the real daemon, ledger, guards and HTTP server against a company that comes with it.
 
-Only two things are simulated: Zoom (``lab``, on a loopback port, with its limits and refusals) and what happens to the
-company. The daemon runs as it would in production; each scene changes the directory and asks it for a cycle.
+Only what is outside is simulated (``lab``): Zoom on a loopback port with its limits and refusals, on request an Entra
+tenant with its token service, and what happens to the company. The daemon runs as it would in production; each scene
+changes the directory and asks it for a cycle.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.rule import Rule
@@ -28,6 +30,10 @@ from syncd.core.approvals import NOT_APPROVABLE
 from syncd.cycle import Run, World, run_cycle
 from syncd.daemon import Pulse, Wishes, run_daemon
 from syncd.lab.company import Company, bad_day, corp_example, day_one, rehire
+from syncd.lab.entra_company import entra_of, move
+from syncd.lab.entra_login import SimulatedLogin
+from syncd.lab.entra_serving import EntraServing, serve_entra
+from syncd.lab.graph import SimulatedGraph
 from syncd.lab.limits import AccountLimits
 from syncd.lab.server import serve
 from syncd.lab.zoom import SimulatedZoom
@@ -41,19 +47,30 @@ ROWS = 6
 CYCLE_SECONDS = 60.0
 
 
-async def play(folder: Path | None) -> int:
-    """Plays all scenes; returns 0 when every one ended as it should. Raises what the daemon raises."""
-    folder = folder or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="syncd-demo-"))
-    stage = _Stage(folder.resolve())
+async def play(folder: Path | None, directory: str = "file") -> int:
+    """Plays all scenes with a ``file`` or ``entra`` directory; returns 0 when every one ended as it should. Raises what the
+    daemon raises."""
+    folder = (folder or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="syncd-demo-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     morning = corp_example(clock.now())
+    if directory == "file":
+        return await _play(_Stage(folder), _PeopleFile(folder), clock, morning)
+    login = SimulatedLogin(entra_of(morning, clock.now), now=clock.now, sleep=clock.sleep)
+    graph = SimulatedGraph(login.tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
+    async with serve_entra(login, graph, folder) as entra:
+        return await _play(_Stage(folder), _Tenant(folder, login, entra), clock, morning)
+
+
+async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company) -> int:
+    side.change(morning)
     zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits("business"))
     zoom.latency_seconds = 0.02
     async with serve(zoom) as serving:
-        config_file = stage.furnish(morning, zoom, serving.url)
+        config_file = stage.furnish(side, zoom, serving.url)
         config = load(config_file, {})
         policy = policy_of(config)
-        stage.opening(serving.url)
+        stage.opening(side, serving.url)
         # The log is as strict as in production; here only what is worse than a warning would be worth a line.
         watch = Watch(config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock,
                       __version__)
@@ -61,16 +78,18 @@ async def play(folder: Path | None) -> int:
             world_of(config, watch.tell, write_ledger=True, clock=clock) as world,
             _daemon(config, world, policy, watch) as daemon,
         ):
-            return await _scenes(stage, daemon, world, policy, morning)
+            return await _scenes(stage, side, daemon, world, policy, morning)
 
 
-async def _scenes(stage: _Stage, daemon: _Daemon, world: World, policy: Policy, morning: Company) -> int:
+async def _scenes(
+    stage: _Stage, side: _Side, daemon: _Daemon, world: World, policy: Policy, morning: Company
+) -> int:
     ends = [Result.IN_STEP]
     stage.scene("An ordinary morning", ["240 people, 243 Zoom accounts; the daemon reads both sides whole and compares."])
     stage.show(await daemon.first())
 
     leaving = day_one(morning, world.clock.now())
-    stage.change(leaving.company)
+    side.change(leaving.company)
     stage.scene(leaving.title, leaving.story)
     stage.say("First only a plan (syncd plan): it says what is due and why, and changes nothing anywhere.")
     stage.show(await run_cycle(world, policy, Run(Mode.ENFORCE, Trigger.PLAN)))
@@ -80,7 +99,7 @@ async def _scenes(stage: _Stage, daemon: _Daemon, world: World, policy: Policy, 
     ends.append(applied.result)
 
     back = rehire(leaving.company, morning)
-    stage.change(back.company)
+    side.change(back.company)
     stage.scene(back.title, back.story)
     stage.say("syncd deactivated that account, so it may bring it back, with the licence recorded before Zoom stripped it.")
     again = await daemon.cycle()
@@ -88,7 +107,7 @@ async def _scenes(stage: _Stage, daemon: _Daemon, world: World, policy: Policy, 
     ends.append(again.result)
 
     lost = bad_day(back.company)
-    stage.change(lost.company)
+    side.change(lost.company)
     stage.scene(lost.title, lost.story)
     held = await daemon.cycle()
     stage.show(held)
@@ -140,6 +159,58 @@ async def _daemon(config: Config, world: World, policy: Policy, watch: Watch) ->
             await running
 
 
+# -------------------------------------------------------------------------------------------- the company's directory
+
+
+class _Side(Protocol):
+    """A directory that the scenes can change. *section*: how the configuration names it, in YAML."""
+
+    section: str
+    says: str
+
+    def change(self, company: Company) -> None:
+        """The directory as it is from now on."""
+
+
+class _PeopleFile:
+    """A CSV file, as an HR system exports it every night."""
+
+    says = "a file as its directory"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "people.csv"
+        self.section = f"file:\n    path: \"{self._path}\"\n    groups: [Zoom Users]"
+
+    def change(self, company: Company) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(company.people_csv(), encoding="utf-8")
+        new.replace(self._path)
+
+
+class _Tenant:
+    """A simulated Entra tenant with its token service and Graph."""
+
+    says = "a simulated Entra tenant with token service and Graph as its directory"
+
+    def __init__(self, folder: Path, login: SimulatedLogin, entra: EntraServing) -> None:
+        self._tenant = login.tenant
+        secret = folder / "entra-secret"
+        _write_secret(secret, login.app.secrets[0].value)
+        self.section = "\n    ".join((
+            "entra:", f"tenant_id: {login.tenant.id}", f"client_id: {login.app.client_id}",
+            f'credential: {{client_secret_file: "{secret}"}}', f"authority_url: {entra.authority_url}",
+            f"graph_url: {entra.graph_url}", f'ca_file: "{entra.ca_file}"', "groups: [Zoom Users]",
+        ))
+
+    def change(self, company: Company) -> None:
+        move(self._tenant, company)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.write_text(secret, encoding="utf-8")
+    path.chmod(0o600)
+
+
 # ------------------------------------------------------------------------------------------------------- what is shown
 
 
@@ -151,29 +222,19 @@ class _Stage:
         self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False,
                                 width=None if sys.stdout.isatty() else 110)
 
-    def furnish(self, company: Company, zoom: SimulatedZoom, url: str) -> Path:
-        """Writes the directory, the secret and the configuration; gives the configuration's path."""
+    def furnish(self, side: _Side, zoom: SimulatedZoom, url: str) -> Path:
+        """Writes the secret and the configuration; gives the configuration's path."""
         folder = self._folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.change(company)
-        secret = folder / "zoom-secret"
-        secret.write_text(zoom.oauth.client_secret, encoding="utf-8")
-        secret.chmod(0o600)
+        _write_secret(folder / "zoom-secret", zoom.oauth.client_secret)
         config = folder / "syncd.yaml"
-        config.write_text(CONFIG.format(folder=folder, account=zoom.oauth.account_id, client=zoom.oauth.client_id, url=url),
-                          encoding="utf-8")
+        config.write_text(CONFIG.format(folder=folder, directory=side.section, account=zoom.oauth.account_id,
+                                        client=zoom.oauth.client_id, url=url), encoding="utf-8")
         return config
 
-    def change(self, company: Company) -> None:
-        """The directory as it is from now on."""
-        new = self._folder / "people.new"
-        new.write_text(company.people_csv(), encoding="utf-8")
-        new.replace(self._folder / "people.csv")
-
-    def opening(self, url: str) -> None:
+    def opening(self, side: _Side, url: str) -> None:
         """What the audience is about to see."""
         self._console.print(Text("syncd keeps Zoom accounts in step with the company directory.", style="bold"))
-        self.say(f"Corp Example: a file as its directory, a simulated Zoom at {url} with Zoom's limits and refusals.")
+        self.say(f"Corp Example: {side.says}, and a simulated Zoom at {url} with its limits and refusals.")
         self.say(f"Everything the demo writes lies in {self._folder}")
 
     def scene(self, title: str, story: list[str] | tuple[str, ...]) -> None:
@@ -225,9 +286,7 @@ CONFIG = """\
 # keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
 mode: enforce
 directory:
-  file:
-    path: "{folder}/people.csv"
-    groups: ["Zoom Users"]
+  {directory}
 zoom:
   account_id: {account}
   client_id: {client}

@@ -11,9 +11,7 @@ import click
 
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, json_schema
-from syncd.errors import SyncdError, UsageError
-
-LATER = "comes with a later version of syncd"
+from syncd.errors import SyncdError
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -185,7 +183,7 @@ def schema() -> None:
 
 @click.command(short_help="watch syncd work, on a company that comes with it")
 @click.option("--directory", "directory", type=click.Choice(["file", "entra"]), default="file", show_default=True,
-              help=f"Which kind of directory the company has (entra {LATER}).")
+              help="Which kind of directory the company has; both are simulated.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="DIR",
               help="Where the demo's configuration, ledger and reports lie; default: a new temporary folder.")
 def demo(directory: str, folder: Path | None) -> None:
@@ -193,11 +191,9 @@ def demo(directory: str, folder: Path | None) -> None:
 
     Shows a first plan, a day with leavers, a day on which half the directory vanishes and is held, and the way past.
     """
-    if directory == "entra":
-        raise UsageError(f"demo --directory entra {LATER}", "Use --directory file.")
     from syncd.demo import play
 
-    sys.exit(run(play(folder)))
+    sys.exit(run(play(folder, directory)))
 
 
 VERBS = (ledger, check, schema, demo)

@@ -282,8 +282,8 @@ class History:
 
 
 def fingerprint_of(decision_body: dict[str, Any]) -> str:
-    """Short digest of a recorded decision (without the reference to personal data): equal means unchanged."""
-    return sha256_of({key: value for key, value in decision_body.items() if key != "who"})[:16]
+    """Short digest of a recorded decision (without what lies beside it): equal means unchanged."""
+    return sha256_of({key: value for key, value in decision_body.items() if key not in ("who", "changed_at")})[:16]
 
 
 def _moment(text: str) -> datetime:

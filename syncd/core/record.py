@@ -69,12 +69,14 @@ def memory(cycle: str, change: MemoryChange) -> list[Draft]:
     return drafts
 
 
-def decided(cycle: str, decision: Decision) -> Draft:
-    """A decision that differs from the last one recorded for this account."""
+def decided(cycle: str, decision: Decision, changed_at: datetime | None = None) -> Draft:
+    """A decision that differs from the last one recorded for this account. *changed_at*: when the directory says its person
+    was changed last; evidence of when he left, but no difference by itself."""
     account = decision.account
+    body = decision_body(decision)
     return Draft(
         "decision",
-        decision_body(decision),
+        {**body, "changed_at": rfc3339(changed_at)} if changed_at is not None else body,
         subject=account.zoom_id or "",
         cycle=cycle,
         personal=personal_of(account, decision.department),

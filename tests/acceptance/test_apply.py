@@ -41,7 +41,8 @@ def test_first_enforcing_use_is_held_once_then_carried_out_then_nothing(company:
     again = company.syncd("apply", "--format", "json")
     assert (0, "in_step") == (again.code, again.document["result"])
     assert 2 == len(company.zoom.writes)
-    assert again.document["ledger"]["head_sequence"] == company.entries()[-1]["seq"] - 1   # the report's own entry follows
+    last = [entry for entry in company.entries() if entry["kind"] == "cycle.ended"][-1]
+    assert again.document["ledger"]["head_sequence"] == last["seq"]             # only the reports' own entries follow it
     assert 0 == company.syncd("ledger", "verify", "--head", again.document["ledger"]["head_hash"]).code
 
 
@@ -325,7 +326,7 @@ def test_a_cycle_stops_when_too_many_writes_fail(company: Company) -> None:
 def test_reports_are_written_once_per_plan_and_result(company: Company) -> None:
     """A repeat only adds a line to cycles.jsonl; the ledger knows each file's hash."""
     company.staff(10)
-    company.configure({"mode": "enforce"})
+    company.configure({"mode": "enforce", "reports.formats": ["json"]})
     company.leaves("p000")
     for _ in range(2):
         assert 3 == company.syncd("apply").code

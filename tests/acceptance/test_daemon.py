@@ -24,7 +24,7 @@ GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "sentinel-miss
 PLAIN = ("leader", "held", "paused", "last_cycle_timestamp_seconds", "last_success_timestamp_seconds", "directory_people",
          "directory_entitled", "oldest_overdue_timestamp_seconds", "next_cycle_timestamp_seconds", "licences_released_total",
          "ledger_head_sequence", "cycle_duration_seconds_count", "offboarding_delay_seconds_count")
-LABELLED = {
+LABELLED: dict[str, dict[tuple[str, ...], list[tuple[str, ...]]]] = {
     "cycles_total": {("result",): [(word,) for word in RESULTS]},
     "phase_duration_seconds_count": {("phase",): [(w,) for w in ("directory", "zoom", "decide", "judge", "apply", "report")]},
     "zoom_accounts": {("status",): [("active",), ("inactive",), ("pending",)]},

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import sqlite3
+from itertools import pairwise
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_show_and_export_are_complete_and_agree(crew: Company) -> None:
     lines = [json.loads(line) for line in crew.syncd("ledger", "export").out.splitlines()]
     entries = crew.entries()
     assert [entry["seq"] for entry in entries] == [line["seq"] for line in lines]
-    assert all(before["hash"] == after["previous_hash"] for before, after in zip(lines, lines[1:], strict=False))
+    assert all(before["hash"] == after["previous_hash"] for before, after in pairwise(lines))
     intent = next(line for line in lines if line["kind"] == "intent")
     outcome = next(line for line in lines if line["kind"] == "outcome")
     assert intent["seq"] < outcome["seq"]

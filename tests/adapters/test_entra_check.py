@@ -7,10 +7,11 @@ from pathlib import Path
 
 from syncd.adapters.directory.entra import Certificate, ClientSecret, EntraDirectory
 from syncd.events import CredentialExpires
+from syncd.lab.entra_apps import AppSecret
 from tests.adapters.entra_world import ANN, SECRET, an_entra
 from tests.adapters.test_entra_tokens import a_certificate
 
-ITEMS = ["entra credential", "entra token", "entra permission User.Read.All", "entra permission GroupMember.Read.All",
+ITEMS = ["entra token", "entra credential", "entra permission User.Read.All", "entra permission GroupMember.Read.All",
          "entra groups", "entra users", "entra second look", "entra clock"]
 
 
@@ -33,7 +34,7 @@ async def test_without_a_token_nothing_else_is_tried(tmp_path: Path) -> None:
     """One line says why."""
     async with an_entra(tmp_path) as world:
         lines = await found(world.directory(credential=ClientSecret(lambda: "wrong")))
-        assert {"entra credential", "entra token"} == lines.keys()
+        assert {"entra token"} == lines.keys()
         assert not lines["entra token"][0]
         assert [] == world.graph.requests
 
@@ -76,7 +77,26 @@ async def test_the_end_of_a_certificate_is_said_in_time(tmp_path: Path) -> None:
         world.clock.passed += 80 * 86_400
         fine, says = (await found(directory))["entra credential"]
         assert not fine
-        assert "make a new one, upload it to the app" in says
+        assert "make a new one under Certificates & secrets" in says
+
+
+async def test_the_end_of_a_secret_is_said_where_the_app_may_read_itself(tmp_path: Path) -> None:
+    """Of those that begin like ours and have not ended, the earliest counts."""
+    async with an_entra(tmp_path) as world:
+        now = world.clock.now()
+        app = world.login.app
+        app.secrets = tuple(AppSecret(value, now + timedelta(days=days)) for value, days in (
+            (SECRET, 40), ("lab-older", -3), ("lab-newer", 90), ("other", 5)))
+        assert "cannot be told from here (with the permission Application.Read.All" in (
+            await found(world.directory()))["entra credential"][1]
+
+        app.roles |= {"Application.Read.All"}
+        fine, says = (await found(world.directory()))["entra credential"]
+        assert (True, f"the client secret ends {now + timedelta(days=40):%Y-%m-%d}, in 40 days") == (fine, says)
+        directory = world.directory()
+        for _ in range(2):
+            await directory.read()
+        assert [None, 40, 40] == [event.at and (event.at - now).days for event in world.of(CredentialExpires)[-3:]]
 
 
 async def test_a_certificate_file_that_will_not_do_is_one_line(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import sys
 from pathlib import Path
 
@@ -34,7 +34,8 @@ async def test_what_another_process_appended_is_seen_and_stays_after_a_reader_ca
     assert 1 == (await reader.head()).seq
     await reader.close()
 
-    subprocess.run([sys.executable, "-c", APPEND_ELSEWHERE, url], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", APPEND_ELSEWHERE, url, cwd=Path(__file__).parents[2])
+    assert 0 == await asyncio.wait_for(other.wait(), 60)
     await writer.append([record.resumed(by="us", because="goes on")])
 
     assert 3 == (await writer.head()).seq

@@ -29,7 +29,7 @@ def watched(company: Company, tmp_path: Path) -> Iterator[Watched]:
     """Forty people and an administrator who is in no directory, enforced; the directory's file is empty when it starts."""
     company.staff(40)
     company.account("boss", role_id=ADMIN_ROLE)
-    company.configure({"mode": "enforce", "http.trigger_token_file": str(tmp_path / "trigger-token")})
+    company.configure({"mode": "enforce", "guards.max_deactivations": 1})
     company.people.write_text("", encoding="utf-8")
     rules = shipped_rules()
     for alert in alerts(rules):
@@ -61,10 +61,10 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
     assert "1 accounts wait for a person (protected)" == watch.wait("SyncdLeaversForAPerson")["annotations"]["summary"]
     assert {"SyncdLeaversForAPerson"} == watch.firing()
 
-    # Two leave. It is the first plan of this ledger that changes anything: held until somebody looked.
+    # Two leave where one a cycle is allowed: held until somebody looked.
     company.leaves("p000", "p001")
     daemon.sync()
-    assert "policy-changed" == watch.wait("SyncdHeld")["labels"]["guard"]
+    assert "max-deactivations" == watch.wait("SyncdHeld")["labels"]["guard"]
 
     # Approved, but Zoom refuses to change them.
     company.approve_what_is_held()

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from syncd.adapters.directory.entra_changes import Changes
 from syncd.adapters.directory.entra_check import check
+from syncd.adapters.directory.entra_expiry import secret_ends_at
 from syncd.adapters.directory.entra_graph import Entry, Graph
 from syncd.adapters.directory.entra_groups import ConfiguredGroup, find_configured
 from syncd.adapters.directory.entra_look import look
@@ -61,6 +62,7 @@ class EntraDirectory:
         self._last: Whole | None = None          # None: the next read is a whole one
         self._unproved: DirectorySnapshot | None = None      # given out again without a whole read of its own
         self._disproved: SourceError | None = None           # and a whole read showed something else
+        self._secret_ends_at: datetime | None = None
         self._looked_up: tuple[float, tuple[ConfiguredGroup, ...]] | None = None
 
     # ------------------------------------------------------------------------------------------------------- the port
@@ -104,7 +106,8 @@ class EntraDirectory:
     # ----------------------------------------------------------------------------------------- when to read everything
 
     async def _read(self) -> DirectorySnapshot:
-        self._tell(CredentialExpires("entra", self._tokens.credential_ends_at()))
+        ends_at = self._tokens.credential_ends_at()
+        self._tell(CredentialExpires("entra", ends_at or self._secret_ends_at))
         self._unproved = self._disproved = None
         why = await self._why_read_whole()
         if self._last is not None and not why:
@@ -121,6 +124,10 @@ class EntraDirectory:
         self._last = None                                    # should this fail, nothing old is given again
         self._last = await read_whole(self._graph, self._tokens, self._settings, self._clock, self._tell)
         self._looked_up = (self._clock.monotonic(), self._last.configured)
+        ends_at = await secret_ends_at(self._graph, self._settings, self._tokens.roles, self._clock.now())
+        if ends_at != self._secret_ends_at:
+            self._secret_ends_at = ends_at
+            self._tell(CredentialExpires("entra", ends_at))
         return self._last.snapshot
 
     async def _why_read_whole(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from datetime import datetime
 
+from syncd.adapters.directory.entra_expiry import secret_ends_at
 from syncd.adapters.directory.entra_graph import Graph
 from syncd.adapters.directory.entra_groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.adapters.directory.entra_people import attributes_to_ask, filter_for, person_of
 from syncd.adapters.directory.entra_refusals import GRANT, READ_GROUPS, READ_HIDDEN, READ_USERS, granted
-from syncd.adapters.directory.entra_settings import Certificate, EntraSettings
+from syncd.adapters.directory.entra_settings import Certificate, ClientSecret, EntraSettings
 from syncd.adapters.directory.entra_tokens import EntraTokens
 from syncd.errors import SyncdError
 from syncd.events import CredentialExpires
@@ -24,12 +26,15 @@ _PURPOSE = {READ_USERS: "to read people", READ_GROUPS: "to read groups and their
 
 async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell, clock: Clock) -> Sequence[Line]:
     """The lines. Without a token nothing else can be looked at."""
-    lines = [_credential(settings, tokens, tell, clock)]
     try:
+        ends_at = tokens.credential_ends_at()
         await tokens.get()
     except SyncdError as error:
-        return [line for line in lines if line[1]] + [_trouble("entra token", error)]
-    lines.append(("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"))
+        return [_trouble("entra token", error)]
+    ends_at = ends_at or await secret_ends_at(graph, settings, tokens.roles, clock.now())
+    tell(CredentialExpires("entra", ends_at))
+    lines = [("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"),
+             _credential(settings, ends_at, clock)]
     lines += [_permission(name, tokens) for name in (READ_USERS, READ_GROUPS)]
     for what, look in (
         ("entra groups", lambda: _groups(settings, tokens, graph, tell)),
@@ -41,19 +46,17 @@ async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell
     return lines
 
 
-def _credential(settings: EntraSettings, tokens: EntraTokens, tell: Tell, clock: Clock) -> Line:
-    try:
-        ends_at = tokens.credential_ends_at()
-    except SyncdError as error:
-        return _trouble("entra credential", error)
-    tell(CredentialExpires("entra", ends_at))
+def _credential(settings: EntraSettings, ends_at: datetime | None, clock: Clock) -> Line:
     if ends_at is None:
-        kind = "a certificate" if isinstance(settings.credential, Certificate) else "this kind of credential"
-        return "entra credential", True, f"when {kind} ends cannot be told from here: note it where you renew things"
+        why = " (with the permission Application.Read.All it could)" if isinstance(settings.credential, ClientSecret) else ""
+        return "entra credential", True, f"when it ends cannot be told from here{why}: note it where you renew things"
     days = (ends_at - clock.now()).days
-    says = f"the certificate ends {ends_at:%Y-%m-%d}, in {days} days"
-    return "entra credential", days >= EXPIRY_DAYS_MIN, says if days >= EXPIRY_DAYS_MIN else (
-        f"{says}: make a new one, upload it to the app, and replace the file; the old one works beside it until then")
+    kind = "certificate" if isinstance(settings.credential, Certificate) else "client secret"
+    says = f"the {kind} ends {ends_at:%Y-%m-%d}, in {days} days"
+    if days >= EXPIRY_DAYS_MIN:
+        return "entra credential", True, says
+    return "entra credential", False, (f"{says}: make a new one under Certificates & secrets of the app and replace the file; "
+                                       "both work until then")
 
 
 def _permission(name: str, tokens: EntraTokens) -> Line:
