@@ -31,7 +31,7 @@ from syncd.lab.zoom import SimulatedZoom
 from tests.acceptance.prefork import Prefork
 
 ROOT = Path(__file__).parents[2]
-SECRET = "a-very-secret-word"  # noqa: S105 (what must never show up anywhere)
+SECRET = "a-very-secret-word"
 TRIGGER = "the-trigger-token"
 HEADER = "id,display_name,addresses,enabled,expires_at,groups,department"
 WHO = ("--by", "Ann Lee", "--because", "ticket 4711")

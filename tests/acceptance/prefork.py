@@ -6,6 +6,7 @@ which take longer than most runs, were done before. Used for one-shot verbs; dae
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -28,7 +29,9 @@ class Prefork:
         theirs.close()
         self._lines = self._ours.makefile("rw", encoding="utf-8")
 
-    def run(self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], seconds: float) -> tuple[int, str, str]:
+    def run(
+        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], seconds: float
+    ) -> tuple[int, str, str]:
         """(exit code, standard output, standard error) of one run."""
         self._ours.settimeout(seconds)
         with tempfile.TemporaryDirectory() as streams:
@@ -74,13 +77,7 @@ def _become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    import syncd.app
-    import syncd.byhand
-    import syncd.cli
-    import syncd.looking
-    import syncd.reports.document
-    import syncd.reports.terminal
-    import syncd.review
-
+    for name in ("cli", "app", "byhand", "looking", "review", "reports.cycle", "reports.document", "reports.terminal"):
+        importlib.import_module(f"syncd.{name}")
     serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module("syncd", run_name="__main__", alter_sys=True)
