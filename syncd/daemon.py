@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from syncd.core.schedule import Schedule
 from syncd.cycle import Run, World, run_cycle
 from syncd.errors import NotLeader, SyncdError
-from syncd.events import CycleEnded, CycleScheduled, Event, LeadershipChanged, Noted, PauseSeen
+from syncd.events import CycleEnded, CycleScheduled, CycleStarted, Event, LeadershipChanged, Noted, PauseSeen
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 
 T = TypeVar("T")
@@ -104,6 +104,14 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
 
 async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cycle: AfterCycle) -> None:
     """One cycle under the writer lock; waits for the lock as a standby."""
+    outer, begun = world.tell, [""]
+
+    def tell(event: Event) -> None:
+        if isinstance(event, CycleStarted):
+            begun.append(event.cycle_id)      # for the last line of a cycle that fails
+        outer(event)
+
+    world = replace(world, tell=tell)
     try:
         async with contextlib.AsyncExitStack() as lock:
             lease = await _leading(world, pulse)
@@ -125,10 +133,10 @@ async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cy
             await _filed(world, report, term, after_cycle)
     except SyncdError as error:
         world.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
-        _tell_failed(world, run)
+        _tell_failed(world, run, begun[-1])
     except Exception as error:  # noqa: BLE001 - a fault of ours in one cycle must not end the daemon: the next one may be well
         world.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
-        _tell_failed(world, run)
+        _tell_failed(world, run, begun[-1])
 
 
 async def _filed(world: World, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
@@ -182,8 +190,8 @@ async def _look_for_pauses(world: World) -> None:
         await world.clock.sleep(LOOK_SECONDS)
 
 
-def _tell_failed(world: World, run: Run) -> None:
-    world.tell(CycleEnded("", run.mode.value, Result.FAILED.value, success=False, ended_at=world.clock.now(), seconds=0.0,
+def _tell_failed(world: World, run: Run, cycle_id: str) -> None:
+    world.tell(CycleEnded(cycle_id, run.mode.value, Result.FAILED.value, success=False, ended_at=world.clock.now(), seconds=0.0,
                           counts={}, outcomes={}, head_sequence=0, head_hash=""))
 
 

@@ -11,12 +11,12 @@ from tests import postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+def postgres_server() -> Iterator[postgres.Server]:
     """A real PostgreSQL server."""
     reason = postgres.missing()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    with postgres.running(tmp_path_factory.mktemp("postgres")) as started:
+    with postgres.running() as started:
         yield started

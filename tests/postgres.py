@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,15 +66,18 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """A fresh server below *folder* while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        for parent in folder.parents:              # the server's user must be able to walk there
-            if parent.stat().st_mode & 0o001 == 0 and str(parent).startswith("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+def running() -> Iterator[Server]:
+    """A fresh server while the block runs, in a folder of its own that its user can walk to (pytest's are private)."""
+    with tempfile.TemporaryDirectory(prefix="syncd-postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        yield from _served(folder)
+
+
+def _served(folder: Path) -> Iterator[Server]:
     _as_postgres("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
     server = Server(folder, _free_port())
     server.start()

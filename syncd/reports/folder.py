@@ -57,6 +57,7 @@ def file_cycle(
         "plan_digest": report.plan.digest if report.plan is not None else None, "file": first.path.name,
         "files": [one.path.name for one in (first, *others)],
         "head_sequence": report.head.seq, "head_hash": report.head.hash,
+        **({"problem": report.why} if report.why else {}),    # an unreadable cycle's file may tell of another cause
     }
     with (folder / LISTING).open("a", encoding="utf-8") as listing:
         listing.write(json.dumps(line) + "\n")
@@ -66,7 +67,7 @@ def file_cycle(
 def _file(
     folder: Path, stem: str, format_: str, report: CycleReport, view: View, omit: tuple[str, ...], known: Container[str] | None,
 ) -> Filed:
-    there = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}")) if report.plan is not None else []
+    there = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}"))
     same = [path for path in there if known is None or path.name in known]
     if same:
         return Filed(same[-1], "")

@@ -532,8 +532,8 @@ async def test_a_ledger_that_was_replaced_under_us_is_reported(opened, path):
 
 
 @pytest.mark.parametrize(("url", "says"), [
-    ("postgresql://syncd:SECRET@db.example/syncd", "comes with a later version"),
-    ("postgresql+psycopg://syncd:SECRET@db.example/syncd", "comes with a later version"),
+    ("postgresql://syncd:SECRET@db.example", "not a PostgreSQL address"),
+    ("postgresql://syncd:SECRET@db.example:port/syncd", "not a PostgreSQL address"),
     ("mysql://syncd:SECRET@db.example/syncd", "not a ledger address"),
     ("sqlite://ledger.db", "not a ledger address"),
     ("sqlite:///", "not a ledger address"),

@@ -260,7 +260,7 @@ def _address(url: str) -> URL:
     """The URL with the driver in it. Raises ConfigError (which never shows the URL: it may hold a password)."""
     try:
         made = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):       # ValueError: a port that is no number
         made = None
     if made is None or not made.database:
         raise ConfigError("ledger.url: not a PostgreSQL address", do="Write postgresql://user:password@host/database, best in "

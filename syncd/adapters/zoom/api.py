@@ -321,7 +321,12 @@ class ZoomApi:
         """One page. Raises NotWhole when the walk cannot go on from here, SourceError when Zoom refuses it."""
         if token:
             params = {**params, "next_page_token": token}
-        reply = await self._request(operation, "GET", path, params=params)
+        try:
+            reply = await self._request(operation, "GET", path, params=params)
+        except SourceError as error:              # the same error, and where in the list it met us
+            status = f" of the {params['status']} users" if "status" in params else ""
+            error.what = f"page {number}{status}: {error.what}"
+            raise
         if number > 1 and reply.renewed:
             raise NotWhole(f"the token was refused at page {number}")
         if number > 1 and reply.status == 400 and reply.error is not None and reply.error.code == 300:
