@@ -18,7 +18,7 @@ import pytest
 from syncd import __version__
 from tests.acceptance.company import Company, free_port, wait_until
 from tests.deploy.manifests import Manifest, one, overlay
-from tests.image.store import BASE, IMAGE, ROOT, Store
+from tests.image.store import BASE, IMAGE, ROOT, RUNC, Store
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -133,7 +133,7 @@ def test_the_daemon_runs_reconciles_and_ends_on_sigterm(image: Store, pod: dict[
         wait_until(lambda: _cycles(image), "a cycle ended")
         company.leaves("p001")
         shutil.copy(company.people, people)
-        assert 0 == image("podman", f"--runtime={'/usr/sbin/runc'}", "exec", "daemon", "syncd", "check").returncode
+        assert 0 == image("podman", f"--runtime={RUNC}", "exec", "daemon", "syncd", "check").returncode
         began = time.monotonic()
         stopped = image("podman", "stop", "--time=30", "daemon")
         took = time.monotonic() - began
