@@ -415,7 +415,7 @@ class Watch:
         self._metrics.set_last_success(history.last_success_at)
         self._metrics.set_ledger_head(history.head.seq)
         self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
-                              result=history.last_result, ended_at=history.last_cycle_at)
+                              result=history.last_result, ended_at=history.last_cycle_at, head=history.head)
         self._ready = True
 
     def notifying(self) -> AbstractAsyncContextManager[None]:

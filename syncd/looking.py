@@ -158,6 +158,16 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     return story
 
 
+async def deletions(world: World, policy: Policy, address: str) -> dict[str, Any]:
+    """Who had this address and was deleted, and when, where the directory still knows. Nothing when it cannot be asked:
+    the story is complete without it."""
+    try:
+        found = await world.directory.deleted(Addresses(policy).forms(address))
+    except SourceError:
+        return {}
+    return {"deleted": [{"id": id_, "deleted_at": rfc3339(at)} for id_, at in found]}
+
+
 def told(story: dict[str, Any]) -> Iterator[str]:
     """The story as lines for a person."""
     yield f"{story['address']}"
@@ -175,6 +185,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
                 yield f"             {use.replace('_', ' ')} {' > '.join(person[use])}"
     if not story["directory"]:
         yield "  directory  nobody has this address"
+    for gone in story.get("deleted", ()):
+        yield f"             {gone['id']} had it and was deleted at {gone['deleted_at']}"
     for account in story["accounts"]:
         yield from _account_told(account)
     if not story["accounts"]:

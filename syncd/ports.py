@@ -50,6 +50,10 @@ class Directory(Protocol):
         """A second, independent read right before a change: whoever has this id, and whoever claims one of these address
         keys, with memberships read afresh. Empty: nobody is there. Raises SourceError."""
 
+    async def deleted(self, addresses: Sequence[str]) -> Sequence[tuple[str, datetime]]:
+        """Who of these address keys was deleted lately, as (id, when), where the directory keeps such people with their
+        addresses; empty elsewhere. Raises SourceError."""
+
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Lines for ``syncd check``: (what was looked at, whether it is in order, the finding or the fix)."""
 

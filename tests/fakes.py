@@ -97,6 +97,10 @@ class FakeDirectory:
         return tuple(person for id_, person in sorted(self.people.items())
                      if id_ == directory_id or set(addresses) & set(person.addresses))
 
+    async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:
+        """Nobody."""
+        return ()
+
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         return [("directory", True, "in memory")]
 

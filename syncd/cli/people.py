@@ -304,12 +304,13 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
 async def _explained(config: Config, address: str) -> dict[str, Any]:
     from syncd.app import policy_of, world_of
     from syncd.cycle import Run, run_cycle
-    from syncd.looking import explained
+    from syncd.looking import deletions, explained
 
     async with world_of(config, observers(config), write_ledger=False) as world:
         policy = policy_of(config)
         report = await run_cycle(world, policy, Run(config.mode, Trigger.PLAN))
-        return explained(report, await world.ledger.history(), policy, address)
+        story = explained(report, await world.ledger.history(), policy, address)
+        return story if story.get("directory") else story | await deletions(world, policy, address)
 
 
 # ---------------------------------------------------------------------------------------------------------- helpers

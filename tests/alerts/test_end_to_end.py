@@ -50,7 +50,8 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
     assert "decades means never" in watch.wait("SyncdNoSuccess")["annotations"]["description"]
     daemon.sync()
     told = watch.wait("SyncdDirectoryUnreadable")
-    assert {"alertname": "SyncdDirectoryUnreadable", "job": "syncd", "namespace": "syncd", "severity": "critical"} == told["labels"]
+    assert {"alertname": "SyncdDirectoryUnreadable", "job": "syncd", "namespace": "syncd",
+            "severity": "critical"} == told["labels"]
     assert told["annotations"]["runbook_url"].endswith("/deploy/runbooks/SyncdDirectoryUnreadable.md")
 
     # The export comes back: well again. The administrator is somebody whom only a person can lock out.

@@ -49,7 +49,7 @@ def _measure(folder: Path, seconds: float) -> int:
     with (folder / "log").open("wb") as log:
         began = time.monotonic()
         daemon = subprocess.Popen([sys.executable, "-m", "syncd", "run", "--config", str(folder / "measured.yaml")],
-                                  stdout=log, stderr=log, cwd=folder, env={**os.environ, "PYTHONPATH": os.getcwd()})
+                                  stdout=log, stderr=log, cwd=folder, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
     try:
         _until(lambda: _ready(listen), "ready", 0.02)
         ready = time.monotonic() - began

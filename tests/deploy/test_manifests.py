@@ -296,7 +296,8 @@ def test_the_monthly_report_asks_for_the_month_before(tmp_path: Path) -> None:
     stand_in.chmod(0o755)
     code = container["args"][0].replace("/opt/syncd/bin/syncd", str(stand_in)).replace("/var/lib/syncd", str(tmp_path))
     for today, first, last in (("2026, 1, 2", "2025-12-01", "2025-12-31"), ("2028, 3, 2", "2028-02-01", "2028-02-29")):
-        fixed = f"import datetime\nclass At(datetime.datetime):\n    @classmethod\n    def now(cls, tz): return cls({today}, tzinfo=tz)\n"
+        fixed = ("import datetime\nclass At(datetime.datetime):\n    @classmethod\n"
+                 f"    def now(cls, tz): return cls({today}, tzinfo=tz)\n")
         run = fixed + code.replace("datetime.datetime.now", "At.now")
         subprocess.run(["python3", "-I", "-c", run], check=True, timeout=30)
         words = told.read_text(encoding="utf-8").split()

@@ -7,7 +7,6 @@ which the fields used here are the same.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,8 @@ class Kubectl:
     """kubectl as an administrator of the cluster."""
 
     def __init__(self, server: Cluster, folder: Path) -> None:
-        self._words = ["kubectl", f"--server={server.url}", f"--token={server.token}", f"--certificate-authority={server.ca_file}",
-                       f"--cache-dir={folder / 'kubectl'}", "--kubeconfig=/dev/null"]
+        self._words = ["kubectl", f"--server={server.url}", f"--token={server.token}",
+                       f"--certificate-authority={server.ca_file}", f"--cache-dir={folder / 'kubectl'}", "--kubeconfig=/dev/null"]
 
     def __call__(self, *words: str, manifests: list[Manifest] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs it; *manifests* come on standard input."""
@@ -45,7 +44,7 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """With the namespace and the operator's two kinds, which a dry run does not make."""
     demand_kubectl()
     administrator = Kubectl(cluster, tmp_path_factory.mktemp("kubectl"))
@@ -55,7 +54,7 @@ def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert 0 == done.returncode, done.stderr
     waited = administrator("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
     assert 0 == waited.returncode, waited.stderr
-    yield administrator
+    return administrator
 
 
 @pytest.mark.parametrize("folder", ["base", "monitoring", *(f"overlays/{name}" for name in OVERLAYS)])

@@ -74,7 +74,8 @@ class Store:
             "--no-healthcheck", "--network=host", "--pull=never", "--read-only", "--read-only-tmpfs=false",
             "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=64m", "--cap-drop=all", "--security-opt=no-new-privileges",
             "--pids-limit=128", f"--memory={memory}", f"--user={user}",
-            *(f"--volume={folder}:{path}:{'rw' if path.startswith('/var/lib') else 'ro'}" for folder, path in (mounts or {}).items()),
+            *(f"--volume={folder}:{path}:{'rw' if path.startswith('/var/lib') else 'ro'}"
+              for folder, path in (mounts or {}).items()),
             *(f"--env={key}={value}" for key, value in (environment or {}).items()),
             *([f"--entrypoint={entrypoint}"] if entrypoint else []), IMAGE, *arguments, seconds=seconds)
 

@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ ADDED_MIB_MAX = 130
 
 
 @pytest.fixture
-def pod(company: Company) -> Iterator[dict[Path, str]]:
+def pod(company: Company) -> dict[Path, str]:
     """What the manifest mounts: configuration, secrets and state of a small company, owned by the cluster's user."""
     folder = company.folder / "pod"
     places = {folder / "config": "/etc/syncd", folder / "secrets": "/run/secrets/syncd", folder / "state": "/var/lib/syncd"}
@@ -46,7 +45,7 @@ def pod(company: Company) -> Iterator[dict[Path, str]]:
     shutil.copy(company.folder / "zoom-secret", folder / "secrets" / "zoom-secret")
     for place in (folder, *folder.rglob("*")):
         os.chown(place, USER, 0)
-    yield places
+    return places
 
 
 def container(name: str) -> Manifest:

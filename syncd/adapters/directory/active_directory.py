@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -80,6 +81,10 @@ class ActiveDirectory:
                 if self._look is not None:
                     self._look.line.cut()
                 raise
+
+    async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:  # noqa: ARG002
+        """Nobody: a deleted object keeps no addresses."""
+        return ()
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """One line per server: whether it can be reached, verified, bound and read, or what to do."""

@@ -67,6 +67,10 @@ class FileDirectory:
             held = await self._read_again(self._held)
         return held.claiming(directory_id, addresses)
 
+    async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:  # noqa: ARG002
+        """Nobody: a file holds only those who are there."""
+        return ()
+
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """The file, and each group that nobody is in."""
         subject = f"directory file {self._settings.path}"

@@ -27,7 +27,8 @@ from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
              "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings", "other"),
-    "graph": ("token", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search", "other"),
+    "graph": ("token", "list_users", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search",
+              "application", "other"),
     "ldap": ("connect", "bind", "search", "ranged", "other"),
     "kubernetes": ("lease", "other"),
 }

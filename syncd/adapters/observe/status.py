@@ -7,7 +7,7 @@ from datetime import datetime
 
 from syncd import events
 from syncd.adapters.observe.page import StatusView
-from syncd.model import Guard, Status
+from syncd.model import Guard, Head, Status
 from syncd.ports import Clock
 
 
@@ -18,9 +18,11 @@ class StatusKeeper:
         self._clock = clock
         self._view = StatusView(version=version, mode=mode, now=clock.now(), leader=False, approvable=approvable)
 
-    def remember(self, *, last_success_at: datetime | None, cycle_id: str, result: str, ended_at: datetime | None) -> None:
+    def remember(self, *, last_success_at: datetime | None, cycle_id: str, result: str, ended_at: datetime | None,
+                 head: Head) -> None:
         """What the ledger knows of earlier runs."""
-        self._view = replace(self._view, last_success_at=last_success_at, cycle_id=cycle_id, result=result, ended_at=ended_at)
+        self._view = replace(self._view, last_success_at=last_success_at, cycle_id=cycle_id, result=result, ended_at=ended_at,
+                             head_sequence=head.seq, head_hash=head.hash)
 
     def view(self) -> StatusView:
         """The page's facts as of now."""
@@ -53,5 +55,7 @@ class StatusKeeper:
                 self._view = replace(self._view, paused=paused)
             case events.LeadershipChanged(leader=leader):
                 self._view = replace(self._view, leader=leader)
+            case events.Noted(event="head.signed", facts=facts):
+                self._view = replace(self._view, signed_sequence=int(str(facts["head_sequence"])), signed_by=str(facts["key"]))
             case _:
                 pass
