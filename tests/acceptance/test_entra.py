@@ -182,3 +182,15 @@ def test_check_says_that_all_is_well(world: OnEntra) -> None:
 def test_explain_tells_the_way_into_the_group(world: OnEntra) -> None:
     """From the configured group down."""
     assert "Zoom Users > Sales" in world.company.syncd("explain", "p29@corp.example").out
+
+
+def test_explain_says_when_somebody_was_deleted(world: OnEntra) -> None:
+    """Entra keeps him, with his addresses, for 30 days; he is absent all the same."""
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    ran = world.company.syncd("explain", "p02@corp.example")
+    assert 0 == ran.code, ran.said
+    assert "nobody has this address" in ran.out
+    assert f"was deleted at {day}" in ran.out
+    story = world.company.syncd("explain", "p02@corp.example", "--format", "json").document
+    assert 1 == len(story["deleted"])
+    assert "deleted" not in world.company.syncd("explain", "p05@corp.example", "--format", "json").document
