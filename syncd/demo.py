@@ -267,8 +267,8 @@ class _Stage:
                                  '    --by "Your Name" --because "Sales was sold, ticket 4711"', style="bold"))
         self.say("Try that: it is recorded in the ledger. Also:")
         self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
-        newest = max(reports.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, default=reports)
-        self.say(f"The report of this cycle (JSON): {newest}")
+        for path in sorted(reports.glob(f"*_{digest}*_{held.result.value}.*")):
+            self.say(f"The report of this cycle: {path}")
         self.say(f"All cycles: {reports / 'cycles.jsonl'}")
         self.say(f"While it ran, the daemon served a status page at {daemon.url}/ and {daemon.url}/metrics")
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -140,7 +141,7 @@ def _print_guards(report: CycleReport, console: Console) -> None:
     for verdict in tripped:
         console.print()
         console.print(Text.assemble(("  ! ", "bold yellow"), (verdict.guard.value, "bold yellow"), f"  {clean(verdict.says)}"))
-        console.print(Text(f"     {clean(verdict.do)}"))
+        console.print(Padding(Text(clean(verdict.do)), (0, 0, 0, 5)))
 
 
 def _print_decisions(report: CycleReport, action: Action, console: Console, rows: int) -> None:
