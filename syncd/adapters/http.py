@@ -18,6 +18,7 @@ with its query, or a request body. The only module that imports httpx.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import ipaddress
 import logging
@@ -337,16 +338,9 @@ class Api:
                                      max_wait_seconds=settings.max_wait_seconds)
         self._in_flight = asyncio.Semaphore(max(1, min(settings.concurrency, IN_FLIGHT_MAX)))
         self._told_offset: float | None = None
-        self._client = httpx.AsyncClient(
-            verify=ssl_context(settings.ca_file),
-            proxy=settings.proxy or (proxy_from_environment(settings.base_url) if settings.proxy_from_environment else None),
-            trust_env=False,                                   # netrc, ALL_PROXY and the like are none of ours
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_CONNECTIONS,
-                                keepalive_expiry=30),
-            timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
-            headers={"user-agent": f"syncd/{__version__}", "accept": "application/json"},
-        )
+        self._ca_version = _version_of(settings.ca_file)
+        self._client = self._new_client()
+        self._retired: list[httpx.AsyncClient] = []            # trusted the CA file as it was; requests may still run
 
     async def request(
         self,
@@ -406,10 +400,40 @@ class Api:
 
     async def close(self) -> None:
         """Gives connections and unused budget back."""
-        await self._client.aclose()
+        for client in (self._client, *self._retired):
+            await client.aclose()
         await self._pacer.close()
 
     # ------------------------------------------------------------------------------------------------- one try
+
+    def _new_client(self) -> httpx.AsyncClient:
+        settings = self._settings
+        return httpx.AsyncClient(
+            verify=ssl_context(settings.ca_file),
+            proxy=settings.proxy or (proxy_from_environment(settings.base_url) if settings.proxy_from_environment else None),
+            trust_env=False,                                   # netrc, ALL_PROXY and the like are none of ours
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_CONNECTIONS,
+                                keepalive_expiry=30),
+            timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
+            headers={"user-agent": f"syncd/{__version__}", "accept": "application/json"},
+        )
+
+    def _trusting(self) -> httpx.AsyncClient:
+        """The client that trusts the CA file as it is now: a rotated one counts without a restart. One that cannot be used
+        (half written, say) is told, and the one before counts until it can."""
+        version = _version_of(self._settings.ca_file)
+        if version != self._ca_version:
+            self._ca_version = version
+            try:
+                renewed = self._new_client()
+            except ConfigError as error:
+                self._tell(Noted("ca_file.unusable", "warning", {"service": self._settings.service, "why": error.what}))
+            else:
+                self._retired.append(self._client)
+                self._client = renewed
+                self._tell(Noted("ca_file.renewed", "info", {"service": self._settings.service}))
+        return self._client
 
     async def _once(
         self, operation: str, method: str, url: str, headers: Mapping[str, str], sending: Mapping[str, Any], *, read: bool
@@ -422,7 +446,7 @@ class Api:
         reply: Reply | None = None
         try:
             async with asyncio.timeout(self._settings.request_seconds):
-                response = await self._client.request(method, url, headers=dict(headers), **sending)
+                response = await self._trusting().request(method, url, headers=dict(headers), **sending)
         except TimeoutError:
             reason, says = "lost", f"no whole answer came within {self._settings.request_seconds:.0f} s"
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
@@ -574,14 +598,30 @@ class BlockingClient:
     ANSWER_BYTES_MAX = 1_000_000
 
     def __init__(self, settings: ApiSettings, clock: Clock) -> None:
-        self._clock, self._seconds = clock, settings.request_seconds
-        self._client = httpx.Client(
+        self._clock, self._settings = clock, settings
+        self._ca_version = _version_of(settings.ca_file)
+        self._client = self._new_client()
+
+    def _new_client(self) -> httpx.Client:
+        settings = self._settings
+        return httpx.Client(
             verify=ssl_context(settings.ca_file),
             proxy=settings.proxy or (proxy_from_environment(settings.base_url) if settings.proxy_from_environment else None),
             trust_env=False, follow_redirects=False,
             timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
             headers={"user-agent": f"syncd/{__version__}", "accept": "application/json"},
         )
+
+    def _trusting(self) -> httpx.Client:
+        """The client that trusts the CA file as it is now. It is asked by one caller at a time."""
+        version = _version_of(self._settings.ca_file)
+        if version != self._ca_version:
+            self._ca_version = version
+            with contextlib.suppress(ConfigError):             # half written, say: the one before counts until it is whole
+                renewed = self._new_client()
+                self._client.close()
+                self._client = renewed
+        return self._client
 
     def request(
         self, method: str, url: str, *, params: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None,
@@ -592,11 +632,11 @@ class BlockingClient:
         body = bytearray()
         host = urlsplit(url).netloc
         try:
-            with self._client.stream(method, url, params=params, data=form, headers=dict(headers or {})) as answer:
+            with self._trusting().stream(method, url, params=params, data=form, headers=dict(headers or {})) as answer:
                 for piece in answer.iter_bytes():
                     body += piece
-                    if len(body) > self.ANSWER_BYTES_MAX or self._clock.monotonic() - began > self._seconds:
-                        raise NoAnswer(f"no whole answer of {host} came within {self._seconds:.0f} s "
+                    if len(body) > self.ANSWER_BYTES_MAX or self._clock.monotonic() - began > self._settings.request_seconds:
+                        raise NoAnswer(f"no whole answer of {host} came within {self._settings.request_seconds:.0f} s "
                                        f"({len(body)} bytes so far)")
         except httpx.HTTPError as error:
             untrusted = _why_untrusted(error)
@@ -624,10 +664,23 @@ def _why_untrusted(error: BaseException) -> str:
     return ""
 
 
-@functools.lru_cache(maxsize=8)
 def ssl_context(ca_file: str | None) -> ssl.SSLContext:
-    """One context per CA file for the whole process (each costs tens of milliseconds and most of a megabyte). None: the
-    system's trust, or the bundled one where the system has none. Raises ConfigError."""
+    """One context per CA file, as it is now, for the whole process (each costs tens of milliseconds and most of a
+    megabyte). None: the system's trust, or the bundled one where the system has none. Raises ConfigError."""
+    return _context_of(ca_file, _version_of(ca_file))
+
+
+def _version_of(ca_file: str | None) -> tuple[int, ...]:
+    """Changes when the file is replaced or rewritten; empty when there is none."""
+    try:
+        found = Path(ca_file).stat() if ca_file is not None else None
+    except OSError:
+        return ()
+    return () if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _context_of(ca_file: str | None, _: tuple[int, ...]) -> ssl.SSLContext:
     if ca_file is None:
         return ssl.create_default_context() if _system_trusts_somebody() else httpx.create_ssl_context(trust_env=False)
     try:

@@ -299,6 +299,22 @@ def test_a_file_nobody_recorded_is_pointed_at(crew: Crew) -> None:
     assert "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html" in ran.out
 
 
+def test_a_report_that_a_crash_left_unrecorded_is_written_again(company: Company) -> None:
+    """A file that the ledger does not vouch for is no report of a later cycle, whatever its name says."""
+    company.staff(3)
+    company.enforcing()
+    for path in company.reports.glob("2*"):
+        path.rename(path.with_name("20200101T000000Z_" + path.name.partition("_")[2]))
+
+    assert 0 == company.syncd("apply").code
+
+    listed = json.loads((company.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()[-1])["files"]
+    recorded = {entry["body"]["file"] for entry in company.entries() if entry["kind"] == "report"}
+    assert set(listed) <= recorded
+    assert all((company.reports / name).exists() for name in listed)
+    assert "look like reports" in company.syncd("ledger", "verify").out
+
+
 # ------------------------------------------------------------------------------------------------- keeping and forgetting
 
 

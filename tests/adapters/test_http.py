@@ -587,6 +587,25 @@ async def test_a_certificate_is_checked_against_the_named_authority(authority: t
         await doubting.api.close()
 
 
+async def test_a_rotated_ca_file_counts_without_a_restart(authority: trustme.CA, tmp_path: Any) -> None:
+    """A broken one is told and changes nothing; the next whole one counts at once."""
+    another, ca_file = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    another.issue_cert("localhost").configure_cert(tls)
+    async with serving(lambda request: OK, tls=tls) as server:
+        world = World(server, ca_file=str(ca_file))
+        with pytest.raises(SourceError, match="is not trusted"):
+            await world.read()
+        ca_file.write_text("-----BEGIN CERTIFICATE-----\nhalf")
+        with pytest.raises(SourceError, match="is not trusted"):
+            await world.read()
+        another.cert_pem.write_to_path(str(ca_file))
+        assert (await world.read()).ok
+        assert ["ca_file.unusable", "ca_file.renewed"] == [note.event for note in world.of(Noted)]
+        await world.api.close()
+
+
 def test_a_ca_file_that_holds_nothing_is_a_configuration_error(tmp_path: Any) -> None:
     """Missing, or no PEM."""
     (tmp_path / "empty.pem").write_text("not a certificate")
