@@ -35,7 +35,7 @@ def verify(
     """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
 
     Needs no credential and no network: a copy of the ledger will do, or an export. A chain alone cannot show that its tail
-    was cut off. So the heads in the folder of reports (cycles.jsonl, manifest.json) are looked for too, and you can give
+    was cut off. So the heads in the folder of reports (cycles.jsonl, MANIFEST) are looked for too, and you can give
     one published elsewhere with --head. A chain computed anew from its first entry on shows against a signature.
 
     \b

@@ -22,7 +22,7 @@ from syncd.reports.folder import LISTING
 
 FORMAT = "syncd.manifest/1"
 
-NAME = "manifest.json"
+NAME = "MANIFEST"             # JSON; not called so, since every *.json of the folder is a cycle document
 
 
 @dataclass(frozen=True, slots=True)

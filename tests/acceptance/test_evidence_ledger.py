@@ -34,7 +34,7 @@ class Crew:
 
     @property
     def manifest(self) -> dict:
-        return json.loads((self.company.reports / "manifest.json").read_text(encoding="utf-8"))
+        return json.loads((self.company.reports / "MANIFEST").read_text(encoding="utf-8"))
 
     def heads(self) -> list[str]:
         lines = (self.company.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()
@@ -122,7 +122,7 @@ def test_an_auditor_verifies_the_files_alone(crew: Crew, tmp_path_factory: pytes
 def test_the_manifest_lists_every_report_with_its_hash_and_its_entry(crew: Crew) -> None:
     """And the very end of the ledger, signed."""
     manifest, entries = crew.manifest, entries_of(crew.url)
-    reports = {path.name for path in crew.company.reports.iterdir()} - {"cycles.jsonl", "manifest.json"}
+    reports = {path.name for path in crew.company.reports.iterdir()} - {"cycles.jsonl", "MANIFEST"}
 
     assert "syncd.manifest/1" == manifest["format"]
     assert reports == {one["file"] for one in manifest["files"]}
@@ -216,7 +216,7 @@ def test_a_cut_tail_is_found_by_whatever_was_published(crew: Crew) -> None:
     assert "are not in the chain" in shown(crew)
     (crew.company.reports / "cycles.jsonl").unlink()
     said = crew.verify().out
-    assert "manifest.json are not in the chain" in said
+    assert "MANIFEST are not in the chain" in said
     shutil.rmtree(crew.company.reports)
     assert head in shown(crew, "--head", head)
     assert head in crew.verify_export(export, "--public-key", str(crew.public), "--head", head).out
@@ -261,18 +261,18 @@ def test_a_swapped_report_is_found(crew: Crew) -> None:
     ran = crew.verify_export(crew.export(), "--reports", str(crew.company.reports))
     assert (6, True) == (ran.code, first.name in ran.out)
 
-    manifest = crew.company.reports / "manifest.json"
+    manifest = crew.company.reports / "MANIFEST"
     hashes = [one["sha256"] for one in crew.manifest["files"] if one["file"] in (first.name, second.name)]
     manifest.write_text(manifest.read_text(encoding="utf-8").replace(hashes[0], hashes[1]), encoding="utf-8")
     said = crew.verify().out
-    assert "manifest.json: was changed: its signature does not fit" in said
-    assert f"manifest.json: says of {first.name} what the ledger does not" in said
+    assert "MANIFEST: was changed: its signature does not fit" in said
+    assert f"MANIFEST: says of {first.name} what the ledger does not" in said
 
 
 @pytest.mark.parametrize(("name", "change", "says"), [
     ("cycles.jsonl", lambda text: text.replace('"held"', '"applied"'), "cycles.jsonl: was changed since the manifest"),
-    ("manifest.json", lambda text: "{}", "manifest.json: is none that syncd wrote"),
-    ("manifest.json", lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text), "manifest.json: is not signed"),
+    ("MANIFEST", lambda text: "{}", "MANIFEST: is none that syncd wrote"),
+    ("MANIFEST", lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text), "MANIFEST: is not signed"),
 ])
 def test_the_lists_beside_the_reports_are_checked_too(
     crew: Crew, name: str, change: Callable[[str], str], says: str
@@ -415,7 +415,7 @@ def test_without_a_key_nothing_is_signed_and_the_manifest_says_so_by_its_absence
     company.staff(3)
     company.enforcing()
 
-    manifest = json.loads((company.reports / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((company.reports / "MANIFEST").read_text(encoding="utf-8"))
     assert "signature" not in manifest
     assert "head.signed" not in {entry["kind"] for entry in company.entries()}
     ran = company.syncd("ledger", "verify")
