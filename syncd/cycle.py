@@ -132,9 +132,9 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     verdicts = await _timed(world, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     world.tell(PlanMade(begun.cycle_id, plan, verdicts, _oldest_overdue(plan, {})))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
-    measures = await _with_seats(facts.measures, plan, world, run)
+    free = await free_before(plan, world.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, zoom=zoom, verdicts=verdicts, held=held,
-                      approvals=_approvals_in_use(plan, facts), measures=measures, head=history.head)
+                      approvals=_approvals_in_use(plan, facts), measures=facts.measures, free_licences=free, head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise _moved(run.only_plan, plan, history)
     if run.term is None or history.broken:
@@ -199,13 +199,6 @@ def _demand_groups(directory: DirectorySnapshot, history: History) -> None:
             raise SourceError(
                 "directory", f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
                 "Correct its name in the configuration, or take it out if it is not needed.")
-
-
-async def _with_seats(measures: Mapping[str, float], plan: Plan, world: World, run: Run) -> Mapping[str, float]:
-    """*measures* with the licences free before a plan that reactivates, for whoever reads the report. An approval takes the
-    measures over as baselines, and seats are none."""
-    free = None if run.trigger is Trigger.APPROVE else await free_before(plan, world.zoom)
-    return measures if free is None else {**measures, "free_licences": free}
 
 
 def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:

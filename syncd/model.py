@@ -591,6 +591,7 @@ class CycleReport:
     held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
     approvals: tuple[Approval, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
+    free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
     head: Head = field(default_factory=lambda: Head(0, ""))
     why: str = ""                             # what stopped it: unreadable source, stop, fault; never an address
     do: str = ""                              # what the operator should do about it

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, licence_word
-from syncd.reports.seats import free_in, released_in
+from syncd.reports.seats import released_in
 
 FORMAT = "syncd.cycle/1"
 
@@ -120,7 +120,7 @@ def head(report: CycleReport) -> dict[str, Any]:
             "accounts": len(zoom.accounts),
             **{status.value: zoom.count(status) for status in Status},
             "digest": zoom.digest,
-            "free_licences": free_in(report),
+            "free_licences": report.free_licences,
         },
         "licences_released": released_in(report),
         "counts": {action.value: counts[action] for action in Action},

@@ -1,17 +1,11 @@
-"""Licences in a cycle's report: how many were free before, how many its deactivations set free. Zoom takes every licence
-with a deactivation and gives none back by itself."""
+"""Licences in a cycle's report: how many its deactivations set free. Zoom takes every licence with a deactivation and gives
+none back by itself."""
 
 from __future__ import annotations
 
 from syncd.model import Action, CycleReport, OutcomeKind, licence_word
 
 _LICENSED = licence_word(2)
-
-
-def free_in(report: CycleReport) -> int | None:
-    """Licences free before the cycle's changes, where it asked (a plan that reactivates) and was told."""
-    number = report.measures.get("free_licences")
-    return None if number is None else int(number)
 
 
 def released_in(report: CycleReport) -> int:

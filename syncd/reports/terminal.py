@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status
-from syncd.reports.seats import free_in, released_in
+from syncd.reports.seats import released_in
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
 ROWS_SHOWN = 40
@@ -96,7 +96,7 @@ def totals(report: CycleReport) -> str:
 
 def _licences(report: CycleReport) -> str:
     """``12 free, 3 to reactivate; 40 released``, as far as there is anything to say."""
-    free, released = free_in(report), released_in(report)
+    free, released = report.free_licences, released_in(report)
     back = report.plan.counts[Action.REACTIVATE] if report.plan is not None else 0
     says = [] if free is None else [f"{free} free, {back} to reactivate" + (" (more than are free)" if back > free else "")]
     return "; ".join(says + ([f"{released} released"] if released else []))
