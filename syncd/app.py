@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
 from syncd.adapters.leadership.alone import Alone
 from syncd.adapters.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
 from syncd.adapters.ledger.copying import copy_ledger
+from syncd.adapters.ledger.database import LedgerUnreachable, demand_reachable
 from syncd.adapters.ledger.store import SqlLedger
 from syncd.adapters.observe.log import LogObserver, configure
 from syncd.adapters.observe.metrics import Metrics
@@ -35,7 +37,7 @@ from syncd.core.schedule import Schedule
 from syncd.cycle import World
 from syncd.daemon import AfterCycle
 from syncd.errors import ConfigError, LedgerError, UsageError
-from syncd.events import Event
+from syncd.events import Event, Noted
 from syncd.filing import Filing
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
 from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
@@ -45,11 +47,14 @@ if TYPE_CHECKING:
     from syncd.adapters.directory.ad_settings import Bind
     from syncd.adapters.signing import PublicKeys, SigningKey
 
-__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_url", "open_ledger", "policy_of",
+__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_reached", "ledger_url", "open_ledger", "policy_of",
            "read_public_keys", "report_filer", "schedule_of", "secret", "several", "signing_key", "start_logging", "world_of"]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
+
+#: Between two tries to reach the ledger's server at start.
+LEDGER_TRY_SECONDS = 2.0
 
 
 def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:
@@ -206,6 +211,22 @@ def ledger_url(config: Config) -> str:
     if config.ledger.url_secret is not None:
         return secret(config.ledger.url_secret, "ledger.url")()
     return config.ledger.url or ""
+
+
+async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Callable[[], bool]) -> bool:
+    """Waits until the ledger's database server answers, while it is *wanted*; whether it did. Its address is read anew for
+    each try. Tells of each try that failed: in full when the reason is new. Raises ConfigError (the address)."""
+    said = ""
+    while wanted():
+        try:
+            await asyncio.to_thread(demand_reachable, ledger_url(config))
+        except LedgerUnreachable as error:
+            tell(Noted("ledger.awaited", "debug" if error.what == said else "warning", {"why": error.what, "do": error.do}))
+            said = error.what
+            await clock.sleep(LEDGER_TRY_SECONDS)
+        else:
+            return True
+    return False
 
 
 @asynccontextmanager

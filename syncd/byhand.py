@@ -67,11 +67,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was found for the addresses given: planned changes, accounts that already are so, addresses Zoom does not know."""
+    """What was found for the addresses given: planned changes, accounts that already are so, addresses Zoom does not know.
+    *protected*: what an undo leaves out, so that one protected account does not keep the others locked out."""
 
     effects: tuple[Decision, ...] = ()
     already: tuple[ZoomAccount, ...] = ()
     unknown: tuple[str, ...] = ()
+    protected: tuple[ZoomAccount, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -85,12 +87,13 @@ async def wanted_by_address(
     effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
     history = await world.ledger.history()
-    return Wanted(effects, already, tuple(unknown), await judged(world, policy, history, effects, request),
-                  licences_to_restore(effects, history, policy))
+    return Wanted(effects, already, tuple(unknown), verdicts=await judged(world, policy, history, effects, request),
+                  restore=licences_to_restore(effects, history, policy))
 
 
 async def wanted_by_undo(world: World, policy: Policy, cycle: str, request: Request) -> Wanted:
-    """What putting back a cycle would change. Raises UsageError when the ledger knows no change of that cycle."""
+    """What putting back a cycle would change; protected accounts are left out and named. Raises UsageError when the ledger
+    knows no change of that cycle."""
     if len(cycle) < CYCLE_PREFIX_MIN:
         raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
     history = await world.ledger.history()
@@ -113,25 +116,19 @@ async def wanted_by_undo(world: World, policy: Policy, cycle: str, request: Requ
         effects.append(_by_hand(account, action))
         if action is Action.REACTIVATE and policy.restore_licence and intent.before.get("type") in (2, 4):
             restore[intent.zoom_id] = {"type": intent.before["type"], "plan": intent.before.get("plan")}
-    return Wanted(tuple(effects), tuple(already), tuple(unknown), await judged(world, policy, history, effects, request),
-                  restore)
+    protected = {effect.key: effect.account for effect in await _protected(world, policy, history, effects)}
+    free = [effect for effect in effects if effect.key not in protected]
+    return Wanted(tuple(free), tuple(already), tuple(unknown), tuple(protected.values()),
+                  await judged(world, policy, history, free, request), restore)
 
 
 async def judged(
     world: World, policy: Policy, history: History, effects: Sequence[Decision], request: Request
 ) -> tuple[Verdict, ...]:
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
-    roles, groups = await world.zoom.frame()
-    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), groups=groups),
-                            Addresses(policy))
-    addresses = Addresses(policy)
     off = [effect for effect in effects if effect.action is Action.DEACTIVATE]
     on = [effect for effect in effects if effect.action is Action.REACTIVATE]
-    protected = [
-        effect for effect in effects
-        if protection.exempt(effect.account, addresses.key(effect.account.email), ())
-        or protection.protected(effect.account, _role_of(effect.account, history, roles))
-    ]
+    protected = await _protected(world, policy, history, effects)
     confirmed = request.confirm_count is not None and request.confirm_count == len(effects)
     active, limits = history.active_in_scope, policy.limits
     earlier = history.deactivations_since(world.clock.now() - DAY)
@@ -160,6 +157,18 @@ async def judged(
         Verdict(Guard.MAX_REACTIVATIONS, not confirmed and len(on) > limits.max_reactivations, len(on),
                 limits.max_reactivations, "accounts", f"{len(on)} reactivations asked for", many),
     )
+
+
+async def _protected(world: World, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
+    """Those of *effects* that touch an exempt or role-protected account. Raises SourceError."""
+    roles, groups = await world.zoom.frame()
+    addresses = Addresses(policy)
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), groups=groups), addresses)
+    return [
+        effect for effect in effects
+        if protection.exempt(effect.account, addresses.key(effect.account.email), ())
+        or protection.protected(effect.account, _role_of(effect.account, history, roles))
+    ]
 
 
 async def carried_out(

@@ -113,7 +113,7 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
 
     # Whole, or SourceError: never a part.
     try:
-        directory, zoom = await _read_both(world, begun.cycle_id)
+        directory, zoom, directory_seconds = await _read_both(world, begun.cycle_id)
         _demand_groups(directory, history)
     except SourceError as error:
         world.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
@@ -123,7 +123,7 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     history = await _settle_open_intents(world, run, history, zoom, begun.cycle_id)
     now = world.clock.now()
     entitled = entitled_people(directory, policy, now)
-    world.tell(DirectoryRead(begun.cycle_id, directory, entitled, 0.0))
+    world.tell(DirectoryRead(begun.cycle_id, directory, entitled, directory_seconds))
 
     # Every account, one decision, one reason; every guard, one verdict.
     plan = await _timed(world, begun.cycle_id, "decide", asyncio.to_thread(
@@ -168,25 +168,26 @@ def _begun(world: World, policy: Policy, run: Run) -> CycleReport:
     return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, world.version, policy.digest())
 
 
-async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, ZoomSnapshot]:
-    """Both snapshots, read side by side; the first failure ends both. Raises SourceError."""
+async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, ZoomSnapshot, float]:
+    """Both snapshots, read side by side, and the seconds the directory took; the first failure ends both. Raises
+    SourceError."""
     try:
         async with asyncio.TaskGroup() as reads:
-            directory_read = reads.create_task(_timed(world, cycle_id, "directory", world.directory.read()))
-            zoom_read = reads.create_task(_timed(world, cycle_id, "zoom", world.zoom.read()))
+            directory_read = reads.create_task(_clocked(world, cycle_id, "directory", world.directory.read()))
+            zoom_read = reads.create_task(_clocked(world, cycle_id, "zoom", world.zoom.read()))
     except* SyncdError as group:
         errors = list(_leaves(group))
         worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
         if isinstance(worst, ConfigError):             # a mounted secret that is gone for the moment
             raise SourceError("configuration", worst.what, worst.do) from None
         raise worst from None
-    directory, zoom = directory_read.result(), zoom_read.result()
-    world.tell(ZoomRead(cycle_id, zoom, 0.0))
+    (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
+    world.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
     directory_clock = _CLOCKS.get(directory.source, directory.source)
     for service, offset in (("zoom", zoom.clock_offset_seconds), (directory_clock, directory.clock_offset_seconds)):
         if offset is not None:
             world.tell(ClockOffset(service, offset))
-    return directory, zoom
+    return directory, zoom, directory_seconds
 
 
 def _demand_groups(directory: DirectorySnapshot, history: History) -> None:
@@ -207,6 +208,12 @@ def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
             yield from _leaves(error)
         else:
             yield error
+
+
+async def _clocked(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> tuple[T, float]:
+    """What *work* gave, and the seconds it took."""
+    started = world.clock.monotonic()
+    return await _timed(world, cycle_id, phase, work), world.clock.monotonic() - started
 
 
 async def _timed(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:

@@ -15,7 +15,16 @@ from typing import Any, TypeVar
 from syncd.core.schedule import Schedule
 from syncd.cycle import Run, World, run_cycle
 from syncd.errors import NotLeader, SyncdError
-from syncd.events import CycleEnded, CycleScheduled, CycleStarted, Event, LeadershipChanged, Noted, PauseSeen
+from syncd.events import (
+    CycleEnded,
+    CycleScheduled,
+    CycleStarted,
+    Event,
+    LeadershipChanged,
+    Noted,
+    PauseSeen,
+    PhaseEnded,
+)
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 
 T = TypeVar("T")
@@ -141,10 +150,13 @@ async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cy
 
 async def _filed(world: World, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
     """What comes after a cycle can no longer change how it ended."""
+    started = world.clock.monotonic()
     try:
         await after_cycle(report, term)
     except SyncdError as error:
         world.tell(Noted("report.failed", "error", {"cycle_id": report.cycle_id, "why": error.what, "do": error.do}))
+    finally:
+        world.tell(PhaseEnded(report.cycle_id, "report", world.clock.monotonic() - started))
 
 
 async def _leading(world: World, pulse: Pulse) -> int | None:

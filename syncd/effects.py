@@ -7,6 +7,7 @@ outcome in the ledger. A lost answer is settled by looking, never by repeating. 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -54,9 +55,9 @@ LOOK_AGAIN_SECONDS = 1.0
 #: How often a change is sent that Zoom refuses for its rate, each time after the wait it asks for and a fresh look.
 WRITE_TRIES = 9
 
-#: Licences refused in a row for lack of free ones before a cycle asks for no more: Zoom may switch off an app whose requests
-#: keep failing, and one refusal may be about that account alone.
-NONE_FREE_IN_A_ROW = 3
+#: Licences or ends of sessions refused in a row before a cycle asks for no more of them: Zoom may switch off an app whose
+#: requests keep failing, and one refusal may be about that account alone. What they stand beside goes on.
+REFUSED_IN_A_ROW = 3
 
 #: How long a change sent before a crash may still be under way at Zoom. Whoever starts earlier waits for it, so that there
 #: are never two at a time on one account. Zoom itself refuses the second one while it works on the first.
@@ -112,9 +113,11 @@ class Progress:
     """What happened so far. *stopped* says why nothing more is tried; *error* what caused it, if anything did."""
 
     outcomes: dict[tuple[str, str], EffectOutcome] = field(default_factory=dict)
-    written: int = 0
+    written: int = 0                          # requests for a change of any kind
+    changes: int = 0                          # those that were to change a status, and how many of them failed
     failed: int = 0
-    none_free: int = 0                        # licences refused in a row because none is free
+    refused_beside: Counter[str] = field(default_factory=Counter)      # action beside a status -> refused in a row
+    none_free: bool = False                   # the latest licence was refused because none is free
     scribe: Scribe = field(default_factory=Scribe)
     stopped: str = ""
     error: SyncdError | None = None
@@ -300,12 +303,19 @@ async def _written_down(
 
 
 def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) -> None:
-    """Zoom may switch off an app whose requests keep failing, so a run of failures ends the cycle."""
-    if outcome.outcome is OutcomeKind.FAILED:
-        progress.failed += 1
+    """Zoom may switch off an app whose requests keep failing, so a run of failures ends the cycle. Only changes of a status
+    count: what stands beside one has a bound of its own (``REFUSED_IN_A_ROW``) and must not make the share look small."""
+    if outcome.outcome is OutcomeKind.NOT_TRIED:
+        return
+    progress.changes += 1
+    progress.failed += outcome.outcome is OutcomeKind.FAILED
     share = orders.policy.limits.max_failing_writes_percent
-    if progress.written >= WRITES_JUDGED_AFTER and progress.failed * 100 > share * progress.written:
-        progress.stop("too_many_failures")
+    if progress.changes >= WRITES_JUDGED_AFTER and progress.failed * 100 > share * progress.changes:
+        progress.stop("too_many_failures", Refused(
+            f"{progress.failed} of {progress.changes} changes failed, more than {share:g} % "
+            "(guards.max_failing_writes_percent); no more were tried.", kind="other",
+            do="See why in the outcomes: the next cycle tries again, and Zoom may switch off an app that keeps failing.",
+        ))
 
 
 async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOutcome:
@@ -340,15 +350,15 @@ async def give_back(
     """Gives the recorded licence back after a reactivation, under an intent already in the ledger. The reactivation stays
     done either way; without a licence its reason becomes ``reactivated_without_licence``.
 
-    When it may not be tried now, or nobody can tell whether it worked, the intent stays open: the next cycle goes on with
-    it. A missing scope and a refusal settle it, since trying again would not help. Raises LedgerError, NotLeader.
+    When it may not be tried now, or its answer was lost and no look shows it, the intent stays open: the next cycle goes on
+    with it. A missing scope and a refusal settle it, since trying again would not help. Raises LedgerError, NotLeader.
     """
     restore = intent.restore or {}
     without = replace(outcome, reason="reactivated_without_licence")
     if not await _may_go_on(orders, hands, progress):
         return without
-    if progress.none_free >= NONE_FREE_IN_A_ROW:
-        none = EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["no_licence"])
+    if progress.refused_beside[intent.action] >= REFUSED_IN_A_ROW:
+        none = EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["no_licence" if progress.none_free else "other"])
         await progress.scribe.append(hands.ledger, [record.settled(intent, none, cycle=orders.cycle_id)], orders.term)
         _tell_beside(intent, seen, none, orders, hands)
         return without
@@ -358,7 +368,8 @@ async def give_back(
         await hands.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
     except Refused as error:
         ended = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
-        progress.none_free += error.kind == "no_licence"
+        progress.refused_beside[intent.action] += 1
+        progress.none_free = error.kind == "no_licence"
     except AnswerLost:
         ended = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)
     except (SourceError, ConfigError) as error:
@@ -368,12 +379,11 @@ async def give_back(
             return without
         ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
     else:
-        progress.none_free = 0
-    after = await _look_or_none(intent.zoom_id, hands)
-    if after is None and ended.reason == "no_answer":
+        progress.refused_beside[intent.action] = 0
+    given, after = await _licence_looked_after(intent, hands, refused=bool(ended.reason) and ended.reason != "no_answer")
+    if not given and ended.reason == "no_answer":
         return without
     if after is not None:
-        given = after.type == int(restore["type"])
         ended = replace(ended, outcome=OutcomeKind.DONE if given else OutcomeKind.FAILED, status_after=after.status.value,
                         reason="" if given else ended.reason or "not_confirmed", licence_after=licence_word(after.type),
                         done_at=hands.clock.now() if given else None, verified_at=hands.clock.now() if given else None)
@@ -384,11 +394,19 @@ async def give_back(
     return without
 
 
-async def _look_or_none(zoom_id: str, hands: Hands) -> ZoomAccount | None:
-    try:
-        return await hands.zoom.look(zoom_id)
-    except SourceError:
-        return None
+async def _licence_looked_after(intent: Intent, hands: Hands, *, refused: bool) -> tuple[bool, ZoomAccount | None]:
+    """Whether the licence is seen to be back, and the account as the last look showed it; None when it could not be looked
+    at. A read may lag behind a change, but a refusal is final."""
+    seen: ZoomAccount | None = None
+    for look in range(1 if refused else LOOKS_AFTER_WRITE):
+        await hands.clock.sleep(look * LOOK_AGAIN_SECONDS)
+        try:
+            seen = await hands.zoom.look(intent.zoom_id)
+        except SourceError:
+            return False, None
+        if seen is None or seen.type == int((intent.restore or {})["type"]):
+            break
+    return seen is not None and seen.type == int((intent.restore or {})["type"]), seen
 
 
 async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands, progress: Progress) -> None:
@@ -396,13 +414,18 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
     the deactivation; a fault that concerns every account does. Raises SourceError, LedgerError, NotLeader."""
     intent = Intent(hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", "revoke_sessions",
                     orders.by, effect.reason.value, record.before_of(seen))
+    if progress.refused_beside[intent.action] >= REFUSED_IN_A_ROW:
+        _tell_beside(intent, seen, EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["other"]), orders, hands)
+        return
     await progress.scribe.append(hands.ledger, [record.intended(intent, seen)], orders.term)
     outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
     stop: SourceError | ConfigError | None = None
     progress.written += 1
     try:
         await hands.zoom.revoke_sessions(intent.zoom_id)
+        progress.refused_beside[intent.action] = 0
     except Refused as error:
+        progress.refused_beside[intent.action] += 1
         outcome = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
     except AnswerLost:
         outcome = EffectOutcome(OutcomeKind.FAILED, "no_answer", attempts=1)

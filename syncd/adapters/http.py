@@ -155,7 +155,9 @@ class BudgetStore(Protocol):
 class Pacer:
     """Lets requests go one by one, first come first served, each label by its lane and its daily budget.
 
-    *budgets* names the budget of a label (labels may share one). *store* None: counted in memory only.
+    *budgets* names the budget of a label (labels may share one). *store* None: counted in memory only. *pause_key*: under
+    which key of the store (followed by the label) a pause too long to wait for is kept, so that nobody asks early after a
+    restart either; empty: none is.
     """
 
     def __init__(
@@ -168,9 +170,11 @@ class Pacer:
         lanes: Mapping[str, Lane] | None = None,
         budgets: Mapping[str, tuple[str, DailyBudget]] | None = None,
         store: BudgetStore | None = None,
+        pause_key: str = "",
         max_wait_seconds: float = 60.0,
     ) -> None:
         self._clock, self._tell, self._service, self._source = clock, tell, service, source
+        self._pause_key = pause_key
         self._lanes = dict(lanes or {})
         self._budgets = dict(budgets or {})
         self._store = store
@@ -188,6 +192,7 @@ class Pacer:
         """Returns when the next request of *label* may go. Raises LimitReached when the day's budget is spent, or the lane
         is paused for longer than allowed or than *ends_at* (monotonic)."""
         lane = self.lane(label)
+        await self._recall_pause(label)
         self._check_pause(lane.paused_for(self._clock.monotonic()), label)
         await self._count(label)
         waited: dict[str, float] = {}
@@ -239,6 +244,25 @@ class Pacer:
             budget.open_day(self._clock.now().date().isoformat())
             budget.exhaust()
             await self._keep(key, budget)
+
+    async def keep_pause(self, label: str) -> None:
+        """Keeps the pause of *label* over a restart, if it is longer than anybody here waits."""
+        seconds = self.lane(label).paused_for(self._clock.monotonic())
+        if self._store is None or not self._pause_key or seconds <= self._max_wait_seconds:
+            return
+        until = self._clock.now() + timedelta(seconds=seconds)
+        await self._store.set_state(f"{self._pause_key}/{label}", {"until": until.isoformat()})
+
+    async def _recall_pause(self, label: str) -> None:
+        """Takes over what ``keep_pause`` kept before a restart; anything else counts as no pause."""
+        key = f"{self._pause_key}/{label}"
+        if self._store is None or not self._pause_key or key in self._restored:
+            return
+        kept = await self._store.get_state(key)
+        self._restored.add(key)
+        with suppress(KeyError, TypeError, ValueError):
+            left = (datetime.fromisoformat(kept["until"]) - self._clock.now()).total_seconds()
+            self.lane(label).pause(self._clock.monotonic(), left, "retry_after")
 
     def _tell_until(self, seconds: float, what: str) -> str:
         """Tells observers once per moment that nothing is asked for so long; that moment, RFC 3339."""
@@ -455,6 +479,8 @@ class Api:
             reason, says = "not_sent", f"{self._host()} could not be reached ({_words(error)})"
         except httpx.RequestError as error:
             reason, says = "lost", f"the connection broke ({_words(error)})"
+        except httpx.InvalidURL:
+            raise self._no_address(operation) from None
         else:
             reply, reason, says = self._judge(response, read=read)
             self._note_clock(response.headers.get("date"), began, began_at)
@@ -478,7 +504,10 @@ class Api:
                 kind = headers.get("content-type", "no content type")
                 return reply, "server_error", f"answered {status} with {len(body)} bytes that are not JSON ({kind})"
             return reply, "ok", ""
-        error = self._read_error(status, body, headers)
+        try:
+            error = self._read_error(status, body, headers)
+        except (UnicodeDecodeError, RecursionError):               # whoever wrote it, it says nothing
+            error = plain_error(status, body, headers)
         says = f"answered {status}" + (f": {error.message}" if error.message else "")
         reply = Reply(status, headers, body, error)
         if status == 401 or error.token_refused:
@@ -524,6 +553,7 @@ class Api:
             # The whole lane waits, not this request alone; ``turn`` does the waiting.
             pause = wait if wait <= PAUSE_SECONDS_MAX else UNBELIEVABLE_PAUSE_SECONDS
             self._pacer.lane(label).refused(self._clock.monotonic(), pause, cause)
+            await self._pacer.keep_pause(label)
         self._pacer.check_wait(hint or 0.0, f"{operation} is asked to wait")
         self._tell(RetryScheduled(self._settings.service, operation, reason, attempt, wait))
         if reason == "throttled":
@@ -560,11 +590,19 @@ class Api:
     def _url(self, path: str) -> str:
         if path.startswith("/"):
             return self.base_url + path
-        if _origin(path) != _origin(self.base_url):
+        try:
+            origin = _origin(path)
+        except ValueError:                                         # a port or an IPv6 address that cannot be one
+            raise self._no_address("a list") from None
+        if origin != _origin(self.base_url):
             raise SourceError(self._settings.source, f"{self._settings.service}: was sent to another host, "
                               f"{urlsplit(path).hostname}, in the middle of a list; it was not followed.",
                               "The token belongs to one host only: see whether something answers in its place.")
         return path
+
+    def _no_address(self, what: str) -> SourceError:
+        return SourceError(self._settings.source, f"{self._name(what)}: was sent on to something that is no address.",
+                           NO_ADDRESS_ADVICE)
 
     def _name(self, operation: str) -> str:
         return f"{self._settings.service} {operation}"
@@ -630,7 +668,7 @@ class BlockingClient:
         """One try. Raises NoAnswer."""
         began = self._clock.monotonic()
         body = bytearray()
-        host = urlsplit(url).netloc
+        host = _netloc(url)
         try:
             with self._trusting().stream(method, url, params=params, data=form, headers=dict(headers or {})) as answer:
                 for piece in answer.iter_bytes():
@@ -643,6 +681,8 @@ class BlockingClient:
             if untrusted:
                 raise NoAnswer(f"the certificate of {host} is not trusted ({untrusted})", TRUST_ADVICE) from None
             raise NoAnswer(f"{host} could not be reached ({_words(error)})") from None
+        except httpx.InvalidURL:
+            raise NoAnswer("it was sent on to something that is no address", NO_ADDRESS_ADVICE) from None
         return PlainAnswer(answer.status_code, body.decode("utf-8", "replace"),
                            {name.lower(): value for name, value in answer.headers.items()})
 
@@ -651,6 +691,7 @@ class BlockingClient:
         self._client.close()
 
 
+NO_ADDRESS_ADVICE = "Nothing was asked there: see whether something answers in the service's place."
 TRUST_ADVICE = "Name the authority that signed it in ca_file, or correct the address."
 
 
@@ -747,6 +788,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        raise NoAnswer("it was sent on to something that is no address", NO_ADDRESS_ADVICE) from None
+
+
 def _without_token(token: str, says: str, reply: Reply | None) -> tuple[str, Reply | None]:
     """A service may quote the token in its refusal; nobody else gets to see it."""
     if reply is not None and reply.error is not None:
@@ -756,8 +804,9 @@ def _without_token(token: str, says: str, reply: Reply | None) -> tuple[str, Rep
 
 def _is_json(body: bytes) -> bool:
     try:
+        body.decode()                              # ``Raw`` does not look into texts
         msgspec.json.decode(body, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

@@ -117,6 +117,7 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
     Exit status: 0 approved, 2 cannot be approved, 3 the plan differs, 4 unreadable, 6 ledger
     """
     from syncd.app import policy_of, world_of
+    from syncd.core.approvals import accepts
     from syncd.model import Approval
     from syncd.review import approve as record_approval
 
@@ -125,14 +126,18 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
     if not duration:
         raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
 
-    async def work() -> Approval:
+    async def work() -> tuple[Approval, dict[str, float]]:
         async with world_of(config, observers(config), write_ledger=True) as world:
-            return await record_approval(world, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
-                                         because=because, lasts=duration)
+            approval = await record_approval(world, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
+                                             because=because, lasts=duration)
+            plan = (await world.ledger.history()).plans[approval.plan_digest]
+            return approval, accepts(plan, approval.guards)
 
-    approval = run(work())
+    approval, accepted = run(work())
     click.echo(f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, "
                f"guards {', '.join(approval.guards)}, until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}")
+    if accepted:                              # several reads may have made this plan: these are the sizes of the last one
+        click.echo("accepted from now on: " + ", ".join(f"{name} {value:g}" for name, value in sorted(accepted.items())))
     click.echo("The next cycle carries it out (or at once: syncd apply).")
 
 

@@ -96,11 +96,13 @@ def undo(
     config = configuration(context)
     demand_enforce(config, "undo")
     request = Request(by, because, confirm_count, while_paused)
-    gone: list[str] = []
+    left: list[str] = []
 
     async def work(world: World, policy: Policy, term: int) -> CycleReport:
         wanted = await wanted_by_undo(world, policy, cycle, request)
-        gone.extend(wanted.unknown)
+        left.extend(f"Zoom has no account {zoom_id} any more" for zoom_id in wanted.unknown)
+        left.extend(f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again"
+                    for account in wanted.protected)
         _demand_not_held(wanted.verdicts)
         if not await _agreed(world, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
             raise Held("not confirmed; nothing was changed")
@@ -111,9 +113,9 @@ def undo(
 
     report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
     emit(report, format_, out, config.reports.omit_columns)
-    for zoom_id in gone:
-        click.echo(f"not put back: Zoom has no account {zoom_id} any more", err=True)
-    sys.exit(report.exit_code or (5 if gone else 0))
+    for what in left:
+        click.echo(f"not put back: {what}", err=True)
+    sys.exit(report.exit_code or (5 if left else 0))
 
 
 @click.group(short_help="single accounts: show, deactivate, reactivate, hold, release")

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from syncd import __version__
 from syncd.adapters.clock import SystemClock
-from syncd.app import Watch, policy_of, report_filer, schedule_of, secret, world_of
+from syncd.app import Watch, ledger_reached, policy_of, report_filer, schedule_of, secret, world_of
 from syncd.cli.common import signals
 from syncd.config import Config
 from syncd.daemon import Pulse, Wishes, run_daemon
 
 
 async def serve_daemon(config: Config) -> None:
-    """Runs until SIGTERM or SIGINT. Raises ConfigError when it cannot listen, LedgerError when there is no ledger."""
+    """Runs until SIGTERM or SIGINT. Raises ConfigError when it cannot listen, LedgerError when there is no ledger
+    and waiting would make none."""
     clock = SystemClock()
     wishes, pulse = Wishes(), Pulse(clock.monotonic)
     watch = Watch(config, clock, __version__, pulse)
     token = config.http.trigger_token
-    async with world_of(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as world:
-        watch.remember(await world.ledger.history())
-        async with watch.serve(
+    async with AsyncExitStack() as opened:
+        opened.enter_context(signals(wishes.stop))        # first: whoever asks us to stop while we begin is heard too
+        # Alive before it is ready: a database server that is not there yet is waited for, not met by one restart after another.
+        await opened.enter_async_context(watch.serve(
             config.http.listen, healthy=pulse.health, trigger=wishes.now.set,
             trigger_token=secret(token, "http.trigger_token") if token is not None else None,
-        ), watch.notifying():
-            with signals(wishes.stop):
+        ))
+        if not await ledger_reached(config, clock, watch.tell, lambda: not wishes.stop.is_set()):
+            return
+        async with world_of(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as world:
+            watch.remember(await world.ledger.history())
+            async with watch.notifying():
                 await run_daemon(world, policy_of(config), config.mode, schedule_of(config), wishes, pulse,
                                  report_filer(world, config))

@@ -304,8 +304,12 @@ def max_deactivations_per_day(facts: Facts) -> Verdict:
 
 
 def flapping(facts: Facts) -> Verdict:
-    """Accounts we deactivated come back to life: somebody or something disagrees with us."""
-    now_active = {d.account.zoom_id for d in facts.plan.decisions if d.account.status is Status.ACTIVE}
+    """Accounts we deactivated come back to life: somebody or something disagrees with us. An account on hold (after an undo,
+    say) does not count: there a person has spoken, and nobody needs to be found."""
+    now_active = {
+        d.account.zoom_id for d in facts.plan.decisions
+        if d.account.status is Status.ACTIVE and d.reason is not Reason.ON_HOLD
+    }
     back = sum(
         1 for zoom_id, last in facts.history.deactivated.items()
         if facts.now - last.at < DISPUTED_FOR and zoom_id in now_active

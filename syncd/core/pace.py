@@ -113,12 +113,16 @@ class Lane:
         if self._rate < self._ceiling:
             self._rate = min(self._ceiling, self._rate + SPEED_UP_PER_SECOND)
 
-    def refused(self, now: float, pause_seconds: float, cause: str) -> None:
-        """A call was refused for its rate: nobody goes for *pause_seconds* (at most a day), then more slowly."""
-        until = now + min(max(0.0, pause_seconds), PAUSE_SECONDS_MAX)
+    def pause(self, now: float, seconds: float, cause: str) -> None:
+        """Nobody goes for so many *seconds* (at most a day); a longer pause that runs already stays."""
+        until = now + min(max(0.0, seconds), PAUSE_SECONDS_MAX)
         if until > self._paused_until:
             self._paused_until = until
             self._pause_cause = cause
+
+    def refused(self, now: float, pause_seconds: float, cause: str) -> None:
+        """A call was refused for its rate: nobody goes for *pause_seconds* (at most a day), then more slowly."""
+        self.pause(now, pause_seconds, cause)
         if now - self._slowed_at >= SLOW_DOWN_EVERY_SECONDS and self._allowance is not None:
             self._slowed_at = now
             self._rate = max(self._ceiling * RATE_FLOOR, self._rate * SLOW_DOWN)

@@ -296,6 +296,31 @@ def test_undo_puts_status_and_licence_back_and_holds_the_accounts(crew: Company)
     assert writes == len(crew.written())
 
 
+def test_undo_leaves_a_protected_account_out_and_brings_the_others_back(crew: Company) -> None:
+    """5, and says whom it left out; nobody waits because of somebody else's protection."""
+    crew.leaves("p000", "p001")
+    cycle = crew.syncd("apply", "--format", "json").document["cycle_id"]
+    crew.configure({"protect.accounts": ["p000@corp.example"]})
+
+    undone = crew.syncd("undo", cycle, *WHO)
+
+    assert 5 == undone.code
+    assert "not put back: p000@corp.example is protected" in undone.err
+    assert ("inactive", "active") == (crew.status("p000"), crew.status("p001"))
+
+
+def test_undo_of_many_is_no_flapping(crew: Company) -> None:
+    """More accounts than ``max_flapping`` came back, but a person brought them: nothing holds the next cycle."""
+    crew.configure({"guards.max_flapping": 1})
+    crew.leaves("p000", "p001")
+    cycle = crew.syncd("apply", "--format", "json").document["cycle_id"]
+    assert 0 == crew.syncd("undo", cycle, *WHO).code
+
+    after = crew.syncd("apply", "--format", "json")
+
+    assert (0, []) == (after.code, after.tripped())
+
+
 def test_undo_of_a_reactivation_deactivates_again(crew: Company) -> None:
     """Whatever the cycle did is put back."""
     crew.leaves("p000")

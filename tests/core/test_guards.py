@@ -83,6 +83,11 @@ def back_to_life(count: int, when: datetime = NOW - timedelta(hours=1)) -> Histo
     return History(deactivated={f"z{number}": Deactivated(when, "c", "cycle") for number in range(count)})
 
 
+def on_hold(count: int) -> tuple[Decision, ...]:
+    """Active accounts that a person put on hold, as an undo does."""
+    return tuple(Decision(account(number), Action.KEEP, Reason.ON_HOLD) for number in range(count))
+
+
 def earlier(count: int, hours: float, *, approved: bool = False) -> History:
     return History(deactivations=[(NOW - timedelta(hours=hours), approved)] * count)
 
@@ -146,6 +151,8 @@ CASES = [
     (G.FLAPPING, False, facts(history=back_to_life(5))),
     (G.FLAPPING, True, facts(history=back_to_life(6))),
     (G.FLAPPING, False, facts(history=back_to_life(6, NOW - timedelta(hours=24)))),
+    (G.FLAPPING, False, facts(active=0, history=back_to_life(6), decisions=on_hold(6))),       # undone by a person
+    (G.FLAPPING, True, facts(active=6, history=back_to_life(7), decisions=on_hold(7)[6:])),    # the other six still count
     (G.POLICY_CHANGED, True, facts(gone=1, armed=True)),
     (G.POLICY_CHANGED, False, facts(back=1, armed=True)),
     (G.POLICY_CHANGED, False, facts(gone=1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -167,3 +168,18 @@ async def test_undo_names_a_cycle_that_changed_something():
 
     assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
     assert {"z-ann": {"type": 2, "plan": None}} == found.restore
+
+
+async def test_a_protected_account_does_not_keep_an_undo_from_the_others():
+    """Whoever was locked out by mistake is often protected right afterwards; his colleagues come back all the same."""
+    company = a_company()
+    for name in ("ann", "bob"):
+        company.person(name, enabled=False)
+    company.ledger._history.policy_in_use = POLICY.as_json()
+    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    wiser = replace(POLICY, protect_accounts=("ann@corp.example",))
+    found = await byhand.wanted_by_undo(company.world, wiser, report.cycle_id, REQUEST)
+
+    assert [("z-bob", "reactivate")] == [effect.key for effect in found.effects]
+    assert ["z-ann"] == [account.zoom_id for account in found.protected]
+    assert [] == tripped(found)

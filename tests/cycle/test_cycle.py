@@ -30,7 +30,19 @@ from syncd.events import (
     SourceUnreadable,
     ZoomRead,
 )
-from syncd.model import Action, CycleReport, GroupUse, Mode, OutcomeKind, Policy, Reason, Result, Status, Trigger
+from syncd.model import (
+    Action,
+    CycleReport,
+    DirectorySnapshot,
+    GroupUse,
+    Mode,
+    OutcomeKind,
+    Policy,
+    Reason,
+    Result,
+    Status,
+    Trigger,
+)
 from tests.core.strategies import LOOSE, NOW, ROLES, Case, cases, loosened
 from tests.fakes import Company
 
@@ -254,6 +266,21 @@ async def test_observers_are_told_in_order():
     assert [CycleStarted, PauseSeen, ZoomRead, DirectoryRead, PlanMade, EffectSettled, CycleEnded] == kinds
     phases = [event.phase for event in company.events if isinstance(event, PhaseEnded)]
     assert {"directory", "zoom", "decide", "judge", "apply"} == set(phases)
+
+
+async def test_what_a_read_took_is_told_with_it(monkeypatch: pytest.MonkeyPatch):
+    """An operator compares these numbers from day to day; a zero would be a lie."""
+    company = a_company("ann")
+    read = company.directory.read
+
+    async def slowly() -> DirectorySnapshot:
+        company.clock.pass_time(timedelta(seconds=3))
+        return await read()
+
+    monkeypatch.setattr(company.directory, "read", slowly)
+    await cycle(company)
+
+    assert [3.0] == [event.seconds for event in company.events if isinstance(event, DirectoryRead)]
 
 
 @pytest.mark.parametrize(("mode", "gone", "success"), [(REPORT, False, True), (REPORT, True, True), (ENFORCE, False, True)])

@@ -126,7 +126,7 @@ def test_the_daemon_runs_reconciles_and_ends_on_sigterm(image: Store, pod: dict[
                         memory=syncd["resources"]["limits"]["memory"].replace("Mi", "m"))
     assert 0 == started.returncode, started.stderr
     try:
-        for probe in ("startupProbe", "livenessProbe"):
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             wait_until(lambda path=syncd[probe]["httpGet"]["path"]: _status(url + path) == 200, f"{probe} is answered",
                        alive=lambda: _running(image))
         wait_until(lambda: _cycles(image), "a cycle ended")

@@ -13,7 +13,11 @@ from syncd.adapters.ledger.store import SqlLedger
 from syncd.errors import ConfigError, LedgerError, NotLeader
 from syncd.model import Draft
 from tests import postgres
+from tests.acceptance.company import Company
+from tests.acceptance.conftest import company, prefork
 from tests.ledgers import untold
+
+__all__ = ["company", "prefork"]
 
 
 @pytest.fixture
@@ -170,3 +174,26 @@ async def test_a_foreign_database_is_refused(postgres_server):
         admin.execute("CREATE TABLE payroll (id int)")
     with pytest.raises(LedgerError, match="not a ledger of syncd"):
         opened(url)
+
+def test_a_daemon_that_starts_before_its_database_waits_alive_and_not_ready(company: Company, own_server) -> None:
+    """No restart after restart: it says what it waits for, ends when asked to, and goes on when the database is there."""
+    company.staff(5)
+    company.configure({"ledger": {"url": own_server.database()}})
+    own_server.stop()
+    with company.running() as stopped:
+        stopped.wait(lambda: stopped.events("ledger.awaited"), "waiting for the database")
+        assert 0 == stopped.terminate()[0]
+    with company.running() as daemon:
+        daemon.wait(lambda: daemon.events("ledger.awaited"), "waiting for the database")
+        assert (200, 503) == (daemon.get("/healthz")[0], daemon.get("/readyz")[0])
+        assert [] == daemon.cycles()
+        own_server.start()
+        daemon.wait_ready()
+        daemon.wait_cycles(1)
+
+
+def test_a_database_that_will_not_come_by_itself_ends_the_daemon(company: Company, own_server) -> None:
+    """A name that the server does not know is a mistake to repair, not something to wait for."""
+    company.configure({"ledger": {"url": own_server.url("nowhere")}})
+    with company.running() as daemon:
+        assert 6 == daemon.process.wait(30)

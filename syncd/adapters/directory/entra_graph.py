@@ -44,9 +44,11 @@ class ListBroken(Exception):
 
 
 class Page(msgspec.Struct):
-    """One page. A list has *next* or, when changes are tracked, *delta* at its end."""
+    """One page. A list has *next* or, when changes are tracked, *delta* at its end. *error*: what an answer that was begun
+    well ends with when it cannot be gone on with (Graph streams)."""
 
     value: list[Entry]
+    error: Any = None
     next: str | None = msgspec.field(default=None, name="@odata.nextLink")
     delta: str | None = msgspec.field(default=None, name="@odata.deltaLink")
 
@@ -165,13 +167,18 @@ class Graph:
 
     @staticmethod
     def _page(operation: str, reply: Reply) -> Page:
+        _demand_all(operation, reply)
         try:
-            return _pages.decode(reply.body)
+            page = _pages.decode(reply.body)
         except msgspec.ValidationError as error:
             raise _not_understood(operation, error) from None
+        if page.error is not None:
+            raise _in_part(operation, "ended with an error after a good beginning")
+        return page
 
     @staticmethod
     def _entry(operation: str, reply: Reply) -> Entry:
+        _demand_all(operation, reply)
         try:
             return _entries.decode(reply.body)
         except msgspec.ValidationError as error:
@@ -199,6 +206,15 @@ def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
 def quoted(text: str) -> str:
     """*text* as a string in an OData filter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _demand_all(operation: str, reply: Reply) -> None:
+    if reply.status != 200:                     # 206 is a part, 202 comes before the answer
+        raise _in_part(operation, f"was answered with HTTP {reply.status}, not 200")
+
+
+def _in_part(operation: str, how: str) -> SourceError:
+    return SourceError("directory", f"graph {operation}: {how}.", "Nothing is concluded from a part; the next cycle tries again.")
 
 
 def _not_understood(operation: str, error: Exception) -> SourceError:

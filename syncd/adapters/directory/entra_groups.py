@@ -25,8 +25,8 @@ USER, GROUP = "#microsoft.graph.user", "#microsoft.graph.group"
 
 GROUP_ATTRIBUTES = "id,displayName,visibility,membershipRuleProcessingState,onPremisesProvisioningErrors"
 
-#: accountEnabled and displayName are there to see whether users and groups may be read at all.
-MEMBER_ATTRIBUTES = "id,displayName,accountEnabled,visibility"
+#: accountEnabled and displayName are there to see whether users and groups may be read at all, the last two for groups.
+MEMBER_ATTRIBUTES = "id,displayName,accountEnabled,visibility,membershipRuleProcessingState"
 
 #: So many groups are looked up one by one, which tells best what is wrong; more are asked for in few requests.
 ONE_BY_ONE_MAX = 6
@@ -66,7 +66,9 @@ async def find_configured(
             continue
         group = ConfiguredGroup(use, id_of(candidates[0]), name_of(candidates[0]))
         demand_visible(candidates[0], roles)
-        _demand_kept_up(candidates[0], tell)
+        _demand_kept_up(candidates[0])
+        if candidates[0].get("onPremisesProvisioningErrors"):
+            tell(Noted("group.synchronisation_troubled", "warning", {"group": group.id}))
         found.setdefault((use, group.id), group)
     if problems:
         raise SourceError(
@@ -129,15 +131,14 @@ def demand_visible(entry: Entry, roles: Collection[str] | None) -> None:
                                  "(HiddenMembership), and the app may not see them.", READ_HIDDEN)
 
 
-def _demand_kept_up(entry: Entry, tell: Tell) -> None:
+def _demand_kept_up(entry: Entry) -> None:
+    """Raises SourceError for a dynamic group whose members are from another day."""
     state = entry.get("membershipRuleProcessingState")
     if state not in (None, "On"):
         raise SourceError(
             "directory", f"graph: Entra does not keep the dynamic group {name_of(entry)!r} up to date (its rule processing is "
             f"{state!r}).", "Resume the processing of its rule in the Entra admin center, or name another group.",
         )
-    if entry.get("onPremisesProvisioningErrors"):
-        tell(Noted("group.synchronisation_troubled", "warning", {"group": id_of(entry)}))
 
 
 # -------------------------------------------------------------------------------------------------------------- down
@@ -166,17 +167,35 @@ class GroupsBelow:
 
     async def _members(self, id_: str) -> tuple[set[str], dict[str, str]]:
         people: set[str] = set()
-        groups: dict[str, str] = {}
+        groups: dict[str, Entry] = {}
         await self._graph.walk("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)},
                                lambda entries: self._take(id_, entries, people, groups))
-        return people, groups
+        return people, await self._named(groups)
+
+    async def _named(self, groups: dict[str, Entry]) -> dict[str, str]:
+        """The names of groups within a group, after the same questions as for a configured one."""
+        names: dict[str, str] = {}
+        for id_, entry in groups.items():
+            if "visibility" not in entry:             # not told here, so the group itself is asked for
+                found: dict[str, list[Entry]] = {}
+                await _get(self._graph, id_, found)
+                if not found[id_]:
+                    raise SourceError("directory", f"graph members: the group {id_} is within another one, but cannot be found.",
+                                      "Nothing is concluded; the next cycle tries again.")
+                entry = found[id_][0]
+            names[id_] = name_of(entry)
+            demand_visible(entry, self._roles)
+            _demand_kept_up(entry)
+        return names
 
     async def try_one(self, id_: str) -> None:
         """Whether a group's members can be read, judged by the first few. Raises what a read would raise, or ListBroken."""
         page = await self._graph.page("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": "10"})
-        self._take(id_, page.value, set(), {})
+        groups: dict[str, Entry] = {}
+        self._take(id_, page.value, set(), groups)
+        await self._named(groups)
 
-    def _take(self, id_: str, entries: list[Entry], people: set[str], groups: dict[str, str]) -> None:
+    def _take(self, id_: str, entries: list[Entry], people: set[str], groups: dict[str, Entry]) -> None:
         for entry in entries:
             kind = entry.get("@odata.type")
             if kind == USER:
@@ -184,8 +203,7 @@ class GroupsBelow:
                     raise unreadable_user(id_of(entry))
                 people.add(id_of(entry))
             elif kind == GROUP and self._settings.nested:
-                demand_visible(entry, self._roles)
-                groups[id_of(entry)] = name_of(entry)
+                groups[id_of(entry)] = entry
             elif not isinstance(kind, str):
                 raise SourceError("directory", f"graph members: a member of the group {id_} came without its type.",
                                   "Nothing can be concluded; see whether something answers in Graph's place.")

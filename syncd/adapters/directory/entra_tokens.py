@@ -139,7 +139,8 @@ class EntraTokens:
     def _understood(self, result: Mapping[str, Any]) -> Token:
         token = result["access_token"]
         lifetime = float(result.get("expires_in") or 0)
-        if not token or not token.isascii() or lifetime <= 0:
+        # What cannot stand in a header would be quoted by whoever refuses to send it.
+        if not token or not all("!" <= letter <= "~" for letter in token) or lifetime <= 0:
             raise SourceError("directory", "entra token: the answer holds no usable token.",
                               "Check directory.entra.authority_url and the proxy.")
         if "refresh_on" in result:
@@ -267,7 +268,7 @@ def roles_in(token: str) -> frozenset[str] | None:
 def _json_of(answer: PlainAnswer) -> dict[str, Any]:
     try:
         return msgspec.json.decode(answer.text, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}
 
 

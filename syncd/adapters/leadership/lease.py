@@ -121,7 +121,8 @@ class Lease:
     async def _take(self, now: float) -> bool:
         record = await self._read()
         if record is not None:
-            self._seen = observed(self._seen, record, now)
+            # As of the answer, not of the question: a rival may have renewed while the answer was on its way.
+            self._seen = observed(self._seen, record, self._clock.monotonic())
             if not may_take(self._seen, self._settings.identity, now):
                 if record.holder != self._settings.identity:
                     self._good_until = now            # somebody else holds it, whatever we believed

@@ -13,9 +13,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from syncd.adapters.ledger.sqlite import SqliteDatabase
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, LedgerError
 
 T = TypeVar("T")
+
+
+class LedgerUnreachable(LedgerError):
+    """The database's server cannot be reached now, and may be later: it is starting, stopping, or the network is down."""
 
 
 class WriterLock(Protocol):
@@ -61,6 +65,22 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Gives it back; nothing may follow."""
+
+
+def demand_reachable(url: str) -> None:
+    """Asks the ledger's server once, changing nothing; a file has none. Blocks for seconds. Raises LedgerUnreachable; what
+    else may be wrong is found when the ledger is opened. Raises ConfigError (the URL)."""
+    if not url.lower().startswith("postgres"):
+        return
+    database = open_database(url, create=False, busy_seconds=5.0)
+    try:
+        database.read(lambda _: None, None)
+    except LedgerUnreachable:
+        raise
+    except LedgerError:
+        return
+    finally:
+        database.close()
 
 
 def open_database(url: str, *, create: bool, busy_seconds: float) -> Database:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from syncd.adapters.ledger.database import LedgerUnreachable
 from syncd.adapters.ledger.schema import NEWEST, POSTGRES_TRIGGERS, SCHEMA_VERSION, STATE, bring_up_to_date, version_of
 from syncd.errors import ConfigError, LedgerError
 
@@ -53,6 +54,9 @@ _MEANINGS = (
     ("P0001", "it refuses whatever does not continue the chain", "Is something else writing into it?"),
 )
 
+
+#: Beginnings of the codes that pass by themselves: no connection left, stopping or starting, broken connection.
+_PASSING = ("53300", "57P", "08")
 
 #: While connecting the driver gives no code, only the server's words.
 _REFUSALS = (
@@ -157,11 +161,12 @@ class PostgresDatabase:
             code = next((meant for words, meant in _REFUSALS if words in str(error.orig)), "")
         for beginning, what, do in _MEANINGS:
             if code and code.startswith(beginning):
-                return LedgerError(f"the ledger {self.where}: {what} ({code})", do)
+                kind = LedgerUnreachable if code.startswith(_PASSING) else LedgerError
+                return kind(f"the ledger {self.where}: {what} ({code})", do)
         if not code:                              # no answer at all: refused, unknown host, no route, TLS
             reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-            return LedgerError(f"the ledger {self.where} cannot be reached: {reason}",
-                               "Is the database server up, and does the network let syncd through?")
+            return LedgerUnreachable(f"the ledger {self.where} cannot be reached: {reason}",
+                                     "Is the database server up, and does the network let syncd through?")
         return LedgerError(f"the ledger {self.where} cannot be used ({code})", "Look at the database server's log.")
 
     def _only_ours(self, connection: Connection) -> None:

@@ -101,6 +101,7 @@ class ZoomApi:
         token_url = settings.token_url or cloud.token_url
         token_path = token_url[len(_site(token_url)):] or "/"
         pacer = Pacer(clock, tell, service="zoom", source="zoom", store=store, max_wait_seconds=settings.max_wait_seconds,
+                      pause_key=f"zoom-pause/{settings.account_id}",
                       lanes=limits.lanes(settings.account_plan, settings.share),
                       budgets=limits.budgets(settings.account_plan, settings.share, settings.account_id))
         self._settings, self._clock, self._tell = settings, clock, tell
