@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from syncd.adapters.directory.ad_settings import Bind
     from syncd.adapters.signing import PublicKeys, SigningKey
 
-__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_reached", "ledger_url", "open_ledger", "policy_of",
-           "read_public_keys", "report_filer", "schedule_of", "secret", "several", "signing_key", "start_logging", "world_of"]
+__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_reached", "ledger_url",
+           "open_ledger", "policy_of", "read_public_keys", "report_filer", "schedule_of", "secret", "several",
+           "signing_key", "start_logging", "world_of"]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
@@ -246,7 +247,8 @@ async def world_of(
         history = await ledger.history()
         demand_same_ledger(history, config)
         if write_ledger and not history.ledger_id and not history.broken:
-            await ledger.append([record.opened(clock.unique(), config.zoom.account_id, directory_name(config))])
+            await ledger.begin(record.opened(clock.unique(), config.zoom.account_id, directory_name(config)))
+            demand_same_ledger(await ledger.history(), config)      # somebody else may have been faster
         directory = directory_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(directory.close)
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)

@@ -20,9 +20,9 @@ from syncd.core.match import Addresses
 from syncd.core.protect import Protection
 from syncd.core.standing import standing
 from syncd.cycle import World, licences_to_restore
-from syncd.effects import Hands, Orders, Progress, carry_out
+from syncd.effects import Hands, Orders, Progress, carry_out, landed, restores_begun, settled_by_looking
 from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
-from syncd.events import CycleEnded, CycleStarted, ReadProgress
+from syncd.events import CycleEnded, CycleStarted, EffectSettled, ReadProgress
 from syncd.model import (
     Action,
     CycleReport,
@@ -79,10 +79,11 @@ class Wanted:
 
 
 async def wanted_by_address(
-    world: World, policy: Policy, addresses: Sequence[str], action: Action, request: Request
+    world: World, policy: Policy, addresses: Sequence[str], action: Action, request: Request, term: int = 0
 ) -> Wanted:
-    """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError."""
+    """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError, NotLeader."""
     found, unknown = await _found(world, addresses)
+    found = await _once_settled(world, found, term)
     target = Status.INACTIVE if action is Action.DEACTIVATE else Status.ACTIVE
     effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
@@ -91,12 +92,19 @@ async def wanted_by_address(
                   restore=licences_to_restore(effects, history, policy))
 
 
-async def wanted_by_undo(world: World, policy: Policy, cycle: str, request: Request) -> Wanted:
+async def wanted_by_undo(
+    world: World, policy: Policy, cycle: str, request: Request, term: int = 0
+) -> Wanted:
     """What putting back a cycle would change; protected accounts are left out and named. Raises UsageError when the ledger
     knows no change of that cycle."""
     if len(cycle) < CYCLE_PREFIX_MIN:
         raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
     history = await world.ledger.history()
+    interrupted = {intent.zoom_id for intent in history.intents.values() if intent.cycle.startswith(cycle)}
+    if interrupted:
+        looks = [await world.zoom.look(zoom_id) for zoom_id in sorted(interrupted)]
+        await _once_settled(world, [account for account in looks if account is not None], term)
+        history = await world.ledger.history()
     done = [intent for id_, ended in history.done_in.items() if id_.startswith(cycle) for intent, _ in ended]
     done = [intent for intent in done if intent.action in ("deactivate", "reactivate")]
     if not done:
@@ -120,6 +128,28 @@ async def wanted_by_undo(world: World, policy: Policy, cycle: str, request: Requ
     free = [effect for effect in effects if effect.key not in protected]
     return Wanted(tuple(free), tuple(already), tuple(unknown), tuple(protected.values()),
                   await judged(world, policy, history, free, request), restore)
+
+
+async def _once_settled(world: World, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
+    """*accounts* once no change that an interrupted cycle announced for them can still be under way at Zoom, with what
+    became of it in the ledger: there are never two changes of one account at a time, what a dead process did counts as done,
+    and the licence it took is known. Raises LedgerError, NotLeader."""
+    history = await world.ledger.history()
+    shown = {account.zoom_id or "": account for account in accounts}
+    open_ = [intent for intent in history.intents.values()
+             if intent.zoom_id in shown and intent.action in ("deactivate", "reactivate")]
+    if not open_ or history.broken:
+        return list(accounts)
+    shown = await landed(open_, shown, world.zoom, world.clock)
+    settled = settled_by_looking(open_, shown)
+    await world.ledger.append([
+        *(record.settled(intent, outcome) for intent, outcome in settled),
+        *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, world.clock.unique)),
+    ], term=term)
+    for intent, outcome in settled:
+        address = shown[intent.zoom_id].email if intent.zoom_id in shown else ""
+        world.tell(EffectSettled(intent.cycle, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
+    return list(shown.values())
 
 
 async def judged(

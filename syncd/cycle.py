@@ -24,7 +24,7 @@ from syncd.core.guards import HOLDS_ONLY, READ_GUARDS, Facts, good_read, group_m
 from syncd.core.history import History, fingerprint_of
 from syncd.core.memory import remember, seen_active
 from syncd.core.standing import entitled_people
-from syncd.effects import Hands, Orders, Progress, carry_out, give_back, landed, settled_by_looking
+from syncd.effects import Hands, Orders, Progress, carry_out, give_back, landed, restores_begun, settled_by_looking
 from syncd.errors import ConfigError, Held, LedgerError, NotLeader, SourceError, SyncdError
 from syncd.events import (
     ClockOffset,
@@ -238,13 +238,8 @@ async def _settle_open_intents(
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
         return history.foreseen(drafts, world.clock.now())
-    unfinished = [
-        replace(intent, id=world.clock.unique(), action="restore_licence", approval="")
-        for intent, outcome in settled
-        if intent.action == "reactivate" and intent.restore is not None and outcome.outcome is OutcomeKind.DONE
-        and accounts[intent.zoom_id].type != intent.restore.get("type")
-    ]
-    drafts += [record.intended(intent, accounts[intent.zoom_id]) for intent in unfinished]
+    drafts += [record.intended(intent, accounts[intent.zoom_id])
+               for intent in restores_begun(settled, accounts, world.clock.unique)]
     if drafts:
         await world.ledger.append(drafts, term=run.term)
     for intent, outcome in settled:

@@ -491,6 +491,18 @@ async def landed(
     return after
 
 
+def restores_begun(
+    settled: Iterable[tuple[Intent, EffectOutcome]], accounts: Mapping[str, ZoomAccount], unique: Callable[[], str]
+) -> list[Intent]:
+    """Intents for the licences that reactivations found to be carried out should have given back, and did not yet."""
+    return [
+        replace(intent, id=unique(), action="restore_licence", approval="")
+        for intent, outcome in settled
+        if intent.action == "reactivate" and intent.restore is not None and outcome.outcome is OutcomeKind.DONE
+        and accounts[intent.zoom_id].type != intent.restore.get("type")
+    ]
+
+
 def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]) -> list[tuple[Intent, EffectOutcome]]:
     """What became of effects announced before a crash, judged by what Zoom shows now. A licence that is not back yet stays
     open: it is given back once the guards allow (see ``cycle``)."""

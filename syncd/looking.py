@@ -28,6 +28,9 @@ _WORDS = {
 }
 
 
+#: How long one account waits for the directory: in the worst hour that is what is down, and the rest is shown all the same.
+DIRECTORY_SECONDS = 15.0
+
 #: Accounts looked at side by side; the limits of the services hold whatever this is.
 AT_ONCE = 8
 
@@ -82,10 +85,13 @@ async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
                 "role": account.role or account.role_id, "licence": licence_word(account.type),
                 "last_login_at": rfc3339(account.last_login_at) if account.last_login_at else None}
     try:
-        people = await world.directory.look_again(history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
+        async with asyncio.timeout(DIRECTORY_SECONDS):
+            people = await world.directory.look_again(history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
         row["directory"] = "; ".join(_said(person, policy, world.clock.now()) for person in people) or "nobody found"
     except (SourceError, ConfigError) as error:
         row["directory"] = f"not readable: {error.what}"
+    except TimeoutError:
+        row["directory"] = f"not readable: no answer within {DIRECTORY_SECONDS:.0f} s"
     row |= await _ahead(world, account)
     hold = history.holds.get(row["zoom_id"] or "")
     last = history.deactivated.get(row["zoom_id"] or "")

@@ -32,7 +32,7 @@ async def approve(
         report = await run_cycle(world, policy, Run(mode, Trigger.APPROVE))
         plan = _read_now(report, digest)
         if report.plan is not None:
-            drafts.append(record.plan_made(report.cycle_id, report.plan))
+            drafts.append(record.plan_made(report.cycle_id, report.plan, report.measures))
     if not plan.effects and not accepts(plan, chosen):
         raise UsageError(f"the plan {digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(

@@ -6,10 +6,11 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,20 @@ class Server:
     def stop(self, mode: str = "fast") -> None:
         """``fast`` as an operator, ``immediate`` as a crash."""
         self._control("stop", "-m", mode)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All its processes stopped while the block runs: connections stay, nothing answers."""
+        data = str((self.folder / "data").resolve())
+        ours = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _working_in(each) == data]
+        for process in ours:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in ours:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def database(self) -> str:
         """The URL of a new, empty database."""
@@ -99,6 +114,13 @@ def _user() -> list[str]:
     if os.geteuid() != 0:
         return []
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def _working_in(process: Path) -> str:
+    try:
+        return str((process / "cwd").readlink())
+    except OSError:                                   # it ended meanwhile
+        return ""
 
 
 def _program(name: str) -> Path:

@@ -108,6 +108,19 @@ def observers(config: Config) -> Tell:
     return several(start_logging(config, SystemClock(), to_a_person=True), Progress(sys.stderr))
 
 
+@contextmanager
+def left_out(*packages: str) -> Iterator[None]:
+    """While the body imports others, these count as not installed unless they are loaded already. For what others use, if it
+    is there, to draw for people."""
+    missing = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(missing))    # type: ignore[arg-type]  # None is documented: it makes an import fail
+    try:
+        yield
+    finally:
+        for package in missing:
+            del sys.modules[package]
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a verb's work to its end. A signal ends it as Python does."""
     results: list[T] = []

@@ -15,6 +15,7 @@ from syncd.cli.common import (
     demand_enforce,
     emit_cycle,
     format_option,
+    left_out,
     observers,
     one_cycle,
     run,
@@ -41,7 +42,8 @@ def run_(context: click.Context) -> None:
     \b
     Example:  syncd run --config /etc/syncd/syncd.yaml
     """
-    from syncd.cli.serving import serve_daemon
+    with left_out("rich", "pygments"):            # httpx and structlog would load them, and 5 MiB would idle for ever
+        from syncd.cli.serving import serve_daemon
 
     config = configuration(context)
     run(serve_daemon(config))

@@ -29,7 +29,7 @@ from syncd.cli.common import (
 from syncd.config import Config
 from syncd.cycle import World
 from syncd.errors import Held, UsageError
-from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key
+from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key, licence_word
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
@@ -99,7 +99,7 @@ def undo(
     left: list[str] = []
 
     async def work(world: World, policy: Policy, term: int) -> CycleReport:
-        wanted = await wanted_by_undo(world, policy, cycle, request)
+        wanted = await wanted_by_undo(world, policy, cycle, request, term)
         left.extend(f"Zoom has no account {zoom_id} any more" for zoom_id in wanted.unknown)
         left.extend(f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again"
                     for account in wanted.protected)
@@ -194,7 +194,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         unknown: list[str] = []
 
         async def work(world: World, policy: Policy, term: int) -> CycleReport:
-            wanted = await wanted_by_address(world, policy, chosen, action, request)
+            wanted = await wanted_by_address(world, policy, chosen, action, request, term)
             unknown.extend(wanted.unknown)
             _demand_not_held(wanted.verdicts)
             if not await _agreed(world, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
@@ -233,10 +233,11 @@ _change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with t
 @click.option("--until", metavar="DATE", help="2026-12-31 or an RFC 3339 time; default: until release.")
 @click.option("--yes", is_flag=True, help="Accepted for symmetry; a hold never asks.")
 @who_and_why
+@format_option("table", "json", default="table")
 @click.pass_context
 def account_hold(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str | None, yes: bool, by: str,
-    because: str,
+    because: str, format_: str, out: Path | None,
 ) -> None:
     """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
     from syncd.app import world_of
@@ -246,14 +247,15 @@ def account_hold(
     config, end = configuration(context), moment(until)
     chosen = all_addresses(addresses, from_file)
 
-    async def work() -> list[ZoomAccount]:
+    async def work() -> list[dict[str, Any]]:
         async with world_of(config, observers(config), write_ledger=True) as world:
             if end is not None and end <= world.clock.now():
                 raise UsageError(f"--until: {until} is in the past")
-            return await hold(world, chosen, Request(by, because), end)
+            return await _hold_rows(world, await hold(world, chosen, Request(by, because), end))
 
-    for found in run(work()):
-        click.echo(f"on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ''}: {found.email}")
+    rows = run(work())
+    print_rows(rows, format_, out)
+    click.echo(f"{len(rows)} on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ', until released'}", err=True)
 
 
 @account.command("release", short_help="end a hold")
@@ -261,9 +263,11 @@ def account_hold(
 @addresses_arguments
 @click.option("--yes", is_flag=True, help="Accepted for symmetry; a release never asks.")
 @who_and_why
+@format_option("table", "json", default="table")
 @click.pass_context
 def account_release(
-    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, yes: bool, by: str, because: str
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, yes: bool, by: str, because: str,
+    format_: str, out: Path | None,
 ) -> None:
     """Ends holds: the next cycle decides about these accounts again."""
     from syncd.app import world_of
@@ -273,12 +277,29 @@ def account_release(
     config = configuration(context)
     chosen = all_addresses(addresses, from_file)
 
-    async def work() -> list[ZoomAccount]:
+    async def work() -> list[dict[str, Any]]:
         async with world_of(config, observers(config), write_ledger=True) as world:
-            return await release(world, chosen, Request(by, because))
+            return await _hold_rows(world, await release(world, chosen, Request(by, because)))
 
-    for found in run(work()):
-        click.echo(f"released: {found.email}")
+    rows = run(work())
+    print_rows(rows, format_, out)
+    click.echo(f"{len(rows)} released", err=True)
+
+
+async def _hold_rows(world: World, accounts: Sequence[ZoomAccount]) -> list[dict[str, Any]]:
+    """What Zoom shows of these accounts, and whether the ledger has them on hold now."""
+    from syncd.core.record import rfc3339
+
+    history, now = await world.ledger.history(), world.clock.now()
+    rows = []
+    for account in accounts:
+        held = history.holds.get(account.zoom_id or "") if history.on_hold(account.zoom_id or "", now) else None
+        rows.append({
+            "email": account.email, "zoom_id": account.zoom_id, "status": account.status.value,
+            "role": account.role or account.role_id, "licence": licence_word(account.type), "on_hold": held is not None,
+            "until": rfc3339(held.until) if held is not None and held.until is not None else None,
+        })
+    return rows
 
 
 @click.command(short_help="one person through every step")
@@ -343,7 +364,8 @@ def all_addresses(addresses: Sequence[str], from_file: Path | None) -> list[str]
 
 def _looks_like_one(address: str) -> bool:
     local, at, domain = address.rpartition("@")
-    return bool(at and local and domain) and not any(char.isspace() or char in ',;<>"' for char in address)
+    return bool(at and local and domain) and "@" not in local and not any(
+        char.isspace() or not char.isprintable() or char in ',;<>"' for char in address)
 
 
 def moment(text: str | None) -> datetime | None:

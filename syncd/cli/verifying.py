@@ -119,6 +119,9 @@ class _Pass:
             if heads:
                 found.bad(f"{len(heads)} heads in {folder}/{name} are not in the chain, the first is {heads[0].seq} "
                           f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger")
+        if self.manifest is None and not self.manifest_fault and there.same:
+            found.lines.append(f"note: {folder} has no {NAME}: the reports are as the ledger recorded them, but nothing shows "
+                               f"that {LISTING} was not shortened")
         if self.manifest_fault:
             found.bad(f"{NAME}: is none that syncd wrote ({self.manifest_fault})")
         if self.manifest is not None:

@@ -18,7 +18,8 @@ STATES = {
     "deactivated": "syncd deactivated the account and saw it inactive",
     "deactivated_by_others": "somebody else deactivated or locked it before syncd did",
     "gone_from_zoom": "the account is no longer in Zoom",
-    "entitled_again": "the person was entitled again before the account was due",
+    "put_back": "syncd deactivated the account, and a person had it put back: undo or by hand",
+    "entitled_again": "the person was entitled again before the account was deactivated",
     "exempt": "the account came under an exemption",
     "on_hold": "somebody put the account on hold",
     "within_grace": "gone from the directory, the grace is still running",
@@ -56,7 +57,8 @@ class Episode:
     decision: dict[str, Any] = field(default_factory=dict)
     decided_at: datetime | None = None        # when the deactivation was first decided
     tries: list[Deactivation] = field(default_factory=list)
-    others: dict[str, str] = field(default_factory=dict)                # other intents: id -> action
+    others: dict[str, tuple[str, str]] = field(default_factory=dict)    # other intents: id -> action, by
+    put_back_in: str = ""                     # the undo or hand verb that reactivated him
     closed: str = ""                          # a word of STATES, once nothing more is to be done
     back_at: datetime | None = None
     back_in: str = ""                         # the cycle whose read showed that he is no longer leaving
@@ -140,7 +142,7 @@ class Episode:
         if body["action"] == "deactivate":
             self.tries.append(Deactivation(body["id"], at, entry.cycle, body["by"], body["reason"], body["before"], approval))
         else:
-            self.others[body["id"]] = body["action"]
+            self.others[body["id"]] = (body["action"], body["by"])
         under = f", under approval {approval}" if approval else ""
         self.note(entry, at, f"about to {body['action'].replace('_', ' ')} ({body['by']}, {body['reason']}{under})")
 
@@ -152,6 +154,10 @@ class Episode:
         if mine is not None:
             mine.outcome = body
             mine.done_at = done_at if body["outcome"] == "done" else None
+        elif body["outcome"] == "done" and self.done is not None:
+            action, by = self.others[body["intent"]]
+            if action == "reactivate" and by != "cycle":
+                self.closed, self.put_back_in = "put_back", entry.cycle
         said = [f"{body['action'].replace('_', ' ')}: {body['outcome']}"]
         said += [body["reason"]] if body.get("reason") else []
         said += [f"seen {body['status_after']}"] if body.get("status_after") else []
@@ -192,12 +198,13 @@ def told(episode: Episode, known: Told) -> Story:
     outcome: Mapping[str, Any] = (last.outcome or {}) if last is not None else {}
     before: Mapping[str, Any] = last.before if last is not None else {}
     approval = known.approvals.get(last.approval, {}) if last is not None else {}
-    asked = known.asked_by.get(episode.cycle, {})
+    asked = known.asked_by.get(episode.put_back_in or episode.cycle, {})
     left, measured_from = _left(episode)
     locked = _moment(outcome["verified_at"]) if episode.done and outcome.get("verified_at") else episode.ended
     state = _state(episode)
-    closed_otherwise = state in ("entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
-    delay = None if closed_otherwise or locked is None or left is None else locked - left
+    closed_otherwise = state in ("put_back", "entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
+    kept_until = locked if closed_otherwise and left is not None else None
+    delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
     values = {
         "state": state,
         "reason": last.reason if last is not None else decision.get("reason"),
@@ -222,7 +229,7 @@ def told(episode: Episode, known: Told) -> Story:
         "ended_at": _text(episode.ended),
         "measured_from": measured_from,
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
-        "promise_met": _met(left, delay, closed=closed_otherwise, known=known),
+        "promise_met": _met(left, delay, kept_until, closed=closed_otherwise, known=known),
         "outcome": outcome.get("outcome"),
         "outcome_reason": outcome.get("reason") or None,
         "attempts": len(episode.tries),
@@ -243,7 +250,7 @@ def told(episode: Episode, known: Told) -> Story:
 
 def _state(episode: Episode) -> str:
     if episode.done is not None:
-        return "deactivated"
+        return episode.closed if episode.put_back_in else "deactivated"
     if episode.closed:
         return episode.closed
     action, reason = episode.decision.get("action"), episode.decision.get("reason")
@@ -268,9 +275,15 @@ def _left(episode: Episode) -> tuple[datetime | None, str | None]:
     return (episode.seen, "first_seen") if episode.seen is not None else (None, None)
 
 
-def _met(left: datetime | None, delay: timedelta | None, *, closed: bool, known: Told) -> bool | None:
-    """Whether the promise was kept; None: nothing was promised for him, or his time is still running."""
-    if delay is not None:
+def _met(left: datetime | None, delay: timedelta | None, ended: datetime | None, *, closed: bool, known: Told) -> bool | None:
+    """Whether the promise was kept; None: nothing was promised for him, or his time is still running.
+
+    *ended*: when he was no longer leaving for another reason (entitled again, exempt, put back). If his time had run out
+    before that, the promise was broken all the same.
+    """
+    if closed and left is not None and ended is not None and ended - left > known.promise:
+        return False
+    if delay is not None and not closed:
         return delay <= known.promise
     if closed or left is None:
         return None

@@ -34,6 +34,9 @@ FORMAT = "syncd.period/1"
 
 DAY = timedelta(days=1)
 
+#: Marks of decisions that keep an account whatever becomes of its person (canonical JSON: no name can hold these).
+_EXCEPTED = ('"reason":"exempt"', '"reason":"on_hold"')
+
 #: A cycle itself takes time, and a machine may be late: only beyond this is a missing cycle called missing.
 LATE_ENOUGH = timedelta(minutes=2)
 
@@ -83,6 +86,19 @@ class _Stretch:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """An active account while an exemption or a hold keeps it, whoever left. *body*: its latest decision. *hold*: who, why."""
+
+    zoom_id: str
+    reason: str
+    since: datetime
+    entry: int
+    body: dict[str, Any]
+    hold: Mapping[str, Any]
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
 class _Ended:
     """A cycle that ended."""
 
@@ -109,6 +125,9 @@ class Period:
     _good_before: datetime | None = None                     # and the one before it
     _good_cycle: str = ""
     _decided: dict[str, str] = field(default_factory=dict)   # zoom id -> body of the last decision
+    _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
+    _kept_before: list[_Kept] = field(default_factory=list)
+    _holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     _open: dict[str, Episode] = field(default_factory=dict)
     _latest: dict[str, Episode] = field(default_factory=dict)
     _episodes: list[Episode] = field(default_factory=list)
@@ -231,6 +250,7 @@ class Period:
             if episode is not None:
                 episode.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
+            self._no_longer_kept(zoom_id, seen)
 
     def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, says: str) -> Episode:
         before = json.loads(self._decided.get(zoom_id, "{}"))
@@ -251,12 +271,30 @@ class Period:
 
     def _take_decision(self, entry: LedgerEntry, at: datetime) -> None:
         self._decided[entry.subject] = entry.body
+        if entry.subject in self._kept or any(mark in entry.body for mark in _EXCEPTED):
+            self._take_kept(entry, json.loads(entry.body), at)
         episode = self._open.get(entry.subject)
         latest = self._latest.get(entry.subject)
         if episode is not None:
             episode.decided(json.loads(entry.body), at, entry)
         elif latest is not None and latest.back_in == entry.cycle:      # the same read says why he is no longer leaving
             latest.explained(json.loads(entry.body), at, entry)
+
+    def _take_kept(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        kept, reason = self._kept.get(entry.subject), body["reason"]
+        if kept is not None and kept.reason == reason and body["status"] == "active":
+            kept.body = body
+            return
+        self._no_longer_kept(entry.subject, at)
+        if reason in ("exempt", "on_hold") and body["status"] == "active":
+            hold = self._holds.get(entry.subject, {}) if reason == "on_hold" else {}
+            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, body, hold)
+
+    def _no_longer_kept(self, zoom_id: str, at: datetime) -> None:
+        kept = self._kept.pop(zoom_id, None)
+        if kept is not None:
+            kept.until = at
+            self._kept_before.append(kept)
 
     def _take_approval(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
         self._approvals[entry.subject] = {
@@ -297,6 +335,9 @@ class Period:
 
     def _take_hold(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
         until = f"until {body['until']}" if body.get("until") else "until released"
+        self._holds[entry.subject] = {**body, "entry": entry.seq}
+        if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":       # prolonged
+            self._kept[entry.subject].hold = self._holds[entry.subject]
         self._override(entry, body, at, "hold", until)
 
     def _take_release(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
@@ -317,7 +358,7 @@ class Period:
 
     def _override(self, entry: LedgerEntry, body: dict[str, Any], at: datetime, what: str, details: str) -> None:
         if self.asked.holds(at):
-            who = body.get("who") or ""
+            who: str = body.get("who") or json.loads(self._decided.get(entry.subject, "{}")).get("who") or ""
             self._overrides.append({"at": text(at), "what": what, "zoom_id": entry.subject or None, "details": details or None,
                                     "by": body["by"], "because": body["because"], "entry": entry.seq, "who": who})
         episode = self._open.get(entry.subject) if entry.subject else None
@@ -332,7 +373,8 @@ class Period:
     @property
     def references(self) -> list[str]:
         """Which personal data the document needs."""
-        return sorted({ref for one in self._told() if (ref := one.who)} | {one["who"] for one in self._overrides if one["who"]})
+        kept = {str(one.body.get("who") or "") for one in self._kept_in_period()}
+        return sorted(({one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
 
     def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
         """Everything, as plain JSON values. *personal*: names and addresses by reference; whatever was blanked is null."""
@@ -354,6 +396,7 @@ class Period:
             "sample": sample.described(len(rows), len(chosen)) if sample is not None else None,
             "leavers": chosen,
             "late": [[row["zoom_id"], row["first_entry"]] for row in rows if row["promise_met"] is False],
+            "kept": self._kept_told(personal),
             "gaps": self._gaps(until),
             "guards": self._held(),
             "changes": self._changes,
@@ -391,6 +434,23 @@ class Period:
         both = sorted([*self._overrides, *by_hand], key=lambda one: one["entry"])
         return [{**{key: value for key, value in one.items() if key != "who"},
                  "email": personal.get(one["who"], {}).get("email")} for one in both]
+
+    def _kept_in_period(self) -> list[_Kept]:
+        return [one for one in (*self._kept_before, *self._kept.values())
+                if one.since < self.asked.end and (one.until is None or one.until >= self.asked.start)]
+
+    def _kept_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Exceptions in force in the period, those whose person is in no directory read first. Decisions do not judge whether
+        their people are entitled, so they cannot stand among the leavers."""
+        rows = [
+            {"zoom_id": one.zoom_id, "email": personal.get(one.body.get("who") or "", {}).get("email"), "reason": one.reason,
+             "directory_id": one.body.get("directory_id"), "matched_by": one.body.get("matched_by"),
+             "group_path": one.body.get("group_path"), "role": one.body.get("role"), "since": text(one.since),
+             "until": text(one.until), "by": one.hold.get("by"), "because": one.hold.get("because"),
+             "hold_entry": one.hold.get("entry"), "entry": one.entry}
+            for one in self._kept_in_period()
+        ]
+        return sorted(rows, key=lambda row: (row["directory_id"] is not None, row["since"], row["entry"]))
 
     def _held(self) -> list[dict[str, Any]]:
         return [
@@ -450,7 +510,9 @@ class Period:
         before = self._first_at
         for one in [*good, None]:
             after = one.started if one is not None else until
-            if before < self.asked.end and after > self.asked.start and self._overdue(before, after):
+            # What reaches into the period by less than a cycle takes is told by the period beside it.
+            reaches = before < self.asked.end - LATE_ENOUGH and after > self.asked.start + LATE_ENOUGH
+            if reaches and self._overdue(before, after):
                 found.append(self._gap(max(before, self.asked.start), min(after, self.asked.end), "", "no_good_cycle"))
             before = one.ended if one is not None else before
         if until < self.asked.end:

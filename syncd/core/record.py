@@ -107,12 +107,14 @@ def personal_of(account: ZoomAccount, department: str = "") -> dict[str, str]:
     return {"email": account.email, "display_name": account.display_name, "department": department or account.department}
 
 
-def plan_made(cycle: str, plan: Plan) -> Draft:
-    """The effects of a plan not seen before, so that somebody can approve or undo exactly them."""
+def plan_made(cycle: str, plan: Plan, measures: Mapping[str, float] | None = None) -> Draft:
+    """The effects of a plan not seen before, so that somebody can approve or undo exactly them. *measures*: what the read
+    behind it measured, when no entry about that read follows."""
     return Draft("plan", {
         "digest": plan.digest,
         "policy": plan.policy_digest,
         "effects": [[*effect.key, effect.reason.value] for effect in plan.effects],
+        **({"measures": dict(measures)} if measures is not None else {}),
     }, cycle=cycle)
 
 

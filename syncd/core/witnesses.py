@@ -67,8 +67,11 @@ class SignedHeads:
 
     def end(self, tip: Tip) -> Problem | None:
         """What is wrong when no further entry comes: with *fits*, every cycle that ended must be covered."""
-        if self.fits is None or tip.seq == 0:
+        if self.fits is None:
             return None
+        if tip.seq == 0:
+            return _signature(1, "there is no entry at all, and so no signature: everything was cut off, or "
+                                 "nothing was written yet")
         others = "".join(f"; entry {seq} is signed with the key {key}, which was not given"
                          for key, seq in self.by_others.items())
         if self.count == 0:

@@ -19,7 +19,8 @@ STATES = {
     "deactivated": "syncd deactivated the account and recorded it as done",
     "deactivated_by_others": "it was found inactive, which syncd did not do",
     "gone_from_zoom": "the account is no longer among Zoom's accounts",
-    "entitled_again": "the person was entitled again before the account was due",
+    "put_back": "syncd deactivated the account, and a person had it put back: undo or by hand",
+    "entitled_again": "the person was entitled again before the account was deactivated",
     "exempt": "the account came under an exemption",
     "on_hold": "somebody put the account on hold",
     "within_grace": "gone from the directory, the grace is still running",
@@ -96,8 +97,8 @@ class _Period:
         self._columns = tuple(column for column in COLUMNS if column.key not in omit)
         self._leavers: Sequence[Mapping[str, Any]] = document["leavers"]
         self._late = [row for row in self._leavers if row["promise_met"] is False]
-        self._open = [row for row in self._leavers if row["promise_met"] is not False and (
-            row["state"] in ("due", "manual") or row["outcome"] in ("failed", "skipped"))]
+        self._open = [row for row in self._leavers if row["state"] in ("due", "manual", "put_back")
+                      or row["outcome"] in ("failed", "skipped")]
         self._of = " in the sample" if document["sample"] is not None else ""
         self._stories = {(row["zoom_id"], row["first_entry"]): row["events"] for row in self._leavers}
 
@@ -125,8 +126,11 @@ class _Period:
             charts=self._charts(),
             tables=(self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.",
                                      "None: every promise was kept."),
-                    self._exceptions("open", "Not done" + self._of, self._open, "Manual, failed, skipped or still due.", "None."),
-                    self._gaps(), self._approvals(), self._overrides(), self._changes(), self._guards(), self._words()),
+                    self._exceptions("open", "Not done" + self._of, self._open,
+                                     "Manual, failed, skipped, put back or still due; whoever is late stands above too.",
+                                     "None."),
+                    self._kept(), self._gaps(), self._approvals(), self._overrides(), self._changes(), self._guards(),
+                    self._words()),
             main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
             made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
             foot=f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}",
@@ -234,6 +238,31 @@ class _Period:
                 "guard tripped, and every change was made.")
         return _table("gaps", "Gaps", columns, rows, says, "None.", "gap")
 
+    def _kept(self) -> Table:
+        columns = (
+            Column("email", "Account", Kind.STRONG, "The account's address", "Account"),
+            Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
+            Column("reason", "Reason", Kind.WORD, "exempt (by configuration) or on_hold (by a person)", "Reason"),
+            Column("directory_id", "Directory id", Kind.CODE, "The person as last read; empty: nobody has this address",
+                   "Directory"),
+            Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
+            Column("group_path", "Groups", Kind.PATH, "The groups the person is in", "Directory"),
+            Column("role", "Role", Kind.TEXT, "The account's role in Zoom", "Account", label="role"),
+            Column("since", "Since", Kind.MOMENT, "First cycle that kept it for this", "When"),
+            Column("until", "Until", Kind.MOMENT, "First cycle that did not; empty: still kept", "When", label="until"),
+            Column("by", "By", Kind.TEXT, "Who put it on hold", "Who"),
+            Column("because", "Why", Kind.TEXT, "As given", "Who"),
+            Column("hold_entry", "Hold", Kind.NUMBER, "The hold's entry in the ledger", "Evidence", label="hold is entry"),
+            Column("entry", "Entry", Kind.NUMBER, "The decision's entry in the ledger", "Evidence", label="ledger entry"),
+        )
+        rows: list[Row] = [
+            (one["email"], one["zoom_id"], one["reason"], one["directory_id"], one["matched_by"],
+             tuple(one["group_path"] or ()) or None, one["role"], _moment(one["since"]), _moment(one["until"]), one["by"],
+             one["because"], one["hold_entry"], one["entry"]) for one in self._doc["kept"]]
+        says = ("Active accounts that an exemption or a hold kept, whatever became of their people; those that nobody in the "
+                "directory has come first. Whoever left while kept stands here and not among the leavers.")
+        return _table("kept", "Kept by exception", columns, rows, says, "None.", "kept")
+
     def _approvals(self) -> Table:
         columns = (
             Column("by", "By", Kind.STRONG, "Who let a held plan pass", "Who"),
@@ -309,7 +338,7 @@ class _Period:
 
 
 #: Parts of the document that become rows, not header.
-_ROWS = frozenset({"leavers", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late"})
+_ROWS = frozenset({"leavers", "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late"})
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:

@@ -5,12 +5,17 @@ JSON and JSON Lines keep every character as it is; these functions are for what 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from syncd.reports.view import Value
 
 #: First characters that make a spreadsheet take text for a formula, full-width forms included.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+
+#: The same behind a semicolon: where a spreadsheet separates cells by semicolons (much of Europe), quotes around the whole
+#: text do not keep it in one cell.
+_FORMULA_BEHIND = re.compile(rf"(;\s*)(?=[{re.escape(''.join(sorted(_FORMULA)))}])")
 
 
 def visible(text: str) -> str:
@@ -24,8 +29,9 @@ def visible(text: str) -> str:
 
 
 def no_formula(text: str) -> str:
-    """*text* for a CSV cell: with ``'`` before it where a spreadsheet would take it for a formula. Blanks before do not
-    help an attacker."""
+    """*text* for a CSV cell: with ``'`` before whatever a spreadsheet would take for a formula, at the beginning or behind a
+    semicolon. Blanks before do not help an attacker."""
+    text = _FORMULA_BEHIND.sub(r"\1'", text)
     return "'" + text if text.lstrip()[:1] in _FORMULA and text.strip() else text
 
 

@@ -48,7 +48,7 @@ TONES: dict[str, Tone] = {
     "deactivate": Tone.BAD, "failed": Tone.BAD, "refused": Tone.BAD, "due": Tone.BAD, "overdue": Tone.BAD,
     "promise_missed": Tone.BAD, "no_good_cycle": Tone.BAD, "tripped": Tone.WARN,
     "manual": Tone.WARN, "skipped": Tone.WARN, "not_tried": Tone.WARN, "held": Tone.WARN, "within_grace": Tone.WARN,
-    "not_covered": Tone.WARN, "reactivate": Tone.GOOD,
+    "not_covered": Tone.WARN, "put_back": Tone.WARN, "reactivate": Tone.GOOD,
 }
 
 #: Buckets of the time from leaving to deactivation: upper ends in hours.

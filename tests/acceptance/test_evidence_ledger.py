@@ -262,8 +262,8 @@ def test_a_swapped_report_is_found(crew: Crew) -> None:
     assert (6, True) == (ran.code, first.name in ran.out)
 
     manifest = crew.company.reports / "MANIFEST"
-    hashes = [one["sha256"] for one in crew.manifest["files"] if one["file"] in (first.name, second.name)]
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace(hashes[0], hashes[1]), encoding="utf-8")
+    hashes = {one["file"]: one["sha256"] for one in crew.manifest["files"]}        # not in the order of names
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(hashes[first.name], hashes[second.name]), encoding="utf-8")
     said = crew.verify().out
     assert "MANIFEST: was changed: its signature does not fit" in said
     assert f"MANIFEST: says of {first.name} what the ledger does not" in said
@@ -284,6 +284,16 @@ def test_the_lists_beside_the_reports_are_checked_too(
     path.write_text(change(text), encoding="utf-8")
 
     assert says in shown(crew)
+
+
+def test_a_manifest_that_was_taken_away_is_missed(crew: Crew) -> None:
+    """Nothing would show then that the list of cycles was shortened."""
+    (crew.company.reports / "MANIFEST").unlink()
+
+    ran = crew.verify()
+
+    assert 0 == ran.code
+    assert "has no MANIFEST" in ran.out
 
 
 def test_a_file_nobody_recorded_is_pointed_at(crew: Crew) -> None:

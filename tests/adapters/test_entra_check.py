@@ -79,6 +79,11 @@ async def test_the_end_of_a_certificate_is_said_in_time(tmp_path: Path) -> None:
         assert not fine
         assert "make a new one under Certificates & secrets" in says
 
+        world.clock.passed += 11 * 86_400
+        fine, says = (await found(directory))["entra credential"]
+        assert (False, f"the certificate ended {ends_at:%Y-%m-%d}: make a new one under Certificates & secrets of the app and "
+                       "replace the file") == (fine, says)
+
 
 async def test_the_end_of_a_secret_is_said_where_the_app_may_read_itself(tmp_path: Path) -> None:
     """Of those that begin like ours and have not ended, the earliest counts."""

@@ -25,6 +25,7 @@ from syncd.lab.entra_objects import (
 from syncd.lab.faults import (
     connection_reset,
     field_missing,
+    field_set,
     html_page,
     page_token_expired,
     rewritten,
@@ -414,6 +415,34 @@ async def test_a_dynamic_group_that_is_not_kept_up_is_refused(tmp_path: Path) ->
     assert "does not keep the dynamic group 'Zoom Users' up to date" in error.what
 
 
+async def test_a_dynamic_group_within_a_group_is_held_to_the_same(tmp_path: Path) -> None:
+    """Its people would be the ones to miss; not when nested groups do not count."""
+    async with an_entra(tmp_path) as world:
+        world.tenant.update("Sales", membership_rule_processing_state="Paused", group_types=("DynamicMembership",))
+        error = await unreadable(world.directory())
+        assert {ANN} == entitled(await world.directory(nested=False).read()).keys()
+    assert "does not keep the dynamic group 'Sales' up to date" in error.what
+
+
+async def test_a_group_within_a_group_is_asked_for_when_its_visibility_was_not_told(tmp_path: Path) -> None:
+    """What was not said is not "visible"."""
+
+    def untold(page: dict[str, Any]) -> None:
+        for row in page["value"]:
+            row.pop("visibility", None)
+
+    async with an_entra(tmp_path) as world:
+        world.graph.faults.add(rewritten(untold), "members", times=None)
+        assert {ANN, BOB} == entitled(await world.directory().read()).keys()
+        world.tenant.update("Sales", visibility="HiddenMembership")
+        error = await unreadable(world.directory())
+        assert "the members of the group 'Sales'" in error.what
+        assert "Member.Read.Hidden" in error.do
+
+        world.graph.faults.add(missing(), "group", times=None)
+        assert "is within another one, but cannot be found" in (await unreadable(world.directory())).what
+
+
 async def test_trouble_of_the_synchronisation_is_told(tmp_path: Path) -> None:
     """It concerns single attributes mostly, so it does not stop a read."""
     async with an_entra(tmp_path) as world:
@@ -439,10 +468,15 @@ async def test_microsoft_365_groups_are_groups(tmp_path: Path) -> None:
     ("list_users", rewritten(lambda page: page["value"][0].pop("id") and None), "without its id"),
     ("members", rewritten(lambda page: page["value"][0].pop("@odata.type") and None), "without its type"),
     ("list_users", refusing(400, "Request_BadRequest", "Could not find a property named 'mial'."), "property named 'mial'"),
+    ("members", rewritten(lambda page: page.update(value=[], error={"code": "generalException"})), "ended with an error"),
+    ("members", field_set("@odata.nextLink", "http://127.0.0.1:99999/"), "no address"),
+    ("list_users", refusing(206, "", ""), "HTTP 206, not 200"),
+    ("members", refusing(202, "", ""), "HTTP 202, not 200"),
     ("list_users", refusing(404, "", ""), "no code"),
     ("list_users", permission_denied(), "Authorization_RequestDenied"),
     ("list_users", refusing(302, "Found", "", Location="https://elsewhere.example/"), "a redirect to elsewhere.example"),
-], ids=["no list", "no members", "no id", "no type", "bad attribute", "bare 404", "403", "redirect"])
+], ids=["no list", "no members", "no id", "no type", "bad attribute", "error at the end", "no address", "206", "202", "bare 404",
+        "403", "redirect"])
 async def test_an_answer_that_is_not_graphs_is_refused(tmp_path: Path, operation: str, fault: Any, says: str) -> None:
     """With what to look at."""
     async with an_entra(tmp_path) as world:

@@ -25,7 +25,7 @@ from syncd.lab.entra_apps import AppSecret
 from syncd.lab.entra_assertions import Issuer
 from syncd.lab.entra_codes import sign_in_refused
 from syncd.lab.entra_login import SimulatedIdentity
-from syncd.lab.faults import connection_reset, html_page, token_expired
+from syncd.lab.faults import connection_reset, field_set, html_page, token_expired
 from syncd.lab.graph_faults import signing_key_invalid
 from syncd.lab.server import serve
 from tests.adapters.entra_world import SECRET, EntraWorld, an_entra, unreadable
@@ -308,6 +308,40 @@ async def test_the_end_of_a_certificate_is_told_with_every_read(tmp_path: Path) 
         await world.directory(credential=Certificate(lambda: pem)).read()
         await world.directory().read()
         assert [CredentialExpires("entra", ends_at), CredentialExpires("entra", None)] == world.of(CredentialExpires)
+
+
+async def test_a_credential_that_ends_soon_is_warned_of_once_a_day(tmp_path: Path) -> None:
+    """A month ahead."""
+    async with an_entra(tmp_path) as world:
+        ends_at = world.clock.now() + timedelta(days=90, hours=1)
+        world.login.app.secrets = (AppSecret(SECRET, ends_at),)
+        world.login.app.roles |= {"Application.Read.All"}
+        directory = world.directory()
+        for days in (0, 59, 2, 0, 1):
+            world.clock.passed += days * 86_400
+            await directory.read()
+
+        assert [("entra", ends_at, 29), ("entra", ends_at, 28)] == [
+            tuple(event.facts.values()) for event in world.of(Noted) if event.event == "credential.ends_soon"]
+
+
+@pytest.mark.parametrize("token", ["tok\nen", "to ken", "tök", ""])
+async def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(tmp_path: Path, token: str) -> None:
+    """Whoever refuses to put it into a header would quote it."""
+    async with an_entra(tmp_path) as world:
+        world.login.faults.add(field_set("access_token", token), "token", times=None)
+        error = await unreadable(world.directory())
+    assert "no usable token" in error.what or "no token" in error.what
+    assert not token or token not in f"{error.what} {error.do}"
+
+
+@pytest.mark.parametrize("address", ["https://[::1/token", "https://127.0.0.1:port/oauth2/token", "https://127.0.0.1/a\nb"])
+async def test_a_token_service_that_sends_elsewhere_is_an_error_of_its_own(tmp_path: Path, address: str) -> None:
+    """Not a bug of ours."""
+    async with an_entra(tmp_path) as world:
+        world.login.faults.add(field_set("token_endpoint", address), "discovery", times=None)
+        error = await unreadable(world.directory())
+    assert error.do
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.bm8.c", ""])

@@ -116,6 +116,14 @@ async def test_a_refusal_comes_back_as_it_is() -> None:
     assert ["refused"] == [event.answer for event in world.of(Answered)]
 
 
+async def test_a_refusal_that_is_no_text_is_still_a_refusal() -> None:
+    """Its words are lost, its status is not."""
+    async with a_world(Answer(409, b"\xff\xfe")) as world:
+        reply = await world.write()
+
+    assert (409, "HTTP 409") == (reply.status, reply.error.message)
+
+
 async def test_an_encoded_path_arrives_as_it_was_given() -> None:
     """A plus in an address is %2B on the wire, and a slash %2F."""
     async with a_world(OK) as world:
@@ -133,6 +141,8 @@ async def test_an_encoded_path_arrives_as_it_was_given() -> None:
     (Answer(200, b"<html>login here</html>"), "server_error"),
     (Answer(200, b'{"users": [{"id": '), "server_error"),
     (Answer(200, b""), "server_error"),
+    (Answer(200, b'{"name": "\xff"}'), "server_error"),
+    (Answer(200, b"[" * 50_000 + b"]" * 50_000), "server_error"),
     (Answer(reset=True), "network_error"),
     (Answer(200, {"users": []}, cut=True), "network_error"),
 ])
@@ -412,6 +422,38 @@ async def test_a_day_that_others_used_up_stays_used_up_over_a_restart() -> None:
         assert (await world.read()).ok
 
 
+@pytest.mark.parametrize(("wait", "kept"), [("3600", True), ("99999999", True), ("20", False)])
+async def test_a_wait_too_long_for_us_is_kept_over_a_restart(wait: str, kept: bool) -> None:
+    """Limits of a day may come where none is published, and a one-shot verb is a new process each time: nobody asks early."""
+    shelf = Shelf()
+
+    def paced(clock: Any, tell: Any) -> Pacer:
+        return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause", max_wait_seconds=60.0)
+
+    async with a_world(Answer(429, b"slow", {"retry-after": wait}), OK, pacer=paced) as world:
+        if not kept:
+            assert (await world.read()).ok
+        else:
+            with pytest.raises(LimitReached):
+                await world.read()
+    assert kept == bool(shelf.kept)
+    async with a_world(OK, pacer=paced) as world:
+        if kept:
+            with pytest.raises(LimitReached):
+                await world.read()
+            assert [] == world.server.requests
+            world.clock.passed += 3600
+        assert (await world.read()).ok
+
+
+@pytest.mark.parametrize("kept", [{"until": "soon"}, {"until": 7}, {"until": "2026-11-24T00:00:00"}, {}, [], "x", None])
+async def test_a_kept_pause_that_is_not_understood_is_none(kept: Any) -> None:
+    """The side table is no proof of anything."""
+    async with a_world(OK, pacer=lambda clock, tell: Pacer(
+            clock, tell, service="zoom", source="zoom", store=Shelf({"pause/medium": kept}), pause_key="pause")) as world:
+        assert (await world.read()).ok
+
+
 @pytest.mark.parametrize(("date", "waited"), [
     ("Mon, 23 Nov 2026 12:00:00 GMT", 20.0),          # clocks agree
     ("Mon, 23 Nov 2026 11:59:40 GMT", 40.0),          # the service's is behind ours: its 20 s from now are 40 s of its own
@@ -556,6 +598,17 @@ async def test_a_next_link_is_followed_on_the_same_host_only() -> None:
             await world.read("http://evil.example/things?skip=2")
 
     assert ["/things?skip=2"] == [request.target for request in world.server.requests]
+
+
+@pytest.mark.parametrize("link", ["http://127.0.0.1:99999/", "http://127.0.0.1:abc/", "http://[::1/", "", "{url}/a\nb"])
+async def test_a_next_link_that_is_no_address_is_an_error_of_the_service(link: str) -> None:
+    """Not a bug of ours, and nothing is asked there."""
+    async with a_world(OK) as world:
+        with pytest.raises(SourceError, match=r"no address|another host") as caught:
+            await world.read(link.replace("{url}", world.server.url))
+
+    assert caught.value.do
+    assert [] == world.server.requests
 
 
 @pytest.mark.parametrize("url", ["http://zoom.example/v2", "ftp://127.0.0.1/", "https://", "zoom.example"])

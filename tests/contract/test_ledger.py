@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncd.adapters.ledger.store import SqlLedger
-from syncd.core import chain
+from syncd.core import chain, record
 from syncd.core.chain import Fault, verify, verify_export
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Event, Noted
@@ -63,6 +63,18 @@ async def all_of(lines):
 
 
 # --------------------------------------------------------------------------------------------- appending, replaying
+
+
+async def test_of_processes_that_start_together_one_binds_a_new_ledger(ledgers):
+    """Both saw it empty; the chain has one beginning, and both know it."""
+    one, two = ledgers.open(), ledgers.open()
+    assert ["", ""] == [(await each.history()).ledger_id for each in (one, two)]
+
+    await asyncio.gather(one.begin(record.opened("first", "a", "d")), two.begin(record.opened("second", "b", "d")))
+
+    bound = [(await each.history()).ledger_id for each in (one, two)]
+    assert bound[0] == bound[1] != ""
+    assert 1 == (await one.head()).seq
 
 
 async def test_a_new_ledger_is_empty(ledgers):

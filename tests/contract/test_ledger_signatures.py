@@ -311,6 +311,13 @@ async def test_a_ledger_without_signatures_does_not_pass_for_a_signed_one(tmp_pa
     assert "no head is signed with a key that was given" in str(found.problem)
 
 
+def test_an_empty_export_does_not_pass_for_a_signed_one(ours: Signer) -> None:
+    """A chain that was cut off whole has nothing in it that could be wrong."""
+    found = verify_export([], "", [SignedHeads(PublicKeys.in_file(ours.public).fits)])
+
+    assert (1, Fault.SIGNATURE) == seen(found)
+
+
 def test_openssl_makes_our_keys_and_checks_our_signatures(tmp_path: Path) -> None:
     """An auditor needs no program of ours for it."""
     private, public, signature, message = (tmp_path / name for name in ("k.pem", "k.pub", "sig", "head"))

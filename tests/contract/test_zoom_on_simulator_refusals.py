@@ -54,6 +54,8 @@ DEACTIVATIONS: dict[str, Row] = {
                                 ("failed", "upcoming_zoom_events"), alter(hosts_events=True)),
     "code 200 for another reason": Row(faults.refusal(200, "Only available for paid account."), ("failed", "refused"), 5,
                                        "partial", (1, 1)),
+    "advice to contact an admin is about nobody": Row(faults.refusal(200, "Something went wrong. Contact your account admin."),
+                                                      ("failed", "refused"), 5, "partial", (1, 1)),
     "gone": Row(faults.refusal(1001, "User does not exist: ann.", 404), ("skipped", "gone_from_zoom"), 0, "applied", (1, 1)),
     "a conflict": Row(faults.refusal(1005, "Conflict.", 409), ("failed", "refused"), 5, "partial", (1, 1)),
     "an unknown code": Row(faults.refusal(9999, "Something new."), ("failed", "refused"), 5, "partial", (1, 1)),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from syncd import byhand
+from syncd.core import record
 from syncd.cycle import Run, run_cycle
 from syncd.errors import LedgerError, ScopeMissing, UsageError
-from syncd.model import Action, CycleReport, Guard, Limits, Mode, Policy, Status, Trigger
+from syncd.model import Action, CycleReport, Guard, Intent, Limits, Mode, Policy, Status, Trigger
 from tests.core.strategies import LOOSE
 from tests.fakes import START, Company
 
@@ -142,6 +143,68 @@ async def test_releasing_what_is_not_on_hold_or_not_there_changes_nothing():
         await byhand.hold(company.world, ["bob@corp.example", "nobody@corp.example"], REQUEST, None)
 
     assert {"z-ann"} == set((await company.ledger.history()).holds)
+
+
+def announced(company: Company, name: str, action: str, **more: Any) -> Intent:
+    """What a cycle that was killed just now left in the ledger."""
+    account = company.zoom.accounts[f"z-{name}"]
+    return Intent("i1", "killedcycle", company.clock.now(), f"z-{name}", action, "cycle", "left_groups", record.before_of(account),
+                  **more)
+
+
+async def test_a_change_of_a_killed_cycle_is_waited_for_before_a_person_makes_another():
+    """It lands three seconds later: nothing is sent meanwhile, and what is shown is true."""
+    company = a_company()
+    ann = company.zoom.accounts["z-ann"]
+    intent = announced(company, "ann", "deactivate")
+    await company.ledger.append([record.intended(intent, ann)], term=1)
+
+    def land() -> None:
+        if company.clock.now() - START >= timedelta(seconds=3):
+            company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
+
+    company.zoom.before_look = land
+    off = await wanted(company, Action.DEACTIVATE, "ann")
+    back = await wanted(company, Action.REACTIVATE, "ann")
+
+    assert ((), ["z-ann"]) == (off.effects, [account.zoom_id for account in off.already])
+    assert [("z-ann", "reactivate")] == [effect.key for effect in back.effects]
+    assert {"z-ann": {"type": 2, "plan": None}} == back.restore
+    assert ([], {}) == (company.zoom.writes, (await company.ledger.history()).intents)
+
+
+async def test_an_open_change_of_somebody_else_is_none_of_a_hand_verbs_business():
+    """Only the accounts named are looked at; the next cycle settles the rest."""
+    company = a_company()
+    await company.ledger.append([record.intended(announced(company, "bob", "deactivate"), company.zoom.accounts["z-bob"])], term=1)
+    await changed(company, Action.DEACTIVATE, "ann")
+
+    assert ["z-bob"] == [one.zoom_id for one in (await company.ledger.history()).intents.values()]
+    assert START == company.clock.now()
+
+
+async def test_an_undo_puts_back_what_a_killed_cycle_did_not_get_to_write_down():
+    """Whoever kills the daemon in the middle of a mistake and undoes the cycle gets everybody back."""
+    company = a_company()
+    ann = company.zoom.accounts["z-ann"]
+    await company.ledger.append([record.intended(announced(company, "ann", "deactivate"), ann)], term=1)
+    company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
+
+    found = await byhand.wanted_by_undo(company.world, POLICY, "killedcycle", REQUEST)
+
+    assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
+    assert {"z-ann": {"type": 2, "plan": None}} == found.restore
+
+
+async def test_a_licence_that_a_killed_cycle_owes_stays_owed():
+    """The account is back already; the next cycle gives the licence."""
+    company = a_company()
+    company.zoom.accounts["z-ann"] = replace(company.zoom.accounts["z-ann"], type=1)
+    intent = announced(company, "ann", "reactivate", restore={"type": 2, "plan": None})
+    await company.ledger.append([record.intended(intent, company.zoom.accounts["z-ann"])], term=1)
+
+    assert () == (await wanted(company, Action.REACTIVATE, "ann")).effects
+    assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
 
 
 async def test_a_control_total_of_a_hand_verb_balances_too():

@@ -11,12 +11,13 @@ import pytest
 
 from syncd.cycle import Run, run_cycle
 from syncd.effects import LOOKS_AFTER_WRITE, Orders, Progress, carry_out, settled_by_looking
-from syncd.errors import LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError
+from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError
 from syncd.events import EffectSettled
 from syncd.model import (
     Action,
     Decision,
     Intent,
+    Limits,
     Mode,
     OutcomeKind,
     Policy,
@@ -173,6 +174,92 @@ async def test_pause_stop_and_lease_are_looked_at_between_status_and_licence_too
     await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert (2, {}) == (company.zoom.accounts["z-zoe"].type, (await company.ledger.history()).intents)
+
+
+def returning(count: int) -> tuple[Company, list[Decision], dict[str, dict[str, Any]]]:
+    """So many people who are back, the decisions to reactivate them, and the licences they had."""
+    company, effects = Company(), []
+    for number in range(count):
+        name = f"zoe{number:02}"
+        company.person(name)
+        effects.append(Decision(company.account(name, Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, f"p-{name}"))
+    return company, effects, {f"z-zoe{number:02}": {"type": 2, "plan": None} for number in range(count)}
+
+
+async def test_a_lagging_read_is_no_missing_licence():
+    """As with a status, three looks."""
+    company, effects, restore = returning(1)
+    shown: list[ZoomAccount] = []
+
+    def lag() -> None:                        # the first look after the licence was given still shows the account before it
+        if "restore_licence" in {operation for operation, _ in company.zoom.writes}:
+            account = company.zoom.accounts["z-zoe00"]
+            if not shown:
+                company.zoom.accounts["z-zoe00"] = replace(account, type=1)
+            elif len(shown) == 1:
+                company.zoom.accounts["z-zoe00"] = replace(account, type=2)
+            shown.append(account)
+
+    company.zoom.before_look = lag
+    progress = await carried_out(company, effects, restore=restore)
+
+    assert ({"done": 1}, 2) == (outcomes(progress), len(shown))
+    assert {"licensed"} == {one.licence_after for one in progress.outcomes.values()}
+
+
+async def test_a_licence_whose_answer_was_lost_is_given_back_by_the_next_cycle():
+    """No look shows it: the intent stays open, as that of a status does, and the next cycle goes on with it."""
+    company, effects, restore = returning(1)
+    company.zoom.answers[("z-zoe00", "restore_licence")] = (AnswerLost("lost"), False)
+    progress = await carried_out(company, effects, restore=restore)
+
+    assert {"done reactivated_without_licence": 1} == outcomes(progress)
+    assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
+    company.zoom.answers.clear()
+    company.ledger._history.policy_in_use = POLICY.as_json()
+    await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+
+    assert (2, {}) == (company.zoom.accounts["z-zoe00"].type, (await company.ledger.history()).intents)
+
+
+@pytest.mark.parametrize("kind", ["other", "no_licence", "gone"])
+async def test_licences_that_keep_being_refused_are_asked_for_no_more(kind: str):
+    """Whatever the reason: three in a row, and everybody comes back all the same."""
+    company, effects, restore = returning(12)
+    company.zoom.answers[("*", "restore_licence")] = (Refused("no", kind=kind, code=1), False)
+    progress = Progress()
+    await carry_out(effects, Orders("c1", 1, POLICY, restore=restore), replace(company.world.hands, concurrency=1), progress)
+
+    assert {"done reactivated_without_licence": 12} == outcomes(progress)
+    assert 3 == sum(operation == "restore_licence" for operation, _ in company.zoom.writes)
+
+
+async def test_sessions_that_cannot_be_ended_are_asked_for_no_more():
+    """Three refusals in a row; everybody is locked out all the same, and nothing is left open."""
+    company, effects = leavers(12)
+    company.zoom.answers[("*", "revoke_sessions")] = (Refused("no SSO", kind="other", code=1), False)
+    progress = Progress()
+    await carry_out(effects, Orders("c1", 1, replace(POLICY, revoke_sessions=True)),
+                    replace(company.world.hands, concurrency=1), progress)
+
+    assert {"done": 12} == outcomes(progress)
+    assert 3 == sum(operation == "revoke_sessions" for operation, _ in company.zoom.writes)
+    assert {} == (await company.ledger.history()).intents
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+async def test_what_stands_beside_a_change_does_not_make_the_share_of_failing_ones_look_small(revoke: bool):
+    """Three of the first ten fail: more than 20 %, with sessions ended or not. It says how many, and what to do."""
+    company, effects = leavers(20)
+    for number in (1, 4, 7):
+        company.zoom.answers[(f"z-ann{number:02}", "set_status")] = (Refused("no", kind="events", code=300), False)
+    progress = Progress()
+    await carry_out(effects, Orders("c1", 1, replace(POLICY, revoke_sessions=revoke, limits=Limits())),
+                    replace(company.world.hands, concurrency=1), progress)
+
+    assert {"done": 7, "failed upcoming_zoom_events": 3, "not_tried too_many_failures": 10} == outcomes(progress)
+    assert progress.error is not None
+    assert "3 of 10 changes failed, more than 20 %" in progress.error.what
 
 
 async def test_a_hand_verb_asks_no_directory_and_no_hold():

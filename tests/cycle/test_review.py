@@ -68,6 +68,16 @@ async def test_a_plan_nobody_recorded_is_read_again_and_must_be_the_same():
     assert [] == company.ledger.entries
 
 
+async def test_what_the_second_reading_measured_is_kept_for_a_second_approval():
+    """Somebody who approves the same plan for one guard more accepts its sizes, not nothing."""
+    company, digest = await a_held_company(recorded=False)
+    await approved(company, digest)
+    await approved(company, digest, "directory-shrunk")
+    history = await company.ledger.history()
+
+    assert history.plans[digest].measures["people"] == history.baseline("people", company.clock.now()) != 0
+
+
 async def test_after_24_hours_a_recorded_plan_is_read_again():
     """It is no longer what somebody can have looked at."""
     company, digest = await a_held_company()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from syncd.adapters.ledger.store import SqlLedger
 from syncd.errors import ConfigError, LedgerError, NotLeader
 from syncd.model import Draft
 from tests import postgres
-from tests.acceptance.company import Company
+from tests.acceptance.company import TRIGGER, Company
 from tests.acceptance.conftest import company, prefork
 from tests.ledgers import untold
 
@@ -190,6 +191,23 @@ def test_a_daemon_that_starts_before_its_database_waits_alive_and_not_ready(comp
         own_server.start()
         daemon.wait_ready()
         daemon.wait_cycles(1)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["between two cycles", "in the middle of one"])
+def test_a_frozen_database_does_not_keep_the_daemon_from_ending(company: Company, own_server, busy: bool) -> None:
+    """The server takes what is sent and answers nothing: SIGTERM still ends the daemon well before it would be killed."""
+    company.staff(5)
+    company.configure({"ledger": {"url": own_server.database()}})
+    with company.running() as daemon:
+        daemon.wait_cycles(1)
+        with own_server.frozen():
+            time.sleep(3)                             # longer than a look at the ledger between two cycles
+            if busy:
+                assert 202 == daemon.get("/sync", method="POST", token=TRIGGER)[0]
+                time.sleep(1)
+            code, took = daemon.terminate()
+    assert 0 == code
+    assert took < 20
 
 
 def test_a_database_that_will_not_come_by_itself_ends_the_daemon(company: Company, own_server) -> None:

@@ -81,6 +81,12 @@ def test_text_in_a_csv_is_never_a_formula(text: str):
     assert "'" + text == no_formula(text)
 
 
+def test_a_semicolon_begins_no_formula_either():
+    """Where cells are separated by semicolons, quotes around the whole text do not hold it together."""
+    assert "Doe;'=1+1; '+2; x" == no_formula("Doe;=1+1; +2; x")
+    assert "Doe; Ann-Marie" == no_formula("Doe; Ann-Marie")
+
+
 def test_every_csv_cell_is_quoted_and_a_formula_is_text():
     """The name that begins with an equals sign keeps all its characters behind the mark."""
     lines = made("csv").decode().split("\r\n")

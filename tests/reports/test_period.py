@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from syncd.core import record
 from syncd.core.period import Asked, Sample
 from syncd.core.policy_change import Change, changes_between
 from syncd.core.schedule import Schedule
+from syncd.model import Action, Decision, Reason, Status
 from syncd.reports.period import COLUMNS, STATES, period_view, without
 from syncd.reports.period_text import print_period
 from syncd.reports.render import VIEW_FORMATS, render
 from syncd.reports.view import Unbalanced
-from tests.reports.october import ASKED, POLICY, Chronicle, at, document, october
+from tests.reports.october import ASKED, POLICY, Chronicle, account, at, back, document, done, entitled, gone, october
+from tests.reports.october import leaver as leaver_of
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +162,78 @@ def test_people_who_overruled_the_rules_are_named(month: dict[str, Any]):
     """By hand, hold, pause, resume."""
     assert [("deactivate", "Ben Ray", "eve@corp.example"), ("hold", "Ben Ray", "zoe@corp.example"), ("pause", "Ann Lee", None),
             ("resume", "Ann Lee", None)] == [(one["what"], one["by"], one["email"]) for one in month["overrides"]]
+
+
+def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten():
+    """He cannot stand among the leavers, since nobody judges his account; the hold is named even when it is older."""
+    told = Chronicle()
+    told.cycle(at(20, 9, month=9), Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address"), entitled("eve"))
+    told.write(at(21, 9, month=9), record.held("z-eve", by="Ben Ray", because="On leave", until=None,
+                                               personal=record.personal_of(account("eve"))), term=0)
+    told.cycle(at(21, 10, month=9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD, "guid-eve", "address"))
+    told.cycle(at(8, 9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD))
+    told.write(at(9, 9), record.released("z-eve", by="Ann Lee", because="She is back"), term=0)
+    told.cycle(at(9, 10), entitled("eve"))
+    told.quiet(at(9, 11), at(9, 12))
+
+    month = document(told)
+
+    assert [("eve@corp.example", "on_hold", None, "2026-10-09T10:00:10Z", "Ben Ray"),
+            ("zoe@corp.example", "exempt", "guid-zoe", None, None)] == [
+        (one["email"], one["reason"], one["directory_id"], one["until"], one["by"]) for one in month["kept"]]
+    assert [("release", "eve@corp.example")] == [(one["what"], one["email"]) for one in month["overrides"]]
+    assert b"Kept by exception" in made(month, "html")
+    assert [] == document(told, replace(ASKED, first=date(2026, 8, 1), last=date(2026, 8, 31)))["kept"]
+
+
+def test_an_account_that_a_person_had_put_back_is_not_told_as_deactivated():
+    """An undo: the row says so and names who asked, and it stands among what is not done."""
+    told = Chronicle()
+    told.cycle(at(5, 8), entitled("ann"))
+    ann = leaver_of("ann", Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, at(5, 9))
+    told.cycle(at(5, 9), ann, memory=gone(at(5, 9), "ann"), result="applied", effects=[(ann, done(at(5, 9)), "")])
+    back_again = Decision(account("ann", Status.INACTIVE), Action.REACTIVATE, Reason.BY_HAND)
+    undo = told.unique("cycle")
+    told.effect(undo, at(5, 10), back_again, replace(done(at(5, 10)), status_after="active"), by="undo")
+    told.write(at(5, 10, 1), record.cycle_ended(undo, {
+        "mode": "enforce", "trigger": "undo", "result": "applied", "success": False, "started_at": "2026-10-05T10:00:00Z",
+        "ended_at": "2026-10-05T10:01:00Z", "version": "0.1.0", "policy": told.policy.digest(), "by": "Ben Ray",
+        "because": "Wrong Ann"}, None))
+
+    month = document(told)
+
+    row = leaver(month, "ann")
+    assert ("put_back", None, "Ben Ray", "Wrong Ann") == tuple(
+        row[key] for key in ("state", "promise_met", "asked_by", "asked_because"))
+    assert ["z-ann"] == [row[2] for row in next(t for t in period_view(month).tables if t.key == "open").rows()]
+
+
+def test_coming_back_after_the_promise_has_run_out_does_not_make_it_kept():
+    """Gone for two days while a guard held everything, then hired again: late all the same."""
+    told = Chronicle()
+    told.cycle(at(5, 8), entitled("ann"))
+    ann = leaver_of("ann", Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, at(5, 9))
+    told.cycle(at(5, 9), ann, memory=gone(at(5, 9), "ann"), result="held", tripped=[("max-deactivations", 30, 25)])
+    told.cycle(at(7, 9), entitled("ann"), memory=back(at(7, 9), "ann"))
+
+    assert ("entitled_again", False) == tuple(leaver(document(told), "ann")[key] for key in ("state", "promise_met"))
+
+
+def test_who_is_late_and_still_active_stands_among_what_is_not_done_too(month: dict[str, Any]):
+    """``None`` under that heading would say that everybody was dealt with."""
+    tables = {table.key: [row[2] for row in table.rows()] for table in period_view(month).tables}
+
+    assert "z-dan" in tables["late"]
+    assert ["z-dan"] == tables["open"]
+
+
+def test_a_gap_of_the_period_before_leaves_no_crumb_in_this_one():
+    """Cycles were missing until midnight: nothing of October is missing."""
+    told = Chronicle()
+    told.cycle(at(29, 8, month=9), entitled("ann"))
+    told.quiet(at(1, 0), at(2, 1))
+
+    assert [] == document(told, replace(ASKED, last=date(2026, 10, 1)))["gaps"]
 
 
 def test_totals_balance_or_there_is_no_report(told: Chronicle, month: dict[str, Any]):

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from syncd.adapters.directory.entra_changes import Changes
@@ -46,6 +46,9 @@ T = TypeVar("T")
 #: The configured groups are looked up again for second looks after this.
 GROUPS_SECONDS_MAX = 60.0
 
+#: A credential that ends sooner than this is warned of, once a day.
+EXPIRY_WARNING = timedelta(days=30)
+
 #: A change is read once more when replicas have surely caught up with it.
 SETTLES_AFTER = timedelta(minutes=10)
 
@@ -63,6 +66,7 @@ class EntraDirectory:
         self._unproved: DirectorySnapshot | None = None      # given out again without a whole read of its own
         self._disproved: SourceError | None = None           # and a whole read showed something else
         self._secret_ends_at: datetime | None = None
+        self._warned_on: date | None = None
         self._looked_up: tuple[float, tuple[ConfiguredGroup, ...]] | None = None
 
     # ------------------------------------------------------------------------------------------------------- the port
@@ -107,7 +111,7 @@ class EntraDirectory:
 
     async def _read(self) -> DirectorySnapshot:
         ends_at = self._tokens.credential_ends_at()
-        self._tell(CredentialExpires("entra", ends_at or self._secret_ends_at))
+        self._tell_end(ends_at or self._secret_ends_at)
         self._unproved = self._disproved = None
         why = await self._why_read_whole()
         if self._last is not None and not why:
@@ -127,8 +131,16 @@ class EntraDirectory:
         ends_at = await secret_ends_at(self._graph, self._settings, self._tokens.roles, self._clock.now())
         if ends_at != self._secret_ends_at:
             self._secret_ends_at = ends_at
-            self._tell(CredentialExpires("entra", ends_at))
+            self._tell_end(ends_at)
         return self._last.snapshot
+
+    def _tell_end(self, ends_at: datetime | None) -> None:
+        self._tell(CredentialExpires("entra", ends_at))
+        now = self._clock.now()
+        if ends_at is not None and ends_at - now < EXPIRY_WARNING and self._warned_on != now.date():
+            self._warned_on = now.date()
+            self._tell(Noted("credential.ends_soon", "warning",
+                             {"credential": "entra", "ends_at": ends_at, "days": (ends_at - now).days}))
 
     async def _why_read_whole(self) -> str:
         """Why the last whole read will not do; empty when it will."""

@@ -26,11 +26,13 @@ _PURPOSE = {READ_USERS: "to read people", READ_GROUPS: "to read groups and their
 
 async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell, clock: Clock) -> Sequence[Line]:
     """The lines. Without a token nothing else can be looked at."""
+    ends_at = None
     try:
         ends_at = tokens.credential_ends_at()
         await tokens.get()
     except SyncdError as error:
-        return [_trouble("entra token", error)]
+        ended = [_credential(settings, ends_at, clock)] if ends_at is not None and ends_at <= clock.now() else []
+        return [_trouble("entra token", error), *ended]          # Entra calls an ended certificate a wrong signature
     ends_at = ends_at or await secret_ends_at(graph, settings, tokens.roles, clock.now())
     tell(CredentialExpires("entra", ends_at))
     lines = [("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"),
@@ -52,11 +54,13 @@ def _credential(settings: EntraSettings, ends_at: datetime | None, clock: Clock)
         return "entra credential", True, f"when it ends cannot be told from here{why}: note it where you renew things"
     days = (ends_at - clock.now()).days
     kind = "certificate" if isinstance(settings.credential, Certificate) else "client secret"
+    renew = "make a new one under Certificates & secrets of the app and replace the file"
+    if days < 0:
+        return "entra credential", False, f"the {kind} ended {ends_at:%Y-%m-%d}: {renew}"
     says = f"the {kind} ends {ends_at:%Y-%m-%d}, in {days} days"
     if days >= EXPIRY_DAYS_MIN:
         return "entra credential", True, says
-    return "entra credential", False, (f"{says}: make a new one under Certificates & secrets of the app and replace the file; "
-                                       "both work until then")
+    return "entra credential", False, f"{says}: {renew}; both work until then"
 
 
 def _permission(name: str, tokens: EntraTokens) -> Line:

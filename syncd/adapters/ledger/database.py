@@ -66,6 +66,9 @@ class Database(Protocol):
     def close(self) -> None:
         """Gives it back; nothing may follow."""
 
+    def cut(self) -> None:
+        """Ends whatever waits for a server, with an error there. The one method for another thread; may do nothing."""
+
 
 def demand_reachable(url: str) -> None:
     """Asks the ledger's server once, changing nothing; a file has none. Blocks for seconds. Raises LedgerUnreachable; what

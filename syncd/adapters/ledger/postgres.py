@@ -9,10 +9,14 @@ append looks at it.
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.engine import make_url
@@ -78,6 +82,8 @@ class PostgresDatabase:
             self._url, hide_parameters=True, pool_pre_ping=True, connect_args={**_CONNECTING, "options": options},
             **({"pool_size": 1, "max_overflow": 1, "poolclass": QueuePool} if writable else {"poolclass": NullPool}))
         event.listen(self._engine, "begin", _begin)
+        self._connections: WeakSet[Any] = WeakSet()
+        event.listen(self._engine, "connect", lambda connection, _: self._connections.add(connection))
         self._writing = self._engine.execution_options(ledger_write=True)
 
     @property
@@ -138,6 +144,12 @@ class PostgresDatabase:
     def close(self) -> None:
         """Closes all connections."""
         self._engine.dispose()
+
+    def cut(self) -> None:
+        """Shuts the sockets down, which wakes whoever waits for an answer of a server that is frozen."""
+        for connection in list(self._connections):
+            with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
 
     def session(self) -> Connection:
         """A connection of its own, outside of any transaction; the caller closes it. Raises LedgerError."""

@@ -155,6 +155,9 @@ class SqliteDatabase:
             raise LedgerError(f"the ledger {self._path} was opened for reading only")
         return FileLock(self._path.with_name(self._path.name + ".lock"))
 
+    def cut(self) -> None:
+        """Nothing: there is no server to wait for."""
+
     def close(self) -> None:
         """Closes the file; whoever closes it last takes the log into it."""
         self._engine.dispose()

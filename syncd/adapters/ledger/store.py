@@ -40,6 +40,9 @@ T = TypeVar("T")
 #: personal data is looked through for what is too old as often.
 DAILY_SECONDS = 86_400.0
 
+#: How long a lock or a connection may take to be given back.
+GIVE_BACK_SECONDS = 2.5
+
 #: How often somebody who waits for the writer lock tries again.
 LOCK_POLL_SECONDS = 0.25
 
@@ -104,6 +107,11 @@ class SqlLedger:
     async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
         """See ``ports.Ledger.append``. All entries of one call have the same time."""
         return await self._run(lambda: self._append(drafts, term)) if drafts else ()
+
+    async def begin(self, opened: Draft) -> None:
+        """Appends *opened*, which binds a new ledger, unless one of its kind is there: of processes that start together one
+        binds it, and the others have to look whether it is theirs. Raises as ``append``."""
+        await self._run(lambda: self._database.write(lambda connection: self._begin(connection, opened)))
 
     async def head(self) -> Head:
         """See ``ports.Ledger.head``."""
@@ -175,7 +183,7 @@ class SqlLedger:
             try:
                 yield await self._write(lambda connection: rows.raise_fence(connection, rows.newest_term(connection) + 1))
             finally:
-                await asyncio.shield(self._run(lock.release))
+                await self._ended(asyncio.ensure_future(self._run(lock.release)))
         finally:
             self._writer_busy = False
 
@@ -233,7 +241,7 @@ class SqlLedger:
         """See ``ports.Ledger.close``. May be called again."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+            await self._ended(asyncio.get_running_loop().run_in_executor(self._thread, self._database.close))
             self._thread.shutdown(wait=False)
 
     # ------------------------------------------------------------------------------------------ inside the thread
@@ -246,6 +254,13 @@ class SqlLedger:
 
     async def _piece(self, query: Any) -> list[LedgerEntry]:
         return await self._read(lambda connection: rows.some_entries(connection, query), [])
+
+    async def _ended(self, last: asyncio.Future[None]) -> None:
+        """Waits for what gives something back. A server that does not answer cannot keep us from ending: its connections are
+        cut, and with its session it frees what we held."""
+        if not (await asyncio.wait({last}, timeout=GIVE_BACK_SECONDS))[0]:
+            self._database.cut()
+        await asyncio.shield(last)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closed:
@@ -321,6 +336,10 @@ class SqlLedger:
         if blanked:
             self._notes.append(Noted("personal.blanked", "info", {"rows": blanked, "unused_since": str(kept_since)}))
         return entries
+
+    def _begin(self, connection: Connection, opened: Draft) -> None:
+        if connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == opened.kind).limit(1)).first() is None:
+            self._extend(connection, [opened], 0)
 
     def _seal(self, sign: Callable[[Head], Draft], term: int) -> LedgerEntry | None:
         if self._history.broken:

@@ -35,6 +35,8 @@ SCOPE_CODES = frozenset({4700, 4711})
 LICENCE_CODES = frozenset({3412, 2033, 2034, 2038})
 
 _ABOUT_RIGHTS = re.compile(r"permission|scope|access token", re.IGNORECASE)
+#: "Contact your admin" is advice that may follow anything.
+_CONTACT = re.compile(r"\bcontact\b[^.;]*", re.IGNORECASE)
 _ABOUT_ACCOUNT = re.compile(r"\bzoom rooms?\b|\badmin(istrator)?s?\b", re.IGNORECASE)
 _NAMED = re.compile(r"\[([^\]]{1,300})\]")
 _ADDRESS = re.compile(r"[^\s@<>\"'\[\](),;:]+@[^\s@<>\"'\[\](),;]*[^\s@<>\"'\[\](),;.]")
@@ -103,7 +105,7 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
         return "gone", "Nothing to do: the account is no longer there."
     if code in LICENCE_CODES:
         return "no_licence", "Free or buy licences, then reactivate the account, or assign a licence by hand."
-    if operation is SET_STATUS and code == 200 and _ABOUT_ACCOUNT.search(says):
+    if operation is SET_STATUS and code == 200 and _ABOUT_ACCOUNT.search(_CONTACT.sub("", says)):
         return "account", "Zoom's API cannot change admins and Zoom Rooms: do it in the Zoom portal."
     if operation is SET_STATUS and code == 300:
         return "events", "The user hosts upcoming Zoom Events: hand them over or wait; it is tried again in a later cycle."
