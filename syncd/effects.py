@@ -312,7 +312,7 @@ def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) 
     share = orders.policy.limits.max_failing_writes_percent
     if progress.changes >= WRITES_JUDGED_AFTER and progress.failed * 100 > share * progress.changes:
         progress.stop("too_many_failures", Refused(
-            f"{progress.failed} of {progress.changes} changes failed, more than {share:g} % "
+            f"ended early: {progress.failed} of {progress.changes} changes failed, more than {share:g} % "
             "(guards.max_failing_writes_percent); no more were tried.", kind="other",
             do="See why in the outcomes: the next cycle tries again, and Zoom may switch off an app that keeps failing.",
         ))

@@ -149,7 +149,7 @@ def test_a_directory_file_that_is_gone_does_not_stop_hand_verbs(crew: Company) -
 
 def test_a_list_with_a_bad_line_is_refused_before_the_first_change(crew: Company) -> None:
     """Every bad line is named with its number; comments and blank lines are none."""
-    lines = "# leavers of May\np000@corp.example\n\nnot an address\np001@corp.example # moved\nx@y@z,\n"
+    lines = "# leavers of May\np000@corp.example\n\nnot an address\np001@corp.example # moved\nx@y@z,\na@b@corp.example\n"
     (crew.folder / "list.txt").write_text(lines, encoding="utf-8")
 
     ran = crew.syncd("account", "deactivate", "--from-file", "list.txt", *WHO)
@@ -157,6 +157,7 @@ def test_a_list_with_a_bad_line_is_refused_before_the_first_change(crew: Company
     assert (2, "") == (ran.code, ran.out)
     assert "line 4" in ran.err
     assert "line 6" in ran.err
+    assert "line 7" in ran.err
     assert "line 1" not in ran.err
     assert [] == crew.zoom.writes
 
@@ -226,6 +227,10 @@ def test_a_hold_until_a_date_and_until_release(crew: Company) -> None:
     for until in ("2020-01-01", "tomorrow"):
         assert 2 == crew.syncd("account", "hold", "p002@corp.example", "--until", until, *WHO).code
     assert 2 == crew.syncd("account", "hold", "nobody@corp.example", *WHO).code
+    shown = rows_of(crew.syncd("account", "hold", "p003@corp.example", "--until", "2099-12-31", *WHO, "--format", "json").out)
+    assert (True, "2099-12-31T23:59:59Z", "active") == tuple(shown["p003"][key] for key in ("on_hold", "until", "status"))
+    shown = rows_of(crew.syncd("account", "release", "p003@corp.example", *WHO, "--format", "json").out)
+    assert (False, None, "licensed") == tuple(shown["p003"][key] for key in ("on_hold", "until", "licence"))
     crew.leaves("p000", "p001", "p002")
 
     plan = crew.syncd("plan", "--format", "json")

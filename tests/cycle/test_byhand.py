@@ -146,10 +146,9 @@ async def test_releasing_what_is_not_on_hold_or_not_there_changes_nothing():
 
 
 def announced(company: Company, name: str, action: str, **more: Any) -> Intent:
-    """What a cycle that was killed just now left in the ledger."""
-    account = company.zoom.accounts[f"z-{name}"]
-    return Intent("i1", "killedcycle", company.clock.now(), f"z-{name}", action, "cycle", "left_groups", record.before_of(account),
-                  **more)
+    """What a cycle that was killed just now announced."""
+    before = record.before_of(company.zoom.accounts[f"z-{name}"])
+    return Intent("i1", "killedcycle", company.clock.now(), f"z-{name}", action, "cycle", "left_groups", before, **more)
 
 
 async def test_a_change_of_a_killed_cycle_is_waited_for_before_a_person_makes_another():
@@ -176,7 +175,8 @@ async def test_a_change_of_a_killed_cycle_is_waited_for_before_a_person_makes_an
 async def test_an_open_change_of_somebody_else_is_none_of_a_hand_verbs_business():
     """Only the accounts named are looked at; the next cycle settles the rest."""
     company = a_company()
-    await company.ledger.append([record.intended(announced(company, "bob", "deactivate"), company.zoom.accounts["z-bob"])], term=1)
+    intent = announced(company, "bob", "deactivate")
+    await company.ledger.append([record.intended(intent, company.zoom.accounts["z-bob"])], term=1)
     await changed(company, Action.DEACTIVATE, "ann")
 
     assert ["z-bob"] == [one.zoom_id for one in (await company.ledger.history()).intents.values()]
