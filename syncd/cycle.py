@@ -156,6 +156,8 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
         progress.stop("stopped")
         await asyncio.shield(_ended(world, run, _concluded(planned, progress), history, read if quiet else None))
         raise
+    if isinstance(progress.error, SourceError):        # a second look that failed, a scope missing: said as in a read
+        world.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
     return await _ended(world, run, _concluded(planned, progress), history, read if quiet else None)
 
 

@@ -605,7 +605,8 @@ class Api:
                            NO_ADDRESS_ADVICE)
 
     def _name(self, operation: str) -> str:
-        return f"{self._settings.service} {operation}"
+        # "token: …" would look like a secret to the log, which blanks what stands after such a word.
+        return f"{self._settings.service} {'sign-in' if operation == 'token' else operation}"
 
     def _host(self) -> str:
         return urlsplit(self.base_url).netloc.rpartition("@")[2]

@@ -55,8 +55,9 @@ def report(
         ending = "txt" if format_ == "table" else format_
         out = out / f"syncd_{first:%Y-%m-%d}_{last:%Y-%m-%d}.{ending}"
     config = configuration(context, check_files=False)
-    with _progress() as told:
-        document = run(_document(config, first, last, sample, seed, told))
+    with _progress() as (read, writing):
+        document = run(_document(config, first, last, sample, seed, read))
+        writing(f"writing {format_}: {len(document.get('leavers', ())):,} leavers")
         _write(document, format_, out, config.reports.omit_columns)
 
 
@@ -93,10 +94,10 @@ def _write(document: dict[str, Any], format_: str, out: Path | None, omit: tuple
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """How far the ledger was read, on a terminal; nothing in a pipe."""
+def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """(how far the ledger was read, what is being written), on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _: None, lambda _: None
         return
     from rich.console import Console
 
@@ -105,7 +106,7 @@ def _progress() -> Iterator[Callable[[int], None]]:
             if seq % 1000 == 0:
                 status.update(f"reading the ledger: {seq:,} entries")
 
-        yield told
+        yield told, status.update
 
 
 VERBS = (report,)

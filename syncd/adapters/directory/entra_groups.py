@@ -101,8 +101,7 @@ async def _get(graph: Graph, id_: str, found: dict[str, list[Entry]]) -> None:
 
 async def _look_up(graph: Graph, attribute: str, values: Sequence[str], found: dict[str, list[Entry]]) -> None:
     """Groups by id or name: Graph compares names without regard to case."""
-    filter_ = (f"{attribute} eq {quoted(values[0])}" if len(values) == 1
-               else f"{attribute} in ({','.join(map(quoted, values))})")
+    filter_ = " or ".join(f"{attribute} eq {quoted(value)}" for value in values)
 
     async def once() -> list[Entry]:
         entries: list[Entry] = []

@@ -27,7 +27,8 @@ class Operation:
 LIST_USERS = Operation("list_users", MEDIUM, "user:read:list_users:admin", "user:read:admin", "to read all accounts")
 LIST_ROLES = Operation("list_roles", MEDIUM, "role:read:list_roles:admin", "role:read:admin", "to know who is an admin")
 LIST_GROUPS = Operation("list_groups", MEDIUM, "group:read:list_groups:admin", "group:read:admin", "for protect.groups")
-GET_USER = Operation("get_user", LIGHT, "user:read:user:admin", "user:read:admin", "to look again right before each change")
+GET_USER = Operation("get_user", LIGHT, "user:read:user:admin", "user:read:admin",
+                     "to look again right before each change, and for syncd account")
 SET_STATUS = Operation("set_status", LIGHT, "user:update:status:admin", "user:write:admin", "to deactivate and reactivate")
 UPDATE_USER = Operation("update_user", LIGHT, "user:update:user:admin", "user:write:admin", "to give licences back")
 REVOKE_SESSIONS = Operation("revoke_sessions", LIGHT, "user:delete:token:admin", "user:write:admin", "to end SSO sessions")
