@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+# How many pytest processes share the tests.
+WORKERS ?= 2
 # Passed on to pytest: make test ARGS="tests/core -x"
 ARGS   ?=
 IMAGE  ?= syncd:dev
@@ -29,7 +31,7 @@ demo: $(VENV)/.run ## watch syncd work, on a company that comes with it
 	@$(BIN)/syncd demo $(ARGS)
 
 test: $(VENV)/.dev ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .
