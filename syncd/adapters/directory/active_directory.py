@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -26,18 +26,15 @@ from syncd.adapters.directory.ad_wanted import Wanted
 from syncd.adapters.directory.ldap_binding import RefusalMemory
 from syncd.adapters.directory.ldap_session import Session
 from syncd.adapters.directory.ldap_transport import Line, ServerAddress, Unusable
-from syncd.adapters.directory.membership import GroupNode, Path, paths_from
+from syncd.adapters.directory.membership import demand_clear, with_paths
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person
+from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.ports import Clock, Tell
 
 __all__ = ["ActiveDirectory", "ActiveDirectorySettings", "KerberosBind", "SimpleBind"]
 
 T = TypeVar("T")
-
-#: More people than this share who cannot be read make the whole read unreadable.
-UNCLEAR_PERCENT_MAX = 1
 
 #: A connection for second looks is not older than this: one bind serves a burst of changes, not the next cycle's.
 LOOK_SECONDS_MAX = 10.0
@@ -170,8 +167,8 @@ class ActiveDirectory:
         unresolved = tuple(below.unresolved)
         if unresolved and settings.unresolved_members == "refuse":
             raise _unresolved(below.unresolved)
-        people, counts = _with_paths(roster.people, configured, below.nodes, nested=settings.nested)
-        _demand_clear(people)
+        people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
+        demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
         return DirectorySnapshot.whole(
             "active_directory", read_at, people.values(),
             [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
@@ -229,8 +226,8 @@ class ActiveDirectory:
                     if found.person.id not in people and wanted.includes(found.person):
                         people[found.person.id] = found.person
                         above.read(entry, found)
-        with_paths, _ = _with_paths(people, look.configured, above.nodes, nested=settings.nested)
-        return tuple(with_paths[id_] for id_ in sorted(with_paths))
+        placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
+        return tuple(placed[id_] for id_ in sorted(placed))
 
     def _stop_looking(self) -> None:
         kept, self._look = self._look, None
@@ -258,40 +255,6 @@ class ActiveDirectory:
                 ok, finding = False, f"it sent a value that cannot be understood ({error})"
             lines.append((name, ok, finding))
         return lines
-
-
-def _with_paths(
-    people: Mapping[str, Person], configured: Sequence[ConfiguredGroup], nodes: Mapping[str, GroupNode], *, nested: bool,
-) -> tuple[dict[str, Person], dict[ConfiguredGroup, int]]:
-    """The people with the way they got into a group of each use (the first configured one counts), and how many people
-    each configured group has."""
-    ways: dict[GroupUse, dict[str, Path]] = {use: {} for use in GroupUse}
-    counts: dict[ConfiguredGroup, int] = {}
-    for group in configured:
-        reached = paths_from(group.id, nodes, nested=nested)
-        counts[group] = len(reached)
-        for id_, path in reached.items():
-            ways[group.use].setdefault(id_, path)
-    placed = dict(people)
-    for id_ in set().union(*ways.values()):
-        placed[id_] = replace(
-            people[id_],
-            entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
-            leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),
-            protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
-        )
-    return placed, counts
-
-
-def _demand_clear(people: Mapping[str, Person]) -> None:
-    unclear = [person for person in people.values() if person.unclear]
-    if len(unclear) * 100 > UNCLEAR_PERCENT_MAX * len(people):
-        shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:5])
-        raise SourceError(
-            "directory",
-            f"{len(unclear)} of {len(people)} people could not be understood, more than {UNCLEAR_PERCENT_MAX} %: {shown}",
-            "Let the bind account read the attributes named, or correct these entries.",
-        )
 
 
 def _unresolved(members: Mapping[str, str]) -> SourceError:

@@ -6,23 +6,20 @@ memberships for 30 days), new since the list was read, or unclear; he is never j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from syncd.adapters.directory.entra_graph import PAGE_SIZE, Entry, Graph, side_by_side
 from syncd.adapters.directory.entra_groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.adapters.directory.entra_people import attributes_to_ask, id_of, person_of
 from syncd.adapters.directory.entra_settings import EntraSettings
 from syncd.adapters.directory.entra_tokens import EntraTokens
-from syncd.adapters.directory.membership import GroupNode, Path, paths_from
+from syncd.adapters.directory.membership import GroupNode, demand_clear, with_paths
 from syncd.errors import ScopeMissing, SourceError
 from syncd.events import ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person
+from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.ports import Clock, Tell
-
-#: More people than this share who cannot be read make the whole read unreadable.
-UNCLEAR_PERCENT_MAX = 1
 
 #: Members who are neither in the list of users nor in the recycle bin: new since the list was read. More is a list with holes.
 LATECOMERS_MAX = 20
@@ -50,8 +47,8 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
     below = GroupsBelow(graph, settings, tokens.roles)
     await side_by_side([_read_people(graph, settings, tell, people), below.read(configured)])
     await _settle_members(graph, settings, people, below.nodes)
-    placed, counts = _with_paths(people, configured, below.nodes, nested=settings.nested)
-    _demand_clear(placed)
+    placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
+    demand_clear(placed, "Correct these users, or give the app the permission to read them.")
     snapshot = DirectorySnapshot.whole(
         "entra", read_at, placed.values(),
         [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
@@ -112,37 +109,3 @@ async def _settle_members(
         people[id_] = person or Person(id_, unclear="a member of a group, but Graph knows no such user")
     for node in nodes.values():
         node.people = {id_ for id_ in node.people if id_ in people}
-
-
-def _with_paths(
-    people: Mapping[str, Person], configured: Sequence[ConfiguredGroup], nodes: Mapping[str, GroupNode], *, nested: bool,
-) -> tuple[dict[str, Person], dict[ConfiguredGroup, int]]:
-    """The people with the way they got into a group of each use (the first configured one counts), and how many people
-    each configured group has."""
-    ways: dict[GroupUse, dict[str, Path]] = {use: {} for use in GroupUse}
-    counts: dict[ConfiguredGroup, int] = {}
-    for group in configured:
-        reached = paths_from(group.id, nodes, nested=nested)
-        counts[group] = len(reached)
-        for id_, path in reached.items():
-            ways[group.use].setdefault(id_, path)
-    placed = dict(people)
-    for id_ in set().union(*ways.values()):
-        placed[id_] = replace(
-            people[id_],
-            entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
-            leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),
-            protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
-        )
-    return placed, counts
-
-
-def _demand_clear(people: Mapping[str, Person]) -> None:
-    unclear = [person for person in people.values() if person.unclear]
-    if len(unclear) * 100 > UNCLEAR_PERCENT_MAX * len(people):
-        shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:5])
-        raise SourceError(
-            "directory",
-            f"{len(unclear)} of {len(people)} people could not be understood, more than {UNCLEAR_PERCENT_MAX} %: {shown}",
-            "Correct these users, or give the app the permission to read them.",
-        )

@@ -6,8 +6,15 @@ look at one person, which fills it from the person up: equal edges give equal pa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from syncd.errors import SourceError
+from syncd.model import GroupUse, Person
+
+#: More people than this share who could not be understood make a read unreadable (the interface's number).
+UNCLEAR_PERCENT_MAX = 1
 
 
 @dataclass(slots=True)
@@ -44,3 +51,53 @@ def paths_from(root: str, nodes: Mapping[str, GroupNode], *, nested: bool) -> di
         seen.update(following)
         level = following
     return reached
+
+
+class Configured(Protocol):
+    """A group of the configuration, found in the directory."""
+
+    @property
+    def id(self) -> str:
+        """Its id in the directory."""
+
+    @property
+    def use(self) -> GroupUse:
+        """What it is for."""
+
+
+G = TypeVar("G", bound=Configured)
+
+
+def with_paths(
+    people: Mapping[str, Person], configured: Sequence[G], nodes: Mapping[str, GroupNode], *, nested: bool,
+) -> tuple[dict[str, Person], dict[G, int]]:
+    """The people with the way they got into a group of each use (the first configured one counts), and how many people
+    each configured group has."""
+    ways: dict[GroupUse, dict[str, Path]] = {use: {} for use in GroupUse}
+    counts: dict[G, int] = {}
+    for group in configured:
+        reached = paths_from(group.id, nodes, nested=nested)
+        counts[group] = len(reached)
+        for id_, path in reached.items():
+            ways[group.use].setdefault(id_, path)
+    placed = dict(people)
+    for id_ in set().union(*ways.values()):
+        placed[id_] = replace(
+            people[id_],
+            entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
+            leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),
+            protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
+        )
+    return placed, counts
+
+
+def demand_clear(people: Mapping[str, Person], do: str) -> None:
+    """Some people who cannot be understood are unknown; many of them make the read one. *do*: what to do about it. Raises
+    SourceError."""
+    unclear = [person for person in people.values() if person.unclear]
+    if len(unclear) * 100 > UNCLEAR_PERCENT_MAX * len(people):
+        shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:5])
+        raise SourceError(
+            "directory",
+            f"{len(unclear)} of {len(people)} people could not be understood, more than {UNCLEAR_PERCENT_MAX} %: {shown}", do,
+        )
