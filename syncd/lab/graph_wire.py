@@ -16,13 +16,12 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from syncd.lab.answers import Answer
 from syncd.lab.entra_objects import guid
 from syncd.lab.faults import Cut, Fault, Faults, rewrite
-from syncd.lab.server import CUT
+from syncd.lab.wire import Broken, response_of
 
 #: Query options whose values open something: the record has a digest of them.
 _OPAQUE = ("$skiptoken", "$deltatoken")
@@ -205,31 +204,3 @@ def error_code(answer: Answer) -> str:
         return str(numbers[0])
     error = body.get("error")
     return str(error.get("code", "")) if isinstance(error, dict) else str(error or "")
-
-
-def response_of(answer: Answer) -> Response:
-    """The answer as a response."""
-    fields = dict(answer.headers)
-    if answer.body:
-        fields["content-type"] = answer.content_type
-    return Response(answer.body, answer.status, fields)
-
-
-class Broken(Response):
-    """No answer: the connection is reset, or closed in the middle of the body."""
-
-    def __init__(self, answer: Answer, *, politely: bool) -> None:
-        super().__init__(answer.body, answer.status or 500, {"content-type": answer.content_type})
-        self._politely = politely and len(answer.body) > 1
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        cut = scope.get("extensions", {}).get(CUT)
-        if cut is None:
-            raise ConnectionResetError("the connection is broken on purpose")
-        if self._politely:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            half = bytes(self.body)[: len(self.body) // 2]
-            await send({"type": "http.response.body", "body": half, "more_body": True})
-        cut(politely=self._politely)
-        while (await receive())["type"] != "http.disconnect":
-            pass

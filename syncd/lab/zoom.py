@@ -30,7 +30,6 @@ from syncd.lab.limits import AccountLimits, Throttled
 from syncd.lab.oauth import OAuth
 from syncd.lab.operations import OPERATIONS, Label, Operation
 from syncd.lab.paging import Walks
-from syncd.lab.server import CUT
 from syncd.lab.tenant import (
     ACTIVE,
     BASIC,
@@ -41,6 +40,7 @@ from syncd.lab.tenant import (
     Tenant,
 )
 from syncd.lab.views import as_listed, as_meeting, as_member, as_recording, as_shown, as_upcoming, starts_in_utc
+from syncd.lab.wire import Broken, response_of
 
 TOKEN = "token"  # noqa: S105 (the name of a call)
 _STATUSES = ("active", "inactive", "pending")
@@ -210,7 +210,7 @@ class SimulatedZoom:
     async def _not_served(self, request: Request, _: Exception) -> Response:
         answer = Refusal(400, 2300, "This API endpoint is not recognized.").answer
         self.requests.append(Seen(self._now(), request.method, request.url.path, "", answer.status, code=answer.code))
-        return _response(answer)
+        return response_of(answer)
 
     async def _answered(
         self, at: datetime, request: Request, operation: str, struck: list[Fault], work: Callable[[], Awaitable[Answer]],
@@ -235,8 +235,8 @@ class SimulatedZoom:
             call.action if call else "", answer.code, call.app if call else "", answer.retry_at,
         ))
         if broken:
-            return _Broken(answer, politely=Cut.MIDDLE in cuts)
-        return _response(answer, call.headers if call else {})
+            return Broken(answer, politely=Cut.MIDDLE in cuts)
+        return response_of(answer, call.headers if call else {})
 
     async def _wait(self, struck: list[Fault], when: str) -> None:
         seconds = sum(getattr(fault, when) for fault in struck)
@@ -411,30 +411,3 @@ def _day(query: Mapping[str, str], name: str, now: datetime) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise invalid(name) from None
-
-
-def _response(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
-    fields = {**(headers or {}), **answer.headers}
-    if answer.body:
-        fields["content-type"] = answer.content_type
-    return Response(answer.body, answer.status, fields)
-
-
-class _Broken(Response):
-    """No answer: the connection is reset, or closed in the middle of the body."""
-
-    def __init__(self, answer: Answer, *, politely: bool) -> None:
-        super().__init__(answer.body, answer.status or 500, {"content-type": answer.content_type})
-        self._politely = politely and len(answer.body) > 1
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        cut = scope.get("extensions", {}).get(CUT)
-        if cut is None:
-            raise ConnectionResetError("the connection is broken on purpose")
-        if self._politely:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            half = bytes(self.body)[: len(self.body) // 2]
-            await send({"type": "http.response.body", "body": half, "more_body": True})
-        cut(politely=self._politely)
-        while (await receive())["type"] != "http.disconnect":
-            pass
