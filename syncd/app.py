@@ -12,40 +12,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncd import __version__
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
-from syncd.adapters.leadership.alone import Alone
-from syncd.adapters.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
-from syncd.adapters.ledger.copying import copy_ledger
-from syncd.adapters.ledger.database import LedgerUnreachable, demand_reachable
-from syncd.adapters.ledger.store import SqlLedger
-from syncd.adapters.observe.log import LogObserver, configure
-from syncd.adapters.observe.metrics import Metrics
-from syncd.adapters.observe.notify import Notifier, Webhook
-from syncd.adapters.observe.server import Endpoint, Health, serve
-from syncd.adapters.observe.status import StatusKeeper
-from syncd.adapters.secrets import SecretFile, SecretVariable
-from syncd.adapters.zoom.api import ZoomApi, ZoomSettings
 from syncd.config import Config, SecretSource
 from syncd.config import Lease as LeaseSection
-from syncd.core import record
-from syncd.core.approvals import NOT_APPROVABLE
-from syncd.core.history import History
-from syncd.core.period import Asked, Period, Sample
-from syncd.core.policy_change import changes_between
-from syncd.core.schedule import Schedule
-from syncd.cycle import World
-from syncd.daemon import AfterCycle
+from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
 from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import Event, Noted
-from syncd.filing import Filing
+from syncd.evidence.archive import Filing
+from syncd.evidence.periods import Asked, Period, Sample
+from syncd.host.clock import SystemClock
+from syncd.host.secrets import SecretFile, SecretVariable
+from syncd.leadership.alone import Alone
+from syncd.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
+from syncd.ledger import record
+from syncd.ledger.history import History
+from syncd.ledger.storage.copying import copy_ledger
+from syncd.ledger.storage.database import LedgerUnreachable, demand_reachable
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
+from syncd.observe.log import LogObserver, configure
+from syncd.observe.metrics import Metrics
+from syncd.observe.notify import Notifier, Webhook
+from syncd.observe.server import Endpoint, Health, serve
+from syncd.observe.status import StatusKeeper
+from syncd.operations.cycle import World
+from syncd.operations.daemon import AfterCycle
+from syncd.operations.schedule import Schedule
+from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.planning.policy_change import changes_between
 from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
 from syncd.reports.cycle import Circumstances
+from syncd.zoom.api import ZoomApi, ZoomSettings
 
 if TYPE_CHECKING:
-    from syncd.adapters.directory.ad_settings import Bind
-    from syncd.adapters.signing import PublicKeys, SigningKey
+    from syncd.directories.active_directory.settings import Bind
+    from syncd.host.signing import PublicKeys, SigningKey
 
 __all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_reached", "ledger_url",
            "open_ledger", "policy_of", "read_public_keys", "report_filer", "schedule_of", "secret", "several",
@@ -139,8 +139,8 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
                              clock, tell)
     if config.directory.active_directory is not None:
         # Here and not above: who needs no LDAP does not wait for its library at every verb.
-        from syncd.adapters.directory.active_directory import ActiveDirectory
-        from syncd.adapters.directory.ad_settings import ActiveDirectorySettings
+        from syncd.directories.active_directory.reader import ActiveDirectory
+        from syncd.directories.active_directory.settings import ActiveDirectorySettings
 
         ad = config.directory.active_directory
         return ActiveDirectory(ActiveDirectorySettings(
@@ -155,7 +155,7 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
 
 
 def _entra_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
-    from syncd.adapters.directory import entra as adapter
+    from syncd.directories.entra import reader as adapter
 
     entra = config.directory.entra
     if entra is None:
@@ -180,7 +180,7 @@ def _entra_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None
 
 
 def _bind_of(config: Config) -> Bind:
-    from syncd.adapters.directory.ad_settings import KerberosBind, SimpleBind
+    from syncd.directories.active_directory.settings import KerberosBind, SimpleBind
 
     ad = config.directory.active_directory
     if ad is not None and ad.bind.simple is not None:
@@ -323,7 +323,7 @@ def report_filer(world: World, config: Config) -> AfterCycle:
 
 def signing_key(config: Config) -> SigningKey | None:
     """The key that signs ledger heads and manifests, if there is one."""
-    from syncd.adapters.signing import SigningKey  # here: most verbs sign nothing, and its library takes its time
+    from syncd.host.signing import SigningKey  # here: most verbs sign nothing, and its library takes its time
 
     source = config.reports.signing_key
     return SigningKey(secret(source, "reports.signing_key")) if source is not None else None
@@ -331,7 +331,7 @@ def signing_key(config: Config) -> SigningKey | None:
 
 def read_public_keys(path: Path) -> PublicKeys:
     """The public keys of a PEM file. Raises UsageError."""
-    from syncd.adapters.signing import PublicKeys
+    from syncd.host.signing import PublicKeys
 
     return PublicKeys.in_file(path)
 

@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
-from syncd.core.history import History
 from syncd.events import Event
+from syncd.ledger.history import History
 from syncd.model import DirectorySnapshot, Draft, Head, LedgerEntry, Person, ZoomAccount, ZoomSnapshot
 
 #: Tells observers what happened. Never raises, never blocks.

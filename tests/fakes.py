@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncd.core.history import History
-from syncd.cycle import World
 from syncd.errors import LedgerError, NotLeader, SyncdError
 from syncd.events import Event
+from syncd.ledger.history import History
 from syncd.model import (
     DirectoryGroup,
     DirectorySnapshot,
@@ -31,6 +30,7 @@ from syncd.model import (
     canonical_json,
     sha256_of,
 )
+from syncd.operations.cycle import World
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 

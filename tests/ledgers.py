@@ -12,9 +12,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from syncd.adapters.ledger.store import SqlLedger
 from syncd.errors import SyncdError
 from syncd.events import Event
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft
 
 

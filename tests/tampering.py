@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, create_engine, insert, select, text
 
-from syncd.adapters.ledger.schema import CHAIN, POSTGRES_TRIGGERS, SQLITE_TRIGGERS
-from syncd.core.chain import START, link
+from syncd.ledger.chain import START, link
+from syncd.ledger.storage.schema import CHAIN, POSTGRES_TRIGGERS, SQLITE_TRIGGERS
 from syncd.model import Draft, LedgerEntry
 
 

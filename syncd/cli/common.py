@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from syncd.config import Config, load
-from syncd.cycle import World
-from syncd.daemon import AfterCycle, until_stopped
 from syncd.errors import SyncdError, UsageError
 from syncd.model import CycleReport, Mode, Policy
+from syncd.operations.cycle import World
+from syncd.operations.daemon import AfterCycle, until_stopped
 from syncd.ports import Tell
 
 T = TypeVar("T")
@@ -98,8 +98,8 @@ def seconds(duration: str, option: str) -> float:
 
 def observers(config: Config) -> Tell:
     """The log; on a terminal a one-shot verb shows progress instead of lines below a warning."""
-    from syncd.adapters.clock import SystemClock
     from syncd.app import several, start_logging
+    from syncd.host.clock import SystemClock
 
     if not sys.stderr.isatty():
         return several(start_logging(config, SystemClock()))

@@ -70,7 +70,7 @@ def plan(context: click.Context, format_: str, out: Path | None, detailed_exitco
 
 async def _plan(config: Config) -> CycleReport:
     from syncd.app import policy_of, world_of
-    from syncd.cycle import Run, run_cycle
+    from syncd.operations.cycle import Run, run_cycle
 
     async with world_of(config, observers(config), write_ledger=False) as world:
         return await run_cycle(world, policy_of(config), Run(config.mode, Trigger.PLAN))
@@ -89,7 +89,7 @@ def apply(context: click.Context, digest: str, format_: str, out: Path | None, w
     Example:  syncd apply --config syncd.yaml --plan 4f3a9c01d2e4
     Exit status: 0 applied or in step, 3 held, 4 unreadable, 5 in part, 6 ledger, 7 another process holds the lock
     """
-    from syncd.cycle import Run, run_cycle
+    from syncd.operations.cycle import Run, run_cycle
 
     config = configuration(context)
     demand_enforce(config, "apply")
@@ -119,9 +119,9 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
     Exit status: 0 approved, 2 cannot be approved, 3 the plan differs, 4 unreadable, 6 ledger
     """
     from syncd.app import policy_of, world_of
-    from syncd.core.approvals import accepts
     from syncd.model import Approval
-    from syncd.review import approve as record_approval
+    from syncd.operations.approve import approve as record_approval
+    from syncd.planning.approvals import accepts
 
     config = configuration(context)
     duration = timedelta(seconds=seconds(lasts, "--for"))

@@ -153,7 +153,7 @@ def check(context: click.Context, offline: bool) -> None:
 
 async def _checked(config: Config) -> list[tuple[bool, str]]:
     from syncd.app import policy_of, world_of
-    from syncd.looking import owner_lines
+    from syncd.operations.inspect import owner_lines
 
     lines: list[tuple[bool, str]] = []
     async with world_of(config, observers(config), write_ledger=False) as world:
@@ -191,7 +191,7 @@ def demo(directory: str, folder: Path | None) -> None:
 
     Shows a first plan, a day with leavers, a day on which half the directory vanishes and is held, and the way past.
     """
-    from syncd.demo import play
+    from syncd.lab.demo import play
 
     sys.exit(run(play(folder, directory)))
 

@@ -27,9 +27,9 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.config import Config
-from syncd.cycle import World
 from syncd.errors import Held, UsageError
 from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key, licence_word
+from syncd.operations.cycle import World
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
@@ -45,7 +45,7 @@ def pause(context: click.Context, by: str, because: str) -> None:
     \b
     Example:  syncd pause --config syncd.yaml --by "Ann Lee" --because "directory migration tonight"
     """
-    from syncd.core import record
+    from syncd.ledger import record
 
     run(_append(configuration(context), record.paused(by=by, because=because)))
     click.echo("paused: nothing is changed until: syncd resume --by NAME --because TEXT")
@@ -57,7 +57,7 @@ def pause(context: click.Context, by: str, because: str) -> None:
 @click.pass_context
 def resume(context: click.Context, by: str, because: str) -> None:
     """Ends a pause; the next cycle carries out what is due."""
-    from syncd.core import record
+    from syncd.ledger import record
 
     run(_append(configuration(context), record.resumed(by=by, because=because)))
     click.echo("resumed")
@@ -91,7 +91,7 @@ def undo(
     \b
     Example:  syncd undo 8f3kq2m9x1ab --config syncd.yaml --by "Ann Lee" --because "wrong HR export"
     """
-    from syncd.byhand import Request, carried_out, wanted_by_undo
+    from syncd.operations.manual import Request, carried_out, wanted_by_undo
 
     config = configuration(context)
     demand_enforce(config, "undo")
@@ -151,7 +151,7 @@ def account_show(
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
     from syncd.app import policy_of, world_of
-    from syncd.looking import look_at_all
+    from syncd.operations.inspect import look_at_all
 
     async with world_of(config, observers(config), write_ledger=False) as world:
         return await look_at_all(world, policy_of(config), addresses)
@@ -160,7 +160,7 @@ async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any
 async def _agreed(world: World, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
     """On a terminal: shows what both sides know of the accounts, and asks. Without one, or with --yes, it is agreed."""
     if effects and not yes and sys.stdin.isatty():
-        from syncd.looking import look_at_all
+        from syncd.operations.inspect import look_at_all
         from syncd.reports.terminal import print_table
 
         shown = [effect.account.email for effect in effects[:SHOWN_BEFORE_ASKING]]
@@ -185,7 +185,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, yes: bool,
         confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
     ) -> None:
-        from syncd.byhand import Request, carried_out, hold_for, wanted_by_address
+        from syncd.operations.manual import Request, carried_out, hold_for, wanted_by_address
 
         config = configuration(context)
         demand_enforce(config, f"account {name}")
@@ -241,7 +241,7 @@ def account_hold(
 ) -> None:
     """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
     from syncd.app import world_of
-    from syncd.byhand import Request, hold
+    from syncd.operations.manual import Request, hold
 
     del yes
     config, end = configuration(context), moment(until)
@@ -271,7 +271,7 @@ def account_release(
 ) -> None:
     """Ends holds: the next cycle decides about these accounts again."""
     from syncd.app import world_of
-    from syncd.byhand import Request, release
+    from syncd.operations.manual import Request, release
 
     del yes
     config = configuration(context)
@@ -288,7 +288,7 @@ def account_release(
 
 async def _hold_rows(world: World, accounts: Sequence[ZoomAccount]) -> list[dict[str, Any]]:
     """What Zoom shows of these accounts, and whether the ledger has them on hold now."""
-    from syncd.core.record import rfc3339
+    from syncd.ledger.record import rfc3339
 
     history, now = await world.ledger.history(), world.clock.now()
     rows = []
@@ -318,7 +318,7 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
         if format_ == "json":
             stream.write(json.dumps(story, ensure_ascii=False, indent=1) + "\n")
         else:
-            from syncd.looking import told
+            from syncd.operations.inspect import told
 
             stream.writelines(line + "\n" for line in told(story))
     sys.exit(story["exit_code"])
@@ -326,8 +326,8 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
 
 async def _explained(config: Config, address: str) -> dict[str, Any]:
     from syncd.app import policy_of, world_of
-    from syncd.cycle import Run, run_cycle
-    from syncd.looking import deletions, explained
+    from syncd.operations.cycle import Run, run_cycle
+    from syncd.operations.inspect import deletions, explained
 
     async with world_of(config, observers(config), write_ledger=False) as world:
         policy = policy_of(config)

@@ -14,8 +14,8 @@ import click
 
 from syncd.cli.common import binary_output, config_option, configuration, observers, output, run
 from syncd.config import Config
-from syncd.core.period import Asked, Sample
 from syncd.errors import UsageError
+from syncd.evidence.periods import Asked, Sample
 
 FORMATS = ("table", "html", "csv", "xlsx", "json", "jsonl")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from syncd import __version__
-from syncd.adapters.clock import SystemClock
 from syncd.app import Watch, ledger_reached, policy_of, report_filer, schedule_of, secret, world_of
 from syncd.cli.common import signals
 from syncd.config import Config
-from syncd.daemon import Pulse, Wishes, run_daemon
+from syncd.host.clock import SystemClock
+from syncd.operations.daemon import Pulse, Wishes, run_daemon
 
 
 async def serve_daemon(config: Config) -> None:

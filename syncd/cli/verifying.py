@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.config import Config
-from syncd.core.chain import Verification, Witness, verify_export
-from syncd.core.witnesses import PublishedHeads, RecordedFiles, SignedHeads
 from syncd.errors import UsageError
+from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedHeads
+from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
 from syncd.reports.folder import LISTING, compare, published_heads
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
-    from syncd.adapters.signing import PublicKeys
+    from syncd.host.signing import PublicKeys
 
 #: Names of files told in one line; the others are counted.
 NAMED = 5

@@ -19,17 +19,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from syncd.adapters.clock import SystemClock
+from syncd.host.clock import SystemClock
 from syncd.lab.company import ALIAS_DOMAIN, DOMAIN, ENTITLING_GROUP, ROOMS, Company, corp_example
-from syncd.lab.entra_company import entra_of
-from syncd.lab.entra_login import SimulatedLogin
-from syncd.lab.entra_serving import EntraServing, serve_entra
-from syncd.lab.graph import SimulatedGraph
-from syncd.lab.limits import PLANS, AccountLimits
-from syncd.lab.oauth import OAuth
+from syncd.lab.entra.company import entra_of
+from syncd.lab.entra.login import SimulatedLogin
+from syncd.lab.entra.serving import EntraServing, serve_entra
+from syncd.lab.graph.service import SimulatedGraph
 from syncd.lab.population import population
 from syncd.lab.server import Serving, serve
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.limits import PLANS, AccountLimits
+from syncd.lab.zoom.oauth import OAuth
+from syncd.lab.zoom.service import SimulatedZoom
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import structs
 
 from syncd.lab.names import name
-from syncd.lab.tenant import (
+from syncd.lab.zoom.tenant import (
     ACTIVE,
     ADMIN_ROLE,
     BASIC,

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from syncd.lab.answers import HTML, JSON, Answer, Refusal
-from syncd.lab.limits import PER_DAY, PER_SECOND, iso
+from syncd.lab.zoom.limits import PER_DAY, PER_SECOND, iso
 
 
 class Cut(StrEnum):

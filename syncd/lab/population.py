@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from syncd.lab.company import DOMAIN, ENTITLING_GROUP, Company, Employee
 from syncd.lab.names import name
-from syncd.lab.tenant import (
+from syncd.lab.zoom.tenant import (
     ACTIVE,
     ADMIN_ROLE,
     BASIC,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, licence_word
-from syncd.reports.seats import released_in
+from syncd.reports.licences import released_in
 
 FORMAT = "syncd.cycle/1"
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status
-from syncd.reports.seats import released_in
+from syncd.reports.licences import released_in
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
 ROWS_SHOWN = 40

@@ -26,8 +26,8 @@ from typing import Any
 import yaml
 
 from syncd.lab.server import Serving
-from syncd.lab.tenant import ZoomUser, a_user
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.service import SimulatedZoom
+from syncd.lab.zoom.tenant import ZoomUser, a_user
 from tests.acceptance.prefork import Prefork
 
 ROOT = Path(__file__).parents[2]

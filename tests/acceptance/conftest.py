@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from syncd.lab.limits import AccountLimits
-from syncd.lab.oauth import OAuth
 from syncd.lab.server import serve_in_thread
-from syncd.lab.tenant import Tenant
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.limits import AccountLimits
+from syncd.lab.zoom.oauth import OAuth
+from syncd.lab.zoom.service import SimulatedZoom
+from syncd.lab.zoom.tenant import Tenant
 from tests.acceptance.company import SECRET, TRIGGER, Company, clean_environment
 from tests.acceptance.prefork import Prefork
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from syncd.lab import faults, graph_faults
-from syncd.lab.entra import EntraTenant
-from syncd.lab.entra_apps import AppSecret
-from syncd.lab.entra_login import SimulatedLogin
-from syncd.lab.entra_objects import a_group, a_guest, a_person
-from syncd.lab.entra_serving import serve_entra_in_thread
-from syncd.lab.graph import SimulatedGraph
+from syncd.lab import faults
+from syncd.lab.entra.apps import AppSecret
+from syncd.lab.entra.login import SimulatedLogin
+from syncd.lab.entra.objects import a_group, a_guest, a_person
+from syncd.lab.entra.serving import serve_entra_in_thread
+from syncd.lab.entra.tenant import EntraTenant
+from syncd.lab.graph import faults as graph_faults
+from syncd.lab.graph.service import SimulatedGraph
 from tests.acceptance.company import Company, Ran
 
 ENTRA_SECRET = "lab-entra-secret"

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from syncd.lab.oauth import OAuth
+from syncd.lab.zoom.oauth import OAuth
 from tests.acceptance.company import WHO, Company
 from tests.acceptance.test_daemon import tamper
 

@@ -243,7 +243,7 @@ def test_a_plan_of_report_mode_is_never_called_first_use(varied: Company) -> Non
 
 def test_an_account_of_another_domain_is_out_of_scope(company: Company) -> None:
     """Subdomains only by pattern, aliases count as the domain they stand for."""
-    from syncd.lab.tenant import a_user
+    from syncd.lab.zoom.tenant import a_user
 
     for email in ("a@partner.example", "a@sub.corp.example", "a@corp.example", "a@old.example"):
         company.zoom.tenant.put(a_user(email))

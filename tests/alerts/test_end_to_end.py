@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from syncd.lab import faults
-from syncd.lab.tenant import ADMIN_ROLE
+from syncd.lab.zoom.tenant import ADMIN_ROLE
 from tests.acceptance.company import WHO, Company, Daemon, free_port
 from tests.acceptance.test_daemon import tamper
 from tests.alerts.watching import MONITORING, Watching, alerts, shipped_rules, watching

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from syncd import __version__
-from syncd.adapters.observe.metrics import Metrics
 from syncd.cli import syncd
+from syncd.observe.metrics import Metrics
 from tests.alerts.watching import MONITORING, ROOT, alerts, shipped_rules, tool, written
 
 CASES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text(encoding="utf-8"))

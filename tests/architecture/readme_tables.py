@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 
 from syncd import __version__
-from syncd.adapters.observe.metrics import Metrics
-from syncd.adapters.zoom.check import needed
-from syncd.adapters.zoom.scopes import OPERATIONS
 from syncd.cli import syncd
+from syncd.observe.metrics import Metrics
+from syncd.zoom.check import needed
+from syncd.zoom.scopes import OPERATIONS
 
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

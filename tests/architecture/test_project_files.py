@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from syncd import __version__, errors
 from syncd.config import json_schema, load
-from syncd.core import record
+from syncd.ledger import record
 from syncd.model import Guard, Reason
 from tests.architecture.readme_tables import TABLES, all_verbs, names_in, with_tables
 
@@ -254,7 +254,7 @@ def test_paths_and_links_of_the_readme_lead_somewhere() -> None:
     named = set(re.findall(r"`((?:syncd|tests|config|deploy|\.ci)/[\w./-]*)`", README))
     named |= {target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target}
 
-    assert "syncd/cycle.py" in named
+    assert "syncd/operations/cycle.py" in named
     assert set() == {path for path in named if not (ROOT / path).exists()}
 
 

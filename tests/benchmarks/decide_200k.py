@@ -12,12 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from syncd.core.approvals import armed
-from syncd.core.decide import decide
-from syncd.core.guards import Facts, judge
-from syncd.core.history import History
-from syncd.core.memory import remember
-from syncd.core.standing import entitled_people
+from syncd.ledger.history import History
 from syncd.model import (
     DirectoryGroup,
     DirectorySnapshot,
@@ -30,6 +25,11 @@ from syncd.model import (
     ZoomAccount,
     ZoomSnapshot,
 )
+from syncd.planning.approvals import armed
+from syncd.planning.decide import decide
+from syncd.planning.entitlement import entitled_people
+from syncd.planning.guards import Facts, judge
+from syncd.planning.memory import remember
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 POLICY = Policy("zoom-account", ("corp.example",), protect_accounts=("ceo@corp.example", "svc-*@corp.example"))

@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.directory.entra import ClientSecret, EntraDirectory, EntraSettings
+from syncd.directories.entra.reader import ClientSecret, EntraDirectory, EntraSettings
 from syncd.events import Answered, Event
+from syncd.host.clock import SystemClock
 
 MEMORY_MIB_MAX = 200
 UNCHANGED_MAX = 10
@@ -31,11 +31,11 @@ UNCHANGED_MAX = 10
 
 async def serve(people: int, latency_seconds: float, folder: Path) -> None:
     """The services, until standard input ends."""
-    from syncd.lab.entra import EntraTenant
-    from syncd.lab.entra_login import SimulatedLogin
-    from syncd.lab.entra_objects import a_group, a_person
-    from syncd.lab.entra_serving import serve_entra
-    from syncd.lab.graph import SimulatedGraph
+    from syncd.lab.entra.login import SimulatedLogin
+    from syncd.lab.entra.objects import a_group, a_person
+    from syncd.lab.entra.serving import serve_entra
+    from syncd.lab.entra.tenant import EntraTenant
+    from syncd.lab.graph.service import SimulatedGraph
 
     names = [f"first.last{number}@corp.example" for number in range(people)]
     half, quarter = people // 2, people // 4

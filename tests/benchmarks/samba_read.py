@@ -22,9 +22,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from syncd.adapters.directory.active_directory import ActiveDirectory
-from syncd.adapters.directory.ad_people import PEOPLE_FILTER, attributes_to_ask
-from syncd.adapters.directory.ldap_transport import Line
+from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask
+from syncd.directories.active_directory.reader import ActiveDirectory
+from syncd.directories.active_directory.transport import Line
 from tests.adlab import lab
 from tests.adlab.lab import Lab
 from tests.real.samba_world import SambaDirectory

@@ -30,18 +30,18 @@ from typing import Any
 
 import zoomus
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.ledger.store import SqlLedger
-from syncd.adapters.zoom.api import ZoomApi, ZoomSettings
-from syncd.core.history import History
-from syncd.effects import Hands, Orders, Progress, carry_out
-from syncd.lab.limits import PLANS, AccountLimits
-from syncd.lab.oauth import OAuth
-from syncd.lab.operations import Label
+from syncd.execution.executor import Hands, Orders, Progress, carry_out
+from syncd.host.clock import SystemClock
 from syncd.lab.server import serve
-from syncd.lab.tenant import Tenant, a_user
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.limits import PLANS, AccountLimits
+from syncd.lab.zoom.oauth import OAuth
+from syncd.lab.zoom.operations import Label
+from syncd.lab.zoom.service import SimulatedZoom
+from syncd.lab.zoom.tenant import Tenant, a_user
+from syncd.ledger.history import History
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Action, Decision, Policy, Reason, Status, ZoomAccount
+from syncd.zoom.api import ZoomApi, ZoomSettings
 
 PLAN = "business"
 ALLOWED = PLANS[PLAN].rates[Label.LIGHT][0]

@@ -20,15 +20,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.directory.active_directory import ActiveDirectory, ActiveDirectorySettings, SimpleBind
-from syncd.adapters.directory.file import FileDirectory, FileDirectorySettings
-from syncd.lab.entra_objects import a_group, a_person
+from syncd.directories.active_directory.reader import ActiveDirectory, ActiveDirectorySettings, SimpleBind
+from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
+from syncd.host.clock import SystemClock
+from syncd.lab.entra.objects import a_group, a_person
 from syncd.lab.faults import html_page, rewritten
 from syncd.ports import Directory
-from tests.adapters.entra_world import EntraWorld, an_entra
 from tests.adlab.lab import Lab
 from tests.adlab.windows import GROUPS, STAFF, HangUp, Windows, company, group, guid, person
+from tests.directories.entra_world import EntraWorld, an_entra
 
 PEOPLE = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 MEMBERS: dict[str, tuple[str, ...]] = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from syncd.lab.limits import AccountLimits
-from syncd.lab.oauth import OAuth
 from syncd.lab.server import serve
-from syncd.lab.tenant import Tenant
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.limits import AccountLimits
+from syncd.lab.zoom.oauth import OAuth
+from syncd.lab.zoom.service import SimulatedZoom
+from syncd.lab.zoom.tenant import Tenant
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 
-from syncd.adapters.clock import SystemClock
-from syncd.lab.entra import EntraTenant
-from syncd.lab.entra_apps import LEAST_ROLES, EntraApp
-from syncd.lab.entra_login import SimulatedLogin
-from syncd.lab.entra_objects import (
+from syncd.host.clock import SystemClock
+from syncd.lab.entra.apps import LEAST_ROLES, EntraApp
+from syncd.lab.entra.login import SimulatedLogin
+from syncd.lab.entra.objects import (
     HIDDEN,
     a_contact,
     a_device,
@@ -22,7 +21,8 @@ from syncd.lab.entra_objects import (
     a_service_principal,
     a_unified_group,
 )
-from syncd.lab.graph import SimulatedGraph
+from syncd.lab.entra.tenant import EntraTenant
+from syncd.lab.graph.service import SimulatedGraph
 from tests.contract.lab_clock import StandingClock
 
 ANN, BOB, CAT, DAN, EVE = (a_person(f"{name}@corp.example") for name in ("ann", "bob", "cat", "dan", "eve"))

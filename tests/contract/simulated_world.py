@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncd.adapters.zoom.api import ZoomApi, ZoomSettings
-from syncd.cycle import Run, World, run_cycle
 from syncd.events import Event
-from syncd.lab.limits import AccountLimits
-from syncd.lab.oauth import OAuth
 from syncd.lab.server import serve
-from syncd.lab.tenant import Group, Tenant, ZoomUser, a_user
-from syncd.lab.zoom import Seen, SimulatedZoom
+from syncd.lab.zoom.limits import AccountLimits
+from syncd.lab.zoom.oauth import OAuth
+from syncd.lab.zoom.service import Seen, SimulatedZoom
+from syncd.lab.zoom.tenant import Group, Tenant, ZoomUser, a_user
 from syncd.model import CycleReport, Mode, Person, Policy, Trigger
-from tests.adapters.scripted_http import JumpingClock
+from syncd.operations.cycle import Run, World, run_cycle
+from syncd.zoom.api import ZoomApi, ZoomSettings
 from tests.fakes import FakeDirectory, FakeLeadership, MemoryLedger
+from tests.http.scripted_http import JumpingClock
 
 CROWD = 80
 ENTITLED = ("Zoom Users",)

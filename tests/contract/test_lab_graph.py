@@ -7,12 +7,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from syncd.lab import faults, graph_faults
-from syncd.lab.entra import EntraTenant
-from syncd.lab.entra_apps import AppSecret
-from syncd.lab.entra_objects import DEVICE, GROUP, USER, a_group, a_person, guid
-from syncd.lab.graph_limits import GraphLimits, OverLimit, units_for
-from syncd.lab.graph_operations import OPERATIONS
+from syncd.lab import faults
+from syncd.lab.entra.apps import AppSecret
+from syncd.lab.entra.objects import DEVICE, GROUP, USER, a_group, a_person, guid
+from syncd.lab.entra.tenant import EntraTenant
+from syncd.lab.graph import faults as graph_faults
+from syncd.lab.graph.limits import GraphLimits, OverLimit, units_for
+from syncd.lab.graph.operations import OPERATIONS
 from syncd.lab.server import serve
 from tests.contract.lab_clock import MORNING, StandingClock
 from tests.contract.lab_graph import (

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from syncd.lab.company import CHIEF, ENTITLING_GROUP, bad_day, corp_example, day_one, rehire, reorganisation
-from syncd.lab.entra import EntraTenant
-from syncd.lab.entra_company import GUEST_ADDRESS, entra_id, entra_of, in_entra, move
-from syncd.lab.entra_objects import EntraUser
+from syncd.lab.entra.company import GUEST_ADDRESS, entra_id, entra_of, in_entra, move
+from syncd.lab.entra.objects import EntraUser
+from syncd.lab.entra.tenant import EntraTenant
 from syncd.lab.population import population
 from syncd.model import Reason
 from tests.contract.lab_clock import MORNING, StandingClock

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.lab import graph_faults
-from syncd.lab.entra import EntraTenant
-from syncd.lab.entra_objects import USER, a_person, guid
+from syncd.lab.entra.objects import USER, a_person, guid
+from syncd.lab.entra.tenant import EntraTenant
+from syncd.lab.graph import faults as graph_faults
 from tests.contract.lab_clock import StandingClock
 from tests.contract.lab_graph import ANN, BOB, CAT, DAN, EVE, SECRET_GROUP, TEAM, UNIFIED, USERS, Entra, an_entra, brief, ids
 

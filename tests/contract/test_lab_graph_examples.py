@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 import pytest
 
-from syncd.lab import faults, graph_faults
-from syncd.lab.entra_apps import AppSecret
-from syncd.lab.entra_assertions import Issuer
-from syncd.lab.entra_codes import sign_in_refused
-from syncd.lab.entra_objects import guid
-from syncd.lab.graph_limits import GraphLimits
+from syncd.lab import faults
+from syncd.lab.entra.apps import AppSecret
+from syncd.lab.entra.assertions import Issuer
+from syncd.lab.entra.codes import sign_in_refused
+from syncd.lab.entra.objects import guid
+from syncd.lab.graph import faults as graph_faults
+from syncd.lab.graph.limits import GraphLimits
 from tests.contract.lab_clock import MORNING
 from tests.contract.lab_graph import ANN, UNIFIED, Entra, an_entra
 from tests.contract.test_lab_graph import ADVANCED, DEEPLY, MEMBERS

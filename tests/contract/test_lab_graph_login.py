@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from syncd.lab import faults
-from syncd.lab.entra_apps import AppSecret, EntraApp
-from syncd.lab.entra_assertions import Issuer
-from syncd.lab.entra_codes import CODES, sign_in_refused
-from syncd.lab.entra_login import SimulatedIdentity
-from syncd.lab.entra_objects import guid
+from syncd.lab.entra.apps import AppSecret, EntraApp
+from syncd.lab.entra.assertions import Issuer
+from syncd.lab.entra.codes import CODES, sign_in_refused
+from syncd.lab.entra.login import SimulatedIdentity
+from syncd.lab.entra.objects import guid
 from tests.contract.lab_clock import MORNING
 from tests.contract.lab_graph import Entra, an_entra
 

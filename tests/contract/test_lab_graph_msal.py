@@ -17,15 +17,15 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from syncd.adapters.clock import SystemClock
+from syncd.host.clock import SystemClock
 from syncd.lab import faults
-from syncd.lab.entra_apps import AppSecret, EntraApp
-from syncd.lab.entra_assertions import Issuer
-from syncd.lab.entra_codes import sign_in_refused
-from syncd.lab.entra_login import SimulatedIdentity, SimulatedLogin
-from syncd.lab.entra_objects import guid
-from syncd.lab.entra_serving import EntraServing, certificate_files, serve_entra_in_thread
-from syncd.lab.graph import SimulatedGraph
+from syncd.lab.entra.apps import AppSecret, EntraApp
+from syncd.lab.entra.assertions import Issuer
+from syncd.lab.entra.codes import sign_in_refused
+from syncd.lab.entra.login import SimulatedIdentity, SimulatedLogin
+from syncd.lab.entra.objects import guid
+from syncd.lab.entra.serving import EntraServing, certificate_files, serve_entra_in_thread
+from syncd.lab.graph.service import SimulatedGraph
 from syncd.lab.server import serve, serve_in_thread
 from tests.contract.lab_graph import a_served_tenant
 

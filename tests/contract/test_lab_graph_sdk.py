@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from syncd.lab import graph_faults
-from syncd.lab.entra_objects import guid
-from syncd.lab.graph import SimulatedGraph
+from syncd.lab.entra.objects import guid
+from syncd.lab.graph import faults as graph_faults
+from syncd.lab.graph.service import SimulatedGraph
 from syncd.lab.server import serve
 from tests.contract.graph_sdk import (
     AccessTokenProvider,

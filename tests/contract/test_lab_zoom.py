@@ -14,12 +14,12 @@ import yaml
 
 from syncd.lab import faults
 from syncd.lab.company import ENTITLING_GROUP, HELP_DESK, bad_day, corp_example, day_one, rehire, reorganisation
-from syncd.lab.limits import PER_DAY, PER_SECOND, PLANS, AccountLimits, Throttled
 from syncd.lab.names import name
-from syncd.lab.operations import ALL_SCOPES, OPERATIONS, Label
 from syncd.lab.population import population
 from syncd.lab.server import serve_in_thread
-from syncd.lab.tenant import STANDARD_ROLES, Group, Meeting, Tenant, a_user
+from syncd.lab.zoom.limits import PER_DAY, PER_SECOND, PLANS, AccountLimits, Throttled
+from syncd.lab.zoom.operations import ALL_SCOPES, OPERATIONS, Label
+from syncd.lab.zoom.tenant import STANDARD_ROLES, Group, Meeting, Tenant, a_user
 from syncd.model import Action, Reason
 from tests.contract.lab_clock import MORNING, StandingClock, a_zoom, brief, calling
 

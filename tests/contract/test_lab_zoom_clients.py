@@ -9,7 +9,7 @@ import zoomus
 
 from syncd.lab.company import CHIEF, ROOMS, corp_example
 from syncd.lab.server import serve_in_thread
-from syncd.lab.zoom import SimulatedZoom
+from syncd.lab.zoom.service import SimulatedZoom
 from tests.contract.lab_clock import MORNING, a_zoom
 
 

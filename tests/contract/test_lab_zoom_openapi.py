@@ -19,8 +19,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from syncd.lab import faults
 from syncd.lab.company import corp_example
-from syncd.lab.operations import OPERATIONS, Operation
-from syncd.lab.tenant import Meeting, a_user
+from syncd.lab.zoom.operations import OPERATIONS, Operation
+from syncd.lab.zoom.tenant import Meeting, a_user
 from tests.contract.lab_clock import MORNING, StandingClock, a_zoom, calling
 
 DESCRIPTION = Path(__file__).parents[3] / "shared" / "contracts" / "zoom.openapi.json"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from syncd.adapters.ledger.store import SqlLedger
-from syncd.core import chain, record
-from syncd.core.chain import Fault, verify, verify_export
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Event, Noted
+from syncd.ledger import chain, record
+from syncd.ledger.chain import Fault, verify, verify_export
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head
 from tests.ledgers import HandClock, draft, untold, url_of
 

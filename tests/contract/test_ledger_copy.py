@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from syncd.adapters.ledger.copying import copy_ledger
-from syncd.adapters.ledger.store import SqlLedger
 from syncd.errors import LedgerError, NotLeader, UsageError
+from syncd.ledger.storage.copying import copy_ledger
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft
 from tests.ledgers import HandClock, untold, url_of
 

@@ -16,13 +16,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from syncd.adapters.ledger.copying import copy_ledger
-from syncd.adapters.ledger.store import SqlLedger
-from syncd.adapters.signing import PublicKeys, SigningKey
-from syncd.core import record
-from syncd.core.chain import Fault, Verification, audit, verify_export
-from syncd.core.witnesses import PublishedHeads, RecordedFiles, SignedHeads, head_message
 from syncd.errors import ConfigError, LedgerError, NotLeader, UsageError
+from syncd.host.signing import PublicKeys, SigningKey
+from syncd.ledger import record
+from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedHeads, head_message
+from syncd.ledger.chain import Fault, Verification, audit, verify_export
+from syncd.ledger.storage.copying import copy_ledger
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
 from tests.ledgers import HandClock, untold, url_of
 from tests.tampering import edited, entries_of, replaced, rewritten, tamper

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.adapters.observe.metrics import Metrics
 from syncd.events import EffectSettled
 from syncd.lab import faults
 from syncd.lab.faults import RETRY_AFTER_FORMS
-from syncd.lab.limits import PLANS
-from syncd.lab.operations import Label
+from syncd.lab.zoom.limits import PLANS
+from syncd.lab.zoom.operations import Label
 from syncd.model import Mode
+from syncd.observe.metrics import Metrics
 from syncd.reports.document import cycle_document
 from tests.contract.simulated_world import a_world, fate
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from syncd.byhand import Request, carried_out, wanted_by_address
 from syncd.errors import SourceError
 from syncd.events import CycleEnded, ReadProgress
 from syncd.lab import faults
-from syncd.lab.tenant import Meeting
-from syncd.looking import look_at, look_at_all, owner_lines
+from syncd.lab.zoom.tenant import Meeting
 from syncd.model import Action, Mode, Trigger
+from syncd.operations.inspect import look_at, look_at_all, owner_lines
+from syncd.operations.manual import Request, carried_out, wanted_by_address
 from tests.contract.simulated_world import SimulatedWorld, a_world, address
 
 ASKS = Request("Ann Lee", "ticket 4711")

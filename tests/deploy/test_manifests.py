@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from syncd.config import load
-from syncd.daemon import FINISH_SECONDS
+from syncd.operations.daemon import FINISH_SECONDS
 from tests.deploy.manifests import (
     DEPLOY,
     OVERLAYS,

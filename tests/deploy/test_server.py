@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.leadership.lease import Lease, LeaseSettings
 from syncd.events import Event
+from syncd.host.clock import SystemClock
+from syncd.leadership.lease import Lease, LeaseSettings
 from tests.deploy.manifests import DEPLOY, OVERLAYS, Manifest, demand_kubectl, overlay, rendered
 from tests.kube.cluster import Cluster
 from tests.real.conftest import cluster

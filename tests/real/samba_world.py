@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from syncd.adapters.directory.active_directory import ActiveDirectory, ActiveDirectorySettings, SimpleBind
+from syncd.directories.active_directory.reader import ActiveDirectory, ActiveDirectorySettings, SimpleBind
 from syncd.errors import SourceError
 from syncd.events import Answered, Event
 from syncd.model import DirectorySnapshot, Person
-from tests.adapters.ad_world import MovedClock
 from tests.adlab.lab import Lab
+from tests.directories.ad_world import MovedClock
 
 STAFF = "OU=Staff,DC=corp,DC=example"
 GROUPS = "OU=Groups,DC=corp,DC=example"

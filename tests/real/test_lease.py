@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.leadership.lease import Lease, LeaseSettings
 from syncd.events import Event, LeadershipChanged, Noted
+from syncd.host.clock import SystemClock
+from syncd.leadership.lease import Lease, LeaseSettings
 from tests.adlab.fakeldap import Proxy
 from tests.kube.cluster import Cluster
 

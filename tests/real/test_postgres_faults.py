@@ -9,9 +9,9 @@ import time
 import psycopg
 import pytest
 
-from syncd.adapters.clock import SystemClock
-from syncd.adapters.ledger.store import SqlLedger
 from syncd.errors import ConfigError, LedgerError, NotLeader
+from syncd.host.clock import SystemClock
+from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft
 from tests import postgres
 from tests.acceptance.company import TRIGGER, Company

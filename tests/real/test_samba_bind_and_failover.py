@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.adapters.directory.active_directory import KerberosBind
+from syncd.directories.active_directory.reader import KerberosBind
 from syncd.errors import CredentialsRefused
 from syncd.events import CredentialExpires, ReadProgress
 from tests.adlab import lab

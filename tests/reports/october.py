@@ -18,10 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from syncd.core import chain, record
-from syncd.core.memory import MemoryChange
-from syncd.core.period import Asked, Period, Sample
-from syncd.core.schedule import Schedule
+from syncd.evidence.periods import Asked, Period, Sample
+from syncd.ledger import chain, record
 from syncd.model import (
     Action,
     Approval,
@@ -37,6 +35,8 @@ from syncd.model import (
     Status,
     ZoomAccount,
 )
+from syncd.operations.schedule import Schedule
+from syncd.planning.memory import MemoryChange
 
 HOUR = timedelta(hours=1)
 POLICY = Policy("zoom-account", ("corp.example",))

@@ -15,10 +15,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from syncd.adapters.signing import SigningKey
-from syncd.core import record
-from syncd.core.chain import START, Exported, export_line, link
-from syncd.core.witnesses import head_message
+from syncd.host.signing import SigningKey
+from syncd.ledger import record
+from syncd.ledger.audit import head_message
+from syncd.ledger.chain import START, Exported, export_line, link
 from syncd.model import Draft
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import STATES, period_view

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from syncd.core import record
-from syncd.core.period import Asked, Sample
-from syncd.core.policy_change import Change, changes_between
-from syncd.core.schedule import Schedule
+from syncd.evidence.periods import Asked, Sample
+from syncd.ledger import record
 from syncd.model import Action, Decision, Reason, Status
+from syncd.operations.schedule import Schedule
+from syncd.planning.policy_change import Change, changes_between
 from syncd.reports.period import COLUMNS, STATES, period_view, without
 from syncd.reports.period_text import print_period
 from syncd.reports.render import VIEW_FORMATS, render
@@ -309,9 +309,9 @@ def test_omitted_columns_are_left_out_of_the_document_too(month: dict[str, Any])
 
 def test_every_state_has_a_meaning(month: dict[str, Any]):
     """The words of the core are those of the reports."""
-    from syncd.core import leaving
+    from syncd.evidence import offboarding
 
-    assert set(leaving.STATES) == set(STATES)
+    assert set(offboarding.STATES) == set(STATES)
     assert {row["state"] for row in month["leavers"]} <= set(STATES)
 
 

@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd import byhand, review
-from syncd.core import record
-from syncd.cycle import Run, run_cycle
 from syncd.errors import AnswerLost, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.ledger import record
 from syncd.model import (
     EFFECTS,
     Action,
@@ -26,6 +24,8 @@ from syncd.model import (
     Status,
     Trigger,
 )
+from syncd.operations import approve, manual
+from syncd.operations.cycle import Run, run_cycle
 from tests.fakes import Company
 
 SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -33,7 +33,7 @@ SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 #: Names of policy keys whose value is a list.
 LISTS = {"domains", "pilot", "ordinary_roles", "protect_accounts", "protect_groups", "protect_directory_groups", "sentinels"}
 
-REQUEST = byhand.Request(by="Kim", because="a story")
+REQUEST = manual.Request(by="Kim", because="a story")
 
 
 class Crash(Exception):
@@ -207,13 +207,13 @@ class Story:
         await self.company.ledger.append([record.held(f"z-{name}", by="Kim", because="a story", until=until, personal=None)])
 
     async def _release(self, rest: str) -> None:
-        await byhand.release(self.company.world, [self.company.address(rest)], REQUEST)
+        await manual.release(self.company.world, [self.company.address(rest)], REQUEST)
 
     async def _approve(self, rest: str) -> list[str]:
         guards, _, lasts = rest.partition(" for ")
         assert self.last is not None
         assert self.last.plan is not None
-        return await self._or_refused(review.approve(
+        return await self._or_refused(approve.approve(
             self.company.world, self.policy, Mode.ENFORCE, digest=self.last.plan.digest, guards=guards.split(), by="Kim",
             because="a story", lasts=span(lasts or "24h")))
 
@@ -340,23 +340,23 @@ class Story:
         request = replace(REQUEST, while_paused="while-paused" in words,
                           confirm_count=next((int(w.removeprefix("confirm=")) for w in words if w.startswith("confirm=")), None))
         names = [self.company.address(word) for word in words if word != "while-paused" and not word.startswith("confirm=")]
-        wanted = await byhand.wanted_by_address(self.company.world, self.policy, names, Action(verb), request)
+        wanted = await manual.wanted_by_address(self.company.world, self.policy, names, Action(verb), request)
         return await self._by_hand(wanted, request, Trigger.ACCOUNT)
 
     async def _undo(self, rest: str) -> list[str]:
         assert self.last is not None
-        wanted = await byhand.wanted_by_undo(self.company.world, self.policy, self.last.cycle_id, REQUEST)
+        wanted = await manual.wanted_by_undo(self.company.world, self.policy, self.last.cycle_id, REQUEST)
         return await self._by_hand(wanted, REQUEST, Trigger.UNDO, undo_of=self.last.cycle_id,
                                    hold=[account.zoom_id or "" for account in (*(effect.account for effect in wanted.effects),
                                                                              *wanted.already)])
 
     async def _by_hand(
-        self, wanted: byhand.Wanted, request: byhand.Request, trigger: Trigger, undo_of: str = "", hold: Sequence[str] = ()
+        self, wanted: manual.Wanted, request: manual.Request, trigger: Trigger, undo_of: str = "", hold: Sequence[str] = ()
     ) -> list[str]:
         tripped = [f"{one.guard.value} {one.measured} > {one.limit}" for one in wanted.verdicts if one.tripped]
         if tripped:
             return ["refused 3", *tripped]
-        report = await byhand.carried_out(self.company.world, self.policy, Mode.ENFORCE, wanted, request, await self._term(),
+        report = await manual.carried_out(self.company.world, self.policy, Mode.ENFORCE, wanted, request, await self._term(),
                                           trigger=trigger, undo_of=undo_of, hold=hold)
         return [*self._told(report), *(f"{address} is unknown" for address in wanted.unknown)]
 

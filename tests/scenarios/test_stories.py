@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.core.approvals import NOT_APPROVABLE
 from syncd.model import Guard, Reason
+from syncd.planning.approvals import NOT_APPROVABLE
 from tests.scenarios.story import lived, steps_of
 
 STORIES = sorted(Path(__file__).parent.glob("*.txt"))
@@ -37,7 +37,7 @@ def test_every_row_of_the_decision_table_has_a_story(reason: Reason):
 
 @pytest.mark.parametrize("guard", sorted(set(Guard) - {Guard.PROTECTED_IN_PLAN}))
 def test_every_guard_trips_in_a_story(guard: Guard):
-    """Each with what it measured. protected-in-plan trips by hand only: tests/core/test_guards.py breaks a plan for it."""
+    """Each with what it measured. protected-in-plan trips by hand only: tests/planning/test_guards.py breaks a plan for it."""
     assert f"{guard.value} " in _expected()
 
 

@@ -1,0 +1,171 @@
+"""From an entry of Active Directory to a Person: identity, addresses, enabled, expiry.
+
+Pure. Raw bytes in, because ldap3 shows binary values as text or bytes depending on its options. A value that cannot be
+understood makes the person ``unclear``, which is unknown and never absent. Lockout and password expiry are not looked
+at: neither means that somebody left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from syncd.directories.active_directory.session import Entry, generalized_time
+from syncd.directories.active_directory.transport import Unusable
+from syncd.model import Person, address_key
+
+#: Contacts and computers are no people: computers have the class user, too, but another category.
+PEOPLE_FILTER = "(&(objectCategory=person)(objectClass=user))"
+
+ACCOUNT_DISABLED = 0x2                       # userAccountControl
+NEVER = frozenset({0, 2**63 - 1})            # accountExpires, both mean never (MS-ADA1 2.1)
+FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+MAX_DATE = datetime.max.replace(tzinfo=UTC)
+
+BASIC_ATTRIBUTES = ("objectGUID", "objectSid", "primaryGroupID", "displayName", "department", "userAccountControl",
+                    "accountExpires", "whenChanged")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPerson:
+    """A person without memberships, and what memberships are found by: the name and the primary group's SID."""
+
+    person: Person
+    dn: str
+    primary_group_sid: str | None
+
+
+def attributes_to_ask(address_attributes: Sequence[str]) -> tuple[str, ...]:
+    """The attributes of one person that a read asks for."""
+    return tuple(dict.fromkeys((*BASIC_ATTRIBUTES, *address_attributes)))
+
+
+def guid_of(entry: Entry) -> str:
+    """The objectGUID, the only name that survives renames and moves, as lower-case UUID text. Raises Unusable: without it
+    nothing can be concluded from the read."""
+    value = entry.first("objectguid")
+    if value is None or len(value) != 16:
+        raise Unusable(f"{entry.dn} shows no objectGUID", "Let the bind account read objectGUID.")
+    return str(uuid.UUID(bytes_le=value))
+
+
+def sid_text(value: bytes) -> str:
+    """A binary SID as ``S-1-5-…``. Raises ValueError."""
+    if len(value) < 8 or len(value) != 8 + 4 * value[1]:
+        raise ValueError("no SID")
+    authority = int.from_bytes(value[2:8], "big")
+    parts = [int.from_bytes(value[i : i + 4], "little") for i in range(8, len(value), 4)]
+    return "-".join(["S", str(value[0]), str(authority), *map(str, parts)])
+
+
+def sid_bytes(sid: str) -> bytes:
+    """The binary form of ``S-1-5-…``."""
+    revision, authority, *parts = (int(part) for part in sid.split("-")[1:])
+    return bytes([revision, len(parts)]) + authority.to_bytes(6, "big") + b"".join(part.to_bytes(4, "little") for part in parts)
+
+
+def dn_key(dn: str) -> str:
+    """The form in which two names of one server are compared; a spelling that still differs is looked up instead."""
+    return dn.casefold()
+
+
+def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
+    """Raises Unusable without an objectGUID; every other value that cannot be understood makes the person unclear."""
+    id_ = guid_of(entry)
+    troubles: list[str] = []
+    addresses = _addresses(entry, address_attributes, troubles)
+    enabled = _enabled(entry, troubles)
+    expires_at = _expires_at(entry, troubles)
+    primary_group_sid = _primary_group_sid(entry, troubles)
+    person = Person(
+        id=id_,
+        addresses=addresses,
+        display_name=_text(entry, "displayname"),
+        enabled=enabled,
+        expires_at=expires_at,
+        department=_text(entry, "department"),
+        changed_at=_changed_at(entry),
+        unclear="; ".join(troubles),
+    )
+    return FoundPerson(person, entry.dn, primary_group_sid)
+
+
+def _addresses(entry: Entry, attributes: Sequence[str], troubles: list[str]) -> tuple[str, ...]:
+    keys: dict[str, None] = {}
+    for attribute in attributes:
+        values: list[str] = []
+        for raw in entry.attributes.get(attribute.lower(), ()):
+            try:
+                values.append(raw.decode())
+            except UnicodeDecodeError:
+                troubles.append(f"{attribute} is not UTF-8")
+        if attribute.lower() == "proxyaddresses":
+            # SMTP: is the primary address, smtp: an alias; x500:, sip: and others are no e-mail addresses.
+            mail = [value for value in values if value[:5].lower() == "smtp:"]
+            values = [value[5:] for value in sorted(mail, key=lambda value: (value[:5] != "SMTP:", value))]
+        for value in values:
+            key = address_key(value)
+            if "@" in key:
+                keys[key] = None
+    return tuple(keys)
+
+
+def _enabled(entry: Entry, troubles: list[str]) -> bool:
+    raw = entry.first("useraccountcontrol")
+    if raw is None:
+        troubles.append("userAccountControl is missing, or the bind account may not read it")
+        return True
+    try:
+        return not int(raw) & ACCOUNT_DISABLED
+    except ValueError:
+        troubles.append("userAccountControl is not a number")
+        return True
+
+
+def _expires_at(entry: Entry, troubles: list[str]) -> datetime | None:
+    raw = entry.first("accountexpires")
+    if raw is None:
+        return None
+    try:
+        return filetime(int(raw))
+    except ValueError:
+        troubles.append("accountExpires is not a time")
+        return None
+
+
+def filetime(ticks: int) -> datetime | None:
+    """100 ns since 1601 as a time; None for the two values that mean never and for what no calendar reaches.
+    Raises ValueError when negative."""
+    if ticks in NEVER:
+        return None
+    if ticks < 0:
+        raise ValueError("negative time")
+    seconds = ticks // 10_000_000
+    if seconds >= (MAX_DATE - FILETIME_EPOCH).total_seconds() - 86_400:
+        return None
+    return FILETIME_EPOCH + timedelta(seconds=seconds)
+
+
+def _changed_at(entry: Entry) -> datetime | None:
+    with contextlib.suppress(ValueError):
+        return generalized_time(entry.first("whenchanged") or b"")
+    return None
+
+
+def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
+    sid, rid = entry.first("objectsid"), entry.first("primarygroupid")
+    if sid is None or rid is None:
+        return None
+    try:
+        return f"{sid_text(sid).rpartition('-')[0]}-{int(rid)}"
+    except ValueError:
+        troubles.append("objectSid or primaryGroupID cannot be understood")
+        return None
+
+
+def _text(entry: Entry, name: str) -> str:
+    raw = entry.first(name)
+    return raw.decode("utf-8", "replace").strip() if raw else ""

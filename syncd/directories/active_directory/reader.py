@@ -1,0 +1,271 @@
+"""Active Directory as a ``ports.Directory``: everybody below the bases, whole, with the way he got into each group.
+
+A read uses one connection to one controller from its first page to its last; whatever goes wrong, the connection is
+thrown away and the next server starts from nothing. Refused credentials end it at once. ldap3 runs in a thread; the
+deadline of every answer is kept there, and a cancelled read has its socket cut from here.
+
+Everybody of the domain's bases is read, entitled or not, so that "left the groups" can be told from "not there".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from syncd.directories.active_directory.binding import RefusalMemory
+from syncd.directories.active_directory.check import check_server, password_expiry
+from syncd.directories.active_directory.groups import ConfiguredGroup, find_configured
+from syncd.directories.active_directory.members import GroupsBelow, Roster
+from syncd.directories.active_directory.memberships_of_one import GroupsAbove
+from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
+from syncd.directories.active_directory.session import Session
+from syncd.directories.active_directory.settings import ActiveDirectorySettings, KerberosBind, SimpleBind
+from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
+from syncd.directories.active_directory.wanted import Wanted
+from syncd.directories.membership import demand_clear, with_paths
+from syncd.errors import ConfigError, CredentialsRefused, SourceError
+from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
+from syncd.model import DirectoryGroup, DirectorySnapshot, Person
+from syncd.ports import Clock, Tell
+
+__all__ = ["ActiveDirectory", "ActiveDirectorySettings", "KerberosBind", "SimpleBind"]
+
+T = TypeVar("T")
+
+#: A connection for second looks is not older than this: one bind serves a burst of changes, not the next cycle's.
+LOOK_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A connection for second looks, with the configured groups as found through it."""
+
+    session: Session
+    configured: tuple[ConfiguredGroup, ...]
+    line: Line
+    stale_at: float
+
+
+class ActiveDirectory:
+    """Implements ``ports.Directory``. Raises ConfigError at once for settings that could never work."""
+
+    def __init__(self, settings: ActiveDirectorySettings, clock: Clock, tell: Tell) -> None:
+        self._settings = settings
+        self._servers = settings.addresses()
+        self._clock = clock
+        self._tell = tell
+        self._refusals = RefusalMemory(clock.monotonic)
+        self._look: _Look | None = None
+        self._looking = asyncio.Lock()
+
+    # --------------------------------------------------------------------------------------------------------- the port
+
+    async def read(self) -> DirectorySnapshot:
+        """Everybody, whole. Raises SourceError or CredentialsRefused on any doubt."""
+        return await self._in_thread(lambda line, tell: self._first_good(lambda s: self._read(s, tell), line, tell))
+
+    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        """Whoever has this objectGUID or claims one of these address keys, through a bind of its own, with memberships
+        found from the person upwards. Raises SourceError."""
+        async with self._looking:
+            try:
+                return await self._in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell))
+            except asyncio.CancelledError:
+                if self._look is not None:
+                    self._look.line.cut()
+                raise
+
+    async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:  # noqa: ARG002
+        """Nobody: a deleted object keeps no addresses."""
+        return ()
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """One line per server: whether it can be reached, verified, bound and read, or what to do."""
+        return await self._in_thread(self._check)
+
+    async def close(self) -> None:
+        """Hangs up."""
+        async with self._looking:
+            self._stop_looking()
+
+    # ---------------------------------------------------------------------------------------------- threads and servers
+
+    async def _in_thread(self, work: Callable[[Line, Tell], T]) -> T:
+        loop = asyncio.get_running_loop()
+        line = Line()
+
+        def tell(event: Event) -> None:
+            if not line.was_cut:          # after that nobody listens, and the loop may be closing
+                loop.call_soon_threadsafe(self._tell, event)
+
+        try:
+            return await asyncio.to_thread(work, line, tell)
+        except asyncio.CancelledError:
+            line.cut()
+            raise
+
+    def _first_good(self, work: Callable[[Session], T], line: Line, tell: Tell, *, keep: bool = False) -> T:
+        """What *work* gives on the first server that can be used from beginning to end. *keep*: leave the connection open."""
+        causes: list[Unusable] = []
+        for server in self._servers:
+            try:
+                return self._with_session(server, work, line, tell, keep=keep)
+            except Unusable as fault:
+                causes.append(Unusable(f"{server}: {fault.what}", fault.do))
+            except ValueError as error:
+                causes.append(Unusable(f"{server}: it sent a value that cannot be understood ({error})"))
+            if line.was_cut:
+                break
+            tell(Noted("directory.server_skipped", "warning", {"server": str(server), "why": causes[-1].what}))
+        raise SourceError(
+            "directory", f"no directory server could be read whole: {'; '.join(cause.what for cause in causes)}",
+            " ".join(dict.fromkeys(cause.do for cause in causes if cause.do)),
+        )
+
+    def _with_session(self, server: ServerAddress, work: Callable[[Session], T], line: Line, tell: Tell, *, keep: bool) -> T:
+        session = self._open(server, line, tell)
+        try:
+            result = work(session)
+        except BaseException:
+            session.close()
+            raise
+        if not keep:
+            session.close()
+        return result
+
+    def _open(self, server: ServerAddress, line: Line, tell: Tell) -> Session:
+        settings = self._settings
+        try:
+            fingerprint = settings.bind.fingerprint()
+        except ConfigError as error:      # the secret is gone while we run: the next read may find it again
+            raise SourceError("directory", error.what, error.do) from None
+        self._refusals.check(fingerprint)
+        try:
+            return Session(server, settings.bind, start_tls=settings.start_tls and not server.tls, ca_file=settings.ca_file,
+                           timeouts=settings.timeouts(), clock=self._clock, tell=tell, line=line)
+        except CredentialsRefused as error:
+            self._refusals.remember(fingerprint, error)
+            raise
+
+    # -------------------------------------------------------------------------------------------------- the whole read
+
+    def _read(self, session: Session, tell: Tell) -> DirectorySnapshot:
+        settings = self._settings
+        read_at = self._clock.now()
+        if session.clock_offset_seconds is not None:
+            tell(ClockOffset("ldap", session.clock_offset_seconds))
+        tell(CredentialExpires("active_directory", password_expiry(session, settings)))
+        configured = find_configured(session, settings)
+        roster = self._read_people(session, tell)
+        below = GroupsBelow(session, settings, roster)
+        for group in configured:
+            below.read(group)
+        unresolved = tuple(below.unresolved)
+        if unresolved and settings.unresolved_members == "refuse":
+            raise _unresolved(below.unresolved)
+        people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
+        demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
+        return DirectorySnapshot.whole(
+            "active_directory", read_at, people.values(),
+            [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
+            unresolved=unresolved, clock_offset_seconds=session.clock_offset_seconds,
+        )
+
+    def _read_people(self, session: Session, tell: Tell) -> Roster:
+        settings = self._settings
+        roster = Roster()
+        attributes = attributes_to_ask(settings.address_attributes)
+        for base in settings.base_dns:
+            if session.entry(base, ["objectGUID"]) is None:
+                raise SourceError(
+                    "directory", f"the base {base} does not exist or the bind account may not see it",
+                    "Correct directory.active_directory.base_dn, or let the bind account read there.",
+                )
+            for page in session.pages(base, PEOPLE_FILTER, attributes, settings.page_size):
+                for entry in page:
+                    roster.add(person_of(entry, settings.address_attributes))
+                tell(ReadProgress("directory", len(roster.people)))
+        return roster
+
+    # ------------------------------------------------------------------------------------------------- the second look
+
+    def _look_again(self, directory_id: str | None, addresses: Sequence[str], line: Line, tell: Tell) -> tuple[Person, ...]:
+        wanted = Wanted.of(directory_id, addresses, self._settings.address_attributes)
+        if not wanted.filter:
+            return ()
+        kept = self._look
+        if kept is not None and not kept.line.was_cut and self._clock.monotonic() < kept.stale_at:
+            try:
+                return self._look_through(kept, wanted)
+            except (Unusable, ValueError):
+                pass                      # the connection may have died between two looks: once more, from nothing
+        if not line.was_cut:
+            self._stop_looking()
+
+        def look(session: Session) -> tuple[Person, ...]:
+            fresh = _Look(session, find_configured(session, self._settings), line, self._clock.monotonic() + LOOK_SECONDS_MAX)
+            people = self._look_through(fresh, wanted)
+            self._look = fresh
+            return people
+
+        return self._first_good(look, line, tell, keep=True)
+
+    def _look_through(self, look: _Look, wanted: Wanted) -> tuple[Person, ...]:
+        settings = self._settings
+        above = GroupsAbove(look.session, settings, look.configured)
+        people: dict[str, Person] = {}
+        attributes = (*attributes_to_ask(settings.address_attributes), "memberOf", "uSNChanged")
+        for base in settings.base_dns:
+            for page in look.session.pages(base, wanted.filter, attributes, settings.page_size):
+                for entry in page:
+                    found = person_of(entry, settings.address_attributes)
+                    if found.person.id not in people and wanted.includes(found.person):
+                        people[found.person.id] = found.person
+                        above.read(entry, found)
+        placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
+        return tuple(placed[id_] for id_ in sorted(placed))
+
+    def _stop_looking(self) -> None:
+        kept, self._look = self._look, None
+        if kept is not None:
+            kept.session.close()
+
+    # -------------------------------------------------------------------------------------------------------- checking
+
+    def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
+        lines: list[tuple[str, bool, str]] = []
+        refusal = ""
+        for server in self._servers:
+            name = f"directory {server}"
+            if refusal:
+                lines.append((name, False, "not tried: the credentials were refused by another server"))
+                continue
+            try:
+                ok, finding = self._with_session(server, partial(check_server, settings=self._settings), line, tell, keep=False)
+            except CredentialsRefused as error:
+                ok, finding = False, _in_one_line(error.what, error.do)
+                refusal = finding
+            except (Unusable, SourceError) as error:
+                ok, finding = False, _in_one_line(error.what, error.do)
+            except ValueError as error:
+                ok, finding = False, f"it sent a value that cannot be understood ({error})"
+            lines.append((name, ok, finding))
+        return lines
+
+
+def _unresolved(members: Mapping[str, str]) -> SourceError:
+    shown = "; ".join(f"{dn} (in {group})" for dn, group in list(members.items())[:5])
+    more = f"; and {len(members) - 5} more" if len(members) > 5 else ""
+    return SourceError(
+        "directory", f"{len(members)} member(s) of the groups are found below no base_dn: {shown}{more}",
+        "Add the base they live under to directory.active_directory.base_dn, take them out of the groups, or set "
+        "unresolved_members: unknown.",
+    )
+
+
+def _in_one_line(what: str, do: str) -> str:
+    return f"{what}. {do}" if do else what

@@ -1,0 +1,332 @@
+"""One verified, bound connection to one domain controller, which gives whole answers or none.
+
+Every search demands result 0; every page demands the paging control as well, because a server that leaves it out has
+silently stopped paging; a big attribute is fetched range by range and the ranges must fit. Whatever falls short is
+``Unusable``: the caller throws the session away and reads everything again from another server. Referrals are results
+like any other and never followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import ldap3
+from ldap3.core.exceptions import LDAPException
+from pyasn1.error import PyAsn1Error
+
+from syncd.directories.active_directory import binding as ldap_binding
+from syncd.directories.active_directory.transport import Line, ServerAddress, TimedSocket, Unusable, dial, hang_up
+from syncd.errors import CredentialsRefused
+from syncd.events import Answered, Event
+from syncd.ports import Clock
+
+PAGING_CONTROL = "1.2.840.113556.1.4.319"
+ANY = "(objectClass=*)"
+SEARCH_ENTRY = 4      # the protocol's tag of a searchResEntry
+
+SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT, INVALID_DN = 0, 3, 4, 10, 32, 34
+INSUFFICIENT_RIGHTS, BUSY = 50, 51
+#: What a controller says of an object that is not there, not below it, or not for our eyes.
+NOT_TO_BE_SEEN = frozenset({REFERRAL, NO_SUCH_OBJECT, INVALID_DN, INSUFFICIENT_RIGHTS})
+
+#: What ldap3 raises on dead lines and on bytes that are no LDAP.
+BROKEN = (LDAPException, PyAsn1Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+#: A group that keeps changing while its ranges are fetched is started over so many times in all.
+RANGE_TRIES = 3
+
+
+class Declined(Unusable):
+    """The server answered, and its answer was not the whole that was asked for. The line itself is in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object as answered. Attribute names in lower case, options (``;range=…``) kept; values are raw bytes."""
+
+    dn: str
+    attributes: Mapping[str, list[bytes]]
+
+    def first(self, name: str) -> bytes | None:
+        """The only or first value of an attribute given in lower case."""
+        values = self.attributes.get(name)
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds: *connect* for TCP and for TLS, each; *read* for one whole answer; *total* for the life of a session."""
+
+    connect: float = 5.0
+    read: float = 30.0
+    total: float = 900.0
+
+
+class Session:
+    """Use as a context manager. Not for several threads; ``line.cut()`` ends it from any."""
+
+    def __init__(
+        self, server: ServerAddress, bind: ldap_binding.Bind, *, start_tls: bool, ca_file: str | None, timeouts: Timeouts,
+        clock: Clock, tell: Callable[[Event], None], line: Line,
+    ) -> None:
+        """Connects, verifies, binds and asks the controller for its name, its domain and its time.
+
+        Raises Unusable (this server), CredentialsRefused (every server), ConfigError (the secret cannot be read).
+        """
+        self.server = server
+        self.domain_dn: str | None = None
+        self.clock_offset_seconds: float | None = None
+        self._clock = clock
+        self._tell = tell
+        self._timeouts = timeouts
+        self._ends = clock.monotonic() + timeouts.total
+        begun = clock.monotonic()
+        try:
+            self._connection = dial(
+                server, start_tls=start_tls, ca_file=ca_file, connect_timeout_seconds=timeouts.connect, line=line,
+                monotonic=clock.monotonic, connection_of=bind.connection,
+            )
+        except Unusable:
+            self._answered("connect", "network_error", begun)
+            raise
+        self._answered("connect", "ok", begun)
+        _keep_entries_raw(self._connection)
+        try:
+            self._introduce(bind)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up; harmless when repeated."""
+        hang_up(self._connection)
+
+    # ----------------------------------------------------------------------------------------------------- searching
+
+    def entry(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | None:
+        """The object of that name if it fits the filter; None when it is not there or not for our eyes."""
+        result, entries = self._search(dn, filter_, attributes, ldap3.BASE)
+        if result["result"] in NOT_TO_BE_SEEN:
+            return None
+        _demand_success(result, f"reading {dn}")
+        if len(entries) > 1:
+            raise Unusable(f"it answered with {len(entries)} objects for the one name {dn}")
+        return entries[0] if entries else None
+
+    def pages(self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int) -> Iterator[list[Entry]]:
+        """Everything below *base_dn* that fits, page by page; whole only when iterated to its end."""
+        cookie: bytes | None = None
+        number = 0
+        while True:
+            number += 1
+            result, entries = self._search(
+                base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True, paged_cookie=cookie,
+            )
+            _demand_success(result, f"page {number} below {base_dn}")
+            control = (result.get("controls") or {}).get(PAGING_CONTROL)
+            if control is None:
+                raise Declined(f"page {number} below {base_dn} came without the paging control, so more may be missing")
+            yield entries
+            cookie = control["value"]["cookie"]
+            if not cookie:
+                return
+
+    def values(self, dn: str, attribute: str, first: Entry) -> list[bytes]:
+        """All values of *attribute* (lower case), of which *first* is an answer for it; the rest is fetched range by range.
+
+        The number of values a controller gives at once is its own affair (1,500 by default), so what the answer says
+        is followed. An object that changes meanwhile would shift the ranges: then it is read again from the start.
+        """
+        if _range_of(first, attribute) is None:
+            return first.attributes.get(attribute, [])
+        entry: Entry | None = first
+        for _ in range(RANGE_TRIES):
+            if entry is None:
+                break
+            values, unchanged = self._ranges(dn, attribute, entry)
+            if unchanged:
+                return values
+            entry = self.entry(dn, [f"{attribute};range=0-*", "uSNChanged"])
+        raise Unusable(f"{attribute} of {dn} changed each time it was read")
+
+    def exists(self, base_dn: str, filter_: str) -> bool:
+        """Whether anything visible below *base_dn* fits the filter."""
+        return any(self.pages(base_dn, filter_, ["1.1"], page_size=1))
+
+    def _ranges(self, dn: str, attribute: str, entry: Entry) -> tuple[list[bytes], bool]:
+        values: list[bytes] = []
+        stamp = last = entry.first("usnchanged")
+        while True:
+            found = _range_of(entry, attribute)
+            if found is None:
+                raise Unusable(f"{attribute} of {dn} ended after {len(values)} values without its last range")
+            key, low, high = found
+            values += entry.attributes[key]
+            if low + len(entry.attributes[key]) != len(values) or (high is not None and high != len(values) - 1):
+                raise Unusable(f"the range {key} of {dn} does not fit after {low} values")
+            if high is None:
+                return values, stamp == last
+            following = self.entry(dn, [f"{attribute};range={len(values)}-*", "uSNChanged"])
+            if following is None:
+                raise Unusable(f"{dn} vanished while its {attribute} was read")
+            entry = following
+            last = entry.first("usnchanged")
+
+    def _search(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], scope: Any, **paging: Any,
+    ) -> tuple[dict[str, Any], list[Entry]]:
+        connection = self._connection
+        fault: Unusable | None = None
+        begun = self._allow_answer()
+        try:
+            connection.search(base_dn, filter_, scope, attributes=list(attributes), **paging)
+            result = connection.result
+            entries = [
+                Entry(item["raw_dn"].decode(), item["raw_attributes"])
+                for item in connection.response or ()
+                if item["type"] == "searchResEntry"      # a searchResRef among them names another server: not followed
+            ]
+            code = int(result["result"])
+        except BROKEN as error:
+            fault = Unusable(_why_broken(error, f"in a search below {base_dn or 'the root'}"))
+            result, entries, code = {}, [], -1
+        finally:
+            connection.response = None      # else ldap3 keeps a second copy of the page until the next one
+        if fault is not None:
+            self._answered("search", "network_error", begun)
+            raise fault
+        self._answered("search", _answer_word(code), begun)
+        return result, entries
+
+    # ---------------------------------------------------------------------------------------------------- introducing
+
+    def _introduce(self, bind: ldap_binding.Bind) -> None:
+        by_ticket = isinstance(bind, ldap_binding.KerberosBind)
+        service_host = self._ask_root() if by_ticket else self.server.host
+        self._bind(bind, service_host)
+        if not by_ticket:
+            self._ask_root()
+
+    def _bind(self, bind: ldap_binding.Bind, service_host: str) -> None:
+        fault: Unusable | None = None
+        begun = self._allow_answer()
+        try:
+            ldap_binding.bind(self._connection, bind, service_host)
+        except CredentialsRefused:
+            self._answered("bind", "unauthorized", begun)
+            raise
+        except Unusable:
+            self._answered("bind", "refused", begun)
+            raise
+        except BROKEN as error:
+            # Raised below: what hangs on this error are frames that hold the password.
+            fault = Unusable(_why_broken(error, "during the bind"))
+        if fault is not None:
+            self._answered("bind", "network_error", begun)
+            raise fault
+        self._answered("bind", "ok", begun)
+
+    def _ask_root(self) -> str:
+        """Learns what the root entry tells about domain and clock; gives the controller's full name."""
+        before = self._clock.now()
+        try:
+            root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName"])
+        except Declined:
+            root = None        # a server without these answers may do without
+        after = self._clock.now()
+        if root is None:
+            return self.server.host
+        domain = root.first("defaultnamingcontext")
+        self.domain_dn = domain.decode() if domain else None
+        with contextlib.suppress(ValueError):
+            # Given in whole seconds, cut off: half a second later is the better guess.
+            theirs = generalized_time(root.first("currenttime") or b"") + timedelta(seconds=0.5)
+            self.clock_offset_seconds = (theirs - (before + (after - before) / 2)).total_seconds()
+        return (root.first("dnshostname") or self.server.host.encode()).decode()
+
+    def _allow_answer(self) -> float:
+        """Starts the deadline of the next answer and gives the time now (monotonic seconds)."""
+        now = self._clock.monotonic()
+        if now >= self._ends:
+            raise Unusable(f"the read was not done within {self._timeouts.total:g} s")
+        timed = self._connection.socket
+        if not isinstance(timed, TimedSocket):
+            raise Unusable("the connection was closed")
+        timed.allow(min(self._timeouts.read, self._ends - now))
+        return now
+
+    def _answered(self, operation: str, answer: str, begun: float) -> None:
+        self._tell(Answered("ldap", operation, answer, self._clock.monotonic() - begun))
+
+
+def _keep_entries_raw(connection: ldap3.Connection) -> None:
+    """Lets ldap3 decode an entry once and as bytes. It would also make text of every value, in dictionaries that ignore
+    case, which is two thirds of the time a read takes and is of no use here."""
+    otherwise: Callable[[dict[str, Any]], dict[str, Any]] = connection.strategy.decode_response_fast
+
+    def decode(message: dict[str, Any]) -> dict[str, Any]:
+        if message["protocolOp"] != SEARCH_ENTRY:
+            return otherwise(message)
+        # ldap3's decoder gives each element as (class, constructed, tag, value).
+        dn, attributes = (element[3] for element in message["payload"])
+        rows = (attribute[3] for attribute in attributes)
+        raw = {name[3].decode().lower(): [value[3] for value in values[3] or ()] for name, values in rows}
+        return {"type": "searchResEntry", "raw_dn": dn, "raw_attributes": raw}
+
+    connection.strategy.__dict__["decode_response_fast"] = decode
+
+
+def generalized_time(value: bytes) -> datetime:
+    """``20261125191922.0Z`` as a time. Raises ValueError."""
+    return datetime.strptime(value.decode("ascii", "replace"), "%Y%m%d%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
+def _range_of(entry: Entry, attribute: str) -> tuple[str, int, int | None] | None:
+    """The key, first and last index (None: the end) of the range of *attribute* in an answer, if it came in one."""
+    for key in entry.attributes:
+        found = re.fullmatch(re.escape(attribute) + r";range=(\d+)-(\d+|\*)", key)
+        if found:
+            return key, int(found.group(1)), None if found.group(2) == "*" else int(found.group(2))
+    return None
+
+
+def _demand_success(result: Mapping[str, Any], what: str) -> None:
+    code = result["result"]
+    if code == SUCCESS:
+        return
+    do = {
+        TIME_LIMIT: "The server's time limit cut the answer: a smaller page_size helps.",
+        SIZE_LIMIT: "The server's size limit cut the answer: use its MaxPageSize (1000 by default) as page_size, or less.",
+        REFERRAL: "The server does not hold this base: name a server of that domain, or correct base_dn.",
+        NO_SUCH_OBJECT: "The base does not exist, or the bind account may not see it.",
+        INSUFFICIENT_RIGHTS: "Let the bind account read below this base.",
+    }.get(code, "")
+    raise Declined(f"{what} ended with {result.get('description')} (result {code})", do)
+
+
+def _answer_word(code: int) -> str:
+    if code in {SUCCESS, NO_SUCH_OBJECT}:
+        return "ok"
+    if code == BUSY:
+        return "throttled"
+    return "refused" if code in NOT_TO_BE_SEEN else "server_error"
+
+
+def _why_broken(error: BaseException, where: str) -> str:
+    text = " ".join(str(error).split()).removeprefix("error receiving data: ")
+    if isinstance(error, TimeoutError) or "timed out" in text or "no whole answer" in text:
+        return f"no whole answer in time {where}"
+    if isinstance(error, OSError | LDAPException):
+        return f"the connection broke {where} ({text[:120]})"
+    return f"it sent something that is no LDAP {where} ({type(error).__name__})"

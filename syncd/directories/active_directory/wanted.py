@@ -1,0 +1,55 @@
+"""Whom a second look is for: an LDAP filter that may find too much, and the exact question.
+
+Pure. Addresses come from Zoom, so every one is a value to be escaped and never part of a filter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from ldap3.utils.conv import escape_bytes, escape_filter_chars
+
+from syncd.directories.active_directory.people import PEOPLE_FILTER
+from syncd.model import Person, address_key
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A person by id, by address keys, or both: whoever fits either."""
+
+    directory_id: str | None
+    keys: frozenset[str]
+    filter: str                           # empty: nobody can be meant
+
+    @classmethod
+    def of(cls, directory_id: str | None, addresses: Sequence[str], attributes: Sequence[str]) -> Wanted:
+        """*attributes*: where addresses are looked for."""
+        keys = frozenset(address_key(address) for address in addresses)
+        alternatives = [_guid_filter(directory_id)] if directory_id else []
+        for attribute in attributes:
+            prefix = "smtp:" if attribute.lower() == "proxyaddresses" else ""
+            alternatives += [f"({attribute}={prefix}{spelling})" for key in sorted(keys) for spelling in _spellings(key)]
+        asked = "".join(alternatives)
+        return cls(directory_id, keys, f"(&{PEOPLE_FILTER}(|{asked}))" if asked else "")
+
+    def includes(self, person: Person) -> bool:
+        """Whether this is the person, or one who claims one of the addresses."""
+        return person.id == self.directory_id or not self.keys.isdisjoint(person.addresses)
+
+
+def _guid_filter(directory_id: str) -> str:
+    try:
+        return f"(objectGUID={escape_bytes(UUID(directory_id).bytes_le)})"
+    except ValueError:
+        return ""                         # an id of another kind of directory: nobody here has it
+
+
+def _spellings(key: str) -> list[str]:
+    """The filter values by which an address with this key is found. A key is case folded, so what the directory holds may
+    be spelled with letters that folding changes (ß becomes ss): those places match anything and the key decides."""
+    exact = escape_filter_chars(key)
+    pieces = re.split(r"(?:ss|[^\x00-\x7f])+", key)
+    return [exact] if len(pieces) == 1 else [exact, re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]

@@ -1,0 +1,222 @@
+"""Asks Microsoft Graph and takes lists apart page by page, whole or not at all. Knows nothing of people and groups.
+
+A list ends where a page has no ``@odata.nextLink``; an empty page in the middle is legal. Links are followed as they are and
+only to the configured host, with our headers sent again. A list whose page token ran out is begun again from its first page.
+Sources: https://learn.microsoft.com/en-us/graph/paging, https://learn.microsoft.com/en-us/graph/throttling-limits
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from syncd.directories.entra.refusals import is_missing, read_error, refusal
+from syncd.directories.entra.settings import EntraSettings
+from syncd.errors import SourceError, SyncdError
+from syncd.events import Noted
+from syncd.http.client import Api, ApiSettings, Pacer, Reply, Tokens
+from syncd.http.pace import Allowance, Lane, backoff
+from syncd.ports import Clock, Tell
+
+T = TypeVar("T")
+Entry = dict[str, Any]
+
+#: Graph's maximum for users and members.
+PAGE_SIZE = 999
+
+#: The smallest tenants may use 3,500 resource units in 10 s, and our dearest request costs 4 (checkMemberGroups).
+REQUESTS = Allowance(800, window_seconds=10)
+LABEL = "reads"
+
+#: A list begun again: the first and two more. Page tokens that run out three times mean that something else is wrong.
+ATTEMPTS = 3
+
+#: A replica may not know yet, or say so by mistake under load; Microsoft's support suggests repeating with growing waits.
+MISSING_TRIES = 4
+
+
+class ListBroken(Exception):
+    """The list cannot be continued and may be begun again; the text says why."""
+
+
+class Page(msgspec.Struct):
+    """One page. A list has *next* or, when changes are tracked, *delta* at its end. *error*: what an answer that was begun
+    well ends with when it cannot be gone on with (Graph streams)."""
+
+    value: list[Entry]
+    error: Any = None
+    next: str | None = msgspec.field(default=None, name="@odata.nextLink")
+    delta: str | None = msgspec.field(default=None, name="@odata.deltaLink")
+
+
+_pages = msgspec.json.Decoder(Page)
+_entries = msgspec.json.Decoder(Entry)
+
+
+class Graph:
+    """Graph at one address. Every method raises SourceError (CredentialsRefused, ScopeMissing, LimitReached)."""
+
+    def __init__(self, settings: EntraSettings, tokens: Tokens, clock: Clock, tell: Tell) -> None:
+        self._clock, self._tell = clock, tell
+        pacer = Pacer(clock, tell, service="graph", source="directory", lanes={LABEL: Lane(REQUESTS)},
+                      max_wait_seconds=settings.max_wait_seconds)
+        self._api = Api(ApiSettings(
+            "graph", "directory", settings.graph, ca_file=settings.ca_file, proxy=settings.proxy,
+            concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
+            connect_seconds=settings.connect_timeout_seconds, read_seconds=settings.read_timeout_seconds,
+        ), clock, tell, tokens=tokens, pacer=pacer, read_error=read_error)
+
+    @property
+    def clock_offset_seconds(self) -> float | None:
+        """Graph's clock minus ours."""
+        return self._api.clock_offset_seconds
+
+    async def close(self) -> None:
+        """Gives connections back."""
+        await self._api.close()
+
+    # --------------------------------------------------------------------------------------------------- one object
+
+    async def get(self, operation: str, path: str, params: Mapping[str, str] | None = None, *, tries: int = 1) -> Entry | None:
+        """One object, or None when Graph says, *tries* times in a row, that it knows none."""
+        for attempt in range(1, tries + 1):
+            reply = await self._ask(operation, "GET", path, params)
+            if reply.ok:
+                return self._entry(operation, reply)
+            if not is_missing(reply):
+                raise refusal(operation, reply)
+            if attempt < tries:
+                await self._clock.sleep(backoff(attempt, None, self._clock.random()))
+        return None
+
+    async def post(self, operation: str, path: str, json: Any) -> Entry | None:
+        """What a question that needs a body is answered; None when Graph knows no such object. Changes nothing."""
+        reply = await self._ask(operation, "POST", path, json=json)
+        if is_missing(reply):
+            return None
+        if not reply.ok:
+            raise refusal(operation, reply)
+        return self._entry(operation, reply)
+
+    # ------------------------------------------------------------------------------------------------------- lists
+
+    async def walk(
+        self, operation: str, path: str, params: Mapping[str, str] | None, take: Callable[[list[Entry]], None]
+    ) -> None:
+        """Gives every page's entries to *take*, to the end of the list. Raises ListBroken when it must be begun again."""
+        used: set[str] = set()
+        while True:
+            page = await self.page(operation, path, params)
+            take(page.value)
+            if page.next is None:
+                return
+            if page.next in used:
+                raise SourceError("directory", f"graph {operation}: page {len(used) + 1} leads back to an earlier page.",
+                                  "Nothing is concluded from a list without an end; the next cycle tries again.")
+            used.add(page.next)
+            path, params = page.next, None
+
+    async def page(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> Page:
+        """One page. Raises ListBroken when its token ran out, or Graph does not know the object it is a list of."""
+        reply = await self._ask(operation, "GET", path, params)
+        if not reply.ok:
+            error = reply.error
+            if error is not None and (error.code == "Directory_ExpiredPageToken" or is_missing(reply)):
+                raise ListBroken(f"HTTP {reply.status}, {error.code}: {error.message}")
+            raise refusal(operation, reply)
+        return self._page(operation, reply)
+
+    async def changes(self, operation: str, link: str, params: Mapping[str, str] | None = None) -> Page | None:
+        """One page of tracked changes; None when Graph wants the tracking begun anew (410, or a refused link): whatever the
+        answer names to go on with is not followed."""
+        reply = await self._ask(operation, "GET", link, params)
+        if reply.status in (400, 404, 410):
+            return None
+        if not reply.ok:
+            raise refusal(operation, reply)
+        return self._page(operation, reply)
+
+    async def whole(self, name: str, read_once: Callable[[], Awaitable[T]]) -> T:
+        """What *read_once* gives, begun again while it raises ListBroken. *name* says of what, for messages."""
+        attempt = 1
+        while True:
+            try:
+                return await read_once()
+            except ListBroken as broken:
+                if attempt >= ATTEMPTS:
+                    raise SourceError(
+                        "directory", f"graph: the list of {name} could not be read whole in {attempt} attempts; the last time: "
+                        f"{broken}.", "Nothing is concluded from a part; the next cycle tries again.",
+                    ) from None
+                self._tell(Noted("walk.restarted", "warning", {"list": name, "attempt": attempt, "why": str(broken)}))
+                await self._clock.sleep(backoff(attempt, None, self._clock.random()))
+                attempt += 1
+
+    # ------------------------------------------------------------------------------------------------------ asking
+
+    async def _ask(
+        self, operation: str, method: str, path: str, params: Mapping[str, str] | None = None, json: Any = None
+    ) -> Reply:
+        # Microsoft's support finds a request by this; it wants a GUID.
+        headers = {"client-request-id": str(uuid.uuid5(uuid.NAMESPACE_OID, self._clock.unique()))}
+        return await self._api.request(operation, LABEL, method, path, params=params, json=json, headers=headers)
+
+    @staticmethod
+    def _page(operation: str, reply: Reply) -> Page:
+        _demand_all(operation, reply)
+        try:
+            page = _pages.decode(reply.body)
+        except msgspec.ValidationError as error:
+            raise _not_understood(operation, error) from None
+        if page.error is not None:
+            raise _in_part(operation, "ended with an error after a good beginning")
+        return page
+
+    @staticmethod
+    def _entry(operation: str, reply: Reply) -> Entry:
+        _demand_all(operation, reply)
+        try:
+            return _entries.decode(reply.body)
+        except msgspec.ValidationError as error:
+            raise _not_understood(operation, error) from None
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order; the first failure ends all of them and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except* SyncdError as failures:
+        raise next(_leaves(failures)) from None
+    return [task.result() for task in tasks]
+
+
+def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def quoted(text: str) -> str:
+    """*text* as a string in an OData filter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _demand_all(operation: str, reply: Reply) -> None:
+    if reply.status != 200:                     # 206 is a part, 202 comes before the answer
+        raise _in_part(operation, f"was answered with HTTP {reply.status}, not 200")
+
+
+def _in_part(operation: str, how: str) -> SourceError:
+    return SourceError("directory", f"graph {operation}: {how}.", "Nothing is concluded from a part; the next cycle tries again.")
+
+
+def _not_understood(operation: str, error: Exception) -> SourceError:
+    return SourceError("directory", f"graph {operation}: the answer is not in Graph's form ({error}).",
+                       "See whether something answers in Graph's place: check directory.entra.graph_url and the proxy.")

@@ -1,0 +1,208 @@
+"""The configured groups and who is in them, read from the groups down so that the way to everybody is known.
+
+A group is found once, by object id or unique display name, and known by its id from then on; one that is missing, ambiguous,
+hidden from us or not kept up by Entra makes the read fail, because a group read as empty is a mass leaver. Devices, contacts
+and service principals are nobody.
+Source: https://learn.microsoft.com/en-us/graph/api/group-list-members
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted, side_by_side
+from syncd.directories.entra.people import id_of, is_guid, unreadable_user
+from syncd.directories.entra.refusals import READ_GROUPS, READ_HIDDEN, granted, permission_missing
+from syncd.directories.entra.settings import EntraSettings
+from syncd.directories.membership import GroupNode
+from syncd.errors import SourceError
+from syncd.events import Noted
+from syncd.model import GroupUse
+from syncd.ports import Tell
+
+USER, GROUP = "#microsoft.graph.user", "#microsoft.graph.group"
+
+GROUP_ATTRIBUTES = "id,displayName,visibility,membershipRuleProcessingState,onPremisesProvisioningErrors"
+
+#: accountEnabled and displayName are there to see whether users and groups may be read at all, the last two for groups.
+MEMBER_ATTRIBUTES = "id,displayName,accountEnabled,visibility,membershipRuleProcessingState"
+
+#: So many groups are looked up one by one, which tells best what is wrong; more are asked for in few requests.
+ONE_BY_ONE_MAX = 6
+
+#: Graph's limit for alternatives in one filter.
+ALTERNATIVES_MAX = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredGroup:
+    """A group the operator named, as found."""
+
+    use: GroupUse
+    id: str
+    name: str
+
+
+# ----------------------------------------------------------------------------------------------------------- finding
+
+
+async def find_configured(
+    graph: Graph, settings: EntraSettings, roles: Collection[str] | None, tell: Tell
+) -> tuple[ConfiguredGroup, ...]:
+    """Every configured group once per use, in the order of the configuration. Raises SourceError naming all those that
+    are missing or ambiguous, ScopeMissing for hidden ones."""
+    asked = list(dict.fromkeys(name.strip() for _, name in settings.configured()))
+    entries = await _entries_named(graph, asked)
+    found: dict[tuple[GroupUse, str], ConfiguredGroup] = {}
+    problems: list[str] = []
+    for use, raw in settings.configured():
+        name = raw.strip()
+        candidates = entries[name]
+        if len(candidates) != 1:
+            problem = f"{name!r} does not exist or the app may not see it" if not candidates else (
+                f"{name!r} is the name of {len(candidates)} groups ({', '.join(sorted(map(id_of, candidates))[:5])})")
+            problems += [problem] if problem not in problems else []
+            continue
+        group = ConfiguredGroup(use, id_of(candidates[0]), name_of(candidates[0]))
+        demand_visible(candidates[0], roles)
+        _demand_kept_up(candidates[0])
+        if candidates[0].get("onPremisesProvisioningErrors"):
+            tell(Noted("group.synchronisation_troubled", "warning", {"group": group.id}))
+        found.setdefault((use, group.id), group)
+    if problems:
+        raise SourceError(
+            "directory", f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
+            "Correct the names in directory.entra and protect.directory_groups; an object id survives renames.",
+        )
+    return tuple(found.values())
+
+
+async def _entries_named(graph: Graph, asked: Sequence[str]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {name: [] for name in asked}
+    ids = [name for name in asked if is_guid(name)]
+    names = [name for name in asked if not is_guid(name)]
+    if len(asked) > ONE_BY_ONE_MAX:
+        parts = [(attribute, several[start : start + ALTERNATIVES_MAX])
+                 for attribute, several in (("id", ids), ("displayName", names))
+                 for start in range(0, len(several), ALTERNATIVES_MAX)]
+    else:
+        parts = [("displayName", [name]) for name in names]
+    await side_by_side(_look_up(graph, attribute, part, found) for attribute, part in parts)
+    # One by one, and a second question about those a list did not show.
+    await side_by_side(_get(graph, id_, found) for id_ in ids if not found[id_])
+    return found
+
+
+async def _get(graph: Graph, id_: str, found: dict[str, list[Entry]]) -> None:
+    entry = await graph.get("group", f"/groups/{id_}", {"$select": GROUP_ATTRIBUTES}, tries=MISSING_TRIES)
+    found[id_] = [entry] if entry is not None else []
+
+
+async def _look_up(graph: Graph, attribute: str, values: Sequence[str], found: dict[str, list[Entry]]) -> None:
+    """Groups by id or name: Graph compares names without regard to case."""
+    filter_ = " or ".join(f"{attribute} eq {quoted(value)}" for value in values)
+
+    async def once() -> list[Entry]:
+        entries: list[Entry] = []
+        await graph.walk("group", "/groups", {"$filter": filter_, "$select": GROUP_ATTRIBUTES, "$top": str(PAGE_SIZE)},
+                         entries.extend)
+        return entries
+
+    entries = {id_of(entry): entry for entry in await graph.whole("groups", once)}
+    for value in values:
+        found[value] = [entry for entry in entries.values() if str(entry.get(attribute) or "").casefold() == value.casefold()]
+
+
+def name_of(entry: Entry) -> str:
+    """A group always has a name, so a null is a missing permission. Raises ScopeMissing."""
+    name = entry.get("displayName")
+    if not isinstance(name, str) or not name:
+        raise permission_missing(f"graph: the group {id_of(entry)} came without its attributes (null): the app may not read "
+                                 "groups.", READ_GROUPS)
+    return name
+
+
+def demand_visible(entry: Entry, roles: Collection[str] | None) -> None:
+    """Hidden memberships are left out without a word. Raises ScopeMissing unless the token surely allows them."""
+    if entry.get("visibility") == "HiddenMembership" and not granted(READ_HIDDEN, roles):
+        raise permission_missing(f"graph: the members of the group {name_of(entry)!r} ({id_of(entry)}) are hidden "
+                                 "(HiddenMembership), and the app may not see them.", READ_HIDDEN)
+
+
+def _demand_kept_up(entry: Entry) -> None:
+    """Raises SourceError for a dynamic group whose members are from another day."""
+    state = entry.get("membershipRuleProcessingState")
+    if state not in (None, "On"):
+        raise SourceError(
+            "directory", f"graph: Entra does not keep the dynamic group {name_of(entry)!r} up to date (its rule processing is "
+            f"{state!r}).", "Resume the processing of its rule in the Entra admin center, or name another group.",
+        )
+
+
+# -------------------------------------------------------------------------------------------------------------- down
+
+
+class GroupsBelow:
+    """Fills the graph from the configured groups down; lists of several groups are read side by side."""
+
+    def __init__(self, graph: Graph, settings: EntraSettings, roles: Collection[str] | None) -> None:
+        self.nodes: dict[str, GroupNode] = {}
+        self._graph, self._settings, self._roles = graph, settings, roles
+
+    async def read(self, configured: Sequence[ConfiguredGroup]) -> None:
+        """Adds the groups and, when nested, every group below them. Raises SourceError."""
+        waiting = {group.id: group.name for group in configured}
+        while waiting:
+            found = await side_by_side(self._read_one(id_, name) for id_, name in waiting.items())
+            below = {id_: name for groups in found for id_, name in groups.items()}
+            waiting = {id_: name for id_, name in below.items() if id_ not in self.nodes}
+
+    async def _read_one(self, id_: str, name: str) -> dict[str, str]:
+        """Reads one group; gives the groups directly in it."""
+        members, groups = await self._graph.whole(f"members of {name!r}", lambda: self._members(id_))
+        self.nodes[id_] = GroupNode(id_, name, set(groups) if self._settings.nested else set(), members)
+        return groups if self._settings.nested else {}
+
+    async def _members(self, id_: str) -> tuple[set[str], dict[str, str]]:
+        people: set[str] = set()
+        groups: dict[str, Entry] = {}
+        await self._graph.walk("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)},
+                               lambda entries: self._take(id_, entries, people, groups))
+        return people, await self._named(groups)
+
+    async def _named(self, groups: dict[str, Entry]) -> dict[str, str]:
+        """The names of groups within a group, after the same questions as for a configured one."""
+        names: dict[str, str] = {}
+        for id_, entry in groups.items():
+            if "visibility" not in entry:             # not told here, so the group itself is asked for
+                found: dict[str, list[Entry]] = {}
+                await _get(self._graph, id_, found)
+                if not found[id_]:
+                    raise SourceError("directory", f"graph members: the group {id_} is within another one, but cannot be found.",
+                                      "Nothing is concluded; the next cycle tries again.")
+                entry = found[id_][0]
+            names[id_] = name_of(entry)
+            demand_visible(entry, self._roles)
+            _demand_kept_up(entry)
+        return names
+
+    async def try_one(self, id_: str) -> None:
+        """Whether a group's members can be read, judged by the first few. Raises what a read would raise, or ListBroken."""
+        page = await self._graph.page("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": "10"})
+        groups: dict[str, Entry] = {}
+        self._take(id_, page.value, set(), groups)
+        await self._named(groups)
+
+    def _take(self, id_: str, entries: list[Entry], people: set[str], groups: dict[str, Entry]) -> None:
+        for entry in entries:
+            kind = entry.get("@odata.type")
+            if kind == USER:
+                if entry.get("accountEnabled") is None:
+                    raise unreadable_user(id_of(entry))
+                people.add(id_of(entry))
+            elif kind == GROUP and self._settings.nested:
+                groups[id_of(entry)] = entry
+            elif not isinstance(kind, str):
+                raise SourceError("directory", f"graph members: a member of the group {id_} came without its type.",
+                                  "Nothing can be concluded; see whether something answers in Graph's place.")

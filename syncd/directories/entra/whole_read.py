@@ -1,0 +1,111 @@
+"""One whole read: the list of all users, the members of each group, and both put together, or SourceError.
+
+The two lists must agree. A member whom the list of users does not show is in the recycle bin (then he is nobody: Entra keeps
+memberships for 30 days), new since the list was read, or unclear; he is never just dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
+from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
+from syncd.directories.entra.people import attributes_to_ask, id_of, person_of
+from syncd.directories.entra.settings import EntraSettings
+from syncd.directories.entra.tokens import EntraTokens
+from syncd.directories.membership import GroupNode, demand_clear, with_paths
+from syncd.errors import ScopeMissing, SourceError
+from syncd.events import ReadProgress
+from syncd.model import DirectoryGroup, DirectorySnapshot, Person
+from syncd.ports import Clock, Tell
+
+#: Members who are neither in the list of users nor in the recycle bin: new since the list was read. More is a list with holes.
+LATECOMERS_MAX = 20
+
+DELETED_USERS = "/directory/deletedItems/microsoft.graph.user"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One whole read, and what second looks and change tracking compare with. *tracked_groups*: ids of the configured
+    groups and all below them."""
+
+    snapshot: DirectorySnapshot
+    configured: tuple[ConfiguredGroup, ...]
+    tracked_groups: frozenset[str]
+    by_id: Mapping[str, Person] = field(repr=False)
+
+
+async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings, clock: Clock, tell: Tell) -> Whole:
+    """Everybody. Raises SourceError (CredentialsRefused, ScopeMissing, LimitReached) on any doubt."""
+    read_at = clock.now()
+    await tokens.get()                                        # tells which permissions there are
+    configured = await find_configured(graph, settings, tokens.roles, tell)
+    people: dict[str, Person] = {}
+    below = GroupsBelow(graph, settings, tokens.roles)
+    await side_by_side([_read_people(graph, settings, tell, people), below.read(configured)])
+    await _settle_members(graph, settings, people, below.nodes)
+    placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
+    demand_clear(placed, "Correct these users, or give the app the permission to read them.")
+    snapshot = DirectorySnapshot.whole(
+        "entra", read_at, placed.values(),
+        [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
+        clock_offset_seconds=graph.clock_offset_seconds,
+    )
+    return Whole(snapshot, configured, frozenset(below.nodes), placed)
+
+
+async def _read_people(graph: Graph, settings: EntraSettings, tell: Tell, people: dict[str, Person]) -> None:
+    asked = settings.address_attributes
+
+    def take(entries: list[Entry]) -> None:
+        for entry in entries:
+            person = person_of(entry, asked)
+            people[person.id] = person                        # a page may repeat somebody
+        tell(ReadProgress("directory", len(people)))
+
+    async def once() -> None:
+        people.clear()
+        await graph.walk("list_users", "/users", {"$select": attributes_to_ask(asked), "$top": str(PAGE_SIZE)}, take)
+
+    await graph.whole("users", once)
+
+
+async def get_user(graph: Graph, settings: EntraSettings, id_: str) -> Person | None:
+    """One user without memberships, by object id; None when Graph knows none. Raises SourceError."""
+    entry = await graph.get("user", f"/users/{id_}", {"$select": attributes_to_ask(settings.address_attributes)})
+    if entry is None:
+        return None
+    if id_of(entry) != id_.lower():
+        raise SourceError("directory", f"graph user: asked about {id_}, was told about {id_of(entry)}.",
+                          "Nothing is concluded from it: see whether something answers in Graph's place.")
+    return person_of(entry, settings.address_attributes)
+
+
+async def read_recycle_bin(graph: Graph, select: str, take: Callable[[list[Entry]], None]) -> None:
+    """The users who were deleted within 30 days. Raises SourceError."""
+    params = {"$select": select, "$top": str(PAGE_SIZE)}
+    await graph.whole("deleted users", lambda: graph.walk("user", DELETED_USERS, params, take))
+
+
+async def _settle_members(
+    graph: Graph, settings: EntraSettings, people: dict[str, Person], nodes: Mapping[str, GroupNode]
+) -> None:
+    unknown = {id_ for node in nodes.values() for id_ in node.people if id_ not in people}
+    if not unknown:
+        return
+    deleted: set[str] = set()
+    with suppress(ScopeMissing):
+        await read_recycle_bin(graph, "id", lambda entries: deleted.update(map(id_of, entries)))
+    late = sorted(unknown - deleted)
+    if len(late) > LATECOMERS_MAX:
+        raise SourceError("directory", f"graph: {len(late)} members of the groups are not in the list of users (such as "
+                          f"{', '.join(late[:3])}); at most {LATECOMERS_MAX} can be new since it was read.",
+                          "The list has holes, so nothing is concluded; the next cycle tries again.")
+    found = await side_by_side(get_user(graph, settings, id_) for id_ in late)
+    for id_, person in zip(late, found, strict=True):
+        people[id_] = person or Person(id_, unclear="a member of a group, but Graph knows no such user")
+    for node in nodes.values():
+        node.people = {id_ for id_ in node.people if id_ in people}

@@ -1,0 +1,322 @@
+"""A directory that is a file: CSV or YAML, written by a person or exported by an HR system.
+
+Promises: the file is read whole or not at all. A missing or empty file, a row that cannot be understood, a wrong
+encoding, or a change while it is read are SourceErrors that name the line and what to write instead; a header alone is a
+whole read of nobody (the guards judge that). Whoever exports should write a temporary file and rename it: a file cut at
+the end of a line cannot be told from a smaller company by looking at it.
+
+Group names are compared as addresses are, without case. A configured group that no row names is a group with no members:
+a file does not list its groups, so an emptied one and a mistyped one look alike; ``check`` points at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from syncd.directories.file.rows import HEADER, Problems, Row, Value, csv_rows, is_text, yaml_rows
+from syncd.errors import SourceError
+from syncd.events import ReadProgress
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key
+from syncd.ports import Clock, Tell
+
+#: What entitles when no group is configured: being in the file.
+EVERYBODY = ("everybody",)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDirectorySettings:
+    """Which file, and what its groups mean. No *groups*: everybody in the file is entitled."""
+
+    path: Path
+    groups: tuple[str, ...] = ()
+    leaver_groups: tuple[str, ...] = ()
+    protecting_groups: tuple[str, ...] = ()
+
+
+class FileDirectory:
+    """Implements ``ports.Directory``."""
+
+    def __init__(self, settings: FileDirectorySettings, clock: Clock, tell: Tell) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tell = tell
+        self._held: _Read | None = None
+        self._reading = asyncio.Lock()
+
+    async def read(self) -> DirectorySnapshot:
+        """Everybody in the file. Raises SourceError."""
+        async with self._reading:
+            return (await self._read_again(None)).snapshot
+
+    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        """Whoever has this id or claims one of these addresses. An unchanged file needs no second reading: its digest
+        proves that the answer is the same; a changed one is read anew, whole. Raises SourceError."""
+        async with self._reading:             # one at a time: many changes in flight must not hold many copies of the file
+            held = await self._read_again(self._held)
+        return held.claiming(directory_id, addresses)
+
+    async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:  # noqa: ARG002
+        """Nobody: a file holds only those who are there."""
+        return ()
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """The file, and each group that nobody is in."""
+        subject = f"directory file {self._settings.path}"
+        try:
+            async with self._reading:
+                read = await self._read_again(None)
+        except SourceError as error:
+            return [(subject, False, str(error))]
+        snapshot = read.snapshot
+        entitled = sum(1 for person in snapshot.people if person.entitled_by)
+        in_groups = f"{entitled:,} of them in an entitling group" if self._settings.groups else "all of them entitled by this"
+        return [(subject, True, f"{len(snapshot.people):,} people, {in_groups}"),
+                *(_about_empty(group, read.group_names) for group in snapshot.groups if not group.members)]
+
+    async def close(self) -> None:
+        """Forgets the people in hand."""
+        self._held = None
+
+    async def _read_again(self, unless: _Read | None) -> _Read:
+        """Reads the file; *unless* it is still the one that was read, then that reading is the answer."""
+        at = self._clock.now()
+        read = await asyncio.to_thread(_read, self._settings, at, unless)
+        if read is not unless:
+            self._held = read
+            self._tell(ReadProgress("directory", len(read.snapshot.people), len(read.snapshot.people)))
+        return read
+
+
+def _about_empty(group: DirectoryGroup, names: Iterable[str]) -> tuple[str, bool, str]:
+    close = get_close_matches(group.name, list(names), n=1)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    return (f"directory group {group.name} ({group.use.value})", group.use is not GroupUse.ENTITLING,
+            f"no row names it: right if nobody is in it now, else correct its name{guess}")
+
+
+# ---------------------------------------------------------------------------------------------------- one reading
+
+
+class _Read:
+    """The file as it was, with its people by id and by address."""
+
+    def __init__(self, digest: str, snapshot: DirectorySnapshot, group_names: frozenset[str]) -> None:
+        self.digest = digest
+        self.snapshot = snapshot
+        self.group_names = group_names
+
+    @cached_property
+    def _by_id(self) -> dict[str, Person]:
+        return {person.id: person for person in self.snapshot.people}
+
+    @cached_property
+    def _by_address(self) -> dict[str, list[Person]]:
+        claims: dict[str, list[Person]] = {}
+        for person in self.snapshot.people:
+            for address in person.addresses:
+                claims.setdefault(address, []).append(person)
+        return claims
+
+    def claiming(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        found = [self._by_id[directory_id]] if directory_id in self._by_id else []
+        for address in addresses:
+            found += self._by_address.get(address_key(address), [])
+        return tuple({person.id: person for person in found}.values())
+
+
+def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -> _Read:
+    """Runs in a thread: the file may be large, or on a slow volume."""
+    content = _content(settings.path)
+    digest = hashlib.sha256(content).hexdigest()
+    if unless is not None and unless.digest == digest:
+        return unless
+    problems = Problems()
+    people = _People(settings, problems)
+    if is_text(content, problems):
+        rows = yaml_rows if settings.path.suffix.lower() in {".yaml", ".yml"} else csv_rows
+        people.add(rows(content, problems))
+    if problems.count:
+        raise SourceError(
+            "directory",
+            f"{settings.path} has {_counted(problems.count)}, so nobody was read: {problems}.",
+            "Correct the file; it is read whole or not at all.",
+        )
+    snapshot = DirectorySnapshot.whole("file", at, people.found, people.groups())
+    return _Read(digest, snapshot, frozenset(people.group_names))
+
+
+def _counted(problems: int) -> str:
+    return "a problem" if problems == 1 else f"{problems:,} problems"
+
+
+def _content(path: Path) -> bytes:
+    """All bytes of the file. Raises SourceError when it is not there, empty, or changes meanwhile."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SourceError("directory", f"{path} is not a file.", "Set directory.file.path to a CSV or YAML file.")
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            content = file.read()
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise SourceError(
+            "directory", f"{path} cannot be read ({error.strerror or error}).",
+            "Put the file there, readable for the account syncd runs under, or correct directory.file.path.",
+        ) from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(content) != after.st_size:
+        raise SourceError(
+            "directory", f"{path} changed while it was read.",
+            "Write the new file beside it and rename it, so that nobody sees half of it.",
+        )
+    if not content:
+        raise SourceError(
+            "directory", f"{path} is empty (0 bytes).",
+            f"Was its export cut off? A file with nobody in it still has its header: {HEADER}",
+        )
+    return content
+
+
+# ------------------------------------------------------------------------------------------------------ the people
+
+_ADDRESS = re.compile(r"""[^\s@,;:<>"()\[\]\\]+@[^\s@,;:<>"()\[\]\\.]+(?:\.[^\s@,;:<>"()\[\]\\.]+)*""")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?)([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_ENABLED = {"": True, "true": True, "false": False}
+
+
+class _Problem(Exception):
+    """What is wrong with one value, and what to write instead."""
+
+
+class _Membership(NamedTuple):
+    """What the groups of one row mean: a path per use, and which configured groups count this person."""
+
+    entitled_by: tuple[str, ...]
+    leaver_by: tuple[str, ...]
+    protected_by: tuple[str, ...]
+    configured: tuple[tuple[GroupUse, str], ...]
+
+
+class _People:
+    """Collects people row by row, and the members of the configured groups."""
+
+    def __init__(self, settings: FileDirectorySettings, problems: Problems) -> None:
+        self._problems = problems
+        self._uses = {GroupUse.ENTITLING: settings.groups, GroupUse.LEAVERS: settings.leaver_groups,
+                      GroupUse.PROTECTING: settings.protecting_groups}
+        self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
+        self._memberships: dict[Value, _Membership] = {}      # few distinct texts, many rows
+        self._lines: dict[str, int] = {}
+        self.found: list[Person] = []
+        self.group_names: set[str] = set()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Takes every row; what cannot be understood becomes a problem."""
+        for row in rows:
+            person = self._person(row)
+            if person is not None:
+                self.found.append(person)
+
+    def groups(self) -> list[DirectoryGroup]:
+        """The configured groups with their members."""
+        return [DirectoryGroup(name, name, use, members, exists=members > 0) for (use, name), members in self._members.items()]
+
+    def _person(self, row: Row) -> Person | None:
+        values = row.values
+        try:
+            id_ = self._identity(values["id"], row.line)
+            membership = self._membership(values["groups"])
+            person = Person(
+                id_, _addresses(values["addresses"]), _text(values["display_name"]), _enabled(values["enabled"]),
+                _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
+                department=sys.intern(_text(values.get("department", ""))))
+        except _Problem as problem:
+            self._problems.add(row.line, str(problem))
+            return None
+        for configured in membership.configured:
+            self._members[configured] += 1
+        return person
+
+    def _identity(self, value: Value, line: int) -> str:
+        id_ = _identity(value)
+        if id_ in self._lines:
+            raise _Problem(f"the same id as on line {self._lines[id_]}; an id names one person")
+        self._lines[id_] = line
+        return id_
+
+    def _membership(self, groups: Value) -> _Membership:
+        if groups not in self._memberships:
+            names = _entries(groups, "groups")
+            self.group_names.update(names)
+            keys = {address_key(name) for name in names}
+            within = {use: [name for name in configured if address_key(name) in keys]
+                      for use, configured in self._uses.items()}
+            entitled = tuple(within[GroupUse.ENTITLING][:1]) if self._uses[GroupUse.ENTITLING] else EVERYBODY
+            self._memberships[groups] = _Membership(
+                entitled, tuple(within[GroupUse.LEAVERS][:1]), tuple(within[GroupUse.PROTECTING][:1]),
+                tuple((use, name) for use, names_ in within.items() for name in names_))
+        return self._memberships[groups]
+
+
+def _text(value: Value) -> str:
+    return value.strip() if isinstance(value, str) else "; ".join(value)
+
+
+def _identity(value: Value) -> str:
+    id_ = _text(value)
+    if not id_:
+        raise _Problem("id is empty; give each person an id that never changes")
+    if not id_.isprintable():
+        raise _Problem("id holds an invisible character; remove it")
+    return id_
+
+
+def _entries(value: Value, column: str) -> tuple[str, ...]:
+    """The texts between the semicolons, or of a YAML list. None of them may be empty or hold what cannot be seen."""
+    if isinstance(value, str):
+        value = tuple(value.split(";")) if value.strip() else ()
+    entries = tuple(entry.strip() for entry in value)
+    if not all(entries):
+        raise _Problem(f"{column} holds an empty entry; separate entries by one semicolon, with none at the end")
+    if not all(map(str.isprintable, entries)):
+        raise _Problem(f"{column} holds an invisible character; remove it")
+    return entries
+
+
+def _addresses(value: Value) -> tuple[str, ...]:
+    entries = _entries(value, "addresses")
+    for at, entry in enumerate(entries, start=1):
+        if not _ADDRESS.fullmatch(entry):
+            raise _Problem(f"entry {at} of addresses is no e-mail address; write name@domain, several separated by semicolons")
+    return tuple(dict.fromkeys(map(address_key, entries)))
+
+
+def _enabled(value: Value) -> bool:
+    word = _text(value).lower()
+    if word not in _ENABLED:
+        raise _Problem("enabled is neither true nor false; write one of them, or nothing for true")
+    return _ENABLED[word]
+
+
+def _expires_at(value: Value) -> datetime | None:
+    text = _text(value)
+    if not text:
+        return None
+    if matched := _RFC3339.fullmatch(text):
+        day, time, offset = matched.groups()
+        try:
+            return datetime.fromisoformat(f"{day}T{time}{'+00:00' if offset in 'zZ' else offset}").astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass                              # the 30th of February, the hour 25, a year beyond 9999 in UTC
+    raise _Problem("expires_at is no time; write 2026-12-31T23:00:00Z (a date, a time, Z or an offset), or nothing for never")

@@ -1,0 +1,146 @@
+"""What comes after a cycle: its head is signed, its report written and recorded, old reports removed, the manifest renewed.
+
+Everything here happens under the writer's term. None of it can change how the cycle ended; what fails is raised and the next
+cycle does it. The head is signed before anything slow, so that a signature is missing for moments only, and again when files
+were recorded after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from syncd.errors import ConfigError, LedgerError
+from syncd.events import Noted
+from syncd.ledger import record
+from syncd.ledger.audit import RecordedFile, RecordedFiles, head_message
+from syncd.ledger.history import History
+from syncd.model import CycleReport, Draft, Head, LedgerEntry
+from syncd.ports import Clock, Tell
+from syncd.reports.cycle import Circumstances
+from syncd.reports.folder import file_cycle, remove
+from syncd.reports.manifest import Listed, write_manifest
+
+#: Signs bytes: (the key's id, the signature in Base64).
+Sign = Callable[[bytes], tuple[str, str]]
+
+
+class Record(Protocol):
+    """What filing needs of a ledger."""
+
+    async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
+        """See ``ports.Ledger``."""
+
+    async def head(self) -> Head:
+        """See ``ports.Ledger``."""
+
+    async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
+        """Appends what *sign* makes of the head, with nothing between the two; None when that was just done."""
+
+    def entries(self, from_seq: int = 1, kinds: Sequence[str] = ()) -> AsyncIterator[LedgerEntry]:
+        """Entries from there on, of these kinds."""
+
+    async def history(self) -> History:
+        """See ``ports.Ledger``."""
+
+
+@dataclass
+class Filing:
+    """Files the cycles of one process. *folder* None: no reports are written, heads are signed all the same."""
+
+    ledger: Record
+    clock: Clock
+    tell: Tell
+    folder: Path | None
+    formats: Sequence[str]
+    omit: tuple[str, ...]
+    keep: timedelta
+    circumstances: Callable[[CycleReport], Awaitable[Circumstances]]
+    sign: Sign | None = None
+    _files: RecordedFiles = field(default_factory=RecordedFiles)
+    _next: int = 1                            # the first entry whose files are not known yet
+
+    async def __call__(self, report: CycleReport, term: int) -> None:
+        """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
+        broken = (await self.ledger.history()).broken
+        unsigned = None
+        if not broken:
+            try:
+                await self._seal(report.cycle_id, term)
+            except ConfigError as error:
+                unsigned = error
+        if self.folder is not None:
+            try:
+                await self._file(self.folder, report, term, recorded=not broken, signed=unsigned is None)
+            except OSError as error:
+                raise LedgerError(f"the report cannot be written to {self.folder}: {error.strerror}",
+                                  "Make the folder writable, or set reports.directory.") from None
+        if unsigned is not None:
+            raise unsigned
+
+    async def _file(self, folder: Path, report: CycleReport, term: int, *, recorded: bool, signed: bool) -> None:
+        if not recorded:                                   # still told to people, but nothing can be written down of it
+            await self._write(folder, report, None)
+            return
+        await self._read_record()
+        removed = await self._removed(folder, report.cycle_id)
+        drafts = removed + await self._write(folder, report, self._files.kept)
+        if drafts:
+            await self.ledger.append(drafts, term=term)
+            await self._read_record()
+        if not signed:                                     # the last signed manifest is worth more than one without
+            return
+        if drafts:
+            await self._seal(report.cycle_id, term)
+        head, listed = await self.ledger.head(), [_listed(one) for one in self._files.kept.values()]
+        await asyncio.to_thread(write_manifest, folder, self._files.ledger_id, head, listed, self.clock.now(), self.sign)
+
+    async def _seal(self, cycle: str, term: int) -> None:
+        """Signs the head; the signature goes to the log too, where whoever can edit the ledger may not reach it."""
+        if self.sign is None:
+            return
+        sign = self.sign
+        signed: list[tuple[Head, str, str]] = []
+
+        def draft(head: Head) -> Draft:
+            key, signature = sign(head_message(head))
+            signed.append((head, key, signature))
+            return record.head_signed(cycle, head, key, signature)
+
+        if await self.ledger.seal(draft, term=term) is not None:
+            head, key, signature = signed[-1]
+            self.tell(Noted("head.signed", "info", {"cycle_id": cycle, "head_sequence": head.seq, "head_hash": head.hash,
+                                                    "key": key, "signature": signature}))
+
+    async def _write(self, folder: Path, report: CycleReport, known: Container[str] | None) -> list[Draft]:
+        beside = await self.circumstances(report)
+        # In a thread: a large report must not keep health checks waiting.
+        filed = await asyncio.to_thread(file_cycle, folder, report, self.omit, self.formats, beside, known)
+        return [record.reported(report.cycle_id, one.path.name, one.sha256) for one in filed.written]
+
+    async def _removed(self, folder: Path, cycle: str) -> list[Draft]:
+        """Removes files whose record is older than they are kept. Removed first and recorded then: after a crash in between
+        the next cycle records it."""
+        before = self.clock.now() - self.keep
+        old = [one.file for one in self._files.kept.values() if datetime.fromisoformat(one.at) < before]
+        # Also what another replica recorded as removed, and what a backup brought back.
+        await asyncio.to_thread(remove, folder, [*old, *self._files.removed])
+        if not old:
+            return []
+        self.tell(Noted("reports.removed", "info", {"cycle_id": cycle, "files": len(old),
+                                                    "written_before": record.rfc3339(before)}))
+        return [record.report_removed(cycle, old, before)]
+
+    async def _read_record(self) -> None:
+        """Takes over what was recorded since the last look, by other processes too."""
+        async for entry in self.ledger.entries(self._next, ("ledger.opened", "report", "report.removed")):
+            self._files.take(entry)
+            self._next = entry.seq + 1
+
+
+def _listed(one: RecordedFile) -> Listed:
+    return Listed(one.file, one.sha256, one.cycle, one.at, one.seq)

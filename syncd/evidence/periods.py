@@ -1,0 +1,577 @@
+"""What the ledger shows for a period: everybody who left, when he lost access, and what an auditor asks beside it.
+
+A pure fold: entries in their order go in (``Period.take``), plain JSON values come out (``Period.document``, format
+``syncd.period/1``). There is no "now" in it: what is known ends with the ledger's last entry, so the same ledger and the
+same settings always give the same document. Names are not in the chain; the caller resolves ``Period.references``.
+
+Whoever left within the period, or was on his way out when it began, is told to the end of the ledger, beyond the period
+too: his deactivation may lie in the next month.
+
+How long somebody kept access is counted from the latest moment at which he was surely still entitled or, where that is
+not known, from the first read that showed him gone (``measured_from`` says which):
+
+    last_seen_entitled   the good read before the first that showed him gone; the worst case, so downtime counts
+    directory_change     a disabled account's own last change, where the directory tells it and it lies between the two
+    first_seen           no earlier good read showed him entitled (a first read, a new account, an exemption that ended)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from syncd.evidence.offboarding import Episode, Story, Told, told
+from syncd.model import LedgerEntry
+from syncd.operations.schedule import Schedule
+from syncd.planning.policy_change import Change, changes_between
+
+FORMAT = "syncd.period/1"
+
+DAY = timedelta(days=1)
+
+#: Marks of decisions that keep an account whatever becomes of its person (canonical JSON: no name can hold these).
+_EXCEPTED = ('"reason":"exempt"', '"reason":"on_hold"')
+
+#: A cycle itself takes time, and a machine may be late: only beyond this is a missing cycle called missing.
+LATE_ENOUGH = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants to know: whole days in UTC, the *last* one included. *promise*: from leaving to locked out."""
+
+    first: date
+    last: date
+    promise: timedelta
+    schedule: Schedule
+
+    @property
+    def start(self) -> datetime:
+        """The period's first moment."""
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after the period."""
+        return datetime.combine(self.last, time(), UTC) + DAY
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment lies in the period."""
+        return self.start <= at < self.end
+
+
+@dataclass(slots=True)
+class _Cycle:
+    """One cycle while its entries are read."""
+
+    id: str
+    at: datetime
+    read: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Consecutive cycles held by the same guards."""
+
+    guards: tuple[str, ...]
+    first: datetime
+    last: datetime
+    cycles: int = 1
+    tripped: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An active account while an exemption or a hold keeps it, whoever left. *body*: its latest decision. *hold*: who, why."""
+
+    zoom_id: str
+    reason: str
+    since: datetime
+    entry: int
+    body: dict[str, Any]
+    hold: Mapping[str, Any]
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Ended:
+    """A cycle that ended."""
+
+    id: str
+    started: datetime
+    ended: datetime
+    result: str
+    success: bool
+    guards: tuple[str, ...]
+
+
+@dataclass
+class Period:
+    """Takes the whole ledger, in order, and tells the period."""
+
+    asked: Asked
+    _ledger: dict[str, Any] = field(default_factory=dict)
+    _first_at: datetime | None = None
+    _last_at: datetime | None = None
+    _head: tuple[int, str] = (0, "")
+    _entries: int = 0
+    _cycle: _Cycle | None = None
+    _good_read: datetime | None = None                       # when the newest good read began
+    _good_before: datetime | None = None                     # and the one before it
+    _good_cycle: str = ""
+    _decided: dict[str, str] = field(default_factory=dict)   # zoom id -> body of the last decision
+    _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
+    _kept_before: list[_Kept] = field(default_factory=list)
+    _holds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _open: dict[str, Episode] = field(default_factory=dict)
+    _latest: dict[str, Episode] = field(default_factory=dict)
+    _episodes: list[Episode] = field(default_factory=list)
+    _intents: dict[str, tuple[str, datetime]] = field(default_factory=dict)     # open ones: id -> (zoom id, at)
+    _approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _used: Counter[str] = field(default_factory=Counter)
+    _overrides: list[dict[str, Any]] = field(default_factory=list)
+    _asked_by: dict[str, dict[str, Any]] = field(default_factory=dict)          # hand cycle -> by, because
+    _changes: list[dict[str, Any]] = field(default_factory=list)
+    _values: dict[str, Any] | None = None
+    _digest: str = ""
+    _mode: str = ""
+    _version: str = ""
+    _ended: list[_Ended] = field(default_factory=list)
+    _paused: list[tuple[datetime, datetime | None]] = field(default_factory=list)
+    _stretches: list[_Stretch] = field(default_factory=list)
+    _days: dict[date, dict[str, int]] = field(default_factory=dict)
+    _counted: Counter[str] = field(default_factory=Counter)
+    _unbalanced: list[str] = field(default_factory=list)
+    _reads: int = 0
+
+    # -------------------------------------------------------------------------------------------------------- the fold
+
+    def take(self, entry: LedgerEntry) -> None:
+        """Takes one more entry. Raises KeyError or ValueError for a body no version of syncd wrote."""
+        at = moment(entry.at)
+        self._entries += 1
+        self._head = (entry.seq, entry.hash)
+        self._first_at, self._last_at = self._first_at or at, at
+        if entry.kind == "decision":             # by far the most frequent: read only where somebody is leaving
+            self._take_decision(entry, at)
+            return
+        fold = getattr(self, "_take_" + entry.kind.replace(".", "_"), None)
+        if fold is not None:
+            fold(entry, json.loads(entry.body), at)
+
+    def _take_ledger_opened(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._ledger = {name: body.get(name) for name in ("ledger_id", "zoom_account", "directory")}
+
+    def _take_cycle_read(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._cycle = _Cycle(entry.cycle, at, body["read"])
+        self._take_read(entry, body["read"], at)
+
+    def _take_cycle_ended(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        started = moment(body["started_at"]) if body.get("started_at") else at
+        read = body.get("read")
+        if read is not None:
+            self._take_read(entry, read, started)
+        elif self._cycle is not None and self._cycle.id == entry.cycle:
+            read = self._cycle.read
+            if self._good_cycle == entry.cycle:              # now its true beginning is known
+                self._good_read = started
+        self._cycle = None
+        if "because" in body:                                # a hand verb or undo: it reads no directory, so it is no cycle
+            self._asked_by[entry.cycle] = {"by": body.get("by"), "because": body.get("because")}
+            return
+        guards = tuple(sorted(one["guard"] for one in read["tripped"])) if read is not None else ()
+        self._ended.append(_Ended(entry.cycle, started, at, body["result"], bool(body.get("success")), guards))
+        if self.asked.holds(started):
+            self._counted["cycles"] += 1
+            self._counted["result:" + body["result"]] += 1
+            self._counted["mode:" + body["mode"]] += 1
+            self._day(started)["cycles"] += 1
+            self._day(started)["good"] += bool(body.get("success"))
+        for name, was, now in (("mode", self._mode, body["mode"]), ("version", self._version, body["version"])):
+            if was and was != now:
+                self._changed(entry, at, [Change(name, was, now)])
+        self._mode, self._version = body["mode"], body["version"]
+
+    def _take_read(self, entry: LedgerEntry, read: dict[str, Any], at: datetime) -> None:
+        if read["good"]:
+            self._good_before, self._good_read, self._good_cycle = self._good_read, at, entry.cycle
+        self._take_policy(entry, read, at)
+        self._take_guards(read, at)
+        if not self.asked.holds(at):
+            return
+        self._reads += 1
+        if sum(read["counts"].values()) != read["accounts"] or sum(read["statuses"].values()) != read["accounts"]:
+            self._unbalanced.append(entry.cycle)
+        self._day(at).update(read["statuses"])
+        self._counted["accounts"] = read["accounts"]
+
+    def _take_policy(self, entry: LedgerEntry, read: dict[str, Any], at: datetime) -> None:
+        values = read.get("policy_values")
+        if values is not None:
+            if self._values is not None and values != self._values:
+                self._changed(entry, at, changes_between(self._values, values), self._digest, read["policy"])
+            self._values = values
+        self._digest = read["policy"]
+
+    def _changed(self, entry: LedgerEntry, at: datetime, changes: list[Change], was: str = "", now: str = "") -> None:
+        if self.asked.holds(at):
+            self._changes += [
+                {"at": text(at), "key": one.key, "before": one.before, "after": one.after, "digest_before": was or None,
+                 "digest_after": now or None, "cycle": entry.cycle, "entry": entry.seq}
+                for one in changes
+            ]
+
+    def _take_guards(self, read: dict[str, Any], at: datetime) -> None:
+        guards = tuple(sorted(one["guard"] for one in read["tripped"]))
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and last.guards == guards:
+            last.last, last.cycles = at, last.cycles + 1
+        else:
+            self._stretches.append(_Stretch(guards, at, at, 1, read["tripped"]))
+
+    def _take_memory(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        seen = moment(body["at"]) if "at" in body else at
+        for zoom_id in body.get("gone", ()):
+            if zoom_id not in self._open:
+                self._begin(entry, zoom_id, seen, "the first good read that shows this account's person not entitled")
+        for zoom_id in body.get("back", ()):
+            episode = self._open.pop(zoom_id, None)
+            if episode is not None:
+                episode.back(seen, entry)
+        for zoom_id in body.get("seen_active", ()):
+            self._brought_back(entry, zoom_id, seen)
+        for zoom_id in body.get("vanished", ()):
+            episode = self._open.pop(zoom_id, None)
+            if episode is not None:
+                episode.vanished(seen, entry)
+            self._decided.pop(zoom_id, None)
+            self._no_longer_kept(zoom_id, seen)
+
+    def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, says: str) -> Episode:
+        before = json.loads(self._decided.get(zoom_id, "{}"))
+        entitled = seen is not None and before.get("reason") == "in_step" and before.get("status") == "active"
+        episode = Episode(zoom_id, entry.seq, seen, self._good_before if entitled else None, before)
+        episode.note(entry, seen or moment(entry.at), says)
+        self._open[zoom_id] = self._latest[zoom_id] = episode
+        self._episodes.append(episode)
+        return episode
+
+    def _brought_back(self, entry: LedgerEntry, zoom_id: str, seen: datetime) -> None:
+        """Deactivated by us, and active again by somebody else's doing. Not entitled: he is leaving once more."""
+        says = "found active again, which syncd did not do"
+        if zoom_id in self._open and self._open[zoom_id].locked_out:
+            self._begin(entry, zoom_id, seen, says)
+        elif zoom_id in self._latest:
+            self._latest[zoom_id].note(entry, seen, says)
+
+    def _take_decision(self, entry: LedgerEntry, at: datetime) -> None:
+        self._decided[entry.subject] = entry.body
+        if entry.subject in self._kept or any(mark in entry.body for mark in _EXCEPTED):
+            self._take_kept(entry, json.loads(entry.body), at)
+        episode = self._open.get(entry.subject)
+        latest = self._latest.get(entry.subject)
+        if episode is not None:
+            episode.decided(json.loads(entry.body), at, entry)
+        elif latest is not None and latest.back_in == entry.cycle:      # the same read says why he is no longer leaving
+            latest.explained(json.loads(entry.body), at, entry)
+
+    def _take_kept(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        kept, reason = self._kept.get(entry.subject), body["reason"]
+        if kept is not None and kept.reason == reason and body["status"] == "active":
+            kept.body = body
+            return
+        self._no_longer_kept(entry.subject, at)
+        if reason in ("exempt", "on_hold") and body["status"] == "active":
+            hold = self._holds.get(entry.subject, {}) if reason == "on_hold" else {}
+            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, body, hold)
+
+    def _no_longer_kept(self, zoom_id: str, at: datetime) -> None:
+        kept = self._kept.pop(zoom_id, None)
+        if kept is not None:
+            kept.until = at
+            self._kept_before.append(kept)
+
+    def _take_approval(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._approvals[entry.subject] = {
+            "id": entry.subject, "at": text(at), "by": body["by"], "because": body["because"], "guards": body["guards"],
+            "plan": body["plan"], "changes": len(body["effects"]), "expires_at": body["expires_at"], "entry": entry.seq,
+        }
+        for zoom_id, action in body["effects"]:
+            episode = self._open.get(zoom_id)
+            if episode is not None and action == "deactivate":
+                episode.note(entry, at, f"approved past {', '.join(body['guards'])} by {body['by']}: {body['because']}")
+
+    def _take_intent(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._intents[body["id"]] = (entry.subject, at)
+        action, approval = body["action"], body.get("approval") or ""
+        if approval:
+            self._used[approval] += 1
+        if self.asked.holds(at):
+            self._counted["intents"] += 1
+        episode = self._open.get(entry.subject)
+        if action == "deactivate" and (episode is None or episode.locked_out):
+            episode = self._begin(entry, entry.subject, None, "to be deactivated, though no read had shown him gone")
+        episode = episode or self._latest.get(entry.subject)
+        if episode is not None:
+            episode.announced(body, at, entry, approval)
+
+    def _take_outcome(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        zoom_id, announced_at = self._intents.pop(body["intent"], (entry.subject, at))
+        done_at = moment(body["done_at"]) if body.get("done_at") else at
+        if self.asked.holds(announced_at):
+            self._counted["settled"] += 1
+        if self.asked.holds(done_at if body["outcome"] == "done" else at):
+            self._counted[f"{body['action']}.{body['outcome']}"] += 1
+            if body["action"] == "deactivate" and body["outcome"] == "done":
+                self._day(done_at)["deactivated"] += 1
+        episode = self._latest.get(zoom_id)
+        if episode is not None:
+            episode.settled(body, done_at, entry)
+
+    def _take_hold(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        until = f"until {body['until']}" if body.get("until") else "until released"
+        self._holds[entry.subject] = {**body, "entry": entry.seq}
+        if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":       # prolonged
+            self._kept[entry.subject].hold = self._holds[entry.subject]
+        self._override(entry, body, at, "hold", until)
+
+    def _take_release(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._override(entry, body, at, "release", "")
+
+    def _take_pause(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        if not self._paused or self._paused[-1][1] is not None:
+            self._paused.append((at, None))
+        self._override(entry, body, at, "pause", "all changes stop")
+
+    def _take_resume(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        if self._paused and self._paused[-1][1] is None:
+            self._paused[-1] = (self._paused[-1][0], at)
+        self._override(entry, body, at, "resume", "changes go on")
+
+    def _take_undo(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+        self._override(entry, body, at, "undo", f"of cycle {body['of']}")
+
+    def _override(self, entry: LedgerEntry, body: dict[str, Any], at: datetime, what: str, details: str) -> None:
+        if self.asked.holds(at):
+            who: str = body.get("who") or json.loads(self._decided.get(entry.subject, "{}")).get("who") or ""
+            self._overrides.append({"at": text(at), "what": what, "zoom_id": entry.subject or None, "details": details or None,
+                                    "by": body["by"], "because": body["because"], "entry": entry.seq, "who": who})
+        episode = self._open.get(entry.subject) if entry.subject else None
+        if episode is not None:
+            episode.note(entry, at, f"{what} {details} by {body['by']}: {body['because']}".replace("  ", " "))
+
+    def _day(self, at: datetime) -> dict[str, int]:
+        return self._days.setdefault(at.date(), {"cycles": 0, "good": 0, "deactivated": 0})
+
+    # ---------------------------------------------------------------------------------------------------- the answers
+
+    @property
+    def references(self) -> list[str]:
+        """Which personal data the document needs."""
+        kept = {str(one.body.get("who") or "") for one in self._kept_in_period()}
+        return sorted(({one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
+
+    def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
+        """Everything, as plain JSON values. *personal*: names and addresses by reference; whatever was blanked is null."""
+        stories = self._stories()
+        rows = [story.row(personal.get(story.who, {})) for story in stories]
+        chosen = rows if sample is None else sample.of(rows)
+        until = self._covered_until()
+        return {
+            "format": FORMAT,
+            "period": {"from": self.asked.first.isoformat(), "to": self.asked.last.isoformat(),
+                       "starts_at": text(self.asked.start), "ends_before": text(self.asked.end),
+                       "days": (self.asked.last - self.asked.first).days + 1},
+            "ledger": {**self._ledger, "entries": self._entries, "first_at": text(self._first_at), "last_at": text(self._last_at),
+                       "head_sequence": self._head[0], "head_hash": self._head[1]},
+            "settings": {"promise_seconds": self.asked.promise.total_seconds(), "schedule": _schedule_words(self.asked.schedule)},
+            "covered_until": text(until),
+            "totals": self._totals(rows),
+            "balances": self._balances(rows),
+            "sample": sample.described(len(rows), len(chosen)) if sample is not None else None,
+            "leavers": chosen,
+            "late": [[row["zoom_id"], row["first_entry"]] for row in rows if row["promise_met"] is False],
+            "kept": self._kept_told(personal),
+            "gaps": self._gaps(until),
+            "guards": self._held(),
+            "changes": self._changes,
+            "approvals": [{**one, "used": self._used[one["id"]]} for one in self._approvals.values()
+                          if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)],
+            "overrides": self._overrides_told(personal),
+            "days": [{"day": day.isoformat(), **counts} for day, counts in sorted(self._days.items())
+                     if self.asked.first <= day <= self.asked.last],
+        }
+
+    def _told(self) -> list[Episode]:
+        """Who began to leave in the period, or was on his way out when it began."""
+        end, start = self.asked.end, self.asked.start
+        return [one for one in self._episodes if one.began < end and (one.ended is None or one.ended >= start)]
+
+    def _stories(self) -> list[Story]:
+        end = self._last_at or self.asked.start
+        known = Told(self.asked.promise, end, self._approvals, self._asked_by,
+                     [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards])
+        return sorted((told(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
+
+    def _covered_until(self) -> datetime:
+        return min(self.asked.end, self._last_at) if self._last_at is not None else self.asked.start
+
+    def _used_in(self, id_: str, rows: list[dict[str, Any]]) -> bool:
+        return any(row["approval"] == id_ for row in rows)
+
+    def _overrides_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+        by_hand = [
+            {"at": text(one.began), "what": "deactivate", "zoom_id": one.zoom_id, "details": "by hand",
+             "by": asked.get("by"), "because": asked.get("because"), "entry": one.first_entry, "who": one.who}
+            for one in self._told()
+            if (asked := self._asked_by.get(one.cycle)) and one.by == "hand" and self.asked.holds(one.began)
+        ]
+        both = sorted([*self._overrides, *by_hand], key=lambda one: one["entry"])
+        return [{**{key: value for key, value in one.items() if key != "who"},
+                 "email": personal.get(one["who"], {}).get("email")} for one in both]
+
+    def _kept_in_period(self) -> list[_Kept]:
+        return [one for one in (*self._kept_before, *self._kept.values())
+                if one.since < self.asked.end and (one.until is None or one.until >= self.asked.start)]
+
+    def _kept_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Exceptions in force in the period, those whose person is in no directory read first. Decisions do not judge whether
+        their people are entitled, so they cannot stand among the leavers."""
+        rows = [
+            {"zoom_id": one.zoom_id, "email": personal.get(one.body.get("who") or "", {}).get("email"), "reason": one.reason,
+             "directory_id": one.body.get("directory_id"), "matched_by": one.body.get("matched_by"),
+             "group_path": one.body.get("group_path"), "role": one.body.get("role"), "since": text(one.since),
+             "until": text(one.until), "by": one.hold.get("by"), "because": one.hold.get("because"),
+             "hold_entry": one.hold.get("entry"), "entry": one.entry}
+            for one in self._kept_in_period()
+        ]
+        return sorted(rows, key=lambda row: (row["directory_id"] is not None, row["since"], row["entry"]))
+
+    def _held(self) -> list[dict[str, Any]]:
+        return [
+            {"guard": one["guard"], "first_at": text(stretch.first), "last_at": text(stretch.last), "cycles": stretch.cycles,
+             "measured": one.get("measured"), "limit": one.get("limit"), "unit": one.get("unit")}
+            for stretch in self._stretches if stretch.guards and stretch.first < self.asked.end
+            and stretch.last >= self.asked.start for one in stretch.tripped
+        ]
+
+    def _totals(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        counted = self._counted
+        return {
+            "leavers": len(rows),
+            "states": dict(sorted(Counter(row["state"] for row in rows).items())),
+            "promise_met": sum(row["promise_met"] is True for row in rows),
+            "promise_missed": sum(row["promise_met"] is False for row in rows),
+            "promise_open": sum(row["promise_met"] is None for row in rows),
+            "deactivated": counted["deactivate.done"],
+            "reactivated": counted["reactivate.done"],
+            "failed": counted["deactivate.failed"] + counted["reactivate.failed"],
+            "skipped": counted["deactivate.skipped"] + counted["reactivate.skipped"],
+            "licences_released": sum(row["licence_released"] for row in rows
+                                     if row["acted_at"] and self.asked.holds(moment(row["acted_at"]))),
+            "cycles": counted["cycles"],
+            "results": {name.removeprefix("result:"): count for name, count in sorted(counted.items())
+                        if name.startswith("result:")},
+            "modes": {name.removeprefix("mode:"): count for name, count in sorted(counted.items()) if name.startswith("mode:")},
+            "accounts": counted["accounts"] if self._reads else None,
+        }
+
+    def _balances(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Sums that must be equal, each side counted its own way."""
+        states = Counter(row["state"] for row in rows)
+        shown = sum(1 for row in rows for at in row["deactivations"] if self.asked.holds(moment(at)))
+        open_ = sum(1 for _, at in self._intents.values() if self.asked.holds(at))
+        return [
+            {"says": "Leavers by what became of them", "parts": dict(sorted(states.items())), "whole": "leavers",
+             "number": len(rows)},
+            {"says": "Deactivations the chain records in the period, and those told here",
+             "parts": {"told of the leavers": shown}, "whole": "recorded as done", "number": self._counted["deactivate.done"]},
+            {"says": "Changes announced before they were tried, and how they ended",
+             "parts": {"settled": self._counted["settled"], "still open": open_}, "whole": "announced",
+             "number": self._counted["intents"]},
+            {"says": "Cycles whose decisions add up to the accounts they read",
+             "parts": {"add up": self._reads - len(self._unbalanced)}, "whole": "whole reads", "number": self._reads},
+        ]
+
+    def _gaps(self, until: datetime) -> list[dict[str, Any]]:
+        """Times in the period without a good cycle that were longer than the schedule explains."""
+        if self._first_at is None:
+            return [{"from": text(self.asked.start), "until": text(self.asked.end), "why": "the ledger is empty"}]
+        found: list[dict[str, Any]] = []
+        if self._first_at > self.asked.start:
+            begins = min(self._first_at, self.asked.end)
+            found.append(self._gap(self.asked.start, begins, "before the ledger begins", "not_covered"))
+        good = [one for one in self._ended if one.success]
+        before = self._first_at
+        for one in [*good, None]:
+            after = one.started if one is not None else until
+            # What reaches into the period by less than a cycle takes is told by the period beside it.
+            reaches = before < self.asked.end - LATE_ENOUGH and after > self.asked.start + LATE_ENOUGH
+            if reaches and self._overdue(before, after):
+                found.append(self._gap(max(before, self.asked.start), min(after, self.asked.end), "", "no_good_cycle"))
+            before = one.ended if one is not None else before
+        if until < self.asked.end:
+            found.append(self._gap(max(until, self.asked.start), self.asked.end, "after the ledger's last entry", "not_covered"))
+        return [one for one in found if one["seconds"] > 0]
+
+    def _overdue(self, before: datetime, after: datetime) -> bool:
+        """Whether a scheduled cycle between the two moments is missing: the second one after *before* is past due."""
+        schedule = self.asked.schedule
+        second = schedule.next_after(schedule.next_after(before, before, 0.0), before, 0.0)
+        return after > second + schedule.jitter + LATE_ENOUGH
+
+    def _gap(self, start: datetime, end: datetime, why: str, kind: str) -> dict[str, Any]:
+        inside = [one for one in self._ended if start <= one.started < end]
+        results = Counter(one.result for one in inside)
+        guards = sorted({guard for one in inside for guard in one.guards})
+        paused = any(since < end and (resumed is None or resumed > start) for since, resumed in self._paused)
+        said = [why] if why else [f"{count} {result}" for result, count in sorted(results.items())] or ["no cycle ended"]
+        said += [f"held by {', '.join(guards)}"] if guards else []
+        said += ["paused"] if paused else []
+        return {"from": text(start), "until": text(end), "seconds": (end - start).total_seconds(), "kind": kind,
+                "why": "; ".join(said)}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which leavers to look at closely: the *size* lowest by SHA-256 of ``seed:zoom id:first entry``. Anybody can repeat
+    the choice, and nobody can steer it without choosing the seed."""
+
+    size: int
+    seed: str
+
+    def of(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The chosen ones, in the order of the report."""
+        ranked = sorted(rows, key=self._rank)[:self.size]
+        wanted = {(row["zoom_id"], row["first_entry"]) for row in ranked}
+        return [row for row in rows if (row["zoom_id"], row["first_entry"]) in wanted]
+
+    def described(self, population: int, chosen: int) -> dict[str, Any]:
+        """How the choice was made, for whoever repeats it."""
+        return {"asked_for": self.size, "chosen": chosen, "of": population, "seed": self.seed,
+                "method": "the lowest SHA-256 of seed:zoom_id:first_entry"}
+
+    def _rank(self, row: dict[str, Any]) -> str:
+        return hashlib.sha256(f"{self.seed}:{row['zoom_id']}:{row['first_entry']}".encode()).hexdigest()
+
+
+def moment(of: str) -> datetime:
+    """The moment a ledger time names, aware UTC."""
+    return datetime.fromisoformat(of).astimezone(UTC)
+
+
+def text(at: datetime | None) -> Any:
+    """RFC 3339 UTC, or None."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _schedule_words(schedule: Schedule) -> str:
+    if schedule.cron is not None:
+        return f"cron {schedule.cron} ({schedule.timezone})"
+    seconds = int((schedule.interval or timedelta()).total_seconds())
+    return f"every {seconds // 60} min" if seconds % 60 == 0 else f"every {seconds} s"

@@ -1,0 +1,313 @@
+"""``syncd demo``: the real daemon, ledger, guards and HTTP server against a company that comes with it.
+
+Only what is outside is simulated (``lab``): Zoom on a loopback port with its limits and refusals, on request an Entra
+tenant with its token service, and what happens to the company. The daemon runs as it would in production; each scene
+changes the directory and asks it for a cycle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from syncd import __version__
+from syncd.app import Watch, policy_of, report_filer, schedule_of, world_of
+from syncd.config import Config, load
+from syncd.host.clock import SystemClock
+from syncd.lab.company import Company, bad_day, corp_example, day_one, rehire
+from syncd.lab.entra.company import entra_of, move
+from syncd.lab.entra.login import SimulatedLogin
+from syncd.lab.entra.serving import EntraServing, serve_entra
+from syncd.lab.graph.service import SimulatedGraph
+from syncd.lab.server import serve
+from syncd.lab.zoom.limits import AccountLimits
+from syncd.lab.zoom.service import SimulatedZoom
+from syncd.model import CycleReport, Mode, Policy, Result, Trigger
+from syncd.operations.cycle import Run, World, run_cycle
+from syncd.operations.daemon import Pulse, Wishes, run_daemon
+from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.reports.terminal import print_cycle
+
+#: Accounts shown of each kind of change; the report has them all.
+ROWS = 6
+
+#: Seconds one cycle of the demo may take on a slow machine.
+CYCLE_SECONDS = 60.0
+
+
+async def play(folder: Path | None, directory: str = "file") -> int:
+    """Plays all scenes with a ``file`` or ``entra`` directory; returns 0 when every one ended as it should. Raises what the
+    daemon raises."""
+    folder = (folder or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="syncd-demo-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    morning = corp_example(clock.now())
+    if directory == "file":
+        return await _play(_Stage(folder), _PeopleFile(folder), clock, morning)
+    login = SimulatedLogin(entra_of(morning, clock.now), now=clock.now, sleep=clock.sleep)
+    graph = SimulatedGraph(login.tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
+    async with serve_entra(login, graph, folder) as entra:
+        return await _play(_Stage(folder), _Tenant(folder, login, entra), clock, morning)
+
+
+async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company) -> int:
+    side.change(morning)
+    zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits("business"))
+    zoom.latency_seconds = 0.02
+    async with serve(zoom) as serving:
+        config_file = stage.furnish(side, zoom, serving.url)
+        config = load(config_file, {})
+        policy = policy_of(config)
+        stage.opening(side, serving.url)
+        # The log is as strict as in production; here only what is worse than a warning would be worth a line.
+        watch = Watch(config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock,
+                      __version__)
+        async with (
+            world_of(config, watch.tell, write_ledger=True, clock=clock) as world,
+            _daemon(config, world, policy, watch) as daemon,
+        ):
+            return await _scenes(stage, side, daemon, world, policy, morning)
+
+
+async def _scenes(
+    stage: _Stage, side: _Side, daemon: _Daemon, world: World, policy: Policy, morning: Company
+) -> int:
+    ends = [Result.IN_STEP]
+    stage.scene("An ordinary morning", ["240 people, 243 Zoom accounts; the daemon reads both sides whole and compares."])
+    stage.show(await daemon.first())
+
+    leaving = day_one(morning, world.clock.now())
+    side.change(leaving.company)
+    stage.scene(leaving.title, leaving.story)
+    stage.say("First only a plan (syncd plan): it says what is due and why, and changes nothing anywhere.")
+    stage.show(await run_cycle(world, policy, Run(Mode.ENFORCE, Trigger.PLAN)))
+    stage.say("Now the daemon's own cycle: look again at account and person, write the intent into the ledger, change, verify.")
+    applied = await daemon.cycle()
+    stage.show(applied)
+    ends.append(applied.result)
+
+    back = rehire(leaving.company, morning)
+    side.change(back.company)
+    stage.scene(back.title, back.story)
+    stage.say("syncd deactivated that account, so it may bring it back, with the licence recorded before Zoom stripped it.")
+    again = await daemon.cycle()
+    stage.show(again)
+    ends.append(again.result)
+
+    lost = bad_day(back.company)
+    side.change(lost.company)
+    stage.scene(lost.title, lost.story)
+    held = await daemon.cycle()
+    stage.show(held)
+    ends.append(held.result)
+    stage.closing(held, daemon)
+    return 0 if ends == [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.HELD] else 1
+
+
+# ------------------------------------------------------------------------------------------------ the daemon on stage
+
+
+@dataclass
+class _Daemon:
+    """The running daemon: asked for a cycle as ``POST /sync`` would, its reports taken as they are filed."""
+
+    wishes: Wishes
+    url: str = ""
+    reports: asyncio.Queue[CycleReport] = field(default_factory=asyncio.Queue)
+
+    async def first(self) -> CycleReport:
+        """The report of the cycle every daemon begins with."""
+        return await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
+
+    async def cycle(self) -> CycleReport:
+        """Asks for a cycle now and gives its report."""
+        self.wishes.now.set()
+        return await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _daemon(config: Config, world: World, policy: Policy, watch: Watch) -> AsyncIterator[_Daemon]:
+    pulse = Pulse(world.clock.monotonic)
+    daemon = _Daemon(Wishes())
+    file = report_filer(world, config)
+
+    async def filed(report: CycleReport, term: int) -> None:
+        await file(report, term)
+        daemon.reports.put_nowait(report)
+
+    watch.remember(await world.ledger.history())
+    async with watch.serve(config.http.listen, healthy=pulse.health, trigger=daemon.wishes.now.set, trigger_token=None) as at:
+        daemon.url = at.url
+        running = asyncio.create_task(
+            run_daemon(world, policy, config.mode, schedule_of(config), daemon.wishes, pulse, filed))
+        try:
+            yield daemon
+        finally:
+            daemon.wishes.stop.set()
+            await running
+
+
+# -------------------------------------------------------------------------------------------- the company's directory
+
+
+class _Side(Protocol):
+    """A directory that the scenes can change. *section*: how the configuration names it, in YAML."""
+
+    section: str
+    says: str
+
+    def change(self, company: Company) -> None:
+        """The directory as it is from now on."""
+
+
+class _PeopleFile:
+    """A CSV file, as an HR system exports it every night."""
+
+    says = "a file as its directory"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "people.csv"
+        self.section = f"file:\n    path: \"{self._path}\"\n    groups: [Zoom Users]"
+
+    def change(self, company: Company) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(company.people_csv(), encoding="utf-8")
+        new.replace(self._path)
+
+
+class _Tenant:
+    """A simulated Entra tenant with its token service and Graph."""
+
+    says = "a simulated Entra tenant with token service and Graph as its directory"
+
+    def __init__(self, folder: Path, login: SimulatedLogin, entra: EntraServing) -> None:
+        self._tenant = login.tenant
+        secret = folder / "entra-secret"
+        _write_secret(secret, login.app.secrets[0].value)
+        self.section = "\n    ".join((
+            "entra:", f"tenant_id: {login.tenant.id}", f"client_id: {login.app.client_id}",
+            f'credential: {{client_secret_file: "{secret}"}}', f"authority_url: {entra.authority_url}",
+            f"graph_url: {entra.graph_url}", f'ca_file: "{entra.ca_file}"', "groups: [Zoom Users]",
+        ))
+
+    def change(self, company: Company) -> None:
+        move(self._tenant, company)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.write_text(secret, encoding="utf-8")
+    path.chmod(0o600)
+
+
+# ------------------------------------------------------------------------------------------------------- what is shown
+
+
+class _Stage:
+    """The demo's folder, and what the audience reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False,
+                                width=None if sys.stdout.isatty() else 110)
+
+    def furnish(self, side: _Side, zoom: SimulatedZoom, url: str) -> Path:
+        """Writes the secret and the configuration; gives the configuration's path."""
+        folder = self._folder
+        _write_secret(folder / "zoom-secret", zoom.oauth.client_secret)
+        config = folder / "syncd.yaml"
+        config.write_text(CONFIG.format(folder=folder, directory=side.section, account=zoom.oauth.account_id,
+                                        client=zoom.oauth.client_id, url=url), encoding="utf-8")
+        return config
+
+    def opening(self, side: _Side, url: str) -> None:
+        """What the audience is about to see."""
+        self._console.print(Text("syncd keeps Zoom accounts in step with the company directory.", style="bold"))
+        self.say(f"Corp Example: {side.says}, and a simulated Zoom at {url} with its limits and refusals.")
+        self.say(f"Everything the demo writes lies in {self._folder}")
+
+    def scene(self, title: str, story: list[str] | tuple[str, ...]) -> None:
+        """A heading and what happened."""
+        self._console.print()
+        self._console.print(Rule(Text(title, style="bold cyan"), align="left", style="cyan"))
+        for line in story:
+            self._console.print(Text(f"  • {line}"))
+        self._console.print()
+
+    def say(self, text: str) -> None:
+        """A sentence in between."""
+        self._console.print(Text(text, style="dim" if sys.stdout.isatty() else ""))
+
+    def show(self, report: CycleReport) -> None:
+        """A cycle, as ``syncd plan`` prints it."""
+        print_cycle(report, sys.stdout, rows=ROWS, for_people=True)
+        self._console.print()
+
+    def closing(self, held: CycleReport, daemon: _Daemon) -> None:
+        """The way past the guards, and where the evidence lies."""
+        tripped = [verdict.guard for verdict in held.verdicts if verdict.tripped and verdict.guard not in NOT_APPROVABLE]
+        digest = held.plan.digest[:12] if held.plan is not None else ""
+        syncd = f"{_command()} --config {self._folder / 'syncd.yaml'}"
+        reports = self._folder / "reports"
+        self._console.print(Rule(Text("Nothing was changed", style="bold green"), align="left", style="green"))
+        self.say("Repair the export and the next cycle goes on by itself. Had these people really left, a person would say so:")
+        self._console.print(Text(f"  {syncd} approve --plan {digest} \\\n"
+                                 f"    --guard {' '.join(tripped)} \\\n"
+                                 '    --by "Your Name" --because "Sales was sold, ticket 4711"', style="bold"))
+        self.say("Try that: it is recorded in the ledger. Also:")
+        self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
+        for path in sorted(reports.glob(f"*_{digest}*_{held.result.value}.*")):
+            self.say(f"The report of this cycle: {path}")
+        self.say(f"All cycles: {reports / 'cycles.jsonl'}")
+        self.say(f"While it ran, the daemon served a status page at {daemon.url}/ and {daemon.url}/metrics")
+
+
+def _command() -> str:
+    """How to call syncd from where the demo was called: ``make demo`` leaves it in a virtual environment."""
+    called = Path(sys.argv[0])
+    if called.name != "syncd" or shutil.which("syncd") == str(called):
+        return "syncd"
+    return os.path.relpath(called)
+
+
+CONFIG = """\
+# The configuration of the demo: enforcing, and without a grace so that a leaver goes within the minute. In production
+# keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
+mode: enforce
+directory:
+  {directory}
+zoom:
+  account_id: {account}
+  client_id: {client}
+  client_secret_file: "{folder}/zoom-secret"
+  token_url: {url}/oauth/token
+  api_url: {url}/v2
+match:
+  domain_aliases: {{corp-old.example: corp.example}}
+scope:
+  domains: [corp.example]
+protect:
+  groups: [Rooms]
+  accounts: [ceo@corp.example]
+deactivate:
+  grace: 0s
+guards:
+  sentinels: [ceo@corp.example]
+ledger:
+  url: "sqlite:///{folder}/ledger.db"
+http:
+  listen: 127.0.0.1:0
+reports:
+  directory: "{folder}/reports"
+"""

@@ -1,0 +1,179 @@
+"""What is looked for in a chain while it is followed from its first entry on: signatures, published heads, report files.
+
+Each witness is told every good entry once, in order, in bounded memory, whether the entries come from a database or from an
+export. Values in, values out: whether a signature fits is asked of a function, for mathematics is an adapter's business.
+
+A signed head says: whoever has the key found this chain at its end. It covers everything before it; what comes after it is
+covered by the next one. A chain cut back to an earlier signed head still verifies: only a head kept elsewhere shows that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.ledger.chain import Fault, Problem, Tip
+from syncd.model import Head, LedgerEntry
+
+#: The kind of entry that signs the head before it.
+HEAD_SIGNED = "head.signed"
+
+#: (key's id, message, signature) -> whether it fits; None: that key is not at hand.
+Fits = Callable[[str, bytes, str], bool | None]
+
+
+def head_message(head: Head) -> bytes:
+    """What is signed of a head: three lines that anybody can write with a text editor."""
+    return f"syncd.head/1\n{head.seq}\n{head.hash}\n".encode()
+
+
+@dataclass
+class SignedHeads:
+    """Follows the signed heads. Without *fits* only their place is judged: each must name the very head before it."""
+
+    fits: Fits | None = None
+    count: int = 0                            # of signed heads; with *fits*, those of a key at hand
+    last: Head = field(default_factory=lambda: Head(0, ""))      # the furthest of them
+    by_others: dict[str, int] = field(default_factory=dict)      # keys that are not at hand -> their first entry
+    _cycle: tuple[int, str] | None = None     # the first cycle that ended after it: which entry, which cycle
+
+    def begin(self) -> None:
+        """Forgets what was taken: the chain is followed from its first entry on again."""
+        self.count, self.last, self.by_others, self._cycle = 0, Head(0, ""), {}, None
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry; what is wrong with the signature in it, or None."""
+        if entry.kind == "cycle.ended" and self._cycle is None:
+            self._cycle = entry.seq, entry.cycle
+        if entry.kind != HEAD_SIGNED:
+            return None
+        head = Head(entry.seq - 1, entry.previous_hash)
+        body = _object(entry.body)
+        key, signature = body.get("key"), body.get("signature")
+        if (body.get("sequence"), body.get("hash")) != (head.seq, head.hash) or not isinstance(key, str):
+            return _signature(entry.seq, f"entry {entry.seq} signs another head than the one before it: entries were rewritten "
+                                         "after they were signed")
+        fits = self.fits(key, head_message(head), str(signature)) if self.fits is not None else True
+        if fits is None:
+            self.by_others.setdefault(key, entry.seq)
+            return None
+        if not fits:
+            return _signature(entry.seq, f"entry {entry.seq}: its signature does not fit the head before it: it was forged, or "
+                                         f"entries up to {head.seq} were rewritten after they were signed")
+        self.count, self.last, self._cycle = self.count + 1, head, None
+        return None
+
+    def end(self, tip: Tip) -> Problem | None:
+        """What is wrong when no further entry comes: with *fits*, every cycle that ended must be covered."""
+        if self.fits is None:
+            return None
+        if tip.seq == 0:
+            return _signature(1, "there is no entry at all, and so no signature: everything was cut off, or "
+                                 "nothing was written yet")
+        others = "".join(f"; entry {seq} is signed with the key {key}, which was not given"
+                         for key, seq in self.by_others.items())
+        if self.count == 0:
+            return _signature(1, f"no head is signed with a key that was given{others}")
+        if self._cycle is not None:
+            seq, cycle = self._cycle
+            return _signature(seq, f"entry {seq} (the end of cycle {cycle}) and what follows is covered by no signature: "
+                                   f"the last signed head is entry {self.last.seq}{others}")
+        return None
+
+
+@dataclass
+class PublishedHeads:
+    """Which of the heads that were written down elsewhere the chain does not hold."""
+
+    wanted: Mapping[int, frozenset[str]]
+    _there: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, heads: Iterable[Head]) -> PublishedHeads:
+        """Of heads in any order, the same one several times too."""
+        wanted: dict[int, set[str]] = {}
+        for head in heads:
+            wanted.setdefault(head.seq, set()).add(head.hash)
+        return cls({seq: frozenset(hashes) for seq, hashes in wanted.items()})
+
+    def begin(self) -> None:
+        """Forgets what was taken."""
+        self._there.clear()
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry."""
+        if entry.seq in self.wanted:
+            self._there[entry.seq] = entry.hash
+        return None
+
+    def end(self, _: Tip) -> Problem | None:
+        """Losing a head is told by ``lost``: the chain itself may be in order."""
+        return None
+
+    @property
+    def lost(self) -> list[Head]:
+        """Heads that are not in the chain, in their order."""
+        return [Head(seq, hash_) for seq, hashes in sorted(self.wanted.items()) for hash_ in sorted(hashes)
+                if self._there.get(seq) != hash_]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """A report file as the ledger recorded it."""
+
+    file: str
+    sha256: str
+    cycle: str
+    at: str
+    seq: int
+
+
+@dataclass
+class RecordedFiles:
+    """The report files that were written, and which of them retention removed."""
+
+    ledger_id: str = ""
+    kept: dict[str, RecordedFile] = field(default_factory=dict)
+    removed: dict[str, RecordedFile] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Forgets what was taken."""
+        self.ledger_id = ""
+        self.kept.clear()
+        self.removed.clear()
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry."""
+        match entry.kind:
+            case "ledger.opened":
+                self.ledger_id = str(_object(entry.body).get("ledger_id", ""))
+            case "report":
+                body = _object(entry.body)
+                if isinstance(body.get("file"), str) and isinstance(body.get("sha256"), str):
+                    self.kept[body["file"]] = RecordedFile(body["file"], body["sha256"], entry.cycle, entry.at, entry.seq)
+            case "report.removed":
+                names = _object(entry.body).get("files")
+                for name in names if isinstance(names, list) else []:
+                    if name in self.kept:
+                        self.removed[name] = self.kept.pop(name)
+            case _:
+                pass
+        return None
+
+    def end(self, _: Tip) -> Problem | None:
+        """Files are compared by whoever can read them."""
+        return None
+
+
+def _signature(seq: int, what: str) -> Problem:
+    return Problem(seq, Fault.SIGNATURE, what)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,67 @@
+"""Moves a ledger from one database to another, entry by entry as it stands, and proves that the copy is whole."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Table, func, insert, select
+
+from syncd.errors import LedgerError, UsageError
+from syncd.ledger import chain
+from syncd.ledger.storage.database import open_database
+from syncd.ledger.storage.rows import AT_ONCE, entries_after, head_of, insert_entries, newest_term, raise_fence
+from syncd.ledger.storage.schema import PERSONAL
+from syncd.model import Head
+
+
+def copy_ledger(source_url: str, target_url: str) -> Head:
+    """Copies the chain, what lies beside it and the newest term into an empty database; cursors and budgets are built anew.
+
+    Nothing is copied from a chain that does not verify, and the target's chain is verified before it is committed. The
+    source is only read: stop whatever writes to it first. Raises ConfigError (an address), UsageError (the target is not
+    empty), LedgerError. Gives the head of both.
+    """
+    source = open_database(source_url, create=False, busy_seconds=30.0)
+    target = open_database(target_url, create=True, busy_seconds=30.0)
+    try:
+        target.prepare()
+
+        def into(there: Connection) -> Head:
+            if head_of(there).seq:
+                raise UsageError(f"{target.where} holds a ledger already", "Name an empty database: nothing is overwritten.")
+            copied = source.read(lambda here: _copied(here, there), Head(0, ""))
+            if copied.seq == 0:
+                raise UsageError(f"{source.where} holds no ledger", "Check the first address.")
+            found = chain.audit(entries_after(there, 0), head=copied.hash)
+            if not found.ok or found.head != copied:
+                raise LedgerError(f"the copy does not verify: {found.problem}; nothing was kept", "Try again.")
+            return copied
+
+        return target.write(into)
+    finally:
+        source.close()
+        target.close()
+
+
+def _copied(here: Connection, there: Connection) -> Head:
+    found = chain.audit(entries_after(here, 0))
+    if not found.ok:
+        raise LedgerError(f"the ledger does not verify: {found.problem}; nothing was copied", "Run syncd ledger verify.")
+    batch = []
+    for entry in entries_after(here, 0):
+        batch.append(entry)
+        if len(batch) == AT_ONCE:
+            insert_entries(there, batch)
+            batch = []
+    if batch:
+        insert_entries(there, batch)
+    _copy_table(PERSONAL, here, there)
+    raise_fence(there, newest_term(here))
+    return head_of(here)
+
+
+def _copy_table(table: Table, here: Connection, there: Connection) -> None:
+    with here.execute(select(table).execution_options(yield_per=AT_ONCE)) as rows:
+        for some in rows.partitions(AT_ONCE):
+            there.execute(insert(table), [dict(row._mapping) for row in some])  # noqa: SLF001 (SQLAlchemy's public name)
+    counted = [connection.execute(select(func.count()).select_from(table)).scalar() for connection in (here, there)]
+    if counted[0] != counted[1]:
+        raise LedgerError(f"{counted[1]} of {counted[0]} rows of {table.name} were copied; nothing was kept", "Try again.")

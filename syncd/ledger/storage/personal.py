@@ -1,0 +1,108 @@
+"""Names and addresses beside the chain, each row under a salted hash that entries refer to as ``who``.
+
+A row can be blanked (value and salt gone, the row stays): the chain still verifies, and what it said of somebody can no
+longer be tied to a name, nor guessed by hashing a list of names. The only randomness outside the clock is drawn here:
+a salt need not be repeatable, it must be unguessable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from syncd.ledger.chain import personal_ref, personal_text, well_formed
+from syncd.ledger.storage.schema import PERSONAL, insert_rows
+from syncd.model import Draft
+
+#: 128 bits: nobody can try them all.
+SALT_BYTES = 16
+
+#: How many values one IN may hold; older SQLite versions take 999 parameters.
+_AT_ONCE = 500
+
+
+def refer(connection: Connection, drafts: Sequence[Draft], at: str) -> list[str]:
+    """The reference for each draft's personal data (``""`` where it has none), with rows made for what is new.
+
+    A row of the same subject with the same value is used again, unless it was blanked; so somebody who is mentioned in
+    every cycle has one row, which is kept for as long as it is mentioned.
+    """
+    wanted = [(well_formed(draft.subject), personal_text(draft.personal)) if draft.personal else None for draft in drafts]
+    known = _known(connection, sorted({pair[0] for pair in wanted if pair}))
+    used = {known[pair] for pair in wanted if pair and pair in known}
+    made = []
+    for pair in wanted:
+        if pair and pair not in known:
+            subject, value = pair
+            salt = os.urandom(SALT_BYTES)
+            known[pair] = personal_ref(salt, value)
+            made.append({"ref": known[pair], "subject": subject, "salt": salt, "value": value,
+                         "first_at": at, "last_at": at, "blanked_at": None})
+    if made:
+        insert_rows(connection, PERSONAL, made)
+    if used:
+        touch = update(PERSONAL).where(PERSONAL.c.ref == bindparam("known_ref")).values(last_at=at)
+        connection.execute(touch, [{"known_ref": ref} for ref in sorted(used)])
+    return [known[pair] if pair else "" for pair in wanted]
+
+
+def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict[str, str], str]]:
+    """What lies behind references, with the salt in hexadecimal; blanked and unknown ones are left out."""
+    found = {}
+    for some in _some(sorted(set(refs))):
+        rows = connection.execute(
+            select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value)
+            .where(PERSONAL.c.ref.in_(some), PERSONAL.c.value.is_not(None), PERSONAL.c.salt.is_not(None)))
+        for ref, salt, value in rows:
+            found[ref] = (_people_words(value), bytes(salt).hex())
+    return found
+
+
+def blank(connection: Connection, last_used_before: str, at: str) -> int:
+    """Blanks what no entry has referred to since *last_used_before*; how many rows that were."""
+    return connection.execute(
+        update(PERSONAL).where(PERSONAL.c.last_at < last_used_before, PERSONAL.c.blanked_at.is_(None))
+        .values(salt=None, value=None, blanked_at=at)).rowcount
+
+
+def faults(connection: Connection) -> dict[str, str]:
+    """Every reference there is, with what is wrong with its row (``""``: nothing)."""
+    rows = connection.execute(
+        select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value, PERSONAL.c.blanked_at).execution_options(yield_per=2000))
+    return {ref: _fault(ref, salt, value, blanked_at) for ref, salt, value, blanked_at in rows}
+
+
+def _fault(ref: str, salt: object, value: object, blanked_at: object) -> str:
+    if value is None and salt is None and blanked_at is not None:
+        return ""
+    if not isinstance(salt, bytes) or not isinstance(value, str) or personal_ref(salt, value) != ref:
+        return "the name or address beside it is not the one that was recorded"
+    return ""
+
+
+def _known(connection: Connection, subjects: Sequence[str]) -> dict[tuple[str, str], str]:
+    known = {}
+    for some in _some(subjects):
+        rows = connection.execute(
+            select(PERSONAL.c.subject, PERSONAL.c.value, PERSONAL.c.ref, PERSONAL.c.salt)
+            .where(PERSONAL.c.subject.in_(some), PERSONAL.c.blanked_at.is_(None)))
+        for subject, value, ref, salt in rows:
+            if not _fault(ref, salt, value, None):          # an edited row must not be vouched for by a new entry
+                known[subject, value] = ref
+    return known
+
+
+def _people_words(value: str) -> dict[str, str]:
+    try:
+        words = json.loads(value)
+    except (ValueError, TypeError):
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def _some(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start:start + _AT_ONCE]

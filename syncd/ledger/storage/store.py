@@ -1,0 +1,429 @@
+"""The ledger: an append-only chain of entries in a database, with what lies beside it. Implements ``ports.Ledger``.
+
+It promises that an entry it gave back is durable and continues the chain as it truly stands in the database (other
+processes append too), that an older leadership term is refused, and that whoever asks for the history is told when the
+chain is no longer what it was. It does not know what entries mean: that is ``core.history``.
+
+All database work runs in one thread of its own, so a commit never stops the loop and calls never overlap. A call that is
+cancelled still ends in that thread: an append may have happened, and the next history shows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, insert, select, update
+
+from syncd.errors import LedgerError, NotLeader
+from syncd.events import Noted
+from syncd.ledger import chain
+from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
+from syncd.ledger.history import History
+from syncd.ledger.storage import personal, rows
+from syncd.ledger.storage.database import Database, WriterLock, open_database
+from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE
+from syncd.model import Draft, Head, LedgerEntry, canonical_json
+from syncd.ports import Clock, Tell
+
+T = TypeVar("T")
+
+#: Entries that were verified once are verified again after so long, although only later ones are read in between; and
+#: personal data is looked through for what is too old as often.
+DAILY_SECONDS = 86_400.0
+
+#: How long a lock or a connection may take to be given back.
+GIVE_BACK_SECONDS = 2.5
+
+#: How often somebody who waits for the writer lock tries again.
+LOCK_POLL_SECONDS = 0.25
+
+
+class SqlLedger:
+    """One ledger in one database. Made by ``open``."""
+
+    def __init__(self, database: Database, clock: Clock, tell: Tell, keep_personal_seconds: float | None) -> None:
+        self._database = database
+        self._clock = clock
+        self._tell = tell
+        self._keep_personal_seconds = keep_personal_seconds
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._closed = False
+        self._writer_busy = False
+        self._notes: list[Noted] = []             # found in the thread, told in the loop
+        self._history = History()
+        self._tip = START                         # how far the history was folded
+        self._seen: dict[int, str] = {}           # the furthest entry this object has seen in the chain
+        self._verified_at = clock.monotonic()
+        self._blanked_at: float | None = None
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        clock: Clock,
+        tell: Tell,
+        *,
+        create: bool,
+        keep_personal_seconds: float | None = None,
+        busy_seconds: float = 30.0,
+    ) -> SqlLedger:
+        """Opens the ledger of *url*, making it or bringing it to the newest schema when *create*; otherwise it is only read,
+        nothing is made, and a ledger that is not there is an empty one. Blocks for the time of a few small reads.
+
+        *keep_personal_seconds*: how long names and addresses outlast their last mention (None: for ever); whoever appends
+        as a leader blanks older ones, once a day. *busy_seconds*: how long to wait for another process in the middle of a
+        write. Raises ConfigError (the URL), LedgerError (everything else).
+        """
+        database = open_database(url, create=create, busy_seconds=busy_seconds)
+        try:
+            found = database.prepare()
+        except BaseException:
+            database.close()
+            raise
+        if found is not None:
+            event = "ledger.migrated" if found else "ledger.created"
+            tell(Noted(event, "info", {"ledger": database.where, "from_version": found, "to_version": NEWEST}))
+        return cls(database, clock, tell, keep_personal_seconds)
+
+    # -------------------------------------------------------------------------------------------------- the chain
+
+    async def history(self) -> History:
+        """See ``ports.Ledger.history``. The object given is this ledger's own: read it, and until the next call only."""
+        return await self._read(self._fold, History())
+
+    async def verify_all(self) -> History:
+        """As ``history``, with every entry read and verified again from the first one on."""
+        return await self._read(lambda connection: self._fold(connection, again=True), History())
+
+    async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
+        """See ``ports.Ledger.append``. All entries of one call have the same time."""
+        return await self._run(lambda: self._append(drafts, term)) if drafts else ()
+
+    async def begin(self, opened: Draft) -> None:
+        """Appends *opened*, which binds a new ledger, unless one of its kind is there: of processes that start together one
+        binds it, and the others have to look whether it is theirs. Raises as ``append``."""
+        await self._run(lambda: self._database.write(lambda connection: self._begin(connection, opened)))
+
+    async def head(self) -> Head:
+        """See ``ports.Ledger.head``."""
+        return await self._read(rows.head_of, START.head)
+
+    async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
+        """Appends what *sign* makes of the head, with nothing between the two; None when the head is of that kind already,
+        or there is none. *sign* is called inside the write. Raises as ``append``, and what *sign* raises."""
+        return await self._run(lambda: self._seal(sign, term))
+
+    async def verify(self, head: str | None = None, witnesses: Sequence[Witness] = ()) -> Verification:
+        """Looks at everything, from the first entry on: the chain, its order, terms and control totals, the personal data
+        beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *witnesses*
+        look for."""
+        wanted = (head or "").strip().lower()
+        return await self._read(lambda connection: self._audit(connection, wanted, witnesses),
+                                chain.audit((), head=wanted, seen=self._seen, witnesses=witnesses))
+
+    async def entries(
+        self,
+        from_seq: int = 1,
+        kinds: Sequence[str] = (),
+        *,
+        cycle: str = "",
+        subject: str = "",
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> AsyncIterator[LedgerEntry]:
+        """Entries from *from_seq* on, of these *kinds*, of this *cycle*, about this *subject* (empty: any), at most *limit*;
+        *reverse*: the newest first. Read piece by piece, so what is appended meanwhile is given too (not in reverse)."""
+        query = select(CHAIN).where(CHAIN.c.seq >= from_seq).order_by(CHAIN.c.seq.desc() if reverse else CHAIN.c.seq)
+        query = query.where(CHAIN.c.kind.in_(kinds)) if kinds else query
+        query = query.where(CHAIN.c.cycle == cycle) if cycle else query
+        query = query.where(CHAIN.c.subject == subject) if subject else query
+        given = 0
+        piece = query
+        while limit is None or given < limit:
+            number = rows.AT_ONCE if limit is None else min(rows.AT_ONCE, limit - given)
+            found = await self._piece(piece.limit(number))
+            for entry in found:
+                yield entry
+            if len(found) < number:
+                return
+            given += number
+            piece = query.where(CHAIN.c.seq < found[-1].seq if reverse else CHAIN.c.seq > found[-1].seq)
+
+    async def export(self) -> AsyncIterator[str]:
+        """The whole ledger as JSON lines without line ends, personal data that was not blanked beside each entry and outside
+        of its hash. ``core.chain.verify_export`` checks them without this ledger."""
+        nothing: list[str] = []
+        after, more = 0, True
+        while more:
+            lines, after = await self._read(partial(rows.export_lines, after=after), (nothing, after))
+            more = len(lines) == rows.AT_ONCE
+            for line in lines:
+                yield line
+
+    # ------------------------------------------------------------------------------------------------- the writer
+
+    @asynccontextmanager
+    async def writer(self, wait_seconds: float | None, lease: int = 0) -> AsyncIterator[int]:
+        """See ``ports.Ledger.writer``. Once the new term is given, entries of older terms are refused. Not re-entrant."""
+        if self._writer_busy:
+            raise RuntimeError("this ledger's writer is held, or waited for, already")
+        self._writer_busy = True
+        try:
+            lock = self._database.writer_lock()
+            await self._take(lock, wait_seconds, lease)
+            try:
+                yield await self._write(lambda connection: rows.raise_fence(connection, rows.newest_term(connection) + 1))
+            finally:
+                await self._ended(asyncio.ensure_future(self._run(lock.release)))
+        finally:
+            self._writer_busy = False
+
+    async def _take(self, lock: WriterLock, wait_seconds: float | None, lease: int) -> None:
+        began = self._clock.monotonic()
+        while not await self._run(partial(
+            lock.take, os.getpid(), socket.gethostname(), chain.time_text(self._clock.now()), lease,
+        )):
+            waited = self._clock.monotonic() - began
+            if wait_seconds is not None and waited >= wait_seconds:
+                raise NotLeader(
+                    f"the ledger {self._database.where} is held by {await self._run(lock.holder)}; waited {waited:.0f} s for it",
+                    "Wait until that one ends, or stop it. pause, resume and approve work beside it.")
+            left = LOCK_POLL_SECONDS if wait_seconds is None else wait_seconds - waited
+            await self._clock.sleep(min(LOCK_POLL_SECONDS, left))
+
+    # -------------------------------------------------------------------------------------------- beside the chain
+
+    async def personal(self, refs: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See ``ports.Ledger.personal``."""
+        nothing: dict[str, tuple[dict[str, str], str]] = {}
+        found = await self._read(lambda connection: personal.resolve(connection, refs), nothing)
+        return {ref: words for ref, (words, _) in found.items()}
+
+    async def blank_personal(self, older_than: datetime | None = None) -> int:
+        """Blanks names and addresses that no entry has referred to since *older_than* (default: as long as they are kept);
+        how many. The chain still verifies."""
+        before = older_than or self._kept_since()
+        if before is None:
+            return 0
+        number = await self._write(lambda connection: self._blank(connection, before))
+        self._tell(Noted("personal.blanked", "info", {"rows": number, "unused_since": chain.time_text(before)}))
+        return number
+
+    async def get_state(self, key: str) -> Any:
+        """See ``ports.Ledger.get_state``."""
+        query = select(STATE.c.value).where(STATE.c.key == key)
+        text = await self._read(lambda connection: connection.execute(query).scalar(), None)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            return None                           # an edited cursor or budget is as good as none: it is built anew
+
+    async def set_state(self, key: str, value: Any) -> None:
+        """See ``ports.Ledger.set_state``."""
+        text = chain.well_formed(canonical_json(value))
+
+        def put(connection: Connection) -> None:
+            if connection.execute(update(STATE).where(STATE.c.key == key).values(value=text)).rowcount == 0:
+                connection.execute(insert(STATE).values(key=key, value=text))
+
+        await self._write(put)
+
+    async def close(self) -> None:
+        """See ``ports.Ledger.close``. May be called again."""
+        if not self._closed:
+            self._closed = True
+            await self._ended(asyncio.get_running_loop().run_in_executor(self._thread, self._database.close))
+            self._thread.shutdown(wait=False)
+
+    # ------------------------------------------------------------------------------------------ inside the thread
+
+    async def _read(self, work: Callable[[Connection], T], otherwise: T) -> T:
+        return await self._run(lambda: self._database.read(work, otherwise))
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(lambda: self._database.write(work))
+
+    async def _piece(self, query: Any) -> list[LedgerEntry]:
+        return await self._read(lambda connection: rows.some_entries(connection, query), [])
+
+    async def _ended(self, last: asyncio.Future[None]) -> None:
+        """Waits for what gives something back. A server that does not answer cannot keep us from ending: its connections are
+        cut, and with its session it frees what we held."""
+        if not (await asyncio.wait({last}, timeout=GIVE_BACK_SECONDS))[0]:
+            self._database.cut()
+        await asyncio.shield(last)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise LedgerError(f"the ledger {self._database.where} was closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            notes, self._notes = self._notes, []
+            for note in notes:
+                self._tell(note)
+
+    def _fold(self, connection: Connection, *, again: bool = False) -> History:
+        if not self._database.writable:           # such a read may be begun again, so it takes nothing over
+            self._history, self._tip = History(), START
+        if self._history.broken:
+            return self._history
+        now = self._clock.monotonic()
+        again = again or now - self._verified_at >= DAILY_SECONDS
+        problem = None
+        if again and self._tip.seq:
+            tip, problem = self._follow(connection, START, lambda _: None)
+            self._notes.append(Noted("ledger.verified", "error" if problem else "info",
+                                     {"entries": tip.seq, "problem": str(problem or "")}))
+        if again or self._tip.seq == 0:
+            self._verified_at = now
+        problem = problem or self._lost(connection)
+        if problem is None:
+            _, problem = self._follow(connection, self._tip, self._accept)
+        if problem:
+            self._history.broken = str(problem)
+        elif self._tip.seq:
+            self._seen = {self._tip.seq: self._tip.hash}
+        return self._history
+
+    def _follow(self, connection: Connection, tip: Tip, accept: Callable[[LedgerEntry], None]) -> tuple[Tip, Problem | None]:
+        """Reads what comes after *tip*, verifying each entry before it is accepted."""
+        for entry in rows.entries_after(connection, tip.seq):
+            problem = chain.problem_of(entry, tip) or chain.not_as_seen(entry, self._seen)
+            if problem:
+                return tip, problem
+            accept(entry)
+            tip = tip.after(entry)
+        return tip, chain.cut_since(tip, self._seen)
+
+    def _accept(self, entry: LedgerEntry) -> None:
+        self._history.apply(entry)
+        self._tip = self._tip.after(entry)
+
+    def _lost(self, connection: Connection) -> Problem | None:
+        """Whether the last entry that was folded is no longer there as it was."""
+        return _moved(connection, {self._tip.seq: self._tip.hash}) if self._tip.seq else None
+
+    def _append(self, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
+        if self._history.broken:
+            raise self._broken(self._history.broken)
+        now = self._clock.monotonic()
+        kept_since = self._kept_since() if term else None
+        if self._blanked_at is not None and now - self._blanked_at < DAILY_SECONDS:
+            kept_since = None
+        blanked = 0
+
+        def extend(connection: Connection) -> tuple[LedgerEntry, ...]:
+            nonlocal blanked
+            entries = self._extend(connection, drafts, term)
+            blanked = self._blank(connection, kept_since) if kept_since else 0
+            return entries
+
+        entries = self._database.write(extend)
+        # Only now: what was not committed was never seen.
+        self._seen = {entries[-1].seq: entries[-1].hash}
+        if kept_since:
+            self._blanked_at = now
+        if blanked:
+            self._notes.append(Noted("personal.blanked", "info", {"rows": blanked, "unused_since": str(kept_since)}))
+        return entries
+
+    def _begin(self, connection: Connection, opened: Draft) -> None:
+        if connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == opened.kind).limit(1)).first() is None:
+            self._extend(connection, [opened], 0)
+
+    def _seal(self, sign: Callable[[Head], Draft], term: int) -> LedgerEntry | None:
+        if self._history.broken:
+            raise self._broken(self._history.broken)
+
+        def extend(connection: Connection) -> LedgerEntry | None:
+            last = rows.last_entry(connection)
+            if last is None:
+                return None
+            draft = sign(Head(last.seq, last.hash))
+            return None if draft.kind == last.kind else self._extend(connection, [draft], term)[0]
+
+        entry = self._database.write(extend)
+        if entry is not None:
+            self._seen = {entry.seq: entry.hash}
+        return entry
+
+    def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
+        newest = rows.newest_term(connection)
+        if 0 < term < newest:
+            raise NotLeader(f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; "
+                            "nothing was written", "Nothing to do: the newer one goes on from here.")
+        tip = self._true_tip(connection, newest)
+        at = max(chain.time_text(self._clock.now()), tip.at)
+        entries: list[LedgerEntry] = []
+        for start in range(0, len(drafts), rows.AT_ONCE):
+            some = drafts[start:start + rows.AT_ONCE]
+            for draft, who in zip(some, personal.refer(connection, some, at), strict=True):
+                entry = chain.link(draft, at=at, term=term, previous=tip, who=who)
+                tip = tip.after(entry)
+                entries.append(entry)
+            rows.insert_entries(connection, entries[start:])
+        if term > newest:
+            rows.raise_fence(connection, term)
+        return tuple(entries)
+
+    def _true_tip(self, connection: Connection, newest_term: int) -> Tip:
+        """Where the chain really ends. Raises LedgerError when its last entry is not sound, or what this object has
+        seen before is not there any more."""
+        last = rows.last_entry(connection)
+        problem = (_alone(last) if last else None) or _moved(connection, self._seen)
+        if problem:
+            raise self._broken(str(problem))
+        return Tip(last.seq, last.hash, last.at, newest_term) if last else START
+
+    def _audit(self, connection: Connection, head: str, witnesses: Sequence[Witness]) -> Verification:
+        beside = personal.faults(connection)
+
+        def inspect(entry: LedgerEntry) -> str:
+            who = chain.who_of(entry)
+            # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
+            return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
+
+        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._seen, inspect=inspect,
+                            witnesses=witnesses)
+        fault = self._database.fault(connection) if found.ok else ""
+        return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
+
+    def _blank(self, connection: Connection, older_than: datetime) -> int:
+        return personal.blank(connection, chain.time_text(older_than), chain.time_text(self._clock.now()))
+
+    def _kept_since(self) -> datetime | None:
+        if self._keep_personal_seconds is None:
+            return None
+        return self._clock.now() - timedelta(seconds=self._keep_personal_seconds)
+
+    def _broken(self, why: str) -> LedgerError:
+        return LedgerError(f"the ledger {self._database.where} is broken: {why}; nothing is appended to it",
+                           "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.")
+
+
+def _alone(entry: LedgerEntry) -> Problem | None:
+    """Whether an entry gives its own hash, whatever stands before it."""
+    return chain.problem_of(entry, Tip(entry.seq - 1, entry.previous_hash))
+
+
+def _moved(connection: Connection, seen: dict[int, str]) -> Problem | None:
+    """Whether entries that were seen before are no longer there as they were."""
+    for seq in seen:
+        entry = rows.entry_at(connection, seq)
+        if entry is None:
+            end = Tip(rows.head_of(connection).seq)
+            return chain.cut_since(end, seen) or Problem(seq, Fault.GAP, f"entry {seq} is missing: it was there before")
+        problem = _alone(entry) or chain.not_as_seen(entry, seen)
+        if problem:
+            return problem
+    return None

@@ -1,0 +1,54 @@
+"""The nouns by subject: frozen values that every room speaks of. Standard library only; times are aware UTC.
+
+A snapshot exists only if it is whole: whoever builds one has proved that every page came, that totals tie and that
+nothing in it stands for "could not be read". Doubt about the whole is ``errors.SourceError``; doubt about one person is
+``Person.unclear``, which makes that person unknown and never absent.
+"""
+
+from syncd.model.account import LICENCES, ZoomAccount, ZoomSnapshot, licence_word
+from syncd.model.canonical import address_key, canonical_json, sha256_of
+from syncd.model.cycle import CycleReport, EffectOutcome
+from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person
+from syncd.model.entries import Approval, Deactivated, Draft, Gone, Head, Hold, Intent, LedgerEntry, Refusal
+from syncd.model.plan import EFFECTS, Decision, Plan, Verdict
+from syncd.model.policy import Limits, Policy
+from syncd.model.words import Action, Guard, Mode, OutcomeKind, Reason, Result, Status, Trigger
+
+__all__ = [
+    "Action",
+    "Approval",
+    "CycleReport",
+    "Deactivated",
+    "Decision",
+    "DirectoryGroup",
+    "DirectorySnapshot",
+    "Draft",
+    "EFFECTS",
+    "EffectOutcome",
+    "Gone",
+    "GroupUse",
+    "Guard",
+    "Head",
+    "Hold",
+    "Intent",
+    "LICENCES",
+    "LedgerEntry",
+    "Limits",
+    "Mode",
+    "OutcomeKind",
+    "Person",
+    "Plan",
+    "Policy",
+    "Reason",
+    "Refusal",
+    "Result",
+    "Status",
+    "Trigger",
+    "Verdict",
+    "ZoomAccount",
+    "ZoomSnapshot",
+    "address_key",
+    "canonical_json",
+    "licence_word",
+    "sha256_of",
+]

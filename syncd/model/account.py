@@ -1,0 +1,79 @@
+"""Zoom accounts as one whole read showed them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.model.words import Status
+
+#: Zoom's ``type`` of a user, in words. 3 (on-prem) and 99 (none) are struck out in today's documents but still met.
+LICENCES: Mapping[int, str] = {1: "basic", 2: "licensed", 3: "on_prem", 4: "unassigned", 99: "none"}
+
+
+def licence_word(type_: int | None) -> str | None:
+    """The word documents use for Zoom's numeric user type; an unknown number is shown as ``type_N``."""
+    return None if type_ is None else LICENCES.get(type_, f"type_{type_}")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomAccount:
+    """One Zoom user as one read showed him. Pending users have no id."""
+
+    zoom_id: str | None
+    email: str                                # as Zoom gave it
+    status: Status
+    display_name: str = ""
+    role_id: str | None = None
+    role: str | None = None                   # the role's name, None when its id is in no role list
+    type: int | None = None                   # see LICENCES
+    plan: str | None = None                   # plan_united_type: an opaque string
+    licences: str | None = None               # license_info_list as canonical JSON, recorded for the evidence
+    group_ids: tuple[str, ...] = ()
+    department: str = ""
+    last_login_at: datetime | None = None
+    created_at: datetime | None = None
+    room: bool = False                        # known to be a Zoom Room
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomSnapshot:
+    """Every Zoom user of the account, provably whole: three walks that tied out."""
+
+    account_id: str
+    read_at: datetime
+    accounts: tuple[ZoomAccount, ...]         # sorted by (zoom_id, email), ids unique
+    digest: str
+    roles: Mapping[str, str] = field(default_factory=dict)       # id -> name
+    groups: Mapping[str, str] = field(default_factory=dict)      # id -> name, read only when protect.groups names any
+    clock_offset_seconds: float | None = None
+
+    @classmethod
+    def whole(
+        cls,
+        account_id: str,
+        read_at: datetime,
+        accounts: Iterable[ZoomAccount],
+        *,
+        roles: Mapping[str, str] | None = None,
+        groups: Mapping[str, str] | None = None,
+        clock_offset_seconds: float | None = None,
+    ) -> ZoomSnapshot:
+        """Builds a snapshot; the caller vouches that nothing is missing. Raises ValueError on an id given twice."""
+        ordered = tuple(sorted(accounts, key=lambda account: (account.zoom_id or "", account.email)))
+        digest = hashlib.sha256()
+        previous = None
+        for account in ordered:
+            if account.zoom_id is not None and account.zoom_id == previous:
+                raise ValueError(f"two Zoom accounts with the id {previous}")
+            previous = account.zoom_id
+            digest.update(repr((account.zoom_id, account.email, account.status.value, account.role_id, account.type,
+                                account.plan, account.group_ids)).encode())
+        return cls(account_id, read_at, ordered, digest.hexdigest(), dict(roles or {}), dict(groups or {}),
+                   clock_offset_seconds)
+
+    def count(self, status: Status) -> int:
+        """How many accounts have this status."""
+        return sum(1 for account in self.accounts if account.status is status)

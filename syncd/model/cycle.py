@@ -1,0 +1,55 @@
+"""How effects ended, and everything one cycle found, planned and did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.model.account import ZoomSnapshot
+from syncd.model.directory import DirectorySnapshot
+from syncd.model.entries import Approval, Head
+from syncd.model.plan import Plan, Verdict
+from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class EffectOutcome:
+    """How one effect ended. *status_after* and *licence_after* are what a read after it showed, never what was hoped."""
+
+    outcome: OutcomeKind
+    reason: str = ""
+    status_after: str | None = None
+    licence_after: str | None = None
+    done_at: datetime | None = None
+    verified_at: datetime | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class CycleReport:
+    """Everything a cycle document says. *outcomes* and *held* are by ``Decision.key``; both are empty in a dry run."""
+
+    cycle_id: str
+    mode: Mode
+    trigger: Trigger
+    result: Result
+    started_at: datetime
+    ended_at: datetime
+    version: str
+    policy_digest: str
+    plan: Plan | None = None
+    directory: DirectorySnapshot | None = None
+    entitled: int = 0
+    zoom: ZoomSnapshot | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)
+    held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
+    approvals: tuple[Approval, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
+    free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
+    head: Head = field(default_factory=lambda: Head(0, ""))
+    why: str = ""                             # what stopped it: unreadable source, stop, fault; never an address
+    do: str = ""                              # what the operator should do about it
+    exit_code: int = 0
+    written: int = 0                          # writes sent to Zoom

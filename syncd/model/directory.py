@@ -1,0 +1,92 @@
+"""A directory as one whole read showed it: people, the configured groups, and how they tie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the directory, as one read showed him.
+
+    The three paths name groups from the configured one down to the one he stands in directly; empty: not a member.
+    ``expires_at`` None: never. ``unclear`` says why this person could not be read; then nothing else may be concluded.
+    """
+
+    id: str                                   # objectGUID, Entra object id, or the id column of a file
+    addresses: tuple[str, ...] = ()           # keys (see address_key), the main one first
+    display_name: str = ""
+    enabled: bool = True
+    expires_at: datetime | None = None
+    entitled_by: tuple[str, ...] = ()
+    leaver_by: tuple[str, ...] = ()
+    protected_by: tuple[str, ...] = ()
+    guest: bool = False
+    department: str = ""
+    unclear: str = ""
+    changed_at: datetime | None = None        # last change in the directory, where it tells
+
+
+class GroupUse(StrEnum):
+    """What a configured directory group is for."""
+
+    ENTITLING = "entitling"
+    LEAVERS = "leavers"
+    PROTECTING = "protecting"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryGroup:
+    """A configured group as read: *members* counts the people in it, nested ones included. *exists* false: nothing in the
+    directory shows that there is such a group (a file names groups only beside their members)."""
+
+    id: str
+    name: str
+    use: GroupUse
+    members: int
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySnapshot:
+    """Everybody of the directory, provably whole. *unresolved* names members that could not be looked up although the
+    read may go on (``unresolved_members: unknown``): then nobody may be called absent."""
+
+    source: str                               # active_directory | entra | file
+    read_at: datetime
+    people: tuple[Person, ...]                # sorted by id, ids unique
+    groups: tuple[DirectoryGroup, ...]
+    digest: str
+    unresolved: tuple[str, ...] = ()
+    clock_offset_seconds: float | None = None     # the directory's clock minus ours
+
+    @classmethod
+    def whole(
+        cls,
+        source: str,
+        read_at: datetime,
+        people: Iterable[Person],
+        groups: Iterable[DirectoryGroup] = (),
+        *,
+        unresolved: Iterable[str] = (),
+        clock_offset_seconds: float | None = None,
+    ) -> DirectorySnapshot:
+        """Builds a snapshot; the caller vouches that nothing is missing. Raises ValueError on an id given twice."""
+        ordered = tuple(sorted(people, key=lambda person: person.id))
+        for before, after in pairwise(ordered):
+            if before.id == after.id:
+                raise ValueError(f"two people with the id {after.id}")
+        listed = tuple(sorted(groups, key=lambda group: (group.use, group.id)))
+        digest = hashlib.sha256()
+        for person in ordered:
+            digest.update(repr((
+                person.id, person.addresses, person.enabled, person.expires_at and person.expires_at.isoformat(),
+                person.entitled_by, person.leaver_by, person.protected_by, person.guest, person.unclear,
+            )).encode())
+        digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
+        return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds)

@@ -1,0 +1,119 @@
+"""What the ledger keeps: links of the chain, and what they say once they are read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from syncd.model.words import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A ledger entry before it has its place. *personal* (names, addresses) is kept beside the chain, under a salted
+    hash that the ledger puts into the body as ``who``; it can be blanked later and the chain still verifies."""
+
+    kind: str
+    body: Mapping[str, Any]
+    subject: str = ""                         # zoom id, approval id, …; never an address
+    cycle: str = ""
+    personal: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One link of the chain. *body* is the exact canonical JSON that was hashed."""
+
+    seq: int                                  # from 1, without gaps
+    at: str                                   # RFC 3339 UTC, microseconds, never earlier than the entry before
+    cycle: str
+    term: int                                 # leadership term of the writer; 0 for people's entries (approve, pause, …)
+    kind: str
+    subject: str
+    body: str
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: what a document quotes so that a cut-off tail shows."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Memory of somebody not entitled: when the first good read showed it, and which good read that was (a count)."""
+
+    since: datetime
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivated:
+    """The latest deactivation of an account that syncd knows it did, with what the account had before."""
+
+    at: datetime
+    cycle: str
+    by: str                                   # cycle | hand | undo
+    type: int | None = None
+    plan: str | None = None
+    role_id: str | None = None
+    reason: str = ""
+    seen_active: bool = False                 # a later read showed it active although we did not reactivate it
+    reactivated_at: datetime | None = None    # when we reactivated it since
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Somebody said: leave this account alone. *until* None: until released."""
+
+    by: str
+    because: str
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Zoom refused a change of this account for good; *fingerprint* is what must stay the same for it to count."""
+
+    at: datetime
+    code: int | None
+    says: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Lets the reviewed effects of one plan pass the named guards, once each, until it expires."""
+
+    id: str
+    plan_digest: str
+    policy_digest: str
+    guards: tuple[Guard, ...]
+    effects: frozenset[tuple[str, str]]       # (zoom_id, action) as reviewed
+    by: str
+    because: str
+    at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An effect announced in the ledger before it was tried."""
+
+    id: str
+    cycle: str
+    at: datetime
+    zoom_id: str
+    action: str                               # deactivate | reactivate | restore_licence | revoke_sessions
+    by: str                                   # cycle | hand | undo
+    reason: str
+    before: Mapping[str, Any]                 # status, type, plan, role_id
+    approval: str = ""
+    restore: Mapping[str, Any] | None = None  # licence to give back after a reactivation

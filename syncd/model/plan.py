@@ -1,0 +1,84 @@
+"""Decisions, the plan they make, and what guards say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from syncd.model.account import ZoomAccount
+from syncd.model.canonical import sha256_of
+from syncd.model.words import Action, Guard, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should happen to one Zoom account, and why. *since*: first good read that showed him gone."""
+
+    account: ZoomAccount
+    action: Action
+    reason: Reason
+    directory_id: str | None = None
+    matched_by: str | None = None             # address | memory
+    group_path: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    since: datetime | None = None
+    due_at: datetime | None = None
+    department: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Identifies an effect: which account, which change."""
+        return (self.account.zoom_id or "", self.action.value)
+
+
+#: Actions that change Zoom.
+EFFECTS = frozenset({Action.DEACTIVATE, Action.REACTIVATE})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything one cycle would do, and why: one decision per Zoom account read. Equal inputs give an equal digest."""
+
+    made_at: datetime
+    policy_digest: str
+    decisions: tuple[Decision, ...]           # in the order of the snapshot: sorted by (zoom_id, email)
+
+    @cached_property
+    def effects(self) -> tuple[Decision, ...]:
+        """The decisions that ask for a change."""
+        return tuple(decision for decision in self.decisions if decision.action in EFFECTS)
+
+    @cached_property
+    def counts(self) -> dict[Action, int]:
+        """Control totals: their sum is the number of accounts read."""
+        totals = dict.fromkeys(Action, 0)
+        for decision in self.decisions:
+            totals[decision.action] += 1
+        return totals
+
+    @cached_property
+    def reasons(self) -> dict[Reason, int]:
+        """How many decisions have each reason; reasons nobody has are left out."""
+        totals: dict[Reason, int] = {}
+        for decision in self.decisions:
+            totals[decision.reason] = totals.get(decision.reason, 0) + 1
+        return dict(sorted(totals.items()))
+
+    @cached_property
+    def digest(self) -> str:
+        """Covers the effects and the policy, so that an unrelated change elsewhere does not make a review stale."""
+        return sha256_of({"policy": self.policy_digest, "effects": sorted([*e.key, e.reason.value] for e in self.effects)})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one guard measured, and what to do when it tripped."""
+
+    guard: Guard
+    tripped: bool
+    measured: float | int | None
+    limit: float | int | None
+    unit: str
+    says: str
+    do: str = ""

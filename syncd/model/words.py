@@ -1,0 +1,111 @@
+"""The closed lists of words that documents, logs, metrics and the ledger share. One enum a list."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How much a process may change: ``report`` never writes to Zoom."""
+
+    REPORT = "report"
+    ENFORCE = "enforce"
+
+
+class Trigger(StrEnum):
+    """Why a cycle ran."""
+
+    SCHEDULE = "schedule"
+    REQUEST = "request"          # POST /sync
+    PLAN = "plan"
+    APPLY = "apply"
+    APPROVE = "approve"
+    UNDO = "undo"
+    ACCOUNT = "account"
+
+
+class Status(StrEnum):
+    """A Zoom account's state."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    PENDING = "pending"
+
+
+class Action(StrEnum):
+    """What a decision asks for."""
+
+    KEEP = "keep"
+    DEACTIVATE = "deactivate"
+    REACTIVATE = "reactivate"
+    MANUAL = "manual"
+
+
+class Reason(StrEnum):
+    """Why a decision is what it is; the same word stands in documents, logs, metrics and the ledger."""
+
+    OUT_OF_SCOPE = "out_of_scope"
+    INVITATION_PENDING = "invitation_pending"
+    ON_HOLD = "on_hold"
+    EXEMPT = "exempt"
+    IN_STEP = "in_step"
+    DIRECTORY_UNCLEAR = "directory_unclear"
+    PROTECTED = "protected"
+    REACTIVATED_BY_OTHERS = "reactivated_by_others"
+    IN_LEAVERS_GROUP = "in_leavers_group"
+    DISABLED_IN_DIRECTORY = "disabled_in_directory"
+    EXPIRED_IN_DIRECTORY = "expired_in_directory"
+    LEFT_GROUPS = "left_groups"
+    ABSENT_FROM_DIRECTORY = "absent_from_directory"
+    WITHIN_GRACE = "within_grace"
+    REACTIVATION_OFF = "reactivation_off"
+    DEACTIVATED_BY_HAND = "deactivated_by_hand"
+    AMBIGUOUS_MATCH = "ambiguous_match"
+    ENTITLED_AGAIN = "entitled_again"
+    DEACTIVATED_BY_OTHERS = "deactivated_by_others"
+    REFUSED_BY_ZOOM = "refused_by_zoom"
+    NOT_IN_PILOT = "not_in_pilot"
+    BY_HAND = "by_hand"          # hand verbs and undo only: a person asked for it
+
+
+class OutcomeKind(StrEnum):
+    """How an effect ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+
+
+class Result(StrEnum):
+    """How a cycle ended."""
+
+    IN_STEP = "in_step"
+    PLANNED = "planned"
+    APPLIED = "applied"
+    PARTIAL = "partial"
+    HELD = "held"
+    UNREADABLE = "unreadable"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class Guard(StrEnum):
+    """Everything that can hold a plan."""
+
+    DIRECTORY_EMPTY = "directory-empty"
+    DIRECTORY_SHRUNK = "directory-shrunk"
+    GROUP_EMPTIED = "group-emptied"
+    SENTINEL_MISSING = "sentinel-missing"
+    MATCH_RATE = "match-rate"
+    ZOOM_EMPTY = "zoom-empty"
+    CLOCK_SKEW = "clock-skew"
+    PROTECTED_IN_PLAN = "protected-in-plan"
+    LEDGER_BROKEN = "ledger-broken"
+    PAUSED = "paused"
+    MAX_DEACTIVATIONS = "max-deactivations"
+    MAX_DEACTIVATIONS_PERCENT = "max-deactivations-percent"
+    MAX_DEACTIVATIONS_PER_DAY = "max-deactivations-per-day"
+    FLAPPING = "flapping"
+    POLICY_CHANGED = "policy-changed"
+    MAX_REACTIVATIONS = "max-reactivations"

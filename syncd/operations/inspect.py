@@ -1,0 +1,245 @@
+"""What is known of one person: for ``account show`` (quick, one account), ``explain`` (every step of a whole cycle) and
+``check`` (whoever owns the Zoom account)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from syncd.errors import ConfigError, SourceError
+from syncd.events import ReadProgress
+from syncd.ledger.history import History
+from syncd.ledger.record import rfc3339
+from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, ZoomSnapshot, licence_word
+from syncd.operations.cycle import World
+from syncd.planning.entitlement import standing
+from syncd.planning.match import Addresses
+from syncd.planning.protection import Protection
+
+_WORDS = {
+    Reason.IN_STEP: "entitled",
+    Reason.DIRECTORY_UNCLEAR: "could not be read",
+    Reason.IN_LEAVERS_GROUP: "in a leaver group",
+    Reason.DISABLED_IN_DIRECTORY: "disabled",
+    Reason.EXPIRED_IN_DIRECTORY: "expired",
+    Reason.LEFT_GROUPS: "in none of the entitling groups",
+}
+
+
+#: How long one account waits for the directory: in the worst hour that is what is down, and the rest is shown all the same.
+DIRECTORY_SECONDS = 15.0
+
+#: Accounts looked at side by side; the limits of the services hold whatever this is.
+AT_ONCE = 8
+
+
+@runtime_checkable
+class ShowsAhead(Protocol):
+    """A Zoom that can tell what a user has ahead and left behind. None: the app may not know."""
+
+    async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
+        """How many meetings the user hosts from now on, and when the first begins. Raises SourceError."""
+
+    async def recordings(self, zoom_id: str) -> int | None:
+        """Cloud recordings of the last 30 days. Raises SourceError."""
+
+
+@runtime_checkable
+class KnowsOwners(Protocol):
+    """A Zoom that can tell who owns the account."""
+
+    async def owners(self) -> tuple[ZoomAccount, ...]:
+        """Whoever has the role Owner. Raises SourceError."""
+
+
+async def look_at_all(world: World, policy: Policy, addresses: Sequence[str]) -> list[dict[str, Any]]:
+    """``look_at`` for each address, in their order, several at a time; progress is told. Raises SourceError."""
+    gate, done = asyncio.Semaphore(AT_ONCE), 0
+
+    async def one(address: str) -> dict[str, Any]:
+        nonlocal done
+        async with gate:
+            row = await look_at(world, policy, address)
+        done += 1
+        world.tell(ReadProgress("zoom", done, len(addresses)))
+        return row
+
+    try:
+        async with asyncio.TaskGroup() as looks:
+            tasks = [looks.create_task(one(address)) for address in addresses]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
+    """One account as Zoom, the directory and the ledger show it right now. Raises SourceError when Zoom cannot be asked; a
+    directory that cannot be asked is said in the row."""
+    account = await world.zoom.look(address)
+    history = await world.ledger.history()
+    row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None}
+    if account is not None:
+        row |= {"email": account.email, "status": account.status.value, "zoom_id": account.zoom_id,
+                "role": account.role or account.role_id, "licence": licence_word(account.type),
+                "last_login_at": rfc3339(account.last_login_at) if account.last_login_at else None}
+    try:
+        async with asyncio.timeout(DIRECTORY_SECONDS):
+            people = await world.directory.look_again(history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
+        row["directory"] = "; ".join(_said(person, policy, world.clock.now()) for person in people) or "nobody found"
+    except (SourceError, ConfigError) as error:
+        row["directory"] = f"not readable: {error.what}"
+    except TimeoutError:
+        row["directory"] = f"not readable: no answer within {DIRECTORY_SECONDS:.0f} s"
+    row |= await _ahead(world, account)
+    hold = history.holds.get(row["zoom_id"] or "")
+    last = history.deactivated.get(row["zoom_id"] or "")
+    row["on_hold"] = f"{hold.by}: {hold.because}" + (f" (until {rfc3339(hold.until)})" if hold.until else "") if hold else None
+    row["deactivated_by_us"] = f"{rfc3339(last.at)} ({last.by}, {last.reason}, cycle {last.cycle})" if last else None
+    return row
+
+
+async def _ahead(world: World, account: ZoomAccount | None) -> dict[str, Any]:
+    """Upcoming meetings and recordings, empty where the app may not know: nothing about the account depends on them."""
+    row: dict[str, Any] = {"upcoming_meetings": None, "next_meeting_at": None, "recordings_30_days": None}
+    if account is None or account.zoom_id is None or not isinstance(world.zoom, ShowsAhead):
+        return row
+    try:
+        meetings = await world.zoom.meetings_ahead(account.zoom_id)
+        if meetings is not None:
+            row |= {"upcoming_meetings": meetings[0], "next_meeting_at": rfc3339(meetings[1]) if meetings[1] else None}
+        row["recordings_30_days"] = await world.zoom.recordings(account.zoom_id)
+    except SourceError:
+        return row
+    return row
+
+
+async def owner_lines(world: World, policy: Policy) -> list[tuple[str, bool, str]]:
+    """Lines for ``syncd check``: whether whoever owns the Zoom account, for whom our token acts, is under protection. A
+    finding that begins with ``warning:`` is no fault. Raises SourceError."""
+    if not isinstance(world.zoom, KnowsOwners):
+        return []
+    roles, groups = await world.zoom.frame()
+    addresses = Addresses(policy)
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), roles=roles,
+                                                       groups=groups), addresses)
+    lines = []
+    for owner in await world.zoom.owners():
+        try:
+            people = await world.directory.look_again(None, addresses.forms(owner.email))
+        except (SourceError, ConfigError):            # the directory has lines of its own
+            people = ()
+        exempt = protection.exempt(owner, addresses.key(owner.email), people)
+        role = "his role keeps him from being deactivated" if protection.protected(owner) else "nothing keeps him from being " \
+            "deactivated once he leaves"
+        lines.append(("owner", True, f"{owner.email} is protected ({exempt})" if exempt else
+                      f"warning: {owner.email} owns the Zoom account, and our token acts for him; {role}, but he is not in "
+                      "protect: add him to protect.accounts"))
+    lines.append(("credential", True, "Zoom does not tell who made the app, and the app may end with him: let it be an account "
+                  "in protect.accounts"))
+    return lines
+
+
+def explained(report: CycleReport, history: History, policy: Policy, address: str) -> dict[str, Any]:
+    """One person through every step of a dry run, as plain values."""
+    story: dict[str, Any] = {"address": address, "exit_code": report.exit_code, "policy_digest": report.policy_digest}
+    if report.plan is None or report.directory is None or report.zoom is None:
+        return story | {"problem": report.why, "do": report.do}
+    addresses = Addresses(policy)
+    key = addresses.key(address)
+    people = [person for person in report.directory.people if key in map(addresses.canonical, person.addresses)]
+    ids = {person.id for person in people}
+    decisions = [
+        decision for decision in report.plan.decisions
+        if addresses.key(decision.account.email) == key or (decision.directory_id in ids and decision.directory_id is not None)
+    ]
+    matched = {decision.directory_id for decision in decisions}
+    people += [person for person in report.directory.people if person.id in matched - ids]
+    story["exit_code"] = 0 if people or decisions else 5
+    story["in_scope"] = addresses.in_scope(address)
+    story["directory"] = [_person(person, policy, report.plan.made_at) for person in people]
+    story["accounts"] = [_account(report, decision, history) for decision in decisions]
+    story["tripped"] = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
+    return story
+
+
+async def deletions(world: World, policy: Policy, address: str) -> dict[str, Any]:
+    """Who had this address and was deleted, and when, where the directory still knows. Nothing when it cannot be asked:
+    the story is complete without it."""
+    try:
+        found = await world.directory.deleted(Addresses(policy).forms(address))
+    except SourceError:
+        return {}
+    return {"deleted": [{"id": id_, "deleted_at": rfc3339(at)} for id_, at in found]}
+
+
+def told(story: dict[str, Any]) -> Iterator[str]:
+    """The story as lines for a person."""
+    yield f"{story['address']}"
+    if "problem" in story:
+        yield f"  cannot be said: {story['problem']}"
+        yield f"  {story['do']}"
+        return
+    if not story["in_scope"]:
+        yield "  scope      its domain is not in scope.domains: none of syncd's business"
+    for person in story["directory"]:
+        yield f"  directory  {person['display_name'] or person['id']} ({person['id']}): {person['standing']}"
+        yield f"             addresses {', '.join(person['addresses']) or 'none'}"
+        for use in ("entitled_by", "leaver_by", "protected_by"):
+            if person[use]:
+                yield f"             {use.replace('_', ' ')} {' > '.join(person[use])}"
+    if not story["directory"]:
+        yield "  directory  nobody has this address"
+    for gone in story.get("deleted", ()):
+        yield f"             {gone['id']} had it and was deleted at {gone['deleted_at']}"
+    for account in story["accounts"]:
+        yield from _account_told(account)
+    if not story["accounts"]:
+        yield "  Zoom       no account"
+
+
+def _account_told(account: dict[str, Any]) -> Iterator[str]:
+    yield (f"  Zoom       {account['email']} ({account['zoom_id']}): {account['status']}, role {account['role']}, "
+           f"{account['licence']}")
+    if account["matched_by"]:
+        yield f"             matched by {account['matched_by']}"
+    if account["deactivated_by_us"]:
+        yield f"             we deactivated it at {account['deactivated_by_us']}"
+    yield f"  decision   {account['action']}, because {account['reason']}" + (
+        f" ({', '.join(account['notes'])})" if account["notes"] else "")
+    if account["since"]:
+        yield f"             not entitled since {account['since']}, due at {account['due_at']}"
+    if account["held_by"]:
+        yield f"             held by {', '.join(account['held_by'])}"
+
+
+def _said(person: Person, policy: Policy, now: datetime) -> str:
+    return f"{person.display_name or person.id}: {_WORDS[standing(person, policy, now)]}"
+
+
+def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
+    return {
+        "id": person.id, "display_name": person.display_name, "addresses": list(person.addresses), "enabled": person.enabled,
+        "expires_at": rfc3339(person.expires_at) if person.expires_at else None, "department": person.department,
+        "entitled_by": list(person.entitled_by), "leaver_by": list(person.leaver_by),
+        "protected_by": list(person.protected_by), "unclear": person.unclear or None,
+        "standing": _WORDS[standing(person, policy, now)],
+    }
+
+
+def _account(report: CycleReport, decision: Decision, history: History) -> dict[str, Any]:
+    account = decision.account
+    last = history.deactivated.get(account.zoom_id or "")
+    gone = history.gone.get(account.zoom_id or "")
+    return {
+        "zoom_id": account.zoom_id, "email": account.email, "status": account.status.value,
+        "role": account.role or account.role_id,
+        "licence": licence_word(account.type), "matched_by": decision.matched_by, "directory_id": decision.directory_id,
+        "group_path": list(decision.group_path), "action": decision.action.value, "reason": decision.reason.value,
+        "notes": list(decision.notes), "since": rfc3339(decision.since) if decision.since else None,
+        "due_at": rfc3339(decision.due_at) if decision.due_at else None,
+        "good_reads_gone": history.good_reads - gone.read + 1 if gone is not None else 0,
+        "held_by": [guard.value for guard in report.held.get(decision.key, ())],
+        "deactivated_by_us": f"{rfc3339(last.at)} in cycle {last.cycle}" if last is not None else None,
+    }

@@ -1,0 +1,372 @@
+"""What people ask for beside the cycle: single accounts, holds, pauses, and undoing a cycle.
+
+Hand verbs work in the worst hour: they need no directory, look only at the Zoom accounts they name, and are judged on their
+own effects by the size guards, protection and the ledger's state. ``confirm_count`` is how somebody says "yes, that many".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
+from syncd.events import CycleEnded, CycleStarted, EffectSettled, ReadProgress
+from syncd.execution.executor import Hands, Orders, Progress, carry_out, landed, restores_begun, settled_by_looking
+from syncd.ledger import record
+from syncd.ledger.history import DAY, History
+from syncd.model import (
+    Action,
+    CycleReport,
+    Decision,
+    Guard,
+    Mode,
+    OutcomeKind,
+    Person,
+    Plan,
+    Policy,
+    Reason,
+    Result,
+    Status,
+    Trigger,
+    Verdict,
+    ZoomAccount,
+    ZoomSnapshot,
+)
+from syncd.operations.cycle import World, licences_to_restore
+from syncd.planning.entitlement import standing
+from syncd.planning.guards import daily_limit, deactivation_limit, too_large_a_share
+from syncd.planning.match import Addresses
+from syncd.planning.protection import Protection
+
+#: How long an account stays alone after somebody overruled syncd, so that the next cycle does not repeat the mistake.
+HOLD_AFTER_OVERRULING = timedelta(days=7)
+
+#: Characters of a cycle's id that must be given at least.
+CYCLE_PREFIX_MIN = 8
+
+#: How long a hand verb waits for a directory it can do without.
+DIRECTORY_SECONDS = 15.0
+
+#: Accounts looked up side by side; Zoom's limits hold whatever this is.
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks and why; how far he confirms. *confirm_count*: the number of changes he knows of, which passes the sizes."""
+
+    by: str
+    because: str
+    confirm_count: int | None = None
+    while_paused: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was found for the addresses given: planned changes, accounts that already are so, addresses Zoom does not know.
+    *protected*: what an undo leaves out, so that one protected account does not keep the others locked out."""
+
+    effects: tuple[Decision, ...] = ()
+    already: tuple[ZoomAccount, ...] = ()
+    unknown: tuple[str, ...] = ()
+    protected: tuple[ZoomAccount, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+async def wanted_by_address(
+    world: World, policy: Policy, addresses: Sequence[str], action: Action, request: Request, term: int = 0
+) -> Wanted:
+    """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError, NotLeader."""
+    found, unknown = await _found(world, addresses)
+    found = await _once_settled(world, found, term)
+    target = Status.INACTIVE if action is Action.DEACTIVATE else Status.ACTIVE
+    effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
+    already = tuple(account for account in found if account.status is target)
+    history = await world.ledger.history()
+    return Wanted(effects, already, tuple(unknown), verdicts=await judged(world, policy, history, effects, request),
+                  restore=licences_to_restore(effects, history, policy))
+
+
+async def wanted_by_undo(
+    world: World, policy: Policy, cycle: str, request: Request, term: int = 0
+) -> Wanted:
+    """What putting back a cycle would change; protected accounts are left out and named. Raises UsageError when the ledger
+    knows no change of that cycle."""
+    if len(cycle) < CYCLE_PREFIX_MIN:
+        raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
+    history = await world.ledger.history()
+    interrupted = {intent.zoom_id for intent in history.intents.values() if intent.cycle.startswith(cycle)}
+    if interrupted:
+        looks = [await world.zoom.look(zoom_id) for zoom_id in sorted(interrupted)]
+        await _once_settled(world, [account for account in looks if account is not None], term)
+        history = await world.ledger.history()
+    done = [intent for id_, ended in history.done_in.items() if id_.startswith(cycle) for intent, _ in ended]
+    done = [intent for intent in done if intent.action in ("deactivate", "reactivate")]
+    if not done:
+        raise UsageError(f"the ledger knows no change that cycle {cycle} made", "See: syncd ledger show")
+    if len({intent.cycle for intent in done}) > 1:
+        raise UsageError(f"{cycle} is the beginning of several cycles; give more of it")
+    effects, already, unknown, restore = [], [], [], {}
+    for intent in done:
+        account = await world.zoom.look(intent.zoom_id)
+        if account is None:
+            unknown.append(intent.zoom_id)
+            continue
+        action = Action.REACTIVATE if intent.action == "deactivate" else Action.DEACTIVATE
+        if account.status.value == intent.before.get("status"):
+            already.append(account)
+            continue
+        effects.append(_by_hand(account, action))
+        if action is Action.REACTIVATE and policy.restore_licence and intent.before.get("type") in (2, 4):
+            restore[intent.zoom_id] = {"type": intent.before["type"], "plan": intent.before.get("plan")}
+    protected = {effect.key: effect.account for effect in await _protected(world, policy, history, effects)}
+    free = [effect for effect in effects if effect.key not in protected]
+    return Wanted(tuple(free), tuple(already), tuple(unknown), tuple(protected.values()),
+                  await judged(world, policy, history, free, request), restore)
+
+
+async def _once_settled(world: World, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
+    """*accounts* once no change that an interrupted cycle announced for them can still be under way at Zoom, with what
+    became of it in the ledger: there are never two changes of one account at a time, what a dead process did counts as done,
+    and the licence it took is known. Raises LedgerError, NotLeader."""
+    history = await world.ledger.history()
+    shown = {account.zoom_id or "": account for account in accounts}
+    open_ = [intent for intent in history.intents.values()
+             if intent.zoom_id in shown and intent.action in ("deactivate", "reactivate")]
+    if not open_ or history.broken:
+        return list(accounts)
+    shown = await landed(open_, shown, world.zoom, world.clock)
+    settled = settled_by_looking(open_, shown)
+    await world.ledger.append([
+        *(record.settled(intent, outcome) for intent, outcome in settled),
+        *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, world.clock.unique)),
+    ], term=term)
+    for intent, outcome in settled:
+        address = shown[intent.zoom_id].email if intent.zoom_id in shown else ""
+        world.tell(EffectSettled(intent.cycle, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
+    return list(shown.values())
+
+
+async def judged(
+    world: World, policy: Policy, history: History, effects: Sequence[Decision], request: Request
+) -> tuple[Verdict, ...]:
+    """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
+    off = [effect for effect in effects if effect.action is Action.DEACTIVATE]
+    on = [effect for effect in effects if effect.action is Action.REACTIVATE]
+    protected = await _protected(world, policy, history, effects)
+    confirmed = request.confirm_count is not None and request.confirm_count == len(effects)
+    active, limits = history.active_in_scope, policy.limits
+    earlier = history.deactivations_since(world.clock.now() - DAY)
+    per_day = daily_limit(policy, active)
+    many = f"Check the list; if all of them are meant: add --confirm-count {len(effects)}"
+    large = too_large_a_share(len(off), active, policy) and active > 0
+    paused = history.paused_since is not None and not request.while_paused
+    at_once = deactivation_limit(policy, active)
+    return (
+        Verdict(Guard.LEDGER_BROKEN, bool(history.broken), int(bool(history.broken)), 0, "ledgers",
+                history.broken or "the ledger verifies", "Run: syncd ledger verify"),
+        Verdict(Guard.PAUSED, paused, int(paused), 0, "pauses",
+                f"changes are paused by {history.paused_by}: {history.paused_because}" if paused else "not in the way",
+                "If it must be now: add --while-paused"),
+        Verdict(Guard.PROTECTED_IN_PLAN, bool(protected), len(protected), 0, "accounts",
+                f"{len(protected)} of the accounts are protected: "
+                + ", ".join(sorted(effect.account.email for effect in protected)[:5]),
+                "Take them out of the list, or change the protect section; Zoom refuses admins and rooms anyway."),
+        Verdict(Guard.MAX_DEACTIVATIONS, not confirmed and len(off) > at_once, len(off), at_once, "accounts",
+                f"{len(off)} deactivations asked for, limit {at_once}", many),
+        Verdict(Guard.MAX_DEACTIVATIONS_PERCENT, not confirmed and large,
+                round(100 * len(off) / active, 2) if active else 0, limits.max_deactivations_percent, "percent",
+                f"{len(off)} of {active} active accounts", many),
+        Verdict(Guard.MAX_DEACTIVATIONS_PER_DAY, not confirmed and bool(off) and earlier + len(off) > per_day,
+                earlier + len(off), per_day, "accounts", f"{earlier} deactivated in 24 h and {len(off)} asked for", many),
+        Verdict(Guard.MAX_REACTIVATIONS, not confirmed and len(on) > limits.max_reactivations, len(on),
+                limits.max_reactivations, "accounts", f"{len(on)} reactivations asked for", many),
+    )
+
+
+async def _protected(world: World, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
+    """Those of *effects* that touch an exempt or role-protected account. Raises SourceError."""
+    roles, groups = await world.zoom.frame()
+    addresses = Addresses(policy)
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), groups=groups), addresses)
+    return [
+        effect for effect in effects
+        if protection.exempt(effect.account, addresses.key(effect.account.email), ())
+        or protection.protected(effect.account, _role_of(effect.account, history, roles))
+    ]
+
+
+async def carried_out(
+    world: World, policy: Policy, mode: Mode, wanted: Wanted, request: Request, term: int, *,
+    trigger: Trigger, undo_of: str = "", hold: Sequence[str] = (),
+) -> CycleReport:
+    """Carries a person's changes out, each looked at before and after, and puts *hold* (zoom ids) on hold for 7 days.
+    The report is a cycle document of its own. Raises LedgerError, NotLeader."""
+    cycle_id, started = world.clock.unique(), world.clock.now()
+    world.tell(CycleStarted(cycle_id, mode.value, trigger.value))
+    plan = Plan(started, policy.digest(), tuple(sorted(
+        (*wanted.effects, *(Decision(account, Action.KEEP, Reason.BY_HAND) for account in wanted.already)),
+        key=lambda decision: (decision.account.zoom_id or "", decision.account.email),
+    )))
+    accounts = {decision.account.zoom_id or "": decision.account for decision in plan.decisions}
+    until = started + HOLD_AFTER_OVERRULING
+    drafts = [record.undone(cycle_id, undo_of, by=request.by, because=request.because)] if undo_of else []
+    drafts += [record.held(id_, by=request.by, because=request.because, until=until,
+                           personal=record.personal_of(accounts[id_]))
+               for id_ in dict.fromkeys(hold) if id_ in accounts and not _held_longer(id_, until, await world.ledger.history())]
+    if plan.effects:
+        drafts.append(record.plan_made(cycle_id, plan))
+    if drafts:                                # the hold stands before the change, so that no crash can come between
+        await world.ledger.append(drafts, term=term)
+    progress = Progress()
+    hands: Hands = replace(world.hands, directory=None)
+    orders = Orders(cycle_id, term, policy, by="undo" if undo_of else "hand", credential=world.credential(),
+                    while_paused=request.while_paused, restore=wanted.restore)
+    await carry_out(plan.effects, orders, hands, progress)
+    return await _reported(world, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
+
+
+def _held_longer(zoom_id: str, until: datetime, history: History) -> bool:
+    """Whether somebody asked for a longer hold already: overruling syncd must not shorten it."""
+    standing_hold = history.holds.get(zoom_id)
+    return standing_hold is not None and (standing_hold.until is None or standing_hold.until >= until)
+
+
+async def _reported(
+    world: World, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan, wanted: Wanted,
+    progress: Progress, request: Request, term: int,
+) -> CycleReport:
+    failed = any(outcome.outcome is not OutcomeKind.DONE for outcome in progress.outcomes.values())
+    code = _exit_code(progress, failed=failed)
+    result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
+    ended = world.clock.now()
+    zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, (decision.account for decision in plan.decisions))
+    if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
+        await world.ledger.append([record.cycle_ended(cycle_id, {
+            "mode": mode.value, "trigger": trigger.value, "result": result.value, "success": False,
+            "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": world.version,
+            "policy": policy.digest(), "by": request.by, "because": request.because,
+        }, None)], term=term)
+    head = await world.ledger.head()
+    world.tell(CycleEnded(
+        cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),
+        counts={action.value: count for action, count in plan.counts.items()},
+        outcomes=dict(Counter(f"{action}.{one.outcome.value}" for (_, action), one in sorted(progress.outcomes.items()))),
+        head_sequence=head.seq, head_hash=head.hash,
+    ))
+    return CycleReport(
+        cycle_id, mode, trigger, result, started, ended, world.version, policy.digest(), plan=plan, zoom=zoom,
+        verdicts=wanted.verdicts, outcomes=dict(progress.outcomes), head=head,
+        why=progress.error.what if progress.error is not None else "", do=progress.error.do if progress.error is not None else "",
+        exit_code=code, written=progress.written,
+    )
+
+
+def _exit_code(progress: Progress, *, failed: bool) -> int:
+    """When several apply: ledger, ended early before anything was written, some not as asked."""
+    if isinstance(progress.error, LedgerError):
+        return progress.error.exit_code
+    if progress.stopped and not progress.written:
+        return progress.error.exit_code if progress.error is not None else 7 if progress.stopped == "not_leader" else 4
+    return 5 if failed else 0
+
+
+async def hold_for(world: World, policy: Policy, wanted: Wanted) -> tuple[str, ...]:
+    """Which of the accounts to reactivate go on hold: those whose person is not surely entitled. A directory that cannot be
+    asked within a few seconds counts as "not sure": a hold too many costs a release, one too few locks somebody out."""
+    held = []
+    addresses = Addresses(policy)
+    answers = True                            # a directory that did not answer once is not waited for again
+    for account in (*(effect.account for effect in wanted.effects), *wanted.already):
+        people: tuple[Person, ...] = ()
+        try:
+            async with asyncio.timeout(DIRECTORY_SECONDS):
+                people = await world.directory.look_again(None, addresses.forms(account.email)) if answers else ()
+        except TimeoutError:
+            answers = False
+        except (SourceError, ConfigError):
+            people = ()
+        if not any(standing(person, policy, world.clock.now()) is Reason.IN_STEP for person in people):
+            held.append(account.zoom_id or "")
+    return tuple(held)
+
+
+async def hold(world: World, addresses: Sequence[str], request: Request, until: datetime | None) -> list[ZoomAccount]:
+    """Tells syncd to leave these accounts alone. Raises UsageError when Zoom does not know one of them."""
+    found = await _all_known(world, addresses)
+    await world.ledger.append([
+        record.held(account.zoom_id or "", by=request.by, because=request.because, until=until,
+                    personal=record.personal_of(account))
+        for account in found
+    ])
+    return found
+
+
+async def release(world: World, addresses: Sequence[str], request: Request) -> list[ZoomAccount]:
+    """Ends holds. Raises UsageError when Zoom does not know an address, or it is not on hold."""
+    found = await _all_known(world, addresses)
+    held = (await world.ledger.history()).holds
+    free = [account.email for account in found if account.zoom_id not in held]
+    if free:
+        raise UsageError(f"not on hold: {', '.join(free)}")
+    await world.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
+                               for account in found])
+    return found
+
+
+async def _all_known(world: World, addresses: Sequence[str]) -> list[ZoomAccount]:
+    found, unknown = await _found(world, addresses)
+    if unknown:
+        raise UsageError(f"Zoom knows no account {', '.join(unknown)}; nothing was done", "Check the spelling.")
+    return found
+
+
+async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccount], list[str]]:
+    """The accounts behind these addresses, each once however often it is named, and the addresses behind which there is
+    none. An invitation that nobody accepted is no account yet."""
+    found: dict[str, ZoomAccount] = {}
+    unknown = []
+    for address, account in await _looked_up(world, list(dict.fromkeys(addresses))):
+        if account is None or account.zoom_id is None or account.status is Status.PENDING:
+            unknown.append(address)
+        else:
+            found[account.zoom_id] = account
+    return list(found.values()), unknown
+
+
+async def _looked_up(world: World, addresses: Sequence[str]) -> list[tuple[str, ZoomAccount | None]]:
+    """What Zoom shows for each address, in their order; several are looked up side by side, with progress."""
+    if len(addresses) == 1:
+        return [(addresses[0], await world.zoom.look(addresses[0]))]
+    gate, done = asyncio.Semaphore(AT_ONCE), 0
+
+    async def one(address: str) -> ZoomAccount | None:
+        nonlocal done
+        async with gate:
+            account = await world.zoom.look(address)
+        done += 1
+        world.tell(ReadProgress("zoom", done, len(addresses)))
+        return account
+
+    try:
+        async with asyncio.TaskGroup() as looks:
+            tasks = [looks.create_task(one(address)) for address in addresses]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [(address, task.result()) for address, task in zip(addresses, tasks, strict=True)]
+
+
+def _by_hand(account: ZoomAccount, action: Action) -> Decision:
+    return Decision(account, action, Reason.BY_HAND)
+
+
+def _role_of(account: ZoomAccount, history: History, roles: Mapping[str, str]) -> str | None:
+    if account.role_id is not None:
+        return roles.get(account.role_id)
+    last = history.deactivated.get(account.zoom_id or "")
+    return roles.get(last.role_id) if last is not None and last.role_id is not None else None

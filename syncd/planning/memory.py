@@ -1,0 +1,91 @@
+"""What a good read adds to memory: who was matched to whom, who is gone since when, who is back.
+
+Only good reads (whole, no read guard tripped) count; others neither advance nor reset anything. A person who could not be
+read keeps what is remembered, and the read does not count for him.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.ledger.history import History
+from syncd.model import Action, Plan, Reason, Status, ZoomAccount
+
+#: Decisions on an active account whose person is known not to be entitled.
+_NOT_ENTITLED = frozenset({
+    Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY,
+    Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY, Reason.WITHIN_GRACE,
+    Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT,
+})
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChange:
+    """Differences to the memory so far, by Zoom id."""
+
+    at: datetime
+    pairs: dict[str, str] = field(default_factory=dict)       # new or other directory id
+    gone: frozenset[str] = frozenset()                        # first good read that shows him not entitled
+    back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
+    unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for him
+    seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
+    vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs or self.gone or self.back or self.unclear or self.seen_active or self.vanished)
+
+
+def seen_active(plan: Plan, history: History) -> MemoryChange:
+    """What even a read that is whole but not good shows for certain: whom we deactivated and somebody brought back."""
+    return MemoryChange(plan.made_at, seen_active=frozenset(
+        decision.account.zoom_id for decision in plan.decisions
+        if decision.account.zoom_id is not None and _brought_back(decision.account, history)
+    ))
+
+
+def remember(plan: Plan, history: History) -> MemoryChange:
+    """Compares the decisions of a good read with what is remembered."""
+    pairs: dict[str, str] = {}
+    gone: set[str] = set()
+    back: set[str] = set()
+    unclear: set[str] = set()
+    active: set[str] = set()
+    seen: set[str] = set()
+    for decision in plan.decisions:
+        account = decision.account
+        zoom_id = account.zoom_id
+        if zoom_id is None:
+            continue
+        seen.add(zoom_id)
+        if _brought_back(account, history):
+            active.add(zoom_id)
+        if decision.reason in (Reason.OUT_OF_SCOPE, Reason.INVITATION_PENDING):
+            continue
+        if (
+            decision.matched_by == "address" and decision.directory_id is not None
+            and "several_claimants" not in decision.notes and history.pairs.get(zoom_id) != decision.directory_id
+        ):
+            pairs[zoom_id] = decision.directory_id
+        was_gone = zoom_id in history.gone
+        if decision.reason is Reason.DIRECTORY_UNCLEAR:
+            if was_gone:
+                unclear.add(zoom_id)
+        elif _is_gone(decision.action, decision.reason, account.status):
+            if not was_gone:
+                gone.add(zoom_id)
+        elif was_gone:
+            back.add(zoom_id)
+    known = history.gone.keys() | history.decided.keys()
+    return MemoryChange(plan.made_at, pairs, frozenset(gone), frozenset(back), frozenset(unclear), frozenset(active),
+                        frozenset(known - seen))
+
+
+def _brought_back(account: ZoomAccount, history: History) -> bool:
+    last = history.deactivated.get(account.zoom_id or "")
+    return account.status is Status.ACTIVE and last is not None and last.reactivated_at is None and not last.seen_active
+
+
+def _is_gone(action: Action, reason: Reason, status: Status) -> bool:
+    # An exempt or held account starts its grace afresh when it comes under the rules again: in doubt it stays longer.
+    return status is Status.ACTIVE and action is not Action.REACTIVATE and reason in _NOT_ENTITLED

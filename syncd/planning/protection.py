@@ -1,0 +1,73 @@
+"""Who is never changed: exempt accounts, protected roles and rooms, and accounts outside a pilot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import translate
+
+from syncd.model import Person, Policy, ZoomAccount, ZoomSnapshot
+from syncd.planning.match import Addresses
+
+
+class Patterns:
+    """Addresses and patterns with ``*``: ``svc-*@corp.example``. Case never counts; a domain alias counts as its target."""
+
+    def __init__(self, patterns: Iterable[str], addresses: Addresses) -> None:
+        keys = {addresses.key(pattern) for pattern in patterns} | {pattern.strip().lower() for pattern in patterns}
+        self._addresses = addresses
+        self._exact = {key for key in keys if "*" not in key and "?" not in key}
+        globs = sorted(keys - self._exact)
+        # A bracket is an ordinary character of an address, not a class of characters.
+        self._globs = re.compile("|".join(translate(glob.replace("[", "[[]")) for glob in globs)) if globs else None
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._globs)
+
+    def match(self, key: str) -> bool:
+        """Whether one of the patterns covers this address key, as it is or with its domain's alias applied."""
+        if key in self._exact or (self._globs is not None and self._globs.match(key) is not None):
+            return True
+        form = self._addresses.canonical(key)
+        return form != key and (form in self._exact or (self._globs is not None and self._globs.match(form) is not None))
+
+
+class Protection:
+    """The protecting part of a policy, ready to be asked for many accounts."""
+
+    def __init__(self, policy: Policy, zoom: ZoomSnapshot, addresses: Addresses) -> None:
+        self._accounts = Patterns(policy.protect_accounts, addresses)
+        self._pilot = Patterns(policy.pilot, addresses)
+        names = {name.casefold() for name in policy.protect_groups}
+        self._group_ids = frozenset(id_ for id_, name in zoom.groups.items() if name.casefold() in names)
+        self._ordinary = frozenset(role.casefold() for role in policy.ordinary_roles)
+
+    def exempt(self, account: ZoomAccount, key: str, claimants: Sequence[Person]) -> str:
+        """Why this account is never touched (``account``, ``zoom_group``, ``directory_group``), or nothing.
+
+        A protected address covers every account of the person who has it: protecting too many costs a manual step,
+        protecting too few locks a colleague out.
+        """
+        if self._accounts:
+            if self._accounts.match(key):
+                return "account"
+            for person in claimants:
+                for address in person.addresses:
+                    if address != key and self._accounts.match(address):
+                        return "account"
+        if self._group_ids and not self._group_ids.isdisjoint(account.group_ids):
+            return "zoom_group"
+        for person in claimants:
+            if person.protected_by:
+                return "directory_group"
+        return ""
+
+    def protected(self, account: ZoomAccount, role: str | None = None) -> bool:
+        """Whether the API cannot or may not change this account: a Zoom Room, or any role that is not known to be
+        ordinary. An unknown role counts as protected. *role* stands in when Zoom did not show one."""
+        name = account.role or role
+        return account.room or name is None or name.casefold() not in self._ordinary
+
+    def outside_pilot(self, key: str) -> bool:
+        """Whether a pilot is on and this address is not in it."""
+        return bool(self._pilot) and not self._pilot.match(key)

@@ -1,0 +1,436 @@
+"""The Zoom account, as ``ports.Zoom``: reads all users whole, looks at one, changes one.
+
+Every read is proved whole (see ``walk``) or raises SourceError. Every change is one request on one account, by id; what a
+refusal means is in ``refusals``, what is retried in ``adapters.http``. Deciding whom to change is none of its business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from syncd.errors import Refused, SourceError, SyncdError
+from syncd.events import Noted, ReadProgress
+from syncd.http.client import Api, ApiSettings, BudgetStore, Pacer, Reply, TokenKeeper
+from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
+from syncd.ports import Clock, ReadSecret, Tell
+from syncd.zoom import limits, scopes
+from syncd.zoom.check import check
+from syncd.zoom.parse import (
+    Accounts,
+    GroupsPage,
+    MeetingsPage,
+    PlanUsage,
+    RolesPage,
+    UsersPage,
+    WireGroup,
+    WireUser,
+    reader,
+    time_of,
+)
+from syncd.zoom.refusals import is_missing, read_error, refusal
+from syncd.zoom.scopes import Operation
+from syncd.zoom.token import CLOUDS, TokenSource, read_token_error
+from syncd.zoom.walk import NotWhole, Page, walk, whole
+
+#: ``PATCH /users/{id}`` accepts these types only (1 Basic, 2 Licensed, 4 Unassigned).
+LICENCES_TO_GIVE = frozenset({1, 2, 4})
+
+#: Accounts that changed status while the lists were read and are looked at one by one; more, and all is read again.
+MOVED_MAX = 20
+
+GROUPS_PAGE_SIZE = 300
+
+THROTTLED = 429
+
+#: Owners asked for; an account has one.
+OWNERS_MAX = 30
+
+#: Zoom lists recordings of a month at most.
+RECORDINGS_DAYS = 30
+
+_read_users = reader(UsersPage)
+_read_user = reader(WireUser)
+_read_roles = reader(RolesPage)
+_read_groups = reader(GroupsPage)
+_read_usage = reader(PlanUsage)
+_read_meetings = reader(MeetingsPage)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomSettings:
+    """The ``zoom`` section, and what else decides what is asked of Zoom. *share* is a fraction in (0, 1].
+
+    *required_roles* and *required_groups* are names that must exist; without groups none are read. *read_seconds* bounds a
+    whole read, *request_seconds* one try of one request. *writes*, *restores_licences* and *revokes_sessions* say which
+    scopes ``check`` finds missing.
+    """
+
+    account_id: str
+    client_id: str
+    client_secret: ReadSecret = field(repr=False)
+    cloud: str = "commercial"
+    token_url: str | None = None
+    api_url: str | None = None
+    ca_file: str | None = None
+    proxy: str | None = None
+    page_size: int = 300
+    account_plan: str = "pro"
+    share: float = 0.5
+    concurrency: int = 16
+    max_wait_seconds: float = 60.0
+    request_seconds: float = 60.0
+    read_seconds: float = 3600.0
+    required_roles: tuple[str, ...] = ()
+    required_groups: tuple[str, ...] = ()
+    writes: bool = False
+    restores_licences: bool = False
+    revokes_sessions: bool = False
+    max_clock_skew_seconds: float = 300.0
+
+
+class ZoomApi:
+    """Implements ``ports.Zoom``. *store* keeps the daily budgets over a restart; without it they are counted in memory."""
+
+    def __init__(self, settings: ZoomSettings, clock: Clock, tell: Tell, *, store: BudgetStore | None = None) -> None:
+        cloud = CLOUDS[settings.cloud]
+        token_url = settings.token_url or cloud.token_url
+        token_path = token_url[len(_site(token_url)):] or "/"
+        pacer = Pacer(clock, tell, service="zoom", source="zoom", store=store, max_wait_seconds=settings.max_wait_seconds,
+                      pause_key=f"zoom-pause/{settings.account_id}",
+                      lanes=limits.lanes(settings.account_plan, settings.share),
+                      budgets=limits.budgets(settings.account_plan, settings.share, settings.account_id))
+        self._settings, self._clock, self._tell = settings, clock, tell
+        self._token_api = Api(_api_settings(settings, _site(token_url)), clock, tell, read_error=read_token_error)
+        self._token_source = TokenSource(
+            self._token_api, token_path, account_id=settings.account_id, client_id=settings.client_id,
+            client_secret=settings.client_secret, cloud=cloud, tell=tell, move=None if settings.api_url else self._move,
+        )
+        self._tokens = TokenKeeper(self._token_source.fetch, clock)
+        self._api = Api(_api_settings(settings, settings.api_url or cloud.api_url), clock, tell,
+                        tokens=self._tokens, pacer=pacer, read_error=read_error)
+        self._roles: Mapping[str, str] = {}
+        self._refused: set[Operation] = set()      # optional reads that Zoom refused: asked no second time
+        self._throttled: dict[str, int] = {}       # how often in a row a change of this account was answered 429
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    async def read(self) -> ZoomSnapshot:
+        """All users of the three statuses, with roles and, when some are required, groups. Raises SourceError."""
+        try:
+            async with asyncio.timeout(self._settings.read_seconds):
+                roles = self._roles = await self.read_roles()
+                groups = await self.read_groups() if self._settings.required_groups else {}
+                # A second time from the start, should too many accounts move between the lists.
+                accounts = await whole("users", lambda: self._read_accounts(roles), self._clock, self._tell, attempts=2)
+        except TimeoutError:
+            raise SourceError("zoom", f"zoom: not read whole within {self._settings.read_seconds:.0f} s.",
+                              "Raise zoom.page_size, or zoom.share if other programs leave room.") from None
+        return ZoomSnapshot.whole(self._settings.account_id, self._clock.now(), accounts, roles=roles, groups=groups,
+                                  clock_offset_seconds=self.clock_offset_seconds)
+
+    async def look(self, user: str) -> ZoomAccount | None:
+        """One user by id or address; None when Zoom says that it knows none. Raises SourceError."""
+        reply = await self._request(scopes.GET_USER, "GET", f"/users/{_segment(user)}")
+        if is_missing(reply):
+            return None
+        wire = _read_user(self._read_ok(scopes.GET_USER, reply), "get_user")
+        if "@" not in user and wire.id != user:
+            raise SourceError("zoom", f"zoom get_user: asked about {user}, was told about {wire.id or 'nobody'}.",
+                              "Nothing is concluded from it: see whether something answers in Zoom's place.")
+        if not self._roles and (wire.role_id is None or wire.role_name is None):
+            self._roles = await self.read_roles()
+        return Accounts(self._roles).account(wire, None, "get_user")
+
+    async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Roles and, when some are required, groups; each id -> name. Raises SourceError."""
+        return await self.read_roles(), await self.read_groups() if self._settings.required_groups else {}
+
+    async def read_roles(self) -> dict[str, str]:
+        """Role names by id. Raises SourceError when a required one does not exist."""
+        reply = await self._request(scopes.LIST_ROLES, "GET", "/roles")
+        page = _read_roles(self._read_ok(scopes.LIST_ROLES, reply), "list_roles")
+        roles = {role.id: role.name for role in page.roles}
+        if page.total_records is not None and page.total_records != len(roles):
+            # No danger: a role that is in no list counts as protected. Zoom's own printed example does not tie either.
+            self._tell(Noted("roles.incomplete", "warning", {"came": len(roles), "announced": page.total_records}))
+        _demand(self._settings.required_roles, roles.values(), "role", "protect.ordinary_roles")
+        return roles
+
+    async def read_groups(self) -> dict[str, str]:
+        """Group names by id. Raises SourceError when a required one does not exist."""
+
+        async def once() -> dict[str, str]:
+            found: dict[str, str] = {}
+
+            async def ask(token: str, number: int) -> Page[WireGroup]:
+                reply = await self._page(scopes.LIST_GROUPS, "/groups", {"page_size": str(GROUPS_PAGE_SIZE)}, token, number)
+                page = _read_groups(reply.body, f"list_groups, page {number}")
+                return Page(page.groups, page.total_records, page.next_page_token)
+
+            def accept(group: WireGroup) -> bool:
+                new = group.id not in found
+                found.setdefault(group.id, group.name)
+                return new
+
+            await walk(ask, accept)
+            return found
+
+        groups = await whole("groups", once, self._clock, self._tell)
+        _demand(self._settings.required_groups, groups.values(), "group", "protect.groups")
+        return groups
+
+    async def free_licences(self) -> int | None:
+        """Licences bought and not in use; None when the app may not know, or the account is not a paid one. Raises
+        SourceError."""
+        reply = await self._may_ask(scopes.PLAN_USAGE, "/accounts/me/plans/usage")
+        base = _read_usage(reply.body, "plan_usage").plan_base if reply is not None else None
+        return None if base is None else max(0, base.hosts - base.usage)
+
+    async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
+        """How many meetings the user hosts from now on (six months at most), and when the first one begins; None when the
+        app may not know. Raises SourceError."""
+        reply = await self._may_ask(scopes.LIST_MEETINGS, f"/users/{_segment(zoom_id)}/meetings",
+                                    {"type": "upcoming", "page_size": "300"})
+        if reply is None:
+            return None
+        page = _read_meetings(reply.body, "list_meetings")
+        starts = [at for meeting in page.meetings if (at := time_of(meeting.start_time)) is not None]
+        return page.total_records, min((at for at in starts if at >= self._clock.now()), default=None)
+
+    async def recordings(self, zoom_id: str) -> int | None:
+        """How many cloud recordings of the last 30 days the user has; None when the app may not know. Raises SourceError."""
+        today = self._clock.now().date()
+        days = {"from": (today - timedelta(days=RECORDINGS_DAYS)).isoformat(), "to": today.isoformat(), "page_size": "300"}
+        reply = await self._may_ask(scopes.LIST_RECORDINGS, f"/users/{_segment(zoom_id)}/recordings", days)
+        return None if reply is None else _read_meetings(reply.body, "list_recordings").total_records
+
+    async def owners(self) -> tuple[ZoomAccount, ...]:
+        """Who has the role Owner; whoever owns the account is also whom the token acts for. Raises SourceError."""
+        roles = await self.read_roles()
+        found: list[ZoomAccount] = []
+        for role_id in (id_ for id_, name in roles.items() if name.strip().casefold() == "owner"):
+            reply = await self._request(scopes.LIST_USERS, "GET", "/users",
+                                        params={"status": "active", "role_id": role_id, "page_size": str(OWNERS_MAX)})
+            page = _read_users(self._read_ok(scopes.LIST_USERS, reply), "list_users, owners")
+            found += [Accounts(roles).account(user, Status.ACTIVE, "list_users, owners") for user in page.users
+                      if user.role_id in (None, role_id)]
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------------- changing
+
+    async def set_status(self, zoom_id: str, *, active: bool) -> None:
+        """Activates or deactivates. Raises as ``ports.Zoom`` says; Refused kind ``throttled`` after a 429, with the wait it
+        asks for already begun: whoever repeats the change looks again first, and that look waits."""
+        body = {"action": "activate" if active else "deactivate"}
+        before = self._throttled.pop(zoom_id, 0)
+        reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{_segment(zoom_id)}/status", json=body, write=True,
+                                    repeat_throttled=False, throttled_before=before)
+        if reply.status == THROTTLED:
+            self._throttled[zoom_id] = before + 1
+        if not reply.ok:
+            raise refusal(scopes.SET_STATUS, reply)
+
+    async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:  # noqa: ARG002
+        """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back."""
+        if type_ not in LICENCES_TO_GIVE:
+            raise Refused(f"Licence type {type_} cannot be given by Zoom's API; nothing was sent.", kind="other",
+                          do="Assign the licence in the Zoom portal.")
+        await self._write(scopes.UPDATE_USER, "PATCH", f"/users/{_segment(zoom_id)}", {"type": type_})
+
+    async def revoke_sessions(self, zoom_id: str) -> None:
+        """Ends the SSO session."""
+        await self._write(scopes.REVOKE_SESSIONS, "DELETE", f"/users/{_segment(zoom_id)}/token", None)
+
+    # ---------------------------------------------------------------------------------------------- the set-up
+
+    @property
+    def granted_scopes(self) -> frozenset[str] | None:
+        """Scopes of the latest token; None before the first one, or when Zoom did not tell."""
+        return self._token_source.scopes
+
+    @property
+    def clock_offset_seconds(self) -> float | None:
+        """Zoom's clock minus ours."""
+        offset = self._api.clock_offset_seconds
+        return self._token_api.clock_offset_seconds if offset is None else offset
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """No wait goes past so many seconds from now; None: no bound."""
+        ends_at = None if seconds is None else self._clock.monotonic() + seconds
+        self._api.ends_at = self._token_api.ends_at = ends_at
+
+    async def get_token(self) -> None:
+        """Makes sure that there is a token. Raises SourceError, CredentialsRefused."""
+        await self._tokens.get()
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """Lines for ``syncd check``."""
+        return await check(self, self._settings)
+
+    async def close(self) -> None:
+        """Gives connections and unused daily budget back."""
+        await self._token_api.close()
+        await self._api.close()
+
+    # ------------------------------------------------------------------------------------------------- helpers
+
+    async def _read_accounts(self, roles: Mapping[str, str]) -> list[ZoomAccount]:
+        """The three lists, each whole, put together. Raises NotWhole when too many accounts moved between them."""
+        parse = Accounts(roles)
+        progress = _Progress(self._tell)
+        granted = self.granted_scopes
+        look = self.look if granted is None or scopes.allowed(scopes.GET_USER, granted) else None
+        try:
+            async with asyncio.TaskGroup() as walks:
+                tasks = {status: walks.create_task(self._read_status(status, parse, progress)) for status in Status}
+        except BaseExceptionGroup as group:
+            raise next((error for error in group.exceptions if isinstance(error, SyncdError)), group.exceptions[0]) from None
+        return await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
+
+    async def _read_status(self, status: Status, parse: Accounts, progress: _Progress) -> dict[str, ZoomAccount]:
+        """Everybody with this status, by id (pending ones by address)."""
+
+        async def once() -> dict[str, ZoomAccount]:
+            found: dict[str, ZoomAccount] = {}
+
+            async def ask(token: str, number: int) -> Page[ZoomAccount]:
+                where = f"list_users, {status.value}, page {number}"
+                params = {"status": status.value, "page_size": str(self._settings.page_size)}
+                reply = await self._page(scopes.LIST_USERS, "/users", params, token, number)
+                page = _read_users(reply.body, where)
+                items = [parse.account(user, status, where) for user in page.users]
+                progress.note(status, len(found) + len(items), page.total_records)
+                return Page(items, page.total_records, page.next_page_token)
+
+            def accept(account: ZoomAccount) -> bool:
+                key = account.zoom_id or address_key(account.email)
+                new = key not in found
+                found.setdefault(key, account)
+                return new
+
+            await walk(ask, accept)
+            return found
+
+        return await whole(f"{status.value} users", once, self._clock, self._tell)
+
+    async def _page(self, operation: Operation, path: str, params: dict[str, str], token: str, number: int) -> Reply:
+        """One page. Raises NotWhole when the walk cannot go on from here, SourceError when Zoom refuses it."""
+        if token:
+            params = {**params, "next_page_token": token}
+        try:
+            reply = await self._request(operation, "GET", path, params=params)
+        except SourceError as error:              # the same error, and where in the list it met us
+            status = f" of the {params['status']} users" if "status" in params else ""
+            error.what = f"page {number}{status}: {error.what}"
+            raise
+        if number > 1 and reply.renewed:
+            raise NotWhole(f"the token was refused at page {number}")
+        if number > 1 and reply.status == 400 and reply.error is not None and reply.error.code == 300:
+            raise NotWhole(f"the page token was refused at page {number} ({reply.error.message})")
+        self._read_ok(operation, reply, f", page {number}")
+        return reply
+
+    def _read_ok(self, operation: Operation, reply: Reply, where: str = "") -> bytes:
+        """The body of a good answer. A refused read is about no account: whatever it is, nothing could be read."""
+        if reply.ok:
+            return reply.body
+        error = refusal(operation, reply)
+        if isinstance(error, SourceError):
+            raise error
+        raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}",
+                          "See what the message says; `syncd check` looks at credentials, scopes and roles.")
+
+    async def _may_ask(self, operation: Operation, path: str, params: Mapping[str, str] | None = None) -> Reply | None:
+        """The answer to a read that nothing depends on, None when the app may not ask or Zoom refuses. One that was refused
+        for its scope or the account's plan is asked no second time: Zoom may switch off an app that keeps failing."""
+        granted = self.granted_scopes
+        if operation in self._refused or (granted is not None and not scopes.allowed(operation, granted)):
+            return None
+        reply = await self._request(operation, "GET", path, params=params)
+        if reply.ok:
+            return reply
+        if not isinstance(refusal(operation, reply), Refused) or operation is scopes.PLAN_USAGE:
+            self._refused.add(operation)
+        return None
+
+    async def _write(self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None) -> None:
+        reply = await self._request(operation, method, path, json=body, write=True)
+        if not reply.ok:
+            raise refusal(operation, reply)
+
+    async def _request(self, operation: Operation, method: str, path: str, **sending: Any) -> Reply:
+        return await self._api.request(operation.name, operation.label, method, path, **sending)
+
+    def _move(self, api_url: str) -> None:
+        self._api.base_url = api_url
+
+
+class _Progress:
+    """Adds up how far the three walks are. The total is told once all three know theirs."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._items: dict[Status, int] = {}
+        self._totals: dict[Status, int] = {}
+
+    def note(self, status: Status, items: int, total: int) -> None:
+        self._items[status], self._totals[status] = items, total
+        known = sum(self._totals.values()) if len(self._totals) == len(Status) else None
+        self._tell(ReadProgress("zoom", sum(self._items.values()), known))
+
+
+async def _put_together(
+    lists: Mapping[Status, Mapping[str, ZoomAccount]],
+    look: Callable[[str], Awaitable[ZoomAccount | None]] | None,
+    tell: Tell,
+) -> list[ZoomAccount]:
+    """One account per id. Somebody who stands in two lists changed while they were read: he is looked at, and is what that
+    shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
+    may not look at single users (a dry run needs no scope for it)."""
+    active, inactive, pending = lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING]
+    moved = active.keys() & inactive.keys()
+    if len(moved) > MOVED_MAX or (moved and look is None):
+        raise NotWhole(f"{len(moved)} accounts stood in both the active and the inactive list")
+    settled = {zoom_id: await look(zoom_id) for zoom_id in sorted(moved)} if look is not None else {}
+    known = [account for list_ in (active, inactive) for id_, account in list_.items() if id_ not in moved]
+    known += [account for account in settled.values() if account is not None]
+    addresses = {address_key(account.email) for account in known} if pending else set()
+    invited = [account for key, account in pending.items() if key not in addresses]
+    if moved or len(invited) < len(pending):
+        facts = {"active_and_inactive": len(moved), "accepted": len(pending) - len(invited)}
+        tell(Noted("zoom.moved_while_read", "info", facts))
+    return known + invited
+
+
+def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:
+    have = {name.strip().casefold(): name for name in existing}
+    missing = [name for name in names if name.strip().casefold() not in have]
+    if missing:
+        there = ", ".join(sorted(have.values())[:20]) or "none"
+        raise SourceError("zoom", f"zoom: there is no {kind} {', '.join(missing)}, which {key} names; there are: {there}.",
+                          f"Correct {key}: protection that names nothing protects nobody.")
+
+
+def _segment(user: str) -> str:
+    """*user* as one path segment: ``+`` must arrive as ``%2B``."""
+    if not user or user in (".", ".."):
+        raise ValueError("an id or an address is needed")
+    return quote(user, safe="")
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _api_settings(settings: ZoomSettings, base_url: str) -> ApiSettings:
+    return ApiSettings(
+        service="zoom", source="zoom", base_url=base_url, ca_file=settings.ca_file, proxy=settings.proxy,
+        concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
+        request_seconds=settings.request_seconds,
+    )

@@ -1,0 +1,121 @@
+"""What ``syncd check`` says about Zoom: token, every scope and what it is for, roles, groups, clock. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from syncd.errors import SyncdError
+from syncd.zoom import scopes
+from syncd.zoom.scopes import OPERATIONS, Operation, allowed
+
+Line = tuple[str, bool, str]
+
+#: What only shows more; nothing is ever decided by it.
+OPTIONAL = frozenset({scopes.PLAN_USAGE, scopes.LIST_MEETINGS, scopes.LIST_RECORDINGS})
+
+
+class Asked(Protocol):
+    """What is asked: the Zoom adapter."""
+
+    @property
+    def granted_scopes(self) -> frozenset[str] | None: ...
+
+    @property
+    def clock_offset_seconds(self) -> float | None: ...
+
+    async def get_token(self) -> None: ...
+
+    async def read_roles(self) -> dict[str, str]: ...
+
+    async def read_groups(self) -> dict[str, str]: ...
+
+
+class Expected(Protocol):
+    """What the configuration needs."""
+
+    @property
+    def required_groups(self) -> tuple[str, ...]: ...
+
+    @property
+    def writes(self) -> bool: ...
+
+    @property
+    def restores_licences(self) -> bool: ...
+
+    @property
+    def revokes_sessions(self) -> bool: ...
+
+    @property
+    def max_clock_skew_seconds(self) -> float: ...
+
+
+async def check(zoom: Asked, expected: Expected) -> Sequence[Line]:
+    """The lines, in the order in which things are needed. Without a token nothing else can be looked at."""
+    try:
+        await zoom.get_token()
+    except SyncdError as error:
+        return [_trouble("zoom token", error)]
+    lines: list[Line] = [("zoom token", True, "granted")]
+    lines += scope_lines(zoom.granted_scopes, needed(expected))
+    lines.append(await _names("zoom roles", zoom.read_roles))
+    if expected.required_groups:
+        lines.append(await _names("zoom groups", zoom.read_groups))
+    lines.append(_clock(zoom.clock_offset_seconds, expected.max_clock_skew_seconds))
+    return lines
+
+
+def needed(expected: Expected) -> frozenset[str]:
+    """Names of the operations this configuration makes use of. A dry run needs no write."""
+    wanted: Mapping[Operation, bool] = {
+        scopes.LIST_USERS: True,
+        scopes.LIST_ROLES: True,
+        scopes.LIST_GROUPS: bool(expected.required_groups),
+        scopes.GET_USER: expected.writes,
+        scopes.SET_STATUS: expected.writes,
+        scopes.UPDATE_USER: expected.writes and expected.restores_licences,
+        scopes.REVOKE_SESSIONS: expected.writes and expected.revokes_sessions,
+    }
+    return frozenset(operation.name for operation, want in wanted.items() if want)
+
+
+def scope_lines(granted: frozenset[str] | None, needed_names: frozenset[str]) -> list[Line]:
+    """One line per scope: whether it is granted, and for what it is needed."""
+    if granted is None:
+        return [("zoom scopes", True, "Zoom did not tell which scopes the token has; a missing one shows when it is needed")]
+    lines = []
+    for operation in OPERATIONS:
+        has, wants = allowed(operation, granted), operation.name in needed_names
+        if operation in OPTIONAL:
+            says = f"{'granted' if has else 'not granted'}, optional: {operation.purpose}"
+        elif has:
+            says = f"granted, {operation.purpose}" + ("" if wants else " (not needed by this configuration)")
+        elif wants:
+            says = f"missing, needed {operation.purpose}: add it (classic apps: {operation.classic}) to the app"
+        else:
+            says = f"not granted, and not needed by this configuration ({operation.purpose})"
+        lines.append((f"zoom scope {operation.scope}", has or not wants, says))
+    return lines
+
+
+async def _names(what: str, read: Callable[[], Awaitable[dict[str, str]]]) -> Line:
+    try:
+        found = await read()
+    except SyncdError as error:
+        return _trouble(what, error)
+    names = sorted(found.values())
+    return what, True, f"{len(names)} found: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
+
+
+def _clock(offset: float | None, skew_max: float) -> Line:
+    if offset is None:
+        return "zoom clock", True, "Zoom did not tell the time"
+    fine = abs(offset) <= skew_max
+    differs = f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this machine"
+    if fine and abs(offset) > skew_max / 10:
+        return "zoom clock", True, f"warning: {differs}; the guard holds everything from {skew_max:.0f} s on: set clocks by NTP"
+    return "zoom clock", fine, differs + ("" if fine else f", more than {skew_max:.0f} s: set this machine's clock")
+
+
+def _trouble(what: str, error: SyncdError) -> Line:
+    return what, False, f"{error.what} {error.do}".strip()

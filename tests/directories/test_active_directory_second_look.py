@@ -1,0 +1,226 @@
+"""The look right before a change: a bind of its own, from the person upwards, with the same answer as a whole read."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from syncd.errors import SourceError
+from tests.adlab.fakeldap import BIND, done
+from tests.adlab.windows import GROUPS, STAFF, HangUp, Windows, company, group, person, sid
+from tests.directories.ad_world import Directory, id_of
+
+
+def nested() -> dict:
+    """zoom > north > (p2, east > (p3, zoom)); vip > p3; gone > p4; p5 by primary group in crew, which is in zoom."""
+    entries = company(people=6, members=1)
+    entries[f"CN=zoom,{GROUPS}"]["member"] += [f"CN=north,{GROUPS}", f"CN=crew,{GROUPS}"]
+    entries |= {
+        f"CN=north,{GROUPS}": group(900_020, "north", [f"CN=p2,{STAFF}", f"CN=east,{GROUPS}"]),
+        f"CN=east,{GROUPS}": group(900_021, "east", [f"CN=p3,{STAFF}", f"CN=zoom,{GROUPS}"]),
+        f"CN=vip,{GROUPS}": group(900_022, "vip", [f"CN=p3,{STAFF}"]),
+        f"CN=gone,{GROUPS}": group(900_023, "gone", [f"CN=p4,{STAFF}"]),
+        f"CN=crew,{GROUPS}": group(900_024, "crew", objectSid=[sid(1105)]),
+        f"CN=p5,{STAFF}": person(5, primaryGroupID=["1105"]),
+    }
+    return entries
+
+
+ALL = {"groups": ("zoom",), "leaver_groups": ("gone",), "protecting_groups": ("vip",)}
+
+
+@pytest.mark.parametrize("way_down", [True, False])
+async def test_everybody_looks_the_same_from_below_as_from_above(way_down):
+    """Paths, leavers, protection, primary groups and cycles, with and without nested groups."""
+    with Windows(nested()) as controller:
+        directory = Directory(controller.url, nested=way_down, **ALL)
+        snapshot = await directory.read()
+        seen = [await directory.look_again(read.id, []) for read in snapshot.people]
+        await directory.close()
+
+    assert [(read,) for read in snapshot.people] == seen
+
+
+async def test_the_ways_are_the_ones_the_groups_give():
+    """What both agree on is also right."""
+    with Windows(nested()) as controller:
+        people = {found.id: found for found in (await Directory(controller.url, **ALL).read()).people}
+
+    assert {
+        1: ("zoom",), 2: ("zoom", "north"), 3: ("zoom", "north", "east"), 4: (), 5: ("zoom", "crew"), 6: (),
+    } == {number: people[id_of(number)].entitled_by for number in range(1, 7)}
+    assert ("vip",) == people[id_of(3)].protected_by
+    assert ("gone",) == people[id_of(4)].leaver_by
+
+
+async def test_a_change_between_two_looks_is_seen_although_the_connection_is_kept():
+    """Nothing is remembered but the connection."""
+    with Windows(nested()) as controller:
+        directory = Directory(controller.url, **ALL)
+        before = await directory.look_again(id_of(3), [])
+        controller.entries[f"CN=north,{GROUPS}"]["member"].remove(f"CN=east,{GROUPS}")
+        after = await directory.look_again(id_of(3), [])
+        controller.entries[f"CN=p3,{STAFF}"]["useraccountcontrol"] = ["514"]
+        disabled = await directory.look_again(id_of(3), [])
+        await directory.close()
+
+        assert [("zoom", "north", "east"), ()] == [found.entitled_by for found in (*before, *after)]
+        assert [False] == [found.enabled for found in disabled]
+        assert 1 == sum(1 for tag, _ in controller.requests if tag == BIND)
+
+
+async def test_a_kept_connection_is_given_up_after_some_seconds():
+    """The next burst of changes binds anew."""
+    with Windows(nested()) as controller:
+        directory = Directory(controller.url, **ALL)
+        await directory.look_again(id_of(3), [])
+        await directory.read()
+        directory.moved.ahead += timedelta(seconds=11)
+        await directory.look_again(id_of(3), [])
+        await directory.close()
+
+        assert 3 == sum(1 for tag, _ in controller.requests if tag == BIND)
+
+
+async def test_a_kept_connection_that_died_is_replaced():
+    """A controller may drop an idle connection at any time."""
+    down = []
+
+    def fault(search):
+        if down and down.pop():
+            raise HangUp
+
+    with Windows(nested(), fault=fault) as controller:
+        directory = Directory(controller.url, **ALL)
+        first = await directory.look_again(id_of(3), [])
+        down.append(True)
+        second = await directory.look_again(id_of(3), [])
+        await directory.close()
+
+    assert first == second
+
+
+async def test_many_looks_at_once_take_turns():
+    """Several changes are carried out at a time, each with its look."""
+    with Windows(nested()) as controller:
+        directory = Directory(controller.url, **ALL)
+        seen = await asyncio.gather(*(directory.look_again(id_of(number), []) for number in range(1, 7)))
+        await directory.close()
+
+        assert [id_of(number) for number in range(1, 7)] == [found.id for (found,) in seen]
+        assert 1 == sum(1 for tag, _ in controller.requests if tag == BIND)
+
+
+@pytest.mark.parametrize("address", ["p9@corp.example", "P9@CORP.example", " p9@corp.example ", "upn9@corp.example",
+                                     "main9@corp.example", "alias9@corp.example"])
+async def test_a_person_is_found_by_every_kind_of_address(address):
+    """Mail, user principal name, primary and other proxy addresses; case and blanks do not count."""
+    entries = company(3, 3) | {f"CN=p9,{STAFF}": person(
+        9, userPrincipalName=["upn9@corp.example"], proxyAddresses=["SMTP:Main9@corp.example", "smtp:alias9@corp.example"])}
+    with Windows(entries) as controller:
+        directory = Directory(controller.url)
+        found = await directory.look_again(None, [address])
+        await directory.close()
+
+    assert [id_of(9)] == [one.id for one in found]
+
+
+@pytest.mark.parametrize("mail", ["jürgen.größe@corp.example", "JÜRGEN.GRÖSSE@corp.example", "strasse@corp.example",
+                                  "straße@corp.example"])
+async def test_letters_that_case_folding_changes_are_found(mail):
+    """A key has ss where the directory may hold ß, and no server folds like that."""
+    with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=[mail])}) as controller:
+        directory = Directory(controller.url)
+        found = await directory.look_again(None, [mail.casefold()])
+        await directory.close()
+
+    assert [id_of(9)] == [one.id for one in found]
+
+
+async def test_a_loose_filter_finds_nobody_who_has_another_address():
+    """je*ica also fits jepica: the key decides."""
+    with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=["jepica@corp.example"])}) as controller:
+        directory = Directory(controller.url)
+        found = await directory.look_again(None, ["jessica@corp.example"])
+        await directory.close()
+
+    assert () == found
+
+
+@pytest.mark.parametrize("address", ["*", "*@corp.example", "p1*", "p(1)@corp.example", "p1@corp.example)(mail=*", "\\2a",
+                                     "x\0y@z.example"])
+async def test_no_address_can_change_the_question(address):
+    """Whatever somebody wrote into Zoom is a value and no filter."""
+    with Windows(company(3, 3)) as controller:
+        directory = Directory(controller.url)
+        found = await directory.look_again(None, [address])
+        await directory.close()
+
+    assert () == found
+
+
+async def test_whoever_has_the_id_and_whoever_claims_the_address_are_both_found():
+    """Several claimants of one address, and the person remembered under another one."""
+    entries = company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=["p1@corp.example"])}
+    with Windows(entries) as controller:
+        directory = Directory(controller.url)
+        found = await directory.look_again(id_of(3), ["p1@corp.example"])
+        await directory.close()
+
+    assert [id_of(1), id_of(3), id_of(9)] == [one.id for one in found]
+
+
+async def test_somebody_outside_the_bases_is_not_there():
+    """As in a whole read."""
+    entries = company(3, 3) | {"CN=p9,OU=Outside,DC=corp,DC=example": person(9)}
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, base_dns=(STAFF,))
+        found = await directory.look_again(id_of(9), ["p9@corp.example"])
+        await directory.close()
+
+    assert () == found
+
+
+@pytest.mark.parametrize(("directory_id", "addresses"), [(None, []), ("row 7 of a file", [])])
+async def test_a_question_that_means_nobody_is_answered_without_asking(directory_id, addresses):
+    """No id and no address, or the id of another kind of directory."""
+    with Windows(company(3, 3)) as controller:
+        found = await Directory(controller.url).look_again(directory_id, addresses)
+
+        assert () == found
+        assert 0 == controller.connections
+
+
+async def test_a_look_that_fails_is_an_error_and_not_an_absence():
+    """A busy controller says nothing about the person."""
+    def busy(search):
+        return done(search.mid, 51) if search.asks_for("memberOf") else None
+
+    with Windows(company(3, 3), fault=busy) as controller, pytest.raises(SourceError, match="busy"):
+        await Directory(controller.url).look_again(id_of(1), [])
+
+
+async def test_a_person_who_cannot_be_understood_is_unclear_in_a_look_too():
+    """Then nothing is changed."""
+    entries = company(3, 3)
+    entries[f"CN=p1,{STAFF}"] = person(1, accountExpires=["soon"])
+    with Windows(entries) as controller:
+        directory = Directory(controller.url)
+        (found,) = await directory.look_again(id_of(1), [])
+        await directory.close()
+
+    assert "accountExpires is not a time" == found.unclear
+
+
+async def test_a_member_of_more_groups_than_a_range_holds_is_seen_in_all():
+    """memberOf is truncated like member."""
+    entries = company(3, 3)
+    entries |= {f"CN=g{number},{GROUPS}": group(901_000 + number, f"g{number}", [f"CN=p2,{STAFF}"]) for number in range(30)}
+    with Windows(entries, range_max=7) as controller:
+        directory = Directory(controller.url, protecting_groups=("g29",))
+        (found,) = await directory.look_again(id_of(2), [])
+        await directory.close()
+
+    assert (("zoom",), ("g29",)) == (found.entitled_by, found.protected_by)

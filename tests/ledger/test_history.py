@@ -1,0 +1,335 @@
+"""The read model of the ledger: what record writes is what history reads back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.ledger import record
+from syncd.ledger.history import History, fingerprint_of
+from syncd.model import (
+    Action,
+    Approval,
+    Deactivated,
+    Decision,
+    Draft,
+    EffectOutcome,
+    Gone,
+    Guard,
+    Head,
+    Hold,
+    Intent,
+    LedgerEntry,
+    OutcomeKind,
+    Plan,
+    Reason,
+    Refusal,
+    Status,
+    ZoomAccount,
+)
+from syncd.planning.memory import MemoryChange
+from tests.planning.strategies import NOW
+
+ANN = ZoomAccount("z", "ann@corp.example", Status.ACTIVE, "Ann", "2", "Member", 2, "64")
+BEFORE = record.before_of(ANN)
+
+
+def minutes(number: float) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def fold(*drafts: Draft, history: History | None = None, step: timedelta = timedelta(0)) -> History:
+    """A history after these entries, the first of them written now."""
+    history = history or History()
+    for number, draft in enumerate(drafts):
+        body = json.dumps({**draft.body, "who": "0" * 64})
+        history.apply(LedgerEntry(history.head.seq + 1, record.rfc3339(NOW + number * step), draft.cycle, 1, draft.kind,
+                                  draft.subject, body, "", "hash"))
+    return history
+
+
+def intent(action: str = "deactivate", *, by: str = "cycle", approval: str = "", id_: str = "i1", **more: Any) -> Intent:
+    return Intent(id_, "c1", NOW, "z", action, by, "left_groups", BEFORE, approval, **more)
+
+
+def done(of: Intent, **more: Any) -> Draft:
+    return record.settled(of, EffectOutcome(OutcomeKind.DONE, status_after="inactive", done_at=NOW + minutes(1), **more))
+
+
+def read(good: bool = True, **more: Any) -> dict[str, Any]:
+    return {"mode": "enforce", "good": good, "active_in_scope": 7, "measures": {"people": 10, "match_percent": 90.0},
+            "min_match_percent": 50.0, "plan": "digest", "policy": "policy-1", **more}
+
+
+# -------------------------------------------------------------------------------------------------------- round trips
+
+
+def test_the_first_entry_binds_the_ledger():
+    """To one Zoom account and one directory."""
+    history = fold(record.opened("ledger-1", "zoom-1", "ad:corp"))
+
+    assert ("ledger-1", "zoom-1", "ad:corp") == (history.ledger_id, history.zoom_account, history.directory)
+    assert (Head(1, "hash"), 1) == (history.head, history.term)
+
+
+def test_an_intent_is_open_until_its_outcome():
+    """Every field comes back as it was written."""
+    one = intent("reactivate", approval="a1", restore={"type": 2, "plan": "64"})
+
+    assert {"i1": one} == fold(record.intended(one, ANN)).intents
+    assert {} == fold(record.intended(one, ANN), done(one)).intents
+
+
+@pytest.mark.parametrize("by", ["cycle", "hand", "undo"])
+def test_a_deactivation_done_is_remembered_with_what_the_account_had(by: str):
+    """Zoom strips licences and does not give them back. Only those of cycles add up over a day."""
+    one = intent(by=by)
+    history = fold(record.intended(one, ANN), done(one))
+
+    assert {"z": Deactivated(NOW + minutes(1), "c1", by, 2, "64", "2", "left_groups")} == history.deactivated
+    assert (1 if by == "cycle" else 0) == history.deactivations_since(NOW)
+    assert {"c1": [(one, "")]} == history.done_in
+
+
+@pytest.mark.parametrize("outcome", [kind for kind in OutcomeKind if kind is not OutcomeKind.DONE])
+def test_what_was_not_done_is_not_remembered_as_ours(outcome: OutcomeKind):
+    """Skipped, failed, not tried: the intent is settled, and that is all."""
+    one = intent(approval="a1")
+    history = fold(record.intended(one, ANN), record.settled(one, EffectOutcome(outcome, "changed_since_plan")))
+
+    assert ({}, {}, set(), []) == (history.intents, history.deactivated, history.used, history.deactivations)
+
+
+def test_a_reactivation_of_ours_ends_the_deactivation():
+    """So that a later deactivation by somebody else is not taken for ours."""
+    off, on = intent(), intent("reactivate", id_="i2")
+    history = fold(record.intended(off, ANN), done(off), record.intended(on, ANN), done(on))
+
+    assert NOW + minutes(1) == history.deactivated["z"].reactivated_at
+
+
+def test_a_refusal_for_good_is_remembered_until_the_change_succeeds():
+    """With its fingerprint, for this one change."""
+    one, two = intent(), intent(id_="i2")
+    refusal = {"code": 200, "says": "is an admin", "fingerprint": "f"}
+    refused = [record.intended(one, ANN), record.settled(one, EffectOutcome(OutcomeKind.FAILED, "refused_by_zoom"), refusal)]
+
+    assert {("z", "deactivate"): Refusal(NOW, 200, "is an admin", "f")} == fold(*refused).refusals
+    assert {} == fold(*refused, record.intended(two, ANN), done(two)).refusals
+
+
+APPROVAL = Approval("a1", "digest", "policy-1", (Guard.FLAPPING, Guard.POLICY_CHANGED), frozenset({("z", "deactivate")}), "Kim",
+                    "reviewed", NOW, NOW + minutes(60))
+
+
+def test_an_approval_comes_back_as_it_was_given():
+    """Who, why, what and how long."""
+    assert {"a1": APPROVAL} == fold(record.approved(APPROVAL, {})).approvals
+
+
+def test_an_effect_reviewed_twice_is_used_up_in_both_reviews():
+    """Two approvals of one plan, one per guard, let its effects pass once, not twice."""
+    other = replace(APPROVAL, id="a2", guards=(Guard.MAX_DEACTIVATIONS,))
+    one = intent(approval="a1")
+    history = fold(record.approved(APPROVAL, {}), record.approved(other, {}), record.intended(one, ANN), done(one))
+
+    assert {("a1", "z", "deactivate"), ("a2", "z", "deactivate")} == history.used
+    assert "" == history.covering("z", "deactivate", Guard.MAX_DEACTIVATIONS, "policy-1", NOW)
+
+
+def test_an_open_intent_has_not_used_up_its_approval():
+    """A crash half way loses nothing."""
+    history = fold(record.approved(APPROVAL, {}), record.intended(intent(approval="a1"), ANN))
+
+    assert "a1" == history.covering("z", "deactivate", Guard.FLAPPING, "policy-1", NOW)
+
+
+def test_approved_deactivations_are_left_out_of_the_daily_sum():
+    """New ones are not."""
+    one, two = intent(approval="a1"), intent(id_="i2")
+
+    assert 0 == fold(record.intended(one, ANN), done(one)).deactivations_since(NOW)
+    assert 1 == fold(record.intended(one, ANN), done(one), record.intended(two, ANN), done(two)).deactivations_since(NOW)
+
+
+@pytest.mark.parametrize(("until", "at", "expected"), [
+    (None, NOW + timedelta(days=999), True), (NOW + minutes(1), NOW, True), (NOW + minutes(1), NOW + minutes(1), False)])
+def test_a_hold_stands_until_its_time_or_until_released(until: Any, at: Any, expected: bool):
+    """To the moment."""
+    held = record.held("z", by="Kim", because="leave", until=until, personal=None)
+
+    assert {"z": Hold("Kim", "leave", NOW, until)} == fold(held).holds
+    assert expected == fold(held).on_hold("z", at)
+    assert not fold(held, record.released("z", by="Kim", because="back")).on_hold("z", at)
+
+
+def test_pauses_do_not_stack():
+    """The first one counts from when it began; the last one says why; one resume ends it."""
+    pauses = [record.paused(by="Kim", because="first"), record.paused(by="Lee", because="second")]
+    paused = fold(*pauses, step=minutes(1))
+
+    assert (NOW, "Lee", "second") == (paused.paused_since, paused.paused_by, paused.paused_because)
+    assert fold(*pauses, record.resumed(by="Kim", because="over")).paused_since is None
+
+
+def test_memory_comes_back_as_it_was_written():
+    """Pairs, who is gone since which good read, and what ends it."""
+    change = MemoryChange(NOW, {"z": "p"}, gone=frozenset({"z", "y"}))
+    history = fold(record.cycle_read("c1", read()), *record.memory("c1", change))
+
+    assert ({"z": "p"}, {"z": Gone(NOW, 1), "y": Gone(NOW, 1)}) == (history.pairs, history.gone)
+    later = fold(*record.memory("c2", MemoryChange(NOW, back=frozenset({"y"}), unclear=frozenset({"z"}))), history=history)
+    assert {"z": Gone(NOW, 2)} == later.gone
+
+
+def test_an_unclear_read_does_not_count_for_him():
+    """Two good reads passed, one of them without seeing him: one counts."""
+    history = fold(record.cycle_read("c1", read()), *record.memory("c1", MemoryChange(NOW, gone=frozenset({"z"}))),
+                   record.cycle_read("c2", read()), *record.memory("c2", MemoryChange(NOW, unclear=frozenset({"z"}))))
+
+    assert 1 == history.good_reads - history.gone["z"].read + 1
+
+
+def test_a_decision_is_known_by_its_digest():
+    """Unchanged ones are not written again, whatever lies beside the chain."""
+    decision = Decision(ANN, Action.KEEP, Reason.IN_STEP, "p", "address", ("Zoom Users",))
+
+    assert {"z": fingerprint_of(record.decision_body(decision))} == fold(record.decided("c1", decision)).decided
+
+
+def test_a_plan_stays_approvable_with_what_its_last_cycle_measured():
+    """Effects once, measures with every cycle that makes it again."""
+    plan = Plan(NOW, "policy-1", (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS),))
+    history = fold(record.plan_made("c1", plan), record.cycle_read("c1", read(plan=plan.digest)),
+                   record.cycle_read("c2", read(plan=plan.digest, measures={"people": 9.0})), step=minutes(1))
+
+    recorded = history.plans[plan.digest]
+    assert (plan.digest, "policy-1", (("z", "deactivate", "left_groups"),)) == (
+        recorded.digest, recorded.policy_digest, recorded.effects)
+    assert (NOW + minutes(2), {"people": 9.0}) == (recorded.at, recorded.measures)
+
+
+def test_the_end_of_a_cycle_is_remembered():
+    """For the daemon's next start: last_success is read from the ledger."""
+    ended = record.cycle_ended("c1", {"result": "applied", "success": True}, None)
+    failed = record.cycle_ended("c2", {"result": "unreadable", "success": False}, None)
+    history = fold(ended, failed, step=minutes(1))
+
+    assert ("c2", NOW + minutes(1), "unreadable", NOW) == (
+        history.last_cycle, history.last_cycle_at, history.last_result, history.last_success_at)
+
+
+def test_kinds_and_keys_of_a_later_version_are_passed_over():
+    """An old ledger stays readable, and a newer one too."""
+    history = fold(Draft("later.kind", {"a": 1}), Draft("pause", {"by": "Kim", "because": "x", "later": True}))
+
+    assert (2, "Kim") == (history.head.seq, history.paused_by)
+
+
+# ---------------------------------------------------------------------------------------------------------- baselines
+
+
+def test_the_baseline_is_the_highest_good_read_of_a_week():
+    """Later lower reads do not lower it; bad reads do not count; after a week the next highest does."""
+    reads = [(True, 100), (True, 90), (False, 300), (True, 95), (True, 80)]
+    history = fold(*(record.cycle_read("c", read(good, measures={"people": people})) for good, people in reads),
+                   step=timedelta(days=1))
+
+    assert 100 == history.baseline("people", NOW + timedelta(days=7))
+    assert 95 == history.baseline("people", NOW + timedelta(days=7, seconds=1))
+    assert 80 == history.baseline("people", NOW + timedelta(days=99))
+    assert history.baseline("entitled", NOW) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 50)), min_size=1, max_size=30))
+def test_the_short_list_behind_the_baseline_forgets_nothing_that_counts(reads: list[tuple[int, int]]):
+    """The same answer as looking through every read of the week."""
+    history, at, kept = History(), NOW, []
+    for gap, people in reads:
+        at += minutes(gap)
+        history.apply(LedgerEntry(1, record.rfc3339(at), "c", 1, "cycle.read", "",
+                                  json.dumps({"read": read(measures={"people": people})}), "", ""))
+        kept.append((at, people))
+        week = [value for moment, value in kept if moment >= at - timedelta(days=7)]
+        assert max(week) == history.baseline("people", at)
+
+
+def test_an_accepted_match_rate_counts_until_a_good_read_needs_it_no_more():
+    """Then the configured limit is back."""
+    accepted = record.approved(APPROVAL, {"match_percent": 40.0})
+    low, high = (record.cycle_read("c", read(measures={"match_percent": share})) for share in (45.0, 60.0))
+
+    assert 40.0 == fold(accepted, low).accepted_match_percent
+    assert fold(accepted, low, high).accepted_match_percent is None
+
+
+# ------------------------------------------------------------------------------------------------------------ replaying
+
+
+moments = st.integers(0, 60 * 72)
+PLAN = Plan(NOW, "policy-1", (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS),))
+
+drafts = st.one_of(
+    st.builds(lambda action, by, number, approval: record.intended(
+        replace(intent(action, by=by, id_=f"i{number}", approval=approval), cycle=f"c{number % 2}"), ANN),
+        st.sampled_from(["deactivate", "reactivate", "restore_licence"]), st.sampled_from(["cycle", "hand"]), st.integers(0, 3),
+        st.sampled_from(["", "a1"])),
+    st.builds(lambda number, kind: record.settled(intent(id_=f"i{number}"), EffectOutcome(kind)), st.integers(0, 3),
+              st.sampled_from(list(OutcomeKind))),
+    st.just(record.approved(APPROVAL, {"people": 5.0, "emptied:group:entitling:g": 0.0})),
+    st.builds(lambda good, people, members: record.cycle_read("c", read(
+        good, armed=True, plan=PLAN.digest, policy_values={"grace": people},
+        measures={"people": people, "group:entitling:g": members})),
+        st.booleans(), st.integers(0, 9), st.integers(0, 2)),
+    st.builds(lambda gone, back: Draft("memory", {"pairs": {"z": "p"}, "gone": gone, "back": back, "at": record.rfc3339(NOW)}),
+              st.sampled_from([[], ["z"]]), st.sampled_from([[], ["z"]])),
+    st.just(record.paused(by="Kim", because="x")), st.just(record.resumed(by="Kim", because="x")),
+    st.just(record.held("z", by="Kim", because="x", until=None, personal=None)),
+    st.just(record.released("z", by="Kim", because="x")),
+    st.just(record.plan_made("c1", PLAN)),
+    st.just(record.cycle_ended("c", {"result": "applied", "success": True}, None)),
+)
+
+
+def entries(listed: list[tuple[Draft, int]]) -> list[LedgerEntry]:
+    at, result = NOW, []
+    for number, (draft, gap) in enumerate(listed):
+        at += minutes(gap)
+        result.append(LedgerEntry(number + 1, record.rfc3339(at), draft.cycle, 1, draft.kind, draft.subject,
+                                  json.dumps(dict(draft.body)), "", f"h{number}"))
+    return result
+
+
+@given(st.lists(st.tuples(drafts, moments), max_size=25), st.integers(0, 25))
+def test_a_history_that_grew_equals_one_replayed_from_the_start(listed: list[tuple[Draft, int]], known: int):
+    """Wherever it began to grow."""
+    grown, replayed = History(), History()
+    for entry in entries(listed)[:known]:
+        grown.apply(entry)
+    repr(grown)
+    for entry in entries(listed)[known:]:
+        grown.apply(entry)
+    for entry in entries(listed):
+        replayed.apply(entry)
+
+    assert replayed == grown
+
+
+@given(st.lists(st.tuples(drafts, moments), max_size=15), st.lists(drafts, max_size=8))
+def test_foreseeing_leaves_the_history_as_it_was(listed: list[tuple[Draft, int]], more: list[Draft]):
+    """A dry run may look ahead and must not change what the daemon remembers."""
+    history = History()
+    for entry in entries(listed):
+        history.apply(entry)
+    before = copy.deepcopy(history)
+
+    history.foreseen(more, NOW + timedelta(days=1))
+
+    assert before == history

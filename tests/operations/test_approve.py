@@ -1,0 +1,147 @@
+"""Approving: which plans, which guards, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from syncd.errors import Held, SourceError, UsageError
+from syncd.model import Action, Approval, Guard, Mode, Policy, Trigger
+from syncd.operations.approve import approve
+from syncd.operations.cycle import Run, run_cycle
+from syncd.planning.approvals import NOT_APPROVABLE
+from tests.fakes import Company
+from tests.planning.strategies import LOOSE
+
+POLICY = Policy("zoom-account", ("corp.example",), grace=timedelta(0), limits=LOOSE)
+
+
+async def a_held_company(*, recorded: bool = True) -> tuple[Company, str]:
+    """Ann left, and the plan to deactivate her waits for its first review. Returns the plan's digest."""
+    company = Company()
+    company.crowd(20)
+    company.employ("ann", "bob")
+    company.person("ann", enabled=False)
+    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1 if recorded else None))
+    assert report.plan is not None
+    return company, report.plan.digest
+
+
+async def approved(company: Company, digest: str, *guards: str, **more: Any) -> Approval:
+    given = {"by": "Kim", "because": "reviewed", "lasts": timedelta(hours=24), **more}
+    return await approve(company.world, POLICY, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
+
+
+async def test_a_recorded_plan_is_approved_without_reading_again():
+    """Also while the directory is down."""
+    company, digest = await a_held_company()
+    company.directory.fails = SourceError("directory", "down")
+    approval = await approved(company, digest[:12], "policy-changed", "flapping", "policy-changed")
+
+    assert (digest, (Guard.POLICY_CHANGED, Guard.FLAPPING), frozenset({("z-ann", "deactivate")})) == (
+        approval.plan_digest, approval.guards, approval.effects)
+    assert {approval.id: approval} == (await company.ledger.history()).approvals
+
+
+async def test_a_plan_of_report_mode_may_be_approved():
+    """A cycle of either mode recorded it."""
+    company, _ = await a_held_company(recorded=False)
+    report = await run_cycle(company.world, POLICY, Run(Mode.REPORT, Trigger.SCHEDULE, 1))
+    assert report.plan is not None
+
+    assert report.plan.digest == (await approved(company, report.plan.digest)).plan_digest
+
+
+async def test_a_plan_nobody_recorded_is_read_again_and_must_be_the_same():
+    """What a dry run showed; Zoom is not written to."""
+    company, digest = await a_held_company(recorded=False)
+    await approved(company, digest)
+    assert (["plan", "approval"], []) == (company.ledger.kinds(), company.zoom.writes)
+
+    company, digest = await a_held_company(recorded=False)
+    company.person("bob", enabled=False)
+    with pytest.raises(Held, match="nothing was approved"):
+        await approved(company, digest)
+    assert [] == company.ledger.entries
+
+
+async def test_what_the_second_reading_measured_is_kept_for_a_second_approval():
+    """Somebody who approves the same plan for one guard more accepts its sizes, not nothing."""
+    company, digest = await a_held_company(recorded=False)
+    await approved(company, digest)
+    await approved(company, digest, "directory-shrunk")
+    history = await company.ledger.history()
+
+    assert history.plans[digest].measures["people"] == history.baseline("people", company.clock.now()) != 0
+
+
+async def test_after_24_hours_a_recorded_plan_is_read_again():
+    """It is no longer what somebody can have looked at."""
+    company, digest = await a_held_company()
+    company.clock.pass_time(timedelta(hours=24, seconds=1))
+    company.person("ann")
+    with pytest.raises(Held):
+        await approved(company, digest)
+
+
+async def test_a_plan_that_cannot_be_read_again_is_unreadable_not_refused():
+    """Exit 4: the sources are the trouble."""
+    company, digest = await a_held_company(recorded=False)
+    company.zoom.fails = SourceError("zoom", "the walk did not tie out")
+    with pytest.raises(SourceError, match="the walk did not tie out"):
+        await approved(company, digest)
+
+
+@pytest.mark.parametrize("guard", sorted(NOT_APPROVABLE))
+async def test_what_is_wrong_cannot_be_approved(guard: Guard):
+    """Whatever else is named beside it."""
+    company, digest = await a_held_company()
+    with pytest.raises(UsageError, match=guard.value):
+        await approved(company, digest, "policy-changed", guard.value)
+    assert {} == (await company.ledger.history()).approvals
+
+
+@pytest.mark.parametrize("given", [
+    {"by": " "}, {"because": ""}, {"digest": "1234567"}, {"guards": ()}, {"guards": ("no-such-guard",)},
+])
+async def test_an_approval_is_evidence_and_must_be_complete(given: dict[str, Any]):
+    """Who, why, which plan, which guards."""
+    company, digest = await a_held_company()
+    asked = {"digest": digest, "guards": ("policy-changed",), "by": "Kim", "because": "x", "lasts": timedelta(hours=1), **given}
+    with pytest.raises(UsageError):
+        await approve(company.world, POLICY, Mode.ENFORCE, **asked)
+
+
+async def test_a_plan_without_effects_has_nothing_to_approve():
+    """Except for a guard that accepts what was measured."""
+    company, _ = await a_held_company()
+    company.person("ann")
+    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    assert report.plan is not None
+    with pytest.raises(UsageError, match="nothing to approve"):
+        await approved(company, report.plan.digest)
+    await approved(company, report.plan.digest, "directory-shrunk")
+
+
+async def test_a_plan_made_by_hand_is_no_cycle_s_plan():
+    """Approving it must not put policy-changed to rest."""
+    from syncd.operations import manual
+
+    company, _ = await a_held_company(recorded=False)
+    request = manual.Request("Kim", "x")
+    wanted = await manual.wanted_by_address(company.world, POLICY, ["bob@corp.example"], Action.DEACTIVATE, request)
+    report = await manual.carried_out(company.world, POLICY, Mode.ENFORCE, wanted, request, 1, trigger=Trigger.ACCOUNT)
+    assert report.plan is not None
+    with pytest.raises(Held):
+        await approved(company, report.plan.digest)
+
+
+async def test_another_policy_s_plan_is_approved_for_that_policy_only():
+    """The approval carries the policy it was reviewed with."""
+    company, digest = await a_held_company()
+    approval = await approved(company, digest)
+
+    assert POLICY.digest() == approval.policy_digest != replace(POLICY, grace_reads=3).digest()

@@ -1,0 +1,81 @@
+"""When the next cycle is due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.operations.schedule import Schedule, cron_problem
+
+MONDAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+def minutes(number: float) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def test_an_interval_counts_from_the_start_of_the_last_cycle():
+    """A cycle that takes five minutes does not push the next one back."""
+    schedule = Schedule(interval=minutes(15), jitter=timedelta(0))
+
+    assert MONDAY + minutes(15) == schedule.next_after(MONDAY, MONDAY + minutes(5), 0.0)
+
+
+def test_missed_times_run_once_at_once():
+    """After an hour asleep one cycle is due, not four."""
+    now = MONDAY + minutes(62)
+
+    assert now == Schedule(interval=minutes(15), jitter=timedelta(0)).next_after(MONDAY, now, 0.0)
+    assert now == Schedule(cron="*/15 * * * *", jitter=timedelta(0)).next_after(MONDAY, now, 0.0)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_jitter_only_ever_delays(spread: float):
+    """By less than the jitter."""
+    due = Schedule(interval=minutes(15), jitter=timedelta(seconds=30)).next_after(MONDAY, MONDAY, spread)
+
+    assert MONDAY + minutes(15) <= due <= MONDAY + minutes(15.5)
+
+
+@pytest.mark.parametrize(("started", "expected"), [
+    (MONDAY, MONDAY + minutes(15)),
+    (datetime(2026, 11, 6, 19, 50, tzinfo=UTC), datetime(2026, 11, 9, 5, 0, tzinfo=UTC)),      # Friday evening -> Monday 6:00
+])
+def test_a_cron_expression_holds_in_its_time_zone(started: datetime, expected: datetime):
+    """Every quarter of an hour from 6 to 20 on working days in Berlin."""
+    schedule = Schedule(interval=None, cron="*/15 6-20 * * 1-5", timezone="Europe/Berlin", jitter=timedelta(0))
+
+    assert expected == schedule.next_after(started, started, 0.0)
+
+
+@pytest.mark.parametrize(("started", "expected"), [
+    (datetime(2026, 3, 28, 12, 0, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),       # 2:30 does not exist: at 3:00
+    (datetime(2026, 10, 24, 12, 0, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),    # 2:30 comes twice: once
+    (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 26, 1, 30, tzinfo=UTC)),
+])
+def test_a_nightly_cycle_runs_once_on_the_days_clocks_change(started: datetime, expected: datetime):
+    """Neither left out in spring nor doubled in autumn."""
+    schedule = Schedule(interval=None, cron="30 2 * * *", timezone="Europe/Berlin", jitter=timedelta(0))
+
+    assert expected == schedule.next_after(started, started, 0.0)
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [
+    (Schedule(interval=minutes(15)), minutes(15)),
+    (Schedule(interval=None, cron="*/15 * * * *"), minutes(15)),
+    (Schedule(interval=None, cron="0 6,20 * * *"), timedelta(hours=14)),
+])
+def test_the_period_is_the_longest_usual_time_between_two_cycles(schedule: Schedule, expected: timedelta):
+    """What a promise is checked against."""
+    assert expected == schedule.period(MONDAY)
+
+
+@pytest.mark.parametrize(("expression", "fine"), [
+    ("*/15 6-20 * * 1-5", True), ("@daily", False), ("61 * * * *", False), ("* * *", False), ("0 0 30 2 *", False), ("", False),
+])
+def test_a_bad_cron_expression_is_told(expression: str, fine: bool):
+    """Also one that names no date that exists."""
+    assert fine == (cron_problem(expression) == "")

@@ -1,0 +1,177 @@
+"""Small worlds for hypothesis: few names, so that people and accounts meet, collide and miss each other often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from syncd.ledger.history import History
+from syncd.model import (
+    Deactivated,
+    DirectoryGroup,
+    DirectorySnapshot,
+    Gone,
+    GroupUse,
+    Hold,
+    Limits,
+    Person,
+    Plan,
+    Policy,
+    Refusal,
+    Status,
+    Verdict,
+    ZoomAccount,
+    ZoomSnapshot,
+)
+from syncd.planning.decide import decide, refusal_fingerprint
+from syncd.planning.entitlement import entitled_people
+from syncd.planning.guards import Facts, judge
+
+# How fast a machine is, is no property of the code.
+settings.register_profile("syncd", deadline=None)
+settings.load_profile("syncd")
+
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+ROLES = {"0": "Owner", "1": "Admin", "2": "Member"}
+LOCAL = ("ann", "bob", "cid", "svc-x")
+DOMAINS = ("corp.example", "old.example", "sub.corp.example", "elsewhere.example")
+
+addresses = st.builds(lambda local, domain: f"{local}@{domain}", st.sampled_from(LOCAL), st.sampled_from(DOMAINS))
+ago = st.sampled_from([timedelta(0), timedelta(hours=1), timedelta(hours=23), timedelta(hours=25), timedelta(days=8)])
+mostly = st.sampled_from([True, True, True, False])
+seldom = st.sampled_from([False, False, False, True])
+
+
+def paths(name: str, usual: st.SearchStrategy[bool]) -> st.SearchStrategy[tuple[str, ...]]:
+    """A group path, or none."""
+    return usual.map(lambda member: (name,) if member else ())
+
+
+@st.composite
+def people(draw: st.DrawFn) -> list[Person]:
+    """Up to five people, some with several or shared addresses."""
+    return [
+        Person(
+            f"p{number}",
+            tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))),
+            enabled=draw(mostly),
+            expires_at=draw(st.one_of(st.none(), st.none(), ago.map(lambda span: NOW - span), st.just(NOW + timedelta(days=1)))),
+            entitled_by=draw(paths("Zoom Users", mostly)),
+            leaver_by=draw(paths("Leavers", seldom)),
+            protected_by=draw(paths("Legal Hold", seldom)),
+            guest=draw(seldom),
+            unclear=draw(seldom.map(lambda unclear: "unreadable" if unclear else "")),
+        )
+        for number in range(draw(st.integers(0, 5)))
+    ]
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> list[ZoomAccount]:
+    """Up to six accounts with different addresses."""
+    emails = draw(st.lists(addresses, max_size=6, unique=True))
+    result = []
+    for number, email in enumerate(emails):
+        status = draw(st.sampled_from([Status.ACTIVE, Status.ACTIVE, Status.INACTIVE, Status.PENDING]))
+        role = draw(st.sampled_from(["2", "2", "2", "1", None]))
+        result.append(ZoomAccount(
+            None if status is Status.PENDING else f"z{number}", draw(st.sampled_from([email, email.upper()])), status,
+            role_id=role, role=ROLES.get(role or ""), type=draw(st.sampled_from([1, 2, 4])),
+            group_ids=draw(paths("g-rooms", seldom)), room=draw(seldom),
+        ))
+    return result
+
+
+policies = st.builds(
+    Policy,
+    zoom_account_id=st.just("zoom-account"),
+    domains=st.sampled_from([("corp.example",), ("corp.example", "*.corp.example")]),
+    domain_aliases=st.sampled_from([(), (("old.example", "corp.example"),)]),
+    pilot=st.sampled_from([(), (), ("ann@corp.example", "bob@*")]),
+    ordinary_roles=st.sampled_from([("member",), ("Member", "admin")]),
+    protect_accounts=st.sampled_from([(), ("svc-*@corp.example",), ("ann@corp.example",)]),
+    protect_groups=st.sampled_from([(), ("Rooms",)]),
+    grace=st.sampled_from([timedelta(0), timedelta(hours=4)]),
+    grace_reads=st.integers(1, 3),
+    grace_for_known_leavers=st.sampled_from([timedelta(0), timedelta(hours=2)]),
+    when_disabled=mostly,
+    when_expired=mostly,
+    reactivate=st.sampled_from(["ours", "any", "never"]),
+    guests=mostly,
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn, zoom: ZoomSnapshot, policy: Policy) -> History:
+    """What a ledger could remember about these accounts."""
+    history = History(good_reads=10, policy_in_use=policy.as_json())
+    for account in zoom.accounts:
+        zoom_id = account.zoom_id
+        if zoom_id is None:
+            continue
+        if draw(st.booleans()):
+            history.pairs[zoom_id] = f"p{draw(st.integers(0, 5))}"
+        if draw(st.booleans()):
+            history.gone[zoom_id] = Gone(NOW - draw(ago), draw(st.integers(8, 10)))
+        if draw(st.booleans()):
+            history.deactivated[zoom_id] = Deactivated(
+                NOW - draw(ago), "c1", draw(st.sampled_from(["cycle", "cycle", "hand", "undo"])), 2, None, "2",
+                seen_active=draw(seldom), reactivated_at=draw(st.sampled_from([None, None, NOW])),
+            )
+        if draw(seldom):
+            history.holds[zoom_id] = Hold("Kim", "", NOW, draw(st.sampled_from([None, NOW, NOW + timedelta(days=1)])))
+        if draw(seldom):
+            history.refusals[(zoom_id, draw(st.sampled_from(["deactivate", "reactivate"])))] = Refusal(
+                NOW - draw(ago), 200, "", refusal_fingerprint(account, policy.digest(), draw(st.sampled_from(["app", "other"]))))
+    return history
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a decision looks at."""
+
+    directory: DirectorySnapshot
+    zoom: ZoomSnapshot
+    history: History
+    policy: Policy
+
+    def plan(self) -> Plan:
+        """What is decided now."""
+        return decide(self.directory, self.zoom, self.history, self.policy, NOW, "app")
+
+    def facts(self, *, armed: bool = False) -> Facts:
+        """What the guards look at."""
+        return Facts(self.plan(), self.directory, self.zoom, self.history, self.policy, NOW, armed,
+                     entitled_people(self.directory, self.policy, NOW))
+
+    def verdicts(self, *, armed: bool = False) -> tuple[Verdict, ...]:
+        """What the guards say."""
+        return judge(self.facts(armed=armed))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """A world and its past."""
+    policy = draw(policies)
+    zoom = ZoomSnapshot.whole("zoom-account", NOW, draw(accounts()), roles=ROLES, groups={"g-rooms": "Rooms"})
+    directory = DirectorySnapshot.whole(
+        "file", NOW, draw(people()), [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
+        unresolved=draw(seldom.map(lambda some: ("CN=ghost",) if some else ())),
+    )
+    return Case(directory, zoom, draw(histories(zoom, policy)), policy)
+
+
+#: Guards that never trip on such small worlds, except those a test asks for.
+LOOSE = Limits(
+    max_deactivations=1000, max_deactivations_percent=100, max_deactivations_per_day=1000, max_reactivations=1000,
+    max_directory_shrink_percent=100, max_flapping=1000, min_match_percent=0, min_directory_people=0,
+    max_failing_writes_percent=100,
+)
+
+
+def loosened(policy: Policy) -> Policy:
+    """The same policy with guards that let everything pass."""
+    return replace(policy, limits=LOOSE)

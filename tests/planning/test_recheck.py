@@ -1,0 +1,67 @@
+"""The second look, right before a change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from syncd.model import Action, Decision, Person, Policy, Reason, Status, ZoomAccount
+from syncd.planning.recheck import account_as_planned, person_as_planned
+from tests.planning.strategies import NOW
+
+POLICY = Policy("a", ("corp.example",))
+ANN = ZoomAccount("z", "Ann@corp.example", Status.ACTIVE, role_id="2", role="Member", type=2)
+LEFT = Person("p", ("ann@corp.example",))
+ENTITLED = replace(LEFT, entitled_by=("g",))
+DISABLED = replace(ENTITLED, enabled=False)
+UNCLEAR = replace(LEFT, unclear="?")
+OTHER = replace(ENTITLED, id="q")
+
+
+def off(reason: Reason) -> Decision:
+    return Decision(ANN, Action.DEACTIVATE, reason, "p")
+
+
+ON = Decision(replace(ANN, status=Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p")
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, True), ({"email": "ann@CORP.example"}, True), ({"type": 1}, True), ({"display_name": "Ann Lee"}, True),
+    ({"role_id": None}, True), ({"status": Status.INACTIVE}, False), ({"status": Status.PENDING}, False),
+    ({"email": "ann.new@corp.example"}, False), ({"role_id": "1"}, False), ({"room": True}, False),
+])
+def test_the_account_must_be_as_planned(change: dict[str, Any], expected: bool):
+    """State, address and role; a single read may leave the role out."""
+    assert expected == account_as_planned(off(Reason.LEFT_GROUPS), replace(ANN, **change))
+
+
+def test_an_account_that_is_gone_is_not_as_planned():
+    """Nothing to do any more."""
+    assert not account_as_planned(off(Reason.LEFT_GROUPS), None)
+
+
+@pytest.mark.parametrize(("decision", "people", "expected"), [
+    (off(Reason.LEFT_GROUPS), [LEFT], True),
+    (off(Reason.LEFT_GROUPS), [ENTITLED], False),
+    (off(Reason.LEFT_GROUPS), [LEFT, OTHER], False),
+    (off(Reason.LEFT_GROUPS), [LEFT, UNCLEAR], False),
+    (off(Reason.LEFT_GROUPS), [replace(LEFT, protected_by=("VIP",))], False),
+    (off(Reason.LEFT_GROUPS), [DISABLED], False),                       # another reason, maybe another grace
+    (off(Reason.LEFT_GROUPS), [], False),
+    (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED], True),
+    (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED, replace(LEFT, id="q")], True),
+    (off(Reason.ABSENT_FROM_DIRECTORY), [], True),
+    (off(Reason.ABSENT_FROM_DIRECTORY), [LEFT], False),
+    (ON, [ENTITLED], True),
+    (ON, [ENTITLED, replace(DISABLED, id="q")], True),
+    (ON, [ENTITLED, OTHER], False),
+    (ON, [OTHER], False),
+    (ON, [DISABLED], False),
+    (ON, [], False),
+    (ON, [ENTITLED, replace(UNCLEAR, id="q")], False),
+])
+def test_the_person_must_be_as_planned(decision: Decision, people: list[Person], expected: bool):
+    """Nobody entitled, unclear or protected for a deactivation; exactly the planned one for a reactivation."""
+    assert expected == person_as_planned(decision, people, POLICY, NOW)
