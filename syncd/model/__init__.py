@@ -15,6 +15,8 @@ from syncd.model.policy import Limits, Policy
 from syncd.model.words import Action, Guard, Mode, OutcomeKind, Reason, Result, Status, Trigger
 
 __all__ = [
+    "EFFECTS",
+    "LICENCES",
     "Action",
     "Approval",
     "CycleReport",
@@ -23,7 +25,6 @@ __all__ = [
     "DirectoryGroup",
     "DirectorySnapshot",
     "Draft",
-    "EFFECTS",
     "EffectOutcome",
     "Gone",
     "GroupUse",
@@ -31,7 +32,6 @@ __all__ = [
     "Head",
     "Hold",
     "Intent",
-    "LICENCES",
     "LedgerEntry",
     "Limits",
     "Mode",
