@@ -98,7 +98,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def _target(module: str, name: str) -> str:
-    """``from syncd.core import record`` imports the module syncd.ledger.record."""
+    """``from syncd.ledger import record`` imports the module syncd.ledger.record."""
     path = ROOT.joinpath(*module.split("."), name)
     return f"{module}.{name}" if path.with_suffix(".py").exists() or path.is_dir() else module
 
