@@ -77,7 +77,8 @@ def _become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for name in ("cli", "app", "operations.manual", "operations.inspect", "operations.approve", "reports.cycle", "reports.document", "reports.terminal"):
+    for name in ("cli", "app", "operations.manual", "operations.inspect", "operations.approve", "reports.cycle",
+                 "reports.document", "reports.terminal"):
         importlib.import_module(f"syncd.{name}")
     serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module("syncd", run_name="__main__", alter_sys=True)
