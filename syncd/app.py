@@ -1,4 +1,4 @@
-"""The composition root: from a configuration to a world. The only module that imports adapters."""
+"""The composition root: from a configuration to the dependencies of a cycle. The only module that imports adapters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
 from syncd.observe.server import Endpoint, Health, serve
 from syncd.observe.status import StatusKeeper
-from syncd.operations.cycle import World
+from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.schedule import Schedule
 from syncd.planning.approvals import NOT_APPROVABLE
@@ -47,9 +47,25 @@ if TYPE_CHECKING:
     from syncd.directories.active_directory.settings import Bind
     from syncd.host.signing import PublicKeys, SigningKey
 
-__all__ = ["SqlLedger", "Watch", "copy_ledger", "directory_kind", "directory_name", "ledger_reached", "ledger_url",
-           "open_ledger", "policy_of", "read_public_keys", "report_filer", "schedule_of", "secret", "several",
-           "signing_key", "start_logging", "world_of"]
+__all__ = [
+    "SqlLedger",
+    "Watch",
+    "copy_ledger",
+    "directory_kind",
+    "directory_name",
+    "ledger_reached",
+    "ledger_url",
+    "open_dependencies",
+    "open_ledger",
+    "policy_of",
+    "read_public_keys",
+    "report_filer",
+    "schedule_of",
+    "secret",
+    "several",
+    "signing_key",
+    "start_logging",
+]
 
 #: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
 _NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
@@ -231,9 +247,9 @@ async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Calla
 
 
 @asynccontextmanager
-async def world_of(
+async def open_dependencies(
     config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False
-) -> AsyncIterator[World]:
+) -> AsyncIterator[Dependencies]:
     """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
     *by_lease*: lead by the configured lease, as the daemon does; a one-shot verb only takes the ledger's writer lock.
 
@@ -258,7 +274,7 @@ async def world_of(
             lease = lease_of(config.leadership.lease, clock, tell)
             await opened.enter_async_context(lease.running())
             leadership = lease
-        yield World(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
+        yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
                     concurrency=config.zoom.concurrency)
 
 
@@ -306,7 +322,7 @@ def credential_of(config: Config) -> Callable[[], str]:
     return credential
 
 
-def report_filer(world: World, config: Config) -> AfterCycle:
+def report_filer(deps: Dependencies, config: Config) -> AfterCycle:
     """What is done after each cycle: signing, filing, retention. Raises ConfigError at once when the folder cannot be written
     or the signing key is none: better to know before the first change than after it."""
     folder = config.reports.directory
@@ -315,10 +331,10 @@ def report_filer(world: World, config: Config) -> AfterCycle:
     key = signing_key(config)
     if key is not None:
         key.id()
-    assert isinstance(world.ledger, SqlLedger), "filing needs to seal the ledger"
-    return Filing(world.ledger, world.clock, world.tell, Path(folder) if folder is not None else None, config.reports.formats,
+    assert isinstance(deps.ledger, SqlLedger), "filing needs to seal the ledger"
+    return Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
                   config.reports.omit_columns, config.reports.keep,
-                  lambda report: circumstances_of(config, report, world.ledger), key.sign if key is not None else None)
+                  lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None)
 
 
 def signing_key(config: Config) -> SigningKey | None:

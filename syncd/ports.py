@@ -46,7 +46,7 @@ class Directory(Protocol):
     async def read(self) -> DirectorySnapshot:
         """Everybody, whole. Raises SourceError (CredentialsRefused, ScopeMissing) on any doubt: never returns a part."""
 
-    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """A second, independent read right before a change: whoever has this id, and whoever claims one of these address
         keys, with memberships read afresh. Empty: nobody is there. Raises SourceError."""
 
@@ -68,11 +68,11 @@ class Zoom(Protocol):
         """All users of the three statuses, whole, with roles (and groups when protect.groups names any). Raises SourceError,
         also when a configured role or group does not exist."""
 
-    async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """The account's roles and (when protect.groups names any) groups, each id -> name, without reading the users.
         Raises SourceError as ``read``."""
 
-    async def look(self, user: str) -> ZoomAccount | None:
+    async def get_account(self, user: str) -> ZoomAccount | None:
         """One user by id or e-mail address, or None when Zoom knows none. Raises SourceError."""
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:

@@ -30,7 +30,7 @@ from syncd.model import (
     canonical_json,
     sha256_of,
 )
-from syncd.operations.cycle import World
+from syncd.operations.cycle import Dependencies
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -89,7 +89,7 @@ class FakeDirectory:
         return DirectorySnapshot.whole("file", self.clock.now(), self.people.values(), groups, unresolved=self.unresolved,
                                        clock_offset_seconds=self.offset_seconds)
 
-    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         await asyncio.sleep(0)
         self.before_look()
         if self.look_fails is not None:
@@ -131,10 +131,10 @@ class FakeZoom:
         return ZoomSnapshot.whole("zoom-account", self.clock.now(), [*self.accounts.values(), *self.pending.values()],
                                   roles=ROLES, groups=self.groups, clock_offset_seconds=self.offset_seconds)
 
-    async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         return ROLES, self.groups
 
-    async def look(self, user: str) -> ZoomAccount | None:
+    async def get_account(self, user: str) -> ZoomAccount | None:
         await asyncio.sleep(0)
         self.before_look()
         if self.look_fails is not None:
@@ -269,8 +269,8 @@ class Company:
         self.concurrency = 4
 
     @property
-    def world(self) -> World:
-        return World(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.events.append, "0.test",
+    def deps(self) -> Dependencies:
+        return Dependencies(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.events.append, "0.test",
                      credential=lambda: self.credential, stopping=lambda: self.stopping,
                      concurrency=self.concurrency)
 

@@ -1,4 +1,4 @@
-"""What the verbs share: finding the configuration, observers, running a world, printing a report."""
+"""What the verbs share: finding the configuration, observers, running with what it depends on, printing a report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import click
 from syncd.config import Config, load
 from syncd.errors import SyncdError, UsageError
 from syncd.model import CycleReport, Mode, Policy
-from syncd.operations.cycle import World
+from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle, until_stopped
 from syncd.ports import Tell
 
@@ -134,14 +134,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return results[0]
 
 
-async def with_signals(world: World, work: Callable[[World], Coroutine[Any, Any, T]]) -> T:
+async def with_signals(deps: Dependencies, work: Callable[[Dependencies], Coroutine[Any, Any, T]]) -> T:
     """Runs work that changes things: SIGTERM or SIGINT lets the write in hand finish, then stops.
 
     Raises UsageError when it was stopped before it had a result.
     """
     stop = asyncio.Event()
     with signals(stop):
-        result = await until_stopped(work(replace(world, stopping=stop.is_set)), stop)
+        result = await until_stopped(work(replace(deps, stopping=stop.is_set)), stop)
     if result is None:
         raise Interrupted("stopped before the end", "Run it again: it goes on from where it was.")
     return result
@@ -167,20 +167,20 @@ def signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 async def one_cycle(
-    config: Config, tell: Tell, wait_seconds: float, work: Callable[[World, Policy, int], Awaitable[CycleReport]]
+    config: Config, tell: Tell, wait_seconds: float, work: Callable[[Dependencies, Policy, int], Awaitable[CycleReport]]
 ) -> CycleReport:
-    """Opens the world, takes the writer lock, runs *work* under its term and files the report."""
-    from syncd.app import policy_of, report_filer, world_of
+    """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report."""
+    from syncd.app import open_dependencies, policy_of, report_filer
 
-    async with world_of(config, tell, write_ledger=True) as world:
-        file = report_filer(world, config)
+    async with open_dependencies(config, tell, write_ledger=True) as deps:
+        file = report_filer(deps, config)
 
-        async def locked(world: World) -> CycleReport:
-            async with world.ledger.writer(wait_seconds) as term:
-                report = await work(world, policy_of(config), term)
+        async def locked(deps: Dependencies) -> CycleReport:
+            async with deps.ledger.writer(wait_seconds) as term:
+                report = await work(deps, policy_of(config), term)
                 return await _filed(report, term, file)
 
-        return await with_signals(world, locked)
+        return await with_signals(deps, locked)
 
 
 async def _filed(report: CycleReport, term: int, file: AfterCycle) -> CycleReport:

@@ -69,11 +69,11 @@ def plan(context: click.Context, format_: str, out: Path | None, detailed_exitco
 
 
 async def _plan(config: Config) -> CycleReport:
-    from syncd.app import policy_of, world_of
+    from syncd.app import open_dependencies, policy_of
     from syncd.operations.cycle import Run, run_cycle
 
-    async with world_of(config, observers(config), write_ledger=False) as world:
-        return await run_cycle(world, policy_of(config), Run(config.mode, Trigger.PLAN))
+    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+        return await run_cycle(deps, policy_of(config), Run(config.mode, Trigger.PLAN))
 
 
 @click.command(short_help="one enforcing cycle, then exit")
@@ -95,7 +95,7 @@ def apply(context: click.Context, digest: str, format_: str, out: Path | None, w
     demand_enforce(config, "apply")
     report = run(one_cycle(
         config, observers(config), seconds(wait, "--wait"),
-        lambda world, policy, term: run_cycle(world, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
+        lambda deps, policy, term: run_cycle(deps, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
     ))
     emit_cycle(report, format_, out, config)
     sys.exit(report.exit_code)
@@ -118,7 +118,7 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
                 --by "Ann Lee" --because "Site closed, ticket 4711"
     Exit status: 0 approved, 2 cannot be approved, 3 the plan differs, 4 unreadable, 6 ledger
     """
-    from syncd.app import policy_of, world_of
+    from syncd.app import open_dependencies, policy_of
     from syncd.model import Approval
     from syncd.operations.approve import approve as record_approval
     from syncd.planning.approvals import accepts
@@ -129,10 +129,10 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
         raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
 
     async def work() -> tuple[Approval, dict[str, float]]:
-        async with world_of(config, observers(config), write_ledger=True) as world:
-            approval = await record_approval(world, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
+        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+            approval = await record_approval(deps, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
                                              because=because, lasts=duration)
-            plan = (await world.ledger.history()).plans[approval.plan_digest]
+            plan = (await deps.ledger.history()).plans[approval.plan_digest]
             return approval, accepts(plan, approval.guards)
 
     approval, accepted = run(work())

@@ -152,15 +152,15 @@ def check(context: click.Context, offline: bool) -> None:
 
 
 async def _checked(config: Config) -> list[tuple[bool, str]]:
-    from syncd.app import policy_of, world_of
+    from syncd.app import open_dependencies, policy_of
     from syncd.operations.inspect import owner_lines
 
     lines: list[tuple[bool, str]] = []
-    async with world_of(config, observers(config), write_ledger=False) as world:
-        history = await world.ledger.history()
+    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+        history = await deps.ledger.history()
         lines.append((not history.broken, f"ledger: {history.broken}" if history.broken
                       else f"ledger: {history.head.seq} entries, intact" if history.head.seq else "ledger: none yet"))
-        for name, ask in (("directory", world.directory.check), ("zoom", world.zoom.check)):
+        for name, ask in (("directory", deps.directory.check), ("zoom", deps.zoom.check)):
             try:
                 lines += [(fine, f"{name}: {what}: {finding}") for what, fine, finding in await ask()]
             except SyncdError as error:
@@ -168,7 +168,7 @@ async def _checked(config: Config) -> list[tuple[bool, str]]:
         if all(fine for fine, line in lines if line.startswith("zoom: ")):       # what refused us once is not asked again
             try:
                 lines += [(fine, f"zoom: {what}: {finding}")
-                          for what, fine, finding in await owner_lines(world, policy_of(config))]
+                          for what, fine, finding in await owner_lines(deps, policy_of(config))]
             except SyncdError as error:
                 lines.append((False, f"zoom: {error.what} {error.do}"))
         lines.append((True, f"policy: {policy_of(config).digest()[:12]}"))

@@ -29,7 +29,7 @@ from syncd.cli.common import (
 from syncd.config import Config
 from syncd.errors import Held, UsageError
 from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key, licence_word
-from syncd.operations.cycle import World
+from syncd.operations.cycle import Dependencies
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
@@ -64,10 +64,10 @@ def resume(context: click.Context, by: str, because: str) -> None:
 
 
 async def _append(config: Config, draft: Draft) -> None:
-    from syncd.app import world_of
+    from syncd.app import open_dependencies
 
-    async with world_of(config, observers(config), write_ledger=True) as world:
-        await world.ledger.append([draft])
+    async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        await deps.ledger.append([draft])
 
 
 @click.command(short_help="put back what a cycle changed")
@@ -91,24 +91,24 @@ def undo(
     \b
     Example:  syncd undo 8f3kq2m9x1ab --config syncd.yaml --by "Ann Lee" --because "wrong HR export"
     """
-    from syncd.operations.manual import Request, carried_out, wanted_by_undo
+    from syncd.operations.manual import Request, execute_request, wanted_by_undo
 
     config = configuration(context)
     demand_enforce(config, "undo")
     request = Request(by, because, confirm_count, while_paused)
     left: list[str] = []
 
-    async def work(world: World, policy: Policy, term: int) -> CycleReport:
-        wanted = await wanted_by_undo(world, policy, cycle, request, term)
+    async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
+        wanted = await wanted_by_undo(deps, policy, cycle, request, term)
         left.extend(f"Zoom has no account {zoom_id} any more" for zoom_id in wanted.unknown)
         left.extend(f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again"
                     for account in wanted.protected)
         _demand_not_held(wanted.verdicts)
-        if not await _agreed(world, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
+        if not await _agreed(deps, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
             raise Held("not confirmed; nothing was changed")
         accounts = [effect.account.zoom_id or "" for effect in wanted.effects]
         accounts += [account.zoom_id or "" for account in wanted.already]
-        return await carried_out(world, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=cycle,
+        return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=cycle,
                                  hold=accounts)
 
     report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
@@ -150,21 +150,21 @@ def account_show(
 
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
-    from syncd.app import policy_of, world_of
+    from syncd.app import open_dependencies, policy_of
     from syncd.operations.inspect import look_at_all
 
-    async with world_of(config, observers(config), write_ledger=False) as world:
-        return await look_at_all(world, policy_of(config), addresses)
+    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+        return await look_at_all(deps, policy_of(config), addresses)
 
 
-async def _agreed(world: World, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
+async def _agreed(deps: Dependencies, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
     """On a terminal: shows what both sides know of the accounts, and asks. Without one, or with --yes, it is agreed."""
     if effects and not yes and sys.stdin.isatty():
         from syncd.operations.inspect import look_at_all
         from syncd.reports.terminal import print_table
 
         shown = [effect.account.email for effect in effects[:SHOWN_BEFORE_ASKING]]
-        print_table(await look_at_all(world, policy, shown), sys.stderr)
+        print_table(await look_at_all(deps, policy, shown), sys.stderr)
         if len(effects) > len(shown):
             click.echo(f"… and {len(effects) - len(shown)} more", err=True)
     return not effects or confirmed(question, yes=yes)
@@ -185,7 +185,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, yes: bool,
         confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
     ) -> None:
-        from syncd.operations.manual import Request, carried_out, hold_for, wanted_by_address
+        from syncd.operations.manual import Request, execute_request, unsure_to_hold, wanted_by_address
 
         config = configuration(context)
         demand_enforce(config, f"account {name}")
@@ -193,14 +193,14 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         request = Request(by, because, confirm_count, while_paused)
         unknown: list[str] = []
 
-        async def work(world: World, policy: Policy, term: int) -> CycleReport:
-            wanted = await wanted_by_address(world, policy, chosen, action, request, term)
+        async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
+            wanted = await wanted_by_address(deps, policy, chosen, action, request, term)
             unknown.extend(wanted.unknown)
             _demand_not_held(wanted.verdicts)
-            if not await _agreed(world, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
+            if not await _agreed(deps, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
                 raise Held("not confirmed; nothing was changed")
-            hold = await hold_for(world, policy, wanted) if action is Action.REACTIVATE else ()
-            return await carried_out(world, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
+            hold = await unsure_to_hold(deps, policy, wanted) if action is Action.REACTIVATE else ()
+            return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
 
         report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
         rows = verified_rows(report) + [
@@ -240,7 +240,7 @@ def account_hold(
     because: str, format_: str, out: Path | None,
 ) -> None:
     """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
-    from syncd.app import world_of
+    from syncd.app import open_dependencies
     from syncd.operations.manual import Request, hold
 
     del yes
@@ -248,10 +248,10 @@ def account_hold(
     chosen = all_addresses(addresses, from_file)
 
     async def work() -> list[dict[str, Any]]:
-        async with world_of(config, observers(config), write_ledger=True) as world:
-            if end is not None and end <= world.clock.now():
+        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+            if end is not None and end <= deps.clock.now():
                 raise UsageError(f"--until: {until} is in the past")
-            return await _hold_rows(world, await hold(world, chosen, Request(by, because), end))
+            return await _hold_rows(deps, await hold(deps, chosen, Request(by, because), end))
 
     rows = run(work())
     print_rows(rows, format_, out)
@@ -270,7 +270,7 @@ def account_release(
     format_: str, out: Path | None,
 ) -> None:
     """Ends holds: the next cycle decides about these accounts again."""
-    from syncd.app import world_of
+    from syncd.app import open_dependencies
     from syncd.operations.manual import Request, release
 
     del yes
@@ -278,19 +278,19 @@ def account_release(
     chosen = all_addresses(addresses, from_file)
 
     async def work() -> list[dict[str, Any]]:
-        async with world_of(config, observers(config), write_ledger=True) as world:
-            return await _hold_rows(world, await release(world, chosen, Request(by, because)))
+        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+            return await _hold_rows(deps, await release(deps, chosen, Request(by, because)))
 
     rows = run(work())
     print_rows(rows, format_, out)
     click.echo(f"{len(rows)} released", err=True)
 
 
-async def _hold_rows(world: World, accounts: Sequence[ZoomAccount]) -> list[dict[str, Any]]:
+async def _hold_rows(deps: Dependencies, accounts: Sequence[ZoomAccount]) -> list[dict[str, Any]]:
     """What Zoom shows of these accounts, and whether the ledger has them on hold now."""
     from syncd.ledger.record import rfc3339
 
-    history, now = await world.ledger.history(), world.clock.now()
+    history, now = await deps.ledger.history(), deps.clock.now()
     rows = []
     for account in accounts:
         held = history.holds.get(account.zoom_id or "") if history.on_hold(account.zoom_id or "", now) else None
@@ -325,15 +325,15 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
 
 
 async def _explained(config: Config, address: str) -> dict[str, Any]:
-    from syncd.app import policy_of, world_of
+    from syncd.app import open_dependencies, policy_of
     from syncd.operations.cycle import Run, run_cycle
     from syncd.operations.inspect import deletions, explained
 
-    async with world_of(config, observers(config), write_ledger=False) as world:
+    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
         policy = policy_of(config)
-        report = await run_cycle(world, policy, Run(config.mode, Trigger.PLAN))
-        story = explained(report, await world.ledger.history(), policy, address)
-        return story if story.get("directory") else story | await deletions(world, policy, address)
+        report = await run_cycle(deps, policy, Run(config.mode, Trigger.PLAN))
+        story = explained(report, await deps.ledger.history(), policy, address)
+        return story if story.get("directory") else story | await deletions(deps, policy, address)
 
 
 # ---------------------------------------------------------------------------------------------------------- helpers

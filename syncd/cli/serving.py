@@ -5,31 +5,31 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from syncd import __version__
-from syncd.app import Watch, ledger_reached, policy_of, report_filer, schedule_of, secret, world_of
+from syncd.app import Watch, ledger_reached, open_dependencies, policy_of, report_filer, schedule_of, secret
 from syncd.cli.common import signals
 from syncd.config import Config
 from syncd.host.clock import SystemClock
-from syncd.operations.daemon import Pulse, Wishes, run_daemon
+from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 
 
 async def serve_daemon(config: Config) -> None:
     """Runs until SIGTERM or SIGINT. Raises ConfigError when it cannot listen, LedgerError when there is no ledger
     and waiting would make none."""
     clock = SystemClock()
-    wishes, pulse = Wishes(), Pulse(clock.monotonic)
-    watch = Watch(config, clock, __version__, pulse)
+    daemon_signals, liveness = DaemonSignals(), Liveness(clock.monotonic)
+    watch = Watch(config, clock, __version__, liveness)
     token = config.http.trigger_token
     async with AsyncExitStack() as opened:
-        opened.enter_context(signals(wishes.stop))        # first: whoever asks us to stop while we begin is heard too
+        opened.enter_context(signals(daemon_signals.stop))        # first: whoever asks us to stop while we begin is heard too
         # Alive before it is ready: a database server that is not there yet is waited for, not met by one restart after another.
         await opened.enter_async_context(watch.serve(
-            config.http.listen, healthy=pulse.health, trigger=wishes.now.set,
+            config.http.listen, healthy=liveness.health, trigger=daemon_signals.now.set,
             trigger_token=secret(token, "http.trigger_token") if token is not None else None,
         ))
-        if not await ledger_reached(config, clock, watch.tell, lambda: not wishes.stop.is_set()):
+        if not await ledger_reached(config, clock, watch.tell, lambda: not daemon_signals.stop.is_set()):
             return
-        async with world_of(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as world:
-            watch.remember(await world.ledger.history())
+        async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
+            watch.remember(await deps.ledger.history())
             async with watch.notifying():
-                await run_daemon(world, policy_of(config), config.mode, schedule_of(config), wishes, pulse,
-                                 report_filer(world, config))
+                await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,
+                                 report_filer(deps, config))

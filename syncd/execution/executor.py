@@ -81,7 +81,7 @@ _WANTED = {Action.DEACTIVATE.value: Status.INACTIVE, Action.REACTIVATE.value: St
 
 
 @dataclass(frozen=True)
-class Hands:
+class Ports:
     """What carrying out needs from outside."""
 
     directory: Directory | None               # None: hand verbs, which need no directory
@@ -95,7 +95,7 @@ class Hands:
 
 
 @dataclass(frozen=True)
-class Orders:
+class ExecutionContext:
     """Under which authority effects are carried out."""
 
     cycle_id: str
@@ -128,7 +128,7 @@ class Progress:
             self.stopped, self.error = why, error
 
 
-async def carry_out(effects: Sequence[Decision], orders: Orders, hands: Hands, progress: Progress) -> None:
+async def execute(effects: Sequence[Decision], context: ExecutionContext, ports: Ports, progress: Progress) -> None:
     """Tries every effect and keeps *progress*; those not tried say why. Reactivations first: being locked out is worse.
 
     Never raises for what one account does; a fault that concerns all (ledger, scope, lease, limits) ends the run and
@@ -138,34 +138,34 @@ async def carry_out(effects: Sequence[Decision], orders: Orders, hands: Hands, p
 
     async def work(most: int | None = None) -> None:
         for effect in islice(queue, most):
-            outcome = await _one(effect, orders, hands, progress)
+            outcome = await _attempt(effect, context, ports, progress)
             progress.outcomes[effect.key] = outcome
-            _tell_settled(effect, outcome, orders, hands)
+            _tell_settled(effect, outcome, context, ports)
 
     await work(1)                             # alone: a fault that concerns all shows itself on one account
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(hands.concurrency, len(effects) - 1)):
+        for _ in range(min(ports.concurrency, len(effects) - 1)):
             group.create_task(work())
 
 
-async def _may_go_on(orders: Orders, hands: Hands, progress: Progress) -> bool:
+async def _may_continue(context: ExecutionContext, ports: Ports, progress: Progress) -> bool:
     """Whether the next write may be sent; if not, ``Progress.stopped`` says why."""
-    why = progress.stopped or may_act(hands) or await may_write(orders, hands)
+    why = progress.stopped or may_act(ports) or await may_write(context, ports)
     if why:
         progress.stop(why)
     return not progress.stopped
 
 
-def may_act(hands: Hands) -> str:
+def may_act(ports: Ports) -> str:
     """Why nothing more is begun, or nothing: stopping, not leading."""
-    if hands.stopping():
+    if ports.stopping():
         return "stopped"
-    return "" if hands.leadership.leads() else "not_leader"
+    return "" if ports.leadership.leads() else "not_leader"
 
 
-async def may_write(orders: Orders, hands: Hands) -> str:
+async def may_write(context: ExecutionContext, ports: Ports) -> str:
     """Why no write may be sent now, or nothing: paused. Looked at between any two writes."""
-    if not orders.while_paused and (await hands.ledger.history()).paused_since is not None:
+    if not context.while_paused and (await ports.ledger.history()).paused_since is not None:
         return "paused"
     return ""
 
@@ -173,21 +173,21 @@ async def may_write(orders: Orders, hands: Hands) -> str:
 # ------------------------------------------------------------------------------------------------------- one account
 
 
-async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
+async def _attempt(effect: Decision, context: ExecutionContext, ports: Ports, progress: Progress) -> EffectOutcome:
     try:
-        if why := progress.stopped or may_act(hands):        # a pause is looked for right before the write
+        if why := progress.stopped or may_act(ports):        # a pause is looked for right before the write
             progress.stop(why)
             return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
-        seen = await _confirmed(effect, orders, hands)
+        seen = await _recheck(effect, context, ports)
         if isinstance(seen, EffectOutcome):
             return seen
-        if orders.policy.revoke_sessions and effect.action is Action.DEACTIVATE:
-            if not await _may_go_on(orders, hands, progress):
+        if context.policy.revoke_sessions and effect.action is Action.DEACTIVATE:
+            if not await _may_continue(context, ports, progress):
                 return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
-            await _revoke(effect, seen, orders, hands, progress)
-        if not await _may_go_on(orders, hands, progress):
+            await _revoke(effect, seen, context, ports, progress)
+        if not await _may_continue(context, ports, progress):
             return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
-        return await _change(effect, seen, orders, hands, progress)
+        return await _change(effect, seen, context, ports, progress)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:
@@ -197,39 +197,39 @@ async def _one(effect: Decision, orders: Orders, hands: Hands, progress: Progres
     return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped)
 
 
-async def _confirmed(effect: Decision, orders: Orders, hands: Hands) -> ZoomAccount | EffectOutcome:
+async def _recheck(effect: Decision, context: ExecutionContext, ports: Ports) -> ZoomAccount | EffectOutcome:
     """The account as it is right now, or why the change is skipped."""
-    seen = await hands.zoom.look(effect.account.zoom_id or "")
+    seen = await ports.zoom.get_account(effect.account.zoom_id or "")
     if not account_as_planned(effect, seen) or seen is None:
         return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value if seen is not None else None,
                              licence_word(seen.type) if seen is not None else None)
-    if hands.directory is not None:
-        forms = Addresses(orders.policy).forms(seen.email)
-        people = await hands.directory.look_again(effect.directory_id, forms)
-        if not person_as_planned(effect, people, orders.policy, hands.clock.now()):
+    if ports.directory is not None:
+        forms = Addresses(context.policy).forms(seen.email)
+        people = await ports.directory.recheck_person(effect.directory_id, forms)
+        if not person_as_planned(effect, people, context.policy, ports.clock.now()):
             return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value, licence_word(seen.type))
-    if orders.by == "cycle" and (await hands.ledger.history()).on_hold(seen.zoom_id or "", hands.clock.now()):
+    if context.by == "cycle" and (await ports.ledger.history()).on_hold(seen.zoom_id or "", ports.clock.now()):
         return EffectOutcome(OutcomeKind.SKIPPED, "changed_since_plan", seen.status.value, licence_word(seen.type))
     return seen
 
 
 async def _change(
-    effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands, progress: Progress
+    effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress
 ) -> EffectOutcome:
     active = effect.action is Action.REACTIVATE
-    restore = orders.restore.get(seen.zoom_id or "") if active else None
+    restore = context.restore.get(seen.zoom_id or "") if active else None
     intent = Intent(
-        hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", effect.action.value, orders.by,
-        effect.reason.value, record.before_of(seen), orders.approvals.get(effect.key, ""), restore,
+        ports.clock.unique(), context.cycle_id, ports.clock.now(), seen.zoom_id or "", effect.action.value, context.by,
+        effect.reason.value, record.before_of(seen), context.approvals.get(effect.key, ""), restore,
     )
-    await progress.scribe.append(hands.ledger, [record.intended(intent, seen)], orders.term)
-    if not hands.leadership.leads():          # frozen since we were asked: the next leader settles the intent by looking
+    await progress.scribe.append(ports.ledger, [record.intended(intent, seen)], context.term)
+    if not ports.leadership.leads():          # frozen since we were asked: the next leader settles the intent by looking
         progress.stop("not_leader")
         return EffectOutcome(OutcomeKind.NOT_TRIED, "not_leader")
     refusal: dict[str, Any] | None = None
     progress.written += 1
     try:
-        outcome = await _sent(effect, intent, orders, hands, progress)
+        outcome = await _send(effect, intent, context, ports, progress)
     except Refused as error:
         outcome = EffectOutcome(
             OutcomeKind.SKIPPED if error.kind == "gone" else OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"),
@@ -237,43 +237,43 @@ async def _change(
         )
         if error.kind == "account":
             refusal = {"code": error.code, "says": error.what,
-                       "fingerprint": refusal_fingerprint(effect.account, orders.policy.digest(), orders.credential)}
+                       "fingerprint": refusal_fingerprint(effect.account, context.policy.digest(), context.credential)}
     except (SourceError, ConfigError) as error:        # surely not carried out; concerns every account
         progress.stop(_stop_word(error), error)
         progress.written -= 1
         outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), seen.status.value, licence_word(seen.type), attempts=1)
-    _judge_failures(outcome, orders, progress)
+    _count_failures(outcome, context, progress)
     if outcome.reason in _LEFT_OPEN:
         return outcome
-    return await _written_down(intent, seen, outcome, refusal, orders, hands, progress)
+    return await _record_outcome(intent, seen, outcome, refusal, context, ports, progress)
 
 
-async def _sent(effect: Decision, intent: Intent, orders: Orders, hands: Hands, progress: Progress) -> EffectOutcome:
+async def _send(effect: Decision, intent: Intent, context: ExecutionContext, ports: Ports, progress: Progress) -> EffectOutcome:
     """Sends the change and looks what became of it. After a 429 it is sent again, but only if a fresh look at account and
     person still shows what was planned: the wait may have been long. Raises Refused, SourceError, ConfigError: surely not
     carried out."""
     for attempt in range(1, WRITE_TRIES + 1):
         lost = False
         try:
-            await hands.zoom.set_status(intent.zoom_id, active=intent.action == "reactivate")
+            await ports.zoom.set_status(intent.zoom_id, active=intent.action == "reactivate")
         except AnswerLost:
             lost = True
         except Refused as error:
             if error.kind != "throttled":
                 raise
-            if not await _may_go_on(orders, hands, progress):
+            if not await _may_continue(context, ports, progress):
                 progress.written -= 1
                 return EffectOutcome(OutcomeKind.NOT_TRIED, progress.stopped, attempts=attempt)
-            again = await _confirmed(effect, orders, hands)
+            again = await _recheck(effect, context, ports)
             if isinstance(again, ZoomAccount):
                 continue
             if again.status_after == _WANTED[intent.action]:     # Zoom was working on it: ours, sent before a crash
                 return EffectOutcome(OutcomeKind.DONE, "answer_lost_but_done", again.status_after, again.licence_after,
-                                     hands.clock.now(), hands.clock.now(), attempt)
+                                     ports.clock.now(), ports.clock.now(), attempt)
             progress.written -= 1
             return replace(again, attempts=attempt)
         try:
-            return replace(await _looked_after(intent, hands, lost=lost), attempts=attempt)
+            return replace(await _verify(intent, ports, lost=lost), attempts=attempt)
         except SourceError as error:          # unknown what happened: the intent stays open
             progress.stop("zoom_unreadable", error)
             return EffectOutcome(OutcomeKind.FAILED, "left_open", attempts=attempt)
@@ -281,20 +281,20 @@ async def _sent(effect: Decision, intent: Intent, orders: Orders, hands: Hands, 
                        "Another program uses the limits: lower the share, or look who else asks.")
 
 
-async def _written_down(
-    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, refusal: Mapping[str, Any] | None, orders: Orders,
-    hands: Hands, progress: Progress,
+async def _record_outcome(
+    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, refusal: Mapping[str, Any] | None, context: ExecutionContext,
+    ports: Ports, progress: Progress,
 ) -> EffectOutcome:
     """Records the outcome, and gives the licence back where one is due. What happened stays what happened: when it cannot
     be recorded the run stops, the intent stays open, and the outcome is still told."""
     drafts = [record.settled(intent, outcome, refusal)]
     follow = None
     if outcome.outcome is OutcomeKind.DONE and intent.restore is not None:
-        follow = replace(intent, id=hands.clock.unique(), action="restore_licence", approval="")
+        follow = replace(intent, id=ports.clock.unique(), action="restore_licence", approval="")
         drafts.append(record.intended(follow, seen))
     try:
-        await progress.scribe.append(hands.ledger, drafts, orders.term)
-        return outcome if follow is None else await give_back(follow, seen, outcome, orders, hands, progress)
+        await progress.scribe.append(ports.ledger, drafts, context.term)
+        return outcome if follow is None else await restore_licence_of(follow, seen, outcome, context, ports, progress)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:
@@ -302,14 +302,14 @@ async def _written_down(
     return outcome
 
 
-def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) -> None:
+def _count_failures(outcome: EffectOutcome, context: ExecutionContext, progress: Progress) -> None:
     """Zoom may switch off an app whose requests keep failing, so a run of failures ends the cycle. Only changes of a status
     count: what stands beside one has a bound of its own (``REFUSED_IN_A_ROW``) and must not make the share look small."""
     if outcome.outcome is OutcomeKind.NOT_TRIED:
         return
     progress.changes += 1
     progress.failed += outcome.outcome is OutcomeKind.FAILED
-    share = orders.policy.limits.max_failing_writes_percent
+    share = context.policy.limits.max_failing_writes_percent
     if progress.changes >= WRITES_JUDGED_AFTER and progress.failed * 100 > share * progress.changes:
         progress.stop("too_many_failures", Refused(
             f"ended early: {progress.failed} of {progress.changes} changes failed, more than {share:g} % "
@@ -318,22 +318,22 @@ def _judge_failures(outcome: EffectOutcome, orders: Orders, progress: Progress) 
         ))
 
 
-async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOutcome:
+async def _verify(intent: Intent, ports: Ports, *, lost: bool) -> EffectOutcome:
     """What a look after the write shows. *lost*: no answer came, so only the look can tell."""
     wanted = _WANTED[intent.action]
-    done_at = hands.clock.now()
+    done_at = ports.clock.now()
     seen: ZoomAccount | None = None
     for look in range(LOOKS_AFTER_WRITE):
-        await hands.clock.sleep(look * LOOK_AGAIN_SECONDS)
+        await ports.clock.sleep(look * LOOK_AGAIN_SECONDS)
         try:
-            seen = await hands.zoom.look(intent.zoom_id)
+            seen = await ports.zoom.get_account(intent.zoom_id)
         except SourceError:
             if lost:
                 raise
             return EffectOutcome(OutcomeKind.DONE, "not_verified", done_at=done_at, attempts=1)
         if seen is not None and seen.status is wanted:
             return EffectOutcome(OutcomeKind.DONE, "answer_lost_but_done" if lost else "", seen.status.value,
-                                 licence_word(seen.type), done_at, hands.clock.now(), 1)
+                                 licence_word(seen.type), done_at, ports.clock.now(), 1)
         if seen is None:
             return EffectOutcome(OutcomeKind.SKIPPED, "gone_from_zoom", attempts=1)
     return EffectOutcome(OutcomeKind.FAILED, "no_answer" if lost else "not_confirmed",
@@ -344,8 +344,8 @@ async def _looked_after(intent: Intent, hands: Hands, *, lost: bool) -> EffectOu
 # ------------------------------------------------------------------------------------------------- beside the status
 
 
-async def give_back(
-    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands, progress: Progress
+async def restore_licence_of(
+    intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, context: ExecutionContext, ports: Ports, progress: Progress
 ) -> EffectOutcome:
     """Gives the recorded licence back after a reactivation, under an intent already in the ledger. The reactivation stays
     done either way; without a licence its reason becomes ``reactivated_without_licence``.
@@ -355,17 +355,17 @@ async def give_back(
     """
     restore = intent.restore or {}
     without = replace(outcome, reason="reactivated_without_licence")
-    if not await _may_go_on(orders, hands, progress):
+    if not await _may_continue(context, ports, progress):
         return without
     if progress.refused_beside[intent.action] >= REFUSED_IN_A_ROW:
         none = EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["no_licence" if progress.none_free else "other"])
-        await progress.scribe.append(hands.ledger, [record.settled(intent, none, cycle=orders.cycle_id)], orders.term)
-        _tell_beside(intent, seen, none, orders, hands)
+        await progress.scribe.append(ports.ledger, [record.settled(intent, none, cycle=context.cycle_id)], context.term)
+        _tell_beside(intent, seen, none, context, ports)
         return without
     ended = EffectOutcome(OutcomeKind.DONE, attempts=1)
     progress.written += 1
     try:
-        await hands.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
+        await ports.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
     except Refused as error:
         ended = EffectOutcome(OutcomeKind.FAILED, REFUSALS.get(error.kind, "refused"), attempts=1)
         progress.refused_beside[intent.action] += 1
@@ -380,28 +380,28 @@ async def give_back(
         ended = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
     else:
         progress.refused_beside[intent.action] = 0
-    given, after = await _licence_looked_after(intent, hands, refused=bool(ended.reason) and ended.reason != "no_answer")
+    given, after = await _verify_licence(intent, ports, refused=bool(ended.reason) and ended.reason != "no_answer")
     if not given and ended.reason == "no_answer":
         return without
     if after is not None:
         ended = replace(ended, outcome=OutcomeKind.DONE if given else OutcomeKind.FAILED, status_after=after.status.value,
                         reason="" if given else ended.reason or "not_confirmed", licence_after=licence_word(after.type),
-                        done_at=hands.clock.now() if given else None, verified_at=hands.clock.now() if given else None)
-    await progress.scribe.append(hands.ledger, [record.settled(intent, ended, cycle=orders.cycle_id)], orders.term)
-    _tell_beside(intent, seen, ended, orders, hands)
+                        done_at=ports.clock.now() if given else None, verified_at=ports.clock.now() if given else None)
+    await progress.scribe.append(ports.ledger, [record.settled(intent, ended, cycle=context.cycle_id)], context.term)
+    _tell_beside(intent, seen, ended, context, ports)
     if ended.outcome is OutcomeKind.DONE:
         return replace(outcome, licence_after=ended.licence_after or outcome.licence_after)
     return without
 
 
-async def _licence_looked_after(intent: Intent, hands: Hands, *, refused: bool) -> tuple[bool, ZoomAccount | None]:
+async def _verify_licence(intent: Intent, ports: Ports, *, refused: bool) -> tuple[bool, ZoomAccount | None]:
     """Whether the licence is seen to be back, and the account as the last look showed it; None when it could not be looked
     at. A read may lag behind a change, but a refusal is final."""
     seen: ZoomAccount | None = None
     for look in range(1 if refused else LOOKS_AFTER_WRITE):
-        await hands.clock.sleep(look * LOOK_AGAIN_SECONDS)
+        await ports.clock.sleep(look * LOOK_AGAIN_SECONDS)
         try:
-            seen = await hands.zoom.look(intent.zoom_id)
+            seen = await ports.zoom.get_account(intent.zoom_id)
         except SourceError:
             return False, None
         if seen is None or seen.type == int((intent.restore or {})["type"]):
@@ -409,20 +409,20 @@ async def _licence_looked_after(intent: Intent, hands: Hands, *, refused: bool) 
     return seen is not None and seen.type == int((intent.restore or {})["type"]), seen
 
 
-async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Hands, progress: Progress) -> None:
+async def _revoke(effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress) -> None:
     """Ends the SSO session before the deactivation (afterwards Zoom may know none). A refusal or a lost answer never stops
     the deactivation; a fault that concerns every account does. Raises SourceError, LedgerError, NotLeader."""
-    intent = Intent(hands.clock.unique(), orders.cycle_id, hands.clock.now(), seen.zoom_id or "", "revoke_sessions",
-                    orders.by, effect.reason.value, record.before_of(seen))
+    intent = Intent(ports.clock.unique(), context.cycle_id, ports.clock.now(), seen.zoom_id or "", "revoke_sessions",
+                    context.by, effect.reason.value, record.before_of(seen))
     if progress.refused_beside[intent.action] >= REFUSED_IN_A_ROW:
-        _tell_beside(intent, seen, EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["other"]), orders, hands)
+        _tell_beside(intent, seen, EffectOutcome(OutcomeKind.NOT_TRIED, REFUSALS["other"]), context, ports)
         return
-    await progress.scribe.append(hands.ledger, [record.intended(intent, seen)], orders.term)
-    outcome = EffectOutcome(OutcomeKind.DONE, done_at=hands.clock.now(), attempts=1)
+    await progress.scribe.append(ports.ledger, [record.intended(intent, seen)], context.term)
+    outcome = EffectOutcome(OutcomeKind.DONE, done_at=ports.clock.now(), attempts=1)
     stop: SourceError | ConfigError | None = None
     progress.written += 1
     try:
-        await hands.zoom.revoke_sessions(intent.zoom_id)
+        await ports.zoom.revoke_sessions(intent.zoom_id)
         progress.refused_beside[intent.action] = 0
     except Refused as error:
         progress.refused_beside[intent.action] += 1
@@ -433,14 +433,14 @@ async def _revoke(effect: Decision, seen: ZoomAccount, orders: Orders, hands: Ha
         stop = error
         progress.written -= 1
         outcome = EffectOutcome(OutcomeKind.FAILED, _stop_word(error), attempts=1)
-    await progress.scribe.append(hands.ledger, [record.settled(intent, outcome)], orders.term)
-    _tell_beside(intent, seen, outcome, orders, hands)
+    await progress.scribe.append(ports.ledger, [record.settled(intent, outcome)], context.term)
+    _tell_beside(intent, seen, outcome, context, ports)
     if stop is not None:
         raise stop
 
 
-def _tell_beside(intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, orders: Orders, hands: Hands) -> None:
-    hands.tell(EffectSettled(orders.cycle_id, intent.zoom_id, seen.email, intent.action, outcome.outcome.value,
+def _tell_beside(intent: Intent, seen: ZoomAccount, outcome: EffectOutcome, context: ExecutionContext, ports: Ports) -> None:
+    ports.tell(EffectSettled(context.cycle_id, intent.zoom_id, seen.email, intent.action, outcome.outcome.value,
                              outcome.reason))
 
 
@@ -452,11 +452,11 @@ def _stop_word(error: SourceError | ConfigError) -> str:
     return "limit_reached" if isinstance(error, LimitReached) else f"{error.source}_unreadable"
 
 
-def _tell_settled(effect: Decision, outcome: EffectOutcome, orders: Orders, hands: Hands) -> None:
+def _tell_settled(effect: Decision, outcome: EffectOutcome, context: ExecutionContext, ports: Ports) -> None:
     done = outcome.outcome is OutcomeKind.DONE and effect.action is Action.DEACTIVATE
     moment = outcome.verified_at or outcome.done_at
-    hands.tell(EffectSettled(
-        orders.cycle_id, effect.account.zoom_id or "", effect.account.email, effect.action.value, outcome.outcome.value,
+    ports.tell(EffectSettled(
+        context.cycle_id, effect.account.zoom_id or "", effect.account.email, effect.action.value, outcome.outcome.value,
         outcome.reason,
         (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
         licence_released=released(effect, outcome),
@@ -466,7 +466,7 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, orders: Orders, hand
 # -------------------------------------------------------------------------------------------- after a crash: looking
 
 
-async def landed(
+async def await_in_flight(
     intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount], zoom: Zoom, clock: Clock
 ) -> dict[str, ZoomAccount]:
     """*accounts* once no change announced in *intents* can still be under way: those announced so lately that Zoom may be
@@ -481,7 +481,7 @@ async def landed(
                 break
             await clock.sleep(min(left, LOOK_AGAIN_SECONDS))
             try:
-                seen = await zoom.look(intent.zoom_id)
+                seen = await zoom.get_account(intent.zoom_id)
             except (SourceError, ConfigError):          # then what the list showed has to do
                 break
             if seen is None:
@@ -503,7 +503,9 @@ def restores_begun(
     ]
 
 
-def settled_by_looking(intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]) -> list[tuple[Intent, EffectOutcome]]:
+def resolve_from_observation(
+    intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount]
+) -> list[tuple[Intent, EffectOutcome]]:
     """What became of effects announced before a crash, judged by what Zoom shows now. A licence that is not back yet stays
     open: it is given back once the guards allow (see ``cycle``)."""
     result = []

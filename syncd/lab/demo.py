@@ -23,7 +23,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from syncd import __version__
-from syncd.app import Watch, policy_of, report_filer, schedule_of, world_of
+from syncd.app import Watch, open_dependencies, policy_of, report_filer, schedule_of
 from syncd.config import Config, load
 from syncd.host.clock import SystemClock
 from syncd.lab.company import Company, bad_day, corp_example, day_one, rehire
@@ -35,8 +35,8 @@ from syncd.lab.server import serve
 from syncd.lab.zoom.limits import AccountLimits
 from syncd.lab.zoom.service import SimulatedZoom
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
-from syncd.operations.cycle import Run, World, run_cycle
-from syncd.operations.daemon import Pulse, Wishes, run_daemon
+from syncd.operations.cycle import Dependencies, Run, run_cycle
+from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 from syncd.planning.approvals import NOT_APPROVABLE
 from syncd.reports.terminal import print_cycle
 
@@ -75,24 +75,24 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
         watch = Watch(config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock,
                       __version__)
         async with (
-            world_of(config, watch.tell, write_ledger=True, clock=clock) as world,
-            _daemon(config, world, policy, watch) as daemon,
+            open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
+            _daemon(config, deps, policy, watch) as daemon,
         ):
-            return await _scenes(stage, side, daemon, world, policy, morning)
+            return await _scenes(stage, side, daemon, deps, policy, morning)
 
 
 async def _scenes(
-    stage: _Stage, side: _Side, daemon: _Daemon, world: World, policy: Policy, morning: Company
+    stage: _Stage, side: _Side, daemon: _Daemon, deps: Dependencies, policy: Policy, morning: Company
 ) -> int:
     ends = [Result.IN_STEP]
     stage.scene("An ordinary morning", ["240 people, 243 Zoom accounts; the daemon reads both sides whole and compares."])
     stage.show(await daemon.first())
 
-    leaving = day_one(morning, world.clock.now())
+    leaving = day_one(morning, deps.clock.now())
     side.change(leaving.company)
     stage.scene(leaving.title, leaving.story)
     stage.say("First only a plan (syncd plan): it says what is due and why, and changes nothing anywhere.")
-    stage.show(await run_cycle(world, policy, Run(Mode.ENFORCE, Trigger.PLAN)))
+    stage.show(await run_cycle(deps, policy, Run(Mode.ENFORCE, Trigger.PLAN)))
     stage.say("Now the daemon's own cycle: look again at account and person, write the intent into the ledger, change, verify.")
     applied = await daemon.cycle()
     stage.show(applied)
@@ -123,7 +123,7 @@ async def _scenes(
 class _Daemon:
     """The running daemon: asked for a cycle as ``POST /sync`` would, its reports taken as they are filed."""
 
-    wishes: Wishes
+    signals: DaemonSignals
     url: str = ""
     reports: asyncio.Queue[CycleReport] = field(default_factory=asyncio.Queue)
 
@@ -133,29 +133,29 @@ class _Daemon:
 
     async def cycle(self) -> CycleReport:
         """Asks for a cycle now and gives its report."""
-        self.wishes.now.set()
+        self.signals.now.set()
         return await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
 
 
 @contextlib.asynccontextmanager
-async def _daemon(config: Config, world: World, policy: Policy, watch: Watch) -> AsyncIterator[_Daemon]:
-    pulse = Pulse(world.clock.monotonic)
-    daemon = _Daemon(Wishes())
-    file = report_filer(world, config)
+async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Watch) -> AsyncIterator[_Daemon]:
+    liveness = Liveness(deps.clock.monotonic)
+    daemon = _Daemon(DaemonSignals())
+    file = report_filer(deps, config)
 
     async def filed(report: CycleReport, term: int) -> None:
         await file(report, term)
         daemon.reports.put_nowait(report)
 
-    watch.remember(await world.ledger.history())
-    async with watch.serve(config.http.listen, healthy=pulse.health, trigger=daemon.wishes.now.set, trigger_token=None) as at:
+    watch.remember(await deps.ledger.history())
+    async with watch.serve(config.http.listen, healthy=liveness.health, trigger=daemon.signals.now.set, trigger_token=None) as at:
         daemon.url = at.url
         running = asyncio.create_task(
-            run_daemon(world, policy, config.mode, schedule_of(config), daemon.wishes, pulse, filed))
+            run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed))
         try:
             yield daemon
         finally:
-            daemon.wishes.stop.set()
+            daemon.signals.stop.set()
             await running
 
 

@@ -9,12 +9,12 @@ from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History, RecordedPlan
 from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, Trigger
-from syncd.operations.cycle import Run, World, run_cycle
+from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, NOT_APPROVABLE, accepts
 
 
 async def approve(
-    world: World, policy: Policy, mode: Mode, *, digest: str, guards: Sequence[str], by: str, because: str, lasts: timedelta
+    deps: Dependencies, policy: Policy, mode: Mode, *, digest: str, guards: Sequence[str], by: str, because: str, lasts: timedelta
 ) -> Approval:
     """Records an approval for a plan that a cycle recorded within 24 h, or that a read made now still is.
 
@@ -24,22 +24,22 @@ async def approve(
     if len(digest) < DIGEST_PREFIX_MIN or not by.strip() or not because.strip():
         raise UsageError(f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest, --by a name, --because a reason",
                          "The approval is evidence: say who decided and why.")
-    history = await world.ledger.history()
-    now = world.clock.now()
+    history = await deps.ledger.history()
+    now = deps.clock.now()
     plan = _recorded(history, digest, now - DAY)
     drafts = []
     if plan is None:
-        report = await run_cycle(world, policy, Run(mode, Trigger.APPROVE))
+        report = await run_cycle(deps, policy, Run(mode, Trigger.APPROVE))
         plan = _read_now(report, digest)
         if report.plan is not None:
             drafts.append(record.plan_made(report.cycle_id, report.plan, report.measures))
     if not plan.effects and not accepts(plan, chosen):
         raise UsageError(f"the plan {digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
-        world.clock.unique(), plan.digest, plan.policy_digest, chosen,
+        deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
         frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now, now + lasts,
     )
-    await world.ledger.append([*drafts, record.approved(approval, accepts(plan, chosen))])
+    await deps.ledger.append([*drafts, record.approved(approval, accepts(plan, chosen))])
     return approval
 
 

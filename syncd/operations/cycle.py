@@ -30,7 +30,16 @@ from syncd.events import (
     SourceUnreadable,
     ZoomRead,
 )
-from syncd.execution.executor import Hands, Orders, Progress, carry_out, give_back, landed, restores_begun, settled_by_looking
+from syncd.execution.executor import (
+    ExecutionContext,
+    Ports,
+    Progress,
+    await_in_flight,
+    execute,
+    resolve_from_observation,
+    restore_licence_of,
+    restores_begun,
+)
 from syncd.execution.licences import free_before
 from syncd.ledger import record
 from syncd.ledger.history import History, fingerprint_of
@@ -73,7 +82,7 @@ _CLOCKS = {"active_directory": "ldap", "entra": "graph"}
 
 
 @dataclass(frozen=True)
-class World:
+class Dependencies:
     """Everything outside that a cycle works with; ``app`` puts it together."""
 
     directory: Directory
@@ -88,9 +97,9 @@ class World:
     concurrency: int = 16
 
     @property
-    def hands(self) -> Hands:
+    def ports(self) -> Ports:
         """What carrying out needs of it."""
-        return Hands(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping,
+        return Ports(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping,
                      self.concurrency)
 
 
@@ -105,40 +114,40 @@ class Run:
     only_plan: str = ""
 
 
-async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
+async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
     """One cycle. Raises LedgerError when the ledger cannot be read or written, Held when the plan is not *only_plan*."""
-    begun = _begun(world, policy, run)
-    history = await world.ledger.history()
-    world.tell(PauseSeen(history.paused_since is not None))
+    begun = start_report(deps, policy, run)
+    history = await deps.ledger.history()
+    deps.tell(PauseSeen(history.paused_since is not None))
 
     # Whole, or SourceError: never a part.
     try:
-        directory, zoom, directory_seconds = await _read_both(world, begun.cycle_id)
+        directory, zoom, directory_seconds = await _read_both(deps, begun.cycle_id)
         _demand_groups(directory, history)
     except SourceError as error:
-        world.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
-        return await _ended(world, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
+        deps.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
+        return await record_end(deps, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
 
     # Crashed intents are judged by what Zoom shows now.
-    history = await _settle_open_intents(world, run, history, zoom, begun.cycle_id)
-    now = world.clock.now()
+    history = await _settle_open_intents(deps, run, history, zoom, begun.cycle_id)
+    now = deps.clock.now()
     entitled = entitled_people(directory, policy, now)
-    world.tell(DirectoryRead(begun.cycle_id, directory, entitled, directory_seconds))
+    deps.tell(DirectoryRead(begun.cycle_id, directory, entitled, directory_seconds))
 
     # Every account, one decision, one reason; every guard, one verdict.
-    plan = await _timed(world, begun.cycle_id, "decide", asyncio.to_thread(
-        decide, directory, zoom, history, policy, now, world.credential()))
+    plan = await _timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
+        decide, directory, zoom, history, policy, now, deps.credential()))
     facts = Facts(plan, directory, zoom, history, policy, now, armed(history, policy, run.mode, now), entitled)
-    verdicts = await _timed(world, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
-    world.tell(PlanMade(begun.cycle_id, plan, verdicts, _oldest_overdue(plan, {})))
+    verdicts = await _timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
+    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, _oldest_overdue(plan, {})))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
-    free = await free_before(plan, world.zoom)
+    free = await free_before(plan, deps.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, zoom=zoom, verdicts=verdicts, held=held,
                       approvals=_approvals_in_use(plan, facts), measures=facts.measures, free_licences=free, head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise _moved(run.only_plan, plan, history)
     if run.term is None or history.broken:
-        return await _ended(world, run, _concluded(planned, Progress()), history)
+        return await record_end(deps, run, with_result(planned, Progress()), history)
 
     # Exactly what no guard holds, written down before and after; a crashed cycle's licence restores first.
     allowed = [effect for effect in plan.effects if effect.key not in held] if run.mode is Mode.ENFORCE else []
@@ -147,36 +156,36 @@ async def run_cycle(world: World, policy: Policy, run: Run) -> CycleReport:
     unfinished = _unfinished_restores(run, history, plan, verdicts)
     quiet = len(opening) == 1 and not allowed and not unfinished      # then one entry tells all, at the end
     if not quiet:
-        await world.ledger.append(opening, term=run.term)
+        await deps.ledger.append(opening, term=run.term)
     progress = Progress()
-    orders = _orders(begun.cycle_id, run.term, allowed, facts, world.credential())
+    context = _context(begun.cycle_id, run.term, allowed, facts, deps.credential())
     try:
-        await _timed(world, begun.cycle_id, "apply", _apply(unfinished, allowed, orders, world, progress))
+        await _timed(deps, begun.cycle_id, "apply", _apply(unfinished, allowed, context, deps, progress))
     except asyncio.CancelledError:                     # the write in hand stays open in the ledger
         progress.stop("stopped")
-        await asyncio.shield(_ended(world, run, _concluded(planned, progress), history, read if quiet else None))
+        await asyncio.shield(record_end(deps, run, with_result(planned, progress), history, read if quiet else None))
         raise
     if isinstance(progress.error, SourceError):        # a second look that failed, a scope missing: said as in a read
-        world.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
-    return await _ended(world, run, _concluded(planned, progress), history, read if quiet else None)
+        deps.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
+    return await record_end(deps, run, with_result(planned, progress), history, read if quiet else None)
 
 
 # ------------------------------------------------------------------------------------------------- beginning, reading
 
 
-def _begun(world: World, policy: Policy, run: Run) -> CycleReport:
-    cycle_id, started = world.clock.unique(), world.clock.now()
-    world.tell(CycleStarted(cycle_id, run.mode.value, run.trigger.value))
-    return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, world.version, policy.digest())
+def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
+    cycle_id, started = deps.clock.unique(), deps.clock.now()
+    deps.tell(CycleStarted(cycle_id, run.mode.value, run.trigger.value))
+    return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest())
 
 
-async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, ZoomSnapshot, float]:
+async def _read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapshot, ZoomSnapshot, float]:
     """Both snapshots, read side by side, and the seconds the directory took; the first failure ends both. Raises
     SourceError."""
     try:
         async with asyncio.TaskGroup() as reads:
-            directory_read = reads.create_task(_clocked(world, cycle_id, "directory", world.directory.read()))
-            zoom_read = reads.create_task(_clocked(world, cycle_id, "zoom", world.zoom.read()))
+            directory_read = reads.create_task(_clocked(deps, cycle_id, "directory", deps.directory.read()))
+            zoom_read = reads.create_task(_clocked(deps, cycle_id, "zoom", deps.zoom.read()))
     except* SyncdError as group:
         errors = list(_leaves(group))
         worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
@@ -184,11 +193,11 @@ async def _read_both(world: World, cycle_id: str) -> tuple[DirectorySnapshot, Zo
             raise SourceError("configuration", worst.what, worst.do) from None
         raise worst from None
     (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
-    world.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
+    deps.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
     directory_clock = _CLOCKS.get(directory.source, directory.source)
     for service, offset in (("zoom", zoom.clock_offset_seconds), (directory_clock, directory.clock_offset_seconds)):
         if offset is not None:
-            world.tell(ClockOffset(service, offset))
+            deps.tell(ClockOffset(service, offset))
     return directory, zoom, directory_seconds
 
 
@@ -212,22 +221,22 @@ def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
             yield error
 
 
-async def _clocked(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> tuple[T, float]:
+async def _clocked(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> tuple[T, float]:
     """What *work* gave, and the seconds it took."""
-    started = world.clock.monotonic()
-    return await _timed(world, cycle_id, phase, work), world.clock.monotonic() - started
+    started = deps.clock.monotonic()
+    return await _timed(deps, cycle_id, phase, work), deps.clock.monotonic() - started
 
 
-async def _timed(world: World, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:
-    started = world.clock.monotonic()
+async def _timed(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:
+    started = deps.clock.monotonic()
     try:
         return await work
     finally:
-        world.tell(PhaseEnded(cycle_id, phase, world.clock.monotonic() - started))
+        deps.tell(PhaseEnded(cycle_id, phase, deps.clock.monotonic() - started))
 
 
 async def _settle_open_intents(
-    world: World, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str
+    deps: Dependencies, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str
 ) -> History:
     """What a crash left open, judged by what Zoom shows now. A licence that was to be given back and is not yet becomes an
     open intent of its own. A dry run only foresees it."""
@@ -235,19 +244,19 @@ async def _settle_open_intents(
         return history
     accounts = {account.zoom_id: account for account in zoom.accounts if account.zoom_id is not None}
     if run.term is not None and run.mode is Mode.ENFORCE:
-        accounts = await landed(history.intents.values(), accounts, world.zoom, world.clock)
-    settled = settled_by_looking(history.intents.values(), accounts)
+        accounts = await await_in_flight(history.intents.values(), accounts, deps.zoom, deps.clock)
+    settled = resolve_from_observation(history.intents.values(), accounts)
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
-        return history.foreseen(drafts, world.clock.now())
+        return history.foreseen(drafts, deps.clock.now())
     drafts += [record.intended(intent, accounts[intent.zoom_id])
-               for intent in restores_begun(settled, accounts, world.clock.unique)]
+               for intent in restores_begun(settled, accounts, deps.clock.unique)]
     if drafts:
-        await world.ledger.append(drafts, term=run.term)
+        await deps.ledger.append(drafts, term=run.term)
     for intent, outcome in settled:
         address = accounts[intent.zoom_id].email if intent.zoom_id in accounts else ""
-        world.tell(EffectSettled(cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
-    return await world.ledger.history()
+        deps.tell(EffectSettled(cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
+    return await deps.ledger.history()
 
 
 def _unfinished_restores(
@@ -268,29 +277,29 @@ def _unfinished_restores(
 
 
 async def _apply(
-    unfinished: Sequence[tuple[Intent, ZoomAccount]], effects: Sequence[Decision], orders: Orders, world: World,
+    unfinished: Sequence[tuple[Intent, ZoomAccount]], effects: Sequence[Decision], context: ExecutionContext, deps: Dependencies,
     progress: Progress,
 ) -> None:
     try:
         for intent, account in unfinished:
-            seen = await world.zoom.look(intent.zoom_id)
+            seen = await deps.zoom.get_account(intent.zoom_id)
             if seen is not None and (seen.status, seen.type) == (account.status, account.type):
-                await give_back(intent, seen, EffectOutcome(OutcomeKind.DONE), orders, world.hands, progress)
+                await restore_licence_of(intent, seen, EffectOutcome(OutcomeKind.DONE), context, deps.ports, progress)
     except (SourceError, ConfigError) as error:
         progress.stop("zoom_unreadable", error)
     except LedgerError as error:
         progress.stop("ledger_unwritable", error)
     except NotLeader as error:
         progress.stop("not_leader", error)
-    await carry_out(effects, orders, world.hands, progress)
+    await execute(effects, context, deps.ports, progress)
 
 
 # ------------------------------------------------------------------------------------------------ what is written down
 
 
-def _orders(cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str) -> Orders:
+def _context(cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str) -> ExecutionContext:
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
-    return Orders(cycle_id, term, facts.policy, credential=credential, approvals=approvals,
+    return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals,
                   restore=licences_to_restore(allowed, facts.history, facts.policy))
 
 
@@ -357,11 +366,11 @@ def _opening_entries(
     return drafts
 
 
-async def _ended(
-    world: World, run: Run, report: CycleReport, history: History, read: Mapping[str, Any] | None = None
+async def record_end(
+    deps: Dependencies, run: Run, report: CycleReport, history: History, read: Mapping[str, Any] | None = None
 ) -> CycleReport:
     """Records how the cycle ended, tells observers, and returns the report with the ledger's head in it."""
-    report = replace(report, ended_at=world.clock.now(), head=history.head)
+    report = replace(report, ended_at=deps.clock.now(), head=history.head)
     outcomes = _outcome_counts(report)
     success = report.result in (Result.IN_STEP, Result.APPLIED) or (
         report.result is Result.PLANNED and run.mode is Mode.REPORT)
@@ -372,13 +381,13 @@ async def _ended(
             "outcomes": outcomes, "version": report.version, "policy": report.policy_digest,
         }
         try:
-            await world.ledger.append([record.cycle_ended(report.cycle_id, body, read)], term=run.term)
-            report = replace(report, head=await world.ledger.head())
+            await deps.ledger.append([record.cycle_ended(report.cycle_id, body, read)], term=run.term)
+            report = replace(report, head=await deps.ledger.head())
         except (LedgerError, NotLeader) as error:
             report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
     overdue = _oldest_overdue(report.plan, report.outcomes) if report.plan is not None else None
-    world.tell(CycleEnded(
+    deps.tell(CycleEnded(
         report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
         (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
     ))
@@ -388,7 +397,7 @@ async def _ended(
 # ------------------------------------------------------------------------------------------------------ how it ended
 
 
-def _concluded(report: CycleReport, progress: Progress) -> CycleReport:
+def with_result(report: CycleReport, progress: Progress) -> CycleReport:
     """Result and exit code. When several apply: ledger, unreadable, in part, held."""
     result, code = _result(report, progress)
     why, do = report.why, report.do

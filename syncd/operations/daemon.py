@@ -24,7 +24,7 @@ from syncd.events import (
     PhaseEnded,
 )
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
-from syncd.operations.cycle import Run, World, run_cycle
+from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.schedule import Schedule
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ LOOK_SECONDS = 2.0
 STUCK_SECONDS = 1200.0
 
 
-class Pulse:
+class Liveness:
     """Whether the loop makes progress, for ``/healthz``. Every event is a sign of life; a sleep is announced."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -62,7 +62,7 @@ class Pulse:
 
 
 @dataclass
-class Wishes:
+class DaemonSignals:
     """What others ask of the loop: to stop, or to run a cycle now."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,22 +74,23 @@ AfterCycle = Callable[[CycleReport, int], Awaitable[None]]
 
 
 async def run_daemon(
-    world: World, policy: Policy, mode: Mode, schedule: Schedule, wishes: Wishes, pulse: Pulse, after_cycle: AfterCycle
+    deps: Dependencies, policy: Policy, mode: Mode, schedule: Schedule, signals: DaemonSignals, liveness: Liveness,
+    after_cycle: AfterCycle,
 ) -> None:
     """Runs cycles until asked to stop; then gives the write in hand a few seconds and returns."""
-    world = replace(world, stopping=wishes.stop.is_set)
+    deps = replace(deps, stopping=signals.stop.is_set)
     trigger = Trigger.SCHEDULE
-    while not wishes.stop.is_set():
-        started = world.clock.now()
-        wishes.now.clear()
-        await until_stopped(_locked(world, policy, Run(mode, trigger), pulse, after_cycle), wishes.stop)
-        if wishes.stop.is_set():
+    while not signals.stop.is_set():
+        started = deps.clock.now()
+        signals.now.clear()
+        await until_stopped(_locked(deps, policy, Run(mode, trigger), liveness, after_cycle), signals.stop)
+        if signals.stop.is_set():
             break
-        due = schedule.next_after(started, world.clock.now(), world.clock.random())
-        world.tell(CycleScheduled(due))
-        seconds = max(0.0, (due - world.clock.now()).total_seconds())
-        pulse.beat(seconds + STUCK_SECONDS)
-        trigger = Trigger.REQUEST if await _woken(world, wishes, seconds) else Trigger.SCHEDULE
+        due = schedule.next_after(started, deps.clock.now(), deps.clock.random())
+        deps.tell(CycleScheduled(due))
+        seconds = max(0.0, (due - deps.clock.now()).total_seconds())
+        liveness.beat(seconds + STUCK_SECONDS)
+        trigger = Trigger.REQUEST if await _woken(deps, signals, seconds) else Trigger.SCHEDULE
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -111,99 +112,99 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
         await asyncio.gather(asked, return_exceptions=True)
 
 
-async def _locked(world: World, policy: Policy, run: Run, pulse: Pulse, after_cycle: AfterCycle) -> None:
+async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Liveness, after_cycle: AfterCycle) -> None:
     """One cycle under the writer lock; waits for the lock as a standby."""
-    outer, begun = world.tell, [""]
+    outer, begun = deps.tell, [""]
 
     def tell(event: Event) -> None:
         if isinstance(event, CycleStarted):
             begun.append(event.cycle_id)      # for the last line of a cycle that fails
         outer(event)
 
-    world = replace(world, tell=tell)
+    deps = replace(deps, tell=tell)
     try:
         async with contextlib.AsyncExitStack() as lock:
-            lease = await _leading(world, pulse)
+            lease = await _leading(deps, liveness)
             if lease is None:
                 return
             try:
-                term = await lock.enter_async_context(world.ledger.writer(0.0, lease))
+                term = await lock.enter_async_context(deps.ledger.writer(0.0, lease))
             except NotLeader as error:
-                world.tell(LeadershipChanged(leader=False, why=error.what))
-                world.tell(Noted("leadership.awaited", "info", {"why": error.what}))
-                waited = await _stand_by(world, lock, pulse, lease)
+                deps.tell(LeadershipChanged(leader=False, why=error.what))
+                deps.tell(Noted("leadership.awaited", "info", {"why": error.what}))
+                waited = await _stand_by(deps, lock, liveness, lease)
                 if waited is None:
                     return
                 term = waited
-            if world.stopping():
+            if deps.stopping():
                 return
-            world.tell(LeadershipChanged(leader=True, term=term))
-            report = await run_cycle(world, policy, replace(run, term=term))
-            await _filed(world, report, term, after_cycle)
+            deps.tell(LeadershipChanged(leader=True, term=term))
+            report = await run_cycle(deps, policy, replace(run, term=term))
+            await _filed(deps, report, term, after_cycle)
     except SyncdError as error:
-        world.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
-        _tell_failed(world, run, begun[-1])
+        deps.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
+        _tell_failed(deps, run, begun[-1])
     except Exception as error:  # noqa: BLE001 - a fault of ours in one cycle must not end the daemon: the next one may be well
-        world.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
-        _tell_failed(world, run, begun[-1])
+        deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
+        _tell_failed(deps, run, begun[-1])
 
 
-async def _filed(world: World, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
+async def _filed(deps: Dependencies, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
     """What comes after a cycle can no longer change how it ended."""
-    started = world.clock.monotonic()
+    started = deps.clock.monotonic()
     try:
         await after_cycle(report, term)
     except SyncdError as error:
-        world.tell(Noted("report.failed", "error", {"cycle_id": report.cycle_id, "why": error.what, "do": error.do}))
+        deps.tell(Noted("report.failed", "error", {"cycle_id": report.cycle_id, "why": error.what, "do": error.do}))
     finally:
-        world.tell(PhaseEnded(report.cycle_id, "report", world.clock.monotonic() - started))
+        deps.tell(PhaseEnded(report.cycle_id, "report", deps.clock.monotonic() - started))
 
 
-async def _leading(world: World, pulse: Pulse) -> int | None:
-    """Waits until this process leads, with a pulse, and gives the leader's number. None: asked to stop."""
-    while not world.stopping():
-        pulse.beat()
+async def _leading(deps: Dependencies, liveness: Liveness) -> int | None:
+    """Waits until this process leads, alive, and gives the leader's number. None: asked to stop."""
+    while not deps.stopping():
+        liveness.beat()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
-                return await world.leadership.lead()
+                return await deps.leadership.lead()
     return None
 
 
-async def _stand_by(world: World, lock: contextlib.AsyncExitStack, pulse: Pulse, lease: int) -> int | None:
-    """Waits for the writer lock for as long as it takes, with a pulse: a standby is healthy. None: asked to stop."""
-    while not world.stopping():
-        pulse.beat()
+async def _stand_by(deps: Dependencies, lock: contextlib.AsyncExitStack, liveness: Liveness, lease: int) -> int | None:
+    """Waits for the writer lock for as long as it takes, alive: a standby is healthy. None: asked to stop."""
+    while not deps.stopping():
+        liveness.beat()
         try:
-            return await lock.enter_async_context(world.ledger.writer(LOOK_SECONDS, lease))
+            return await lock.enter_async_context(deps.ledger.writer(LOOK_SECONDS, lease))
         except NotLeader:
             continue
     return None
 
 
-async def _woken(world: World, wishes: Wishes, seconds: float) -> bool:
+async def _woken(deps: Dependencies, signals: DaemonSignals, seconds: float) -> bool:
     """Sleeps until the time is up (False), or somebody wants a cycle or the end (True)."""
-    waits = [asyncio.create_task(one) for one in (world.clock.sleep(seconds), wishes.now.wait(), wishes.stop.wait())]
-    looks = asyncio.create_task(_look_for_pauses(world))
+    waits = [asyncio.create_task(one) for one in (deps.clock.sleep(seconds), signals.now.wait(), signals.stop.wait())]
+    looks = asyncio.create_task(_look_for_pauses(deps))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (*waits, looks):
             task.cancel()
         await asyncio.gather(*waits, looks, return_exceptions=True)
-    return wishes.now.is_set()
+    return signals.now.is_set()
 
 
-async def _look_for_pauses(world: World) -> None:
+async def _look_for_pauses(deps: Dependencies) -> None:
     """Tells of a pause as it stands in the ledger, also between two cycles. A ledger that cannot be read is the next
     cycle's business."""
     while True:
         with contextlib.suppress(SyncdError):
-            world.tell(PauseSeen((await world.ledger.history()).paused_since is not None))
-        await world.clock.sleep(LOOK_SECONDS)
+            deps.tell(PauseSeen((await deps.ledger.history()).paused_since is not None))
+        await deps.clock.sleep(LOOK_SECONDS)
 
 
-def _tell_failed(world: World, run: Run, cycle_id: str) -> None:
-    world.tell(CycleEnded(cycle_id, run.mode.value, Result.FAILED.value, success=False, ended_at=world.clock.now(), seconds=0.0,
+def _tell_failed(deps: Dependencies, run: Run, cycle_id: str) -> None:
+    deps.tell(CycleEnded(cycle_id, run.mode.value, Result.FAILED.value, success=False, ended_at=deps.clock.now(), seconds=0.0,
                           counts={}, outcomes={}, head_sequence=0, head_hash=""))
 
 

@@ -13,7 +13,7 @@ from syncd.events import ReadProgress
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, ZoomSnapshot, licence_word
-from syncd.operations.cycle import World
+from syncd.operations.cycle import Dependencies
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -54,16 +54,16 @@ class KnowsOwners(Protocol):
         """Whoever has the role Owner. Raises SourceError."""
 
 
-async def look_at_all(world: World, policy: Policy, addresses: Sequence[str]) -> list[dict[str, Any]]:
+async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[str]) -> list[dict[str, Any]]:
     """``look_at`` for each address, in their order, several at a time; progress is told. Raises SourceError."""
     gate, done = asyncio.Semaphore(AT_ONCE), 0
 
     async def one(address: str) -> dict[str, Any]:
         nonlocal done
         async with gate:
-            row = await look_at(world, policy, address)
+            row = await look_at(deps, policy, address)
         done += 1
-        world.tell(ReadProgress("zoom", done, len(addresses)))
+        deps.tell(ReadProgress("zoom", done, len(addresses)))
         return row
 
     try:
@@ -74,11 +74,11 @@ async def look_at_all(world: World, policy: Policy, addresses: Sequence[str]) ->
     return [task.result() for task in tasks]
 
 
-async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
+async def look_at(deps: Dependencies, policy: Policy, address: str) -> dict[str, Any]:
     """One account as Zoom, the directory and the ledger show it right now. Raises SourceError when Zoom cannot be asked; a
     directory that cannot be asked is said in the row."""
-    account = await world.zoom.look(address)
-    history = await world.ledger.history()
+    account = await deps.zoom.get_account(address)
+    history = await deps.ledger.history()
     row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None}
     if account is not None:
         row |= {"email": account.email, "status": account.status.value, "zoom_id": account.zoom_id,
@@ -86,13 +86,14 @@ async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
                 "last_login_at": rfc3339(account.last_login_at) if account.last_login_at else None}
     try:
         async with asyncio.timeout(DIRECTORY_SECONDS):
-            people = await world.directory.look_again(history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
-        row["directory"] = "; ".join(_said(person, policy, world.clock.now()) for person in people) or "nobody found"
+            people = await deps.directory.recheck_person(
+                history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
+        row["directory"] = "; ".join(_said(person, policy, deps.clock.now()) for person in people) or "nobody found"
     except (SourceError, ConfigError) as error:
         row["directory"] = f"not readable: {error.what}"
     except TimeoutError:
         row["directory"] = f"not readable: no answer within {DIRECTORY_SECONDS:.0f} s"
-    row |= await _ahead(world, account)
+    row |= await _ahead(deps, account)
     hold = history.holds.get(row["zoom_id"] or "")
     last = history.deactivated.get(row["zoom_id"] or "")
     row["on_hold"] = f"{hold.by}: {hold.because}" + (f" (until {rfc3339(hold.until)})" if hold.until else "") if hold else None
@@ -100,34 +101,34 @@ async def look_at(world: World, policy: Policy, address: str) -> dict[str, Any]:
     return row
 
 
-async def _ahead(world: World, account: ZoomAccount | None) -> dict[str, Any]:
+async def _ahead(deps: Dependencies, account: ZoomAccount | None) -> dict[str, Any]:
     """Upcoming meetings and recordings, empty where the app may not know: nothing about the account depends on them."""
     row: dict[str, Any] = {"upcoming_meetings": None, "next_meeting_at": None, "recordings_30_days": None}
-    if account is None or account.zoom_id is None or not isinstance(world.zoom, ShowsAhead):
+    if account is None or account.zoom_id is None or not isinstance(deps.zoom, ShowsAhead):
         return row
     try:
-        meetings = await world.zoom.meetings_ahead(account.zoom_id)
+        meetings = await deps.zoom.meetings_ahead(account.zoom_id)
         if meetings is not None:
             row |= {"upcoming_meetings": meetings[0], "next_meeting_at": rfc3339(meetings[1]) if meetings[1] else None}
-        row["recordings_30_days"] = await world.zoom.recordings(account.zoom_id)
+        row["recordings_30_days"] = await deps.zoom.recordings(account.zoom_id)
     except SourceError:
         return row
     return row
 
 
-async def owner_lines(world: World, policy: Policy) -> list[tuple[str, bool, str]]:
+async def owner_lines(deps: Dependencies, policy: Policy) -> list[tuple[str, bool, str]]:
     """Lines for ``syncd check``: whether whoever owns the Zoom account, for whom our token acts, is under protection. A
     finding that begins with ``warning:`` is no fault. Raises SourceError."""
-    if not isinstance(world.zoom, KnowsOwners):
+    if not isinstance(deps.zoom, KnowsOwners):
         return []
-    roles, groups = await world.zoom.frame()
+    roles, groups = await deps.zoom.list_roles_and_groups()
     addresses = Addresses(policy)
-    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), roles=roles,
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, deps.clock.now(), (), roles=roles,
                                                        groups=groups), addresses)
     lines = []
-    for owner in await world.zoom.owners():
+    for owner in await deps.zoom.owners():
         try:
-            people = await world.directory.look_again(None, addresses.forms(owner.email))
+            people = await deps.directory.recheck_person(None, addresses.forms(owner.email))
         except (SourceError, ConfigError):            # the directory has lines of its own
             people = ()
         exempt = protection.exempt(owner, addresses.key(owner.email), people)
@@ -164,11 +165,11 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     return story
 
 
-async def deletions(world: World, policy: Policy, address: str) -> dict[str, Any]:
+async def deletions(deps: Dependencies, policy: Policy, address: str) -> dict[str, Any]:
     """Who had this address and was deleted, and when, where the directory still knows. Nothing when it cannot be asked:
     the story is complete without it."""
     try:
-        found = await world.directory.deleted(Addresses(policy).forms(address))
+        found = await deps.directory.deleted(Addresses(policy).forms(address))
     except SourceError:
         return {}
     return {"deleted": [{"id": id_, "deleted_at": rfc3339(at)} for id_, at in found]}

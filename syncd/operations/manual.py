@@ -15,7 +15,15 @@ from typing import Any
 
 from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
 from syncd.events import CycleEnded, CycleStarted, EffectSettled, ReadProgress
-from syncd.execution.executor import Hands, Orders, Progress, carry_out, landed, restores_begun, settled_by_looking
+from syncd.execution.executor import (
+    ExecutionContext,
+    Ports,
+    Progress,
+    await_in_flight,
+    execute,
+    resolve_from_observation,
+    restores_begun,
+)
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
 from syncd.model import (
@@ -36,7 +44,7 @@ from syncd.model import (
     ZoomAccount,
     ZoomSnapshot,
 )
-from syncd.operations.cycle import World, licences_to_restore
+from syncd.operations.cycle import Dependencies, licences_to_restore
 from syncd.planning.entitlement import standing
 from syncd.planning.guards import daily_limit, deactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
@@ -79,32 +87,32 @@ class Wanted:
 
 
 async def wanted_by_address(
-    world: World, policy: Policy, addresses: Sequence[str], action: Action, request: Request, term: int = 0
+    deps: Dependencies, policy: Policy, addresses: Sequence[str], action: Action, request: Request, term: int = 0
 ) -> Wanted:
     """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError, NotLeader."""
-    found, unknown = await _found(world, addresses)
-    found = await _once_settled(world, found, term)
+    found, unknown = await _find_accounts(deps, addresses)
+    found = await _settle_interrupted(deps, found, term)
     target = Status.INACTIVE if action is Action.DEACTIVATE else Status.ACTIVE
     effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
-    history = await world.ledger.history()
-    return Wanted(effects, already, tuple(unknown), verdicts=await judged(world, policy, history, effects, request),
+    history = await deps.ledger.history()
+    return Wanted(effects, already, tuple(unknown), verdicts=await judge_request(deps, policy, history, effects, request),
                   restore=licences_to_restore(effects, history, policy))
 
 
 async def wanted_by_undo(
-    world: World, policy: Policy, cycle: str, request: Request, term: int = 0
+    deps: Dependencies, policy: Policy, cycle: str, request: Request, term: int = 0
 ) -> Wanted:
     """What putting back a cycle would change; protected accounts are left out and named. Raises UsageError when the ledger
     knows no change of that cycle."""
     if len(cycle) < CYCLE_PREFIX_MIN:
         raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
-    history = await world.ledger.history()
+    history = await deps.ledger.history()
     interrupted = {intent.zoom_id for intent in history.intents.values() if intent.cycle.startswith(cycle)}
     if interrupted:
-        looks = [await world.zoom.look(zoom_id) for zoom_id in sorted(interrupted)]
-        await _once_settled(world, [account for account in looks if account is not None], term)
-        history = await world.ledger.history()
+        looks = [await deps.zoom.get_account(zoom_id) for zoom_id in sorted(interrupted)]
+        await _settle_interrupted(deps, [account for account in looks if account is not None], term)
+        history = await deps.ledger.history()
     done = [intent for id_, ended in history.done_in.items() if id_.startswith(cycle) for intent, _ in ended]
     done = [intent for intent in done if intent.action in ("deactivate", "reactivate")]
     if not done:
@@ -113,7 +121,7 @@ async def wanted_by_undo(
         raise UsageError(f"{cycle} is the beginning of several cycles; give more of it")
     effects, already, unknown, restore = [], [], [], {}
     for intent in done:
-        account = await world.zoom.look(intent.zoom_id)
+        account = await deps.zoom.get_account(intent.zoom_id)
         if account is None:
             unknown.append(intent.zoom_id)
             continue
@@ -124,44 +132,44 @@ async def wanted_by_undo(
         effects.append(_by_hand(account, action))
         if action is Action.REACTIVATE and policy.restore_licence and intent.before.get("type") in (2, 4):
             restore[intent.zoom_id] = {"type": intent.before["type"], "plan": intent.before.get("plan")}
-    protected = {effect.key: effect.account for effect in await _protected(world, policy, history, effects)}
+    protected = {effect.key: effect.account for effect in await _protected(deps, policy, history, effects)}
     free = [effect for effect in effects if effect.key not in protected]
     return Wanted(tuple(free), tuple(already), tuple(unknown), tuple(protected.values()),
-                  await judged(world, policy, history, free, request), restore)
+                  await judge_request(deps, policy, history, free, request), restore)
 
 
-async def _once_settled(world: World, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
+async def _settle_interrupted(deps: Dependencies, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
     """*accounts* once no change that an interrupted cycle announced for them can still be under way at Zoom, with what
     became of it in the ledger: there are never two changes of one account at a time, what a dead process did counts as done,
     and the licence it took is known. Raises LedgerError, NotLeader."""
-    history = await world.ledger.history()
+    history = await deps.ledger.history()
     shown = {account.zoom_id or "": account for account in accounts}
     open_ = [intent for intent in history.intents.values()
              if intent.zoom_id in shown and intent.action in ("deactivate", "reactivate")]
     if not open_ or history.broken:
         return list(accounts)
-    shown = await landed(open_, shown, world.zoom, world.clock)
-    settled = settled_by_looking(open_, shown)
-    await world.ledger.append([
+    shown = await await_in_flight(open_, shown, deps.zoom, deps.clock)
+    settled = resolve_from_observation(open_, shown)
+    await deps.ledger.append([
         *(record.settled(intent, outcome) for intent, outcome in settled),
-        *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, world.clock.unique)),
+        *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, deps.clock.unique)),
     ], term=term)
     for intent, outcome in settled:
         address = shown[intent.zoom_id].email if intent.zoom_id in shown else ""
-        world.tell(EffectSettled(intent.cycle, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
+        deps.tell(EffectSettled(intent.cycle, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
     return list(shown.values())
 
 
-async def judged(
-    world: World, policy: Policy, history: History, effects: Sequence[Decision], request: Request
+async def judge_request(
+    deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision], request: Request
 ) -> tuple[Verdict, ...]:
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
     off = [effect for effect in effects if effect.action is Action.DEACTIVATE]
     on = [effect for effect in effects if effect.action is Action.REACTIVATE]
-    protected = await _protected(world, policy, history, effects)
+    protected = await _protected(deps, policy, history, effects)
     confirmed = request.confirm_count is not None and request.confirm_count == len(effects)
     active, limits = history.active_in_scope, policy.limits
-    earlier = history.deactivations_since(world.clock.now() - DAY)
+    earlier = history.deactivations_since(deps.clock.now() - DAY)
     per_day = daily_limit(policy, active)
     many = f"Check the list; if all of them are meant: add --confirm-count {len(effects)}"
     large = too_large_a_share(len(off), active, policy) and active > 0
@@ -189,11 +197,11 @@ async def judged(
     )
 
 
-async def _protected(world: World, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
+async def _protected(deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
     """Those of *effects* that touch an exempt or role-protected account. Raises SourceError."""
-    roles, groups = await world.zoom.frame()
+    roles, groups = await deps.zoom.list_roles_and_groups()
     addresses = Addresses(policy)
-    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, world.clock.now(), (), groups=groups), addresses)
+    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, deps.clock.now(), (), groups=groups), addresses)
     return [
         effect for effect in effects
         if protection.exempt(effect.account, addresses.key(effect.account.email), ())
@@ -201,14 +209,14 @@ async def _protected(world: World, policy: Policy, history: History, effects: Se
     ]
 
 
-async def carried_out(
-    world: World, policy: Policy, mode: Mode, wanted: Wanted, request: Request, term: int, *,
+async def execute_request(
+    deps: Dependencies, policy: Policy, mode: Mode, wanted: Wanted, request: Request, term: int, *,
     trigger: Trigger, undo_of: str = "", hold: Sequence[str] = (),
 ) -> CycleReport:
     """Carries a person's changes out, each looked at before and after, and puts *hold* (zoom ids) on hold for 7 days.
     The report is a cycle document of its own. Raises LedgerError, NotLeader."""
-    cycle_id, started = world.clock.unique(), world.clock.now()
-    world.tell(CycleStarted(cycle_id, mode.value, trigger.value))
+    cycle_id, started = deps.clock.unique(), deps.clock.now()
+    deps.tell(CycleStarted(cycle_id, mode.value, trigger.value))
     plan = Plan(started, policy.digest(), tuple(sorted(
         (*wanted.effects, *(Decision(account, Action.KEEP, Reason.BY_HAND) for account in wanted.already)),
         key=lambda decision: (decision.account.zoom_id or "", decision.account.email),
@@ -218,17 +226,17 @@ async def carried_out(
     drafts = [record.undone(cycle_id, undo_of, by=request.by, because=request.because)] if undo_of else []
     drafts += [record.held(id_, by=request.by, because=request.because, until=until,
                            personal=record.personal_of(accounts[id_]))
-               for id_ in dict.fromkeys(hold) if id_ in accounts and not _held_longer(id_, until, await world.ledger.history())]
+               for id_ in dict.fromkeys(hold) if id_ in accounts and not _held_longer(id_, until, await deps.ledger.history())]
     if plan.effects:
         drafts.append(record.plan_made(cycle_id, plan))
     if drafts:                                # the hold stands before the change, so that no crash can come between
-        await world.ledger.append(drafts, term=term)
+        await deps.ledger.append(drafts, term=term)
     progress = Progress()
-    hands: Hands = replace(world.hands, directory=None)
-    orders = Orders(cycle_id, term, policy, by="undo" if undo_of else "hand", credential=world.credential(),
+    ports: Ports = replace(deps.ports, directory=None)
+    context = ExecutionContext(cycle_id, term, policy, by="undo" if undo_of else "hand", credential=deps.credential(),
                     while_paused=request.while_paused, restore=wanted.restore)
-    await carry_out(plan.effects, orders, hands, progress)
-    return await _reported(world, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
+    await execute(plan.effects, context, ports, progress)
+    return await _reported(deps, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
 
 
 def _held_longer(zoom_id: str, until: datetime, history: History) -> bool:
@@ -238,29 +246,29 @@ def _held_longer(zoom_id: str, until: datetime, history: History) -> bool:
 
 
 async def _reported(
-    world: World, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan, wanted: Wanted,
-    progress: Progress, request: Request, term: int,
+    deps: Dependencies, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan,
+    wanted: Wanted, progress: Progress, request: Request, term: int,
 ) -> CycleReport:
     failed = any(outcome.outcome is not OutcomeKind.DONE for outcome in progress.outcomes.values())
     code = _exit_code(progress, failed=failed)
     result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
-    ended = world.clock.now()
+    ended = deps.clock.now()
     zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, (decision.account for decision in plan.decisions))
     if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
-        await world.ledger.append([record.cycle_ended(cycle_id, {
+        await deps.ledger.append([record.cycle_ended(cycle_id, {
             "mode": mode.value, "trigger": trigger.value, "result": result.value, "success": False,
-            "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": world.version,
+            "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": deps.version,
             "policy": policy.digest(), "by": request.by, "because": request.because,
         }, None)], term=term)
-    head = await world.ledger.head()
-    world.tell(CycleEnded(
+    head = await deps.ledger.head()
+    deps.tell(CycleEnded(
         cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),
         counts={action.value: count for action, count in plan.counts.items()},
         outcomes=dict(Counter(f"{action}.{one.outcome.value}" for (_, action), one in sorted(progress.outcomes.items()))),
         head_sequence=head.seq, head_hash=head.hash,
     ))
     return CycleReport(
-        cycle_id, mode, trigger, result, started, ended, world.version, policy.digest(), plan=plan, zoom=zoom,
+        cycle_id, mode, trigger, result, started, ended, deps.version, policy.digest(), plan=plan, zoom=zoom,
         verdicts=wanted.verdicts, outcomes=dict(progress.outcomes), head=head,
         why=progress.error.what if progress.error is not None else "", do=progress.error.do if progress.error is not None else "",
         exit_code=code, written=progress.written,
@@ -276,7 +284,7 @@ def _exit_code(progress: Progress, *, failed: bool) -> int:
     return 5 if failed else 0
 
 
-async def hold_for(world: World, policy: Policy, wanted: Wanted) -> tuple[str, ...]:
+async def unsure_to_hold(deps: Dependencies, policy: Policy, wanted: Wanted) -> tuple[str, ...]:
     """Which of the accounts to reactivate go on hold: those whose person is not surely entitled. A directory that cannot be
     asked within a few seconds counts as "not sure": a hold too many costs a release, one too few locks somebody out."""
     held = []
@@ -286,20 +294,20 @@ async def hold_for(world: World, policy: Policy, wanted: Wanted) -> tuple[str, .
         people: tuple[Person, ...] = ()
         try:
             async with asyncio.timeout(DIRECTORY_SECONDS):
-                people = await world.directory.look_again(None, addresses.forms(account.email)) if answers else ()
+                people = await deps.directory.recheck_person(None, addresses.forms(account.email)) if answers else ()
         except TimeoutError:
             answers = False
         except (SourceError, ConfigError):
             people = ()
-        if not any(standing(person, policy, world.clock.now()) is Reason.IN_STEP for person in people):
+        if not any(standing(person, policy, deps.clock.now()) is Reason.IN_STEP for person in people):
             held.append(account.zoom_id or "")
     return tuple(held)
 
 
-async def hold(world: World, addresses: Sequence[str], request: Request, until: datetime | None) -> list[ZoomAccount]:
+async def hold(deps: Dependencies, addresses: Sequence[str], request: Request, until: datetime | None) -> list[ZoomAccount]:
     """Tells syncd to leave these accounts alone. Raises UsageError when Zoom does not know one of them."""
-    found = await _all_known(world, addresses)
-    await world.ledger.append([
+    found = await _all_known(deps, addresses)
+    await deps.ledger.append([
         record.held(account.zoom_id or "", by=request.by, because=request.because, until=until,
                     personal=record.personal_of(account))
         for account in found
@@ -307,31 +315,31 @@ async def hold(world: World, addresses: Sequence[str], request: Request, until: 
     return found
 
 
-async def release(world: World, addresses: Sequence[str], request: Request) -> list[ZoomAccount]:
+async def release(deps: Dependencies, addresses: Sequence[str], request: Request) -> list[ZoomAccount]:
     """Ends holds. Raises UsageError when Zoom does not know an address, or it is not on hold."""
-    found = await _all_known(world, addresses)
-    held = (await world.ledger.history()).holds
+    found = await _all_known(deps, addresses)
+    held = (await deps.ledger.history()).holds
     free = [account.email for account in found if account.zoom_id not in held]
     if free:
         raise UsageError(f"not on hold: {', '.join(free)}")
-    await world.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
+    await deps.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
                                for account in found])
     return found
 
 
-async def _all_known(world: World, addresses: Sequence[str]) -> list[ZoomAccount]:
-    found, unknown = await _found(world, addresses)
+async def _all_known(deps: Dependencies, addresses: Sequence[str]) -> list[ZoomAccount]:
+    found, unknown = await _find_accounts(deps, addresses)
     if unknown:
         raise UsageError(f"Zoom knows no account {', '.join(unknown)}; nothing was done", "Check the spelling.")
     return found
 
 
-async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccount], list[str]]:
+async def _find_accounts(deps: Dependencies, addresses: Sequence[str]) -> tuple[list[ZoomAccount], list[str]]:
     """The accounts behind these addresses, each once however often it is named, and the addresses behind which there is
     none. An invitation that nobody accepted is no account yet."""
     found: dict[str, ZoomAccount] = {}
     unknown = []
-    for address, account in await _looked_up(world, list(dict.fromkeys(addresses))):
+    for address, account in await _look_up(deps, list(dict.fromkeys(addresses))):
         if account is None or account.zoom_id is None or account.status is Status.PENDING:
             unknown.append(address)
         else:
@@ -339,18 +347,18 @@ async def _found(world: World, addresses: Sequence[str]) -> tuple[list[ZoomAccou
     return list(found.values()), unknown
 
 
-async def _looked_up(world: World, addresses: Sequence[str]) -> list[tuple[str, ZoomAccount | None]]:
+async def _look_up(deps: Dependencies, addresses: Sequence[str]) -> list[tuple[str, ZoomAccount | None]]:
     """What Zoom shows for each address, in their order; several are looked up side by side, with progress."""
     if len(addresses) == 1:
-        return [(addresses[0], await world.zoom.look(addresses[0]))]
+        return [(addresses[0], await deps.zoom.get_account(addresses[0]))]
     gate, done = asyncio.Semaphore(AT_ONCE), 0
 
     async def one(address: str) -> ZoomAccount | None:
         nonlocal done
         async with gate:
-            account = await world.zoom.look(address)
+            account = await deps.zoom.get_account(address)
         done += 1
-        world.tell(ReadProgress("zoom", done, len(addresses)))
+        deps.tell(ReadProgress("zoom", done, len(addresses)))
         return account
 
     try:

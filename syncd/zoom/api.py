@@ -133,7 +133,7 @@ class ZoomApi:
         return ZoomSnapshot.whole(self._settings.account_id, self._clock.now(), accounts, roles=roles, groups=groups,
                                   clock_offset_seconds=self.clock_offset_seconds)
 
-    async def look(self, user: str) -> ZoomAccount | None:
+    async def get_account(self, user: str) -> ZoomAccount | None:
         """One user by id or address; None when Zoom says that it knows none. Raises SourceError."""
         reply = await self._request(scopes.GET_USER, "GET", f"/users/{_segment(user)}")
         if is_missing(reply):
@@ -146,7 +146,7 @@ class ZoomApi:
             self._roles = await self.read_roles()
         return Accounts(self._roles).account(wire, None, "get_user")
 
-    async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Roles and, when some are required, groups; each id -> name. Raises SourceError."""
         return await self.read_roles(), await self.read_groups() if self._settings.required_groups else {}
 
@@ -284,7 +284,7 @@ class ZoomApi:
         parse = Accounts(roles)
         progress = _Progress(self._tell)
         granted = self.granted_scopes
-        look = self.look if granted is None or scopes.allowed(scopes.GET_USER, granted) else None
+        look = self.get_account if granted is None or scopes.allowed(scopes.GET_USER, granted) else None
         try:
             async with asyncio.TaskGroup() as walks:
                 tasks = {status: walks.create_task(self._read_status(status, parse, progress)) for status in Status}

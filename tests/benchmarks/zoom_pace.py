@@ -30,7 +30,7 @@ from typing import Any
 
 import zoomus
 
-from syncd.execution.executor import Hands, Orders, Progress, carry_out
+from syncd.execution.executor import ExecutionContext, Ports, Progress, execute
 from syncd.host.clock import SystemClock
 from syncd.lab.server import serve
 from syncd.lab.zoom.limits import PLANS, AccountLimits
@@ -147,7 +147,7 @@ def with_syncd(url: str, ids: Sequence[str]) -> None:
 
             async def one(user: str) -> None:
                 async with gate:
-                    await zoom.look(user)
+                    await zoom.get_account(user)
                     await zoom.set_status(user, active=False)
 
             await asyncio.gather(*(one(user) for user in ids))
@@ -163,11 +163,12 @@ def with_a_cycle(url: str, ids: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             ledger = SqlLedger.open(f"sqlite:///{Path(folder) / 'ledger.db'}", clock, lambda _: None, create=True)
             async with _adapter(url) as zoom, ledger.writer(0) as term:
-                hands = Hands(None, zoom, ledger, _Leads(), clock, lambda _: None, lambda: False)
+                ports = Ports(None, zoom, ledger, _Leads(), clock, lambda _: None, lambda: False)
                 effects = [Decision(ZoomAccount(user, f"user{number:04}@corp.example", Status.ACTIVE, role_id="2", type=2),
                                     Action.DEACTIVATE, Reason.BY_HAND) for number, user in enumerate(ids)]
                 progress = Progress()
-                await carry_out(effects, Orders("bench", term, Policy("lab", ("corp.example",)), by="hand"), hands, progress)
+                context = ExecutionContext("bench", term, Policy("lab", ("corp.example",)), by="hand")
+                await execute(effects, context, ports, progress)
                 if progress.error is not None:
                     raise progress.error
                 history: History = await ledger.history()

@@ -18,7 +18,7 @@ from syncd.lab.zoom.oauth import OAuth
 from syncd.lab.zoom.service import Seen, SimulatedZoom
 from syncd.lab.zoom.tenant import Group, Tenant, ZoomUser, a_user
 from syncd.model import CycleReport, Mode, Person, Policy, Trigger
-from syncd.operations.cycle import Run, World, run_cycle
+from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.zoom.api import ZoomApi, ZoomSettings
 from tests.fakes import FakeDirectory, FakeLeadership, MemoryLedger
 from tests.http.scripted_http import JumpingClock
@@ -85,9 +85,9 @@ class SimulatedWorld:
     # ---------------------------------------------------------------------------------------------------- what it does
 
     @property
-    def world(self) -> World:
+    def deps(self) -> Dependencies:
         assert self.adapter is not None
-        return World(self.directory, self.adapter, self.ledger, FakeLeadership(), self.clock, self.told.append, "0.test",
+        return Dependencies(self.directory, self.adapter, self.ledger, FakeLeadership(), self.clock, self.told.append, "0.test",
                      credential=lambda: self.credential, concurrency=self.concurrency)
 
     async def restart(self, **changes: Any) -> None:
@@ -100,7 +100,7 @@ class SimulatedWorld:
     async def cycle(self, mode: Mode = Mode.ENFORCE, trigger: Trigger = Trigger.APPLY) -> CycleReport:
         """One cycle under a new term; in report mode a dry run."""
         async with self.ledger.writer(0) as term:
-            return await run_cycle(self.world, self.policy, Run(mode, trigger, term if mode is Mode.ENFORCE else None))
+            return await run_cycle(self.deps, self.policy, Run(mode, trigger, term if mode is Mode.ENFORCE else None))
 
     async def in_enforcing_use(self) -> None:
         """A first cycle with everybody in step, so that ``policy-changed`` is not armed."""

@@ -116,7 +116,7 @@ async def test_without_nesting_only_direct_members_count(opened: Open) -> None:
         directory = company.directory(nested=False)
         snapshot = await directory.read()
         people = by_name(company, snapshot)
-        again = by_name(company, await directory.look_again(company.id("bob"), []))
+        again = by_name(company, await directory.recheck_person(company.id("bob"), []))
 
     assert {"ann", "dan", "eve", "gus"} == {name for name, person in people.items() if person.entitled_by}
     assert 4 == snapshot.groups[0].members
@@ -197,7 +197,7 @@ async def test_somebody_who_cannot_be_understood_is_unclear_and_never_absent(ope
         company.spoil("ann")
         directory = company.directory()
         ann = by_name(company, await directory.read())["ann"]
-        again = by_name(company, await directory.look_again(company.id("ann"), []))["ann"]
+        again = by_name(company, await directory.recheck_person(company.id("ann"), []))["ann"]
 
     assert ann.unclear
     assert ("zoom",) == company.short(ann.entitled_by)
@@ -223,9 +223,8 @@ async def test_everybody_looks_the_same_from_nearby(opened: Open) -> None:
         directory = company.directory("zoom", leavers=["leavers"], protecting=["held"])
         for name, read in by_name(company, await directory.read()).items():
             main, alias = addresses_of(name)
-            for seen in (await directory.look_again(read.id, []), await directory.look_again(None, [main]),
-                         await directory.look_again(None, [alias.upper()]), await directory.look_again(read.id, [main, alias])):
-                assert (read,) == seen
+            for id_, addresses in ((read.id, []), (None, [main]), (None, [alias.upper()]), (read.id, [main, alias])):
+                assert (read,) == await directory.recheck_person(id_, addresses)
 
 
 async def test_a_change_after_the_read_is_seen(opened: Open) -> None:
@@ -238,8 +237,8 @@ async def test_a_change_after_the_read_is_seen(opened: Open) -> None:
         company.disable("eve")
         company.readdress("gus", "august@corp.example", "gus.alias@corp.example")
         company.delete("dan")
-        seen = {name: by_name(company, await directory.look_again(company.id(name), [])) for name in PEOPLE}
-        old, new = [await directory.look_again(None, [f"{name}@corp.example"]) for name in ("gus", "august")]
+        seen = {name: by_name(company, await directory.recheck_person(company.id(name), [])) for name in PEOPLE}
+        old, new = [await directory.recheck_person(None, [f"{name}@corp.example"]) for name in ("gus", "august")]
 
     assert () == seen["ann"]["ann"].entitled_by
     assert ("zoom",) == company.short(seen["cid"]["cid"].entitled_by)
@@ -252,7 +251,7 @@ async def test_two_who_claim_one_address_are_both_told(opened: Open) -> None:
     """Whoever asks decides what that means."""
     async with opened() as company:
         company.readdress("cid", "cid@corp.example", "ann@corp.example")
-        found = by_name(company, await company.directory().look_again(None, ["ann@corp.example"]))
+        found = by_name(company, await company.directory().recheck_person(None, ["ann@corp.example"]))
     assert {"ann", "cid"} == found.keys()
 
 
@@ -263,7 +262,7 @@ async def test_two_who_claim_one_address_are_both_told(opened: Open) -> None:
 async def test_nobody_is_nobody(opened: Open, id_: str | None, addresses: list[str]) -> None:
     """Unknown, of another kind, or an address that tries to be a filter."""
     async with opened() as company:
-        assert () == await company.directory().look_again(id_, addresses)
+        assert () == await company.directory().recheck_person(id_, addresses)
 
 
 async def test_a_look_that_breaks_is_an_error_and_not_nobody(opened: Open) -> None:
@@ -274,7 +273,7 @@ async def test_a_look_that_breaks_is_an_error_and_not_nobody(opened: Open) -> No
         await directory.read()
         company.break_off()
         with pytest.raises(SourceError):
-            await directory.look_again(company.id("ann"), ["ann@corp.example"])
+            await directory.recheck_person(company.id("ann"), ["ann@corp.example"])
 
 
 async def test_check_says_that_all_is_well_or_what_is_not(opened: Open) -> None:

@@ -59,7 +59,7 @@ async def test_another_program_on_the_account_slows_us_down_and_we_recover() -> 
 
         world.zoom.limits.others.clear()
         for _ in range(40):
-            await asyncio.gather(*(world.adapter.look(world.user(name).id) for name in names))
+            await asyncio.gather(*(world.adapter.get_account(world.user(name).id) for name in names))
         assert full == lane.rate
 
 

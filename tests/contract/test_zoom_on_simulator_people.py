@@ -14,7 +14,7 @@ from syncd.lab import faults
 from syncd.lab.zoom.tenant import Meeting
 from syncd.model import Action, Mode, Trigger
 from syncd.operations.inspect import look_at, look_at_all, owner_lines
-from syncd.operations.manual import Request, carried_out, wanted_by_address
+from syncd.operations.manual import Request, execute_request, wanted_by_address
 from tests.contract.simulated_world import SimulatedWorld, a_world, address
 
 ASKS = Request("Ann Lee", "ticket 4711")
@@ -25,7 +25,7 @@ def meeting(world: SimulatedWorld, number: int, **from_now: float) -> Meeting:
 
 
 async def shown(world: SimulatedWorld, name: str) -> dict[str, Any]:
-    return await look_at(world.world, world.policy, address(name))
+    return await look_at(world.deps, world.policy, address(name))
 
 
 async def test_an_account_is_shown_with_what_it_has_ahead_and_left_behind() -> None:
@@ -75,7 +75,7 @@ async def test_many_accounts_are_shown_in_their_order_with_progress() -> None:
     """Several at a time; one that Zoom does not know is said in its row."""
     async with a_world(crowd=30) as world:
         names = [f"crowd{number:03}" for number in range(30)]
-        rows = await look_at_all(world.world, world.policy, [*map(address, names), address("nobody")])
+        rows = await look_at_all(world.deps, world.policy, [*map(address, names), address("nobody")])
 
         assert [*map(address, names), address("nobody")] == [row["email"] for row in rows]
         assert "unknown" == rows[-1]["status"]
@@ -83,7 +83,7 @@ async def test_many_accounts_are_shown_in_their_order_with_progress() -> None:
 
         world.zoom.faults.add(faults.account_denied(), "get_user", times=None)
         with pytest.raises(SourceError):
-            await look_at_all(world.world, world.policy, [address(name) for name in names])
+            await look_at_all(world.deps, world.policy, [address(name) for name in names])
 
 
 async def test_one_account_named_twice_is_changed_once() -> None:
@@ -92,13 +92,13 @@ async def test_one_account_named_twice_is_changed_once() -> None:
         world.employ("ann", "bob")
         await world.in_enforcing_use()
         ann = world.user("ann").id
-        wanted = await wanted_by_address(world.world, world.policy, [address("ann"), address("ANN"), ann, address("bob"),
+        wanted = await wanted_by_address(world.deps, world.policy, [address("ann"), address("ANN"), ann, address("bob"),
                                                                      address("nobody")], Action.DEACTIVATE, ASKS)
         assert (2, (address("nobody"),)) == (len(wanted.effects), wanted.unknown)
         world.zoom.faults.add(faults.refusal(300, "upcoming Zoom Events"), "set_status", user=world.user("bob").id)
 
         async with world.ledger.writer(0) as term:
-            report = await carried_out(world.world, world.policy, Mode.ENFORCE, wanted, ASKS, term, trigger=Trigger.ACCOUNT)
+            report = await execute_request(world.deps, world.policy, Mode.ENFORCE, wanted, ASKS, term, trigger=Trigger.ACCOUNT)
 
         assert (5, "partial", 2) == (report.exit_code, report.result.value, len(world.writes()))
         assert ["partial"] == [event.result for event in world.told if isinstance(event, CycleEnded)][1:]
@@ -143,10 +143,10 @@ async def test_check_warns_when_the_owner_is_not_protected() -> None:
     """Our token acts for him. His role protects him; the list of the configuration says it for everybody to see."""
     async with a_world(crowd=1) as world:
         world.employ("chief", role_id="0")
-        (what, fine, says), credential = await owner_lines(world.world, world.policy)
+        (what, fine, says), credential = await owner_lines(world.deps, world.policy)
         assert ("owner", True, True) == (what, fine, says.startswith("warning: chief@corp.example owns the Zoom account"))
         assert "who made the app" in credential[2]
 
         world.policy = replace(world.policy, protect_accounts=(address("chief"),))
-        (_, _, says), _ = await owner_lines(world.world, world.policy)
+        (_, _, says), _ = await owner_lines(world.deps, world.policy)
         assert "chief@corp.example is protected (account)" == says

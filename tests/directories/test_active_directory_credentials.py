@@ -76,7 +76,7 @@ async def test_refused_credentials_rest_for_an_hour():
         directory.moved.ahead = timedelta(minutes=59)
         again = await unreadable(directory)
         with pytest.raises(CredentialsRefused):
-            await directory.look_again(None, ["p1@corp.example"])
+            await directory.recheck_person(None, ["p1@corp.example"])
         checked = await directory.check()
 
         assert 1 == binds(controller)
@@ -154,7 +154,7 @@ async def test_no_password_is_in_any_repr_of_the_adapter_and_its_connection():
     """Settings and connections end up in debuggers and error reports."""
     with Windows(company(3, 3)) as controller:
         directory = Directory(controller.url)
-        await directory.look_again(None, ["p1@corp.example"])
+        await directory.recheck_person(None, ["p1@corp.example"])
         look = directory._look
         assert look is not None
 

@@ -37,7 +37,7 @@ async def test_everybody_looks_the_same_from_below_as_from_above(way_down):
     with Windows(nested()) as controller:
         directory = Directory(controller.url, nested=way_down, **ALL)
         snapshot = await directory.read()
-        seen = [await directory.look_again(read.id, []) for read in snapshot.people]
+        seen = [await directory.recheck_person(read.id, []) for read in snapshot.people]
         await directory.close()
 
     assert [(read,) for read in snapshot.people] == seen
@@ -59,11 +59,11 @@ async def test_a_change_between_two_looks_is_seen_although_the_connection_is_kep
     """Nothing is remembered but the connection."""
     with Windows(nested()) as controller:
         directory = Directory(controller.url, **ALL)
-        before = await directory.look_again(id_of(3), [])
+        before = await directory.recheck_person(id_of(3), [])
         controller.entries[f"CN=north,{GROUPS}"]["member"].remove(f"CN=east,{GROUPS}")
-        after = await directory.look_again(id_of(3), [])
+        after = await directory.recheck_person(id_of(3), [])
         controller.entries[f"CN=p3,{STAFF}"]["useraccountcontrol"] = ["514"]
-        disabled = await directory.look_again(id_of(3), [])
+        disabled = await directory.recheck_person(id_of(3), [])
         await directory.close()
 
         assert [("zoom", "north", "east"), ()] == [found.entitled_by for found in (*before, *after)]
@@ -75,10 +75,10 @@ async def test_a_kept_connection_is_given_up_after_some_seconds():
     """The next burst of changes binds anew."""
     with Windows(nested()) as controller:
         directory = Directory(controller.url, **ALL)
-        await directory.look_again(id_of(3), [])
+        await directory.recheck_person(id_of(3), [])
         await directory.read()
         directory.moved.ahead += timedelta(seconds=11)
-        await directory.look_again(id_of(3), [])
+        await directory.recheck_person(id_of(3), [])
         await directory.close()
 
         assert 3 == sum(1 for tag, _ in controller.requests if tag == BIND)
@@ -94,9 +94,9 @@ async def test_a_kept_connection_that_died_is_replaced():
 
     with Windows(nested(), fault=fault) as controller:
         directory = Directory(controller.url, **ALL)
-        first = await directory.look_again(id_of(3), [])
+        first = await directory.recheck_person(id_of(3), [])
         down.append(True)
-        second = await directory.look_again(id_of(3), [])
+        second = await directory.recheck_person(id_of(3), [])
         await directory.close()
 
     assert first == second
@@ -106,7 +106,7 @@ async def test_many_looks_at_once_take_turns():
     """Several changes are carried out at a time, each with its look."""
     with Windows(nested()) as controller:
         directory = Directory(controller.url, **ALL)
-        seen = await asyncio.gather(*(directory.look_again(id_of(number), []) for number in range(1, 7)))
+        seen = await asyncio.gather(*(directory.recheck_person(id_of(number), []) for number in range(1, 7)))
         await directory.close()
 
         assert [id_of(number) for number in range(1, 7)] == [found.id for (found,) in seen]
@@ -121,7 +121,7 @@ async def test_a_person_is_found_by_every_kind_of_address(address):
         9, userPrincipalName=["upn9@corp.example"], proxyAddresses=["SMTP:Main9@corp.example", "smtp:alias9@corp.example"])}
     with Windows(entries) as controller:
         directory = Directory(controller.url)
-        found = await directory.look_again(None, [address])
+        found = await directory.recheck_person(None, [address])
         await directory.close()
 
     assert [id_of(9)] == [one.id for one in found]
@@ -133,7 +133,7 @@ async def test_letters_that_case_folding_changes_are_found(mail):
     """A key has ss where the directory may hold ß, and no server folds like that."""
     with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=[mail])}) as controller:
         directory = Directory(controller.url)
-        found = await directory.look_again(None, [mail.casefold()])
+        found = await directory.recheck_person(None, [mail.casefold()])
         await directory.close()
 
     assert [id_of(9)] == [one.id for one in found]
@@ -143,7 +143,7 @@ async def test_a_loose_filter_finds_nobody_who_has_another_address():
     """je*ica also fits jepica: the key decides."""
     with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=["jepica@corp.example"])}) as controller:
         directory = Directory(controller.url)
-        found = await directory.look_again(None, ["jessica@corp.example"])
+        found = await directory.recheck_person(None, ["jessica@corp.example"])
         await directory.close()
 
     assert () == found
@@ -155,7 +155,7 @@ async def test_no_address_can_change_the_question(address):
     """Whatever somebody wrote into Zoom is a value and no filter."""
     with Windows(company(3, 3)) as controller:
         directory = Directory(controller.url)
-        found = await directory.look_again(None, [address])
+        found = await directory.recheck_person(None, [address])
         await directory.close()
 
     assert () == found
@@ -166,7 +166,7 @@ async def test_whoever_has_the_id_and_whoever_claims_the_address_are_both_found(
     entries = company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=["p1@corp.example"])}
     with Windows(entries) as controller:
         directory = Directory(controller.url)
-        found = await directory.look_again(id_of(3), ["p1@corp.example"])
+        found = await directory.recheck_person(id_of(3), ["p1@corp.example"])
         await directory.close()
 
     assert [id_of(1), id_of(3), id_of(9)] == [one.id for one in found]
@@ -177,7 +177,7 @@ async def test_somebody_outside_the_bases_is_not_there():
     entries = company(3, 3) | {"CN=p9,OU=Outside,DC=corp,DC=example": person(9)}
     with Windows(entries) as controller:
         directory = Directory(controller.url, base_dns=(STAFF,))
-        found = await directory.look_again(id_of(9), ["p9@corp.example"])
+        found = await directory.recheck_person(id_of(9), ["p9@corp.example"])
         await directory.close()
 
     assert () == found
@@ -187,7 +187,7 @@ async def test_somebody_outside_the_bases_is_not_there():
 async def test_a_question_that_means_nobody_is_answered_without_asking(directory_id, addresses):
     """No id and no address, or the id of another kind of directory."""
     with Windows(company(3, 3)) as controller:
-        found = await Directory(controller.url).look_again(directory_id, addresses)
+        found = await Directory(controller.url).recheck_person(directory_id, addresses)
 
         assert () == found
         assert 0 == controller.connections
@@ -199,7 +199,7 @@ async def test_a_look_that_fails_is_an_error_and_not_an_absence():
         return done(search.mid, 51) if search.asks_for("memberOf") else None
 
     with Windows(company(3, 3), fault=busy) as controller, pytest.raises(SourceError, match="busy"):
-        await Directory(controller.url).look_again(id_of(1), [])
+        await Directory(controller.url).recheck_person(id_of(1), [])
 
 
 async def test_a_person_who_cannot_be_understood_is_unclear_in_a_look_too():
@@ -208,7 +208,7 @@ async def test_a_person_who_cannot_be_understood_is_unclear_in_a_look_too():
     entries[f"CN=p1,{STAFF}"] = person(1, accountExpires=["soon"])
     with Windows(entries) as controller:
         directory = Directory(controller.url)
-        (found,) = await directory.look_again(id_of(1), [])
+        (found,) = await directory.recheck_person(id_of(1), [])
         await directory.close()
 
     assert "accountExpires is not a time" == found.unclear
@@ -220,7 +220,7 @@ async def test_a_member_of_more_groups_than_a_range_holds_is_seen_in_all():
     entries |= {f"CN=g{number},{GROUPS}": group(901_000 + number, f"g{number}", [f"CN=p2,{STAFF}"]) for number in range(30)}
     with Windows(entries, range_max=7) as controller:
         directory = Directory(controller.url, protecting_groups=("g29",))
-        (found,) = await directory.look_again(id_of(2), [])
+        (found,) = await directory.recheck_person(id_of(2), [])
         await directory.close()
 
     assert (("zoom",), ("g29",)) == (found.entitled_by, found.protected_by)

@@ -118,9 +118,9 @@ async def test_the_first_look_of_a_cycle_reads_everything_again(tmp_path: Path) 
         await cycle(world)
         await directory.read()
         asked = await cycle(world)
-        await directory.look_again(world.id(CID), [CID])
+        await directory.recheck_person(world.id(CID), [CID])
         assert 1 == asked().count("members") - 1 == asked().count("user")
-        await directory.look_again(world.id(DAN), [DAN])
+        await directory.recheck_person(world.id(DAN), [DAN])
         assert 2 == asked().count("members") == asked().count("user")
 
 
@@ -135,12 +135,12 @@ async def test_a_missed_change_ends_the_cycle_before_the_first_change(tmp_path: 
         assert ANN in entitled(await directory.read())
         for _ in range(3):
             with pytest.raises(SourceError, match="changes were missed") as caught:
-                await directory.look_again(world.id(CID), [CID])
+                await directory.recheck_person(world.id(CID), [CID])
         assert "decides afresh" in caught.value.do
         assert 2 == len(world.graph.asked("list_users"))
 
         assert ANN not in entitled(await directory.read())
-        assert 1 == len(await directory.look_again(world.id(CID), [CID]))
+        assert 1 == len(await directory.recheck_person(world.id(CID), [CID]))
 
 
 async def test_a_look_that_could_not_be_proved_stays_unproved(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ async def test_a_look_that_could_not_be_proved_stays_unproved(tmp_path: Path) ->
         world.graph.faults.add(permission_denied(), "members", times=2)
         for _ in range(2):
             with pytest.raises(SourceError, match="Authorization_RequestDenied"):
-                await directory.look_again(world.id(CID), [CID])
+                await directory.recheck_person(world.id(CID), [CID])
         assert [] == world.graph.asked("member_groups")
-        assert 1 == len(await directory.look_again(world.id(CID), [CID]))
+        assert 1 == len(await directory.recheck_person(world.id(CID), [CID]))
 
 
 async def test_a_failed_whole_read_is_not_followed_by_old_people(tmp_path: Path) -> None:

@@ -23,14 +23,14 @@ async def test_everybody_looks_the_same_alone_as_in_the_whole_read(tmp_path: Pat
         world.tenant.join("Held", BOB)
         directory = world.directory(nested=nested, **ALL)
         for read in (await directory.read()).people:
-            assert (read,) == await directory.look_again(read.id, [])
-            assert (read,) == await directory.look_again(None, read.addresses)
+            assert (read,) == await directory.recheck_person(read.id, [])
+            assert (read,) == await directory.recheck_person(None, read.addresses)
 
 
 async def test_without_a_read_before_the_group_itself_is_the_way(tmp_path: Path) -> None:
     """Membership is what counts; the way is for people to read."""
     async with an_entra(tmp_path) as world:
-        (bob,) = await world.directory().look_again(None, ["BOB@Corp.Example"])
+        (bob,) = await world.directory().recheck_person(None, ["BOB@Corp.Example"])
     assert ("Zoom Users",) == bob.entitled_by
 
 
@@ -43,20 +43,20 @@ async def test_a_change_after_the_read_is_seen(tmp_path: Path) -> None:
         world.tenant.join("Sales", CID)
         world.tenant.update(ANN, account_enabled=False, mail="anna@corp.example", proxy_addresses=("SMTP:anna@corp.example",
                                                                                                  f"smtp:{ANN}"))
-        ((ann,), (bob,), (cid,)) = [await directory.look_again(world.id(name), []) for name in (ANN, BOB, CID)]
+        ((ann,), (bob,), (cid,)) = [await directory.recheck_person(world.id(name), []) for name in (ANN, BOB, CID)]
         assert ((), ("Zoom Users",)) == (bob.entitled_by, cid.entitled_by)
         assert (False, ("anna@corp.example", ANN)) == (ann.enabled, ann.addresses)
-        assert (ann,) == await directory.look_again(None, [ANN])
+        assert (ann,) == await directory.recheck_person(None, [ANN])
 
         world.tenant.delete(ANN)
-        assert () == await directory.look_again(ann.id, [ANN, "anna@corp.example"])
+        assert () == await directory.recheck_person(ann.id, [ANN, "anna@corp.example"])
 
 
 async def test_a_new_owner_of_the_address_is_found_beside_the_old_one(tmp_path: Path) -> None:
     """Both are told; whoever asks decides."""
     async with an_entra(tmp_path) as world:
         world.tenant.add(a_person("new@corp.example", proxy_addresses=(f"smtp:{ANN}",)))
-        found = await world.directory().look_again(world.id(ANN), [ANN])
+        found = await world.directory().recheck_person(world.id(ANN), [ANN])
     assert sorted([world.id(ANN), world.id("new@corp.example")]) == [person.id for person in found]
 
 
@@ -67,14 +67,14 @@ async def test_a_new_owner_of_the_address_is_found_beside_the_old_one(tmp_path: 
 async def test_nobody_is_nobody(tmp_path: Path, id_: str | None, addresses: list[str]) -> None:
     """An id of another kind of directory, one nobody has, an address nobody has, a quote in it."""
     async with an_entra(tmp_path) as world:
-        assert () == await world.directory().look_again(id_, addresses)
+        assert () == await world.directory().recheck_person(id_, addresses)
 
 
 async def test_more_than_twenty_configured_groups_are_asked_about_in_parts(tmp_path: Path) -> None:
     """Graph takes twenty at once."""
     names = [f"Team {number:02}" for number in range(45)]
     async with an_entra(tmp_path, [a_person(ANN), *map(a_group, names)], {names[44]: [ANN]}) as world:
-        (ann,) = await world.directory(groups=tuple(names)).look_again(guid(f"user {ANN}"), [])
+        (ann,) = await world.directory(groups=tuple(names)).recheck_person(guid(f"user {ANN}"), [])
         assert ("Team 44",) == ann.entitled_by
         assert 3 == len(world.graph.asked("member_groups"))
 
@@ -84,12 +84,12 @@ async def test_a_burst_of_looks_costs_three_requests_each(tmp_path: Path) -> Non
     async with an_entra(tmp_path) as world:
         directory = world.directory()
         for _ in range(3):
-            await directory.look_again(world.id(ANN), [ANN])
+            await directory.recheck_person(world.id(ANN), [ANN])
         assert 1 + 3 * 3 == len(world.asked())
         world.clock.passed += 61
         world.tenant.delete("Zoom Users")
         with pytest.raises(SourceError, match="does not exist"):
-            await directory.look_again(world.id(ANN), [ANN])
+            await directory.recheck_person(world.id(ANN), [ANN])
 
 
 async def test_a_look_without_the_permission_concludes_nothing(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_look_without_the_permission_concludes_nothing(tmp_path: Path) -
     async with an_entra(tmp_path) as world:
         world.graph.faults.add(nulls(), "list_users", times=None)
         with pytest.raises(ScopeMissing, match=r"without his attributes"):
-            await world.directory().look_again(None, [ANN])
+            await world.directory().recheck_person(None, [ANN])
 
 
 async def test_groups_that_cannot_be_told_are_no_groups_left(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_groups_that_cannot_be_told_are_no_groups_left(tmp_path: Path) -> 
     async with an_entra(tmp_path) as world:
         world.graph.faults.add(missing(), "member_groups", times=None)
         with pytest.raises(SourceError, match="could not be told"):
-            await world.directory().look_again(world.id(ANN), [])
+            await world.directory().recheck_person(world.id(ANN), [])
 
 
 def test_filters_stay_within_graphs_limit_of_alternatives() -> None:

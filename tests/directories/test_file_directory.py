@@ -378,9 +378,9 @@ async def test_looking_again_finds_by_id_and_by_any_address(tmp_path: Path) -> N
     files = directory(written(tmp_path, HEADER + ANN + BOB + "p3,,a.smith@corp.example,,,,\n"))
     await files.read()
 
-    assert ["p1", "p3"] == [each.id for each in await files.look_again("p1", ["A.Smith@corp.example", "ann@corp.example"])]
-    assert ["p2"] == [each.id for each in await files.look_again(None, ["bob@corp.example"])]
-    assert () == await files.look_again("p9", ["nobody@corp.example"])
+    assert ["p1", "p3"] == [each.id for each in await files.recheck_person("p1", ["A.Smith@corp.example", "ann@corp.example"])]
+    assert ["p2"] == [each.id for each in await files.recheck_person(None, ["bob@corp.example"])]
+    assert () == await files.recheck_person("p9", ["nobody@corp.example"])
 
 
 async def test_looking_again_at_an_unchanged_file_answers_from_the_reading_in_hand(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ async def test_looking_again_at_an_unchanged_file_answers_from_the_reading_in_ha
 
     written(tmp_path, HEADER + ANN)
 
-    assert held is (await files.look_again("p1", []))[0]
+    assert held is (await files.recheck_person("p1", []))[0]
 
 
 async def test_looking_again_at_a_changed_file_reads_it_anew(tmp_path: Path) -> None:
@@ -401,8 +401,8 @@ async def test_looking_again_at_a_changed_file_reads_it_anew(tmp_path: Path) -> 
 
     written(tmp_path, HEADER + BOB.replace("Staff", "Zoom Users"))
 
-    assert () == await files.look_again("p1", ["ann@corp.example"])
-    assert [("Zoom Users",)] == [each.entitled_by for each in await files.look_again("p2", [])]
+    assert () == await files.recheck_person("p1", ["ann@corp.example"])
+    assert [("Zoom Users",)] == [each.entitled_by for each in await files.recheck_person("p2", [])]
 
 
 async def test_looking_again_at_a_broken_file_is_unreadable(tmp_path: Path) -> None:
@@ -413,16 +413,16 @@ async def test_looking_again_at_a_broken_file_is_unreadable(tmp_path: Path) -> N
 
     written(tmp_path, HEADER + ANN + "p2\n")
     with pytest.raises(SourceError, match="line 3"):
-        await files.look_again("p1", [])
+        await files.recheck_person("p1", [])
 
     path.unlink()
     with pytest.raises(SourceError, match="cannot be read"):
-        await files.look_again("p1", [])
+        await files.recheck_person("p1", [])
 
 
 async def test_looking_without_having_read_reads(tmp_path: Path) -> None:
     """Single accounts are handled without a cycle."""
-    assert ["p1"] == [each.id for each in await directory(written(tmp_path, HEADER + ANN)).look_again("p1", [])]
+    assert ["p1"] == [each.id for each in await directory(written(tmp_path, HEADER + ANN)).recheck_person("p1", [])]
 
 
 async def test_many_looks_at_once_agree(tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ async def test_many_looks_at_once_agree(tmp_path: Path) -> None:
     await files.read()
     written(tmp_path, HEADER + ANN + BOB)
 
-    answers = await asyncio.gather(*(files.look_again("p2", []) for _ in range(20)))
+    answers = await asyncio.gather(*(files.recheck_person("p2", []) for _ in range(20)))
 
     assert 1 == len({id(people[0]) for people in answers})
 
@@ -443,7 +443,7 @@ async def test_after_closing_nothing_is_kept(tmp_path: Path) -> None:
 
     await files.close()
 
-    again = (await files.look_again("p1", []))[0]
+    again = (await files.recheck_person("p1", []))[0]
     assert held == again
     assert held is not again
 

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError
 from syncd.events import EffectSettled
-from syncd.execution.executor import LOOKS_AFTER_WRITE, Orders, Progress, carry_out, settled_by_looking
+from syncd.execution.executor import LOOKS_AFTER_WRITE, ExecutionContext, Progress, execute, resolve_from_observation
 from syncd.model import (
     Action,
     Decision,
@@ -43,9 +43,9 @@ def leavers(count: int) -> tuple[Company, list[Decision]]:
     return company, effects
 
 
-async def carried_out(company: Company, effects: list[Decision], policy: Policy = POLICY, **orders: Any) -> Progress:
+async def executed(company: Company, effects: list[Decision], policy: Policy = POLICY, **context: Any) -> Progress:
     progress = Progress()
-    await carry_out(effects, Orders("c1", 1, policy, **orders), company.world.hands, progress)
+    await execute(effects, ExecutionContext("c1", 1, policy, **context), company.deps.ports, progress)
     return progress
 
 
@@ -56,7 +56,7 @@ def outcomes(progress: Progress) -> dict[str, int]:
 async def test_every_effect_is_tried_once_and_told_once():
     """With several at a time, none is lost and none is doubled."""
     company, effects = leavers(40)
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert {"done": 40} == outcomes(progress)
     assert {effect.key for effect in effects} == set(progress.outcomes)
@@ -70,7 +70,7 @@ async def test_never_more_at_a_time_than_allowed():
     company, effects = leavers(12)
     under_way: list[int] = []
     company.zoom.before_write = lambda _: under_way.append(len(company.ledger._history.intents))
-    await carried_out(company, effects)
+    await executed(company, effects)
 
     assert 1 == under_way[0]
     assert 4 == max(under_way)
@@ -81,7 +81,7 @@ async def test_reactivations_come_first():
     company, effects = leavers(3)
     company.person("zoe")
     effects.append(Decision(company.account("zoe", Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p-zoe"))
-    await carried_out(company, effects)
+    await executed(company, effects)
 
     assert ("set_status", "z-zoe") == company.zoom.writes[0]
 
@@ -95,7 +95,7 @@ async def test_a_fault_of_all_shows_on_one_account_and_stops(error: SourceError,
     """One request, not forty; nothing counts as written."""
     company, effects = leavers(40)
     company.zoom.answers[("*", "set_status")] = (error, False)
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert {f"failed {word}": 1, f"not_tried {word}": 39} == outcomes(progress)
     assert (word, error, 0, 1) == (progress.stopped, progress.error, progress.written, len(company.zoom.writes))
@@ -109,7 +109,7 @@ async def test_a_refusal_ends_one_account_and_the_others_go_on(kind: str, expect
     """Each in its own word; only a refusal for good is remembered."""
     company, effects = leavers(3)
     company.zoom.answers[("z-ann01", "set_status")] = (Refused("no", kind=kind, code=200), False)
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert {"done": 2, expected: 1} == outcomes(progress)
     assert (kind == "account") == (("z-ann01", "deactivate") in (await company.ledger.history()).refusals)
@@ -121,7 +121,7 @@ async def test_a_lagging_read_is_looked_at_again_and_an_unconfirmed_write_is_a_f
     company.zoom.ignores.add("z-ann00")
     looks: list[int] = []
     company.zoom.before_look = lambda: looks.append(1)
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert {"failed not_confirmed": 1} == outcomes(progress)
     assert 1 + LOOKS_AFTER_WRITE == len(looks)
@@ -131,7 +131,7 @@ async def test_a_lagging_read_is_looked_at_again_and_an_unconfirmed_write_is_a_f
 async def test_the_outcome_says_what_a_read_showed():
     """Status, licence and when it was verified, not what was asked for."""
     company, effects = leavers(1)
-    outcome = next(iter((await carried_out(company, effects)).outcomes.values()))
+    outcome = next(iter((await executed(company, effects)).outcomes.values()))
 
     assert (OutcomeKind.DONE, "inactive", "basic", START, START, 1) == (
         outcome.outcome, outcome.status_after, outcome.licence_after, outcome.done_at, outcome.verified_at, outcome.attempts)
@@ -141,7 +141,7 @@ async def test_a_newer_leader_stops_the_older_one_before_its_write():
     """The intent is fenced by the term: what the ledger refuses is not sent."""
     company, effects = leavers(3)
     company.ledger._history.term = 2
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert ({"not_tried not_leader": 3}, []) == (outcomes(progress), company.zoom.writes)
     assert isinstance(progress.error, NotLeader)
@@ -151,7 +151,7 @@ async def test_what_happened_is_told_even_when_it_cannot_be_written_down():
     """The write was answered, the disk was full: done, and the run stops with the intent open."""
     company, effects = leavers(3)
     company.ledger.refuse_after = 1
-    progress = await carried_out(company, effects)
+    progress = await executed(company, effects)
 
     assert {"done": 1, "not_tried ledger_unwritable": 2} == outcomes(progress)
     assert isinstance(progress.error, LedgerError)
@@ -164,14 +164,14 @@ async def test_pause_stop_and_lease_are_looked_at_between_status_and_licence_too
     company.person("zoe")
     effect = Decision(company.account("zoe", Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p-zoe")
     company.zoom.before_write = lambda _: setattr(company.leadership, "leading", False)
-    progress = await carried_out(company, [effect], restore={"z-zoe": {"type": 2, "plan": None}})
+    progress = await executed(company, [effect], restore={"z-zoe": {"type": 2, "plan": None}})
 
     assert ({"done reactivated_without_licence": 1}, "not_leader") == (outcomes(progress), progress.stopped)
     assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
     company.leadership.leading = True
     company.zoom.before_write = lambda _: None
     company.ledger._history.policy_in_use = POLICY.as_json()
-    await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert (2, {}) == (company.zoom.accounts["z-zoe"].type, (await company.ledger.history()).intents)
 
@@ -201,7 +201,7 @@ async def test_a_lagging_read_is_no_missing_licence():
             shown.append(account)
 
     company.zoom.before_look = lag
-    progress = await carried_out(company, effects, restore=restore)
+    progress = await executed(company, effects, restore=restore)
 
     assert ({"done": 1}, 2) == (outcomes(progress), len(shown))
     assert {"licensed"} == {one.licence_after for one in progress.outcomes.values()}
@@ -211,13 +211,13 @@ async def test_a_licence_whose_answer_was_lost_is_given_back_by_the_next_cycle()
     """No look shows it: the intent stays open, as that of a status does, and the next cycle goes on with it."""
     company, effects, restore = returning(1)
     company.zoom.answers[("z-zoe00", "restore_licence")] = (AnswerLost("lost"), False)
-    progress = await carried_out(company, effects, restore=restore)
+    progress = await executed(company, effects, restore=restore)
 
     assert {"done reactivated_without_licence": 1} == outcomes(progress)
     assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
     company.zoom.answers.clear()
     company.ledger._history.policy_in_use = POLICY.as_json()
-    await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert (2, {}) == (company.zoom.accounts["z-zoe00"].type, (await company.ledger.history()).intents)
 
@@ -228,7 +228,8 @@ async def test_licences_that_keep_being_refused_are_asked_for_no_more(kind: str)
     company, effects, restore = returning(12)
     company.zoom.answers[("*", "restore_licence")] = (Refused("no", kind=kind, code=1), False)
     progress = Progress()
-    await carry_out(effects, Orders("c1", 1, POLICY, restore=restore), replace(company.world.hands, concurrency=1), progress)
+    await execute(effects, ExecutionContext("c1", 1, POLICY, restore=restore),
+                  replace(company.deps.ports, concurrency=1), progress)
 
     assert {"done reactivated_without_licence": 12} == outcomes(progress)
     assert 3 == sum(operation == "restore_licence" for operation, _ in company.zoom.writes)
@@ -239,8 +240,8 @@ async def test_sessions_that_cannot_be_ended_are_asked_for_no_more():
     company, effects = leavers(12)
     company.zoom.answers[("*", "revoke_sessions")] = (Refused("no SSO", kind="other", code=1), False)
     progress = Progress()
-    await carry_out(effects, Orders("c1", 1, replace(POLICY, revoke_sessions=True)),
-                    replace(company.world.hands, concurrency=1), progress)
+    await execute(effects, ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=True)),
+                    replace(company.deps.ports, concurrency=1), progress)
 
     assert {"done": 12} == outcomes(progress)
     assert 3 == sum(operation == "revoke_sessions" for operation, _ in company.zoom.writes)
@@ -254,8 +255,8 @@ async def test_what_stands_beside_a_change_does_not_make_the_share_of_failing_on
     for number in (1, 4, 7):
         company.zoom.answers[(f"z-ann{number:02}", "set_status")] = (Refused("no", kind="events", code=300), False)
     progress = Progress()
-    await carry_out(effects, Orders("c1", 1, replace(POLICY, revoke_sessions=revoke, limits=Limits())),
-                    replace(company.world.hands, concurrency=1), progress)
+    await execute(effects, ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=revoke, limits=Limits())),
+                    replace(company.deps.ports, concurrency=1), progress)
 
     assert {"done": 7, "failed upcoming_zoom_events": 3, "not_tried too_many_failures": 10} == outcomes(progress)
     assert progress.error is not None
@@ -267,7 +268,7 @@ async def test_a_hand_verb_asks_no_directory_and_no_hold():
     company, effects = leavers(1)
     company.directory.look_fails = SourceError("directory", "down")
     progress = Progress()
-    await carry_out(effects, Orders("c1", 1, POLICY, by="hand"), replace(company.world.hands, directory=None), progress)
+    await execute(effects, ExecutionContext("c1", 1, POLICY, by="hand"), replace(company.deps.ports, directory=None), progress)
 
     assert {"done": 1} == outcomes(progress)
 
@@ -297,6 +298,6 @@ RESTORE = {"type": 2, "plan": None}
 def test_what_a_crash_left_open_is_judged_by_what_zoom_shows(action: str, shown: ZoomAccount | None, expected: str):
     """Every kind of intent; only a licence that is not back yet stays open."""
     intent = Intent("i1", "c1", START, "z", action, "cycle", "left_groups", {}, restore=RESTORE)
-    settled = settled_by_looking([intent], {"z": shown} if shown else {})
+    settled = resolve_from_observation([intent], {"z": shown} if shown else {})
 
     assert expected == next((f"{one.outcome.value} {one.reason}" for _, one in settled), "open")

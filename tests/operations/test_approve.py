@@ -25,14 +25,14 @@ async def a_held_company(*, recorded: bool = True) -> tuple[Company, str]:
     company.crowd(20)
     company.employ("ann", "bob")
     company.person("ann", enabled=False)
-    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1 if recorded else None))
+    report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1 if recorded else None))
     assert report.plan is not None
     return company, report.plan.digest
 
 
 async def approved(company: Company, digest: str, *guards: str, **more: Any) -> Approval:
     given = {"by": "Kim", "because": "reviewed", "lasts": timedelta(hours=24), **more}
-    return await approve(company.world, POLICY, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
+    return await approve(company.deps, POLICY, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
 
 
 async def test_a_recorded_plan_is_approved_without_reading_again():
@@ -49,7 +49,7 @@ async def test_a_recorded_plan_is_approved_without_reading_again():
 async def test_a_plan_of_report_mode_may_be_approved():
     """A cycle of either mode recorded it."""
     company, _ = await a_held_company(recorded=False)
-    report = await run_cycle(company.world, POLICY, Run(Mode.REPORT, Trigger.SCHEDULE, 1))
+    report = await run_cycle(company.deps, POLICY, Run(Mode.REPORT, Trigger.SCHEDULE, 1))
     assert report.plan is not None
 
     assert report.plan.digest == (await approved(company, report.plan.digest)).plan_digest
@@ -112,14 +112,14 @@ async def test_an_approval_is_evidence_and_must_be_complete(given: dict[str, Any
     company, digest = await a_held_company()
     asked = {"digest": digest, "guards": ("policy-changed",), "by": "Kim", "because": "x", "lasts": timedelta(hours=1), **given}
     with pytest.raises(UsageError):
-        await approve(company.world, POLICY, Mode.ENFORCE, **asked)
+        await approve(company.deps, POLICY, Mode.ENFORCE, **asked)
 
 
 async def test_a_plan_without_effects_has_nothing_to_approve():
     """Except for a guard that accepts what was measured."""
     company, _ = await a_held_company()
     company.person("ann")
-    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     assert report.plan is not None
     with pytest.raises(UsageError, match="nothing to approve"):
         await approved(company, report.plan.digest)
@@ -132,8 +132,8 @@ async def test_a_plan_made_by_hand_is_no_cycle_s_plan():
 
     company, _ = await a_held_company(recorded=False)
     request = manual.Request("Kim", "x")
-    wanted = await manual.wanted_by_address(company.world, POLICY, ["bob@corp.example"], Action.DEACTIVATE, request)
-    report = await manual.carried_out(company.world, POLICY, Mode.ENFORCE, wanted, request, 1, trigger=Trigger.ACCOUNT)
+    wanted = await manual.wanted_by_address(company.deps, POLICY, ["bob@corp.example"], Action.DEACTIVATE, request)
+    report = await manual.execute_request(company.deps, POLICY, Mode.ENFORCE, wanted, request, 1, trigger=Trigger.ACCOUNT)
     assert report.plan is not None
     with pytest.raises(Held):
         await approved(company, report.plan.digest)

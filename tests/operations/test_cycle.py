@@ -74,7 +74,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def cycle(company: Company, policy: Policy = POLICY, how: Run = ENFORCE) -> CycleReport:
-    return await run_cycle(company.world, policy, how)
+    return await run_cycle(company.deps, policy, how)
 
 
 # --------------------------------------------------------------------------------------------------------- invariants

@@ -28,12 +28,12 @@ def a_company() -> Company:
 
 
 async def wanted(company: Company, action: Action, *names: str, request: manual.Request = REQUEST) -> manual.Wanted:
-    return await manual.wanted_by_address(company.world, POLICY, [company.address(name) for name in names], action, request)
+    return await manual.wanted_by_address(company.deps, POLICY, [company.address(name) for name in names], action, request)
 
 
 async def changed(company: Company, action: Action, *names: str, **more: Any) -> CycleReport:
     found = await wanted(company, action, *names)
-    return await manual.carried_out(company.world, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT, **more)
+    return await manual.execute_request(company.deps, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT, **more)
 
 
 def tripped(found: manual.Wanted) -> list[Guard]:
@@ -43,7 +43,7 @@ def tripped(found: manual.Wanted) -> list[Guard]:
 async def test_an_account_named_twice_is_changed_once():
     """Two spellings, an address and an id: one account, one write."""
     company = a_company()
-    found = await manual.wanted_by_address(company.world, POLICY, ["ann@corp.example", "ANN@corp.example", "z-ann"],
+    found = await manual.wanted_by_address(company.deps, POLICY, ["ann@corp.example", "ANN@corp.example", "z-ann"],
                                            Action.DEACTIVATE, REQUEST)
 
     assert 1 == len(found.effects)
@@ -76,7 +76,7 @@ async def test_a_share_is_taken_of_the_last_good_read_and_confirming_the_number_
     (await company.ledger.history()).active_in_scope = 20
     names = ["ann@corp.example", "bob@corp.example", "crowd001@corp.example"]
     strict = Policy("zoom-account", ("corp.example",), limits=Limits(percent_floor=0))
-    found = await manual.wanted_by_address(company.world, strict, names, Action.DEACTIVATE,
+    found = await manual.wanted_by_address(company.deps, strict, names, Action.DEACTIVATE,
                                            manual.Request("Kim", "x", confirm_count=count))
 
     assert expected == tripped(found)
@@ -99,7 +99,7 @@ async def test_overruling_never_shortens_a_hold(days: int | None, expected: int 
     """A hold until released, or for longer than the week, stays as it is."""
     company = a_company()
     company.account("ann", Status.INACTIVE)
-    await manual.hold(company.world, ["ann@corp.example"], REQUEST, START + timedelta(days=days) if days else None)
+    await manual.hold(company.deps, ["ann@corp.example"], REQUEST, START + timedelta(days=days) if days else None)
     await changed(company, Action.REACTIVATE, "ann", hold=["z-ann"])
 
     assert (START + timedelta(days=expected) if expected else None) == (await company.ledger.history()).holds["z-ann"].until
@@ -118,7 +118,7 @@ async def test_the_exit_code_says_what_ended_it(trouble: str, code: int):
         company.ledger.refuse_after = 1
     if trouble == "scope":
         company.zoom.answers[("*", "set_status")] = (ScopeMissing("zoom", "no scope"), False)
-    report = await manual.carried_out(company.world, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT)
+    report = await manual.execute_request(company.deps, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT)
 
     assert code == report.exit_code
 
@@ -129,18 +129,18 @@ async def test_a_full_ledger_ends_a_hand_verb_before_the_first_change():
     found = await wanted(company, Action.DEACTIVATE, "ann")
     company.ledger.refuse_after = 0
     with pytest.raises(LedgerError):
-        await manual.carried_out(company.world, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT)
+        await manual.execute_request(company.deps, POLICY, Mode.ENFORCE, found, REQUEST, 1, trigger=Trigger.ACCOUNT)
     assert [] == company.zoom.writes
 
 
 async def test_releasing_what_is_not_on_hold_or_not_there_changes_nothing():
     """All or none."""
     company = a_company()
-    await manual.hold(company.world, ["ann@corp.example"], REQUEST, None)
+    await manual.hold(company.deps, ["ann@corp.example"], REQUEST, None)
     with pytest.raises(UsageError, match=r"bob@corp\.example"):
-        await manual.release(company.world, ["ann@corp.example", "bob@corp.example"], REQUEST)
+        await manual.release(company.deps, ["ann@corp.example", "bob@corp.example"], REQUEST)
     with pytest.raises(UsageError, match=r"nobody@corp\.example"):
-        await manual.hold(company.world, ["bob@corp.example", "nobody@corp.example"], REQUEST, None)
+        await manual.hold(company.deps, ["bob@corp.example", "nobody@corp.example"], REQUEST, None)
 
     assert {"z-ann"} == set((await company.ledger.history()).holds)
 
@@ -190,7 +190,7 @@ async def test_an_undo_puts_back_what_a_killed_cycle_did_not_get_to_write_down()
     await company.ledger.append([record.intended(announced(company, "ann", "deactivate"), ann)], term=1)
     company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
 
-    found = await manual.wanted_by_undo(company.world, POLICY, "killedcycle", REQUEST)
+    found = await manual.wanted_by_undo(company.deps, POLICY, "killedcycle", REQUEST)
 
     assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
     assert {"z-ann": {"type": 2, "plan": None}} == found.restore
@@ -223,11 +223,11 @@ async def test_undo_names_a_cycle_that_changed_something():
     company = a_company()
     company.person("ann", enabled=False)
     company.ledger._history.policy_in_use = POLICY.as_json()
-    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     for cycle in ("nosuchcycle", report.cycle_id + "x"):
         with pytest.raises(UsageError):
-            await manual.wanted_by_undo(company.world, POLICY, cycle, REQUEST)
-    found = await manual.wanted_by_undo(company.world, POLICY, report.cycle_id, REQUEST)
+            await manual.wanted_by_undo(company.deps, POLICY, cycle, REQUEST)
+    found = await manual.wanted_by_undo(company.deps, POLICY, report.cycle_id, REQUEST)
 
     assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
     assert {"z-ann": {"type": 2, "plan": None}} == found.restore
@@ -239,9 +239,9 @@ async def test_a_protected_account_does_not_keep_an_undo_from_the_others():
     for name in ("ann", "bob"):
         company.person(name, enabled=False)
     company.ledger._history.policy_in_use = POLICY.as_json()
-    report = await run_cycle(company.world, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     wiser = replace(POLICY, protect_accounts=("ann@corp.example",))
-    found = await manual.wanted_by_undo(company.world, wiser, report.cycle_id, REQUEST)
+    found = await manual.wanted_by_undo(company.deps, wiser, report.cycle_id, REQUEST)
 
     assert [("z-bob", "reactivate")] == [effect.key for effect in found.effects]
     assert ["z-ann"] == [account.zoom_id for account in found.protected]

@@ -215,8 +215,8 @@ async def test_a_second_look_shows_what_the_read_showed(samba):
     chosen = [person for person in snapshot.people if person.entitled_by and person.entitled_by[0] != "zoom-flat"]
     chosen += random.Random(1).sample(snapshot.people, 150)
 
-    differing = [person for person in chosen if (person,) != await directory.look_again(person.id, [])]
-    by_address = await directory.look_again(None, ["jürgen.grösse0011@corp.example", "given0017.family0017@corp.example",
+    differing = [person for person in chosen if (person,) != await directory.recheck_person(person.id, [])]
+    by_address = await directory.recheck_person(None, ["jürgen.grösse0011@corp.example", "given0017.family0017@corp.example",
                                                    "old.u0008@corp.example", "nobody@corp.example"])
     await directory.close()
 
@@ -263,15 +263,15 @@ async def test_a_change_is_seen_by_the_second_look_at_once(changeable_samba):
     """Taken out of the group, disabled, deleted: between two looks through one connection."""
     lab, dn = changeable_samba, f"CN=u0030,{STAFF}"
     directory = SambaDirectory(lab)
-    (person,) = await directory.look_again(None, ["u0030@corp.example"])
+    (person,) = await directory.recheck_person(None, ["u0030@corp.example"])
     lab.modify(f"dn: CN=zoom-flat,{GROUPS}\nchangetype: modify\ndelete: member\nmember: {dn}\n-\n")
-    (left,) = await directory.look_again(person.id, [])
+    (left,) = await directory.recheck_person(person.id, [])
     lab.modify(f"dn: {dn}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 546\n-\n")
-    (disabled,) = await directory.look_again(person.id, [])
+    (disabled,) = await directory.recheck_person(person.id, [])
     lab.modify(f"dn: {dn}\nchangetype: modrdn\nnewrdn: CN=u0030 married\ndeleteoldrdn: 1\n")
-    (renamed,) = await directory.look_again(person.id, [])
+    (renamed,) = await directory.recheck_person(person.id, [])
     lab.modify(f"dn: CN=u0030 married,{STAFF}\nchangetype: delete\n")
-    gone = await directory.look_again(person.id, ["u0030@corp.example"])
+    gone = await directory.recheck_person(person.id, ["u0030@corp.example"])
     await directory.close()
 
     assert [("zoom-flat",), (), (), ()] == [seen.entitled_by for seen in (person, left, disabled, renamed)]

@@ -207,14 +207,14 @@ class Story:
         await self.company.ledger.append([record.held(f"z-{name}", by="Kim", because="a story", until=until, personal=None)])
 
     async def _release(self, rest: str) -> None:
-        await manual.release(self.company.world, [self.company.address(rest)], REQUEST)
+        await manual.release(self.company.deps, [self.company.address(rest)], REQUEST)
 
     async def _approve(self, rest: str) -> list[str]:
         guards, _, lasts = rest.partition(" for ")
         assert self.last is not None
         assert self.last.plan is not None
         return await self._or_refused(approve.approve(
-            self.company.world, self.policy, Mode.ENFORCE, digest=self.last.plan.digest, guards=guards.split(), by="Kim",
+            self.company.deps, self.policy, Mode.ENFORCE, digest=self.last.plan.digest, guards=guards.split(), by="Kim",
             because="a story", lasts=span(lasts or "24h")))
 
     async def _directory(self, rest: str) -> None:
@@ -321,7 +321,7 @@ class Story:
     async def _cycle(self, run: Run, *, shown: bool = False) -> list[str]:
         entries = len(self.company.ledger.entries)
         try:
-            self.last = await run_cycle(self.company.world, self.policy, run)
+            self.last = await run_cycle(self.company.deps, self.policy, run)
         except SyncdError as error:
             return [f"fails {error.exit_code}: {error.what}"]
         except (Crash, ExceptionGroup) as error:
@@ -340,12 +340,12 @@ class Story:
         request = replace(REQUEST, while_paused="while-paused" in words,
                           confirm_count=next((int(w.removeprefix("confirm=")) for w in words if w.startswith("confirm=")), None))
         names = [self.company.address(word) for word in words if word != "while-paused" and not word.startswith("confirm=")]
-        wanted = await manual.wanted_by_address(self.company.world, self.policy, names, Action(verb), request)
+        wanted = await manual.wanted_by_address(self.company.deps, self.policy, names, Action(verb), request)
         return await self._by_hand(wanted, request, Trigger.ACCOUNT)
 
     async def _undo(self, rest: str) -> list[str]:
         assert self.last is not None
-        wanted = await manual.wanted_by_undo(self.company.world, self.policy, self.last.cycle_id, REQUEST)
+        wanted = await manual.wanted_by_undo(self.company.deps, self.policy, self.last.cycle_id, REQUEST)
         return await self._by_hand(wanted, REQUEST, Trigger.UNDO, undo_of=self.last.cycle_id,
                                    hold=[account.zoom_id or "" for account in (*(effect.account for effect in wanted.effects),
                                                                              *wanted.already)])
@@ -356,7 +356,7 @@ class Story:
         tripped = [f"{one.guard.value} {one.measured} > {one.limit}" for one in wanted.verdicts if one.tripped]
         if tripped:
             return ["refused 3", *tripped]
-        report = await manual.carried_out(self.company.world, self.policy, Mode.ENFORCE, wanted, request, await self._term(),
+        report = await manual.execute_request(self.company.deps, self.policy, Mode.ENFORCE, wanted, request, await self._term(),
                                           trigger=trigger, undo_of=undo_of, hold=hold)
         return [*self._told(report), *(f"{address} is unknown" for address in wanted.unknown)]
 

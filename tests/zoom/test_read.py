@@ -364,7 +364,7 @@ async def test_one_user_is_found_by_address() -> None:
     """Any character of an address arrives as it is; role_name fills in for a role that GET /users/{id} leaves out."""
     async with a_zoom() as world:
         world.other["GET /v2/users/a%2Bb%40corp.example"] = [Answer(200, user("ab", role_id=..., role_name="Member"))]
-        account = await world.zoom.look("a+b@corp.example")
+        account = await world.zoom.get_account("a+b@corp.example")
         assert account is not None
 
     assert ("id-ab", Status.ACTIVE, "2", "Member") == (account.zoom_id, account.status, account.role_id, account.role)
@@ -374,7 +374,7 @@ async def test_a_look_needs_no_read_before() -> None:
     """Hand verbs look without a read: the role list is fetched when the answer leaves something out."""
     async with a_zoom() as world:
         world.other["GET /v2/users/id-ann"] = [Answer(200, user("ann"))]
-        account = await world.zoom.look("id-ann")
+        account = await world.zoom.get_account("id-ann")
         assert account is not None
 
     assert ("2", "Member") == (account.role_id, account.role)
@@ -384,11 +384,11 @@ async def test_nobody_is_found_only_when_zoom_says_so() -> None:
     """404 with code 1001 is nobody; any other 404 is not from this API."""
     async with a_zoom() as world:
         world.other["GET /v2/users/gone"] = [refused(404, 1001, "User does not exist: gone.")]
-        assert await world.zoom.look("gone") is None
+        assert await world.zoom.get_account("gone") is None
         for answer in (Answer(404, b"<html>"), refused(404, 3000, "no")):
             world.other["GET /v2/users/gone"] = [answer]
             with pytest.raises(SourceError, match="HTTP 404") as caught:
-                await world.zoom.look("gone")
+                await world.zoom.get_account("gone")
             assert "api_url" in caught.value.do
 
 
@@ -397,7 +397,7 @@ async def test_an_answer_about_somebody_else_is_an_error() -> None:
     async with a_zoom() as world:
         world.other["GET /v2/users/id-ann"] = [Answer(200, user("bob"))]
         with pytest.raises(SourceError, match="asked about id-ann, was told about id-bob"):
-            await world.zoom.look("id-ann")
+            await world.zoom.get_account("id-ann")
 
 
 @pytest.mark.parametrize("changes", [{"status": ...}, {"status": "odd"}, {"id": ...}, {"email": ...}])
@@ -406,14 +406,14 @@ async def test_a_look_that_is_not_clear_is_an_error(changes: dict[str, Any]) -> 
     async with a_zoom() as world:
         world.other["GET /v2/users/ann%40corp.example"] = [Answer(200, user("ann", **changes))]
         with pytest.raises(SourceError):
-            await world.zoom.look("ann@corp.example")
+            await world.zoom.get_account("ann@corp.example")
 
 
 async def test_a_pending_user_may_be_looked_at_by_address() -> None:
     """He has no id."""
     async with a_zoom() as world:
         world.other["GET /v2/users/dan%40corp.example"] = [Answer(200, user("dan", "pending"))]
-        account = await world.zoom.look("dan@corp.example")
+        account = await world.zoom.get_account("dan@corp.example")
         assert account is not None
 
     assert (None, Status.PENDING) == (account.zoom_id, account.status)
@@ -424,7 +424,7 @@ async def test_addresses_in_messages_are_replaced() -> None:
     async with a_zoom() as world:
         world.other["GET /v2/users/ann%40corp.example"] = [refused(400, 300, "Bad user ann@corp.example, sorry")]
         with pytest.raises(SourceError) as caught:
-            await world.zoom.look("ann@corp.example")
+            await world.zoom.get_account("ann@corp.example")
 
     assert "Bad user (address), sorry" in str(caught.value)
     assert "ann" not in str(caught.value)

@@ -285,9 +285,9 @@ async def test_the_daily_budget_survives_a_restart() -> None:
             zoom = ZoomApi(settings, world.clock, world.told.append, store=shelf)
             before = len(world.asked())
             for _ in range(allowed_calls):
-                assert await zoom.look("gone") is None
+                assert await zoom.get_account("gone") is None
             with pytest.raises(SourceError, match="today's budget of 6 light requests is used up"):
-                await zoom.look("gone")
+                await zoom.get_account("gone")
             await zoom.close()
             assert allowed_calls == len(world.asked()) - before
 

@@ -68,7 +68,7 @@ class ActiveDirectory:
         """Everybody, whole. Raises SourceError or CredentialsRefused on any doubt."""
         return await self._in_thread(lambda line, tell: self._first_good(lambda s: self._read(s, tell), line, tell))
 
-    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this objectGUID or claims one of these address keys, through a bind of its own, with memberships
         found from the person upwards. Raises SourceError."""
         async with self._looking:

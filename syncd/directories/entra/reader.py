@@ -76,7 +76,7 @@ class EntraDirectory:
         async with self._one_read:
             return await self._in_time(self._read())
 
-    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this object id or claims one of these address keys, asked for one by one, memberships included.
         Raises SourceError, also when a whole read shows that change tracking missed something."""
         async with self._one_read:

@@ -60,7 +60,7 @@ class FileDirectory:
         async with self._reading:
             return (await self._read_again(None)).snapshot
 
-    async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this id or claims one of these addresses. An unchanged file needs no second reading: its digest
         proves that the answer is the same; a changed one is read anew, whole. Raises SourceError."""
         async with self._reading:             # one at a time: many changes in flight must not hold many copies of the file
