@@ -280,7 +280,8 @@ class Company:
     def person(self, name: str, *, entitled: bool = True, addresses: Iterable[str] = (), **more: Any) -> Person:
         """Adds or replaces somebody; his id is ``p-NAME``."""
         keys = tuple(address_key(self.address(address)) for address in addresses) or (address_key(self.address(name)),)
-        person = Person(f"p-{name}", keys, name.title(), entitled_by=("Zoom Users",) if entitled else (), **more)
+        person = Person(f"p-{name}", keys[:1], name.title(), entitled_by=("Zoom Users",) if entitled else (),
+                        aliases=keys[1:], **more)
         self.directory.people[person.id] = person
         return person
 

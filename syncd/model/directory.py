@@ -12,14 +12,18 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person of the directory, as one read showed him.
+    """One person of the directory, as one read showed them.
 
-    The three paths name groups from the configured one down to the one he stands in directly; empty: not a member.
-    ``expires_at`` None: never. ``unclear`` says why this person could not be read; then nothing else may be concluded.
+    *mains* and *aliases* are address keys (see ``address_key``), each once: what they claim accounts by. Main are ``mail``,
+    ``userPrincipalName`` and the ``SMTP:`` value of proxyAddresses, in a file the first address; every other one is an alias.
+
+    The three paths name groups from the configured one down to the one they stand in directly; empty: not a member.
+    ``expires_at`` None: never. ``unclear`` says why this person could not be read; then nothing may be concluded from their
+    state. It is also said of whoever has an *unclean* value.
     """
 
     id: str                                   # objectGUID, Entra object id, or the id column of a file
-    addresses: tuple[str, ...] = ()           # keys (see address_key), the main one first
+    mains: tuple[str, ...] = ()
     display_name: str = ""
     enabled: bool = True
     expires_at: datetime | None = None
@@ -30,6 +34,16 @@ class Person:
     department: str = ""
     unclear: str = ""
     changed_at: datetime | None = None        # last change in the directory, where it tells
+    aliases: tuple[str, ...] = ()
+    unclean: tuple[str, ...] = ()             # values as they stand that are not exactly one address, though they should be
+    membership_unknown: bool = False          # which groups they are in could not be read (then they are unclear, too)
+    number: str = ""                          # match.person_number as the directory holds it; never written down as it is
+    manager: str = ""                         # directory id or DN, as the directory names them
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address key, the main ones first."""
+        return self.mains + self.aliases if self.aliases else self.mains
 
 
 class GroupUse(StrEnum):
@@ -85,8 +99,10 @@ class DirectorySnapshot:
         digest = hashlib.sha256()
         for person in ordered:
             digest.update(repr((
-                person.id, person.addresses, person.enabled, person.expires_at and person.expires_at.isoformat(),
-                person.entitled_by, person.leaver_by, person.protected_by, person.guest, person.unclear,
+                person.id, person.mains, person.aliases, person.enabled,
+                person.expires_at and person.expires_at.isoformat(), person.entitled_by, person.leaver_by,
+                person.protected_by, person.guest, person.unclear, person.unclean, person.membership_unknown,
+                person.number, person.manager,
             )).encode())
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
         return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds)

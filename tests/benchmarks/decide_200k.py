@@ -39,8 +39,8 @@ def company(accounts: int) -> tuple[DirectorySnapshot, ZoomSnapshot, History]:
     """As many people as accounts, three addresses each; every hundredth has left the group and is past the grace."""
     path = ("Zoom Users",)
     people = [
-        Person(f"guid-{n:07}", (f"user{n}@corp.example", f"first.last{n}@corp.example", f"u{n}@old.example"),
-               f"User {n}", entitled_by=() if n % 100 == 0 else path, department="Sales")
+        Person(f"guid-{n:07}", (f"user{n}@corp.example",), f"User {n}", entitled_by=() if n % 100 == 0 else path,
+               department="Sales", aliases=(f"first.last{n}@corp.example", f"u{n}@old.example"))
         for n in range(accounts)
     ]
     users = [

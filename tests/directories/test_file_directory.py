@@ -76,7 +76,8 @@ async def test_people_are_read_as_written(tmp_path: Path) -> None:
     snapshot = await read(tmp_path, HEADER + ANN + BOB + "p3,,,,,,\n", groups=("Zoom Users",))
 
     assert (
-        Person("p1", ("ann@corp.example", "a.smith@corp.example"), "Ann", entitled_by=("Zoom Users",), department="Sales"),
+        Person("p1", ("ann@corp.example",), "Ann", entitled_by=("Zoom Users",), department="Sales",
+               aliases=("a.smith@corp.example",)),
         Person("p2", ("bob@corp.example",), "Bob", enabled=False, expires_at=datetime(2026, 12, 31, 22, tzinfo=UTC)),
         Person("p3"),
     ) == snapshot.people

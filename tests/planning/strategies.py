@@ -56,7 +56,8 @@ def people(draw: st.DrawFn) -> list[Person]:
     return [
         Person(
             f"p{number}",
-            tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))),
+            (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[:1],
+            aliases=keys[1:],
             enabled=draw(mostly),
             expires_at=draw(st.one_of(st.none(), st.none(), ago.map(lambda span: NOW - span), st.just(NOW + timedelta(days=1)))),
             entitled_by=draw(paths("Zoom Users", mostly)),

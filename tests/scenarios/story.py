@@ -138,7 +138,8 @@ class Story:
             unclear="userAccountControl is unreadable" if "unclear" in facts else "",
         )
         if "nameless" in facts:
-            self.company.directory.people[f"p-{name}"] = replace(self.company.directory.people[f"p-{name}"], addresses=())
+            self.company.directory.people[f"p-{name}"] = replace(
+                self.company.directory.people[f"p-{name}"], mains=(), aliases=())
 
     async def _account(self, rest: str) -> None:
         name, status, *facts = rest.split()

@@ -82,13 +82,15 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
     primary_group_sid = _primary_group_sid(entry, troubles)
     person = Person(
         id=id_,
-        addresses=addresses,
+        mains=addresses[:1],
+        aliases=addresses[1:],
         display_name=_text(entry, "displayname"),
         enabled=enabled,
         expires_at=expires_at,
         department=_text(entry, "department"),
         changed_at=_changed_at(entry),
         unclear="; ".join(troubles),
+        membership_unknown=primary_group_sid is None,
     )
     return FoundPerson(person, entry.dn, primary_group_sid)
 

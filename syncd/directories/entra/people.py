@@ -56,9 +56,11 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> Person:
         troubles.append("accountEnabled is neither true nor false")
     if name is None:
         troubles.append("userPrincipalName is missing")
+    addresses = addresses_of(entry, address_attributes, troubles)
     return Person(
         id=id_,
-        addresses=addresses_of(entry, address_attributes, troubles),
+        mains=addresses[:1],
+        aliases=addresses[1:],
         display_name=_text(entry.get("displayName")),
         enabled=enabled is not False,
         guest=entry.get("userType") == "Guest",

@@ -237,10 +237,11 @@ class _People:
         try:
             id_ = self._identity(values["id"], row.line)
             membership = self._membership(values["groups"])
+            addresses = _addresses(values["addresses"])
             person = Person(
-                id_, _addresses(values["addresses"]), _text(values["display_name"]), _enabled(values["enabled"]),
+                id_, addresses[:1], _text(values["display_name"]), _enabled(values["enabled"]),
                 _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
-                department=sys.intern(_text(values.get("department", ""))))
+                department=sys.intern(_text(values.get("department", ""))), aliases=addresses[1:])
         except _Problem as problem:
             self._problems.add(row.line, str(problem))
             return None
