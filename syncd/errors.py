@@ -59,6 +59,27 @@ class SourceError(SyncdError):
         self.source = source
 
 
+class AccountUnreadable(SourceError):
+    """One account could not be read, or what Zoom shows of it cannot be understood; others may well be. *zoom_id* is the id
+    asked about (an address where no id was known: never printed). *answer* is the same text for the same answer (``400/1010``,
+    ``HTTP 500``, ``other id``): several accounts running with one answer are a fault of the set-up after all."""
+
+    def __init__(self, what: str, do: str = "", *, zoom_id: str, answer: str) -> None:
+        super().__init__("zoom", what, do)
+        self.zoom_id = zoom_id
+        self.answer = answer
+
+
+class NoUsableAnswer(SourceError):
+    """A service was asked until the tries were used up. *answer* says what came the last time (``HTTP 500``, ``cut``,
+    ``not JSON``), *connected* whether anybody was there to answer at all."""
+
+    def __init__(self, source: str, what: str, do: str = "", *, answer: str, connected: bool) -> None:
+        super().__init__(source, what, do)
+        self.answer = answer
+        self.connected = connected
+
+
 class CredentialsRefused(SourceError):
     """The service refused our name, password, secret or token. Trying again soon may lock the account."""
 
@@ -88,15 +109,28 @@ class AnswerLost(SyncdError):
 
 
 class Refused(SyncdError):
-    """Zoom refused a write on one account. *code* is Zoom's number, *kind* what it means for this account."""
+    """Zoom refused a write on one account. *code* is Zoom's number, *kind* what it means for this account:
+
+    ``account`` (for good: an admin, a Zoom Room), ``events``, ``no_licence``, ``gone``, ``throttled`` (look, then again;
+    *alone*: another change of this one account goes on, nobody else has to wait), ``rights`` (a role right, says Zoom; of
+    this account unless others meet the same), ``other``.
+    """
 
     exit_code = 5
 
-    def __init__(self, what: str, *, kind: str, code: int | None = None, status: int | None = None, do: str = "") -> None:
+    def __init__(
+        self, what: str, *, kind: str, code: int | None = None, status: int | None = None, do: str = "", alone: bool = False
+    ) -> None:
         super().__init__(what, do)
         self.kind = kind
         self.code = code
         self.status = status
+        self.alone = alone
+
+    @property
+    def answer(self) -> str:
+        """The same text for the same answer, as ``AccountUnreadable.answer``."""
+        return f"{self.status}/{self.code}" if self.code is not None else f"HTTP {self.status}"
 
 
 class LedgerError(SyncdError):
