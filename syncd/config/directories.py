@@ -27,7 +27,7 @@ FEDERATED_TOKEN_VARIABLE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 (a variabl
 _ADDRESSES = ("mail", "userPrincipalName", "proxyAddresses")
 _ONE_OR_MANY_TEXTS = WithJsonSchema(
     {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
-_LEAVERS = "Groups of leavers: whoever is in one is not entitled, whatever else he is in."
+_LEAVERS = "Groups of leavers: whoever is in one is not entitled, whatever else they are in."
 
 
 class SimpleBind(Section):
@@ -69,6 +69,9 @@ class ActiveDirectory(Section):
         description="One DN or a list; every member of every group must be found below one of them.")
     unresolved_members: Literal["refuse", "unknown"] = Field(
         "refuse", description="A member that cannot be looked up: refuse the read, or call nobody absent (unknown).")
+    foreign_members: Literal["refuse", "unknown", "elsewhere"] = Field(
+        "refuse", description="A member from another forest: refuse the read, call nobody absent (unknown), or leave them to "
+                              "another instance (elsewhere).")
     groups: Annotated[tuple[Text, ...], List] = Field(
         min_length=1, examples=[["Zoom Users"]], description="Groups that entitle to Zoom: DN, sAMAccountName or objectGUID.")
     leaver_groups: Annotated[tuple[Text, ...], List] = Field((), description=_LEAVERS)
@@ -130,6 +133,7 @@ class FileDirectory(Section):
     groups: Annotated[tuple[Text, ...], List] = Field(
         (), description="Groups that entitle to Zoom; empty: everybody in the file.")
     leaver_groups: Annotated[tuple[Text, ...], List] = Field((), description=_LEAVERS)
+    max_age: Time | None = Field(None, description="An older file is unreadable; null: any age.")
 
 
 class Directory(Section):

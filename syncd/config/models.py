@@ -11,7 +11,17 @@ from pydantic import Field, model_validator
 
 from syncd.config.directories import Directory
 from syncd.config.not_yet import DEFAULT_FORMATS, Format
-from syncd.config.places import CaFile, LedgerUrl, Listen, ProxyUrl, ServiceUrl, WrittenPath
+from syncd.config.places import (
+    CaFile,
+    LedgerUrl,
+    Listen,
+    PresentFile,
+    ProxyUrl,
+    ReadPath,
+    ServiceUrl,
+    WebSocketUrl,
+    WrittenPath,
+)
 from syncd.config.section import OptionalSecret, Secret, SecretKeys, Section
 from syncd.config.values import (
     Address,
@@ -33,6 +43,13 @@ from syncd.config.values import (
 from syncd.model import Mode
 
 
+class ZoomEvents(Section):
+    """Zoom's events over an outbound WebSocket."""
+
+    subscription_id: Text = Field(examples=["sUbScRiPtIoN"], description="Id on the page of the app's event subscription.")
+    url: WebSocketUrl | None = Field(None, description="Address instead of the cloud's; ws:// for loopback only.")
+
+
 class Zoom(Section):
     """The Zoom account, and how hard syncd may work on it."""
 
@@ -49,12 +66,18 @@ class Zoom(Section):
     share: Share = Field(50.0, description="How much of those limits syncd may use; every app of the account shares them.")
     concurrency: int = Field(16, ge=1, le=100, description="Requests under way at the same time.")
     max_wait: Duration = Field(duration("60s"), description="Longest wait for one Retry-After; beyond it the cycle ends.")
+    events: ZoomEvents | None = Field(None, description="Zoom's own events as a second witness; null: none.")
+    operation_log: bool = Field(False, description="Compare Zoom's operation log with the ledger once a day.")
 
 
 class Match(Section):
     """How addresses of the two sides are compared."""
 
     domain_aliases: dict[Domain, Domain] = Field({}, description="Old domain: the domain it counts as.")
+    person_number: Text | None = Field(
+        None, description="Attribute or column of a number that stays with a person; ids that share one are one person.")
+    ignore_people: Annotated[tuple[Text, ...], List] = Field(
+        (), description="Directory ids that claim nothing: broken objects nobody can mend.")
 
 
 class Scope(Section):
@@ -86,6 +109,8 @@ class Deactivate(Section):
     when_expired: bool = Field(True, description="Nor an expired one.")
     grace_for_known_leavers: Duration = Field(
         duration("0s"), description="For the disabled, the expired and members of leaver groups, instead of grace.")
+    grace_for_expired: Duration | None = Field(
+        None, description="For the expired alone; null: as grace_for_known_leavers.")
     revoke_sessions: bool = Field(False, description="Also end the SSO session (one more Zoom scope).")
 
 
@@ -98,16 +123,38 @@ class Guards(Section):
     percent_floor: int = Field(3, ge=0, description="Up to this many never trip a percentage; 0: always judged.")
     max_deactivations_per_day: int | None = Field(
         None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 100 and 2 %.")
-    max_reactivations: int = Field(50, ge=0, description="Per cycle.")
+    max_deactivations_per_30_days: int | None = Field(
+        None, ge=0, description="Over 30 days, the slow drip; null: the larger of 25 and 10 %.")
+    max_reactivations: int | None = Field(
+        None, ge=0, description="Per cycle; null: the larger of 10 and 1 % of active accounts in scope.")
+    max_reactivations_per_day: int | None = Field(
+        None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 50 and 2 %.")
     sentinels: Annotated[tuple[Address, ...], List] = Field(
         (), description="Addresses that must be seen entitled in every read: a canary for blind reads.")
     min_directory_people: int = Field(1, ge=1, description="Fewer people in the directory are taken for a fault.")
+    max_replication_lag: Duration = Field(
+        duration("3h"), description="How long another controller may lag behind the one read before.")
     max_directory_shrink_percent: Percent = Field(10.0, description="Against the highest good read of the last 7 days.")
     max_flapping: int = Field(5, ge=0, description="Accounts that came back to life within 24 h of our deactivation.")
     max_clock_skew: Time = Field(duration("5m"), description="Between this machine and Zoom or the directory.")
     max_failing_writes_percent: Percent = Field(20.0, description="Of a cycle's writes, after the first 10.")
     min_match_percent: Percent = Field(
         50.0, description="Share of active accounts in scope that match anybody in the directory read.")
+
+
+class Window(Section):
+    """A time in which changes may, or may not, be made."""
+
+    kind: Literal["deny", "allow"] = Field(description="Deny wins; with any allow, everything outside of one is denied.")
+    cron: Cron = Field(examples=["0 18 * * 5"], description="When it begins: five fields.")
+    duration: Time = Field(examples=["62h"], description="How long it lasts, in elapsed time.")
+    timezone: Timezone | None = Field(None, description="Time zone of cron; null: schedule.timezone.")
+    applies_to: Annotated[tuple[Literal["deactivate", "reactivate"], ...], List] | None = Field(
+        None, description="Changes it is about; null: deactivate for deny, both for allow.")
+    except_: Annotated[tuple[Literal[
+        "in_leavers_group", "disabled_in_directory", "expired_in_directory", "left_groups", "absent_from_directory",
+        "entitled_again"], ...], List] | None = Field(
+        None, description="Reasons it does not hold back; null: the known leavers for deny, none for allow.")
 
 
 class Schedule(Section):
@@ -117,7 +164,12 @@ class Schedule(Section):
     cron: Cron | None = Field(None, description="Five fields: minute, hour, day, month, weekday; instead of interval.")
     timezone: Timezone = Field("UTC", description="Time zone of cron.")
     jitter: Duration = Field(duration("30s"), description="Up to so much later, at random, to spread instances.")
-    watch: bool = Field(False, description="Act on directory changes between full cycles.")
+    watch: bool = Field(False, description="Act on directory changes within seconds.")
+    watch_settle: Duration = Field(
+        duration("30s"), description="How long a disabling seen by the watch must last before it counts.")
+    watch_poll: Time | None = Field(
+        None, description="How often changes are asked for; null: 1s (Active Directory, file), 30s (Entra; at least 10s).")
+    windows: Annotated[tuple[Window, ...], List] = Field((), description="When changes may or may not be made.")
 
     @model_validator(mode="before")
     @classmethod
@@ -188,19 +240,66 @@ class Reports(Section):
     directory: WrittenPath | None = Field(None, description="Where reports are written; null: none are.")
     formats: Annotated[tuple[Format, ...], List] = Field(
         DEFAULT_FORMATS, min_length=1, description="Which files each report consists of.")
-    omit_columns: Annotated[tuple[Literal["display_name", "department"], ...], List] = Field(
-        (), description="Personal data to leave out.")
+    omit_columns: Annotated[tuple[Literal[
+        "display_name", "department", "last_login_at", "licence", "manager"], ...], List] = Field(
+        (), description="Columns to leave out.")
     promise: Time = Field(duration("24h"), description="Leaving to locked out; grace and twice the interval must fit in.")
     keep: Time = Field(duration("400d"), description="Files older than this are removed; their record stays.")
     signing_key: Annotated[OptionalSecret, SecretKeys("signing_key")] = Field(
         None, description="Ed25519 private key (PEM) that signs ledger heads and report manifests.")
+    timezone: Timezone = Field("UTC", description="Whose days a period report means.")
+
+
+class Approvals(Section):
+    """Who may let a held plan pass."""
+
+    required: Literal[1, 2] = Field(1, description="How many different people must approve a plan.")
+    approvers: Annotated[tuple[Text, ...], List] = Field((), description="Names that may approve; empty: anybody.")
+    signers_file: PresentFile | None = Field(
+        None, description="Lines NAME ssh-ed25519 AAAA…: with it an approval counts only when signed.")
+
+
+class Receiver(Section):
+    """Who gets a leaver's content."""
+
+    from_: Literal["manager"] | None = Field("manager", description="manager: as last seen while the leaver was entitled.")
+    else_: Address | None = Field(None, examples=["archive@corp.example"], description="Whoever gets it when there is none.")
+
+
+class LegalHold(Section):
+    """Whose content is never handed over nor deleted."""
+
+    accounts: Annotated[tuple[AddressOrPattern, ...], List] = Field((), description="Addresses and patterns.")
+    directory_groups: Annotated[tuple[Text, ...], List] = Field((), description="Directory groups.")
+
+
+Content = Literal["meetings", "webinars", "recordings", "whiteboards"]
+
+
+class Handover(Section):
+    """What becomes of a leaver's content after retention."""
+
+    after: Time = Field(examples=["90d"], description="How long the account stays deactivated before.")
+    end: Literal["delete", "unlink"] = Field(description="What Zoom does with the account then; neither can be undone.")
+    receiver: Receiver = Field(Receiver(), description="Who gets the content.")
+    content: Annotated[tuple[Content, ...], List] = Field(
+        ("meetings", "webinars", "recordings", "whiteboards"), description="What is handed over; the rest is lost.")
+    leavers_file: ReadPath | None = Field(None, description="CSV with a column address: people who left for good.")
+    legal_hold: LegalHold = Field(LegalHold(), description="Whose content stays as it is.")
+    never_to_manager: Annotated[tuple[AddressOrPattern, ...], List] = Field(
+        (), description="Leavers whose content goes to receiver.else, never to their manager.")
+    max_per_day: int = Field(20, ge=1, description="Handovers over 24 h.")
+    client_id: Text = Field(examples=["handoverXYZ"], description="A Zoom app of its own, which may delete users.")
+    client_secret: Annotated[Secret, SecretKeys("client_secret")] = Field(description="Client secret of that app.")
 
 
 class Notification(Section):
     """A webhook for those without Prometheus."""
 
     webhook_url: Annotated[Secret, SecretKeys("webhook_url")] = Field(description="Address to POST to.")
-    on: Annotated[tuple[Literal["held", "unreadable", "partial", "manual"], ...], List] = Field(
+    format: Literal["json", "slack", "teams"] = Field("json", description="What the receiver understands.")
+    on: Annotated[tuple[Literal[
+        "held", "unreadable", "partial", "manual", "overdue", "digest_daily", "digest_weekly"], ...], List] = Field(
         ("held", "unreadable", "partial", "manual"), min_length=1, description="What is worth a message.")
 
 
@@ -225,6 +324,8 @@ class Config(Section):
     deactivate: Deactivate = Field(Deactivate(), description="When an account goes.")
     reactivate: Literal["ours", "any", "never"] = Field(
         "ours", description="Which inactive accounts of entitled people come back: those syncd deactivated, any, or none.")
+    reactivate_reads: int = Field(
+        2, ge=1, le=1000, description="In how many good reads in a row somebody must be entitled again before they come back.")
     restore_licence: bool = Field(True, description="On reactivation give back the licence type recorded at deactivation.")
     guards: Guards = Field(Guards(), description="What holds a plan until a person has looked.")
     schedule: Schedule = Field(Schedule(), description="When cycles run.")
@@ -232,6 +333,8 @@ class Config(Section):
     leadership: Leadership = Field(Leadership(), description="Which of several replicas acts.")
     http: Http = Field(Http(), description="The daemon's own HTTP server.")
     reports: Reports = Field(Reports(), description="Evidence on disk.")
+    approvals: Approvals = Field(Approvals(), description="Who may let a held plan pass.")
+    handover: Handover | None = Field(None, description="What becomes of a leaver's content; null: nothing.")
     proxy: ProxyUrl | None = Field(None, description="HTTP proxy; null: HTTPS_PROXY and NO_PROXY. Never used for LDAP.")
     notify: Annotated[tuple[Notification, ...], List] = Field((), description="Webhooks.")
     logging: Logging = Field(Logging(), description="Log lines on stderr.")

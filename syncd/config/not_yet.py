@@ -13,8 +13,17 @@ Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
 SCHEDULE_WATCH: Final = "schedule.watch"
 
+ZOOM_EVENTS: Final = "zoom.events"
+ZOOM_OPERATION_LOG: Final = "zoom.operation_log"
+SCHEDULE_WINDOWS: Final = "schedule.windows"
+HANDOVER: Final = "handover"
+
 NOT_YET: frozenset[str] = frozenset({
     SCHEDULE_WATCH,
+    ZOOM_EVENTS,
+    ZOOM_OPERATION_LOG,
+    SCHEDULE_WINDOWS,
+    HANDOVER,
 })
 
 #: What ``reports.formats`` is when nobody says.

@@ -73,6 +73,13 @@ def _service_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _websocket_url(value: str) -> str:
+    url = _split(value, ("wss", "ws"), "wss://ws.zoom.us/ws")
+    if url.scheme == "ws" and not is_loopback(url.hostname or ""):
+        raise Fault("ws:// would send the token unencrypted", "write wss:// (ws:// is for 127.0.0.1 only)")
+    return value.rstrip("/")
+
+
 def _authority_url(value: str) -> str:
     url = _split(value, ("https",), "https://login.example:8443")
     if url.path.strip("/"):
@@ -126,6 +133,7 @@ def _listen(value: object) -> str:
 
 
 ServiceUrl = Annotated[Text, AfterValidator(_service_url)]
+WebSocketUrl = Annotated[Text, AfterValidator(_websocket_url)]
 AuthorityUrl = Annotated[Text, AfterValidator(_authority_url)]
 LdapUrl = Annotated[Text, AfterValidator(_ldap_url)]
 ProxyUrl = Annotated[Text, AfterValidator(_proxy_url)]

@@ -50,7 +50,7 @@ def found_by_model(error: ValidationError) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
             continue                          # not empty: its items are wrong, and said to be
-        where = tuple(key for key in detail["loc"] if key != "[key]")
+        where = tuple(key.rstrip("_") if isinstance(key, str) else key for key in detail["loc"] if key != "[key]")
         yield _problem(where, detail["type"], detail["input"], detail.get("ctx", {}))
 
 

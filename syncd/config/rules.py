@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import (
-    SCHEDULE_WATCH,
-)
+from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, SCHEDULE_WINDOWS, ZOOM_EVENTS, ZOOM_OPERATION_LOG
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
@@ -112,6 +111,59 @@ def _encrypted_ldap(given: Given) -> Iterator[Problem]:
                           "remove start_tls, or write ldap:// here")
 
 
+#: Ports of the global catalog: it lacks attributes and the members of other domains' groups.
+_GLOBAL_CATALOG = (3268, 3269)
+
+
+def _no_global_catalog(given: Given) -> Iterator[Problem]:
+    where = ("directory", "active_directory", "servers")
+    servers = given.get(*where)
+    for place, server in enumerate(servers if isinstance(servers, list) else []):
+        try:
+            port = urlsplit(server.strip()).port if isinstance(server, str) else None
+        except ValueError:
+            continue                          # not a URL: said already
+        if port in _GLOBAL_CATALOG:
+            yield Problem((*where, place), f"{port} is the global catalog, which lacks attributes and members: whoever it does "
+                                           "not show would be taken for gone", "write ldaps://host without a port")
+
+
+def _patient_polls(given: Given) -> Iterator[Problem]:
+    poll = given.get("schedule", "watch_poll")
+    if poll is None or "entra" not in given.section("directory"):
+        return
+    try:
+        if duration(poll) < timedelta(seconds=10):
+            yield Problem(("schedule", "watch_poll"), f"{poll} is too short for Entra, whose changes lag by more than that",
+                          "write 10s or more")
+    except Fault:
+        return                                # said already
+
+
+def _enough_approvers(given: Given) -> Iterator[Problem]:
+    names = given.names("approvals", "approvers")
+    if given.get("approvals", "required") == 2 and len({name.strip() for name in names}) == 1:
+        yield Problem(("approvals", "approvers"), "names one person, and required asks for two",
+                      "name a second one, or write required: 1")
+
+
+def _content_has_a_receiver(given: Given) -> Iterator[Problem]:
+    where = ("handover", "receiver")
+    receiver = given.section(*where)
+    if "from" in receiver and receiver["from"] is None and receiver.get("else") is None:
+        yield Problem(where, "names nobody", "write from: manager, or else: an address")
+
+
+def _retention_outlived_by_names(given: Given) -> Iterator[Problem]:
+    if given.get("handover") is None:
+        return
+    after, keep = given.duration("handover", "after"), given.duration("ledger", "keep_personal")
+    if after is not None and keep is not None and after >= keep:
+        yield Problem(("handover", "after"), f"{spelled(after)} is not shorter than ledger.keep_personal {spelled(keep)}: by "
+                                             "then nobody would know whose account it was",
+                      "write a shorter one, or keep names longer")
+
+
 def _one_entra_credential(given: Given) -> Iterator[Problem]:
     where = ("directory", "entra")
     if not given.section(*where):
@@ -204,7 +256,8 @@ def _secret_ledger_url(given: Given) -> tuple[str, str]:
 
 _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
     _one_directory, _one_bind, _encrypted_ldap, _one_entra_credential, _groups_apart, _plain_aliases, _one_clock,
-    _promise_can_be_kept, _one_ledger,
+    _promise_can_be_kept, _one_ledger, _no_global_catalog, _patient_polls, _enough_approvers, _content_has_a_receiver,
+    _retention_outlived_by_names,
 )
 
 
@@ -216,6 +269,30 @@ def _watch(given: Given) -> Iterator[Problem]:
         yield Problem(("schedule", "watch"), f"acting between cycles {LATER}", "write watch: false")
 
 
+def _events(given: Given) -> Iterator[Problem]:
+    if given.get("zoom", "events") is not None:
+        yield Problem(("zoom", "events"), f"listening to Zoom's events {LATER}", "remove the key")
+
+
+def _operation_log(given: Given) -> Iterator[Problem]:
+    if given.get("zoom", "operation_log") is True:
+        yield Problem(("zoom", "operation_log"), f"comparing with Zoom's operation log {LATER}", "write operation_log: false")
+
+
+def _windows(given: Given) -> Iterator[Problem]:
+    if given.get("schedule", "windows"):
+        yield Problem(("schedule", "windows"), f"windows {LATER}", "write windows: []")
+
+
+def _handover(given: Given) -> Iterator[Problem]:
+    if given.get("handover") is not None:
+        yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
+
+
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
     SCHEDULE_WATCH: _watch,
+    ZOOM_EVENTS: _events,
+    ZOOM_OPERATION_LOG: _operation_log,
+    SCHEDULE_WINDOWS: _windows,
+    HANDOVER: _handover,
 }

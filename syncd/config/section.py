@@ -126,7 +126,7 @@ class Section(BaseModel):
             return {}
         if not isinstance(given, dict):
             return given
-        folded = dict(given)
+        folded = {_attribute(cls, key): value for key, value in given.items()}
         for name, keys in secrets_of(cls).items():
             names = keys.keys if keys.also_plain else (keys.stem, *keys.keys)
             parts = {key: value for key in names if (value := folded.pop(key, None)) is not None}
@@ -152,6 +152,10 @@ class Section(BaseModel):
             rules.append({"oneOf": given} if must else {"not": {"allOf": given}})
             if must:
                 required.remove(name)
+        for name in [name for name in properties if name.endswith("_")]:
+            properties[name.rstrip("_")] = properties.pop(name)
+        if required:
+            schema["required"] = [name.rstrip("_") for name in required]
         if rules:
             schema["allOf"] = rules
         if not schema.get("required"):
@@ -159,6 +163,15 @@ class Section(BaseModel):
         if not schema.get("required") and not any("oneOf" in rule for rule in rules):
             schema["type"] = ["object", "null"]
         return schema
+
+
+def _attribute(section: type[BaseModel], key: str) -> str:
+    """The attribute of a key: the same word, or with an underscore where the word belongs to Python (``except_``)."""
+    return f"{key}_" if f"{key}_" in section.model_fields else key
+
+
+def _field(section: type[BaseModel], key: object) -> FieldInfo | None:
+    return section.model_fields.get(_attribute(section, str(key)))
 
 
 def secrets_of(section: type[BaseModel]) -> dict[str, SecretKeys]:
@@ -170,7 +183,7 @@ def secrets_of(section: type[BaseModel]) -> dict[str, SecretKeys]:
 def keys_of(section: type[BaseModel]) -> tuple[str, ...]:
     """Every key that may stand in a section, as its author writes it."""
     secrets = secrets_of(section)
-    return tuple(key for name in section.model_fields for key in (secrets[name].keys if name in secrets else (name,)))
+    return tuple(key for name in section.model_fields for key in (secrets[name].keys if name in secrets else (name.rstrip("_"),)))
 
 
 def section_in(annotation: Any) -> type[Section] | None:
@@ -188,7 +201,7 @@ def section_at(top: type[Section], where: Where) -> type[Section] | None:
     for key in where:
         if isinstance(key, int):
             continue
-        info = section.model_fields.get(key) if section else None
+        info = _field(section, key) if section else None
         section = section_in(info.annotation) if info else None
     return section
 
@@ -198,7 +211,7 @@ def field_at(top: type[Section], where: Where) -> FieldInfo | None:
     while where and isinstance(where[-1], int):
         where = where[:-1]
     section = section_at(top, where[:-1]) if where else None
-    return section.model_fields.get(str(where[-1])) if section else None
+    return _field(section, where[-1]) if section else None
 
 
 def sections_of(top: type[Section], where: Where = ()) -> Iterator[tuple[Where, type[Section]]]:
@@ -207,4 +220,4 @@ def sections_of(top: type[Section], where: Where = ()) -> Iterator[tuple[Where, 
     for name, info in top.model_fields.items():
         section = section_in(info.annotation)
         if section:
-            yield from sections_of(section, (*where, name))
+            yield from sections_of(section, (*where, name.rstrip("_")))

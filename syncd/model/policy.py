@@ -17,9 +17,12 @@ class Limits:
     max_deactivations_percent: float = 5.0
     percent_floor: int = 3
     max_deactivations_per_day: int | None = None
-    max_reactivations: int = 50
+    max_deactivations_per_30_days: int | None = None
+    max_reactivations: int | None = None
+    max_reactivations_per_day: int | None = None
     sentinels: tuple[str, ...] = ()
     min_directory_people: int = 1
+    max_replication_lag: timedelta = timedelta(hours=3)
     max_directory_shrink_percent: float = 10.0
     max_flapping: int = 5
     max_clock_skew: timedelta = timedelta(minutes=5)
@@ -40,13 +43,17 @@ class Policy:
     protect_accounts: tuple[str, ...] = ()
     protect_groups: tuple[str, ...] = ()
     protect_directory_groups: tuple[str, ...] = ()
+    person_number: str = ""                   # attribute or column; "": ids alone say who is who
+    ignore_people: tuple[str, ...] = ()
     grace: timedelta = timedelta(hours=4)
     grace_reads: int = 2
     when_disabled: bool = True
     when_expired: bool = True
     grace_for_known_leavers: timedelta = timedelta(0)
+    grace_for_expired: timedelta | None = None
     revoke_sessions: bool = False
     reactivate: str = "ours"                  # ours | any | never
+    reactivate_reads: int = 2
     restore_licence: bool = True
     guests: bool = True                       # Entra only: whether a guest may be entitled
     limits: Limits = field(default_factory=Limits)

@@ -46,7 +46,7 @@ from syncd.model import (
 )
 from syncd.operations.cycle import Dependencies, licences_to_restore
 from syncd.planning.entitlement import standing
-from syncd.planning.guards import daily_limit, deactivation_limit, too_large_a_share
+from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
 
@@ -174,7 +174,7 @@ async def judge_request(
     many = f"Check the list; if all of them are meant: add --confirm-count {len(effects)}"
     large = too_large_a_share(len(off), active, policy) and active > 0
     paused = history.paused_since is not None and not request.while_paused
-    at_once = deactivation_limit(policy, active)
+    at_once, back_at_once = deactivation_limit(policy, active), reactivation_limit(policy, active)
     return (
         Verdict(Guard.LEDGER_BROKEN, bool(history.broken), int(bool(history.broken)), 0, "ledgers",
                 history.broken or "the ledger verifies", "Run: syncd ledger verify"),
@@ -192,8 +192,8 @@ async def judge_request(
                 f"{len(off)} of {active} active accounts", many),
         Verdict(Guard.MAX_DEACTIVATIONS_PER_DAY, not confirmed and bool(off) and earlier + len(off) > per_day,
                 earlier + len(off), per_day, "accounts", f"{earlier} deactivated in 24 h and {len(off)} asked for", many),
-        Verdict(Guard.MAX_REACTIVATIONS, not confirmed and len(on) > limits.max_reactivations, len(on),
-                limits.max_reactivations, "accounts", f"{len(on)} reactivations asked for", many),
+        Verdict(Guard.MAX_REACTIVATIONS, not confirmed and len(on) > back_at_once, len(on),
+                back_at_once, "accounts", f"{len(on)} reactivations asked for", many),
     )
 
 

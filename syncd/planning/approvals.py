@@ -120,6 +120,10 @@ def _larger(before: float, now: float) -> bool:
     return now > before
 
 
+def _expired_sooner(before: float | None, now: float | None) -> bool:
+    return before is not None and (now is None or now < before)        # None: as all known leavers, which have no absence to wait
+
+
 def _switched_on(before: bool, now: bool) -> bool:
     return now and not before
 
@@ -150,6 +154,10 @@ _WIDER: dict[str, Callable[[Any, Any], bool]] = {
     "when_disabled": _switched_on,
     "when_expired": _switched_on,
     "grace_for_known_leavers": _smaller,
+    "grace_for_expired": _expired_sooner,
+    "person_number": _differs,
+    "ignore_people": _has_fewer,
+    "reactivate_reads": _smaller,
     "revoke_sessions": _switched_on,
     "reactivate": lambda before, now: _REACTIVATE_ORDER.index(now) > _REACTIVATE_ORDER.index(before),
     "guests": lambda before, now: before and not now,      # guests stop being entitled
@@ -160,7 +168,10 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "max_deactivations_percent": _larger,
     "percent_floor": _larger,
     "max_deactivations_per_day": _number_looser(100),
-    "max_reactivations": _larger,
+    "max_deactivations_per_30_days": _number_looser(25),
+    "max_reactivations": _number_looser(10),
+    "max_reactivations_per_day": _number_looser(50),
+    "max_replication_lag": _smaller,
     "sentinels": _has_fewer,
     "min_directory_people": _smaller,
     "max_directory_shrink_percent": _larger,

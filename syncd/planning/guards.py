@@ -337,7 +337,8 @@ def policy_changed(facts: Facts) -> Verdict:
 def max_reactivations(facts: Facts) -> Verdict:
     """One cycle would reactivate more accounts than the operator allowed."""
     planned = len(facts.uncovered(Guard.MAX_REACTIVATIONS, Action.REACTIVATE))
-    limit = facts.policy.limits.max_reactivations
+    active, _ = facts.active_in_scope
+    limit = reactivation_limit(facts.policy, active)
     return Verdict(
         Guard.MAX_REACTIVATIONS, planned > limit, planned, limit, "accounts",
         f"{planned} reactivations planned, limit {limit}", _review(facts, Guard.MAX_REACTIVATIONS),
@@ -364,6 +365,12 @@ def daily_limit(policy: Policy, active: int) -> int:
     """Deactivations allowed in 24 h: the configured number, or the larger of 100 and 2 % of active accounts in scope."""
     limit = policy.limits.max_deactivations_per_day
     return limit if limit is not None else max(100, active * 2 // 100)
+
+
+def reactivation_limit(policy: Policy, active: int) -> int:
+    """Reactivations allowed at once: the configured number, or the larger of 10 and 1 % of active accounts in scope."""
+    limit = policy.limits.max_reactivations
+    return limit if limit is not None else max(10, active // 100)
 
 
 def too_large_a_share(planned: int, active: int, policy: Policy) -> bool:

@@ -14,10 +14,13 @@ _KEYS = {
     "protect_groups": "protect.groups", "protect_directory_groups": "protect.directory_groups", "grace": "deactivate.grace",
     "grace_reads": "deactivate.grace_reads", "when_disabled": "deactivate.when_disabled",
     "when_expired": "deactivate.when_expired", "grace_for_known_leavers": "deactivate.grace_for_known_leavers",
+    "grace_for_expired": "deactivate.grace_for_expired", "person_number": "match.person_number",
+    "ignore_people": "match.ignore_people",
     "revoke_sessions": "deactivate.revoke_sessions", "guests": "directory.entra.guests",
 }
 
-_DURATIONS = frozenset({"deactivate.grace", "deactivate.grace_for_known_leavers", "guards.max_clock_skew"})
+_DURATIONS = frozenset({"deactivate.grace", "deactivate.grace_for_known_leavers", "guards.max_clock_skew",
+                        "guards.max_replication_lag", "deactivate.grace_for_expired"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,11 +210,12 @@ def test_a_section_with_nothing_under_it_is_its_defaults(tmp_path: Path) -> None
 def test_features_of_later_versions_are_accepted_once_they_are_there(tmp_path: Path) -> None:
     """One set says what is not there yet; what it does not name works."""
     more = """\
-schedule: {watch: true}
+schedule: {watch: true, windows: [{kind: deny, cron: "0 18 * * 5", duration: 62h, except: [left_groups]}]}
 ledger: {url_env: LEDGER}
 leadership: {lease: {namespace: syncd, name: syncd, token_env: ZOOM_SECRET}}
 reports: {formats: [html, csv, json], signing_key_env: ZOOM_SECRET}
 notify: [{webhook_url_env: ZOOM_SECRET, on: [held]}]
+handover: {after: 90d, end: delete, receiver: {else: archive@corp.example}, client_id: x, client_secret_env: ZOOM_SECRET}
 """
     env = {**ENV, "LEDGER": "postgresql://syncd:hunter2@db.corp.example/syncd", "AZURE_FEDERATED_TOKEN_FILE": "token"}
     (tmp_path / "token").write_text("x")
@@ -229,7 +230,10 @@ notify: [{webhook_url_env: ZOOM_SECRET, on: [held]}]
     assert ("held",) == config.notify[0].on
     assert config.leadership.lease is not None
     assert timedelta(seconds=15) == config.leadership.lease.duration
-    assert len(NOT_YET) == len(problems(path, env, not_yet=NOT_YET))
+    assert (("left_groups",), None) == (config.schedule.windows[0].except_, config.schedule.windows[0].applies_to)
+    assert config.handover is not None
+    assert ("manager", "archive@corp.example") == (config.handover.receiver.from_, config.handover.receiver.else_)
+    assert len(NOT_YET) == 2 + len(problems(path, env, not_yet=NOT_YET))     # those of Zoom stand in a section of their own
 
 
 def test_an_identity_managed_by_the_platform_needs_no_client_id(tmp_path: Path) -> None:

@@ -162,7 +162,8 @@ def test_a_quiet_good_read_disarms(known: Facts, verdicts: tuple[Verdict, ...], 
 BASE = Policy(
     "a", ("corp.example",), pilot=("ann@corp.example", "bob@corp.example"), ordinary_roles=("member",),
     protect_accounts=("ceo@corp.example",), protect_groups=("Rooms",), protect_directory_groups=("VIP",),
-    grace=timedelta(hours=4), grace_for_known_leavers=timedelta(hours=1), when_disabled=False, when_expired=False,
+    grace=timedelta(hours=4), grace_for_known_leavers=timedelta(hours=1), grace_for_expired=timedelta(hours=6),
+    ignore_people=("broken",), when_disabled=False, when_expired=False,
     limits=Limits(sentinels=("canary@corp.example",), min_directory_people=5, max_deactivations=10),
 )
 
@@ -181,6 +182,10 @@ WIDENING: dict[str, dict[str, Any]] = {
     "when_disabled": {"when_disabled": True},
     "when_expired": {"when_expired": True},
     "grace_for_known_leavers": {"grace_for_known_leavers": timedelta(0)},
+    "grace_for_expired": {"grace_for_expired": timedelta(hours=5)},
+    "person_number": {"person_number": "employeeID"},
+    "ignore_people": {"ignore_people": ()},
+    "reactivate_reads": {"reactivate_reads": 1},
     "revoke_sessions": {"revoke_sessions": True},
     "reactivate": {"reactivate": "any"},
     "guests": {"guests": False},
@@ -190,7 +195,8 @@ SHRINKING: list[dict[str, Any]] = [
     {"domains": ()}, {"pilot": ("ann@corp.example",)}, {"protect_accounts": ("ceo@corp.example", "cfo@corp.example")},
     {"protect_groups": ("Rooms", "Kiosks")}, {"protect_directory_groups": ("VIP", "Legal")}, {"grace": timedelta(hours=5)},
     {"grace_reads": 3}, {"grace_for_known_leavers": timedelta(hours=2)}, {"reactivate": "never"}, {"ordinary_roles": ()},
-    {"restore_licence": False},
+    {"restore_licence": False}, {"grace_for_expired": timedelta(hours=9)}, {"ignore_people": ("broken", "other")},
+    {"reactivate_reads": 3},
 ]
 
 
@@ -216,7 +222,8 @@ def test_a_change_that_can_only_shrink_a_plan_wakes_nobody(change: dict[str, Any
 
 @pytest.mark.parametrize(("name", "looser", "stricter"), [
     ("max_deactivations", 11, 9), ("max_deactivations", None, 0), ("max_deactivations_percent", 6.0, 4.0),
-    ("percent_floor", 4, 0), ("max_reactivations", 51, 49), ("sentinels", (), ("canary@corp.example", "other@corp.example")),
+    ("percent_floor", 4, 0), ("max_reactivations", 11, 10), ("max_reactivations_per_day", 51, 50),
+    ("max_deactivations_per_30_days", 26, 25), ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)), ("sentinels", (), ("canary@corp.example", "other@corp.example")),
     ("min_directory_people", 4, 6), ("max_directory_shrink_percent", 11.0, 9.0), ("max_flapping", 6, 4),
     ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)), ("max_failing_writes_percent", 21.0, 19.0),
     ("min_match_percent", 49.0, 51.0), ("max_deactivations_per_day", 101, 100),

@@ -156,8 +156,11 @@ CASES = [
     (G.POLICY_CHANGED, True, facts(gone=1, armed=True)),
     (G.POLICY_CHANGED, False, facts(back=1, armed=True)),
     (G.POLICY_CHANGED, False, facts(gone=1)),
-    (G.MAX_REACTIVATIONS, False, facts(back=50)),
-    (G.MAX_REACTIVATIONS, True, facts(back=51)),
+    (G.MAX_REACTIVATIONS, False, facts(active=500, back=10)),
+    (G.MAX_REACTIVATIONS, True, facts(active=500, back=11)),
+    (G.MAX_REACTIVATIONS, False, facts(active=2_000, back=20)),                        # 1 %
+    (G.MAX_REACTIVATIONS, True, facts(active=2_000, back=21)),
+    (G.MAX_REACTIVATIONS, True, facts(back=1, policy=limits(max_reactivations=0))),
 ]
 
 

@@ -21,6 +21,7 @@ CHANGES: dict[str, Any] = {
     "ordinary_roles": (), "protect_accounts": ("p",), "protect_groups": ("p",), "protect_directory_groups": ("p",),
     "grace": timedelta(1), "grace_reads": 9, "when_disabled": False, "when_expired": False,
     "grace_for_known_leavers": timedelta(1), "revoke_sessions": True, "reactivate": "any", "restore_licence": False,
+    "person_number": "employeeID", "ignore_people": ("x",), "grace_for_expired": timedelta(1), "reactivate_reads": 5,
     "guests": False, "limits": Limits(max_flapping=1),
 }
 
