@@ -223,7 +223,8 @@ def test_a_change_that_can_only_shrink_a_plan_wakes_nobody(change: dict[str, Any
 @pytest.mark.parametrize(("name", "looser", "stricter"), [
     ("max_deactivations", 11, 9), ("max_deactivations", None, 0), ("max_deactivations_percent", 6.0, 4.0),
     ("percent_floor", 4, 0), ("max_reactivations", 11, 10), ("max_reactivations_per_day", 51, 50),
-    ("max_deactivations_per_30_days", 26, 25), ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)), ("sentinels", (), ("canary@corp.example", "other@corp.example")),
+    ("max_deactivations_per_30_days", 26, 25), ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)),
+    ("sentinels", (), ("canary@corp.example", "other@corp.example")),
     ("min_directory_people", 4, 6), ("max_directory_shrink_percent", 11.0, 9.0), ("max_flapping", 6, 4),
     ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)), ("max_failing_writes_percent", 21.0, 19.0),
     ("min_match_percent", 49.0, 51.0), ("max_deactivations_per_day", 101, 100),
