@@ -45,8 +45,6 @@ def binds(controller: Windows) -> int:
     ("701", "account has expired", "Extend the account"),
     ("773", "must be changed before the first use", "must change at next logon"),
     ("775", "locked out", "unlock"),
-    ("80090346", "channel binding", "TLS proxy"),
-    ("9f1", "name or the password is wrong", "Correct directory.active_directory.bind"),
 ])
 async def test_the_message_names_the_cause_and_what_to_do(code, cause, do):
     """Active Directory says everything with result 49 and hides the cause in a number."""
@@ -57,6 +55,37 @@ async def test_the_message_names_the_cause_and_what_to_do(code, cause, do):
     assert cause in error.what
     assert code in error.what
     assert do in error.do
+
+
+@pytest.mark.parametrize("text", [
+    *(WRONG.format(code) for code in ("51f", "80090346", "9f1", "52", "52f", "52e0", "0", "7750")), "80090308: LdapErr", "",
+])
+async def test_a_code_that_does_not_mean_the_credentials_is_that_servers_own_affair(text):
+    """The next server is asked, now and in the next read: nothing rests, and nobody is told that the password is wrong."""
+    def on_bind(conn, mid, raw):
+        conn.sendall(bound(mid, 49, text))
+
+    with Windows(company(3, 3), on_bind=on_bind) as first, Windows(company(3, 3)) as second:
+        directory = Directory(first.url, second.url)
+        for _ in range(2):
+            assert 3 == len((await directory.read()).people)
+        alone = await unreadable(Directory(first.url))
+
+        assert (3, 2) == (binds(first), binds(second))
+    assert not isinstance(alone, CredentialsRefused)
+    assert "result 49" in alone.what
+    assert "password" not in alone.what
+
+
+@pytest.mark.parametrize("password", ["Pass\u00b4word1", "Pass\u00b2word1", "Pass\u00a0word1", "Pa\u00adss1", "\u2460\ufb01",
+                                      "u\u0308", " Pass 1 ", "\u05d0a\u05d1", "\ue000x"])
+async def test_a_password_goes_over_the_line_as_the_bytes_it_is(password):
+    """ldap3 would prepare text by SASLprep, and Windows would compare another password."""
+    with Windows(company(3, 3)) as controller:
+        await Directory(controller.url, password=lambda: password).read()
+
+        (request,) = [raw for tag, raw in controller.requests if tag == BIND]
+    assert request.endswith(bytes([0x80, len(password.encode())]) + password.encode())
 
 
 async def test_refused_credentials_are_not_tried_on_another_server():
@@ -169,6 +198,16 @@ def test_plain_ldap_is_refused_before_anything_is_sent():
     """A simple bind sends the password as it is."""
     with pytest.raises(ConfigError, match="would send the password in clear"):
         Directory("ldap://dc1.corp.example", allow_plaintext=False)
+
+
+@pytest.mark.parametrize("url", ["ldaps://dc1.corp.example:3269", "ldap://dc1.corp.example:3268", "ldaps://[::1]:3269",
+                                 "ldaps://dc1.corp.example:3268"])
+def test_a_global_catalog_is_refused(url):
+    """It lacks attributes, and the members of other domains' groups: whoever is only there would be absent."""
+    with pytest.raises(ConfigError, match="global catalog") as caught:
+        Directory("ldaps://dc1.corp.example", url, allow_plaintext=True)
+
+    assert "port 636" in str(caught.value)
 
 
 def test_every_server_that_cannot_be_used_is_listed():

@@ -1,8 +1,9 @@
 """Proving to a domain controller who we are, and understanding why it says no.
 
 A refused name or password is never tried on another server and not again soon: the count of wrong passwords is the
-domain's, and a daemon that repeats one locks its own account. Passwords are handed to ldap3 and taken away again; no
-message, repr or exception here holds one.
+domain's, and a daemon that repeats one locks its own account. That is said only of codes known to mean the credentials;
+whatever else a server answers is that server's own affair, and the next one is asked. Passwords are handed to ldap3 as the
+bytes they are and taken away again; no message, repr or exception here holds one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ SUCCESS, STRONGER_AUTH_REQUIRED, INVALID_CREDENTIALS = 0, 8, 49
 BIND_KEY = "directory.active_directory.bind"
 
 _UNLOCK = f"Wait for the lockout to pass or unlock the account, then correct the secret of {BIND_KEY}."
-#: Active Directory's sub-codes of result 49 (``data XXX`` in the message): what each means, and what to do.
+#: Active Directory's sub-codes of result 49 (``data XXX`` in the message) that mean the name, the password or the account,
+#: and therefore mean the same on every controller of the domain (they are Windows error codes in
+#: hexadecimal: 52e is 1326, ERROR_LOGON_FAILURE): what each says, and what to do.
 REFUSALS: dict[str, tuple[str, str]] = {
     "525": ("no such user", f"Correct the name in {BIND_KEY}."),
     "52e": ("wrong name or password", f"Correct {BIND_KEY}: name (svc@corp.example, a DN, or DOMAIN\\svc) and secret."),
@@ -36,6 +39,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "701": ("the account has expired", f"Extend the account, or name another one in {BIND_KEY}."),
     "773": ("the password must be changed before the first use", "Set a password without 'must change at next logon'."),
     "775": ("the account is locked out", _UNLOCK),
+}
+#: Sub-codes that are known and are no fault of the credentials: the next server is asked.
+OTHERWISE: dict[str, tuple[str, str]] = {
+    "51f": ("the server found no logon server", "See whether this controller reaches the rest of its domain."),
     "80090346": ("the server demands channel binding that did not match", "Connect without a TLS proxy in between."),
 }
 
@@ -61,8 +68,9 @@ class SimpleBind:
         return hashlib.sha256(f"{self.user}\0{self.password()}".encode()).hexdigest()
 
     def connection(self, server: ldap3.Server) -> ldap3.Connection:
-        """An unopened connection that will bind so."""
-        return _connection(server, user=self.user, password=self.password(), authentication=ldap3.SIMPLE)
+        """An unopened connection that will bind so. Bytes, because ldap3 prepares text by SASLprep (RFC 4013), which makes
+        another password of one with a superscript, a free accent or a no-break space; Windows compares what was typed."""
+        return _connection(server, user=self.user, password=self.password().encode(), authentication=ldap3.SIMPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +123,18 @@ def bind(connection: ldap3.Connection, how: Bind, service_host: str) -> None:
         raise fault
 
 
-def refused(message: str) -> CredentialsRefused:
+def refused(message: str) -> CredentialsRefused | Unusable:
     """What a result 49 means; *message* is the server's diagnostic text, of which only the code is used."""
     found = re.search(r"data ([0-9a-f]+)", message, re.IGNORECASE)
     code = found.group(1).lower() if found else ""
-    cause, do = REFUSALS.get(code, ("the name or the password is wrong", f"Correct {BIND_KEY}."))
-    shown = f", code {code}" if code else ""
-    return CredentialsRefused("directory", f"the directory refused the bind: {cause} (result 49{shown})", f"{do} {_NO_RETRY}")
+    shown = f"code {code}" if code else "without a code"
+    if code in REFUSALS:
+        cause, do = REFUSALS[code]
+        return CredentialsRefused("directory", f"the directory refused the bind: {cause} (result 49, {shown})",
+                                  f"{do} {_NO_RETRY}")
+    cause, do = OTHERWISE.get(code, (
+        "no cause that is known to mean the credentials", f"Look the code up; if it means the credentials, correct {BIND_KEY}."))
+    return Unusable(f"it refused the bind: {cause} (result 49, {shown})", do)
 
 
 _NO_RETRY = "syncd does not try again for 1 h or until the secret changes, so as not to lock the account."

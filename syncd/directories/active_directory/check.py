@@ -7,7 +7,7 @@ from datetime import datetime
 from ldap3.utils.conv import escape_filter_chars
 
 from syncd.directories.active_directory.binding import SimpleBind
-from syncd.directories.active_directory.groups import find_configured
+from syncd.directories.active_directory.groups import demand_base, find_configured
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, filetime, person_of
 from syncd.directories.active_directory.session import Declined, Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
@@ -58,9 +58,7 @@ def password_expiry(session: Session, settings: ActiveDirectorySettings) -> date
 
 def _people_in_sight(session: Session, settings: ActiveDirectorySettings) -> str:
     for base in settings.base_dns:
-        if session.entry(base, ["objectGUID"]) is None:
-            raise Unusable(f"the base {base} does not exist or the bind account may not see it",
-                           "Correct directory.active_directory.base_dn, or let the bind account read there.")
+        demand_base(session, base)
         first = next(session.pages(base, PEOPLE_FILTER, attributes_to_ask(settings.address_attributes), page_size=10), [])
         if not first:
             raise Unusable(f"nobody is in sight below {base}", "Let the bind account read there, or take the base out.")

@@ -10,14 +10,19 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 
 from ldap3.utils.conv import escape_filter_chars
 
 from syncd.directories.active_directory.people import dn_key, guid_of
-from syncd.directories.active_directory.session import Entry, Session
+from syncd.directories.active_directory.session import Entry, Session, Unseen
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
-from syncd.errors import SourceError
+from syncd.directories.active_directory.transport import Unusable
 from syncd.model import GroupUse
+
+#: How many groups of a similar name are told, and how many pages of names are looked through for them.
+NEAR_NAMES_MAX, NEAR_PAGES_MAX = 3, 20
 
 GROUP_ATTRIBUTES = ("objectClass", "objectGUID", "objectSid", "cn", "uSNChanged")
 
@@ -33,41 +38,64 @@ class ConfiguredGroup:
 
 
 def find_configured(session: Session, settings: ActiveDirectorySettings) -> tuple[ConfiguredGroup, ...]:
-    """Every configured group once per use, in the order of the configuration. Raises SourceError naming all those that
-    are missing, ambiguous or no group."""
+    """Every configured group once per use, in the order of the configuration. Raises Unusable naming all those that this
+    server lacks, and those that are ambiguous or no group."""
     found: dict[tuple[GroupUse, str], ConfiguredGroup] = {}
     problems: list[str] = []
+    advice = ["Correct the names (an objectGUID survives renames and moves), or let the bind account read these groups."]
     for use, asked in settings.configured():
         entries = _entries_named(session, settings, asked)
-        if len(entries) > 1:
+        if isinstance(entries, Unseen):
+            problems.append(f"{asked!r} {entries.why}{_near(session, settings, asked)}")
+            advice.append(entries.do)
+        elif len(entries) > 1:
             problems.append(f"{asked!r} is ambiguous: {', '.join(sorted(entry.dn for entry in entries.values())[:5])}")
-        elif not entries:
-            problems.append(f"{asked!r} does not exist or the bind account may not see it")
         else:
             id_, entry = entries.popitem()
             if "group" not in classes_of(entry):
                 problems.append(f"{asked!r} is no group")
             found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn))
     if problems:
-        raise SourceError(
-            "directory", f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
-            "Correct the names (an objectGUID survives renames and moves), or let the bind account read these groups.",
-        )
+        raise Unusable(f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
+                       " ".join(dict.fromkeys(filter(None, advice))))
     return tuple(found.values())
 
 
-def _entries_named(session: Session, settings: ActiveDirectorySettings, asked: str) -> dict[str, Entry]:
+def _entries_named(session: Session, settings: ActiveDirectorySettings, asked: str) -> dict[str, Entry] | Unseen:
     guid = _guid_asked(asked)
     if guid is not None or "=" in asked:
-        entry = session.entry(f"<GUID={guid}>" if guid else asked, GROUP_ATTRIBUTES)
-        return {guid_of(entry): entry} if entry else {}
+        entry = session.find(f"<GUID={guid}>" if guid else asked, GROUP_ATTRIBUTES)
+        return entry if isinstance(entry, Unseen) else {guid_of(entry): entry}
     filter_ = f"(&(objectCategory=group)(sAMAccountName={escape_filter_chars(asked)}))"
     return {
         guid_of(entry): entry
         for root in search_roots(session, settings)
         for page in session.pages(root, filter_, GROUP_ATTRIBUTES, settings.page_size)
         for entry in page
-    }
+    } or Unseen()
+
+
+def _near(session: Session, settings: ActiveDirectorySettings, asked: str) -> str:
+    """Groups that might have been meant: a group has two names (cn and sAMAccountName, the one from before Windows 2000),
+    which need not be the same, and people mistype both. Nothing depends on it."""
+    wanted = asked.strip()
+    if "=" in wanted:
+        wanted = re.sub(r"\\(.)", r"\1", re.split(r"(?<!\\),", wanted)[0].partition("=")[2].strip())
+    by_name: dict[str, dict[str, str]] = {}
+    try:
+        for root in search_roots(session, settings):
+            pages = session.pages(root, "(objectCategory=group)", ["cn", "sAMAccountName"], settings.page_size)
+            for page in islice(pages, NEAR_PAGES_MAX):
+                for entry in page:
+                    short = (entry.first("samaccountname") or b"").decode("utf-8", "replace")
+                    for name in (name_of(entry), short):
+                        by_name.setdefault(name.casefold(), {})[entry.dn] = short
+    except (Unusable, ValueError):
+        return ""
+    near = get_close_matches(wanted.casefold(), by_name, n=NEAR_NAMES_MAX, cutoff=0.7)
+    found = {dn: short for name in near for dn, short in by_name[name].items() if dn_key(dn) != dn_key(asked)}
+    shown = [f"{dn} (sAMAccountName {short})" for dn, short in islice(found.items(), NEAR_NAMES_MAX)]
+    return f"; there is {' and '.join(shown)}" if shown else ""
 
 
 def _guid_asked(asked: str) -> uuid.UUID | None:
@@ -79,6 +107,14 @@ def search_roots(session: Session, settings: ActiveDirectorySettings) -> tuple[s
     """The domain's root, and every base that does not lie below it: where groups and stray members may be."""
     domain = (session.domain_dn,) if session.domain_dn else ()
     return domain + tuple(base for base in settings.base_dns if not is_below(base, domain))
+
+
+def demand_base(session: Session, base: str) -> None:
+    """Raises Unusable when this server does not show the base: a base read as empty is a mass leaver."""
+    found = session.find(base, ["objectGUID"])
+    if isinstance(found, Unseen):
+        raise Unusable(f"the base {base} {found.why}",
+                       found.do or "Correct directory.active_directory.base_dn, or let the bind account read there.")
 
 
 def is_below(dn: str, bases: Iterable[str]) -> bool:

@@ -33,7 +33,6 @@ from syncd.directories.active_directory.session import Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
-from syncd.errors import SourceError
 from syncd.model import Person
 
 PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")       # only a domain's own groups can be primary
@@ -75,7 +74,7 @@ class GroupsBelow:
         self._latecomers = 0
 
     def read(self, group: ConfiguredGroup) -> None:
-        """Adds *group* and, when nested, every group below it. Raises Unusable, SourceError."""
+        """Adds *group* and, when nested, every group below it. Raises Unusable."""
         waiting = [group.dn]
         while waiting:
             entry = self._looked_up_entry(waiting.pop())
@@ -157,10 +156,8 @@ class GroupsBelow:
         readable = self._session.entry(entry.dn, ["1.1"], "(!(member=*))") is not None
         pointing = f"(memberOf={escape_filter_chars(entry.dn)})"
         if not readable or any(self._session.exists(root, pointing) for root in self._roots):
-            raise SourceError(
-                "directory", f"the members of the group {entry.dn} cannot be read: it shows none, yet it is not empty",
-                "Let the bind account read the attribute 'member' of this group.",
-            )
+            raise Unusable(f"the members of the group {entry.dn} cannot be read: it shows none, yet it is not empty",
+                           "Let the bind account read the attribute 'member' of this group.")
 
     def _looked_up_entry(self, dn: str) -> Entry | None:
         key = dn_key(dn)

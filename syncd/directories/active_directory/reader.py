@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from syncd.directories.active_directory.binding import RefusalMemory
 from syncd.directories.active_directory.check import check_server, password_expiry
-from syncd.directories.active_directory.groups import ConfiguredGroup, find_configured
+from syncd.directories.active_directory.groups import ConfiguredGroup, demand_base, find_configured
 from syncd.directories.active_directory.members import GroupsBelow, Roster
 from syncd.directories.active_directory.memberships_of_one import GroupsAbove
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
@@ -110,20 +110,20 @@ class ActiveDirectory:
 
     def _first_good(self, work: Callable[[Session], T], line: Line, tell: Tell, *, keep: bool = False) -> T:
         """What *work* gives on the first server that can be used from beginning to end. *keep*: leave the connection open."""
-        causes: list[Unusable] = []
+        causes: list[tuple[ServerAddress, Unusable]] = []
         for server in self._servers:
             try:
                 return self._with_session(server, work, line, tell, keep=keep)
             except Unusable as fault:
-                causes.append(Unusable(f"{server}: {fault.what}", fault.do))
+                causes.append((server, fault))
             except ValueError as error:
-                causes.append(Unusable(f"{server}: it sent a value that cannot be understood ({error})"))
+                causes.append((server, Unusable(f"it sent a value that cannot be understood ({error})")))
             if line.was_cut:
                 break
-            tell(Noted("directory.server_skipped", "warning", {"server": str(server), "why": causes[-1].what}))
+            tell(Noted("directory.server_skipped", "warning", {"server": str(server), "why": causes[-1][1].what}))
         raise SourceError(
-            "directory", f"no directory server could be read whole: {'; '.join(cause.what for cause in causes)}",
-            " ".join(dict.fromkeys(cause.do for cause in causes if cause.do)),
+            "directory", f"no directory server could be read whole: {_each(causes)}",
+            " ".join(dict.fromkeys(cause.do for _, cause in causes if cause.do)),
         )
 
     def _with_session(self, server: ServerAddress, work: Callable[[Session], T], line: Line, tell: Tell, *, keep: bool) -> T:
@@ -180,11 +180,7 @@ class ActiveDirectory:
         roster = Roster()
         attributes = attributes_to_ask(settings.address_attributes)
         for base in settings.base_dns:
-            if session.entry(base, ["objectGUID"]) is None:
-                raise SourceError(
-                    "directory", f"the base {base} does not exist or the bind account may not see it",
-                    "Correct directory.active_directory.base_dn, or let the bind account read there.",
-                )
+            demand_base(session, base)
             for page in session.pages(base, PEOPLE_FILTER, attributes, settings.page_size):
                 for entry in page:
                     roster.add(person_of(entry, settings.address_attributes))
@@ -265,6 +261,14 @@ def _unresolved(members: Mapping[str, str]) -> SourceError:
         "Add the base they live under to directory.active_directory.base_dn, take them out of the groups, or set "
         "unresolved_members: unknown.",
     )
+
+
+def _each(causes: Sequence[tuple[ServerAddress, Unusable]]) -> str:
+    """Every server with its cause; servers with the same cause together."""
+    servers: dict[str, list[str]] = {}
+    for server, cause in causes:
+        servers.setdefault(cause.what, []).append(str(server))
+    return "; ".join(f"{', '.join(named)}: {what}" for what, named in servers.items())
 
 
 def _in_one_line(what: str, do: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
@@ -56,6 +57,14 @@ class Entry:
         """The only or first value of an attribute given in lower case."""
         values = self.attributes.get(name)
         return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """An object that was asked for by name and is not shown: *why*, to be read after its name, and what to *do*."""
+
+    why: str = "does not exist or the bind account may not see it"
+    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +125,22 @@ class Session:
 
     def entry(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | None:
         """The object of that name if it fits the filter; None when it is not there or not for our eyes."""
+        found = self.find(dn, attributes, filter_)
+        return None if isinstance(found, Unseen) else found
+
+    def find(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | Unseen:
+        """The object of that name if it fits the filter, or why it cannot be seen."""
         result, entries = self._search(dn, filter_, attributes, ldap3.BASE)
+        if result["result"] == REFERRAL:
+            return Unseen("is answered with a referral" + _to_where(result),
+                          "This server does not hold that part of the directory: name a server of its domain, or correct "
+                          "the name.")
         if result["result"] in NOT_TO_BE_SEEN:
-            return None
+            return Unseen()
         _demand_success(result, f"reading {dn}")
         if len(entries) > 1:
             raise Unusable(f"it answered with {len(entries)} objects for the one name {dn}")
-        return entries[0] if entries else None
+        return entries[0] if entries else Unseen()
 
     def pages(self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int) -> Iterator[list[Entry]]:
         """Everything below *base_dn* that fits, page by page; whole only when iterated to its end."""
@@ -313,6 +331,13 @@ def _demand_success(result: Mapping[str, Any], what: str) -> None:
         INSUFFICIENT_RIGHTS: "Let the bind account read below this base.",
     }.get(code, "")
     raise Declined(f"{what} ended with {result.get('description')} (result {code})", do)
+
+
+def _to_where(result: Mapping[str, Any]) -> str:
+    """The hosts a referral names; they are told and never asked."""
+    hosts = dict.fromkeys(urlsplit(str(url)).hostname for url in result.get("referrals") or ())
+    named = [host for host in hosts if host]
+    return f" to {', '.join(named[:3])}" if named else ""
 
 
 def _answer_word(code: int) -> str:

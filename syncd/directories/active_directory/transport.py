@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
 
+#: Where controllers offer the global catalog, whose entries lack attributes and whose groups lack members.
+GLOBAL_CATALOG_PORTS = frozenset({3268, 3269})
+
 #: A page of 1,000 people is 1-2 MB and the largest group in one piece some 20 MB: an answer beyond this is no answer.
 ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
@@ -42,10 +45,13 @@ class ServerAddress:
 
     @classmethod
     def of(cls, url: str) -> ServerAddress:
-        """Raises ValueError when *url* is no LDAP URL with a host."""
+        """Raises ValueError when *url* is no LDAP URL with a host, or names a global catalog."""
         parts = urlsplit(url)
         if parts.scheme not in {"ldap", "ldaps"} or not parts.hostname:
             raise ValueError(f"{url!r} is not ldaps://host[:port]")
+        if parts.port in GLOBAL_CATALOG_PORTS:
+            raise ValueError(f"{url} is a global catalog, which lacks attributes and the members of other domains' groups; use "
+                             "port 636 (or 389 with start_tls: true)")
         tls = parts.scheme == "ldaps"
         return cls(parts.hostname, parts.port or (636 if tls else 389), tls)
 

@@ -1,0 +1,90 @@
+"""Several controllers: what one of them lacks, another one may have; and what is said when none has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.errors import SourceError
+from tests.adlab.fakeldap import done
+from tests.adlab.windows import GROUPS, STAFF, Search, Windows, company, group
+from tests.directories.ad_world import Directory, entitled, id_of, unreadable
+
+OTHER = "ldap://dc9.other.example/DC=corp,DC=example"
+ZOOM = f"CN=zoom,{GROUPS}"
+
+
+def without(*names: str) -> dict:
+    """The company, and some of its objects not there (yet)."""
+    return {dn: attributes for dn, attributes in company(5, 3).items() if dn not in names}
+
+
+@pytest.mark.parametrize("lacking", [STAFF, ZOOM, "DC=corp,DC=example"])
+@pytest.mark.parametrize("name", ["zoom", ZOOM, id_of(900_010)])
+async def test_a_base_or_a_group_that_one_server_lacks_is_asked_of_the_next(lacking, name):
+    """A new group takes its time to reach every controller; a read-only one may not hold everything."""
+    with Windows(without(lacking)) as first, Windows(company(5, 3)) as second:
+        directory = Directory(first.url, second.url, groups=(name,), base_dns=(STAFF, GROUPS))
+        if lacking == "DC=corp,DC=example":
+            directory = Directory(first.url, second.url, groups=(name,))
+
+        assert {id_of(number) for number in (1, 2, 3)} == entitled(await directory.read())
+
+
+async def test_a_second_look_asks_the_next_server_too():
+    """As a whole read does."""
+    with Windows(without(ZOOM)) as first, Windows(company(5, 3)) as second:
+        directory = Directory(first.url, second.url)
+        (found,) = await directory.recheck_person(id_of(1), [])
+        await directory.close()
+
+    assert ("zoom",) == found.entitled_by
+
+
+async def test_what_every_server_lacks_is_said_once():
+    """Two servers, one cause."""
+    with Windows(without(ZOOM)) as first, Windows(without(ZOOM)) as second:
+        error = await unreadable(Directory(first.url, second.url))
+
+    assert 1 == error.what.count("'zoom' does not exist or the bind account may not see it")
+    assert f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}: " in error.what
+
+
+@pytest.mark.parametrize(("settings", "asked"), [
+    ({"base_dns": ("DC=corp,DC=example", "OU=East,DC=corp,DC=example")}, "OU=East,DC=corp,DC=example"),
+    ({"groups": ("CN=far,OU=Groups,DC=other,DC=example",)}, "CN=far,OU=Groups,DC=other,DC=example"),
+])
+@pytest.mark.parametrize("referrals", [[OTHER], []])
+async def test_a_referral_is_called_one_and_the_advice_fits(settings, asked, referrals):
+    """It is no lack of rights: another domain holds that part of the directory."""
+    def fault(search: Search) -> bytes | None:
+        return done(search.mid, 10, referrals=referrals) if search.base == asked else None
+
+    with Windows(company(5, 3), fault=fault) as first, Windows(company(5, 3), fault=fault) as second:
+        error = await unreadable(Directory(first.url, second.url, **settings))
+
+    assert "is answered with a referral" + (" to dc9.other.example" if referrals else "") in error.what
+    assert "name a server of its domain" in error.do
+    assert 0 < second.connections
+
+
+@pytest.mark.parametrize("asked", ["Zoom Users", "zoomusers2", f"CN=Zoom Users,{STAFF}",
+                                   "CN=Zoom User,OU=Old,DC=corp,DC=example"])
+async def test_a_group_that_is_not_found_is_suggested_by_both_of_its_names(asked):
+    """The name people see and the one from before Windows 2000 need not be the same."""
+    entries = company(5, 3) | {
+        f"CN=Zoom Users,{GROUPS}": group(900_050, "Zoom Users", sAMAccountName=["ZoomUsers"]),
+        f"CN=Accounting,{GROUPS}": group(900_051, "Accounting"),
+    }
+    with Windows(entries) as controller:
+        error = await unreadable(Directory(controller.url, groups=(asked,)))
+
+    assert f"there is CN=Zoom Users,{GROUPS} (sAMAccountName ZoomUsers)" in error.what
+    assert "Accounting" not in error.what
+
+
+async def test_nothing_is_suggested_where_nothing_is_near():
+    """A name of its own kind."""
+    with Windows(company(5, 3)) as controller, pytest.raises(SourceError) as caught:
+        await Directory(controller.url, groups=("sales-emea-contractors",)).read()
+
+    assert "there is" not in caught.value.what
