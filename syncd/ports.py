@@ -73,7 +73,8 @@ class Zoom(Protocol):
         Raises SourceError as ``read``."""
 
     async def get_account(self, user: str) -> ZoomAccount | None:
-        """One user by id or e-mail address, or None when Zoom knows none. Raises SourceError."""
+        """One user by id or e-mail address, or None when Zoom knows none. Raises AccountUnreadable for what Zoom answers about
+        this one (others may be well), another SourceError for what concerns everybody."""
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
         """Activates or deactivates. Returns when Zoom answered any 2xx. Raises Refused (this account), ScopeMissing

@@ -5,6 +5,7 @@ What it promises, whatever the service:
     answer                          read                          write
     2xx                             returned, once it is JSON     returned, body or not
     401, or a body that says so     one fresh token, one retry, then CredentialsRefused
+    a body that misses a scope      one fresh token, one retry, then returned; the token is not used again
     429                             the lane pauses for everybody, then again; a wait beyond max_wait is LimitReached
     5xx, lost connection, timeout   again, then SourceError       AnswerLost: it may have happened; look
     could not connect               again, then SourceError       the same: nothing was sent
@@ -37,7 +38,7 @@ import httpx
 import msgspec
 
 from syncd import __version__
-from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, SourceError
+from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError
 from syncd.events import Answered, ClockOffset, Noted, RetryScheduled, Waited
 from syncd.http.pace import PAUSE_SECONDS_MAX, DailyBudget, Lane, backoff, parse_retry_after, seconds_until_next_day
 from syncd.ports import Clock, Tell
@@ -60,14 +61,25 @@ UNBELIEVABLE_PAUSE_SECONDS = 300.0
 CLOCK_ROUND_TRIP_SECONDS_MAX = 5.0
 
 
+#: What ``_once`` finds, in the words of metrics where they differ.
+_ANSWERS = {"lost": "network_error", "not_sent": "network_error", "scope_missing": "refused", "busy": "throttled"}
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """What a service's error body says. *day_used_up*: the limit refused by counts days."""
+    """What a service's error body says, whatever the status beside it. *token_refused*: this token is not good (any more).
+    *scope_missing*: it is good, but may not do this; a newer one may. *throttled*: refused for its rate. *day_used_up*: the
+    limit refused by counts days. *busy*: refused since another change of the same thing goes on; nobody else has to wait.
+    *outranks*: the code is about what was asked, so a 401 or a 429 beside it does not mean the token or the rate."""
 
     code: int | str | None = None
     message: str = ""
     token_refused: bool = False
+    scope_missing: bool = False
+    throttled: bool = False
     day_used_up: bool = False
+    busy: bool = False
+    outranks: bool = False
 
 
 #: Reads an error answer: status, body, headers (lower case names).
@@ -402,8 +414,12 @@ class Api:
                 says, reply = _without_token(token, says, reply)
             if reason == "ok":
                 self._pacer.lane(label).succeeded()
-            if reply is not None and reason in ("ok", "refused"):
-                return Reply(reply.status, reply.headers, reply.body, reply.error, renewed="unauthorized" in tried)
+            if reason == "scope_missing":
+                if self._worth_a_newer_token(token, tried, operation):
+                    continue
+                reason = "refused"
+            if reply is not None and (reason in ("ok", "refused") or (write and reason == "busy")):
+                return replace(reply, renewed=not tried.keys().isdisjoint(("unauthorized", "scope_missing")))
             if reason == "unauthorized" and (token is None or self._tokens is None):
                 assert reply is not None
                 return reply                                   # nothing to renew: the caller knows what it means
@@ -412,15 +428,27 @@ class Api:
                     f"{self._name(operation)}: sent, but {says}; it may or may not have happened.",
                     "The account is looked at again before anything is repeated.",
                 )
-            reason = {"lost": "network_error", "not_sent": "network_error"}.get(reason, reason)
+            connected = reason != "not_sent"
+            reason = {"lost": "network_error", "not_sent": "network_error", "busy": "throttled"}.get(reason, reason)
             tried[reason] = tried.get(reason, 0) + 1
             if reason == "unauthorized" and self._tokens is not None and token is not None:
                 self._tokens.refused(token)
             if tried[reason] > self._settings.retries.get(reason, 0):
-                raise self._given_up(operation, reason, says, tried[reason])
+                raise self._given_up(operation, reason, says, tried[reason], reply, connected=connected)
             await self._before_the_next_try(operation, label, reason, reply, tried[reason])
             if reply is not None and reason == "throttled" and not repeat_throttled:
                 return reply
+
+    def _worth_a_newer_token(self, token: str | None, tried: dict[str, int], operation: str) -> bool:
+        """Drops a token that lacks a scope: tokens never gain any, only a newer one can. Whether to try with that now."""
+        if token is None or self._tokens is None:
+            return False
+        self._tokens.refused(token)
+        if "scope_missing" in tried:
+            return False
+        tried["scope_missing"] = 1
+        self._tell(RetryScheduled(self._settings.service, operation, "unauthorized", 1, 0.0))
+        return True
 
     async def close(self) -> None:
         """Gives connections and unused budget back."""
@@ -464,7 +492,8 @@ class Api:
     ) -> tuple[Reply | None, str, str]:
         """One try: the answer if there was one, what it amounts to, and words for a message.
 
-        Amounts to: ok, refused, unauthorized, throttled, server_error, lost (sent, no answer) or not_sent.
+        Amounts to: ok, refused, unauthorized, scope_missing, throttled, busy, server_error, lost (sent, no answer) or
+        not_sent.
         """
         began, began_at = self._clock.monotonic(), self._clock.now()
         reply: Reply | None = None
@@ -484,7 +513,7 @@ class Api:
         else:
             reply, reason, says = self._judge(response, read=read)
             self._note_clock(response.headers.get("date"), began, began_at)
-        answer = "network_error" if reason in ("lost", "not_sent") else reason
+        answer = _ANSWERS.get(reason, reason)
         self._tell(Answered(self._settings.service, operation, answer, self._clock.monotonic() - began))
         if reply is not None and 300 <= reply.status < 400:
             raise SourceError(
@@ -510,9 +539,13 @@ class Api:
             error = plain_error(status, body, headers)
         says = f"answered {status}" + (f": {error.message}" if error.message else "")
         reply = Reply(status, headers, body, error)
-        if status == 401 or error.token_refused:
+        if error.scope_missing:
+            return reply, "scope_missing", says
+        if error.token_refused or (status == 401 and not error.outranks):
             return reply, "unauthorized", says
-        if status == 429:
+        if error.busy:
+            return reply, "busy", says
+        if error.throttled or (status == 429 and not error.outranks):
             return reply, "throttled", says
         return reply, "server_error" if status >= 500 else "refused", says
 
@@ -574,7 +607,9 @@ class Api:
             readings.append(parse_retry_after(text, _http_date(reply.headers.get("date", ""))))
         return max((seconds for seconds in readings if seconds is not None), default=None)
 
-    def _given_up(self, operation: str, reason: str, says: str, times: int) -> SourceError:
+    def _given_up(
+        self, operation: str, reason: str, says: str, times: int, reply: Reply | None, *, connected: bool
+    ) -> SourceError:
         source, name = self._settings.source, self._name(operation)
         if reason == "unauthorized":
             return CredentialsRefused(source, f"{name}: a fresh token was refused too ({says}).",
@@ -582,8 +617,10 @@ class Api:
         if reason == "throttled":
             return LimitReached(source, f"{name}: refused {times} times in a row for asking too fast ({says}).",
                                 "Another program uses the limits: lower the share, or look who else asks.")
-        return SourceError(source, f"{name}: gave up after {times} tries; the last time {says}.",
-                           f"See whether {self._host()} is up and can be reached from here.")
+        answer = "cut" if reply is None else "not JSON" if reply.ok else f"HTTP {reply.status}"
+        return NoUsableAnswer(source, f"{name}: gave up after {times} tries; the last time {says}.",
+                              f"See whether {self._host()} is up and can be reached from here.",
+                              answer=answer, connected=connected)
 
     # ---------------------------------------------------------------------------------------------- addresses
 

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from syncd.errors import Refused, SourceError, SyncdError
+from syncd.errors import NoUsableAnswer, Refused, SourceError, SyncdError
 from syncd.events import Noted, ReadProgress
 from syncd.http.client import Api, ApiSettings, BudgetStore, Pacer, Reply, TokenKeeper
+from syncd.http.pace import backoff
 from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
 from syncd.zoom import limits, scopes
@@ -32,10 +33,20 @@ from syncd.zoom.parse import (
     reader,
     time_of,
 )
-from syncd.zoom.refusals import is_missing, read_error, refusal
+from syncd.zoom.refusals import (
+    about_the_set_up,
+    account_unreadable,
+    is_missing,
+    odd_account,
+    read_error,
+    refusal,
+    without_addresses,
+)
 from syncd.zoom.scopes import Operation
 from syncd.zoom.token import CLOUDS, TokenSource, read_token_error
 from syncd.zoom.walk import NotWhole, Page, walk, whole
+
+T = TypeVar("T")
 
 #: ``PATCH /users/{id}`` accepts these types only (1 Basic, 2 Licensed, 4 Unassigned).
 LICENCES_TO_GIVE = frozenset({1, 2, 4})
@@ -44,8 +55,6 @@ LICENCES_TO_GIVE = frozenset({1, 2, 4})
 MOVED_MAX = 20
 
 GROUPS_PAGE_SIZE = 300
-
-THROTTLED = 429
 
 #: Owners asked for; an account has one.
 OWNERS_MAX = 30
@@ -115,7 +124,7 @@ class ZoomApi:
                         tokens=self._tokens, pacer=pacer, read_error=read_error)
         self._roles: Mapping[str, str] = {}
         self._refused: set[Operation] = set()      # optional reads that Zoom refused: asked no second time
-        self._throttled: dict[str, int] = {}       # how often in a row a change of this account was answered 429
+        self._throttled: dict[str, tuple[int, bool]] = {}    # how often in a row a change was answered 429; this account alone?
 
     # ------------------------------------------------------------------------------------------------- reading
 
@@ -134,17 +143,24 @@ class ZoomApi:
                                   clock_offset_seconds=self.clock_offset_seconds)
 
     async def get_account(self, user: str) -> ZoomAccount | None:
-        """One user by id or address; None when Zoom says that it knows none. Raises SourceError."""
-        reply = await self._request(scopes.GET_USER, "GET", f"/users/{_segment(user)}")
+        """One user by id or address; None when Zoom says that it knows none. Raises AccountUnreadable for whatever Zoom answers
+        about this one alone or that cannot be understood, else SourceError."""
+        try:
+            reply = await self._request(scopes.GET_USER, "GET", f"/users/{_segment(user)}")
+        except NoUsableAnswer as error:
+            if not error.connected:
+                raise
+            raise odd_account(user, error.answer, without_addresses(error.what).removesuffix(".")) from None
         if is_missing(reply):
             return None
-        wire = _read_user(self._read_ok(scopes.GET_USER, reply), "get_user")
+        if not reply.ok:
+            raise account_unreadable(scopes.GET_USER, reply, user)
+        wire = self._understood(user, lambda: _read_user(reply.body, "get_user"))
         if "@" not in user and wire.id != user:
-            raise SourceError("zoom", f"zoom get_user: asked about {user}, was told about {wire.id or 'nobody'}.",
-                              "Nothing is concluded from it: see whether something answers in Zoom's place.")
+            raise odd_account(user, "other id", f"Zoom told about {wire.id or 'nobody'} instead")
         if not self._roles and (wire.role_id is None or wire.role_name is None):
             self._roles = await self.read_roles()
-        return Accounts(self._roles).account(wire, None, "get_user")
+        return self._understood(user, lambda: Accounts(self._roles).account(wire, None, "get_user"))
 
     async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Roles and, when some are required, groups; each id -> name. Raises SourceError."""
@@ -225,15 +241,20 @@ class ZoomApi:
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
         """Activates or deactivates. Raises as ``ports.Zoom`` says; Refused kind ``throttled`` after a 429, with the wait it
-        asks for already begun: whoever repeats the change looks again first, and that look waits."""
+        asks for already begun: whoever repeats the change looks again first, and that look waits. When only this account is
+        busy nobody else waits: the next change of it does."""
         body = {"action": "activate" if active else "deactivate"}
-        before = self._throttled.pop(zoom_id, 0)
+        before, busy = self._throttled.pop(zoom_id, (0, False))
+        if busy:
+            await self._clock.sleep(backoff(before, None, self._clock.random()))
         reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{_segment(zoom_id)}/status", json=body, write=True,
-                                    repeat_throttled=False, throttled_before=before)
-        if reply.status == THROTTLED:
-            self._throttled[zoom_id] = before + 1
-        if not reply.ok:
-            raise refusal(scopes.SET_STATUS, reply)
+                                    repeat_throttled=False, throttled_before=0 if busy else before)
+        if reply.ok:
+            return
+        error = refusal(scopes.SET_STATUS, reply)
+        if isinstance(error, Refused) and error.kind == "throttled":
+            self._throttled[zoom_id] = before + 1, error.alone
+        raise error
 
     async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:  # noqa: ARG002
         """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back."""
@@ -342,8 +363,15 @@ class ZoomApi:
         error = refusal(operation, reply)
         if isinstance(error, SourceError):
             raise error
-        raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}",
-                          "See what the message says; `syncd check` looks at credentials, scopes and roles.")
+        raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}", about_the_set_up(reply))
+
+    @staticmethod
+    def _understood(user: str, parse: Callable[[], T]) -> T:
+        """What *parse* makes of an answer about one account. Raises AccountUnreadable."""
+        try:
+            return parse()
+        except SourceError as error:
+            raise odd_account(user, "not understood", without_addresses(error.what).removesuffix(".")) from None
 
     async def _may_ask(self, operation: Operation, path: str, params: Mapping[str, str] | None = None) -> Reply | None:
         """The answer to a read that nothing depends on, None when the app may not ask or Zoom refuses. One that was refused

@@ -1,19 +1,23 @@
 """What a refusal of Zoom means: one account, the whole set-up, or the service. Pure.
 
-    HTTP / code          operation        means                                          raised
-    400 / 200            status           message about Zoom Rooms or admin users        Refused account: for good
-    400 / 200            any              message about permissions or scopes            ScopeMissing: stops the run
-    400 / 200            any              any other message: 200 is a catch-all          Refused other
-    400 / 300            status           the user hosts upcoming Zoom Events            Refused events: later, perhaps
-    400 / 3412 2033 2034 2038             a cap of users or licences is reached          Refused no_licence
-    404 / 1001           any              no such user, or of another account            Refused gone
-    400 / 4700 4711      any              the app lacks a scope                          ScopeMissing, names it
-    400, 404 / 2300      any              Zoom does not know the address                 SourceError: the set-up
-    403                  any              the account may not use the API                SourceError
-    429                  status           too fast, or another change of it goes on      Refused throttled: look, then again
-    404, another code    any              not from this API: a proxy, a wrong address    SourceError
-    any other 4xx        any                                                             Refused other
+The code decides, whatever the HTTP status beside it; the status only where there is no code we know.
 
+    code                  operation        means                                          raised
+    4700 4711             any              the app lacks a scope, a fresh token too       ScopeMissing, names it
+    124, 401 without one  any              the token is not good                          renewed by the HTTP policy
+    200                   any              the token lacks scopes or permissions          ScopeMissing: stops the run
+    200                   status           message about Zoom Rooms or admin users        Refused account: for good
+    200                   one account      another message about permission               Refused rights
+    200                   any              any other message: 200 is a catch-all          Refused other
+    300                   status           the user hosts upcoming Zoom Events            Refused events: later, perhaps
+    3412 2033 2034 2038   any              a cap of users or licences is reached          Refused no_licence
+    1001                  any              no such user, or of another account            Refused gone
+    429                   status           too fast, or another change of it goes on      Refused throttled: look, then again
+    any other             one account      whatever Zoom says about this one              Refused other
+    any other             a list           nothing could be read                          SourceError
+
+What Zoom answers about one account is that account's: a read of it raises AccountUnreadable, a change of it Refused. That
+it concerns everybody shows when others meet the same answer (``answer``), which is for whoever asks about many to see.
 Codes 200 and 300 mean different things per operation, so they are never read without it.
 """
 
@@ -25,16 +29,22 @@ from typing import Any
 
 import msgspec
 
-from syncd.errors import Refused, ScopeMissing, SourceError, SyncdError
+from syncd.errors import AccountUnreadable, Refused, ScopeMissing
 from syncd.http.client import ErrorBody, Reply
 from syncd.zoom.scopes import SET_STATUS, Operation
 
 TOKEN_CODE = 124
+TOO_FAST_CODE = 429
 MISSING_CODES = frozenset({1001})
 SCOPE_CODES = frozenset({4700, 4711})
 LICENCE_CODES = frozenset({3412, 2033, 2034, 2038})
 
-_ABOUT_RIGHTS = re.compile(r"permission|scope|access token", re.IGNORECASE)
+#: Codes that are never about the token or the rate, whatever status they come with.
+_ABOUT_WHAT_WAS_ASKED = MISSING_CODES | SCOPE_CODES | LICENCE_CODES | {200, 300, 1005, 1010, 1108, 1109, 1120, 2039, 2300, 4100}
+
+#: What only the token can lack, whoever is asked about.
+_ABOUT_TOKEN = re.compile(r"access token|\bscopes?\b|does not contain permission", re.IGNORECASE)
+_ABOUT_RIGHTS = re.compile(r"permission|not (?:allowed|authori[sz]ed)", re.IGNORECASE)
 #: "Contact your admin" is advice that may follow anything.
 _CONTACT = re.compile(r"\bcontact\b[^.;]*", re.IGNORECASE)
 _ABOUT_ACCOUNT = re.compile(r"\bzoom rooms?\b|\badmin(istrator)?s?\b", re.IGNORECASE)
@@ -54,14 +64,21 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str]) -> ErrorBod
     code = said.get("code", said.get("errorCode"))      # the second: another product of Zoom's, seen with expired tokens
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code)
+    code = code if isinstance(code, int | str) else None
     message = " ".join(part for part in (str(said.get("message") or ""), _fields(said.get("errors"))) if part)
+    known = code in _ABOUT_WHAT_WAS_ASKED
+    too_fast = code == TOO_FAST_CODE or (status == TOO_FAST_CODE and not known and code != TOKEN_CODE)
     return ErrorBody(
-        code=code if isinstance(code, int | str) else None,
+        code=code,
         message=without_addresses(message)[:300],
-        token_refused=status == 401 or (status == 400 and code == TOKEN_CODE),
-        day_used_up=status == 429 and (
+        token_refused=code == TOKEN_CODE,
+        scope_missing=code in SCOPE_CODES,
+        throttled=code == TOO_FAST_CODE,
+        day_used_up=too_fast and (
             headers.get("x-ratelimit-type", "").lower().startswith("daily") or "daily" in message.lower()
         ),
+        busy=too_fast and "concurrent" in message.lower(),
+        outranks=known and status in (401, TOO_FAST_CODE),
     )
 
 
@@ -78,28 +95,26 @@ def without_addresses(text: str) -> str:
 
 
 def is_missing(reply: Reply) -> bool:
-    """Zoom says that it knows no such user. A bare 404 says no such thing: that may be any server."""
-    return reply.status == 404 and reply.error is not None and reply.error.code in MISSING_CODES
+    """Zoom knows no such user. A bare 404 says no such thing: that may be any server."""
+    return 400 <= reply.status < 500 and reply.error is not None and reply.error.code in MISSING_CODES
 
 
-def refusal(operation: Operation, reply: Reply) -> SyncdError:
+def refusal(operation: Operation, reply: Reply) -> Refused | ScopeMissing:
     """What to raise for an answer that is neither 2xx nor retried: see the table above."""
     error = reply.error or ErrorBody()
     code, says = error.code, error.message or "no reason given"
     what = f"Zoom refused {operation.name}: {says} (HTTP {reply.status}, code {code if code is not None else 'none'})."
-    if code in SCOPE_CODES or (code == 200 and _ABOUT_RIGHTS.search(says)):
+    if code in SCOPE_CODES or (code == 200 and _ABOUT_TOKEN.search(says)):
         return _scope_missing(operation, what, says, right=code == 200)
-    if reply.status == 403:
-        return SourceError("zoom", what, "The account may not use this API: ask its owner about the plan and the app.")
-    if code == 2300 or (reply.status == 404 and not is_missing(reply)):
-        return SourceError("zoom", what, "This is not how Zoom answers about users: check zoom.api_url and the proxy.")
     kind, do = _kind(operation, reply, says)
-    return Refused(what, kind=kind, code=code if isinstance(code, int) else None, status=reply.status, do=do)
+    return Refused(what, kind=kind, code=code if isinstance(code, int) else None, status=reply.status, do=do,
+                   alone=error.busy)
 
 
 def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
-    code = reply.error.code if reply.error is not None else None
-    if reply.status == 429:
+    error = reply.error or ErrorBody()
+    code = error.code
+    if error.throttled or error.busy or (reply.status == TOO_FAST_CODE and not error.outranks):
         return "throttled", "Another program uses the limits, or works on this account: it is tried again more slowly."
     if is_missing(reply):
         return "gone", "Nothing to do: the account is no longer there."
@@ -109,7 +124,45 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
         return "account", "Zoom's API cannot change admins and Zoom Rooms: do it in the Zoom portal."
     if operation is SET_STATUS and code == 300:
         return "events", "The user hosts upcoming Zoom Events: hand them over or wait; it is tried again in a later cycle."
+    if code == 200 and _ABOUT_RIGHTS.search(says):
+        return "rights", ("See what is special about this account in the Zoom portal; if others meet the same, the app acts with "
+                          "the rights of a role: give that role User: Edit.")
+    if reply.status == 403:
+        return "other", "If others meet the same, the account may not use this API: ask its owner about the plan and the app."
+    if code == 2300 or (reply.status == 404 and code is None):
+        return "other", "This is not how Zoom answers about users: if others meet the same, check zoom.api_url and the proxy."
     return "other", "It is tried again in the next cycle; if it stays, do it in the Zoom portal."
+
+
+def about_the_set_up(reply: Reply) -> str:
+    """What to do about a refused read of a list."""
+    code = reply.error.code if reply.error is not None else None
+    if code == 2300 or (reply.status == 404 and code is None):
+        return "This is not how Zoom answers about users: check zoom.api_url and the proxy."
+    if reply.status == 403 and code is None:
+        return "The account may not use this API: ask its owner about the plan and the app."
+    return "See what the message says; `syncd check` looks at credentials, scopes and roles."
+
+
+def account_unreadable(operation: Operation, reply: Reply, user: str) -> AccountUnreadable | ScopeMissing:
+    """What to raise when a read of one account was refused. *user*: the id or address asked about."""
+    error = refusal(operation, reply)
+    if isinstance(error, ScopeMissing):
+        return error
+    return AccountUnreadable(f"zoom: {_named(user)} could not be read: {error.what}",
+                             "See what the Zoom portal shows for it. If others meet the same, `syncd check` looks at the set-up.",
+                             zoom_id=user, answer=error.answer)
+
+
+def odd_account(user: str, answer: str, says: str) -> AccountUnreadable:
+    """What Zoom shows of one account contradicts itself or what was asked: nothing is concluded from it."""
+    return AccountUnreadable(f"zoom: {_named(user)} could not be read: {says}.",
+                             "Nothing is concluded from it: see what the Zoom portal shows for it, and whether something answers "
+                             "in Zoom's place.", zoom_id=user, answer=answer)
+
+
+def _named(user: str) -> str:
+    return "the account of (address)" if "@" in user else f"account {user}"
 
 
 def _scope_missing(operation: Operation, what: str, says: str, *, right: bool) -> ScopeMissing:
@@ -119,5 +172,5 @@ def _scope_missing(operation: Operation, what: str, says: str, *, right: bool) -
         do = (f"The app acts with the rights of a role: give that role {scope or 'User: Edit'}, or the app "
               f"{operation.scope} ({operation.purpose}).")
     else:
-        do = f"Add the scope {scope} to the app ({operation.purpose}), then wait some minutes."
+        do = f"Add the scope {scope} to the app ({operation.purpose}); the next cycle asks with a fresh token."
     return ScopeMissing("zoom", what, do, scope=scope or operation.scope)

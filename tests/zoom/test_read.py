@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import CredentialsRefused, LimitReached, ScopeMissing, SourceError
+from syncd.errors import AccountUnreadable, CredentialsRefused, LimitReached, ScopeMissing, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.model import Status
 from syncd.zoom.api import ZoomSettings
@@ -381,22 +381,22 @@ async def test_a_look_needs_no_read_before() -> None:
 
 
 async def test_nobody_is_found_only_when_zoom_says_so() -> None:
-    """404 with code 1001 is nobody; any other 404 is not from this API."""
+    """Code 1001 is nobody; any other 404 may be any server's."""
     async with a_zoom() as world:
         world.other["GET /v2/users/gone"] = [refused(404, 1001, "User does not exist: gone.")]
         assert await world.zoom.get_account("gone") is None
         for answer in (Answer(404, b"<html>"), refused(404, 3000, "no")):
             world.other["GET /v2/users/gone"] = [answer]
-            with pytest.raises(SourceError, match="HTTP 404") as caught:
+            with pytest.raises(AccountUnreadable, match="HTTP 404") as caught:
                 await world.zoom.get_account("gone")
-            assert "api_url" in caught.value.do
+            assert "gone" == caught.value.zoom_id
 
 
 async def test_an_answer_about_somebody_else_is_an_error() -> None:
     """The one account that is changed is the one that was looked at."""
     async with a_zoom() as world:
         world.other["GET /v2/users/id-ann"] = [Answer(200, user("bob"))]
-        with pytest.raises(SourceError, match="asked about id-ann, was told about id-bob"):
+        with pytest.raises(AccountUnreadable, match=r"account id-ann .* told about id-bob"):
             await world.zoom.get_account("id-ann")
 
 
@@ -405,8 +405,50 @@ async def test_a_look_that_is_not_clear_is_an_error(changes: dict[str, Any]) -> 
     """Without a status, an id or an address nothing can be concluded."""
     async with a_zoom() as world:
         world.other["GET /v2/users/ann%40corp.example"] = [Answer(200, user("ann", **changes))]
-        with pytest.raises(SourceError):
+        with pytest.raises(AccountUnreadable, match=r"the account of \(address\) could not be read"):
             await world.zoom.get_account("ann@corp.example")
+
+
+@pytest.mark.parametrize(("answer", "same"), [
+    (refused(400, 1010, "User does not belong to this account."), "400/1010"),
+    (refused(400, 300, "Bad."), "400/300"),
+    (refused(403), "HTTP 403"),
+    (refused(400, 200, "No permission."), "400/200"),
+    (Answer(500, b""), "HTTP 500"),
+    (Answer(reset=True), "cut"),
+    (Answer(200, b"<html>"), "not JSON"),
+    (Answer(200, []), "not understood"),
+    (Answer(200, user("ann", id=5)), "not understood"),
+    (Answer(200, user("ann", email="  ")), "not understood"),
+    (Answer(200, user("ann", status="weird")), "not understood"),
+    (Answer(200, user("bob")), "other id"),
+])
+async def test_what_zoom_answers_about_one_account_is_that_accounts_trouble(answer: Answer, same: str) -> None:
+    """It is named by its id, and *answer* tells the same from another one; the next account is read as ever."""
+    async with a_zoom() as world:
+        world.other["GET /v2/users/id-ann"] = [answer]
+        world.other["GET /v2/users/id-eve"] = [Answer(200, user("eve"))]
+        with pytest.raises(AccountUnreadable, match="id-ann") as caught:
+            await world.zoom.get_account("id-ann")
+        assert ("id-ann", same, "zoom") == (caught.value.zoom_id, caught.value.answer, caught.value.source)
+        assert caught.value.do
+
+        assert await world.zoom.get_account("id-eve") is not None
+
+
+async def test_a_zoom_that_is_not_there_is_no_accounts_trouble() -> None:
+    """Nobody answered at all, a token was refused, a scope is missing: these concern everybody."""
+    async with a_zoom() as world:
+        zoom = world.made(api_url="http://127.0.0.1:9/v2")
+        with pytest.raises(SourceError, match="could not be reached") as caught:
+            await zoom.get_account("id-ann")
+        assert not isinstance(caught.value, AccountUnreadable)
+        await zoom.close()
+
+        for answer, error in ((refused(401, 124, "x"), CredentialsRefused), (refused(401, 4711, "no"), ScopeMissing)):
+            world.other["GET /v2/users/id-ann"] = [answer]
+            with pytest.raises(error):
+                await world.zoom.get_account("id-ann")
 
 
 async def test_a_pending_user_may_be_looked_at_by_address() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import AnswerLost, CredentialsRefused, LimitReached, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.errors import AnswerLost, CredentialsRefused, LimitReached, Refused, ScopeMissing, SyncdError
 from syncd.http.client import ErrorBody, Reply
 from syncd.zoom.refusals import read_error, refusal, without_addresses
 from syncd.zoom.scopes import OPERATIONS, REVOKE_SESSIONS, SET_STATUS, UPDATE_USER, Operation
@@ -139,17 +139,25 @@ REFUSALS: list[tuple[Operation, int, int | None, str, type[SyncdError], str]] = 
     (UPDATE_USER, 400, 1108, "requirements not met", Refused, "other"),
     (REVOKE_SESSIONS, 404, 1001, "User does not exist", Refused, "gone"),
     (SET_STATUS, 400, 200, RIGHTS, ScopeMissing, "User:Edit"),
-    (SET_STATUS, 400, 200, "You do not have permission to change admin users.", ScopeMissing, "user:update:status:admin"),
+    (SET_STATUS, 401, 200, RIGHTS, ScopeMissing, "User:Edit"),
+    (SET_STATUS, 400, 200, "You do not have permission to change admin users.", Refused, "account"),
+    (SET_STATUS, 400, 200, "No permission.", Refused, "rights"),
+    (UPDATE_USER, 403, 200, "You are not allowed to change this user.", Refused, "rights"),
     (SET_STATUS, 400, 4711, "Invalid access token, does not contain scopes:[user:update:status:admin].", ScopeMissing,
      "user:update:status:admin"),
     (SET_STATUS, 400, 4700, "no", ScopeMissing, "user:update:status:admin"),
     (UPDATE_USER, 400, 4711, "no", ScopeMissing, "user:update:user:admin"),
     (REVOKE_SESSIONS, 400, 4711, "no", ScopeMissing, "user:delete:token:admin"),
-    (SET_STATUS, 403, None, "", SourceError, ""),
-    (SET_STATUS, 403, 200, "denied", SourceError, ""),
-    (SET_STATUS, 400, 2300, "endpoint not recognised", SourceError, ""),
-    (SET_STATUS, 404, None, "", SourceError, ""),
-    (SET_STATUS, 404, 3000, "", SourceError, ""),
+    (SET_STATUS, 401, 4711, "no", ScopeMissing, "user:update:status:admin"),
+    (SET_STATUS, 403, 4711, "no", ScopeMissing, "user:update:status:admin"),
+    (SET_STATUS, 403, None, "", Refused, "other"),
+    (SET_STATUS, 403, 200, "denied", Refused, "other"),
+    (SET_STATUS, 403, 1001, "User does not exist", Refused, "gone"),
+    (SET_STATUS, 401, 3412, "cap of Basic users", Refused, "no_licence"),
+    (SET_STATUS, 400, 2300, "endpoint not recognised", Refused, "other"),
+    (SET_STATUS, 404, None, "", Refused, "other"),
+    (SET_STATUS, 404, 1010, "User does not belong to this account", Refused, "other"),
+    (SET_STATUS, 429, None, "", Refused, "throttled"),
 ]
 
 
@@ -171,13 +179,48 @@ def test_what_a_refusal_means(
 async def test_refusals_are_not_repeated() -> None:
     """Zoom may switch off an app that keeps failing: one request each."""
     async with a_zoom() as world:
-        for answer, error in [(refused(400, 200, ADMIN), Refused), (refused(400, 4711, "no"), ScopeMissing),
-                              (refused(403), SourceError), (refused(404, 1001, "no"), Refused)]:
+        for answer in (refused(400, 200, ADMIN), refused(400, 200, RIGHTS), refused(403), refused(404, 1001, "no")):
             world.other[STATUS] = [answer]
-            with pytest.raises(error):
+            with pytest.raises((Refused, ScopeMissing)):
                 await deactivate(world)
 
-        assert 4 == len(world.asked("PUT"))
+        assert (4, 1) == (len(world.asked("PUT")), world.tokens)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("code", [4711, 4700, "4711"])
+async def test_a_missing_scope_is_met_by_one_fresh_token_and_one_retry(status: int, code: Any) -> None:
+    """The code decides, not the status; a token never gains scopes, a newer one may have them. Nor is the one that lacked it
+    used again, so that a scope granted meanwhile counts at once."""
+    async with a_zoom() as world:
+        lacks = Answer(status, {"code": code, "message": "does not contain scopes:[user:update:status:admin]."})
+        world.other[STATUS] = [lacks, Answer(204)]
+        await deactivate(world)
+        assert (2, 2) == (len(world.asked("PUT")), world.tokens)
+
+        world.other[STATUS] = [lacks]
+        with pytest.raises(ScopeMissing, match="HTTP") as caught:
+            await deactivate(world)
+        assert ("user:update:status:admin", 4, 3) == (caught.value.scope, len(world.asked("PUT")), world.tokens)
+
+        world.other[STATUS] = [Answer(204)]
+        await deactivate(world)
+        assert "Bearer token-4" == world.asked("PUT")[-1].headers["authorization"]
+
+
+async def test_one_busy_account_keeps_nobody_else_waiting() -> None:
+    """Zoom works on another change of this account: only the next change of it waits, and the others go at once."""
+    async with a_zoom() as world:
+        world.other[STATUS] = [refused(429, 429, "Too many concurrent requests. A request has already been made.")]
+        world.other["PUT /v2/users/id-bob/status"] = [Answer(204)]
+        for _ in range(2):
+            with pytest.raises(Refused) as caught:
+                await deactivate(world)
+            assert ("throttled", True) == (caught.value.kind, caught.value.alone)
+        waited = world.clock.passed
+        await world.zoom.set_status("id-bob", active=False)
+
+        assert 0 < waited == world.clock.passed
 
 
 # ------------------------------------------------------------------------------------------------------ error bodies
@@ -190,17 +233,23 @@ async def test_refusals_are_not_repeated() -> None:
      {}, ErrorBody(300, "Validation Failed. (user_info.type: Invalid field.)")),
     (400, b'{"code": 200, "message": "x", "errors": null}', {}, ErrorBody(200, "x")),
     (400, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
-    (404, b'{"code": 124}', {}, ErrorBody(124)),
-    (401, b"<html>", {}, ErrorBody(token_refused=True)),
-    (401, b'{"status": false, "errorCode": 401}', {}, ErrorBody(401, token_refused=True)),
+    (403, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
+    (401, b"<html>", {}, ErrorBody()),
+    (401, b'{"status": false, "errorCode": 401}', {}, ErrorBody(401)),
+    (401, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
+    (429, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
+    (403, b'{"code": 4700}', {}, ErrorBody(4700, scope_missing=True)),
+    (400, b'{"code": 429, "message": "x"}', {}, ErrorBody(429, "x", throttled=True)),
+    (429, b'{"message": "Too many concurrent requests."}', {}, ErrorBody(None, "Too many concurrent requests.", busy=True)),
     (503, b"<html>", {}, ErrorBody()),
     (400, b"[]", {}, ErrorBody()),
     (400, b'{"code": {"a": 1}, "errors": ["x", 1]}', {}, ErrorBody()),
     (429, b'{"code": 429, "message": "per-second rate limit"}', {"x-ratelimit-type": "QPS"},
-     ErrorBody(429, "per-second rate limit")),
-    (429, b'{"code": 429, "message": "x"}', {"x-ratelimit-type": "Daily-limit"}, ErrorBody(429, "x", day_used_up=True)),
+     ErrorBody(429, "per-second rate limit", throttled=True)),
+    (429, b'{"code": 429, "message": "x"}', {"x-ratelimit-type": "Daily-limit"},
+     ErrorBody(429, "x", throttled=True, day_used_up=True)),
     (429, b'{"code": 429, "message": "maximum daily rate limit"}', {},
-     ErrorBody(429, "maximum daily rate limit", day_used_up=True)),
+     ErrorBody(429, "maximum daily rate limit", throttled=True, day_used_up=True)),
 ])
 def test_error_bodies_of_every_shape(status: int, body: bytes, headers: dict[str, str], expected: Any) -> None:
     """Code and message where there are any; never an exception."""
