@@ -19,6 +19,7 @@ from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
 from syncd.config.values import Fault, duration, spelled
+from syncd.model import domain_key
 
 LATER = "comes with a later version"
 
@@ -190,16 +191,20 @@ def _groups_apart(given: Given) -> Iterator[Problem]:
 
 
 def _plain_aliases(given: Given) -> Iterator[Problem]:
-    aliases = {old.strip().casefold(): new for old, new in given.section("match", "domain_aliases").items()}
+    aliases = {_domain(old): new for old, new in given.section("match", "domain_aliases").items()}
     for old, new in given.section("match", "domain_aliases").items():
         if not isinstance(new, str):
             continue
-        target = new.strip().casefold()
-        if target == old.strip().casefold():
+        target = _domain(new)
+        if target == _domain(old):
             yield Problem(("match", "domain_aliases", old), "is an alias of itself", "remove it")
         elif target in aliases:
             yield Problem(("match", "domain_aliases", old), f"leads to {new}, which is an alias itself",
                           f"write {old}: {aliases[target]}")
+
+
+def _domain(name: str) -> str:
+    return domain_key(name) or name.strip().lower()
 
 
 def _one_clock(given: Given) -> Iterator[Problem]:

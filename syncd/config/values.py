@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from syncd.config.cron import cron_fault
-from syncd.model import address_key
+from syncd.model import domain_key
 
 
 class Fault(ValueError):
@@ -174,13 +174,10 @@ DistinguishedName = Annotated[Text, _matching(
 KubernetesName = Annotated[Text, _matching(
     r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "is not a Kubernetes name", "write small letters, digits and -, such as syncd")]
 
-_LABEL = r"[^\W_]([\w-]{0,61}[^\W_])?"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
-
 
 def _domain(value: str) -> str:
-    name = address_key(value)
-    if not _DOMAIN.fullmatch(name):
+    name = domain_key(value)
+    if name is None or "." not in name:
         raise Fault(f"{shown(value)} is not a domain", "write one such as corp.example, without @")
     return name
 
@@ -198,7 +195,7 @@ def _domain_or_below(value: str) -> str:
 
 def _address(value: str) -> str:
     local, at, host = value.rpartition("@")
-    if not (local and at and _DOMAIN.fullmatch(address_key(host))) or re.search(r"[\s*@]", local):
+    if not (local and at and "." in (domain_key(host) or "")) or re.search(r"[\s*@]", local):
         raise Fault(f"{shown(value)} is not an e-mail address", "write one such as ann@corp.example")
     return value
 

@@ -1,4 +1,5 @@
-"""The nouns by subject: frozen values that every room speaks of. Standard library only; times are aware UTC.
+"""The nouns by subject: frozen values that every room speaks of. Times are aware UTC. Of libraries
+only ``idna`` is used here, for the domains of addresses.
 
 A snapshot exists only if it is whole: whoever builds one has proved that every page came, that totals tie and that
 nothing in it stands for "could not be read". Doubt about the whole is ``errors.SourceError``; doubt about one person is
@@ -6,7 +7,20 @@ nothing in it stands for "could not be read". Doubt about the whole is ``errors.
 """
 
 from syncd.model.account import LICENCES, ZoomAccount, ZoomSnapshot, licence_word
-from syncd.model.canonical import address_key, canonical_json, sha256_of
+from syncd.model.address import (
+    Key,
+    Nothing,
+    Unclear,
+    address_key,
+    domain_in_letters,
+    domain_key,
+    is_main,
+    judge,
+    lowered,
+    pattern_key,
+    spellings,
+)
+from syncd.model.canonical import canonical_json, sha256_of
 from syncd.model.cycle import CycleReport, EffectOutcome
 from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person
 from syncd.model.entries import Approval, Deactivated, Draft, Gone, Head, Hold, Intent, LedgerEntry, Refusal
@@ -32,9 +46,11 @@ __all__ = [
     "Head",
     "Hold",
     "Intent",
+    "Key",
     "LedgerEntry",
     "Limits",
     "Mode",
+    "Nothing",
     "OutcomeKind",
     "Person",
     "Plan",
@@ -44,11 +60,19 @@ __all__ = [
     "Result",
     "Status",
     "Trigger",
+    "Unclear",
     "Verdict",
     "ZoomAccount",
     "ZoomSnapshot",
     "address_key",
     "canonical_json",
+    "domain_in_letters",
+    "domain_key",
+    "is_main",
+    "judge",
     "licence_word",
+    "lowered",
+    "pattern_key",
     "sha256_of",
+    "spellings",
 ]

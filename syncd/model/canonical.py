@@ -1,20 +1,10 @@
-"""One spelling for one value: canonical JSON, its hash, and the key of an address."""
+"""One spelling for one value: canonical JSON and its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from typing import Any
-
-
-def address_key(address: str) -> str:
-    """The form in which two addresses are compared: trimmed, NFC, case folded.
-
-    Zoom's letter case of ``email`` is not documented and directories keep what people typed, so case never counts.
-    """
-    text = address.strip()
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def canonical_json(value: Any) -> str:

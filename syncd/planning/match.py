@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from syncd.model import DirectorySnapshot, Person, Policy, Status, ZoomSnapshot, address_key
+from syncd.model import DirectorySnapshot, Person, Policy, Status, ZoomSnapshot, address_key, domain_key
 
 
 class Addresses:
     """Domains and aliases of one policy, with what was worked out kept per domain (a company has few domains)."""
 
     def __init__(self, policy: Policy) -> None:
-        self._aliases = {address_key(old): address_key(new) for old, new in policy.domain_aliases}
-        self._exact = {address_key(domain) for domain in policy.domains if not domain.startswith("*.")}
-        self._below = tuple("." + address_key(domain[2:]) for domain in policy.domains if domain.startswith("*."))
+        self._aliases = {_domain(old): _domain(new) for old, new in policy.domain_aliases}
+        self._exact = {_domain(domain) for domain in policy.domains if not domain.startswith("*.")}
+        self._below = tuple("." + _domain(domain[2:]) for domain in policy.domains if domain.startswith("*."))
         self._known: dict[str, bool] = {}
         self.no_aliases = not self._aliases
 
@@ -43,7 +43,7 @@ class Addresses:
 
     def in_scope(self, address: str) -> bool:
         """Whether syncd is responsible for this address. A domain whose alias target is in scope is in scope."""
-        domain = address_key(address.rpartition("@")[2])
+        domain = address_key(address).rpartition("@")[2]
         known = self._known.get(domain)
         if known is None:
             target = self._aliases.get(domain, domain)
@@ -51,6 +51,11 @@ class Addresses:
                 name in self._exact or name.endswith(self._below) for name in (domain, target)
             )
         return known
+
+
+def _domain(configured: str) -> str:
+    """A domain of the configuration, which takes either spelling, in the form of keys."""
+    return domain_key(configured) or configured.strip().lower()
 
 
 class Claim(NamedTuple):

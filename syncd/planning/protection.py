@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import translate
 
-from syncd.model import Person, Policy, ZoomAccount, ZoomSnapshot
+from syncd.model import Person, Policy, ZoomAccount, ZoomSnapshot, lowered, pattern_key, spellings
 from syncd.planning.match import Addresses
 
 
@@ -14,7 +14,9 @@ class Patterns:
     """Addresses and patterns with ``*``: ``svc-*@corp.example``. Case never counts; a domain alias counts as its target."""
 
     def __init__(self, patterns: Iterable[str], addresses: Addresses) -> None:
-        keys = {addresses.key(pattern) for pattern in patterns} | {pattern.strip().lower() for pattern in patterns}
+        patterns = tuple(patterns)
+        keys = {addresses.canonical(pattern_key(pattern)) for pattern in patterns}
+        keys |= {lowered(pattern.strip()) for pattern in patterns}
         self._addresses = addresses
         self._exact = {key for key in keys if "*" not in key and "?" not in key}
         globs = sorted(keys - self._exact)
@@ -29,7 +31,8 @@ class Patterns:
         if key in self._exact or (self._globs is not None and self._globs.match(key) is not None):
             return True
         form = self._addresses.canonical(key)
-        return form != key and (form in self._exact or (self._globs is not None and self._globs.match(form) is not None))
+        others = {form, *(spellings(form) if "xn--" in form else ())} - {key}
+        return any(one in self._exact or (self._globs is not None and self._globs.match(one) is not None) for one in others)
 
 
 class Protection:

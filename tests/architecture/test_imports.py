@@ -44,12 +44,13 @@ OURS: dict[str, set[str]] = {
     "ledger.storage": VALUES | {"events", "ports", "host", "ledger.chain", "ledger.history"},
 }
 
-#: Rooms that need nothing but the standard library (and each other).
+#: Rooms that need nothing but the standard library, each other, and what ONLY_IN gives them.
 STANDARD_ONLY = {"model", "errors", "events", "ports", "planning", *PURE, *CYCLE}
 
 #: Modules in which a library may be imported, for those that belong to one place.
 ONLY_IN = {
     "httpx": {"http.client"},
+    "idna": {"model.address"},
     "cronsim": {"operations.schedule", "config"},
     "ldap3": {"directories.active_directory"},
     "sqlalchemy": {"ledger.storage"},

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from syncd.directories.active_directory.session import Entry, generalized_time
 from syncd.directories.active_directory.transport import Unusable
-from syncd.model import Person, address_key
+from syncd.directories.claims import Claims
+from syncd.model import Person
 
 #: Contacts and computers are no people: computers have the class user, too, but another category.
 PEOPLE_FILTER = "(&(objectCategory=person)(objectClass=user))"
@@ -76,43 +77,39 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
     """Raises Unusable without an objectGUID; every other value that cannot be understood makes the person unclear."""
     id_ = guid_of(entry)
     troubles: list[str] = []
-    addresses = _addresses(entry, address_attributes, troubles)
+    claims = _claims(entry, address_attributes)
+    mains, aliases, unclean = claims.kinds()
     enabled = _enabled(entry, troubles)
     expires_at = _expires_at(entry, troubles)
     primary_group_sid = _primary_group_sid(entry, troubles)
     person = Person(
         id=id_,
-        mains=addresses[:1],
-        aliases=addresses[1:],
+        mains=mains,
+        aliases=aliases,
+        unclean=unclean,
         display_name=_text(entry, "displayname"),
         enabled=enabled,
         expires_at=expires_at,
         department=_text(entry, "department"),
         changed_at=_changed_at(entry),
-        unclear="; ".join(troubles),
+        unclear="; ".join(claims.troubles + troubles),
         membership_unknown=primary_group_sid is None,
     )
     return FoundPerson(person, entry.dn, primary_group_sid)
 
 
-def _addresses(entry: Entry, attributes: Sequence[str], troubles: list[str]) -> tuple[str, ...]:
-    keys: dict[str, None] = {}
+def _claims(entry: Entry, attributes: Sequence[str]) -> Claims:
+    claims = Claims()
     for attribute in attributes:
         values: list[str] = []
         for raw in entry.attributes.get(attribute.lower(), ()):
             try:
                 values.append(raw.decode())
             except UnicodeDecodeError:
-                troubles.append(f"{attribute} is not UTF-8")
-        if attribute.lower() == "proxyaddresses":
-            # SMTP: is the primary address, smtp: an alias; x500:, sip: and others are no e-mail addresses.
-            mail = [value for value in values if value[:5].lower() == "smtp:"]
-            values = [value[5:] for value in sorted(mail, key=lambda value: (value[:5] != "SMTP:", value))]
-        for value in values:
-            key = address_key(value)
-            if "@" in key:
-                keys[key] = None
-    return tuple(keys)
+                claims.troubles.append(f"{attribute} is not UTF-8")
+                claims.unclean.append(raw.decode(errors="replace"))
+        claims.add(attribute, values)
+    return claims
 
 
 def _enabled(entry: Entry, troubles: list[str]) -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from syncd.directories.active_directory.people import PEOPLE_FILTER
-from syncd.model import Person, address_key
+from syncd.model import Person, address_key, spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Wanted:
         alternatives = [_guid_filter(directory_id)] if directory_id else []
         for attribute in attributes:
             prefix = "smtp:" if attribute.lower() == "proxyaddresses" else ""
-            alternatives += [f"({attribute}={prefix}{spelling})" for key in sorted(keys) for spelling in _spellings(key)]
+            alternatives += [f"({attribute}={prefix}{spelling})" for key in sorted(keys) for both in spellings(key)
+                             for spelling in _spellings(both)]
         asked = "".join(alternatives)
         return cls(directory_id, keys, f"(&{PEOPLE_FILTER}(|{asked}))" if asked else "")
 
@@ -48,8 +49,8 @@ def _guid_filter(directory_id: str) -> str:
 
 
 def _spellings(key: str) -> list[str]:
-    """The filter values by which an address with this key is found. A key is case folded, so what the directory holds may
-    be spelled with letters that folding changes (ß becomes ss): those places match anything and the key decides."""
+    """The filter values by which an address with this key is found. Directories have their own ways of comparing letters
+    beyond ASCII and of storing composed ones: those places match anything and the key decides."""
     exact = escape_filter_chars(key)
-    pieces = re.split(r"(?:ss|[^\x00-\x7f])+", key)
+    pieces = re.split(r"[^\x00-\x7f]+", key)
     return [exact] if len(pieces) == 1 else [exact, re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]

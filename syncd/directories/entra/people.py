@@ -7,14 +7,16 @@ Source: https://learn.microsoft.com/en-us/graph/api/resources/user
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import product
 from sys import intern
 from uuid import UUID
 
+from syncd.directories.claims import Claims, without_guest_names
 from syncd.directories.entra.graph import Entry, quoted
 from syncd.directories.entra.refusals import READ_USERS, permission_missing
 from syncd.errors import SourceError
-from syncd.model import Person, address_key
+from syncd.model import Person, spellings
 
 #: Attributes Graph tells only when they are asked for are among these.
 BASIC_ATTRIBUTES = ("id", "displayName", "department", "accountEnabled", "userType", "userPrincipalName")
@@ -56,16 +58,18 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> Person:
         troubles.append("accountEnabled is neither true nor false")
     if name is None:
         troubles.append("userPrincipalName is missing")
-    addresses = addresses_of(entry, address_attributes, troubles)
+    claims = claims_of(entry, address_attributes)
+    mains, aliases, unclean = claims.kinds()
     return Person(
         id=id_,
-        mains=addresses[:1],
-        aliases=addresses[1:],
+        mains=mains,
+        aliases=aliases,
+        unclean=unclean,
         display_name=_text(entry.get("displayName")),
         enabled=enabled is not False,
         guest=entry.get("userType") == "Guest",
         department=intern(_text(entry.get("department"))),
-        unclear="; ".join(troubles),
+        unclear="; ".join(troubles + claims.troubles),
     )
 
 
@@ -77,43 +81,30 @@ def unreadable_user(id_: str) -> SourceError:
     )
 
 
-def addresses_of(entry: Entry, attributes: Sequence[str], troubles: list[str]) -> tuple[str, ...]:
-    """Address keys in the order of the attributes, each once; faults are added to *troubles*."""
-    keys: dict[str, None] = {}
+def claims_of(entry: Entry, attributes: Sequence[str]) -> Claims:
+    """What the user claims, in the order of the attributes."""
+    claims = Claims()
     for attribute in attributes:
         value = entry.get(attribute)
         values = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in values):
-            troubles.append(f"{attribute} holds something that is no text")
-            continue
-        for key in _keys(attribute, values):
-            keys[key] = None
-    return tuple(keys)
-
-
-def _keys(attribute: str, values: Iterable[str]) -> Iterable[str]:
-    if attribute == "proxyAddresses":
-        # SMTP: is the primary address, smtp: an alias; x500:, sip: and others are no e-mail addresses.
-        mail = [value for value in values if value[:5].lower() == "smtp:"]
-        values = [value[5:] for value in sorted(mail, key=lambda value: (value[:5] != "SMTP:", value))]
-    for value in values:
-        key = address_key(value)
-        # A guest's name is made of his address (ann_fabrikam.com#EXT#@tenant) and is none itself.
-        if "@" in key and "#ext#@" not in key:
-            yield key
+        texts = [one for one in values if isinstance(one, str)]
+        if len(texts) != len(values):
+            claims.troubles.append(f"{attribute} holds something that is no text")
+        claims.add(attribute, without_guest_names(texts))
+    return claims
 
 
 def filter_for(key: str, attributes: Sequence[str]) -> list[str]:
     """The alternatives of a ``$filter`` that find whoever claims an address. Graph compares without regard to case; that
     the scheme in proxyAddresses is compared so, too, is not documented, so both spellings are asked for."""
     alternatives = []
-    for attribute in attributes:
+    for attribute, address in product(attributes, spellings(key)):
         if attribute == "proxyAddresses":
-            alternatives += [f"proxyAddresses/any(p:p eq {quoted(f'{scheme}:{key}')})" for scheme in ("smtp", "SMTP")]
+            alternatives += [f"proxyAddresses/any(p:p eq {quoted(f'{scheme}:{address}')})" for scheme in ("smtp", "SMTP")]
         elif attribute in LISTS:
-            alternatives.append(f"{attribute}/any(a:a eq {quoted(key)})")
+            alternatives.append(f"{attribute}/any(a:a eq {quoted(address)})")
         else:
-            alternatives.append(f"{attribute} eq {quoted(key)}")
+            alternatives.append(f"{attribute} eq {quoted(address)}")
     return alternatives
 
 

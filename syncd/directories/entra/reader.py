@@ -21,7 +21,7 @@ from syncd.directories.entra.check import check
 from syncd.directories.entra.expiry import secret_ends_at
 from syncd.directories.entra.graph import Entry, Graph
 from syncd.directories.entra.groups import ConfiguredGroup, find_configured
-from syncd.directories.entra.people import addresses_of, attributes_to_ask, id_of, person_of
+from syncd.directories.entra.people import attributes_to_ask, claims_of, id_of, person_of
 from syncd.directories.entra.recheck import look
 from syncd.directories.entra.settings import (
     Certificate,
@@ -90,7 +90,7 @@ class EntraDirectory:
 
         def take(entries: list[Entry]) -> None:
             for entry in entries:
-                if not keys.isdisjoint(addresses_of(entry, self._settings.address_attributes, [])):
+                if not keys.isdisjoint(claims_of(entry, self._settings.address_attributes).keys()):
                     with suppress(ValueError):
                         found.append((id_of(entry), datetime.fromisoformat(str(entry.get("deletedDateTime")))))
 

@@ -5,7 +5,7 @@ encoding, or a change while it is read are SourceErrors that name the line and w
 whole read of nobody (the guards judge that). Whoever exports should write a temporary file and rename it: a file cut at
 the end of a line cannot be told from a smaller company by looking at it.
 
-Group names are compared as addresses are, without case. A configured group that no row names is a group with no members:
+Group names are compared without case. A configured group that no row names is a group with no members:
 a file does not list its groups, so an emptied one and a mistyped one look alike; ``check`` points at it.
 """
 
@@ -28,7 +28,7 @@ from typing import NamedTuple
 from syncd.directories.file.rows import HEADER, Problems, Row, Value, csv_rows, is_text, yaml_rows
 from syncd.errors import SourceError
 from syncd.events import ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key, judge, lowered
 from syncd.ports import Clock, Tell
 
 #: What entitles when no group is configured: being in the file.
@@ -190,7 +190,6 @@ def _content(path: Path) -> bytes:
 
 # ------------------------------------------------------------------------------------------------------ the people
 
-_ADDRESS = re.compile(r"""[^\s@,;:<>"()\[\]\\]+@[^\s@,;:<>"()\[\]\\.]+(?:\.[^\s@,;:<>"()\[\]\\.]+)*""")
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?)([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _ENABLED = {"": True, "true": True, "false": False}
 
@@ -260,8 +259,8 @@ class _People:
         if groups not in self._memberships:
             names = _entries(groups, "groups")
             self.group_names.update(names)
-            keys = {address_key(name) for name in names}
-            within = {use: [name for name in configured if address_key(name) in keys]
+            keys = {lowered(name) for name in names}
+            within = {use: [name for name in configured if lowered(name.strip()) in keys]
                       for use, configured in self._uses.items()}
             entitled = tuple(within[GroupUse.ENTITLING][:1]) if self._uses[GroupUse.ENTITLING] else EVERYBODY
             self._memberships[groups] = _Membership(
@@ -297,10 +296,11 @@ def _entries(value: Value, column: str) -> tuple[str, ...]:
 
 def _addresses(value: Value) -> tuple[str, ...]:
     entries = _entries(value, "addresses")
-    for at, entry in enumerate(entries, start=1):
-        if not _ADDRESS.fullmatch(entry):
+    judged = [judge(entry) for entry in entries]
+    for at, one in enumerate(judged, start=1):
+        if not isinstance(one, str):
             raise _Problem(f"entry {at} of addresses is no e-mail address; write name@domain, several separated by semicolons")
-    return tuple(dict.fromkeys(map(address_key, entries)))
+    return tuple(dict.fromkeys(one for one in judged if isinstance(one, str)))
 
 
 def _enabled(value: Value) -> bool:
