@@ -57,19 +57,22 @@ class GroupUse(StrEnum):
 @dataclass(frozen=True, slots=True)
 class DirectoryGroup:
     """A configured group as read: *members* counts the people in it, nested ones included. *exists* false: nothing in the
-    directory shows that there is such a group (a file names groups only beside their members)."""
+    directory shows that there is such a group (a file names groups only beside their members). *entry*: the group as the
+    configuration names it, whatever object that means now."""
 
     id: str
     name: str
     use: GroupUse
     members: int
     exists: bool = True
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectorySnapshot:
     """Everybody of the directory, provably whole. *unresolved* names members that could not be looked up although the
-    read may go on (``unresolved_members: unknown``): then nobody may be called absent."""
+    read may go on (``unresolved_members: unknown``): then nobody may be called absent. *view* names the copy of the directory
+    that was read, where there are several that may differ for a while (the controller's database, the file); empty: only one."""
 
     source: str                               # active_directory | entra | file
     read_at: datetime
@@ -78,6 +81,7 @@ class DirectorySnapshot:
     digest: str
     unresolved: tuple[str, ...] = ()
     clock_offset_seconds: float | None = None     # the directory's clock minus ours
+    view: str = ""
 
     @classmethod
     def whole(
@@ -89,6 +93,7 @@ class DirectorySnapshot:
         *,
         unresolved: Iterable[str] = (),
         clock_offset_seconds: float | None = None,
+        view: str = "",
     ) -> DirectorySnapshot:
         """Builds a snapshot; the caller vouches that nothing is missing. Raises ValueError on an id given twice."""
         ordered = tuple(sorted(people, key=lambda person: person.id))
@@ -105,4 +110,5 @@ class DirectorySnapshot:
                 person.number, person.manager,
             )).encode())
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
-        return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds)
+        return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds,
+                   view)

@@ -27,6 +27,9 @@ Values = Sequence[str | bytes]
 BASE_SCOPE, SUBTREE_SCOPE = 0, 2
 NO_SUCH_OBJECT = 32
 
+#: Where a controller keeps the id of its database; shown as its own when there is such an entry.
+SERVICE = "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Site,CN=Sites,CN=Configuration,DC=corp,DC=example"
+
 
 class HangUp(Exception):
     """Raised by a fault: the connection is closed without an answer."""
@@ -82,7 +85,8 @@ class Windows(fakeldap.Server):
     def _regular(self, search: Search) -> bytes:
         if not search.base and search.scope == BASE_SCOPE:
             now = time.strftime("%Y%m%d%H%M%S.0Z", time.gmtime())
-            return entry(search.mid, "", currentTime=[now], defaultNamingContext=[self.domain]) + done(search.mid)
+            service = {"dsServiceName": [SERVICE]} if SERVICE in self.entries else {}
+            return entry(search.mid, "", currentTime=[now], defaultNamingContext=[self.domain], **service) + done(search.mid)
         base = self._base_of(search.base)
         if base is None:
             return done(search.mid, NO_SUCH_OBJECT, "0000208D: NameErr: DSID-03100288, problem 2001 (NO_OBJECT)")

@@ -6,7 +6,7 @@ import pytest
 
 from syncd.errors import SourceError
 from tests.adlab.fakeldap import done
-from tests.adlab.windows import GROUPS, STAFF, Search, Windows, company, group
+from tests.adlab.windows import GROUPS, SERVICE, STAFF, Search, Windows, company, group, guid
 from tests.directories.ad_world import Directory, entitled, id_of, unreadable
 
 OTHER = "ldap://dc9.other.example/DC=corp,DC=example"
@@ -88,3 +88,38 @@ async def test_nothing_is_suggested_where_nothing_is_near():
         await Directory(controller.url, groups=("sales-emea-contractors",)).read()
 
     assert "there is" not in caught.value.what
+
+
+# ------------------------------------------------------------------------------------------------------------- the view
+
+
+async def test_each_controller_is_a_view_of_its_own_and_a_restored_one_is_another():
+    """Behind one address may stand several databases; one that was restored from a backup has a new id."""
+    entries = company(5, 3) | {SERVICE: {"objectClass": ["nTDSDSA"], "invocationId": [guid(7)]}}
+    with Windows(entries) as first, Windows(company(5, 3)) as second:
+        directory, other = Directory(first.url), Directory(second.url)
+        views = [(await one.read()).view for one in (directory, directory, other)]
+        first.entries[SERVICE]["invocationid"] = [guid(8)]
+        views.append((await directory.read()).view)
+
+    restored = f"127.0.0.1:{first.port} {id_of(8)}"
+    assert [f"127.0.0.1:{first.port} {id_of(7)}"] * 2 + [f"127.0.0.1:{second.port}", restored] == views
+
+
+async def test_a_controller_that_does_not_tell_its_id_is_read_all_the_same():
+    """Nothing else depends on it."""
+    entries = company(5, 3) | {SERVICE: {"objectClass": ["nTDSDSA"], "invocationId": [b"short"]}}
+    with Windows(entries) as controller:
+        assert f"127.0.0.1:{controller.port}" == (await Directory(controller.url).read()).view
+        controller.fault = lambda search: done(search.mid, 50) if search.base == SERVICE else None
+        assert 3 == len(entitled(await Directory(controller.url).read()))
+
+
+async def test_a_group_keeps_the_name_it_has_in_the_configuration():
+    """Whatever object that name means now."""
+    with Windows(company(5, 3)) as controller:
+        before = await Directory(controller.url, groups=(ZOOM,)).read()
+        controller.entries[ZOOM]["objectguid"] = [guid(900_077)]
+        after = await Directory(controller.url, groups=(ZOOM,)).read()
+
+    assert [(ZOOM, id_of(900_010)), (ZOOM, id_of(900_077))] == [(one.entry, one.id) for one in (*before.groups, *after.groups)]

@@ -35,6 +35,7 @@ class ConfiguredGroup:
     id: str
     name: str
     dn: str
+    entry: str
 
 
 def find_configured(session: Session, settings: ActiveDirectorySettings) -> tuple[ConfiguredGroup, ...]:
@@ -54,7 +55,7 @@ def find_configured(session: Session, settings: ActiveDirectorySettings) -> tupl
             id_, entry = entries.popitem()
             if "group" not in classes_of(entry):
                 problems.append(f"{asked!r} is no group")
-            found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn))
+            found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn, asked))
     if problems:
         raise Unusable(f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
                        " ".join(dict.fromkeys(filter(None, advice))))

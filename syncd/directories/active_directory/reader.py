@@ -171,8 +171,8 @@ class ActiveDirectory:
         demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
         return DirectorySnapshot.whole(
             "active_directory", read_at, people.values(),
-            [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
-            unresolved=unresolved, clock_offset_seconds=session.clock_offset_seconds,
+            [DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry) for group in configured],
+            unresolved=unresolved, clock_offset_seconds=session.clock_offset_seconds, view=session.view,
         )
 
     def _read_people(self, session: Session, tell: Tell) -> Roster:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,8 @@ class Session:
         self.server = server
         self.domain_dn: str | None = None
         self.clock_offset_seconds: float | None = None
+        self.view = ""              # the copy of the directory that is read here
+        self._service_dn = ""
         self._clock = clock
         self._tell = tell
         self._timeouts = timeouts
@@ -235,6 +238,7 @@ class Session:
         self._bind(bind, service_host)
         if not by_ticket:
             self._ask_root()
+        self.view = f"{self.server} {self._invocation()}".strip()
 
     def _bind(self, bind: ldap_binding.Bind, service_host: str) -> None:
         fault: Unusable | None = None
@@ -256,10 +260,10 @@ class Session:
         self._answered("bind", "ok", begun)
 
     def _ask_root(self) -> str:
-        """Learns what the root entry tells about domain and clock; gives the controller's full name."""
+        """Learns what the root entry tells about domain, database and clock; gives the controller's full name."""
         before = self._clock.now()
         try:
-            root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName"])
+            root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName", "dsServiceName"])
         except Declined:
             root = None        # a server without these answers may do without
         after = self._clock.now()
@@ -271,7 +275,22 @@ class Session:
             # Given in whole seconds, cut off: half a second later is the better guess.
             theirs = generalized_time(root.first("currenttime") or b"") + timedelta(seconds=0.5)
             self.clock_offset_seconds = (theirs - (before + (after - before) / 2)).total_seconds()
-        return (root.first("dnshostname") or self.server.host.encode()).decode()
+        host = (root.first("dnshostname") or self.server.host.encode()).decode()
+        self._service_dn = (root.first("dsservicename") or b"").decode()
+        return host
+
+    def _invocation(self) -> str:
+        """The id of the controller's database: another one behind the same address when a load balancer chose, or after a
+        restore from a backup. Everybody may read it by default (unlike msDS-NCReplCursors and replUpToDateVector, which a
+        plain account is not shown). Empty when it is not told."""
+        if not self._service_dn:
+            return ""
+        try:
+            settings = self.entry(self._service_dn, ["invocationId"])
+        except Declined:
+            return ""
+        value = settings.first("invocationid") if settings else None
+        return str(uuid.UUID(bytes_le=value)) if value and len(value) == 16 else ""
 
     def _allow_answer(self) -> float:
         """Starts the deadline of the next answer and gives the time now (monotonic seconds)."""
