@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +23,8 @@ from syncd.host.secrets import SecretFile, SecretVariable
 from syncd.leadership.alone import Alone
 from syncd.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
 from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded, CycleRead
+from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
 from syncd.ledger.storage.copying import copy_ledger
 from syncd.ledger.storage.database import LedgerUnreachable, demand_reachable
@@ -371,13 +372,14 @@ async def circumstances_of(config: Config, report: CycleReport, ledger: Ledger |
 async def _circumstances_in(ledger: SqlLedger, config: Config, report: CycleReport) -> Circumstances:
     promise = config.reports.promise
     async for entry in ledger.entries(kinds=("cycle.read", "cycle.ended"), reverse=True):
-        read = json.loads(entry.body).get("read")
+        says = read_entry(entry)
+        read = says.read if isinstance(says, CycleRead | CycleEnded) else None
         if read is None or entry.cycle == report.cycle_id:
             continue
-        if read["policy"] == report.policy_digest:
+        if read.policy == report.policy_digest:
             return Circumstances(promise, ())
-        if "policy_values" in read:
-            changes = changes_between(read["policy_values"], policy_of(config).as_json())
+        if read.policy_values is not None:
+            changes = changes_between(read.policy_values, policy_of(config).as_json())
             return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes))
     return Circumstances(promise)
 

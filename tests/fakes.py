@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.errors import LedgerError, NotLeader, SyncdError
 from syncd.events import Event
-from syncd.ledger.history import History
+from syncd.ledger.history import History, fold
 from syncd.model import (
     DirectoryGroup,
     DirectorySnapshot,
@@ -204,7 +204,7 @@ class MemoryLedger:
                        canonical_json(body), before)
             entry = LedgerEntry(*content, sha256_of(content))
             self.entries.append(entry)
-            self._history.apply(entry)
+            self._history = fold(self._history, entry)
             made.append(entry)
         return tuple(made)
 
@@ -236,7 +236,7 @@ class MemoryLedger:
         """The history somebody gets who starts now."""
         history = History()
         for entry in self.entries:
-            history.apply(entry)
+            history = fold(history, entry)
         return history
 
 

@@ -12,8 +12,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from syncd.errors import SyncdError
 from syncd.events import Event
+from syncd.ledger.entry import Entry, kind
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft
 
@@ -54,6 +57,14 @@ def untold(_: Event) -> None:
 def url_of(path: Path) -> str:
     """The ledger URL of an absolute path."""
     return f"sqlite:///{path}"
+
+
+class Noted(Entry, frozen=True, forbid_unknown_fields=False):
+    """Kinds of the tests' own, which change nothing and may hold anything."""
+
+
+for name in ("noted", "noted.read", "noted.intent", "noted.outcome", "noted.paused"):
+    kind(name)(msgspec.defstruct("Noted", [], bases=(Noted,), frozen=True))
 
 
 def draft(number: int = 0, kind: str = "noted", **more: object) -> Draft:

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncd.ledger.entries import DecisionMade, IntentAnnounced, OutcomeSettled
+from syncd.ledger.entry import rfc3339
 from syncd.model import LedgerEntry, licence_word
+
+#: In place of a decision that was never recorded.
+_NONE = DecisionMade("", "", "")
 
 #: How a story can stand at the end of the ledger, and what that means.
 STATES = {
@@ -41,7 +46,7 @@ class Deactivation:
     reason: str
     before: Mapping[str, Any]
     approval: str
-    outcome: dict[str, Any] | None = None
+    outcome: OutcomeSettled | None = None
     done_at: datetime | None = None
 
 
@@ -53,8 +58,8 @@ class Episode:
     first_entry: int
     seen: datetime | None                     # first good read that showed him gone; None: nobody saw it, a person asked
     last_entitled: datetime | None            # the good read before, if it showed him entitled
-    before: dict[str, Any]
-    decision: dict[str, Any] = field(default_factory=dict)
+    before: DecisionMade | None
+    decision: DecisionMade | None = None
     decided_at: datetime | None = None        # when the deactivation was first decided
     tries: list[Deactivation] = field(default_factory=list)
     others: dict[str, tuple[str, str]] = field(default_factory=dict)    # other intents: id -> action, by
@@ -102,28 +107,28 @@ class Episode:
         """One more line of the story."""
         self.events.append({"at": _text(at), "says": says, "entry": entry.seq, "cycle": entry.cycle or None})
 
-    def decided(self, body: dict[str, Any], at: datetime, entry: LedgerEntry) -> None:
+    def decided(self, says: DecisionMade, at: datetime, entry: LedgerEntry) -> None:
         """A decision while he is leaving."""
-        self.who = body.get("who") or self.who
+        self.who = says.who or self.who
         if self.done is not None:             # inactive now: in step
             return
-        self.decision = body
-        if body["action"] == "deactivate" and self.decided_at is None:
+        self.decision = says
+        if says.action == "deactivate" and self.decided_at is None:
             self.decided_at = at
-        due = f", due {body['due_at']}" if body.get("due_at") else ""
-        self.note(entry, at, f"decided: {body['action']}, {body['reason']}{due}")
+        due = f", due {rfc3339(says.due_at)}" if says.due_at is not None else ""
+        self.note(entry, at, f"decided: {says.action}, {says.reason}{due}")
 
     def back(self, at: datetime, entry: LedgerEntry) -> None:
         """A good read shows that he is no longer leaving; the decision of the same cycle says why."""
         if self.done is None:
             self.closed, self.back_at, self.back_in = "entitled_again", at, entry.cycle
 
-    def explained(self, body: dict[str, Any], at: datetime, entry: LedgerEntry) -> None:
+    def explained(self, says: DecisionMade, at: datetime, entry: LedgerEntry) -> None:
         """The decision of the cycle in which he came back."""
-        self.who = body.get("who") or self.who
+        self.who = says.who or self.who
         self.closed = (
-            "deactivated_by_others" if body["status"] == "inactive"
-            else {"exempt": "exempt", "on_hold": "on_hold"}.get(body["reason"], "entitled_again")
+            "deactivated_by_others" if says.status == "inactive"
+            else {"exempt": "exempt", "on_hold": "on_hold"}.get(says.reason, "entitled_again")
         )
         self.note(entry, at, {
             "deactivated_by_others": "found inactive, which syncd did not do", "exempt": "exempt from now on",
@@ -136,33 +141,33 @@ class Episode:
             self.closed, self.back_at = "gone_from_zoom", at
         self.note(entry, at, "no longer among Zoom's accounts")
 
-    def announced(self, body: dict[str, Any], at: datetime, entry: LedgerEntry, approval: str) -> None:
+    def announced(self, says: IntentAnnounced, at: datetime, entry: LedgerEntry) -> None:
         """An intent."""
-        self.who = self.who or body.get("who") or ""              # a decision's names know the department too
-        if body["action"] == "deactivate":
-            self.tries.append(Deactivation(body["id"], at, entry.cycle, body["by"], body["reason"], body["before"], approval))
+        self.who = self.who or says.who                           # a decision's names know the department too
+        if says.action == "deactivate":
+            self.tries.append(Deactivation(says.id, at, entry.cycle, says.by, says.reason, says.before, says.approval))
         else:
-            self.others[body["id"]] = (body["action"], body["by"])
-        under = f", under approval {approval}" if approval else ""
-        self.note(entry, at, f"about to {body['action'].replace('_', ' ')} ({body['by']}, {body['reason']}{under})")
+            self.others[says.id] = (says.action, says.by)
+        under = f", under approval {says.approval}" if says.approval else ""
+        self.note(entry, at, f"about to {says.action.replace('_', ' ')} ({says.by}, {says.reason}{under})")
 
-    def settled(self, body: dict[str, Any], done_at: datetime, entry: LedgerEntry) -> None:
+    def settled(self, says: OutcomeSettled, done_at: datetime, entry: LedgerEntry) -> None:
         """How an intent of this story ended."""
-        mine = next((one for one in self.tries if one.intent == body["intent"]), None)
-        if mine is None and body["intent"] not in self.others:
+        mine = next((one for one in self.tries if one.intent == says.intent), None)
+        if mine is None and says.intent not in self.others:
             return
         if mine is not None:
-            mine.outcome = body
-            mine.done_at = done_at if body["outcome"] == "done" else None
-        elif body["outcome"] == "done" and self.done is not None:
-            action, by = self.others[body["intent"]]
+            mine.outcome = says
+            mine.done_at = done_at if says.outcome == "done" else None
+        elif says.outcome == "done" and self.done is not None:
+            action, by = self.others[says.intent]
             if action == "reactivate" and by != "cycle":
                 self.closed, self.put_back_in = "put_back", entry.cycle
-        said = [f"{body['action'].replace('_', ' ')}: {body['outcome']}"]
-        said += [body["reason"]] if body.get("reason") else []
-        said += [f"seen {body['status_after']}"] if body.get("status_after") else []
-        said += [f"licence {body['licence_after']}"] if body.get("licence_after") else []
-        self.note(entry, _moment(body["verified_at"]) if body.get("verified_at") else done_at, ", ".join(said))
+        said = [f"{says.action.replace('_', ' ')}: {says.outcome}"]
+        said += [says.reason] if says.reason else []
+        said += [f"seen {says.status_after}"] if says.status_after else []
+        said += [f"licence {says.licence_after}"] if says.licence_after else []
+        self.note(entry, says.verified_at or done_at, ", ".join(said))
 
 
 @dataclass(frozen=True)
@@ -194,44 +199,45 @@ class Story:
 def told(episode: Episode, known: Told) -> Story:
     """One story to the end of the ledger."""
     last = episode.done or (episode.tries[-1] if episode.tries else None)
-    decision = episode.decision
-    outcome: Mapping[str, Any] = (last.outcome or {}) if last is not None else {}
+    decision, earlier = episode.decision or _NONE, episode.before or _NONE
+    outcome = last.outcome if last is not None else None
+    verified_at = outcome.verified_at if outcome is not None else None
     before: Mapping[str, Any] = last.before if last is not None else {}
     approval = known.approvals.get(last.approval, {}) if last is not None else {}
     asked = known.asked_by.get(episode.put_back_in or episode.cycle, {})
     left, measured_from = _left(episode)
-    locked = _moment(outcome["verified_at"]) if episode.done and outcome.get("verified_at") else episode.ended
+    locked = verified_at if episode.done is not None and verified_at is not None else episode.ended
     state = _state(episode)
     closed_otherwise = state in ("put_back", "entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
     kept_until = locked if closed_otherwise and left is not None else None
     delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
     values = {
         "state": state,
-        "reason": last.reason if last is not None else decision.get("reason"),
-        "directory_id": decision.get("directory_id") or episode.before.get("directory_id"),
-        "matched_by": decision.get("matched_by") or episode.before.get("matched_by"),
-        "group_path": decision.get("group_path") or episode.before.get("group_path"),
-        "notes": decision.get("notes"),
-        "role": before.get("role") or decision.get("role"),
-        "status_before": before.get("status") or decision.get("status"),
-        "status_after": outcome.get("status_after"),
-        "licence": licence_word(before.get("type")) or decision.get("licence"),
-        "licence_after": outcome.get("licence_after"),
+        "reason": last.reason if last is not None else decision.reason or None,
+        "directory_id": decision.directory_id or earlier.directory_id,
+        "matched_by": decision.matched_by or earlier.matched_by,
+        "group_path": list(decision.group_path or earlier.group_path) or None,
+        "notes": list(decision.notes) or None,
+        "role": before.get("role") or decision.role,
+        "status_before": before.get("status") or decision.status or None,
+        "status_after": outcome.status_after if outcome is not None else None,
+        "licence": licence_word(before.get("type")) or decision.licence,
+        "licence_after": outcome.licence_after if outcome is not None else None,
         "licence_released": episode.done is not None and before.get("type") == 2,
         "last_login_at": before.get("last_login_at"),
         "last_entitled_at": _text(episode.last_entitled),
-        "changed_at": decision.get("changed_at"),
+        "changed_at": _text(decision.changed_at),
         "first_seen_at": _text(episode.seen),
-        "due_at": decision.get("due_at"),
+        "due_at": _text(decision.due_at),
         "decided_at": _text(episode.decided_at),
         "acted_at": _text(last.done_at) if last is not None else None,
-        "verified_at": outcome.get("verified_at"),
+        "verified_at": _text(verified_at),
         "ended_at": _text(episode.ended),
         "measured_from": measured_from,
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
         "promise_met": _met(left, delay, kept_until, closed=closed_otherwise, known=known),
-        "outcome": outcome.get("outcome"),
-        "outcome_reason": outcome.get("reason") or None,
+        "outcome": outcome.outcome if outcome is not None else None,
+        "outcome_reason": (outcome.reason or None) if outcome is not None else None,
         "attempts": len(episode.tries),
         "by": episode.by or None,
         "asked_by": asked.get("by"),
@@ -245,7 +251,7 @@ def told(episode: Episode, known: Told) -> Story:
         "deactivations": [_text(one.done_at) for one in episode.tries if one.done_at is not None],
         "events": sorted(episode.events, key=lambda event: (event["entry"], event["at"])),
     }
-    return Story(episode.zoom_id, episode.who or str(episode.before.get("who") or ""), episode.began, values)
+    return Story(episode.zoom_id, episode.who or earlier.who, episode.began, values)
 
 
 def _state(episode: Episode) -> str:
@@ -253,23 +259,25 @@ def _state(episode: Episode) -> str:
         return episode.closed if episode.put_back_in else "deactivated"
     if episode.closed:
         return episode.closed
-    action, reason = episode.decision.get("action"), episode.decision.get("reason")
+    decision = episode.decision or _NONE
+    action, reason = decision.action, decision.reason
     if action == "manual":
         return "manual"
-    if action == "deactivate" or (episode.tries and reason is None):
+    if action == "deactivate" or (episode.tries and not reason):
         return "due"
     if reason in ("within_grace", "not_in_pilot"):
-        return str(reason)
-    return "left_alone" if reason is not None else "within_grace"
+        return reason
+    return "left_alone" if reason else "within_grace"
 
 
 def _left(episode: Episode) -> tuple[datetime | None, str | None]:
     """(from when on his time counts, why from then)"""
-    changed = episode.decision.get("changed_at")
-    if changed and episode.seen is not None and episode.decision.get("reason") == "disabled_in_directory":
-        at = _moment(changed)
-        if at <= episode.seen and (episode.last_entitled is None or at > episode.last_entitled):
-            return at, "directory_change"
+    decision = episode.decision
+    at = decision.changed_at if decision is not None and decision.reason == "disabled_in_directory" else None
+    if at is not None and episode.seen is not None and at <= episode.seen and (
+        episode.last_entitled is None or at > episode.last_entitled
+    ):
+        return at, "directory_change"
     if episode.last_entitled is not None:
         return episode.last_entitled, "last_seen_entitled"
     return (episode.seen, "first_seen") if episode.seen is not None else (None, None)
@@ -299,10 +307,5 @@ def _held_by(episode: Episode, known: Told) -> list[str]:
                    for guard in guards if guard != "max-reactivations"})
 
 
-def _moment(of: str) -> datetime:
-    return datetime.fromisoformat(of).astimezone(UTC)
-
-
 def _text(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
+    return None if at is None else rfc3339(at)

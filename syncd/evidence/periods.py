@@ -18,14 +18,16 @@ not known, from the first read that showed him gone (``measured_from`` says whic
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from syncd.evidence.offboarding import Episode, Story, Told, told
+from syncd.ledger import entries
+from syncd.ledger.entry import Entry, from_rfc3339, rfc3339
+from syncd.ledger.entry import read as read_entry
 from syncd.model import LedgerEntry
 from syncd.operations.schedule import Schedule
 from syncd.planning.policy_change import Change, changes_between
@@ -34,11 +36,15 @@ FORMAT = "syncd.period/1"
 
 DAY = timedelta(days=1)
 
-#: Marks of decisions that keep an account whatever becomes of its person (canonical JSON: no name can hold these).
-_EXCEPTED = ('"reason":"exempt"', '"reason":"on_hold"')
+#: Reasons that keep an account whatever becomes of its person.
+_EXCEPTED = frozenset({"exempt", "on_hold"})
 
 #: A cycle itself takes time, and a machine may be late: only beyond this is a missing cycle called missing.
 LATE_ENOUGH = timedelta(minutes=2)
+
+
+#: What people ask for beside the plan of a cycle.
+_ByPerson = entries.HoldPlaced | entries.HoldReleased | entries.ChangesPaused | entries.ChangesResumed | entries.CycleUndone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class _Cycle:
 
     id: str
     at: datetime
-    read: dict[str, Any] | None = None
+    read: entries.ReadFacts | None = None
 
 
 @dataclass(slots=True)
@@ -82,19 +88,19 @@ class _Stretch:
     first: datetime
     last: datetime
     cycles: int = 1
-    tripped: list[dict[str, Any]] = field(default_factory=list)
+    tripped: Sequence[entries.TrippedGuard] = ()
 
 
 @dataclass(slots=True)
 class _Kept:
-    """An active account while an exemption or a hold keeps it, whoever left. *body*: its latest decision. *hold*: who, why."""
+    """An active account while an exemption or a hold keeps it, whoever left. *hold*: its entry, and what it says."""
 
     zoom_id: str
     reason: str
     since: datetime
     entry: int
-    body: dict[str, Any]
-    hold: Mapping[str, Any]
+    decision: entries.DecisionMade
+    hold: tuple[int, entries.HoldPlaced] | None
     until: datetime | None = None
 
 
@@ -124,10 +130,10 @@ class Period:
     _good_read: datetime | None = None                       # when the newest good read began
     _good_before: datetime | None = None                     # and the one before it
     _good_cycle: str = ""
-    _decided: dict[str, str] = field(default_factory=dict)   # zoom id -> body of the last decision
+    _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)   # zoom id -> the last decision
     _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
-    _holds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _holds: dict[str, tuple[int, entries.HoldPlaced]] = field(default_factory=dict)
     _open: dict[str, Episode] = field(default_factory=dict)
     _latest: dict[str, Episode] = field(default_factory=dict)
     _episodes: list[Episode] = field(default_factory=list)
@@ -152,28 +158,56 @@ class Period:
     # -------------------------------------------------------------------------------------------------------- the fold
 
     def take(self, entry: LedgerEntry) -> None:
-        """Takes one more entry. Raises KeyError or ValueError for a body no version of syncd wrote."""
-        at = moment(entry.at)
+        """Takes one more entry. Raises LedgerError for one that this program does not understand."""
         self._entries += 1
         self._head = (entry.seq, entry.hash)
+        says = read_entry(entry)
+        at = says.time(entry).measured
         self._first_at, self._last_at = self._first_at or at, at
-        if entry.kind == "decision":             # by far the most frequent: read only where somebody is leaving
-            self._take_decision(entry, at)
-            return
-        fold = getattr(self, "_take_" + entry.kind.replace(".", "_"), None)
-        if fold is not None:
-            fold(entry, json.loads(entry.body), at)
+        match says:
+            case entries.DecisionMade():
+                self._take_decision(entry, says, at)
+            case entries.IntentAnnounced():
+                self._take_intent(entry, says, at)
+            case entries.OutcomeSettled():
+                self._take_outcome(entry, says, at)
+            case entries.Memory():
+                self._take_memory(entry, says, at)
+            case entries.CycleEnded():
+                self._take_cycle_ended(entry, says, at)
+            case entries.CycleRead():
+                self._take_cycle_read(entry, says, at)
+            case _:
+                self._take_by_person(entry, says, at)
 
-    def _take_ledger_opened(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        self._ledger = {name: body.get(name) for name in ("ledger_id", "zoom_account", "directory")}
+    def _take_by_person(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
+        match says:
+            case entries.ApprovalGiven():
+                self._take_approval(entry, says, at)
+            case entries.HoldPlaced():
+                self._take_hold(entry, says, at)
+            case entries.HoldReleased():
+                self._take_release(entry, says, at)
+            case entries.ChangesPaused():
+                self._take_pause(entry, says, at)
+            case entries.ChangesResumed():
+                self._take_resume(entry, says, at)
+            case entries.CycleUndone():
+                self._take_undo(entry, says, at)
+            case entries.LedgerOpened():
+                self._take_ledger_opened(entry, says, at)
+            case _:
+                pass                              # no part of a period
 
-    def _take_cycle_read(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        self._cycle = _Cycle(entry.cycle, at, body["read"])
-        self._take_read(entry, body["read"], at)
+    def _take_ledger_opened(self, entry: LedgerEntry, says: entries.LedgerOpened, at: datetime) -> None:
+        self._ledger = {"ledger_id": says.ledger_id, "zoom_account": says.zoom_account, "directory": says.directory}
 
-    def _take_cycle_ended(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        started = moment(body["started_at"]) if body.get("started_at") else at
-        read = body.get("read")
+    def _take_cycle_read(self, entry: LedgerEntry, says: entries.CycleRead, at: datetime) -> None:
+        self._cycle = _Cycle(entry.cycle, at, says.read)
+        self._take_read(entry, says.read, at)
+
+    def _take_cycle_ended(self, entry: LedgerEntry, says: entries.CycleEnded, at: datetime) -> None:
+        started, read = says.started_at, says.read
         if read is not None:
             self._take_read(entry, read, started)
         elif self._cycle is not None and self._cycle.id == entry.cycle:
@@ -181,42 +215,42 @@ class Period:
             if self._good_cycle == entry.cycle:              # now its true beginning is known
                 self._good_read = started
         self._cycle = None
-        if "because" in body:                                # a hand verb or undo: it reads no directory, so it is no cycle
-            self._asked_by[entry.cycle] = {"by": body.get("by"), "because": body.get("because")}
+        if says.because is not None:                               # a hand verb or undo: it reads no directory, so it is no cycle
+            self._asked_by[entry.cycle] = {"by": says.by, "because": says.because}
             return
-        guards = tuple(sorted(one["guard"] for one in read["tripped"])) if read is not None else ()
-        self._ended.append(_Ended(entry.cycle, started, at, body["result"], bool(body.get("success")), guards))
+        guards = tuple(sorted(one.guard for one in read.tripped)) if read is not None else ()
+        self._ended.append(_Ended(entry.cycle, started, at, says.result, says.success, guards))
         if self.asked.holds(started):
             self._counted["cycles"] += 1
-            self._counted["result:" + body["result"]] += 1
-            self._counted["mode:" + body["mode"]] += 1
+            self._counted["result:" + says.result] += 1
+            self._counted["mode:" + says.mode] += 1
             self._day(started)["cycles"] += 1
-            self._day(started)["good"] += bool(body.get("success"))
-        for name, was, now in (("mode", self._mode, body["mode"]), ("version", self._version, body["version"])):
+            self._day(started)["good"] += says.success
+        for name, was, now in (("mode", self._mode, says.mode), ("version", self._version, says.version)):
             if was and was != now:
                 self._changed(entry, at, [Change(name, was, now)])
-        self._mode, self._version = body["mode"], body["version"]
+        self._mode, self._version = says.mode, says.version
 
-    def _take_read(self, entry: LedgerEntry, read: dict[str, Any], at: datetime) -> None:
-        if read["good"]:
+    def _take_read(self, entry: LedgerEntry, read: entries.ReadFacts, at: datetime) -> None:
+        if read.good:
             self._good_before, self._good_read, self._good_cycle = self._good_read, at, entry.cycle
         self._take_policy(entry, read, at)
         self._take_guards(read, at)
         if not self.asked.holds(at):
             return
         self._reads += 1
-        if sum(read["counts"].values()) != read["accounts"] or sum(read["statuses"].values()) != read["accounts"]:
+        if sum(read.counts.values()) != read.accounts or sum(read.statuses.values()) != read.accounts:
             self._unbalanced.append(entry.cycle)
-        self._day(at).update(read["statuses"])
-        self._counted["accounts"] = read["accounts"]
+        self._day(at).update(read.statuses)
+        self._counted["accounts"] = read.accounts
 
-    def _take_policy(self, entry: LedgerEntry, read: dict[str, Any], at: datetime) -> None:
-        values = read.get("policy_values")
+    def _take_policy(self, entry: LedgerEntry, read: entries.ReadFacts, at: datetime) -> None:
+        values = read.policy_values
         if values is not None:
             if self._values is not None and values != self._values:
-                self._changed(entry, at, changes_between(self._values, values), self._digest, read["policy"])
+                self._changed(entry, at, changes_between(self._values, values), self._digest, read.policy)
             self._values = values
-        self._digest = read["policy"]
+        self._digest = read.policy
 
     def _changed(self, entry: LedgerEntry, at: datetime, changes: list[Change], was: str = "", now: str = "") -> None:
         if self.asked.holds(at):
@@ -226,37 +260,37 @@ class Period:
                 for one in changes
             ]
 
-    def _take_guards(self, read: dict[str, Any], at: datetime) -> None:
-        guards = tuple(sorted(one["guard"] for one in read["tripped"]))
+    def _take_guards(self, read: entries.ReadFacts, at: datetime) -> None:
+        guards = tuple(sorted(one.guard for one in read.tripped))
         last = self._stretches[-1] if self._stretches else None
         if last is not None and last.guards == guards:
             last.last, last.cycles = at, last.cycles + 1
         else:
-            self._stretches.append(_Stretch(guards, at, at, 1, read["tripped"]))
+            self._stretches.append(_Stretch(guards, at, at, 1, read.tripped))
 
-    def _take_memory(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        seen = moment(body["at"]) if "at" in body else at
-        for zoom_id in body.get("gone", ()):
+    def _take_memory(self, entry: LedgerEntry, says: entries.Memory, at: datetime) -> None:
+        seen = says.at or at
+        for zoom_id in says.gone:
             if zoom_id not in self._open:
-                self._begin(entry, zoom_id, seen, "the first good read that shows this account's person not entitled")
-        for zoom_id in body.get("back", ()):
+                self._begin(entry, zoom_id, seen, at, "the first good read that shows this account's person not entitled")
+        for zoom_id in says.back:
             episode = self._open.pop(zoom_id, None)
             if episode is not None:
                 episode.back(seen, entry)
-        for zoom_id in body.get("seen_active", ()):
+        for zoom_id in says.seen_active:
             self._brought_back(entry, zoom_id, seen)
-        for zoom_id in body.get("vanished", ()):
+        for zoom_id in says.vanished:
             episode = self._open.pop(zoom_id, None)
             if episode is not None:
                 episode.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
             self._no_longer_kept(zoom_id, seen)
 
-    def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, says: str) -> Episode:
-        before = json.loads(self._decided.get(zoom_id, "{}"))
-        entitled = seen is not None and before.get("reason") == "in_step" and before.get("status") == "active"
+    def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, at: datetime, says: str) -> Episode:
+        before = self._decided.get(zoom_id)
+        entitled = seen is not None and before is not None and (before.reason, before.status) == ("in_step", "active")
         episode = Episode(zoom_id, entry.seq, seen, self._good_before if entitled else None, before)
-        episode.note(entry, seen or moment(entry.at), says)
+        episode.note(entry, seen or at, says)
         self._open[zoom_id] = self._latest[zoom_id] = episode
         self._episodes.append(episode)
         return episode
@@ -265,30 +299,30 @@ class Period:
         """Deactivated by us, and active again by somebody else's doing. Not entitled: he is leaving once more."""
         says = "found active again, which syncd did not do"
         if zoom_id in self._open and self._open[zoom_id].locked_out:
-            self._begin(entry, zoom_id, seen, says)
+            self._begin(entry, zoom_id, seen, seen, says)
         elif zoom_id in self._latest:
             self._latest[zoom_id].note(entry, seen, says)
 
-    def _take_decision(self, entry: LedgerEntry, at: datetime) -> None:
-        self._decided[entry.subject] = entry.body
-        if entry.subject in self._kept or any(mark in entry.body for mark in _EXCEPTED):
-            self._take_kept(entry, json.loads(entry.body), at)
+    def _take_decision(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
+        self._decided[entry.subject] = says
+        if entry.subject in self._kept or says.reason in _EXCEPTED:
+            self._take_kept(entry, says, at)
         episode = self._open.get(entry.subject)
         latest = self._latest.get(entry.subject)
         if episode is not None:
-            episode.decided(json.loads(entry.body), at, entry)
+            episode.decided(says, at, entry)
         elif latest is not None and latest.back_in == entry.cycle:      # the same read says why he is no longer leaving
-            latest.explained(json.loads(entry.body), at, entry)
+            latest.explained(says, at, entry)
 
-    def _take_kept(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        kept, reason = self._kept.get(entry.subject), body["reason"]
-        if kept is not None and kept.reason == reason and body["status"] == "active":
-            kept.body = body
+    def _take_kept(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
+        kept, reason = self._kept.get(entry.subject), says.reason
+        if kept is not None and kept.reason == reason and says.status == "active":
+            kept.decision = says
             return
         self._no_longer_kept(entry.subject, at)
-        if reason in ("exempt", "on_hold") and body["status"] == "active":
-            hold = self._holds.get(entry.subject, {}) if reason == "on_hold" else {}
-            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, body, hold)
+        if reason in _EXCEPTED and says.status == "active":
+            hold = self._holds.get(entry.subject) if reason == "on_hold" else None
+            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, says, hold)
 
     def _no_longer_kept(self, zoom_id: str, at: datetime) -> None:
         kept = self._kept.pop(zoom_id, None)
@@ -296,74 +330,76 @@ class Period:
             kept.until = at
             self._kept_before.append(kept)
 
-    def _take_approval(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+    def _take_approval(self, entry: LedgerEntry, says: entries.ApprovalGiven, at: datetime) -> None:
         self._approvals[entry.subject] = {
-            "id": entry.subject, "at": text(at), "by": body["by"], "because": body["because"], "guards": body["guards"],
-            "plan": body["plan"], "changes": len(body["effects"]), "expires_at": body["expires_at"], "entry": entry.seq,
+            "id": entry.subject, "at": text(at), "by": says.by, "because": says.because,
+            "guards": [guard.value for guard in says.guards], "plan": says.plan, "changes": len(says.effects),
+            "expires_at": text(says.expires_at), "entry": entry.seq,
         }
-        for zoom_id, action in body["effects"]:
+        for zoom_id, action in says.effects:
             episode = self._open.get(zoom_id)
             if episode is not None and action == "deactivate":
-                episode.note(entry, at, f"approved past {', '.join(body['guards'])} by {body['by']}: {body['because']}")
+                episode.note(entry, at, f"approved past {', '.join(says.guards)} by {says.by}: {says.because}")
 
-    def _take_intent(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        self._intents[body["id"]] = (entry.subject, at)
-        action, approval = body["action"], body.get("approval") or ""
+    def _take_intent(self, entry: LedgerEntry, says: entries.IntentAnnounced, at: datetime) -> None:
+        self._intents[says.id] = (entry.subject, at)
+        action, approval = says.action, says.approval
         if approval:
             self._used[approval] += 1
         if self.asked.holds(at):
             self._counted["intents"] += 1
         episode = self._open.get(entry.subject)
         if action == "deactivate" and (episode is None or episode.locked_out):
-            episode = self._begin(entry, entry.subject, None, "to be deactivated, though no read had shown him gone")
+            episode = self._begin(entry, entry.subject, None, at, "to be deactivated, though no read had shown him gone")
         episode = episode or self._latest.get(entry.subject)
         if episode is not None:
-            episode.announced(body, at, entry, approval)
+            episode.announced(says, at, entry)
 
-    def _take_outcome(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        zoom_id, announced_at = self._intents.pop(body["intent"], (entry.subject, at))
-        done_at = moment(body["done_at"]) if body.get("done_at") else at
+    def _take_outcome(self, entry: LedgerEntry, says: entries.OutcomeSettled, at: datetime) -> None:
+        zoom_id, announced_at = self._intents.pop(says.intent, (entry.subject, at))
+        done_at = says.done_at or at
         if self.asked.holds(announced_at):
             self._counted["settled"] += 1
-        if self.asked.holds(done_at if body["outcome"] == "done" else at):
-            self._counted[f"{body['action']}.{body['outcome']}"] += 1
-            if body["action"] == "deactivate" and body["outcome"] == "done":
+        if self.asked.holds(done_at if says.outcome == "done" else at):
+            self._counted[f"{says.action}.{says.outcome}"] += 1
+            if says.action == "deactivate" and says.outcome == "done":
                 self._day(done_at)["deactivated"] += 1
         episode = self._latest.get(zoom_id)
         if episode is not None:
-            episode.settled(body, done_at, entry)
+            episode.settled(says, done_at, entry)
 
-    def _take_hold(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        until = f"until {body['until']}" if body.get("until") else "until released"
-        self._holds[entry.subject] = {**body, "entry": entry.seq}
+    def _take_hold(self, entry: LedgerEntry, says: entries.HoldPlaced, at: datetime) -> None:
+        until = f"until {text(says.until)}" if says.until is not None else "until released"
+        self._holds[entry.subject] = (entry.seq, says)
         if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":       # prolonged
             self._kept[entry.subject].hold = self._holds[entry.subject]
-        self._override(entry, body, at, "hold", until)
+        self._override(entry, says, at, "hold", until)
 
-    def _take_release(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        self._override(entry, body, at, "release", "")
+    def _take_release(self, entry: LedgerEntry, says: entries.HoldReleased, at: datetime) -> None:
+        self._override(entry, says, at, "release", "")
 
-    def _take_pause(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+    def _take_pause(self, entry: LedgerEntry, says: entries.ChangesPaused, at: datetime) -> None:
         if not self._paused or self._paused[-1][1] is not None:
             self._paused.append((at, None))
-        self._override(entry, body, at, "pause", "all changes stop")
+        self._override(entry, says, at, "pause", "all changes stop")
 
-    def _take_resume(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
+    def _take_resume(self, entry: LedgerEntry, says: entries.ChangesResumed, at: datetime) -> None:
         if self._paused and self._paused[-1][1] is None:
             self._paused[-1] = (self._paused[-1][0], at)
-        self._override(entry, body, at, "resume", "changes go on")
+        self._override(entry, says, at, "resume", "changes go on")
 
-    def _take_undo(self, entry: LedgerEntry, body: dict[str, Any], at: datetime) -> None:
-        self._override(entry, body, at, "undo", f"of cycle {body['of']}")
+    def _take_undo(self, entry: LedgerEntry, says: entries.CycleUndone, at: datetime) -> None:
+        self._override(entry, says, at, "undo", f"of cycle {says.of}")
 
-    def _override(self, entry: LedgerEntry, body: dict[str, Any], at: datetime, what: str, details: str) -> None:
+    def _override(self, entry: LedgerEntry, says: _ByPerson, at: datetime, what: str, details: str) -> None:
         if self.asked.holds(at):
-            who: str = body.get("who") or json.loads(self._decided.get(entry.subject, "{}")).get("who") or ""
+            decided = self._decided.get(entry.subject)
+            who = says.who or (decided.who if decided is not None else "")
             self._overrides.append({"at": text(at), "what": what, "zoom_id": entry.subject or None, "details": details or None,
-                                    "by": body["by"], "because": body["because"], "entry": entry.seq, "who": who})
+                                    "by": says.by, "because": says.because, "entry": entry.seq, "who": who})
         episode = self._open.get(entry.subject) if entry.subject else None
         if episode is not None:
-            episode.note(entry, at, f"{what} {details} by {body['by']}: {body['because']}".replace("  ", " "))
+            episode.note(entry, at, f"{what} {details} by {says.by}: {says.because}".replace("  ", " "))
 
     def _day(self, at: datetime) -> dict[str, int]:
         return self._days.setdefault(at.date(), {"cycles": 0, "good": 0, "deactivated": 0})
@@ -373,7 +409,7 @@ class Period:
     @property
     def references(self) -> list[str]:
         """Which personal data the document needs."""
-        kept = {str(one.body.get("who") or "") for one in self._kept_in_period()}
+        kept = {one.decision.who for one in self._kept_in_period()}
         return sorted(({one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
 
     def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
@@ -443,19 +479,20 @@ class Period:
         """Exceptions in force in the period, those whose person is in no directory read first. Decisions do not judge whether
         their people are entitled, so they cannot stand among the leavers."""
         rows = [
-            {"zoom_id": one.zoom_id, "email": personal.get(one.body.get("who") or "", {}).get("email"), "reason": one.reason,
-             "directory_id": one.body.get("directory_id"), "matched_by": one.body.get("matched_by"),
-             "group_path": one.body.get("group_path"), "role": one.body.get("role"), "since": text(one.since),
-             "until": text(one.until), "by": one.hold.get("by"), "because": one.hold.get("because"),
-             "hold_entry": one.hold.get("entry"), "entry": one.entry}
+            {"zoom_id": one.zoom_id, "email": personal.get(one.decision.who, {}).get("email"), "reason": one.reason,
+             "directory_id": one.decision.directory_id, "matched_by": one.decision.matched_by,
+             "group_path": list(one.decision.group_path) or None, "role": one.decision.role, "since": text(one.since),
+             "until": text(one.until), "by": one.hold[1].by if one.hold else None,
+             "because": one.hold[1].because if one.hold else None, "hold_entry": one.hold[0] if one.hold else None,
+             "entry": one.entry}
             for one in self._kept_in_period()
         ]
         return sorted(rows, key=lambda row: (row["directory_id"] is not None, row["since"], row["entry"]))
 
     def _held(self) -> list[dict[str, Any]]:
         return [
-            {"guard": one["guard"], "first_at": text(stretch.first), "last_at": text(stretch.last), "cycles": stretch.cycles,
-             "measured": one.get("measured"), "limit": one.get("limit"), "unit": one.get("unit")}
+            {"guard": one.guard, "first_at": text(stretch.first), "last_at": text(stretch.last), "cycles": stretch.cycles,
+             "measured": one.measured, "limit": one.limit, "unit": one.unit}
             for stretch in self._stretches if stretch.guards and stretch.first < self.asked.end
             and stretch.last >= self.asked.start for one in stretch.tripped
         ]
@@ -560,14 +597,12 @@ class Sample:
         return hashlib.sha256(f"{self.seed}:{row['zoom_id']}:{row['first_entry']}".encode()).hexdigest()
 
 
-def moment(of: str) -> datetime:
-    """The moment a ledger time names, aware UTC."""
-    return datetime.fromisoformat(of).astimezone(UTC)
+moment = from_rfc3339
 
 
 def text(at: datetime | None) -> Any:
     """RFC 3339 UTC, or None."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if at is None else rfc3339(at)
 
 
 def _schedule_words(schedule: Schedule) -> str:

@@ -9,16 +9,17 @@ covered by the next one. A chain cut back to an earlier signed head still verifi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from syncd.errors import LedgerError
+from syncd.ledger import entries
 from syncd.ledger.chain import Fault, Problem, Tip
+from syncd.ledger.entry import decode
 from syncd.model import Head, LedgerEntry
 
 #: The kind of entry that signs the head before it.
-HEAD_SIGNED = "head.signed"
+HEAD_SIGNED = entries.HeadSigned.kind
 
 #: (key's id, message, signature) -> whether it fits; None: that key is not at hand.
 Fits = Callable[[str, bytes, str], bool | None]
@@ -50,14 +51,13 @@ class SignedHeads:
         if entry.kind != HEAD_SIGNED:
             return None
         head = Head(entry.seq - 1, entry.previous_hash)
-        body = _object(entry.body)
-        key, signature = body.get("key"), body.get("signature")
-        if (body.get("sequence"), body.get("hash")) != (head.seq, head.hash) or not isinstance(key, str):
+        says = _signed(entry)
+        if says is None or (says.sequence, says.hash) != (head.seq, head.hash):
             return _signature(entry.seq, f"entry {entry.seq} signs another head than the one before it: entries were rewritten "
                                          "after they were signed")
-        fits = self.fits(key, head_message(head), str(signature)) if self.fits is not None else True
+        fits = self.fits(says.key, head_message(head), says.signature) if self.fits is not None else True
         if fits is None:
-            self.by_others.setdefault(key, entry.seq)
+            self.by_others.setdefault(says.key, entry.seq)
             return None
         if not fits:
             return _signature(entry.seq, f"entry {entry.seq}: its signature does not fit the head before it: it was forged, or "
@@ -145,17 +145,15 @@ class RecordedFiles:
         self.removed.clear()
 
     def take(self, entry: LedgerEntry) -> Problem | None:
-        """One more good entry."""
+        """One more good entry. Raises LedgerError when this program does not understand it."""
         match entry.kind:
             case "ledger.opened":
-                self.ledger_id = str(_object(entry.body).get("ledger_id", ""))
+                self.ledger_id = decode(entries.LedgerOpened, entry).ledger_id
             case "report":
-                body = _object(entry.body)
-                if isinstance(body.get("file"), str) and isinstance(body.get("sha256"), str):
-                    self.kept[body["file"]] = RecordedFile(body["file"], body["sha256"], entry.cycle, entry.at, entry.seq)
+                written = decode(entries.ReportWritten, entry)
+                self.kept[written.file] = RecordedFile(written.file, written.sha256, entry.cycle, entry.at, entry.seq)
             case "report.removed":
-                names = _object(entry.body).get("files")
-                for name in names if isinstance(names, list) else []:
+                for name in decode(entries.ReportsRemoved, entry).files:
                     if name in self.kept:
                         self.removed[name] = self.kept.pop(name)
             case _:
@@ -171,9 +169,8 @@ def _signature(seq: int, what: str) -> Problem:
     return Problem(seq, Fault.SIGNATURE, what)
 
 
-def _object(text: str) -> dict[str, Any]:
+def _signed(entry: LedgerEntry) -> entries.HeadSigned | None:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return decode(entries.HeadSigned, entry)
+    except LedgerError:
+        return None

@@ -124,15 +124,22 @@ def hash_of(seq: int, at: str, cycle: str, term: int, kind: str, subject: str, b
 
 
 def link(draft: Draft, *, at: str, term: int, previous: Tip, who: str = "") -> LedgerEntry:
-    """Gives a draft its place after *previous*. *at* is a ``time_text``; a clock that went back is held at the entry before.
+    """Gives a draft its place after *previous*. *at* is a ``time_text``, the writer's clock as measured: one that went back is
+    held at the entry before, and then the body keeps what was measured.
 
     *who* is the reference of the draft's personal data and goes into the body. Text that UTF-8 cannot carry (half a
     surrogate pair from an odd file name or service) becomes ``?``: one such name must not stop the record.
     Raises TypeError or ValueError when the body is not JSON (NaN included).
     """
-    body = well_formed(canonical_json({**draft.body, "who": who} if who else draft.body))
+    when = max(at, previous.at)
+    beside: dict[str, object] = {"who": who} if who else {}
+    if at != when:
+        beside["measured_at"] = at
+    if not draft.clock_verified:
+        beside["clock_unverified"] = True
+    body = well_formed(canonical_json({**draft.body, **beside}))
     cycle, kind, subject = well_formed(draft.cycle), well_formed(draft.kind), well_formed(draft.subject)
-    seq, when = previous.seq + 1, max(at, previous.at)
+    seq = previous.seq + 1
     hash_ = hash_of(seq, when, cycle, term, kind, subject, body, previous.hash)
     return LedgerEntry(seq, when, cycle, term, kind, subject, body, previous.hash, hash_)
 

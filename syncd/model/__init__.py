@@ -23,7 +23,19 @@ from syncd.model.address import (
 from syncd.model.canonical import canonical_json, sha256_of
 from syncd.model.cycle import CycleReport, EffectOutcome
 from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person
-from syncd.model.entries import Approval, Deactivated, Draft, Gone, Head, Hold, Intent, LedgerEntry, Refusal
+from syncd.model.entries import (
+    Approval,
+    Deactivated,
+    Draft,
+    Gone,
+    Head,
+    Hold,
+    Intent,
+    LedgerEntry,
+    MemoryChange,
+    RecordedPlan,
+    Refusal,
+)
 from syncd.model.plan import EFFECTS, Decision, Plan, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.words import Action, Guard, Mode, OutcomeKind, Reason, Result, Status, Trigger
@@ -49,6 +61,7 @@ __all__ = [
     "Key",
     "LedgerEntry",
     "Limits",
+    "MemoryChange",
     "Mode",
     "Nothing",
     "OutcomeKind",
@@ -56,6 +69,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Reason",
+    "RecordedPlan",
     "Refusal",
     "Result",
     "Status",

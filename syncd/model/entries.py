@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ class Draft:
     subject: str = ""                         # zoom id, approval id, …; never an address
     cycle: str = ""
     personal: Mapping[str, str] | None = None
+    clock_verified: bool = True               # False: no service's time was at hand to hold this process's clock against
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,30 @@ class Intent:
     before: Mapping[str, Any]                 # status, type, plan, role_id
     approval: str = ""
     restore: Mapping[str, Any] | None = None  # licence to give back after a reactivation
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPlan:
+    """A plan some cycle made: its effects, and what the read behind it measured (accepted when it is approved)."""
+
+    digest: str
+    policy_digest: str
+    effects: tuple[tuple[str, str, str], ...]            # (zoom id, action, reason)
+    at: datetime                                         # when a cycle made it last
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChange:
+    """What a good read adds to memory, by Zoom id. *at*: when the read began."""
+
+    at: datetime
+    pairs: Mapping[str, str] = field(default_factory=dict)    # new or other directory id
+    gone: frozenset[str] = frozenset()                        # first good read that shows them not entitled
+    back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
+    unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for them
+    seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
+    vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs or self.gone or self.back or self.unclear or self.seen_active or self.vanished)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
-from syncd.ledger.history import DAY, History, RecordedPlan
-from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, Trigger
+from syncd.ledger.history import DAY, History
+from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, NOT_APPROVABLE, accepts
 

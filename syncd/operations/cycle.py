@@ -42,7 +42,9 @@ from syncd.execution.executor import (
 )
 from syncd.execution.licences import free_before
 from syncd.ledger import record
-from syncd.ledger.history import History, fingerprint_of
+from syncd.ledger.entries import CycleEnded as CycleEndedEntry
+from syncd.ledger.entries import ReadFacts
+from syncd.ledger.history import History
 from syncd.model import (
     Action,
     Approval,
@@ -314,37 +316,34 @@ def licences_to_restore(effects: Sequence[Decision], history: History, policy: P
     return wanted
 
 
-def _read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
+def _read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFacts:
     """What this cycle read, measured and decided, in totals."""
     plan, zoom, values = facts.plan, facts.zoom, facts.policy.as_json()
-    read: dict[str, Any] = {
-        "mode": run.mode.value,
-        "good": good_read(verdicts),
-        "source": facts.directory.source,
-        "directory_digest": facts.directory.digest,
-        "zoom_digest": zoom.digest,
-        "accounts": len(zoom.accounts),
-        "statuses": {status.value: zoom.count(status) for status in Status},
-        "active_in_scope": facts.active_in_scope[0],
-        "measures": facts.measures,
-        "min_match_percent": facts.policy.limits.min_match_percent,
-        "plan": plan.digest,
-        "policy": plan.policy_digest,
-        "counts": {action.value: count for action, count in plan.counts.items()},
-        "reasons": {reason.value: count for reason, count in plan.reasons.items()},
-        "tripped": record.verdicts_body(verdicts),
-    }
-    if run.mode is Mode.ENFORCE:
-        read["armed"] = armed_after(facts, verdicts)
-    if plan.policy_digest != facts.history.policy_digest or (
-        run.mode is Mode.ENFORCE and facts.history.policy_in_use != values
-    ):
-        read["policy_values"] = values
-    return read
+    changed = plan.policy_digest != facts.history.policy_digest or (
+        run.mode is Mode.ENFORCE and facts.history.policy_in_use != values)
+    return ReadFacts(
+        mode=run.mode.value,
+        good=good_read(verdicts),
+        source=facts.directory.source,
+        directory_digest=facts.directory.digest,
+        zoom_digest=zoom.digest,
+        accounts=len(zoom.accounts),
+        statuses={status.value: zoom.count(status) for status in Status},
+        active_in_scope=facts.active_in_scope[0],
+        measures=dict(facts.measures),
+        min_match_percent=facts.policy.limits.min_match_percent,
+        plan=plan.digest,
+        policy=plan.policy_digest,
+        counts={action.value: count for action, count in plan.counts.items()},
+        reasons={reason.value: count for reason, count in plan.reasons.items()},
+        tripped=record.tripped_of(verdicts),
+        armed=armed_after(facts, verdicts) if run.mode is Mode.ENFORCE else None,
+        policy_values=values if changed else None,
+    )
 
 
 def _opening_entries(
-    cycle_id: str, read: Mapping[str, Any], facts: Facts, verdicts: tuple[Verdict, ...]
+    cycle_id: str, read: ReadFacts, facts: Facts, verdicts: tuple[Verdict, ...]
 ) -> list[Draft]:
     """The plan (if there is something to approve in it and it is not recorded yet), what was read, and, after a good read,
     what changed in memory and decisions."""
@@ -361,13 +360,13 @@ def _opening_entries(
         drafts += [
             record.decided(cycle_id, decision, changed_at.get(decision.directory_id or "")) for decision in plan.decisions
             if decision.account.zoom_id is not None
-            and history.decided.get(decision.account.zoom_id) != fingerprint_of(record.decision_body(decision))
+            and history.decided.get(decision.account.zoom_id) != record.decision_made(decision).fingerprint
         ]
     return drafts
 
 
 async def record_end(
-    deps: Dependencies, run: Run, report: CycleReport, history: History, read: Mapping[str, Any] | None = None
+    deps: Dependencies, run: Run, report: CycleReport, history: History, read: ReadFacts | None = None
 ) -> CycleReport:
     """Records how the cycle ended, tells observers, and returns the report with the ledger's head in it."""
     report = replace(report, ended_at=deps.clock.now(), head=history.head)
@@ -375,13 +374,12 @@ async def record_end(
     success = report.result in (Result.IN_STEP, Result.APPLIED) or (
         report.result is Result.PLANNED and run.mode is Mode.REPORT)
     if run.term is not None and not history.broken:
-        body = {
-            "mode": run.mode.value, "trigger": run.trigger.value, "result": report.result.value, "success": success,
-            "started_at": record.rfc3339(report.started_at), "ended_at": record.rfc3339(report.ended_at),
-            "outcomes": outcomes, "version": report.version, "policy": report.policy_digest,
-        }
+        says = CycleEndedEntry(
+            run.mode.value, run.trigger.value, report.result.value, success, report.started_at, report.ended_at, report.version,
+            report.policy_digest, outcomes, read=read,
+        )
         try:
-            await deps.ledger.append([record.cycle_ended(report.cycle_id, body, read)], term=run.term)
+            await deps.ledger.append([record.cycle_ended(report.cycle_id, says)], term=run.term)
             report = replace(report, head=await deps.ledger.head())
         except (LedgerError, NotLeader) as error:
             report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)

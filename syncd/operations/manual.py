@@ -25,6 +25,7 @@ from syncd.execution.executor import (
     restores_begun,
 )
 from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded as CycleEndedEntry
 from syncd.ledger.history import DAY, History
 from syncd.model import (
     Action,
@@ -255,11 +256,10 @@ async def _reported(
     ended = deps.clock.now()
     zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, (decision.account for decision in plan.decisions))
     if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
-        await deps.ledger.append([record.cycle_ended(cycle_id, {
-            "mode": mode.value, "trigger": trigger.value, "result": result.value, "success": False,
-            "started_at": record.rfc3339(started), "ended_at": record.rfc3339(ended), "version": deps.version,
-            "policy": policy.digest(), "by": request.by, "because": request.because,
-        }, None)], term=term)
+        await deps.ledger.append([record.cycle_ended(cycle_id, CycleEndedEntry(
+            mode.value, trigger.value, result.value, False, started, ended, deps.version, policy.digest(), by=request.by,
+            because=request.because,
+        ))], term=term)
     head = await deps.ledger.head()
     deps.tell(CycleEnded(
         cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from syncd.ledger.history import History, RecordedPlan
-from syncd.model import Action, Decision, Guard, Mode, Policy, Reason, Verdict
+from syncd.ledger.history import History
+from syncd.model import Action, Decision, Guard, Mode, Policy, Reason, RecordedPlan, Verdict
 from syncd.planning.guards import READ_GUARDS, Facts, good_read, holds
 
 #: Guards no approval can pass: what they see is wrong, not merely large.

@@ -6,11 +6,8 @@ read keeps what is remembered, and the read does not count for him.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
-
 from syncd.ledger.history import History
-from syncd.model import Action, Plan, Reason, Status, ZoomAccount
+from syncd.model import Action, MemoryChange, Plan, Reason, Status, ZoomAccount
 
 #: Decisions on an active account whose person is known not to be entitled.
 _NOT_ENTITLED = frozenset({
@@ -18,22 +15,6 @@ _NOT_ENTITLED = frozenset({
     Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY, Reason.WITHIN_GRACE,
     Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT,
 })
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryChange:
-    """Differences to the memory so far, by Zoom id."""
-
-    at: datetime
-    pairs: dict[str, str] = field(default_factory=dict)       # new or other directory id
-    gone: frozenset[str] = frozenset()                        # first good read that shows him not entitled
-    back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
-    unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for him
-    seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
-    vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
-
-    def __bool__(self) -> bool:
-        return bool(self.pairs or self.gone or self.back or self.unclear or self.seen_active or self.vanished)
 
 
 def seen_active(plan: Plan, history: History) -> MemoryChange:

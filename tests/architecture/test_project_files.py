@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import re
@@ -16,7 +15,8 @@ from packaging.utils import canonicalize_name
 
 from syncd import __version__, errors
 from syncd.config import json_schema, load
-from syncd.ledger import record
+from syncd.ledger import entries
+from syncd.ledger.entry import KINDS
 from syncd.model import Guard, Reason
 from tests.architecture.readme_tables import TABLES, all_verbs, names_in, with_tables
 
@@ -189,7 +189,7 @@ def test_the_readme_explains_every_exit_code() -> None:
 
 
 def test_the_readme_names_every_kind_of_ledger_entry() -> None:
-    """As ``core/record.py`` writes them."""
+    """Those of ``ledger/entries.py``."""
     kinds = ledger_kinds()
 
     assert kinds >= {"intent", "outcome"}
@@ -197,13 +197,8 @@ def test_the_readme_names_every_kind_of_ledger_entry() -> None:
 
 
 def ledger_kinds() -> set[str]:
-    """The first word of every ``Draft(...)`` in ``core/record.py``."""
-    tree = ast.parse(Path(record.__file__).read_text(encoding="utf-8"))
-    return {
-        call.args[0].value for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Draft"
-        and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
-    }
+    """Those of the program's own."""
+    return {name for name, struct in KINDS.items() if struct.__module__ == entries.__name__}
 
 
 def test_keys_the_readme_names_exist() -> None:

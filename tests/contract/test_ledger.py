@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -109,19 +110,21 @@ async def test_the_history_is_folded_further_not_anew(ledgers):
     ledger = ledgers.open()
     await ledger.append([draft(1)], term=3)
     before = await ledger.history()
+    assert before is await ledger.history()
+    ledger._history = replace(before, ledger_id="remembered")
     await ledgers.open().append([draft(2)], term=4)
 
     after = await ledger.history()
 
-    assert before is after
-    assert (2, 4) == (after.head.seq, after.term)
+    assert (2, 4, "remembered") == (after.head.seq, after.term, after.ledger_id)
+    assert (1, 3) == (before.head.seq, before.term)            # what was given out stays as it was
 
 
 async def test_an_append_continues_what_other_processes_appended(ledgers):
     """approve and pause append beside a running daemon."""
     daemon, person = ledgers.open(), ledgers.open()
     await daemon.append([draft(1)], term=1)
-    await person.append([draft(2, kind="paused")])
+    await person.append([draft(2, kind="noted.paused")])
     entries = await daemon.append([draft(3)], term=1)
 
     assert 3 == entries[0].seq
@@ -226,7 +229,7 @@ async def test_people_are_never_refused_for_their_term(ledgers):
     ledger = ledgers.open()
     await ledger.append([draft(1)], term=7)
 
-    (entry,) = await ledger.append([draft(2, kind="paused")])
+    (entry,) = await ledger.append([draft(2, kind="noted.paused")])
 
     assert 0 == entry.term
     assert 7 == (await ledger.history()).term

@@ -21,6 +21,7 @@ from syncd.host.signing import PublicKeys, SigningKey
 from syncd.ledger import record
 from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedHeads, head_message
 from syncd.ledger.chain import Fault, Verification, audit, verify_export
+from syncd.ledger.entries import CycleEnded
 from syncd.ledger.storage.copying import copy_ledger
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
@@ -63,10 +64,11 @@ def theirs(tmp_path: Path) -> Signer:
 
 def a_cycle(name: str) -> list[Draft]:
     """What a cycle that deactivates somebody writes, in short."""
+    now = HandClock().now()
     return [Draft("noted.read", {"counts": {"keep": 9, "deactivate": 1}, "accounts": 10}, cycle=name),
             Draft("noted.intent", {"id": "i" + name, "action": "deactivate"}, "z1", name),
             Draft("noted.outcome", {"intent": "i" + name, "outcome": "done"}, "z1", name),
-            Draft("cycle.ended", {"result": "applied"}, cycle=name)]
+            record.cycle_ended(name, CycleEnded("enforce", "schedule", "applied", True, now, now, "0.1.0", "policy", {}))]
 
 
 @asynccontextmanager

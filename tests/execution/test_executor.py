@@ -140,7 +140,7 @@ async def test_the_outcome_says_what_a_read_showed():
 async def test_a_newer_leader_stops_the_older_one_before_its_write():
     """The intent is fenced by the term: what the ledger refuses is not sent."""
     company, effects = leavers(3)
-    company.ledger._history.term = 2
+    company.ledger._history = replace(company.ledger._history, term=2)
     progress = await executed(company, effects)
 
     assert ({"not_tried not_leader": 3}, []) == (outcomes(progress), company.zoom.writes)
@@ -170,7 +170,7 @@ async def test_pause_stop_and_lease_are_looked_at_between_status_and_licence_too
     assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
     company.leadership.leading = True
     company.zoom.before_write = lambda _: None
-    company.ledger._history.policy_in_use = POLICY.as_json()
+    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert (2, {}) == (company.zoom.accounts["z-zoe"].type, (await company.ledger.history()).intents)
@@ -216,7 +216,7 @@ async def test_a_licence_whose_answer_was_lost_is_given_back_by_the_next_cycle()
     assert {"done reactivated_without_licence": 1} == outcomes(progress)
     assert ["restore_licence"] == [one.action for one in (await company.ledger.history()).intents.values()]
     company.zoom.answers.clear()
-    company.ledger._history.policy_in_use = POLICY.as_json()
+    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert (2, {}) == (company.zoom.accounts["z-zoe00"].type, (await company.ledger.history()).intents)

@@ -367,7 +367,7 @@ async def test_licences_stay_in_the_evidence():
     company.account("ann", type=2, plan="64", licences='[{"id":"x"}]')
     company.person("ann", enabled=False)
     await company.ledger.append([record.opened("l", "zoom-account", "file")])
-    company.ledger._history.policy_in_use = POLICY.as_json()
+    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     await cycle(company)
     intents = [entry for entry in company.ledger.entries if entry.kind == "intent"]
 

@@ -73,7 +73,7 @@ async def test_protected_accounts_are_refused_before_anything_is_sent(role: str 
 async def test_a_share_is_taken_of_the_last_good_read_and_confirming_the_number_passes(count: int | None, expected: list[Guard]):
     """Hand verbs read no directory, and somebody who says "yes, three" has counted."""
     company = a_company()
-    (await company.ledger.history()).active_in_scope = 20
+    company.ledger._history = replace(company.ledger._history, active_in_scope=20)
     names = ["ann@corp.example", "bob@corp.example", "crowd001@corp.example"]
     strict = Policy("zoom-account", ("corp.example",), limits=Limits(percent_floor=0))
     found = await manual.wanted_by_address(company.deps, strict, names, Action.DEACTIVATE,
@@ -222,7 +222,7 @@ async def test_undo_names_a_cycle_that_changed_something():
     """By enough of its id, and only one."""
     company = a_company()
     company.person("ann", enabled=False)
-    company.ledger._history.policy_in_use = POLICY.as_json()
+    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     for cycle in ("nosuchcycle", report.cycle_id + "x"):
         with pytest.raises(UsageError):
@@ -238,7 +238,7 @@ async def test_a_protected_account_does_not_keep_an_undo_from_the_others():
     company = a_company()
     for name in ("ann", "bob"):
         company.person(name, enabled=False)
-    company.ledger._history.policy_in_use = POLICY.as_json()
+    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     wiser = replace(POLICY, protect_accounts=("ann@corp.example",))
     found = await manual.wanted_by_undo(company.deps, wiser, report.cycle_id, REQUEST)

@@ -16,12 +16,13 @@ from syncd.model import (
     Decision,
     Draft,
     Gone,
+    MemoryChange,
     Plan,
     Reason,
     Status,
     ZoomAccount,
 )
-from syncd.planning.memory import MemoryChange, remember, seen_active
+from syncd.planning.memory import remember, seen_active
 from tests.planning.strategies import NOW, Case, cases
 
 EARLIER = NOW - timedelta(hours=1)

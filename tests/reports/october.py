@@ -18,8 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec import convert
+
 from syncd.evidence.periods import Asked, Period, Sample
 from syncd.ledger import chain, record
+from syncd.ledger.entries import CycleEnded, ReadFacts
 from syncd.model import (
     Action,
     Approval,
@@ -29,6 +32,7 @@ from syncd.model import (
     Guard,
     Intent,
     LedgerEntry,
+    MemoryChange,
     OutcomeKind,
     Policy,
     Reason,
@@ -36,7 +40,6 @@ from syncd.model import (
     ZoomAccount,
 )
 from syncd.operations.schedule import Schedule
-from syncd.planning.memory import MemoryChange
 
 HOUR = timedelta(hours=1)
 POLICY = Policy("zoom-account", ("corp.example",))
@@ -92,7 +95,8 @@ class Chronicle:
         """One cycle that begins now and ends a minute later."""
         name = self.unique("cycle")
         read = {
-            "mode": mode, "good": good, "source": "file", "accounts": len(NAMES),
+            "mode": mode, "good": good, "source": "file", "directory_digest": "d" * 64, "zoom_digest": "z" * 64,
+            "accounts": len(NAMES),
             "statuses": {"active": len(NAMES) - len(self.inactive), "inactive": len(self.inactive), "pending": 0},
             "active_in_scope": 8, "measures": {}, "plan": "p" * 64, "policy": self.policy.digest(),
             "counts": {"keep": len(NAMES), "deactivate": 0, "reactivate": 0, "manual": 0}, "reasons": {}, "min_match_percent": 50,
@@ -105,14 +109,14 @@ class Chronicle:
                    *(record.decided(name, decision) for decision in decisions)]
         quiet = not opening and not effects
         if not quiet:
-            self.write(now + timedelta(seconds=10), record.cycle_read(name, read), *opening)
+            self.write(now + timedelta(seconds=10), record.cycle_read(name, convert(read, ReadFacts)), *opening)
         for decision, outcome, approval in effects:
             self.effect(name, now + timedelta(seconds=20), decision, outcome, approval=approval)
         ended = now + timedelta(minutes=1)
         body = {"mode": mode, "trigger": "schedule", "result": result, "success": result in ("in_step", "applied"),
                 "started_at": record.rfc3339(now), "ended_at": record.rfc3339(ended), "outcomes": {}, "version": "0.1.0",
                 "policy": self.policy.digest()}
-        self.write(ended, record.cycle_ended(name, body, read if quiet else None))
+        self.write(ended, record.cycle_ended(name, convert({**body, "read": read} if quiet else body, CycleEnded)))
         return name
 
     def effect(self, cycle: str, now: datetime, decision: Decision, outcome: EffectOutcome, *, by: str = "cycle",
@@ -233,10 +237,10 @@ def _eve(told: Chronicle) -> None:
     eve = Decision(account("eve"), Action.DEACTIVATE, Reason.BY_HAND)
     name = told.unique("cycle")
     told.effect(name, now, eve, done(now), by="hand")
-    told.write(now + timedelta(minutes=1), record.cycle_ended(name, {
+    told.write(now + timedelta(minutes=1), record.cycle_ended(name, convert({
         "mode": "enforce", "trigger": "account", "result": "applied", "success": False, "started_at": record.rfc3339(now),
         "ended_at": record.rfc3339(now), "version": "0.1.0", "policy": told.policy.digest(), "by": "Ben Ray",
-        "because": "Lost laptop, ticket 4712"}, None))
+        "because": "Lost laptop, ticket 4712"}, CycleEnded)))
     told.write(now + timedelta(minutes=2), record.held("z-zoe", by="Ben Ray", because="On leave", until=at(1, month=12),
                                                        personal=record.personal_of(account("zoe"))), term=0)
 

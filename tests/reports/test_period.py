@@ -10,9 +10,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec import convert
 
 from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded
 from syncd.model import Action, Decision, Reason, Status
 from syncd.operations.schedule import Schedule
 from syncd.planning.policy_change import Change, changes_between
@@ -195,10 +197,10 @@ def test_an_account_that_a_person_had_put_back_is_not_told_as_deactivated():
     back_again = Decision(account("ann", Status.INACTIVE), Action.REACTIVATE, Reason.BY_HAND)
     undo = told.unique("cycle")
     told.effect(undo, at(5, 10), back_again, replace(done(at(5, 10)), status_after="active"), by="undo")
-    told.write(at(5, 10, 1), record.cycle_ended(undo, {
+    told.write(at(5, 10, 1), record.cycle_ended(undo, convert({
         "mode": "enforce", "trigger": "undo", "result": "applied", "success": False, "started_at": "2026-10-05T10:00:00Z",
         "ended_at": "2026-10-05T10:01:00Z", "version": "0.1.0", "policy": told.policy.digest(), "by": "Ben Ray",
-        "because": "Wrong Ann"}, None))
+        "because": "Wrong Ann"}, CycleEnded)))
 
     month = document(told)
 

@@ -194,7 +194,7 @@ class Story:
         self.company.ledger.refuse_after = len(self.company.ledger.entries) if rest == "full" else None
 
     async def _broken(self, rest: str) -> None:
-        (await self.company.ledger.history()).broken = rest
+        self.company.ledger._history = replace(self.company.ledger._history, broken=rest)
 
     async def _pause(self, rest: str) -> None:
         await self.company.ledger.append([record.paused(by="Kim", because="a story")])

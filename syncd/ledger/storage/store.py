@@ -2,7 +2,7 @@
 
 It promises that an entry it gave back is durable and continues the chain as it truly stands in the database (other
 processes append too), that an older leadership term is refused, and that whoever asks for the history is told when the
-chain is no longer what it was. It does not know what entries mean: that is ``core.history``.
+chain is no longer what it was. It does not know what entries mean: that is ``ledger.entries``.
 
 All database work runs in one thread of its own, so a commit never stops the loop and calls never overlap. A call that is
 cancelled still ends in that thread: an append may have happened, and the next history shows it.
@@ -17,6 +17,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
 from syncd.ledger import chain
 from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
-from syncd.ledger.history import History
+from syncd.ledger.history import Growing, History
 from syncd.ledger.storage import personal, rows
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE
@@ -97,7 +98,7 @@ class SqlLedger:
     # -------------------------------------------------------------------------------------------------- the chain
 
     async def history(self) -> History:
-        """See ``ports.Ledger.history``. The object given is this ledger's own: read it, and until the next call only."""
+        """See ``ports.Ledger.history``. Raises LedgerError, too, for an entry this program does not understand."""
         return await self._read(self._fold, History())
 
     async def verify_all(self) -> History:
@@ -288,9 +289,11 @@ class SqlLedger:
             self._verified_at = now
         problem = problem or self._lost(connection)
         if problem is None:
-            _, problem = self._follow(connection, self._tip, self._accept)
+            growing = Growing(self._history)
+            self._tip, problem = self._follow(connection, self._tip, growing.take)
+            self._history = growing.grown()
         if problem:
-            self._history.broken = str(problem)
+            self._history = replace(self._history, broken=str(problem))
         elif self._tip.seq:
             self._seen = {self._tip.seq: self._tip.hash}
         return self._history
@@ -304,10 +307,6 @@ class SqlLedger:
             accept(entry)
             tip = tip.after(entry)
         return tip, chain.cut_since(tip, self._seen)
-
-    def _accept(self, entry: LedgerEntry) -> None:
-        self._history.apply(entry)
-        self._tip = self._tip.after(entry)
 
     def _lost(self, connection: Connection) -> Problem | None:
         """Whether the last entry that was folded is no longer there as it was."""
@@ -363,7 +362,7 @@ class SqlLedger:
             raise NotLeader(f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; "
                             "nothing was written", "Nothing to do: the newer one goes on from here.")
         tip = self._true_tip(connection, newest)
-        at = max(chain.time_text(self._clock.now()), tip.at)
+        at = chain.time_text(self._clock.now())
         entries: list[LedgerEntry] = []
         for start in range(0, len(drafts), rows.AT_ONCE):
             some = drafts[start:start + rows.AT_ONCE]
