@@ -1,3 +1,3 @@
-"""syncd keeps Zoom accounts in step with the company directory. ``cycle.py`` is the file to read first."""
+"""syncd keeps Zoom accounts in step with the company directory. ``operations/cycle.py`` is the file to read first."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,7 +50,7 @@ def overlay(name: str) -> list[Manifest]:
 def one(manifests: list[Manifest], kind: str, name: str = "syncd") -> Manifest:
     """The only object of a kind whose name is *name* or begins with it (generated names carry a hash)."""
     (found,) = (each for each in manifests if each["kind"] == kind and (
-        each["metadata"]["name"] == name or each["metadata"]["name"].startswith(f"{name}-config-")))
+        each["metadata"]["name"] == name or re.fullmatch(f"{name}-config(-.*)?", each["metadata"]["name"])))
     return found
 
 

@@ -15,6 +15,7 @@ import yaml
 from syncd.events import Event
 from syncd.host.clock import SystemClock
 from syncd.leadership.lease import Lease, LeaseSettings
+from tests.deploy.charts import as_overlay
 from tests.deploy.manifests import DEPLOY, OVERLAYS, Manifest, demand_kubectl, overlay, rendered
 from tests.kube.cluster import Cluster
 from tests.real.conftest import cluster
@@ -61,6 +62,17 @@ def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubec
 def test_the_server_accepts_every_object(kubectl: Kubectl, folder: str) -> None:
     """`kubectl apply --dry-run=server`: validated and defaulted as for real, then thrown away."""
     manifests = rendered(folder)
+
+    done = kubectl.apply(manifests, "--dry-run=server")
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert len(manifests) == done.stdout.count("(server dry run)")
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_server_accepts_every_object_of_the_chart(kubectl: Kubectl, name: str) -> None:
+    """As Helm renders it, with the values of the same installation."""
+    manifests = as_overlay(name)
 
     done = kubectl.apply(manifests, "--dry-run=server")
 

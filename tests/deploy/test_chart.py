@@ -1,0 +1,159 @@
+"""The Helm chart, rendered and linted by Helm's own library: the same installation as kustomize's, hardened alike, and told in
+words when values do not fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import kubernetes_validate
+import pytest
+import yaml
+
+from syncd import __version__
+from syncd.config import load
+from tests.deploy.chart_readme import README, renewed
+from tests.deploy.charts import CHART, VALUES, as_overlay, comparable, rendered_chart
+from tests.deploy.manifests import OVERLAYS, configuration, containers, one, overlay, pod_templates
+
+SMALL: dict[str, Any] = {"config": {
+    "mode": "report", "directory": {"file": {"path": "/etc/syncd/people.csv"}},
+    "zoom": {"account_id": "a", "client_id": "b", "client_secret_file": "/run/secrets/syncd/zoom-secret"},
+    "scope": {"domains": ["corp.example"]}}}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_chart_makes_what_kustomize_makes(name: str) -> None:
+    """Object by object, key by key."""
+    by_chart, by_kustomize = comparable(as_overlay(name)), comparable(overlay(name))
+
+    assert by_kustomize.keys() == by_chart.keys()
+    for key, manifest in by_kustomize.items():
+        assert manifest == by_chart[key], key
+
+
+def test_helm_finds_nothing_to_complain_of() -> None:
+    """`helm lint`, but for the missing picture."""
+    found = helm_python.lint(str(CHART), values=SMALL)
+
+    assert [] == found["errors"]
+    assert [] == [each for each in found["messages"] if "icon" not in each["error"]]
+
+
+EVERYTHING: dict[str, Any] = SMALL | {
+    "backup": {"enabled": True, "existingClaim": "elsewhere"},
+    "image": {"repository": "r.example/s", "digest": "sha256:" + "a" * 64, "pullSecrets": [{"name": "pull"}]},
+    "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "stack"}}},
+    "networkPolicy": {"proxy": {"ports": [3128], "cidrs": ["10.0.0.0/8"]}, "extraEgress": [{"ports": [{"port": 1}]}]},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}], "priorityClassName": "high",
+    "nodeSelector": {"disk": "fast"}, "tolerations": [{"key": "x", "operator": "Exists"}], "podLabels": {"team": "it"},
+    "podAnnotations": {"note": "x"}, "affinity": {"nodeAffinity": {}}, "commonLabels": {"cost": "it"}, "extraArgs": ["--wait"],
+    "extraVolumes": [{"name": "people", "configMap": {"name": "people"}}],
+    "extraVolumeMounts": [{"name": "people", "mountPath": "/people"}],
+    "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}],
+}
+
+
+@pytest.mark.parametrize("version", ["1.25", "1.32", "1.36"])
+@pytest.mark.parametrize("values", [SMALL, EVERYTHING, SMALL | VALUES["highly-available"]], ids=["small", "everything", "two"])
+def test_every_object_of_a_release_fits_the_strict_schema(values: dict[str, Any], version: str) -> None:
+    """No unknown key, no wrong type."""
+    manifests = rendered_chart(values, "corp", "it")
+
+    assert manifests
+    for manifest in manifests:
+        if manifest["kind"] != "ServiceMonitor":
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_every_pod_of_a_release_keeps_to_the_restricted_profile() -> None:
+    """Jobs too, whatever is switched on."""
+    for template in pod_templates(rendered_chart(EVERYTHING)):
+        assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert "RuntimeDefault" == template["spec"]["securityContext"]["seccompProfile"]["type"]
+        assert [{"name": "pull"}] == template["spec"]["imagePullSecrets"]
+        for container in containers(template):
+            assert {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]}} == container["securityContext"]
+            assert "r.example/s@sha256:" + "a" * 64 == container["image"]
+
+
+def test_several_releases_keep_apart() -> None:
+    """In one namespace: other names, and no selector of one meets a pod of the other."""
+    first, second = rendered_chart(SMALL, "berlin"), rendered_chart(SMALL, "paris")
+    names = [{(each["kind"], each["metadata"]["name"]) for each in release} for release in (first, second)]
+    pods = [template["metadata"]["labels"] for template in pod_templates(second)]
+    selectors = [each["spec"]["selector"].get("matchLabels", each["spec"]["selector"]) for each in first
+                 if each["kind"] in ("Deployment", "Service", "PodDisruptionBudget")]
+
+    assert set() == names[0] & names[1]
+    assert [] == [selector for selector in selectors for labels in pods if selector.items() <= labels.items()]
+    assert {"berlin-syncd"} == {each["metadata"]["name"] for each in first if each["kind"] == "Deployment"}
+
+
+@pytest.mark.parametrize(("values", "says"), [
+    ({}, "config is empty"),
+    (SMALL | {"replicas": 2}, "needs leadership.enabled"),
+    (SMALL | {"leadership": {"enabled": True}}, "postgresql.enabled"),
+    (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
+    (SMALL | {"persistense": {}}, "persistense"),
+    (SMALL | {"image": {"digest": "latest"}}, "digest"),
+    (SMALL | {"networkPolicy": {"ldap": {"port": 99999}}}, "port"),
+])
+def test_values_that_do_not_fit_are_refused_in_words(values: dict[str, Any], says: str) -> None:
+    """A misspelt key is an error, never silently nothing."""
+    with pytest.raises(helm_python.HelmError, match=says):
+        rendered_chart(values)
+
+
+def test_what_the_chart_fills_in_is_a_right_configuration(tmp_path: Path) -> None:
+    """Listening for both families, the Lease of the release, the ledger's address from the Secret; nothing that was said is
+    overwritten."""
+    values = SMALL | VALUES["highly-available"]
+    file = tmp_path / "syncd.yaml"
+    config_map = next(each for each in rendered_chart(values, "corp", "it") if each["kind"] == "ConfigMap")
+    file.write_text(config_map["data"]["syncd.yaml"], encoding="utf-8")
+    config = load(file, {}, check_files=False)
+
+    assert "[::]:9464" == config.http.listen
+    assert config.leadership.lease is not None
+    assert ("it", "corp-syncd") == (config.leadership.lease.namespace, config.leadership.lease.name)
+    assert config.ledger.url_secret is not None
+    said = configuration(rendered_chart({"config": {**SMALL["config"], "http": {"listen": "0.0.0.0:9464"}}}))
+    assert {"listen": "0.0.0.0:9464"} == yaml.safe_load(said)["http"]
+
+
+def test_a_changed_configuration_is_a_new_roll_out() -> None:
+    """By a checksum on the pods."""
+    def checksum(mode: str) -> str:
+        manifests = rendered_chart({"config": {**SMALL["config"], "mode": mode}})
+        return str(one(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum("report") == checksum("report") != checksum("enforce")
+
+
+def test_a_wrong_configuration_is_met_before_the_daemon_is_touched() -> None:
+    """A hook of each upgrade checks the new configuration with the new image."""
+    with helm_python.Chart.load(CHART) as chart:
+        hooks = list(yaml.safe_load_all(chart.render(values=SMALL, name="syncd", namespace="syncd")[
+            "syncd/templates/check-before-upgrade.yaml"]))
+    config, job = (each for each in hooks if each)
+
+    assert {"pre-upgrade"} == {each["metadata"]["annotations"]["helm.sh/hook"] for each in (config, job)}
+    assert [["check", "--syntax"]] == [each["args"] for each in job["spec"]["template"]["spec"]["containers"]]
+    assert job["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] == config["metadata"]["name"]
+
+
+def test_the_readme_says_every_value() -> None:
+    """Made from values.yaml and its schema: `make tables`."""
+    text = README.read_text(encoding="utf-8")
+
+    assert renewed(text) == text
+
+
+def test_the_chart_has_the_version_of_the_program() -> None:
+    """What is installed by it is what it was tested with."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+
+    assert {__version__} == {chart["version"], chart["appVersion"]}
