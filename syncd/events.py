@@ -155,6 +155,16 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request begins a long wait of so many seconds, announced by the service or by us: no sign of life comes before its
+    end, and none is missing. *cause* as in ``Waited``."""
+
+    service: str
+    cause: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """A request will be repeated. *reason*: throttled, server_error, network_error, unauthorized."""
 
@@ -192,6 +202,6 @@ class Noted:
 
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
-    | CycleEnded | CycleScheduled | PauseSeen | LeadershipChanged | Answered | Waited | RetryScheduled
+    | CycleEnded | CycleScheduled | PauseSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
     | CredentialExpires | ClockOffset | Noted
 )

@@ -18,7 +18,8 @@ from typing import Any
 
 from syncd.errors import ConfigError, SyncdError
 from syncd.events import LeadershipChanged, Noted
-from syncd.http.client import Api, ApiSettings, Reply
+from syncd.http.answers import Reply
+from syncd.http.client import Api, ApiSettings
 from syncd.leadership.claim import LeaseRecord, Observation, may_take, observed, released, taken
 from syncd.ports import Clock, ReadSecret, Tell
 

@@ -15,8 +15,11 @@ from urllib.parse import quote, urlsplit
 
 from syncd.errors import NoUsableAnswer, Refused, SourceError, SyncdError
 from syncd.events import Noted, ReadProgress
-from syncd.http.client import Api, ApiSettings, BudgetStore, Pacer, Reply, TokenKeeper
+from syncd.http.answers import Reply
+from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
+from syncd.http.pacer import BudgetStore, Pacer
+from syncd.http.tokens import TokenKeeper
 from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
 from syncd.zoom import limits, scopes
@@ -130,6 +133,7 @@ class ZoomApi:
 
     async def read(self) -> ZoomSnapshot:
         """All users of the three statuses, with roles and, when some are required, groups. Raises SourceError."""
+        self._api.clock.restart()
         try:
             async with asyncio.timeout(self._settings.read_seconds):
                 roles = self._roles = await self.read_roles()
@@ -460,5 +464,5 @@ def _api_settings(settings: ZoomSettings, base_url: str) -> ApiSettings:
     return ApiSettings(
         service="zoom", source="zoom", base_url=base_url, ca_file=settings.ca_file, proxy=settings.proxy,
         concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
-        request_seconds=settings.request_seconds,
+        request_seconds=settings.request_seconds, lenient_text=True,
     )

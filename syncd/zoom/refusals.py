@@ -30,7 +30,7 @@ from typing import Any
 import msgspec
 
 from syncd.errors import AccountUnreadable, Refused, ScopeMissing
-from syncd.http.client import ErrorBody, Reply
+from syncd.http.answers import ErrorBody, Reply
 from syncd.zoom.scopes import SET_STATUS, Operation
 
 TOKEN_CODE = 124

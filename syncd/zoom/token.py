@@ -17,7 +17,9 @@ import msgspec
 
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import Noted
-from syncd.http.client import Api, ErrorBody, Reply, Token
+from syncd.http.answers import ErrorBody, Reply
+from syncd.http.client import Api
+from syncd.http.tokens import Token
 from syncd.ports import ReadSecret, Tell
 from syncd.zoom.limits import TOKEN
 from syncd.zoom.parse import TokenAnswer, reader

@@ -19,7 +19,7 @@ from syncd.directories.entra.people import person_of
 from syncd.directories.entra.refusals import read_error, refusal, sign_in_refusal
 from syncd.directories.entra.settings import ClientSecret, EntraSettings
 from syncd.errors import CredentialsRefused, LimitReached, ScopeMissing, SourceError
-from syncd.http.client import Reply
+from syncd.http.answers import Reply
 from syncd.http.pace import parse_retry_after
 from tests.http.scripted_http import Answer, JumpingClock, ScriptedServer, serving
 

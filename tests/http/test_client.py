@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import trustme
 
-from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, SourceError
-from syncd.events import Answered, ClockOffset, Event, Noted, RetryScheduled, Waited
-from syncd.http.client import (
-    Api,
-    ApiSettings,
-    ErrorBody,
-    Pacer,
-    Token,
-    TokenKeeper,
-    proxy_from_environment,
-    ssl_context,
-)
+from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError
+from syncd.events import Answered, ClockOffset, Event, Noted, RetryScheduled, Waited, Waiting
+from syncd.http.answers import ErrorBody
+from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import Allowance, DailyBudget, Lane
+from syncd.http.pacer import Pacer
+from syncd.http.tokens import Token, TokenKeeper
+from syncd.http.trust import proxy_from_environment, ssl_context
 from tests.http.scripted_http import Answer, JumpingClock, Request, ScriptedServer, serving
 
 OK = Answer(200, {"fine": True})
@@ -422,28 +418,49 @@ async def test_a_day_that_others_used_up_stays_used_up_over_a_restart() -> None:
         assert (await world.read()).ok
 
 
-@pytest.mark.parametrize(("wait", "kept"), [("3600", True), ("99999999", True), ("20", False)])
-async def test_a_wait_too_long_for_us_is_kept_over_a_restart(wait: str, kept: bool) -> None:
-    """Limits of a day may come where none is published, and a one-shot verb is a new process each time: nobody asks early."""
+@pytest.mark.parametrize(("wait", "max_wait"), [("3600", 60.0), ("99999999", 60.0), ("20", 10.0), ("2000", 2400.0), ("20", 60.0)])
+async def test_an_announced_pause_is_kept_over_a_restart(wait: str, max_wait: float) -> None:
+    """However long, and whether this process waits for it or not: the next one, a one-shot verb say, asks no earlier."""
     shelf = Shelf()
 
     def paced(clock: Any, tell: Any) -> Pacer:
-        return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause", max_wait_seconds=60.0)
+        return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause", max_wait_seconds=max_wait)
 
-    async with a_world(Answer(429, b"slow", {"retry-after": wait}), OK, pacer=paced) as world:
-        if not kept:
-            assert (await world.read()).ok
-        else:
-            with pytest.raises(LimitReached):
-                await world.read()
-    assert kept == bool(shelf.kept)
+    async with a_world(Answer(429, b"slow", {"retry-after": wait}), Answer(500), pacer=paced) as world:
+        world.clock.sleep = lambda seconds: asyncio.Event().wait()     # type: ignore[assignment]   # killed while it waits
+        with suppress(LimitReached, TimeoutError):
+            await asyncio.wait_for(world.read(), 0.2)
+        assert 1 == len(world.server.requests)
     async with a_world(OK, pacer=paced) as world:
-        if kept:
+        if float(wait) > max_wait:
             with pytest.raises(LimitReached):
                 await world.read()
             assert [] == world.server.requests
-            world.clock.passed += 3600
+            world.clock.passed += min(3600.0, float(wait))
         assert (await world.read()).ok
+        assert world.clock.passed >= 20
+
+
+async def test_a_short_pause_writes_no_ledger() -> None:
+    """A lane slowed down for a moment is not worth a write, and the same pause none for each refusal."""
+    shelf = Shelf()
+
+    def paced(clock: Any, tell: Any) -> Pacer:
+        return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause")
+
+    async with a_world(Answer(429, b"slow"), OK, pacer=paced) as world:
+        assert (await world.read()).ok
+    assert {} == shelf.kept
+
+
+@pytest.mark.parametrize(("wait", "told"), [("2000", [("retry_after", 2000.0)]), ("20", [])])
+async def test_a_long_wait_is_announced(wait: str, told: list[Any]) -> None:
+    """For whoever watches for signs of life: none will come before it is over."""
+    async with a_world(Answer(429, b"slow", {"retry-after": wait}), OK, pacer=lambda clock, tell: Pacer(
+            clock, tell, service="zoom", source="zoom", max_wait_seconds=2400.0)) as world:
+        assert (await world.read()).ok
+
+    assert told == [(event.cause, event.seconds) for event in world.of(Waiting)]
 
 
 @pytest.mark.parametrize("kept", [{"until": "soon"}, {"until": 7}, {"until": "2026-11-24T00:00:00"}, {}, [], "x", None])
@@ -719,3 +736,122 @@ async def test_the_http_library_logs_no_address(caplog: pytest.LogCaptureFixture
             await world.read(params={"next_page_token": "sesame"})
 
     assert "sesame" not in caplog.text
+
+
+# ---------------------------------------------------------------------------------- answers that are not the service's
+
+
+DATE = {"date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+OLD = {"date": "Mon, 23 Nov 2026 09:00:00 GMT"}
+
+
+@pytest.mark.parametrize(("odd", "offset"), [
+    ({**OLD, "age": "10800"}, 0.5), (OLD, 0.5),
+    ({**OLD, "age": "old"}, 0.5), ({**DATE, "age": "0"}, 0.5), ({"date": "then"}, 0.5),
+])
+@pytest.mark.parametrize("place", range(4))
+async def test_one_odd_date_says_nothing_about_the_clock(odd: Mapping[str, str], offset: float, place: int) -> None:
+    """An answer out of a cache, or any single one: the median of a read counts, wherever the odd one stands."""
+    dates: list[Mapping[str, str]] = [DATE, DATE, DATE]
+    dates.insert(place, odd)
+    async with a_world(*(Answer(200, {}, date) for date in dates)) as world:
+        for _ in dates:
+            await world.read()
+
+        assert offset == world.api.clock_offset_seconds
+
+
+async def test_a_cache_alone_tells_no_time() -> None:
+    """Then what was known before stays."""
+    cached = Answer(200, {}, {**OLD, "age": "10800"})
+    async with a_world(cached, Answer(200, {}, DATE), cached) as world:
+        await world.read()
+        assert world.api.clock_offset_seconds is None
+        await world.read()
+        world.api.clock.restart()
+        await world.read()
+        assert 0.5 == world.api.clock_offset_seconds
+
+
+async def test_a_clock_that_is_really_off_is_seen_in_the_next_read() -> None:
+    """Old answers do not outvote it."""
+    async with a_world(*[Answer(200, {}, DATE)] * 20, Answer(200, {}, OLD)) as world:
+        for _ in range(20):
+            await world.read()
+        world.api.clock.restart()
+        await world.read()
+
+        assert -10799.5 == world.api.clock_offset_seconds
+
+
+def packed(body: bytes, times: int = 1) -> bytes:
+    for _ in range(times):
+        body = gzip.compress(body)
+    return body
+
+
+@pytest.mark.parametrize(("body", "headers"), [
+    (b" " * 3_000_000, {}),
+    (packed(b" " * 3_000_000), {"content-encoding": "gzip"}),
+    (packed(b" " * 3_000_000)[:2000] + packed(b" " * 9_000_000), {"content-encoding": "x-gzip"}),
+    (packed(b" " * 500_000) * 5, {"content-encoding": "gzip"}),
+])
+async def test_an_answer_that_unpacks_to_too_much_is_not_read(body: bytes, headers: dict[str, str]) -> None:
+    """Nor asked for again: a few bytes on the wire may be gigabytes in memory. A change it was the answer to is made."""
+    async with a_world(script=lambda request: Answer(200, body, headers), answer_bytes_max=2_000_000) as world:
+        with pytest.raises(NoUsableAnswer, match=r"more than 2 MB|cannot be unpacked"):
+            await world.read()
+        assert (await world.write()).ok
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "deflate"])
+async def test_an_encoding_nobody_asked_for_is_not_read(encoding: str) -> None:
+    """Two packings of a body would pass any bound of one."""
+    async with a_world(Answer(200, packed(b"{}", 2), {"content-encoding": encoding})) as world:
+        with pytest.raises(NoUsableAnswer, match="encoding nobody asked for"):
+            await world.read()
+        assert "gzip" == world.server.requests[0].headers["accept-encoding"]
+
+
+async def test_a_packed_answer_is_unpacked_and_a_cut_one_asked_for_again() -> None:
+    """In one piece or in several members."""
+    whole = packed(b'{"fine": true}')
+    zipped = {"content-encoding": "gzip"}
+    async with a_world(Answer(200, whole[:-9], zipped), Answer(200, b"garbage", zipped), Answer(200, whole, zipped),
+                       Answer(200, packed(b'{"fine"') + packed(b": true}"), zipped)) as world:
+        assert [b'{"fine": true}'] * 2 == [(await world.read()).body for _ in range(2)]
+        assert 4 == len(world.server.requests)
+
+
+PAGE = b"<!DOCTYPE html><html><title>Blocked</title></html>"
+
+
+@pytest.mark.parametrize(("status", "headers"), [(403, {}), (403, {"content-type": "text/html; charset=utf-8"}), (407, {})])
+async def test_a_page_for_people_is_said_to_be_one_and_the_proxy_on_the_way_is_named(status: int, headers: Any) -> None:
+    """No service here answers so; whose door it is that stays shut is what helps."""
+    async with serving() as proxy:
+        proxy.script = lambda request: Answer(status, PAGE, headers)
+        async with a_world(proxy=proxy.url.replace("//", "//user:sesame@")) as world:
+            reply = await world.read()
+    assert reply.error is not None
+    assert reply.is_web_page
+    assert "a web page" in reply.error.message
+    assert f"through the proxy {proxy.url.removeprefix('http://')}" in reply.error.message
+    assert "sesame" not in reply.error.message
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_proxy_that_refuses_is_named(gone: bool) -> None:
+    """Not reached, or reached and unwilling to connect to the service."""
+    async with serving() as proxy:
+        proxy.script = lambda request: Answer(403, PAGE)
+        if gone:
+            proxy.url = "http://127.0.0.1:9"
+        settings = ApiSettings(service="zoom", source="zoom", base_url="https://zoom.example/v2", proxy=proxy.url)
+        api = Api(settings, JumpingClock(), lambda event: None)
+        with pytest.raises(SourceError, match=r"zoom\.example could not be reached") as caught:
+            await api.request("list_things", "medium", "GET", "/things")
+        await api.close()
+
+    assert f"the proxy {proxy.url.removeprefix('http://')}" in caught.value.what
+    assert ("403" in caught.value.what) is not gone

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from syncd.events import Event
-from syncd.http.client import Reply
+from syncd.http.answers import Reply
 from syncd.leadership.lease import Lease, LeaseSettings
 from tests.fakes import FakeClock
 

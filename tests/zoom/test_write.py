@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import AnswerLost, CredentialsRefused, LimitReached, Refused, ScopeMissing, SyncdError
-from syncd.http.client import ErrorBody, Reply
+from syncd.http.answers import ErrorBody, Reply
 from syncd.zoom.refusals import read_error, refusal, without_addresses
 from syncd.zoom.scopes import OPERATIONS, REVOKE_SESSIONS, SET_STATUS, UPDATE_USER, Operation
 from tests.http.scripted_http import Answer

@@ -22,7 +22,7 @@ from syncd.directories.entra.people import attributes_to_ask
 from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import CredentialsRefused, SourceError
 from syncd.events import Noted
-from syncd.http.client import BudgetStore
+from syncd.http.pacer import BudgetStore
 from syncd.model import sha256_of
 from syncd.ports import Clock, Tell
 

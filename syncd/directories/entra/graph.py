@@ -18,8 +18,11 @@ from syncd.directories.entra.refusals import is_missing, read_error, refusal
 from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import SourceError, SyncdError
 from syncd.events import Noted
-from syncd.http.client import Api, ApiSettings, Pacer, Reply, Tokens
+from syncd.http.answers import Reply
+from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import Allowance, Lane, backoff
+from syncd.http.pacer import Pacer
+from syncd.http.tokens import Tokens
 from syncd.ports import Clock, Tell
 
 T = TypeVar("T")
@@ -69,6 +72,10 @@ class Graph:
             concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
             connect_seconds=settings.connect_timeout_seconds, read_seconds=settings.read_timeout_seconds,
         ), clock, tell, tokens=tokens, pacer=pacer, read_error=read_error)
+
+    def restart_clock(self) -> None:
+        """From here on other answers tell Graph's time: those of one read."""
+        self._api.clock.restart()
 
     @property
     def clock_offset_seconds(self) -> float | None:

@@ -35,7 +35,7 @@ from syncd.directories.entra.tokens import EntraTokens
 from syncd.directories.entra.whole_read import Whole, read_recycle_bin, read_whole
 from syncd.errors import SourceError
 from syncd.events import CredentialExpires, Noted
-from syncd.http.client import BudgetStore
+from syncd.http.pacer import BudgetStore
 from syncd.model import DirectorySnapshot, Person, address_key
 from syncd.ports import Clock, Tell
 
@@ -110,6 +110,7 @@ class EntraDirectory:
     # ----------------------------------------------------------------------------------------- when to read everything
 
     async def _read(self) -> DirectorySnapshot:
+        self._graph.restart_clock()
         ends_at = self._tokens.credential_ends_at()
         self._tell_end(ends_at or self._secret_ends_at)
         self._unproved = self._disproved = None

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from syncd.errors import ScopeMissing, SourceError
-from syncd.http.client import ErrorBody, Reply
+from syncd.http.answers import ErrorBody, Reply
 
 READ_USERS = "User.Read.All"
 READ_GROUPS = "GroupMember.Read.All"

@@ -30,8 +30,9 @@ from syncd.directories.entra.refusals import SignInRefusal, sign_in_refusal, wit
 from syncd.directories.entra.settings import Certificate, ClientSecret, EntraSettings, FederatedToken, ManagedIdentity
 from syncd.errors import ConfigError, CredentialsRefused, LimitReached, SourceError
 from syncd.events import Answered, Noted, RetryScheduled, Waited
-from syncd.http.client import ApiSettings, BlockingClient, NoAnswer, PlainAnswer, Token, TokenKeeper
+from syncd.http.client import ApiSettings, BlockingClient, NoAnswer, PlainAnswer
 from syncd.http.pace import backoff, parse_retry_after
+from syncd.http.tokens import Token, TokenKeeper
 from syncd.ports import Clock, Tell
 
 logging.getLogger("msal").setLevel(logging.CRITICAL)      # it logs whole pages it cannot read; what matters is told here
