@@ -64,12 +64,12 @@ def judge(reply: Reply, read_error: ReadError, *, read: bool, through: str = "")
     server_error), and words for a message. *read*: a body that is not JSON is no answer. *through*: words that name the way
     it came, for pages that the service itself would not send."""
     status = reply.status
-    page = f"a web page, as firewalls, proxies and portals send them, came{through}" if reply.is_web_page else ""
+    page = f"a web page came{through}, as firewalls, proxies and portals send them" if reply.is_web_page else ""
     if reply.ok:
         if read and not is_json(reply.body):
             kind = reply.headers.get("content-type", "no content type")
-            what = page or f"{len(reply.body)} bytes that are not JSON ({kind})"
-            return reply, "server_error", f"answered {status} with {what}"
+            what = f"{len(reply.body)} bytes that are not JSON ({kind})"
+            return reply, "server_error", f"answered {status} with {what}" + (f"; {page}" if page else "")
         return reply, "ok", ""
     try:
         error = read_error(status, reply.body, reply.headers)
@@ -111,6 +111,11 @@ def http_date(text: str) -> datetime:
     """The time of a ``Date`` header. Raises ValueError, TypeError."""
     at = parsedate_to_datetime(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+#: What to do about a page for people.
+WEB_PAGE_ADVICE = ("No service here answers so: see which firewall, proxy or portal stands in the way, and let this machine "
+                   "pass it without a page.")
 
 
 class OddBody(Exception):

@@ -30,7 +30,7 @@ from typing import Any
 import msgspec
 
 from syncd.errors import AccountUnreadable, Refused, ScopeMissing
-from syncd.http.answers import ErrorBody, Reply
+from syncd.http.answers import WEB_PAGE_ADVICE, ErrorBody, Reply
 from syncd.zoom.scopes import SET_STATUS, Operation
 
 TOKEN_CODE = 124
@@ -127,6 +127,8 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
     if code == 200 and _ABOUT_RIGHTS.search(says):
         return "rights", ("See what is special about this account in the Zoom portal; if others meet the same, the app acts with "
                           "the rights of a role: give that role User: Edit.")
+    if reply.is_web_page:
+        return "other", WEB_PAGE_ADVICE
     if reply.status == 403:
         return "other", "If others meet the same, the account may not use this API: ask its owner about the plan and the app."
     if code == 2300 or (reply.status == 404 and code is None):
@@ -137,6 +139,8 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
 def about_the_set_up(reply: Reply) -> str:
     """What to do about a refused read of a list."""
     code = reply.error.code if reply.error is not None else None
+    if reply.is_web_page:
+        return WEB_PAGE_ADVICE
     if code == 2300 or (reply.status == 404 and code is None):
         return "This is not how Zoom answers about users: check zoom.api_url and the proxy."
     if reply.status == 403 and code is None:

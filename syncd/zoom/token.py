@@ -17,7 +17,7 @@ import msgspec
 
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import Noted
-from syncd.http.answers import ErrorBody, Reply
+from syncd.http.answers import WEB_PAGE_ADVICE, ErrorBody, Reply
 from syncd.http.client import Api
 from syncd.http.tokens import Token
 from syncd.ports import ReadSecret, Tell
@@ -119,6 +119,8 @@ class TokenSource:
 def _refused(reply: Reply) -> SourceError:
     error = reply.error or ErrorBody()
     what = f"zoom token: refused with HTTP {reply.status}, {error.code or 'no code'}: {error.message or 'no reason given'}."
+    if reply.is_web_page:
+        return SourceError("zoom", what, WEB_PAGE_ADVICE)
     if reply.status in (404, 405):
         return SourceError("zoom", what, "This is no token endpoint: check zoom.token_url, zoom.cloud and the proxy.")
     otherwise = "Check zoom.account_id, zoom.client_id and the client secret, and that the app is active."

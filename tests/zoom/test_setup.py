@@ -40,7 +40,7 @@ async def test_a_token_is_asked_for_as_zoom_documents_it() -> None:
     (Answer(401, {"reason": "Invalid Token!", "error": "invalid_request"}), "HTTP 401, invalid_request", "zoom.account_id"),
     (Answer(400, {"code": 4717, "message": "The app has been disabled."}), "4717: The app has been disabled", "Activate the app"),
     (Answer(400, {"errorCode": 4741, "errorMessage": "revoked"}), "4741: revoked", "revoked"),
-    (Answer(403, b"<html>"), "HTTP 403, no code: no reason given", "zoom.account_id"),
+    (Answer(403, {}), "HTTP 403, no code: no reason given", "zoom.account_id"),
 ])
 async def test_refused_credentials_say_what_to_do(answer: Answer, says: str, do: str) -> None:
     """One request, no retry: trying on may lock something."""
@@ -52,6 +52,17 @@ async def test_refused_credentials_say_what_to_do(answer: Answer, says: str, do:
         assert says in caught.value.what
         assert do in caught.value.do
         assert 1 == len(world.server.requests)
+
+
+async def test_a_web_page_in_place_of_a_token_accuses_no_credential() -> None:
+    """A firewall or a portal refuses, not Zoom."""
+    async with a_zoom() as world:
+        world.token = Answer(403, b"<html>")
+        with pytest.raises(SourceError, match="a web page came") as caught:
+            await world.zoom.read()
+
+        assert not isinstance(caught.value, CredentialsRefused)
+        assert "firewall" in caught.value.do
 
 
 @pytest.mark.parametrize(("answer", "says"), [
