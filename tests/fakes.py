@@ -31,6 +31,7 @@ from syncd.model import (
     sha256_of,
 )
 from syncd.operations.cycle import Dependencies
+from tests import whole
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -86,7 +87,7 @@ class FakeDirectory:
                 name in (*person.entitled_by, *person.leaver_by, *person.protected_by) for person in self.people.values()))
             for name, use in self.groups.items()
         ]
-        return DirectorySnapshot.whole("file", self.clock.now(), self.people.values(), groups, unresolved=self.unresolved,
+        return whole.directory("file", self.clock.now(), self.people.values(), groups, unresolved=self.unresolved,
                                        clock_offset_seconds=self.offset_seconds)
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
@@ -128,7 +129,7 @@ class FakeZoom:
     async def read(self) -> ZoomSnapshot:
         if self.fails is not None:
             raise self.fails
-        return ZoomSnapshot.whole("zoom-account", self.clock.now(), [*self.accounts.values(), *self.pending.values()],
+        return whole.zoom("zoom-account", self.clock.now(), [*self.accounts.values(), *self.pending.values()],
                                   roles=ROLES, groups=self.groups, clock_offset_seconds=self.offset_seconds)
 
     async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.model.words import Status
+from syncd.reading import Complete, demand_complete, put_together
 
 #: Zoom's ``type`` of a user, in words. 3 (on-prem) and 99 (none) are struck out in today's documents but still met.
 LICENCES: Mapping[int, str] = {1: "basic", 2: "licensed", 3: "on_prem", 4: "unassigned", 99: "none"}
@@ -44,25 +45,28 @@ class ZoomSnapshot:
 
     account_id: str
     read_at: datetime
-    accounts: tuple[ZoomAccount, ...]         # sorted by (zoom_id, email), ids unique
+    accounts: Complete[ZoomAccount]           # sorted by (zoom_id, email), ids unique
     digest: str
     roles: Mapping[str, str] = field(default_factory=dict)       # id -> name
     groups: Mapping[str, str] = field(default_factory=dict)      # id -> name, read only when protect.groups names any
     clock_offset_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        demand_complete(self.accounts)
 
     @classmethod
     def whole(
         cls,
         account_id: str,
         read_at: datetime,
-        accounts: Iterable[ZoomAccount],
+        accounts: Complete[ZoomAccount],
         *,
         roles: Mapping[str, str] | None = None,
         groups: Mapping[str, str] | None = None,
         clock_offset_seconds: float | None = None,
     ) -> ZoomSnapshot:
-        """Builds a snapshot; the caller vouches that nothing is missing. Raises ValueError on an id given twice."""
-        ordered = tuple(sorted(accounts, key=lambda account: (account.zoom_id or "", account.email)))
+        """Builds a snapshot of a list that came whole. Raises ValueError on an id given twice."""
+        ordered = put_together(sorted(accounts, key=lambda account: (account.zoom_id or "", account.email)), accounts)
         digest = hashlib.sha256()
         previous = None
         for account in ordered:

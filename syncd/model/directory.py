@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 
+from syncd.reading import Complete, demand_complete, put_together
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -76,31 +78,34 @@ class DirectorySnapshot:
 
     source: str                               # active_directory | entra | file
     read_at: datetime
-    people: tuple[Person, ...]                # sorted by id, ids unique
-    groups: tuple[DirectoryGroup, ...]
+    people: Complete[Person]                  # sorted by id, ids unique
+    groups: Complete[DirectoryGroup]
     digest: str
     unresolved: tuple[str, ...] = ()
     clock_offset_seconds: float | None = None     # the directory's clock minus ours
     view: str = ""
+
+    def __post_init__(self) -> None:
+        demand_complete(self.people, self.groups)
 
     @classmethod
     def whole(
         cls,
         source: str,
         read_at: datetime,
-        people: Iterable[Person],
-        groups: Iterable[DirectoryGroup] = (),
+        people: Complete[Person],
+        groups: Complete[DirectoryGroup],
         *,
         unresolved: Iterable[str] = (),
         clock_offset_seconds: float | None = None,
         view: str = "",
     ) -> DirectorySnapshot:
-        """Builds a snapshot; the caller vouches that nothing is missing. Raises ValueError on an id given twice."""
-        ordered = tuple(sorted(people, key=lambda person: person.id))
+        """Builds a snapshot of lists that came whole. Raises ValueError on an id given twice."""
+        ordered = put_together(sorted(people, key=lambda person: person.id), people)
         for before, after in pairwise(ordered):
             if before.id == after.id:
                 raise ValueError(f"two people with the id {after.id}")
-        listed = tuple(sorted(groups, key=lambda group: (group.use, group.id)))
+        listed = put_together(sorted(groups, key=lambda group: (group.use, group.id)), groups)
         digest = hashlib.sha256()
         for person in ordered:
             digest.update(repr((

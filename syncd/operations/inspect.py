@@ -12,7 +12,7 @@ from syncd.errors import ConfigError, SourceError
 from syncd.events import ReadProgress
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
-from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, ZoomSnapshot, licence_word
+from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, licence_word
 from syncd.operations.cycle import Dependencies
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
@@ -121,10 +121,9 @@ async def owner_lines(deps: Dependencies, policy: Policy) -> list[tuple[str, boo
     finding that begins with ``warning:`` is no fault. Raises SourceError."""
     if not isinstance(deps.zoom, KnowsOwners):
         return []
-    roles, groups = await deps.zoom.list_roles_and_groups()
+    _, groups = await deps.zoom.list_roles_and_groups()
     addresses = Addresses(policy)
-    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, deps.clock.now(), (), roles=roles,
-                                                       groups=groups), addresses)
+    protection = Protection(policy, groups, addresses)
     lines = []
     for owner in await deps.zoom.owners():
         try:

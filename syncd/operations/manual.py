@@ -50,6 +50,7 @@ from syncd.planning.entitlement import standing
 from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
+from syncd.reading import End, in_one_piece
 
 #: How long an account stays alone after somebody overruled syncd, so that the next cycle does not repeat the mistake.
 HOLD_AFTER_OVERRULING = timedelta(days=7)
@@ -202,7 +203,7 @@ async def _protected(deps: Dependencies, policy: Policy, history: History, effec
     """Those of *effects* that touch an exempt or role-protected account. Raises SourceError."""
     roles, groups = await deps.zoom.list_roles_and_groups()
     addresses = Addresses(policy)
-    protection = Protection(policy, ZoomSnapshot.whole(policy.zoom_account_id, deps.clock.now(), (), groups=groups), addresses)
+    protection = Protection(policy, groups, addresses)
     return [
         effect for effect in effects
         if protection.exempt(effect.account, addresses.key(effect.account.email), ())
@@ -254,7 +255,8 @@ async def _reported(
     code = _exit_code(progress, failed=failed)
     result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
     ended = deps.clock.now()
-    zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, (decision.account for decision in plan.decisions))
+    asked = in_one_piece((decision.account for decision in plan.decisions), End.EACH_ASKED)
+    zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, asked)
     if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
         await deps.ledger.append([record.cycle_ended(cycle_id, CycleEndedEntry(
             mode.value, trigger.value, result.value, False, started, ended, deps.version, policy.digest(), by=request.by,

@@ -112,7 +112,7 @@ class _Table:
         self._absence_is_unclear = bool(directory.unresolved) or _somebody_could_be_anybody(directory, history.pairs)
         self._roles = zoom.roles
         self._addresses = Addresses(policy)
-        self._protection = Protection(policy, zoom, self._addresses)
+        self._protection = Protection(policy, zoom.groups, self._addresses)
         self.policy_digest = policy.digest()
 
     def row(self, account: ZoomAccount, claim: Claim | None) -> Decision:

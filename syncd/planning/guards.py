@@ -226,7 +226,7 @@ def clock_skew(facts: Facts) -> Verdict:
 def protected_in_plan(facts: Facts) -> Verdict:
     """A second look, apart from the decisions: no planned change may touch an exempt or role-protected account."""
     addresses = Addresses(facts.policy)
-    protection = Protection(facts.policy, facts.zoom, addresses)
+    protection = Protection(facts.policy, facts.zoom.groups, addresses)
     people = {person.id: person for person in facts.directory.people} if facts.plan.effects else {}
     found = 0
     for effect in facts.plan.effects:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 
-from syncd.model import Person, Policy, ZoomAccount, ZoomSnapshot, lowered, pattern_key, spellings
+from syncd.model import Person, Policy, ZoomAccount, lowered, pattern_key, spellings
 from syncd.planning.match import Addresses
 
 
@@ -38,11 +38,12 @@ class Patterns:
 class Protection:
     """The protecting part of a policy, ready to be asked for many accounts."""
 
-    def __init__(self, policy: Policy, zoom: ZoomSnapshot, addresses: Addresses) -> None:
+    def __init__(self, policy: Policy, groups: Mapping[str, str], addresses: Addresses) -> None:
+        """*groups*: Zoom's groups, id -> name."""
         self._accounts = Patterns(policy.protect_accounts, addresses)
         self._pilot = Patterns(policy.pilot, addresses)
         names = {name.casefold() for name in policy.protect_groups}
-        self._group_ids = frozenset(id_ for id_, name in zoom.groups.items() if name.casefold() in names)
+        self._group_ids = frozenset(id_ for id_, name in groups.items() if name.casefold() in names)
         self._ordinary = frozenset(role.casefold() for role in policy.ordinary_roles)
 
     def exempt(self, account: ZoomAccount, key: str, claimants: Sequence[Person]) -> str:

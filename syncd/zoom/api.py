@@ -22,6 +22,7 @@ from syncd.http.pacer import BudgetStore, Pacer
 from syncd.http.tokens import TokenKeeper
 from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
+from syncd.reading import Complete, Mark, NotWhole, Page, put_together, walk
 from syncd.zoom import limits, scopes
 from syncd.zoom.check import check
 from syncd.zoom.parse import (
@@ -47,7 +48,7 @@ from syncd.zoom.refusals import (
 )
 from syncd.zoom.scopes import Operation
 from syncd.zoom.token import CLOUDS, TokenSource, read_token_error
-from syncd.zoom.walk import NotWhole, Page, walk, whole
+from syncd.zoom.walk import counted, whole
 
 T = TypeVar("T")
 
@@ -184,23 +185,15 @@ class ZoomApi:
     async def read_groups(self) -> dict[str, str]:
         """Group names by id. Raises SourceError when a required one does not exist."""
 
-        async def once() -> dict[str, str]:
-            found: dict[str, str] = {}
-
-            async def ask(token: str, number: int) -> Page[WireGroup]:
+        async def once() -> Complete[WireGroup]:
+            async def ask(token: Mark | None, number: int) -> Page[WireGroup]:
                 reply = await self._page(scopes.LIST_GROUPS, "/groups", {"page_size": str(GROUPS_PAGE_SIZE)}, token, number)
                 page = _read_groups(reply.body, f"list_groups, page {number}")
-                return Page(page.groups, page.total_records, page.next_page_token)
+                return Page(page.groups, page.next_page_token or None, page.total_records)
 
-            def accept(group: WireGroup) -> bool:
-                new = group.id not in found
-                found.setdefault(group.id, group.name)
-                return new
+            return await walk(ask, counted(lambda group: group.id))
 
-            await walk(ask, accept)
-            return found
-
-        groups = await whole("groups", once, self._clock, self._tell)
+        groups = {group.id: group.name for group in await whole("groups", once, self._clock, self._tell)}
         _demand(self._settings.required_groups, groups.values(), "group", "protect.groups")
         return groups
 
@@ -304,7 +297,7 @@ class ZoomApi:
 
     # ------------------------------------------------------------------------------------------------- helpers
 
-    async def _read_accounts(self, roles: Mapping[str, str]) -> list[ZoomAccount]:
+    async def _read_accounts(self, roles: Mapping[str, str]) -> Complete[ZoomAccount]:
         """The three lists, each whole, put together. Raises NotWhole when too many accounts moved between them."""
         parse = Accounts(roles)
         progress = _Progress(self._tell)
@@ -317,36 +310,29 @@ class ZoomApi:
             raise next((error for error in group.exceptions if isinstance(error, SyncdError)), group.exceptions[0]) from None
         return await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
 
-    async def _read_status(self, status: Status, parse: Accounts, progress: _Progress) -> dict[str, ZoomAccount]:
-        """Everybody with this status, by id (pending ones by address)."""
+    async def _read_status(self, status: Status, parse: Accounts, progress: _Progress) -> Complete[ZoomAccount]:
+        """Everybody with this status."""
 
-        async def once() -> dict[str, ZoomAccount]:
-            found: dict[str, ZoomAccount] = {}
+        async def once() -> Complete[ZoomAccount]:
+            pages = counted(_identity)
 
-            async def ask(token: str, number: int) -> Page[ZoomAccount]:
+            async def ask(token: Mark | None, number: int) -> Page[ZoomAccount]:
                 where = f"list_users, {status.value}, page {number}"
                 params = {"status": status.value, "page_size": str(self._settings.page_size)}
                 reply = await self._page(scopes.LIST_USERS, "/users", params, token, number)
                 page = _read_users(reply.body, where)
                 items = [parse.account(user, status, where) for user in page.users]
-                progress.note(status, len(found) + len(items), page.total_records)
-                return Page(items, page.total_records, page.next_page_token)
+                progress.note(status, len(pages) + len(items), page.total_records)
+                return Page(items, page.next_page_token or None, page.total_records)
 
-            def accept(account: ZoomAccount) -> bool:
-                key = account.zoom_id or address_key(account.email)
-                new = key not in found
-                found.setdefault(key, account)
-                return new
-
-            await walk(ask, accept)
-            return found
+            return await walk(ask, pages)
 
         return await whole(f"{status.value} users", once, self._clock, self._tell)
 
-    async def _page(self, operation: Operation, path: str, params: dict[str, str], token: str, number: int) -> Reply:
+    async def _page(self, operation: Operation, path: str, params: dict[str, str], token: Mark | None, number: int) -> Reply:
         """One page. Raises NotWhole when the walk cannot go on from here, SourceError when Zoom refuses it."""
         if token:
-            params = {**params, "next_page_token": token}
+            params = {**params, "next_page_token": str(token)}
         try:
             reply = await self._request(operation, "GET", path, params=params)
         except SourceError as error:              # the same error, and where in the list it met us
@@ -402,6 +388,11 @@ class ZoomApi:
         self._api.base_url = api_url
 
 
+def _identity(account: ZoomAccount) -> str:
+    """What tells accounts apart: the id, of pending ones the address."""
+    return account.zoom_id or address_key(account.email)
+
+
 class _Progress:
     """Adds up how far the three walks are. The total is told once all three know theirs."""
 
@@ -417,14 +408,15 @@ class _Progress:
 
 
 async def _put_together(
-    lists: Mapping[Status, Mapping[str, ZoomAccount]],
+    lists: Mapping[Status, Complete[ZoomAccount]],
     look: Callable[[str], Awaitable[ZoomAccount | None]] | None,
     tell: Tell,
-) -> list[ZoomAccount]:
+) -> Complete[ZoomAccount]:
     """One account per id. Somebody who stands in two lists changed while they were read: he is looked at, and is what that
     shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
     may not look at single users (a dry run needs no scope for it)."""
-    active, inactive, pending = lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING]
+    active, inactive, pending = (
+        {_identity(account): account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE, Status.PENDING))
     moved = active.keys() & inactive.keys()
     if len(moved) > MOVED_MAX or (moved and look is None):
         raise NotWhole(f"{len(moved)} accounts stood in both the active and the inactive list")
@@ -436,7 +428,7 @@ async def _put_together(
     if moved or len(invited) < len(pending):
         facts = {"active_and_inactive": len(moved), "accepted": len(pending) - len(invited)}
         tell(Noted("zoom.moved_while_read", "info", facts))
-    return known + invited
+    return put_together(known + invited, lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING])
 
 
 def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "syncd").rglob("*.py"))
 
-VALUES = {"model", "errors"}
+VALUES = {"model", "errors", "reading"}
 PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "ledger.record", "ledger.audit"}
 CYCLE = {"execution", "operations"}
 
@@ -23,7 +23,8 @@ COMPOSING = {"app", "cli", "lab.demo", "__main__", "lab.__main__"}
 #: below; the longest room that fits a module is the one it lies in. Downwards only: what stands further up here is below.
 OURS: dict[str, set[str]] = {
     "errors": set(),
-    "model": set(),
+    "reading": set(),
+    "model": {"reading"},
     "events": VALUES,
     "planning": VALUES | {"ledger.history"},
     "ledger": VALUES,

@@ -30,6 +30,7 @@ from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
 from syncd.planning.memory import remember
+from tests import whole
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 POLICY = Policy("zoom-account", ("corp.example",), protect_accounts=("ceo@corp.example", "svc-*@corp.example"))
@@ -54,8 +55,8 @@ def company(accounts: int) -> tuple[DirectorySnapshot, ZoomSnapshot, History]:
         good_reads=100,
     )
     group = DirectoryGroup("g1", "Zoom Users", GroupUse.ENTITLING, accounts - accounts // 100)
-    return (DirectorySnapshot.whole("file", NOW, people, [group]),
-            ZoomSnapshot.whole("zoom-account", NOW, users, roles={"2": "Member"}), history)
+    return (whole.directory("file", NOW, people, [group]),
+            whole.zoom("zoom-account", NOW, users, roles={"2": "Member"}), history)
 
 
 def main(accounts: int, runs: int) -> None:

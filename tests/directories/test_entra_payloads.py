@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from syncd.directories.entra.graph import Graph, ListBroken, Page
+from syncd.directories.entra.graph import Graph, WirePage
 from syncd.directories.entra.people import person_of
 from syncd.directories.entra.refusals import read_error, refusal, sign_in_refusal
 from syncd.directories.entra.settings import ClientSecret, EntraSettings
 from syncd.errors import CredentialsRefused, LimitReached, ScopeMissing, SourceError
 from syncd.http.answers import Reply
 from syncd.http.pace import parse_retry_after
+from syncd.reading import NotWhole
 from tests.http.scripted_http import Answer, JumpingClock, ScriptedServer, serving
 
 COLLECTION = Path(__file__).resolve().parents[3] / "shared" / "contracts" / "entra-examples.json"
@@ -87,7 +88,7 @@ async def test_lists_are_read(name: str) -> None:
         server.answers = [answer(name)]
         page = await graph.page("members", "/groups/x/members")
 
-    assert isinstance(page, Page)
+    assert isinstance(page, WirePage)
     assert body(name)["value"] == page.value
     assert (body(name).get("@odata.nextLink"), body(name).get("@odata.deltaLink")) == (page.next, page.delta)
 
@@ -152,8 +153,8 @@ async def test_a_401_costs_one_renewal_and_then_ends(name: str) -> None:
     ("403_authorization_request_denied", ScopeMissing, "Authorization_RequestDenied"),
     ("unsupported_cast_400", SourceError, "Request_UnsupportedQuery"),
     ("nextlink_unsupported_400", SourceError, "Request_UnsupportedQuery"),
-    ("page_token_expired_400", ListBroken, "Directory_ExpiredPageToken"),
-    ("404_request_resource_not_found", ListBroken, "Request_ResourceNotFound"),
+    ("page_token_expired_400", NotWhole, "Directory_ExpiredPageToken"),
+    ("404_request_resource_not_found", NotWhole, "Request_ResourceNotFound"),
     ("400_generic_other_case", SourceError, "invalidRange"),
 ])
 async def test_refusals_are_told_apart(name: str, raised: type[Exception], code: str) -> None:

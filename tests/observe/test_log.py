@@ -21,7 +21,6 @@ from syncd.model import (
     Action,
     Decision,
     DirectoryGroup,
-    DirectorySnapshot,
     GroupUse,
     Guard,
     Person,
@@ -30,10 +29,10 @@ from syncd.model import (
     Status,
     Verdict,
     ZoomAccount,
-    ZoomSnapshot,
 )
 from syncd.observe import log
 from syncd.observe.redact import Redaction, without_secrets
+from tests import whole
 
 AT = datetime(2026, 11, 25, 19, 5, 0, 123456, tzinfo=UTC)
 
@@ -97,9 +96,9 @@ ENDED = events.CycleEnded("c1", "enforce", "held", False, AT, 1.5, {"keep": 0}, 
 EVERY_EVENT: list[tuple[events.Event, str]] = [
     (events.CycleStarted("c1", "report", "schedule"), "cycle.started"),
     (events.PhaseEnded("c1", "decide", 0.25), "phase.ended"),
-    (events.DirectoryRead("c1", DirectorySnapshot.whole("file", AT, [Person("p1")], [
+    (events.DirectoryRead("c1", whole.directory("file", AT, [Person("p1")], [
         DirectoryGroup("g", "g", GroupUse.ENTITLING, 1)]), 1, 0.5), "directory.read"),
-    (events.ZoomRead("c1", ZoomSnapshot.whole("acc", AT, [ACCOUNT]), 0.5), "zoom.read"),
+    (events.ZoomRead("c1", whole.zoom("acc", AT, [ACCOUNT]), 0.5), "zoom.read"),
     (events.ReadProgress("zoom", 300, 900), "read.progress"),
     (events.SourceUnreadable("c1", "zoom", "page 3 of 9 never came", "try again"), "source.unreadable"),
     (events.PlanMade("c1", PLAN, (), None), "plan.made"),

@@ -18,7 +18,6 @@ from syncd import events
 from syncd.model import (
     Action,
     Decision,
-    DirectorySnapshot,
     Guard,
     Person,
     Plan,
@@ -27,10 +26,10 @@ from syncd.model import (
     Status,
     Verdict,
     ZoomAccount,
-    ZoomSnapshot,
 )
 from syncd.observe import metrics as observed
 from syncd.observe.metrics import Metrics
+from tests import whole
 
 AT = datetime(2026, 11, 25, 19, 5, tzinfo=UTC)
 
@@ -109,8 +108,8 @@ def every_kind_of_event() -> Iterator[events.Event]:
         yield ended(result, success=True)
     for phase in (*observed.PHASES, "unheard_of"):
         yield events.PhaseEnded("c1", phase, 1.0)
-    yield events.DirectoryRead("c1", DirectorySnapshot.whole("entra", AT, [Person("p1")], clock_offset_seconds=0.5), 1, 1.0)
-    yield events.ZoomRead("c1", ZoomSnapshot.whole("a", AT, [], clock_offset_seconds=0.5), 1.0)
+    yield events.DirectoryRead("c1", whole.directory("entra", AT, [Person("p1")], clock_offset_seconds=0.5), 1, 1.0)
+    yield events.ZoomRead("c1", whole.zoom("a", AT, [], clock_offset_seconds=0.5), 1.0)
     yield plan_made(tripped=Guard.PAUSED, overdue=AT)
     for action in ("deactivate", "restore_licence", "unheard_of"):
         yield events.EffectSettled("c1", "z1", "ann@corp.example", action, "done", "", 60.0, True)
@@ -263,8 +262,8 @@ def test_a_later_plan_replaces_the_earlier_one() -> None:
 def test_an_unreadable_source_leaves_the_last_numbers_standing() -> None:
     """An empty graph would look like an empty company."""
     metrics = Metrics("1")
-    metrics(events.DirectoryRead("c1", DirectorySnapshot.whole("file", AT, [Person("p1"), Person("p2")]), 1, 0.5))
-    metrics(events.ZoomRead("c1", ZoomSnapshot.whole("a", AT, [ZoomAccount("z1", "a@b", Status.INACTIVE)]), 0.5))
+    metrics(events.DirectoryRead("c1", whole.directory("file", AT, [Person("p1"), Person("p2")]), 1, 0.5))
+    metrics(events.ZoomRead("c1", whole.zoom("a", AT, [ZoomAccount("z1", "a@b", Status.INACTIVE)]), 0.5))
 
     metrics(events.SourceUnreadable("c2", "directory", "gone", ""))
     metrics(ended("unreadable"))

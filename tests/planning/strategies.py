@@ -29,6 +29,7 @@ from syncd.model import (
 from syncd.planning.decide import decide, refusal_fingerprint
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
+from tests import whole
 
 # How fast a machine is, is no property of the code.
 settings.register_profile("syncd", deadline=None)
@@ -157,8 +158,8 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """A world and its past."""
     policy = draw(policies)
-    zoom = ZoomSnapshot.whole("zoom-account", NOW, draw(accounts()), roles=ROLES, groups={"g-rooms": "Rooms"})
-    directory = DirectorySnapshot.whole(
+    zoom = whole.zoom("zoom-account", NOW, draw(accounts()), roles=ROLES, groups={"g-rooms": "Rooms"})
+    directory = whole.directory(
         "file", NOW, draw(people()), [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
         unresolved=draw(seldom.map(lambda some: ("CN=ghost",) if some else ())),
     )

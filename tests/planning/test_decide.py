@@ -14,17 +14,16 @@ from syncd.ledger.history import History
 from syncd.model import (
     Action,
     Deactivated,
-    DirectorySnapshot,
     Gone,
     Person,
     Policy,
     Reason,
     Status,
     ZoomAccount,
-    ZoomSnapshot,
 )
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import standing
+from tests import whole
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
 
@@ -136,9 +135,9 @@ def test_the_order_of_inputs_never_matters(case: Case, order: random.Random):
         for name in ("pairs", "gone", "deactivated", "holds", "refusals")
     })
     other = Case(
-        DirectorySnapshot.whole("file", NOW, shuffled(case.directory.people), shuffled(case.directory.groups),
+        whole.directory("file", NOW, shuffled(case.directory.people), shuffled(case.directory.groups),
                                 unresolved=case.directory.unresolved),
-        ZoomSnapshot.whole("zoom-account", NOW, shuffled(case.zoom.accounts), roles=ROLES, groups=case.zoom.groups),
+        whole.zoom("zoom-account", NOW, shuffled(case.zoom.accounts), roles=ROLES, groups=case.zoom.groups),
         history, case.policy,
     )
 
@@ -161,7 +160,7 @@ def test_the_digest_names_the_effects_and_nothing_else(case: Case):
     """A new display name, or a colleague in step, does not make a review stale."""
     renamed = [replace(account, display_name="Somebody") for account in case.zoom.accounts]
     more = ZoomAccount("z-more", "more@elsewhere.example", Status.ACTIVE)
-    other = replace(case, zoom=ZoomSnapshot.whole("zoom-account", NOW, [*renamed, more], roles=ROLES, groups=case.zoom.groups))
+    other = replace(case, zoom=whole.zoom("zoom-account", NOW, [*renamed, more], roles=ROLES, groups=case.zoom.groups))
 
     assert case.plan().digest == other.plan().digest
 
@@ -173,8 +172,8 @@ def one(person: Person | None, status: Status = Status.ACTIVE, *, history: Histo
     """The reason for one account, and the action unless it is kept."""
     people = [person] if person else []
     account = ZoomAccount("z", "ann@corp.example", status, role_id="2", role="Member", type=2)
-    plan = decide(DirectorySnapshot.whole("file", NOW, people),
-                  ZoomSnapshot.whole("zoom-account", NOW, [account], roles=ROLES), history or History(),
+    plan = decide(whole.directory("file", NOW, people),
+                  whole.zoom("zoom-account", NOW, [account], roles=ROLES), history or History(),
                   Policy("zoom-account", ("corp.example",), **policy), NOW)  # type: ignore[arg-type]
     decision = plan.decisions[0]
     return decision.reason.value if decision.action is Action.KEEP else f"{decision.action.value} {decision.reason.value}"
@@ -219,7 +218,7 @@ def test_the_slower_of_two_claimants_decides_even_when_only_his_reads_are_missin
     history = History(gone={"z": Gone(NOW - timedelta(days=1), 5)}, good_reads=5)
     people = [ann(enabled=False), Person("q", ("ann@corp.example",))]
     account = ZoomAccount("z", "ann@corp.example", Status.ACTIVE, role_id="2", role="Member")
-    plan = decide(DirectorySnapshot.whole("file", NOW, people), ZoomSnapshot.whole("a", NOW, [account]), history,
+    plan = decide(whole.directory("file", NOW, people), whole.zoom("a", NOW, [account]), history,
                   Policy("a", ("corp.example",), grace=timedelta(hours=4), grace_reads=3,
                          grace_for_known_leavers=timedelta(hours=8)), NOW)
 
@@ -230,7 +229,7 @@ def test_an_inactive_account_waits_while_one_of_its_claimants_is_unknown():
     """He may be entitled too, and then the account would be ambiguous."""
     people = [ann(), Person("q", ("ann@corp.example",), unclear="unreadable")]
     account = ZoomAccount("z", "ann@corp.example", Status.INACTIVE, role_id="2", role="Member")
-    plan = decide(DirectorySnapshot.whole("file", NOW, people), ZoomSnapshot.whole("a", NOW, [account]), History(),
+    plan = decide(whole.directory("file", NOW, people), whole.zoom("a", NOW, [account]), History(),
                   Policy("a", ("corp.example",), reactivate="any"), NOW)
 
     assert [(Action.KEEP, Reason.DIRECTORY_UNCLEAR)] == [(one.action, one.reason) for one in plan.decisions]

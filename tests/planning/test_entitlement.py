@@ -7,8 +7,9 @@ from itertools import product
 
 import pytest
 
-from syncd.model import DirectorySnapshot, Person, Policy, Reason
+from syncd.model import Person, Policy, Reason
 from syncd.planning.entitlement import KNOWN_LEAVERS, entitled_people, grace_of, standing
+from tests import whole
 from tests.planning.strategies import NOW
 
 POLICY = Policy("a", ("corp.example",))
@@ -50,7 +51,7 @@ def test_entitled_people_are_counted_as_they_are_decided():
     """What the shrink guard compares."""
     people = [Person("p", entitled_by=("g",)), Person("q", entitled_by=("g",), enabled=False), Person("r")]
 
-    assert 1 == entitled_people(DirectorySnapshot.whole("file", NOW, people), POLICY, NOW)
+    assert 1 == entitled_people(whole.directory("file", NOW, people), POLICY, NOW)
 
 
 @pytest.mark.parametrize("reason", sorted(KNOWN_LEAVERS))

@@ -14,7 +14,6 @@ from syncd.model import (
     Deactivated,
     Decision,
     DirectoryGroup,
-    DirectorySnapshot,
     GroupUse,
     Guard,
     Hold,
@@ -26,9 +25,9 @@ from syncd.model import (
     Status,
     Verdict,
     ZoomAccount,
-    ZoomSnapshot,
 )
 from syncd.planning.guards import HOLDS_ONLY, READ_GUARDS, Facts, good_read, holds, judge
+from tests import whole
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
 POLICY = Policy("a", ("corp.example",), protect_accounts=("ceo@corp.example",))
@@ -49,9 +48,9 @@ def facts(
     planned += [Decision(account(active + number, Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p")
                 for number in range(back)]
     plan = Plan(NOW, policy.digest(), (*planned, *decisions))
-    directory = DirectorySnapshot.whole("file", NOW, (Person(f"p{number}") for number in range(people)), groups,
+    directory = whole.directory("file", NOW, (Person(f"p{number}") for number in range(people)), groups,
                                         clock_offset_seconds=offsets[1])
-    zoom = ZoomSnapshot.whole("a", NOW, (one.account for one in plan.decisions), roles=ROLES, clock_offset_seconds=offsets[0])
+    zoom = whole.zoom("a", NOW, (one.account for one in plan.decisions), roles=ROLES, clock_offset_seconds=offsets[0])
     return Facts(plan, directory, zoom, history or History(), policy, NOW, armed, people if entitled is None else entitled)
 
 
@@ -208,7 +207,7 @@ def test_a_shrunk_leavers_group_holds_too():
 def test_a_sentinel_must_be_seen_entitled(person: Person, trips: bool):
     """Found is not enough."""
     policy = replace(limits(sentinels=("Canary@corp.example",)), domain_aliases=(("old.example", "corp.example"),))
-    known = replace(facts(policy=policy), directory=DirectorySnapshot.whole("file", NOW, [person]))
+    known = replace(facts(policy=policy), directory=whole.directory("file", NOW, [person]))
 
     assert trips == verdict(Guard.SENTINEL_MISSING, known).tripped
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from syncd.model import DirectorySnapshot, Person, Policy, Status, ZoomAccount, ZoomSnapshot, address_key
+from syncd.model import Person, Policy, Status, ZoomAccount, address_key
 from syncd.planning.match import Addresses, Claim, claims
+from tests import whole
 from tests.planning.strategies import NOW, Case, cases
 
 POLICY = Policy("a", ("corp.example", "*.corp.example"), domain_aliases=(("Old.example", "corp.example"),))
@@ -15,7 +16,7 @@ POLICY = Policy("a", ("corp.example", "*.corp.example"), domain_aliases=(("Old.e
 def claimed(people: list[Person], emails: list[str], pairs: dict[str, str] | None = None) -> dict[str, Claim]:
     """Claims on active accounts whose ids are z0, z1, … in the order of *emails*."""
     accounts = [ZoomAccount(f"z{number}", email, Status.ACTIVE) for number, email in enumerate(emails)]
-    return claims(DirectorySnapshot.whole("file", NOW, people), ZoomSnapshot.whole("a", NOW, accounts), pairs or {}, POLICY)
+    return claims(whole.directory("file", NOW, people), whole.zoom("a", NOW, accounts), pairs or {}, POLICY)
 
 
 def brief(claim: Claim) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from syncd.model import (
     CycleReport,
     Decision,
     DirectoryGroup,
-    DirectorySnapshot,
     EffectOutcome,
     GroupUse,
     Guard,
@@ -26,8 +25,8 @@ from syncd.model import (
     Trigger,
     Verdict,
     ZoomAccount,
-    ZoomSnapshot,
 )
+from tests import whole
 
 NOW = datetime(2026, 10, 7, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -64,14 +63,14 @@ def a_cycle(people: int = 0) -> CycleReport:
     ann, bob, eve = (next(one for one in decisions if one.account.zoom_id == f"z-{name}") for name in ("ann", "bob", "eve"))
     after = NOW + timedelta(seconds=3)
     plan = Plan(NOW, "a" * 64, tuple(decisions))
-    directory = DirectorySnapshot.whole(
+    directory = whole.directory(
         "active_directory", NOW, [Person("guid-ann", enabled=False, changed_at=NOW - 3 * HOUR), Person("guid-frank")],
         [DirectoryGroup("g1", "Zoom Users", GroupUse.ENTITLING, 5)], clock_offset_seconds=0.4)
     verdicts = tuple(Verdict(guard, guard is Guard.MAX_REACTIVATIONS, 1, 0, "accounts", "1 reactivation, limit 0",
                              "Look at the plan.") for guard in (Guard.CLOCK_SKEW, Guard.MAX_REACTIVATIONS))
     return CycleReport(
         "cycle-1", Mode.ENFORCE, Trigger.SCHEDULE, Result.PARTIAL, NOW, NOW + timedelta(minutes=1), "0.1.0", "a" * 64,
-        plan=plan, directory=directory, entitled=3, zoom=ZoomSnapshot.whole("zoom-1", NOW, [one.account for one in decisions]),
+        plan=plan, directory=directory, entitled=3, zoom=whole.zoom("zoom-1", NOW, [one.account for one in decisions]),
         verdicts=verdicts, head=Head(17, "f" * 64), written=2,
         outcomes={ann.key: EffectOutcome(OutcomeKind.DONE, "", "inactive", "basic", after, after + timedelta(seconds=1), 1),
                   bob.key: EffectOutcome(OutcomeKind.FAILED, "refused", "active", "licensed", attempts=1)},

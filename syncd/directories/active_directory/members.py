@@ -34,6 +34,7 @@ from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
 from syncd.model import Person
+from syncd.reading import Complete, put_together
 
 PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")       # only a domain's own groups can be primary
 
@@ -64,6 +65,7 @@ class GroupsBelow:
 
     def __init__(self, session: Session, settings: ActiveDirectorySettings, roster: Roster) -> None:
         self.nodes: dict[str, GroupNode] = {}
+        self.lists: list[Complete[None]] = []
         self.unresolved: dict[str, str] = {}
         self._session = session
         self._settings = settings
@@ -94,6 +96,7 @@ class GroupsBelow:
         people: set[str] = set()
         groups: list[str] = []
         members = self._session.values(entry.dn, "member", entry)
+        self.lists.append(put_together((), members))           # the evidence, without 50,000 names
         if not members:
             self._demand_really_empty(entry)
         for raw in members:

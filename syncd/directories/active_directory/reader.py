@@ -22,7 +22,7 @@ from syncd.directories.active_directory.groups import ConfiguredGroup, demand_ba
 from syncd.directories.active_directory.members import GroupsBelow, Roster
 from syncd.directories.active_directory.memberships_of_one import GroupsAbove
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
-from syncd.directories.active_directory.session import Session
+from syncd.directories.active_directory.session import Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings, KerberosBind, SimpleBind
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
 from syncd.directories.active_directory.wanted import Wanted
@@ -31,6 +31,7 @@ from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.ports import Clock, Tell
+from syncd.reading import Complete, put_together
 
 __all__ = ["ActiveDirectory", "ActiveDirectorySettings", "KerberosBind", "SimpleBind"]
 
@@ -160,7 +161,7 @@ class ActiveDirectory:
             tell(ClockOffset("ldap", session.clock_offset_seconds))
         tell(CredentialExpires("active_directory", password_expiry(session, settings)))
         configured = find_configured(session, settings)
-        roster = self._read_people(session, tell)
+        roster, lists = self._read_people(session, tell)
         below = GroupsBelow(session, settings, roster)
         for group in configured:
             below.read(group)
@@ -170,22 +171,29 @@ class ActiveDirectory:
         people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
         demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
         return DirectorySnapshot.whole(
-            "active_directory", read_at, people.values(),
-            [DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry) for group in configured],
+            "active_directory", read_at, put_together(people.values(), *lists, *below.lists),
+            put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
+                          for group in configured], *lists, *below.lists),
             unresolved=unresolved, clock_offset_seconds=session.clock_offset_seconds, view=session.view,
         )
 
-    def _read_people(self, session: Session, tell: Tell) -> Roster:
+    def _read_people(self, session: Session, tell: Tell) -> tuple[Roster, tuple[Complete[None], ...]]:
+        """Everybody, and the lists they came in: one for each base."""
         settings = self._settings
         roster = Roster()
         attributes = attributes_to_ask(settings.address_attributes)
+
+        def add(entry: Entry) -> None:
+            roster.add(person_of(entry, settings.address_attributes))
+
+        def progress() -> None:
+            tell(ReadProgress("directory", len(roster.people)))
+
+        lists = []
         for base in settings.base_dns:
             demand_base(session, base)
-            for page in session.pages(base, PEOPLE_FILTER, attributes, settings.page_size):
-                for entry in page:
-                    roster.add(person_of(entry, settings.address_attributes))
-                tell(ReadProgress("directory", len(roster.people)))
-        return roster
+            lists.append(session.walk(base, PEOPLE_FILTER, attributes, settings.page_size, add, progress=progress))
+        return roster, tuple(lists)
 
     # ------------------------------------------------------------------------------------------------- the second look
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import ldap3
@@ -26,6 +26,9 @@ from syncd.directories.active_directory.transport import Line, ServerAddress, Ti
 from syncd.errors import CredentialsRefused
 from syncd.events import Answered, Event
 from syncd.ports import Clock
+from syncd.reading import Complete, End, Mark, NotWhole, Page, in_one_piece, walk_now
+
+T = TypeVar("T")
 
 PAGING_CONTROL = "1.2.840.113556.1.4.319"
 ANY = "(objectClass=*)"
@@ -146,38 +149,61 @@ class Session:
         return entries[0] if entries else Unseen()
 
     def pages(self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int) -> Iterator[list[Entry]]:
-        """Everything below *base_dn* that fits, page by page; whole only when iterated to its end."""
+        """Everything below *base_dn* that fits, page by page; whole only when iterated to its end: ``walk`` proves that."""
         cookie: bytes | None = None
         number = 0
         while True:
             number += 1
-            result, entries = self._search(
-                base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True, paged_cookie=cookie,
-            )
-            _demand_success(result, f"page {number} below {base_dn}")
-            control = (result.get("controls") or {}).get(PAGING_CONTROL)
-            if control is None:
-                raise Declined(f"page {number} below {base_dn} came without the paging control, so more may be missing")
+            entries, cookie = self._page(base_dn, filter_, attributes, page_size, number, cookie)
             yield entries
-            cookie = control["value"]["cookie"]
             if not cookie:
                 return
 
-    def values(self, dn: str, attribute: str, first: Entry) -> list[bytes]:
+    def walk(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, make: Callable[[Entry], T], *,
+        progress: Callable[[], None] = lambda: None,
+    ) -> Complete[T]:
+        """What *make* makes of everything below *base_dn* that fits. *progress* is called after each page. Raises Unusable."""
+
+        def ask(cookie: Mark | None, number: int) -> Page[T]:
+            entries, further = self._page(base_dn, filter_, attributes, page_size, number, cookie)
+            made = [make(entry) for entry in entries]
+            progress()
+            return Page(made, further)
+
+        try:
+            return walk_now(ask)
+        except NotWhole as finding:
+            raise Unusable(f"the list below {base_dn} did not come whole: {finding}") from None
+
+    def _page(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, number: int, cookie: Mark | None,
+    ) -> tuple[list[Entry], bytes | None]:
+        """The entries of one page, and the cookie of the next (None: the server says that this is the last)."""
+        result, entries = self._search(
+            base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True, paged_cookie=cookie,
+        )
+        _demand_success(result, f"page {number} below {base_dn}")
+        control = (result.get("controls") or {}).get(PAGING_CONTROL)
+        if control is None:
+            raise Declined(f"page {number} below {base_dn} came without the paging control, so more may be missing")
+        return entries, control["value"]["cookie"] or None
+
+    def values(self, dn: str, attribute: str, first: Entry) -> Complete[bytes]:
         """All values of *attribute* (lower case), of which *first* is an answer for it; the rest is fetched range by range.
 
         The number of values a controller gives at once is its own affair (1,500 by default), so what the answer says
         is followed. An object that changes meanwhile would shift the ranges: then it is read again from the start.
         """
         if _range_of(first, attribute) is None:
-            return first.attributes.get(attribute, [])
+            return in_one_piece(first.attributes.get(attribute, []), End.LAST_RANGE)
         entry: Entry | None = first
         for _ in range(RANGE_TRIES):
             if entry is None:
                 break
             values, unchanged = self._ranges(dn, attribute, entry)
             if unchanged:
-                return values
+                return in_one_piece(values, End.LAST_RANGE)
             entry = self.entry(dn, [f"{attribute};range=0-*", "uSNChanged"])
         raise Unusable(f"{attribute} of {dn} changed each time it was read")
 

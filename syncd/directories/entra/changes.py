@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.directories.entra.graph import Entry, Graph, Page
+from syncd.directories.entra.graph import Entry, Graph, WirePage
 from syncd.directories.entra.people import attributes_to_ask
 from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import CredentialsRefused, SourceError
@@ -150,7 +150,7 @@ class Changes:
             page = await self._page(kind, page.next)
         raise Resync(f"no link to the changes of {kind} was given")
 
-    async def _page(self, kind: str, link: str, params: dict[str, str] | None = None) -> Page:
+    async def _page(self, kind: str, link: str, params: dict[str, str] | None = None) -> WirePage:
         page = await self._graph.changes(f"{kind}_delta", link, params)
         if page is None:
             raise Resync(f"Graph does not know the changes of {kind} from there any more")

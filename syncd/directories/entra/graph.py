@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,8 +24,10 @@ from syncd.http.pace import Allowance, Lane, backoff
 from syncd.http.pacer import Pacer
 from syncd.http.tokens import Tokens
 from syncd.ports import Clock, Tell
+from syncd.reading import Complete, Mark, NotWhole, Page, Walk, walk
 
 T = TypeVar("T")
+U = TypeVar("U")
 Entry = dict[str, Any]
 
 #: Graph's maximum for users and members.
@@ -42,13 +44,9 @@ ATTEMPTS = 3
 MISSING_TRIES = 4
 
 
-class ListBroken(Exception):
-    """The list cannot be continued and may be begun again; the text says why."""
-
-
-class Page(msgspec.Struct):
-    """One page. A list has *next* or, when changes are tracked, *delta* at its end. *error*: what an answer that was begun
-    well ends with when it cannot be gone on with (Graph streams)."""
+class WirePage(msgspec.Struct):
+    """One page as Graph sends it. A list has *next* or, when changes are tracked, *delta* at its end. *error*: what an answer
+    that was begun well ends with when it cannot be gone on with (Graph streams)."""
 
     value: list[Entry]
     error: Any = None
@@ -56,7 +54,7 @@ class Page(msgspec.Struct):
     delta: str | None = msgspec.field(default=None, name="@odata.deltaLink")
 
 
-_pages = msgspec.json.Decoder(Page)
+_pages = msgspec.json.Decoder(WirePage)
 _entries = msgspec.json.Decoder(Entry)
 
 
@@ -112,32 +110,32 @@ class Graph:
     # ------------------------------------------------------------------------------------------------------- lists
 
     async def walk(
-        self, operation: str, path: str, params: Mapping[str, str] | None, take: Callable[[list[Entry]], None]
-    ) -> None:
-        """Gives every page's entries to *take*, to the end of the list. Raises ListBroken when it must be begun again."""
-        used: set[str] = set()
-        while True:
-            page = await self.page(operation, path, params)
-            take(page.value)
-            if page.next is None:
-                return
-            if page.next in used:
-                raise SourceError("directory", f"graph {operation}: page {len(used) + 1} leads back to an earlier page.",
-                                  "Nothing is concluded from a list without an end; the next cycle tries again.")
-            used.add(page.next)
-            path, params = page.next, None
+        self, operation: str, path: str, params: Mapping[str, str], make: Callable[[Entry], T], *,
+        key: Callable[[T], Hashable] | None = None, progress: Callable[[int], None] | None = None,
+    ) -> Complete[T]:
+        """What *make* makes of every entry, to the end of the list; of entries with the same *key* the last one. *progress* is
+        told how many came. Raises NotWhole when it must be begun again."""
+        pages: Walk[T] = Walk(key)
 
-    async def page(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> Page:
-        """One page. Raises ListBroken when its token ran out, or Graph does not know the object it is a list of."""
+        async def ask(link: Mark | None, _: int) -> Page[T]:
+            page = await self.page(operation, path, params) if link is None else await self.page(operation, str(link))
+            if progress is not None:
+                progress(len(pages) + len(page.value))
+            return Page([make(entry) for entry in page.value], page.next)
+
+        return await walk(ask, pages)
+
+    async def page(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> WirePage:
+        """One page. Raises NotWhole when its token ran out, or Graph does not know the object it is a list of."""
         reply = await self._ask(operation, "GET", path, params)
         if not reply.ok:
             error = reply.error
             if error is not None and (error.code == "Directory_ExpiredPageToken" or is_missing(reply)):
-                raise ListBroken(f"HTTP {reply.status}, {error.code}: {error.message}")
+                raise NotWhole(f"HTTP {reply.status}, {error.code}: {error.message}")
             raise refusal(operation, reply)
         return self._page(operation, reply)
 
-    async def changes(self, operation: str, link: str, params: Mapping[str, str] | None = None) -> Page | None:
+    async def changes(self, operation: str, link: str, params: Mapping[str, str] | None = None) -> WirePage | None:
         """One page of tracked changes; None when Graph wants the tracking begun anew (410, or a refused link): whatever the
         answer names to go on with is not followed."""
         reply = await self._ask(operation, "GET", link, params)
@@ -148,12 +146,12 @@ class Graph:
         return self._page(operation, reply)
 
     async def whole(self, name: str, read_once: Callable[[], Awaitable[T]]) -> T:
-        """What *read_once* gives, begun again while it raises ListBroken. *name* says of what, for messages."""
+        """What *read_once* gives, begun again while it raises NotWhole. *name* says of what, for messages."""
         attempt = 1
         while True:
             try:
                 return await read_once()
-            except ListBroken as broken:
+            except NotWhole as broken:
                 if attempt >= ATTEMPTS:
                     raise SourceError(
                         "directory", f"graph: the list of {name} could not be read whole in {attempt} attempts; the last time: "
@@ -173,7 +171,7 @@ class Graph:
         return await self._api.request(operation, LABEL, method, path, params=params, json=json, headers=headers)
 
     @staticmethod
-    def _page(operation: str, reply: Reply) -> Page:
+    def _page(operation: str, reply: Reply) -> WirePage:
         _demand_all(operation, reply)
         try:
             page = _pages.decode(reply.body)
@@ -200,6 +198,13 @@ async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except* SyncdError as failures:
         raise next(_leaves(failures)) from None
     return [task.result() for task in tasks]
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """``side_by_side`` for two that give different things."""
+    work: list[Coroutine[Any, Any, Any]] = [one, other]
+    first, second = await side_by_side(work)
+    return first, second
 
 
 def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:

@@ -8,7 +8,7 @@ Source: https://learn.microsoft.com/en-us/graph/api/group-list-members
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted, side_by_side
@@ -20,6 +20,7 @@ from syncd.errors import SourceError
 from syncd.events import Noted
 from syncd.model import GroupUse
 from syncd.ports import Tell
+from syncd.reading import Complete
 
 USER, GROUP = "#microsoft.graph.user", "#microsoft.graph.group"
 
@@ -102,14 +103,9 @@ async def _get(graph: Graph, id_: str, found: dict[str, list[Entry]]) -> None:
 async def _look_up(graph: Graph, attribute: str, values: Sequence[str], found: dict[str, list[Entry]]) -> None:
     """Groups by id or name: Graph compares names without regard to case."""
     filter_ = " or ".join(f"{attribute} eq {quoted(value)}" for value in values)
-
-    async def once() -> list[Entry]:
-        entries: list[Entry] = []
-        await graph.walk("group", "/groups", {"$filter": filter_, "$select": GROUP_ATTRIBUTES, "$top": str(PAGE_SIZE)},
-                         entries.extend)
-        return entries
-
-    entries = {id_of(entry): entry for entry in await graph.whole("groups", once)}
+    params = {"$filter": filter_, "$select": GROUP_ATTRIBUTES, "$top": str(PAGE_SIZE)}
+    listed = await graph.whole("groups", lambda: graph.walk("group", "/groups", params, lambda entry: entry))
+    entries = {id_of(entry): entry for entry in listed}
     for value in values:
         found[value] = [entry for entry in entries.values() if str(entry.get(attribute) or "").casefold() == value.casefold()]
 
@@ -148,6 +144,7 @@ class GroupsBelow:
 
     def __init__(self, graph: Graph, settings: EntraSettings, roles: Collection[str] | None) -> None:
         self.nodes: dict[str, GroupNode] = {}
+        self.lists: list[Complete[str | Entry | None]] = []
         self._graph, self._settings, self._roles = graph, settings, roles
 
     async def read(self, configured: Sequence[ConfiguredGroup]) -> None:
@@ -161,20 +158,22 @@ class GroupsBelow:
     async def _read_one(self, id_: str, name: str) -> dict[str, str]:
         """Reads one group; gives the groups directly in it."""
         members, groups = await self._graph.whole(f"members of {name!r}", lambda: self._members(id_))
-        self.nodes[id_] = GroupNode(id_, name, set(groups) if self._settings.nested else set(), members)
-        return groups if self._settings.nested else {}
+        self.lists.append(members)
+        self.nodes[id_] = GroupNode(id_, name, set(groups), {one for one in members if isinstance(one, str)})
+        return groups
 
-    async def _members(self, id_: str) -> tuple[set[str], dict[str, str]]:
-        people: set[str] = set()
-        groups: dict[str, Entry] = {}
-        await self._graph.walk("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)},
-                               lambda entries: self._take(id_, entries, people, groups))
-        return people, await self._named(groups)
+    async def _members(self, id_: str) -> tuple[Complete[str | Entry | None], dict[str, str]]:
+        params = {"$select": MEMBER_ATTRIBUTES, "$top": str(PAGE_SIZE)}
+        members = await self._graph.walk("members", f"/groups/{id_}/members", params, lambda entry: self._member(id_, entry))
+        return members, await self._named(members)
 
-    async def _named(self, groups: dict[str, Entry]) -> dict[str, str]:
+    async def _named(self, members: Iterable[str | Entry | None]) -> dict[str, str]:
         """The names of groups within a group, after the same questions as for a configured one."""
         names: dict[str, str] = {}
-        for id_, entry in groups.items():
+        for entry in members:
+            if not isinstance(entry, dict):
+                continue
+            id_ = id_of(entry)
             if "visibility" not in entry:             # not told here, so the group itself is asked for
                 found: dict[str, list[Entry]] = {}
                 await _get(self._graph, id_, found)
@@ -188,21 +187,18 @@ class GroupsBelow:
         return names
 
     async def try_one(self, id_: str) -> None:
-        """Whether a group's members can be read, judged by the first few. Raises what a read would raise, or ListBroken."""
+        """Whether a group's members can be read, judged by the first few. Raises what a read would raise, or NotWhole."""
         page = await self._graph.page("members", f"/groups/{id_}/members", {"$select": MEMBER_ATTRIBUTES, "$top": "10"})
-        groups: dict[str, Entry] = {}
-        self._take(id_, page.value, set(), groups)
-        await self._named(groups)
+        await self._named([self._member(id_, entry) for entry in page.value])
 
-    def _take(self, id_: str, entries: list[Entry], people: set[str], groups: dict[str, Entry]) -> None:
-        for entry in entries:
-            kind = entry.get("@odata.type")
-            if kind == USER:
-                if entry.get("accountEnabled") is None:
-                    raise unreadable_user(id_of(entry))
-                people.add(id_of(entry))
-            elif kind == GROUP and self._settings.nested:
-                groups[id_of(entry)] = entry
-            elif not isinstance(kind, str):
-                raise SourceError("directory", f"graph members: a member of the group {id_} came without its type.",
-                                  "Nothing can be concluded; see whether something answers in Graph's place.")
+    def _member(self, group: str, entry: Entry) -> str | Entry | None:
+        """A person's id, a group that is followed, or None for whatever is neither."""
+        kind = entry.get("@odata.type")
+        if not isinstance(kind, str):
+            raise SourceError("directory", f"graph members: a member of the group {group} came without its type.",
+                              "Nothing can be concluded; see whether something answers in Graph's place.")
+        if kind == USER:
+            if entry.get("accountEnabled") is None:
+                raise unreadable_user(id_of(entry))
+            return id_of(entry)
+        return entry if kind == GROUP and self._settings.nested else None

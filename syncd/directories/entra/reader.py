@@ -86,17 +86,18 @@ class EntraDirectory:
     async def deleted(self, addresses: Iterable[str]) -> tuple[tuple[str, datetime], ...]:
         """Who of these addresses lies in the recycle bin: (object id, when he was deleted). Raises SourceError."""
         keys = frozenset(map(address_key, addresses))
-        found: list[tuple[str, datetime]] = []
+        asked = self._settings.address_attributes
 
-        def take(entries: list[Entry]) -> None:
-            for entry in entries:
-                if not keys.isdisjoint(claims_of(entry, self._settings.address_attributes).keys()):
-                    with suppress(ValueError):
-                        found.append((id_of(entry), datetime.fromisoformat(str(entry.get("deletedDateTime")))))
+        def make(entry: Entry) -> tuple[str, datetime] | None:
+            if keys.isdisjoint(claims_of(entry, asked).keys()):
+                return None
+            with suppress(ValueError):
+                return id_of(entry), datetime.fromisoformat(str(entry.get("deletedDateTime")))
+            return None
 
         select = f"{attributes_to_ask(self._settings.address_attributes)},deletedDateTime"
-        await self._in_time(read_recycle_bin(self._graph, select, take))
-        return tuple(sorted(found))
+        found = await self._in_time(read_recycle_bin(self._graph, select, make))
+        return tuple(sorted(one for one in found if one is not None))
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """One line per item: credential, token, permissions, groups, users, second look, clock."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
+from syncd.directories.entra.graph import PAGE_SIZE, Graph, side_by_side
 from syncd.directories.entra.groups import ALTERNATIVES_MAX, ConfiguredGroup
 from syncd.directories.entra.people import attributes_to_ask, filter_for, id_of, is_guid, person_of
 from syncd.directories.entra.settings import EntraSettings
@@ -48,16 +48,11 @@ async def _by_id(graph: Graph, settings: EntraSettings, directory_id: str | None
 async def _by_addresses(graph: Graph, settings: EntraSettings, keys: Sequence[str]) -> list[Person]:
     asked = settings.address_attributes
     found: dict[str, Person] = {}
-
-    def take(entries: list[Entry]) -> None:
-        for entry in entries:
-            person = person_of(entry, asked)
-            if not set(keys).isdisjoint(person.addresses):
-                found[person.id] = person
-
     for filter_ in filters(keys, asked):
         params = {"$filter": filter_, "$select": attributes_to_ask(asked), "$top": str(PAGE_SIZE)}
-        await graph.whole("users found", partial(graph.walk, "search", "/users", params, take))
+        make = partial(person_of, address_attributes=asked)
+        some = await graph.whole("users found", partial(graph.walk, "search", "/users", params, make))
+        found.update((person.id, person) for person in some if not set(keys).isdisjoint(person.addresses))
     return list(found.values())
 
 
@@ -100,11 +95,8 @@ async def _transitive(graph: Graph, id_: str, groups: Sequence[str]) -> set[str]
 
 
 async def _direct(graph: Graph, id_: str) -> set[str]:
-    found: set[str] = set()
-    await graph.whole("groups of one user", lambda: graph.walk(
-        "member_groups", f"/users/{id_}/memberOf", {"$select": "id", "$top": str(PAGE_SIZE)},
-        lambda entries: found.update(map(id_of, entries))))
-    return found
+    return set(await graph.whole("groups of one user", lambda: graph.walk(
+        "member_groups", f"/users/{id_}/memberOf", {"$select": "id", "$top": str(PAGE_SIZE)}, id_of)))
 
 
 def _way(group: ConfiguredGroup, before: Person | None) -> Path:

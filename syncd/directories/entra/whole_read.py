@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
+from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, both, side_by_side
 from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.directories.entra.people import attributes_to_ask, id_of, person_of
 from syncd.directories.entra.settings import EntraSettings
@@ -20,6 +21,9 @@ from syncd.errors import ScopeMissing, SourceError
 from syncd.events import ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.ports import Clock, Tell
+from syncd.reading import Complete, put_together
+
+T = TypeVar("T")
 
 #: Members who are neither in the list of users nor in the recycle bin: new since the list was read. More is a list with holes.
 LATECOMERS_MAX = 20
@@ -43,34 +47,27 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
     read_at = clock.now()
     await tokens.get()                                        # tells which permissions there are
     configured = await find_configured(graph, settings, tokens.roles, tell)
-    people: dict[str, Person] = {}
     below = GroupsBelow(graph, settings, tokens.roles)
-    await side_by_side([_read_people(graph, settings, tell, people), below.read(configured)])
+    users, _ = await both(_read_people(graph, settings, tell), below.read(configured))
+    people = {person.id: person for person in users}
     await _settle_members(graph, settings, people, below.nodes)
     placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
     demand_clear(placed, "Correct these users, or give the app the permission to read them.")
     snapshot = DirectorySnapshot.whole(
-        "entra", read_at, placed.values(),
-        [DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
+        "entra", read_at, put_together(placed.values(), users, *below.lists),
+        put_together([DirectoryGroup(group.id, group.name, group.use, counts[group]) for group in configured],
+                     users, *below.lists),
         clock_offset_seconds=graph.clock_offset_seconds,
     )
     return Whole(snapshot, configured, frozenset(below.nodes), placed)
 
 
-async def _read_people(graph: Graph, settings: EntraSettings, tell: Tell, people: dict[str, Person]) -> None:
+async def _read_people(graph: Graph, settings: EntraSettings, tell: Tell) -> Complete[Person]:
     asked = settings.address_attributes
-
-    def take(entries: list[Entry]) -> None:
-        for entry in entries:
-            person = person_of(entry, asked)
-            people[person.id] = person                        # a page may repeat somebody
-        tell(ReadProgress("directory", len(people)))
-
-    async def once() -> None:
-        people.clear()
-        await graph.walk("list_users", "/users", {"$select": attributes_to_ask(asked), "$top": str(PAGE_SIZE)}, take)
-
-    await graph.whole("users", once)
+    params = {"$select": attributes_to_ask(asked), "$top": str(PAGE_SIZE)}
+    return await graph.whole("users", lambda: graph.walk(
+        "list_users", "/users", params, lambda entry: person_of(entry, asked), key=lambda person: person.id,
+        progress=lambda came: tell(ReadProgress("directory", came))))
 
 
 async def get_user(graph: Graph, settings: EntraSettings, id_: str) -> Person | None:
@@ -84,10 +81,10 @@ async def get_user(graph: Graph, settings: EntraSettings, id_: str) -> Person | 
     return person_of(entry, settings.address_attributes)
 
 
-async def read_recycle_bin(graph: Graph, select: str, take: Callable[[list[Entry]], None]) -> None:
-    """The users who were deleted within 30 days. Raises SourceError."""
+async def read_recycle_bin(graph: Graph, select: str, make: Callable[[Entry], T]) -> Complete[T]:
+    """What *make* makes of the users who were deleted within 30 days. Raises SourceError."""
     params = {"$select": select, "$top": str(PAGE_SIZE)}
-    await graph.whole("deleted users", lambda: graph.walk("user", DELETED_USERS, params, take))
+    return await graph.whole("deleted users", lambda: graph.walk("user", DELETED_USERS, params, make))
 
 
 async def _settle_members(
@@ -98,7 +95,7 @@ async def _settle_members(
         return
     deleted: set[str] = set()
     with suppress(ScopeMissing):
-        await read_recycle_bin(graph, "id", lambda entries: deleted.update(map(id_of, entries)))
+        deleted.update(await read_recycle_bin(graph, "id", id_of))
     late = sorted(unknown - deleted)
     if len(late) > LATECOMERS_MAX:
         raise SourceError("directory", f"graph: {len(late)} members of the groups are not in the list of users (such as "

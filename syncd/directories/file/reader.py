@@ -30,6 +30,7 @@ from syncd.errors import SourceError
 from syncd.events import ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key, judge, lowered
 from syncd.ports import Clock, Tell
+from syncd.reading import End, in_one_piece
 
 #: What entitles when no group is configured: being in the file.
 EVERYBODY = ("everybody",)
@@ -153,7 +154,8 @@ def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -
             f"{settings.path} has {_counted(problems.count)}, so nobody was read: {problems}.",
             "Correct the file; it is read whole or not at all.",
         )
-    snapshot = DirectorySnapshot.whole("file", at, people.found, people.groups())
+    snapshot = DirectorySnapshot.whole(
+        "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE))
     return _Read(digest, snapshot, frozenset(people.group_names))
 
 
