@@ -1,7 +1,7 @@
 """What all kinds of ledger entry have in common: how one is written, how it is read back, and when it happened.
 
 The chain (``chain.py``) knows that an entry is where and what it was; this room knows what it says. The kinds stand in
-``entries.py``. A body this program cannot understand is never passed over: what a ledger says of holds, approvals and
+``entries``. A body this program cannot understand is never passed over: what a ledger says of holds, approvals and
 deactivations must not be half known.
 """
 
@@ -59,6 +59,9 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """What this entry changes in the read model. By default nothing: it is evidence."""
 
+
+#: As recorded: a whole number stays one.
+Number = float | int
 
 E = TypeVar("E", bound=Entry)
 

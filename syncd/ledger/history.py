@@ -1,7 +1,7 @@
 """What the ledger says so far: an immutable value, and the questions a cycle asks of it.
 
 ``fold`` gives the value after one more entry, ``Growing`` the one after many; what was given out before stays as it was.
-What each entry changes stands with its kind in ``entries.py``.
+What each entry changes stands with its kind in ``entries``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,21 @@ from typing import Any
 
 from syncd.ledger import entries
 from syncd.ledger.entry import read, rfc3339
-from syncd.model import Approval, Deactivated, Draft, Gone, Guard, Head, Hold, Intent, LedgerEntry, RecordedPlan, Refusal
+from syncd.model import (
+    Acknowledgement,
+    Announcement,
+    Approval,
+    Deactivated,
+    Draft,
+    Gone,
+    Guard,
+    Head,
+    Hold,
+    Intent,
+    LedgerEntry,
+    RecordedPlan,
+    Refusal,
+)
 
 BASELINE_WINDOW = entries.BASELINE_WINDOW
 DAY = entries.DAY
@@ -31,6 +45,9 @@ class History:
     zoom_account: str = ""                    # the ledger is bound to these two at first use
     directory: str = ""
     term: int = 0
+    accepted: bool = False                    # somebody said that this ledger is meant, new or restored as it is
+    rolled_back_from: Head | None = None      # the head that a restore lost, until somebody accepts that
+    accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)    # missing ones that no longer count
     # memory of good reads
     pairs: Mapping[str, str] = field(default_factory=dict)            # zoom id -> directory id
     gone: Mapping[str, Gone] = field(default_factory=dict)            # zoom id -> since when not entitled
@@ -45,6 +62,8 @@ class History:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
     approvals: Mapping[str, Approval] = field(default_factory=dict)
+    announced: Mapping[str, Announcement] = field(default_factory=dict)        # announcement id -> people who will leave
+    acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)  # zoom id -> a manual row somebody knows of
     used: AbstractSet[tuple[str, str, str]] = field(default_factory=frozenset)   # (approval id, zoom id, action)
     plans: Mapping[str, RecordedPlan] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)       # announced, not settled yet
@@ -129,6 +148,9 @@ class Growing:
     zoom_account: str
     directory: str
     term: int
+    accepted: bool
+    rolled_back_from: Head | None
+    accepted_heads: set[tuple[int, str]]
     pairs: dict[str, str]
     gone: dict[str, Gone]
     good_reads: int
@@ -141,6 +163,8 @@ class Growing:
     holds: dict[str, Hold]
     refusals: dict[tuple[str, str], Refusal]
     approvals: dict[str, Approval]
+    announced: dict[str, Announcement]
+    acknowledged: dict[str, Acknowledgement]
     used: set[tuple[str, str, str]]
     plans: dict[str, RecordedPlan]
     intents: dict[str, Intent]

@@ -1,5 +1,5 @@
 """What is written into the ledger, made of what the rest of syncd speaks of: one function per kind of entry. What each kind
-says stands in ``entries.py``.
+says stands in ``entries``.
 
 Nothing personal stands in a body: names and addresses travel in ``Draft.personal``.
 """
@@ -87,19 +87,20 @@ def personal_of(account: ZoomAccount, department: str = "") -> dict[str, str]:
     return {"email": account.email, "display_name": account.display_name, "department": department or account.department}
 
 
-def plan_made(cycle: str, plan: Plan, measures: Mapping[str, float] | None = None) -> Draft:
+def plan_made(cycle: str, plan: Plan, measures: Mapping[str, float] | None = None, on_the_way: Sequence[str] = ()) -> Draft:
     """The effects of a plan not seen before, so that somebody can approve or undo exactly them. *measures*: what the read
-    behind it measured, when no entry about that read follows."""
+    behind it measured, when no entry about that read follows. *on_the_way*: Zoom ids within the grace or unclear."""
     effects = tuple((*effect.key, effect.reason.value) for effect in plan.effects)
-    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, dict(measures) if measures is not None else None),
-                 cycle=cycle)
+    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, dict(measures) if measures is not None else None,
+                                  tuple(on_the_way)), cycle=cycle)
 
 
 def approved(approval: Approval, accepts: Mapping[str, Any]) -> Draft:
     """Somebody lets a plan pass. *accepts*: measured values that become baselines (see ``planning.approvals.accepts``)."""
     return draft(entries.ApprovalGiven(
         approval.plan_digest, approval.policy_digest, approval.guards, tuple(sorted(approval.effects)), approval.by,
-        approval.because, approval.expires_at, dict(accepts),
+        approval.because, approval.expires_at, dict(accepts), tuple(sorted(approval.on_the_way)), approval.signature,
+        approval.os_user, approval.host,
     ), subject=approval.id)
 
 

@@ -24,6 +24,8 @@ from syncd.model.canonical import canonical_json, sha256_of
 from syncd.model.cycle import CycleReport, EffectOutcome
 from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person
 from syncd.model.entries import (
+    Acknowledgement,
+    Announcement,
     Approval,
     Deactivated,
     Draft,
@@ -43,7 +45,9 @@ from syncd.model.words import Action, Guard, Mode, OutcomeKind, Reason, Result, 
 __all__ = [
     "EFFECTS",
     "LICENCES",
+    "Acknowledgement",
     "Action",
+    "Announcement",
     "Approval",
     "CycleReport",
     "Deactivated",

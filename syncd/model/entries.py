@@ -102,6 +102,10 @@ class Approval:
     because: str
     at: datetime
     expires_at: datetime
+    on_the_way: frozenset[str] = frozenset()  # zoom ids reviewed beside the effects: within the grace, or unclear
+    signature: str = ""                       # SSHSIG of whoever approved; empty: not signed
+    os_user: str = ""                         # whose process gave it, on which host: evidence, and nothing is decided by it
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,30 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """People who will leave between two days, named beforehand: their accounts are known leavers, and count in no size guard."""
+
+    id: str
+    zoom_ids: frozenset[str]
+    starts_at: datetime
+    ends_at: datetime
+    by: str
+    because: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody knows of a standing ``manual`` row: it alerts nobody until then, or until its *fingerprint* changes."""
+
+    by: str
+    because: str
+    at: datetime
+    until: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedPlan:
     """A plan some cycle made: its effects, and what the read behind it measured (accepted when it is approved)."""
 
@@ -129,6 +157,7 @@ class RecordedPlan:
     effects: tuple[tuple[str, str, str], ...]            # (zoom id, action, reason)
     at: datetime                                         # when a cycle made it last
     measures: Mapping[str, float] = field(default_factory=dict)
+    on_the_way: tuple[str, ...] = ()                     # zoom ids within the grace or unclear when it was first made
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import pytest
 from syncd.evidence.periods import Asked, Period
 from syncd.ledger import record
 from syncd.ledger.audit import RecordedFiles, SignedHeads
-from syncd.ledger.entry import KINDS, read
+from syncd.ledger.entry import read
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Gone, Guard
 from syncd.operations.schedule import Schedule
@@ -73,9 +73,9 @@ async def test_it_verifies_and_every_entry_is_understood(ledger: SqlLedger):
 async def test_what_is_read_is_written_back_the_same(ledger: SqlLedger):
     """Nothing of a body is lost or changed by its type."""
     async for entry in ledger.entries():
-        one, body = KINDS[entry.kind], json.loads(entry.body)
         again = record.draft(read(entry))
-        assert (one.kind, body) == (again.kind, json.loads(json.dumps(again.body)))
+        assert (entry.kind, json.loads(entry.body)) == (
+            again.kind, {key: value for key, value in json.loads(json.dumps(again.body)).items() if key != "v"})
 
 
 async def test_its_history_says_what_0_1_0_said(ledger: SqlLedger):

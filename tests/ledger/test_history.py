@@ -15,8 +15,17 @@ from hypothesis import strategies as st
 from syncd.errors import LedgerError
 from syncd.ledger import record
 from syncd.ledger.chain import START, Tip, link, time_text
-from syncd.ledger.entries import CycleEnded, ReadFacts
+from syncd.ledger.entries import (
+    CycleEnded,
+    LedgerAccepted,
+    LedgerRestored,
+    LedgerUpgraded,
+    PeopleAnnounced,
+    ReadFacts,
+    RowAcknowledged,
+)
 from syncd.ledger.entry import KINDS, from_rfc3339
+from syncd.ledger.entry import draft as write
 from syncd.ledger.history import Growing, History
 from syncd.ledger.history import fold as folded
 from syncd.model import (
@@ -140,7 +149,7 @@ def test_a_refusal_for_good_is_remembered_until_the_change_succeeds():
 
 
 APPROVAL = Approval("a1", "digest", "policy-1", (Guard.FLAPPING, Guard.POLICY_CHANGED), frozenset({("z", "deactivate")}), "Kim",
-                    "reviewed", NOW, NOW + minutes(60))
+                    "reviewed", NOW, NOW + minutes(60), frozenset({"y"}), "SSHSIG", "kim", "ops-1")
 
 
 def test_an_approval_comes_back_as_it_was_given():
@@ -268,6 +277,51 @@ def test_a_history_can_grow_in_each_of_its_fields():
     assert {one.name for one in fields(History)} == set(Growing.__annotations__)
 
 
+def test_accepting_a_restored_ledger_voids_approvals_and_pauses():
+    """What was lost may have used them up. Holds stay, and so does what we did."""
+    one = intent()
+    restored = [record.approved(APPROVAL, {}), record.held("z", by="Kim", because="x", until=None, personal=None),
+                record.intended(one, ANN), done(one), write(LedgerRestored(4, "h4", 9, "h9"))]
+    before = fold(*restored)
+    after = fold(write(LedgerAccepted("Kim", "meant", ((9, "h9"),))), history=before)
+
+    assert (Head(9, "h9"), {"a1"}, None) == (before.rolled_back_from, set(before.approvals), before.paused_since)
+    assert (None, {}, {(9, "h9")}, True, "Kim") == (
+        after.rolled_back_from, after.approvals, after.accepted_heads, after.armed, after.paused_by)
+    assert ({"z"}, {"z"}) == (set(after.holds), set(after.deactivated))
+
+
+def test_accepting_a_new_ledger_changes_nothing_else():
+    """Nothing was lost: no pause, and what was approved stays."""
+    after = fold(record.approved(APPROVAL, {}), write(LedgerAccepted("Kim", "first use")))
+
+    assert (True, {"a1"}, False, None) == (after.accepted, set(after.approvals), after.armed, after.paused_since)
+
+
+def test_accepting_another_directory_makes_pairs_anew():
+    """Its ids mean nothing there; approvals name accounts and stay."""
+    history = fold(record.opened("l", "a", "ad:one"), *record.memory("c", MemoryChange(NOW, {"z": "p"})))
+    after = fold(write(LedgerAccepted("Kim", "moved", directory="entra:two")), history=history)
+
+    assert ("entra:two", {}, True, NOW) == (after.directory, after.pairs, after.armed, after.paused_since)
+
+
+def test_only_another_rule_arms():
+    """An upgrade that decides as before asks nobody."""
+    assert [False, True] == [fold(write(LedgerUpgraded("0.1.0", "0.2.0", changed))).armed for changed in (False, True)]
+
+
+def test_people_are_announced_for_a_time_and_rows_acknowledged():
+    """The announcement goes when another comes after its end."""
+    early, late = (PeopleAnnounced((f"z{n}",), NOW, NOW + timedelta(days=n), "Kim", "x") for n in (1, 3))
+    drafts = [write(early, subject="n1"), write(late, subject="n2")]
+
+    assert {"n1", "n2"} == set(fold(*drafts).announced)
+    assert {"n2"} == set(fold(*drafts, step=timedelta(days=2)).announced)
+    known = fold(write(RowAcknowledged("Kim", "x", NOW, "f"), subject="z")).acknowledged["z"]
+    assert ("Kim", NOW, "f") == (known.by, known.until, known.fingerprint)
+
+
 def test_rules_use_the_measured_time():
     """A tip that lies in the future drags the chain's time along; graces, sums and baselines do not follow."""
     one, later = intent(), record.rfc3339(NOW + timedelta(days=900))
@@ -304,7 +358,7 @@ def test_every_kind_that_changes_the_read_model_says_so_itself():
     """Those that are evidence only, by name: a new kind must be put here or fold something."""
     silent = {name for name, struct in KINDS.items() if "fold" not in vars(struct) and not name.startswith("noted")}
 
-    assert {"head.signed", "report", "report.removed", "undo"} == silent
+    assert {"head.signed", "personal.blanked", "report", "report.removed", "review", "undo"} == silent
 
 
 # ---------------------------------------------------------------------------------------------------------- baselines

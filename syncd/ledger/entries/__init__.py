@@ -1,0 +1,83 @@
+"""The kinds of ledger entry: for each what it says, and what that changes in the read model. All times are aware UTC.
+
+To add a kind, add one class in the module of its subject: ``@kind("name")``, its fields, and ``fold`` if it changes what the
+ledger says so far (none: it is evidence); and its name below. ``record.py`` makes drafts of domain values. To say more in a kind
+that exists (a pair's claim in ``Memory``, say), add a field with a default and raise ``newest`` in its decorator: older bodies
+still read, and an older program refuses the newer ones in words instead of passing over what it does not know. A field is never
+taken away and never changes its meaning.
+
+Fields that hold words (actions, reasons, statuses) are text: a word that is no longer used stays readable. Nothing personal
+stands here: names and addresses lie beside the chain, under ``who``.
+"""
+
+from __future__ import annotations
+
+from syncd.ledger.entries.cycles import (
+    BASELINE_WINDOW,
+    DAY,
+    CycleEnded,
+    CycleRead,
+    DecisionMade,
+    Memory,
+    PlanMade,
+    ReadFacts,
+    TrippedGuard,
+)
+from syncd.ledger.entries.effects import (
+    IntentAnnounced,
+    OutcomeSettled,
+    RefusalSaid,
+)
+from syncd.ledger.entries.itself import (
+    HeadSigned,
+    LedgerAccepted,
+    LedgerOpened,
+    LedgerRestored,
+    LedgerUpgraded,
+    PersonalBlanked,
+    ReportsRemoved,
+    ReportWritten,
+)
+from syncd.ledger.entries.people import (
+    ApprovalGiven,
+    ChangesPaused,
+    ChangesResumed,
+    CycleReviewed,
+    CycleUndone,
+    HoldPlaced,
+    HoldReleased,
+    PeopleAnnounced,
+    RowAcknowledged,
+)
+
+__all__ = [
+    "BASELINE_WINDOW",
+    "DAY",
+    "ApprovalGiven",
+    "ChangesPaused",
+    "ChangesResumed",
+    "CycleEnded",
+    "CycleRead",
+    "CycleReviewed",
+    "CycleUndone",
+    "DecisionMade",
+    "HeadSigned",
+    "HoldPlaced",
+    "HoldReleased",
+    "IntentAnnounced",
+    "LedgerAccepted",
+    "LedgerOpened",
+    "LedgerRestored",
+    "LedgerUpgraded",
+    "Memory",
+    "OutcomeSettled",
+    "PeopleAnnounced",
+    "PersonalBlanked",
+    "PlanMade",
+    "ReadFacts",
+    "RefusalSaid",
+    "ReportWritten",
+    "ReportsRemoved",
+    "RowAcknowledged",
+    "TrippedGuard",
+]

@@ -1,0 +1,201 @@
+"""What cycles read, remember and decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from syncd.ledger.entry import Entry, EntryTime, Number, Part, kind
+from syncd.model import Gone, LedgerEntry, RecordedPlan
+
+if TYPE_CHECKING:
+    from syncd.ledger.history import Growing
+
+#: How far back the largest good read is looked for.
+BASELINE_WINDOW = timedelta(days=7)
+
+#: How long a recorded plan may be approved, and over which time deactivations add up.
+DAY = timedelta(hours=24)
+
+
+class TrippedGuard(Part, frozen=True):
+    """A guard that tripped, with what it measured."""
+
+    guard: str
+    measured: Number | None
+    limit: Number | None
+    unit: str
+
+
+class ReadFacts(Part, frozen=True):
+    """What a cycle read, measured and decided, in totals. *armed* and *policy_values*: see ``operations.cycle``."""
+
+    mode: str
+    good: bool
+    source: str
+    directory_digest: str
+    zoom_digest: str
+    accounts: int
+    statuses: dict[str, int]
+    active_in_scope: int
+    measures: dict[str, Number]               # people, entitled, group:USE:ID, match_percent
+    min_match_percent: Number
+    plan: str                                 # digest
+    policy: str                               # digest
+    counts: dict[str, int]                    # decisions by action
+    reasons: dict[str, int]
+    tripped: tuple[TrippedGuard, ...]
+    armed: bool | None = None                 # None: not in enforcing use
+    policy_values: dict[str, Any] | None = None      # None: as in the entry before
+
+    def fold(self, history: Growing, time: EntryTime) -> None:
+        """The policy in use, and what a good read measured."""
+        history.policy_digest = self.policy
+        if self.armed is not None:
+            history.armed = self.armed
+            history.policy_in_use = self.policy_values if self.policy_values is not None else history.policy_in_use
+        measures = {name: float(value) for name, value in self.measures.items()}
+        plan = history.plans.get(self.plan)
+        if plan is not None:
+            history.plans[plan.digest] = replace(plan, at=time.measured, measures=measures)
+        if not self.good or not time.verified:            # no rule may use this read's time: it counts for nothing
+            return
+        history.good_reads += 1
+        history.active_in_scope = self.active_in_scope
+        for name, value in measures.items():
+            if name == "match_percent":
+                if history.accepted_match_percent is not None and value >= self.min_match_percent:
+                    history.accepted_match_percent = None
+                continue
+            _take_measure(history, name, value, time.measured)
+
+
+def _take_measure(history: Growing, name: str, value: float, at: datetime) -> None:
+    kept = [pair for pair in history.measures.get(name, ()) if pair[0] >= at - BASELINE_WINDOW]
+    while kept and kept[-1][1] <= value:                  # a later, higher value makes an earlier, lower one irrelevant
+        kept.pop()
+    history.measures[name] = (*kept, (at, value))
+    if name.startswith("group:") and value > 0:
+        history.peopled.add(name)
+
+
+@kind("cycle.read")
+class CycleRead(Entry, frozen=True):
+    """What a cycle read and measured, written before its first effect."""
+
+    read: ReadFacts
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """As what was read says."""
+        self.read.fold(history, time)
+
+
+@kind("cycle.ended")
+class CycleEnded(Entry, frozen=True):
+    """How a cycle, a person's verb or an undo ended. *read*: of a cycle that wrote nothing before, so that a quiet one is one
+    entry. *by*, *because*: of a person's verb or undo, which reads no directory."""
+
+    mode: str
+    trigger: str
+    result: str
+    success: bool
+    started_at: datetime
+    ended_at: datetime
+    version: str
+    policy: str
+    outcomes: dict[str, int] | None = None
+    by: str | None = None
+    because: str | None = None
+    read: ReadFacts | None = None
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """The last cycle, and the last that went well."""
+        if self.read is not None:
+            self.read.fold(history, time)
+        history.last_cycle, history.last_cycle_at, history.last_result = entry.cycle, time.measured, self.result
+        if self.success:
+            history.last_success_at = time.measured
+
+
+@kind("memory")
+class Memory(Entry, frozen=True):
+    """What a good read changed in the memory of pairs and of people gone, by Zoom id. One entry holds one of the fields."""
+
+    pairs: dict[str, str] = msgspec.field(default_factory=dict)       # Zoom id -> directory id
+    gone: tuple[str, ...] = ()                # the first good read that shows them not entitled
+    back: tuple[str, ...] = ()                # were gone: are entitled, or no longer active
+    unclear: tuple[str, ...] = ()             # were gone, and this read does not count for them
+    seen_active: tuple[str, ...] = ()         # deactivated by us, shown active, not by our doing
+    vanished: tuple[str, ...] = ()            # not in the list: grace and last decision are forgotten
+    at: datetime | None = None                # when the read began
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Pairs stay when an account vanishes: missing in one list is no proof that it is no more."""
+        since = self.at or time.measured
+        if self.pairs:
+            history.pairs.update(self.pairs)
+        for zoom_id in self.gone if time.verified else ():        # a grace must not begin at a time nobody vouches for
+            history.gone[zoom_id] = Gone(since, history.good_reads)
+        for zoom_id in self.back:
+            history.gone.pop(zoom_id, None)
+        for zoom_id in self.unclear:
+            if zoom_id in history.gone:
+                history.gone[zoom_id] = replace(history.gone[zoom_id], read=history.gone[zoom_id].read + 1)
+        for zoom_id in self.seen_active:
+            if zoom_id in history.deactivated:
+                history.deactivated[zoom_id] = replace(history.deactivated[zoom_id], seen_active=True)
+        for zoom_id in self.vanished:
+            history.gone.pop(zoom_id, None)
+            history.decided.pop(zoom_id, None)
+
+
+@kind("decision")
+class DecisionMade(Entry, frozen=True):
+    """A decision that differs from the last one recorded for this account."""
+
+    action: str
+    reason: str
+    status: str
+    role: str | None = None
+    licence: str | None = None
+    directory_id: str | None = None
+    matched_by: str | None = None
+    group_path: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    since: datetime | None = None
+    due_at: datetime | None = None
+    changed_at: datetime | None = None        # when the directory says its person was changed last
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Known by its fingerprint."""
+        history.decided[entry.subject] = self.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal means unchanged. Neither what lies beside the chain nor ``changed_at`` is a difference."""
+        own = msgspec.structs.replace(self, v=1, who="", measured_at=None, clock_unverified=False, changed_at=None)
+        return sha256(msgspec.json.encode(own)).hexdigest()[:16]
+
+
+@kind("plan", newest=2)
+class PlanMade(Entry, frozen=True):
+    """The effects of a plan not seen before, so that somebody can approve or undo exactly them. *measures*: what the read
+    behind it measured, when no entry about that read follows."""
+
+    digest: str
+    policy: str
+    effects: tuple[tuple[str, str, str], ...]             # Zoom id, action, reason
+    measures: dict[str, Number] | None = None
+    on_the_way: tuple[str, ...] = ()          # since 2: Zoom ids within the grace or unclear when it was first made
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """May be approved for a day."""
+        at = time.measured
+        for digest in [digest for digest, plan in history.plans.items() if plan.at < at - DAY]:
+            del history.plans[digest]
+        measures = {name: float(value) for name, value in (self.measures or {}).items()}
+        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, measures, self.on_the_way)

@@ -1,0 +1,81 @@
+"""Changes: announced, and how they ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from syncd.ledger.entries.cycles import DAY
+from syncd.ledger.entry import Entry, EntryTime, Part, kind
+from syncd.model import Deactivated, Intent, LedgerEntry, Refusal
+
+if TYPE_CHECKING:
+    from syncd.ledger.history import Growing
+
+
+@kind("intent")
+class IntentAnnounced(Entry, frozen=True):
+    """An effect about to be tried: written, durably, before the request leaves. The subject is the account's Zoom id."""
+
+    id: str
+    action: str
+    by: str                                   # cycle | hand | undo
+    reason: str
+    before: dict[str, Any]                    # what the account had: see ``record.before_of``
+    approval: str
+    restore: dict[str, Any] | None
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Open until its outcome."""
+        history.intents[self.id] = Intent(self.id, entry.cycle, time.measured, entry.subject, self.action, self.by, self.reason,
+                                          self.before, self.approval, self.restore)
+
+
+class RefusalSaid(Part, frozen=True):
+    """A refusal for good."""
+
+    code: int | None
+    says: str
+    fingerprint: str
+
+
+@kind("outcome")
+class OutcomeSettled(Entry, frozen=True):
+    """How an announced effect ended. *status_after*, *licence_after*: what a read after it showed."""
+
+    intent: str
+    action: str
+    outcome: str
+    reason: str
+    status_after: str | None
+    licence_after: str | None
+    done_at: datetime | None
+    verified_at: datetime | None
+    attempts: int
+    refusal: RefusalSaid | None = None
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """The intent is settled; what was done is remembered as ours."""
+        intent = history.intents.pop(self.intent, None)
+        if intent is None:
+            return
+        effect = (intent.zoom_id, intent.action)
+        if self.refusal is not None:
+            history.refusals[effect] = Refusal(time.measured, self.refusal.code, self.refusal.says, self.refusal.fingerprint)
+        if self.outcome != "done":
+            return
+        done_at = self.done_at or time.measured
+        history.refusals.pop(effect, None)
+        if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
+            history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
+        history.done[intent.id] = (intent, self.licence_after or "")
+        if intent.action == "deactivate":
+            before = intent.before
+            history.deactivated[intent.zoom_id] = Deactivated(
+                done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason)
+            if intent.by == "cycle":
+                history.deactivations = (
+                    *(one for one in history.deactivations if one[0] >= time.measured - DAY), (done_at, bool(intent.approval)))
+        elif intent.action == "reactivate" and intent.zoom_id in history.deactivated:
+            history.deactivated[intent.zoom_id] = replace(history.deactivated[intent.zoom_id], reactivated_at=done_at)

@@ -1,0 +1,119 @@
+"""Entries about the ledger itself and the files beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from syncd.ledger.entry import Entry, EntryTime, kind
+from syncd.model import Head, LedgerEntry
+
+if TYPE_CHECKING:
+    from syncd.ledger.history import Growing
+
+
+@kind("ledger.opened")
+class LedgerOpened(Entry, frozen=True):
+    """The first entry: binds the ledger to one Zoom account and one directory."""
+
+    format: str
+    ledger_id: str
+    zoom_account: str
+    directory: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Bound from here on."""
+        history.ledger_id, history.zoom_account, history.directory = self.ledger_id, self.zoom_account, self.directory
+
+
+@kind("ledger.accepted")
+class LedgerAccepted(Entry, frozen=True):
+    """Somebody says that this ledger is meant as it is: new, restored, with a tip in the future, or read against another
+    directory. *missing_heads*: published heads (sequence, hash) that are not in the chain; only these stop counting.
+    *directory*: the one it is bound to from here on."""
+
+    by: str
+    because: str
+    missing_heads: tuple[tuple[int, str], ...] = ()
+    directory: str = ""
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """After a roll-back nothing that was approved counts any more. After that, and for another directory, the policy is
+        looked at again and changes wait until resumed. Holds, deactivations of ours and licences stay."""
+        history.accepted = True
+        back = bool(self.missing_heads) or history.rolled_back_from is not None
+        history.rolled_back_from = None
+        history.accepted_heads.update(self.missing_heads)
+        if back:
+            history.approvals.clear()
+            history.announced.clear()
+        if self.directory:
+            history.directory = self.directory
+            history.pairs.clear()
+        if back or self.directory:
+            history.armed = True
+            history.paused_since = history.paused_since or time.measured
+            history.paused_by, history.paused_because = self.by, self.because
+
+
+@kind("ledger.restored")
+class LedgerRestored(Entry, frozen=True):
+    """A backup was put back. *sequence*, *hash*: its end; *lost_sequence*, *lost_hash*: the end of the ledger that was there
+    (0 and empty: there was none), which is kept aside."""
+
+    sequence: int
+    hash: str
+    lost_sequence: int
+    lost_hash: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """What was lost stands until somebody accepts it."""
+        if self.lost_sequence and (self.lost_sequence, self.lost_hash) != (self.sequence, self.hash):
+            history.rolled_back_from = Head(self.lost_sequence, self.lost_hash)
+
+
+@kind("ledger.upgraded")
+class LedgerUpgraded(Entry, frozen=True):
+    """Another version of syncd goes on with this ledger. *rules_changed*: it may decide differently."""
+
+    from_version: str
+    to_version: str
+    rules_changed: bool
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Other rules are another policy."""
+        history.armed = history.armed or self.rules_changed
+
+
+@kind("personal.blanked")
+class PersonalBlanked(Entry, frozen=True):
+    """So many rows of names and addresses, which no entry had referred to since then, were blanked."""
+
+    rows: int
+    unused_since: datetime
+
+
+@kind("head.signed")
+class HeadSigned(Entry, frozen=True):
+    """Somebody with the key of this id saw the chain end at the entry right before this one."""
+
+    sequence: int
+    hash: str
+    key: str
+    signature: str
+
+
+@kind("report")
+class ReportWritten(Entry, frozen=True):
+    """A report file was written: its name and hash, so that a swapped file shows."""
+
+    file: str
+    sha256: str
+
+
+@kind("report.removed")
+class ReportsRemoved(Entry, frozen=True):
+    """Report files that became too old were removed; their names and hashes stay in the ledger."""
+
+    files: tuple[str, ...]
+    written_before: datetime

@@ -1,0 +1,151 @@
+"""What people ask for, allow and say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from syncd.ledger.entry import Entry, EntryTime, Number, kind
+from syncd.model import Acknowledgement, Announcement, Approval, Guard, Hold, LedgerEntry
+
+if TYPE_CHECKING:
+    from syncd.ledger.history import Growing
+
+
+@kind("approval", newest=2)
+class ApprovalGiven(Entry, frozen=True):
+    """Somebody lets a plan pass. The subject is the approval's id. *accepts*: measured values that become baselines."""
+
+    plan: str
+    policy: str
+    guards: tuple[Guard, ...]
+    effects: tuple[tuple[str, str], ...]      # Zoom id, action
+    by: str
+    because: str
+    expires_at: datetime
+    accepts: dict[str, Number]
+    on_the_way: tuple[str, ...] = ()          # since 2, as the three below: see ``model.Approval``
+    signature: str = ""
+    os_user: str = ""
+    host: str = ""
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Stands until it expires."""
+        at = time.measured
+        for id_ in [id_ for id_, one in history.approvals.items() if one.expires_at < at]:
+            del history.approvals[id_]
+        history.used = {use for use in history.used if use[0] in history.approvals}
+        history.approvals[entry.subject] = Approval(entry.subject, self.plan, self.policy, self.guards, frozenset(self.effects),
+                                                    self.by, self.because, at, self.expires_at, frozenset(self.on_the_way),
+                                                    self.signature, self.os_user, self.host)
+        for name, value in self.accepts.items():
+            if name == "match_percent":
+                history.accepted_match_percent = float(value)
+            elif name.startswith("emptied:"):
+                history.peopled.discard(name.removeprefix("emptied:"))
+            else:
+                history.measures[name] = ((at, float(value)),)
+
+
+@kind("people")
+class PeopleAnnounced(Entry, frozen=True):
+    """Leavers named beforehand (``approve --people``). The subject is the announcement's id."""
+
+    accounts: tuple[str, ...]                 # Zoom ids
+    starts_at: datetime
+    ends_at: datetime
+    by: str
+    because: str
+    signature: str = ""
+    os_user: str = ""
+    host: str = ""
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Stands until its last day is over."""
+        for id_ in [id_ for id_, one in history.announced.items() if one.ends_at < time.measured]:
+            del history.announced[id_]
+        history.announced[entry.subject] = Announcement(entry.subject, frozenset(self.accounts), self.starts_at, self.ends_at,
+                                                        self.by, self.because, time.measured)
+
+
+@kind("acknowledgement")
+class RowAcknowledged(Entry, frozen=True):
+    """Somebody knows of a standing ``manual`` row. The subject is its Zoom id. *fingerprint*: of the facts behind the row."""
+
+    by: str
+    because: str
+    until: datetime
+    fingerprint: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """The latest one counts."""
+        history.acknowledged[entry.subject] = Acknowledgement(self.by, self.because, time.measured, self.until, self.fingerprint)
+
+
+@kind("review")
+class CycleReviewed(Entry, frozen=True):
+    """A person looked at a cycle, or at a month (``2026-11``)."""
+
+    of: str
+    by: str
+    note: str = ""
+
+
+@kind("hold")
+class HoldPlaced(Entry, frozen=True):
+    """An account is to be left alone, until a time or until released. The subject is its Zoom id."""
+
+    by: str
+    because: str
+    until: datetime | None
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """The latest one counts."""
+        history.holds[entry.subject] = Hold(self.by, self.because, time.measured, self.until)
+
+
+@kind("release")
+class HoldReleased(Entry, frozen=True):
+    """A hold ends."""
+
+    by: str
+    because: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Gone."""
+        history.holds.pop(entry.subject, None)
+
+
+@kind("pause")
+class ChangesPaused(Entry, frozen=True):
+    """All changes stop until resumed."""
+
+    by: str
+    because: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Pauses do not stack: the first counts from when it began, the last says why."""
+        if history.paused_since is None:
+            history.paused_since = time.measured
+        history.paused_by, history.paused_because = self.by, self.because
+
+
+@kind("resume")
+class ChangesResumed(Entry, frozen=True):
+    """Changes may go on."""
+
+    by: str
+    because: str
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """One ends them all."""
+        history.paused_since, history.paused_by, history.paused_because = None, "", ""
+
+
+@kind("undo")
+class CycleUndone(Entry, frozen=True):
+    """Somebody puts back what a cycle changed."""
+
+    of: str
+    by: str
+    because: str
