@@ -15,6 +15,7 @@ from syncd.errors import LedgerError, NotLeader
 from syncd.events import Event, Noted
 from syncd.ledger import chain, record
 from syncd.ledger.chain import Fault, verify, verify_export
+from syncd.ledger.entry import read
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head
 from tests.ledgers import HandClock, draft, untold, url_of
@@ -495,3 +496,31 @@ async def test_open_tells_of_a_new_ledger_once(ledgers):
     SqlLedger.open(ledgers.url, ledgers.clock, untold, create=False)
 
     assert ["ledger.created"] == [event.event for event in ledgers.told if isinstance(event, Noted)]
+
+
+async def test_an_entry_keeps_the_clock_as_measured_where_the_chain_holds_its_time_back(ledgers):
+    """Somebody's clock was an hour ahead: the chain stays in order, and a pause began when it began."""
+    ledger = ledgers.open()
+    await ledger.append([draft(1)], term=1)
+    ahead = ledgers.clock.now()
+    ledgers.clock.time -= timedelta(hours=1)
+    (entry,) = await ledger.append([replace(record.paused(by="Kim", because="x"), clock_verified=False)])
+
+    time = read(entry).time(entry)
+    assert (ahead, ahead - timedelta(hours=1), False) == (time.chained, time.measured, time.verified)
+    assert ahead - timedelta(hours=1) == (await ledger.history()).paused_since
+    assert (await ledger.verify()).ok
+
+
+async def test_a_chain_that_is_fine_and_not_understood_is_an_error_of_the_reader(ledgers):
+    """A newer syncd wrote it: its history is refused in words, it still verifies and exports, and nothing is half taken."""
+    ledger = ledgers.open()
+    await ledger.append([draft(1), Draft("of.tomorrow", {"v": 1})], term=1)
+
+    with pytest.raises(LedgerError, match=r"entry 2 is of the kind 'of.tomorrow'.*newer syncd") as refused:
+        await ledger.history()
+
+    assert "Upgrade" in refused.value.do
+    assert 0 == ledger._history.head.seq
+    assert (await ledger.verify()).ok
+    assert 2 == len([line async for line in ledger.export()])
