@@ -176,6 +176,14 @@ class RetryScheduled:
 
 
 @dataclass(frozen=True, slots=True)
+class LicencesCounted:
+    """How many licences the Zoom account bought, and how many are in use; None: cannot be told."""
+
+    total: int | None
+    used: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialExpires:
     """When a credential (zoom, entra, active_directory) stops working; None: cannot be told."""
 
@@ -203,5 +211,5 @@ class Noted:
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
     | CycleEnded | CycleScheduled | PauseSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
-    | CredentialExpires | ClockOffset | Noted
+    | LicencesCounted | CredentialExpires | ClockOffset | Noted
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -105,6 +106,21 @@ def is_json(body: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+#: A whole pair of surrogates, half of one, or any other escape: read from left to right, so that each is seen as what it is.
+_ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+                     re.DOTALL)
+
+
+def lenient_text(body: bytes) -> bytes:
+    """*body* with what is no text in it, bytes that are no UTF-8 and halves of an emoji (lone surrogates: a name cut in its
+    middle), replaced by the replacement character."""
+    if not body.isascii():
+        body = body.decode("utf-8", "replace").encode()
+    if b"\\ud" in body or b"\\uD" in body:
+        body = _ESCAPE.sub(lambda found: b"\\ufffd" if found.group(1) else found.group(0), body)
+    return body
 
 
 def http_date(text: str) -> datetime:

@@ -34,7 +34,7 @@ import httpx
 from syncd import __version__
 from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError
 from syncd.events import Answered, ClockOffset, Noted, RetryScheduled, Waited, Waiting
-from syncd.http.answers import Body, OddBody, ReadError, Reply, http_date, judge, plain_error, without_token
+from syncd.http.answers import Body, OddBody, ReadError, Reply, http_date, judge, lenient_text, plain_error, without_token
 from syncd.http.pace import PAUSE_SECONDS_MAX, backoff, parse_retry_after, seconds_until_next_day
 from syncd.http.pacer import LONG_WAIT_SECONDS, UNBELIEVABLE_PAUSE_SECONDS, Pacer
 from syncd.http.service_clock import ServiceClock
@@ -73,7 +73,7 @@ class ApiSettings:
 
     *proxy* goes for every request; without it HTTPS_PROXY and NO_PROXY count, for https addresses, unless
     *proxy_from_environment* is off. *request_seconds* bounds one try from connecting to the last byte, *answer_bytes_max* what
-    an answer unpacks to. *lenient_text*: bytes that are no UTF-8 become the replacement character instead of making an answer
+    an answer unpacks to. *lenient_text*: what is no text becomes the replacement character instead of making an answer
     unusable, for a service whose names may hold half an emoji; whoever reads it looks for that character where it matters.
     """
 
@@ -295,7 +295,7 @@ class Api:
                     raise
                 whole = b""                                    # a change was answered; nobody looks at what with
         if self._settings.lenient_text:
-            whole = whole.decode("utf-8", "replace").encode()
+            whole = lenient_text(whole)
         return Reply(response.status_code, got, whole)
 
     def _note_clock(self, headers: Mapping[str, str], began: float, began_at: datetime) -> None:

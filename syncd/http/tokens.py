@@ -51,6 +51,10 @@ class TokenKeeper:
                 self._token, self._renew_at = token, asked_at + token.lifetime_seconds - early
             return self._token.value
 
+    def drop(self) -> None:
+        """Forgets the token, good or not."""
+        self._token = None
+
     def refused(self, token: str) -> None:
         """Forgets the token, unless it has been replaced already: many refusals of one token cost one fetch."""
         if self._token is not None and self._token.value == token:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from syncd.errors import NoUsableAnswer, Refused, SourceError, SyncdError
-from syncd.events import Noted, ReadProgress
+from syncd.events import LicencesCounted, Noted, ReadProgress
 from syncd.http.answers import Reply
 from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
@@ -22,7 +24,7 @@ from syncd.http.pacer import BudgetStore, Pacer
 from syncd.http.tokens import TokenKeeper
 from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
-from syncd.reading import Complete, Mark, NotWhole, Page, put_together, walk
+from syncd.reading import Complete, Mark, NotWhole, Page, Walk, put_together, walk
 from syncd.zoom import limits, scopes
 from syncd.zoom.check import check
 from syncd.zoom.parse import (
@@ -59,6 +61,9 @@ LICENCES_TO_GIVE = frozenset({1, 2, 4})
 MOVED_MAX = 20
 
 GROUPS_PAGE_SIZE = 300
+
+#: How long counting licences may take beside a read.
+LICENCES_SECONDS = 10.0
 
 #: Owners asked for; an account has one.
 OWNERS_MAX = 30
@@ -127,7 +132,8 @@ class ZoomApi:
         self._api = Api(_api_settings(settings, settings.api_url or cloud.api_url), clock, tell,
                         tokens=self._tokens, pacer=pacer, read_error=read_error)
         self._roles: Mapping[str, str] = {}
-        self._refused: set[Operation] = set()      # optional reads that Zoom refused: asked no second time
+        #: Optional reads that Zoom refused, with the scopes the token had: asked no second time while it has the same.
+        self._refused: dict[Operation, frozenset[str] | None] = {}
         self._throttled: dict[str, tuple[int, bool]] = {}    # how often in a row a change was answered 429; this account alone?
 
     # ------------------------------------------------------------------------------------------------- reading
@@ -141,6 +147,7 @@ class ZoomApi:
                 groups = await self.read_groups() if self._settings.required_groups else {}
                 # A second time from the start, should too many accounts move between the lists.
                 accounts = await whole("users", lambda: self._read_accounts(roles), self._clock, self._tell, attempts=2)
+            await self._count_licences()
         except TimeoutError:
             raise SourceError("zoom", f"zoom: not read whole within {self._settings.read_seconds:.0f} s.",
                               "Raise zoom.page_size, or zoom.share if other programs leave room.") from None
@@ -201,8 +208,15 @@ class ZoomApi:
         """Licences bought and not in use; None when the app may not know, or the account is not a paid one. Raises
         SourceError."""
         reply = await self._may_ask(scopes.PLAN_USAGE, "/accounts/me/plans/usage")
-        base = _read_usage(reply.body, "plan_usage").plan_base if reply is not None else None
-        return None if base is None else max(0, base.hosts - base.usage)
+        seats = _read_usage(reply.body, "plan_usage").seats() if reply is not None else None
+        self._tell(LicencesCounted(*(seats or (None, None))))
+        return None if seats is None else max(0, seats[0] - seats[1])
+
+    async def _count_licences(self) -> None:
+        """For observers alone: it may neither fail a read nor make it wait."""
+        with suppress(SyncdError, TimeoutError):
+            async with asyncio.timeout(LICENCES_SECONDS):
+                await self.free_licences()
 
     async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
         """How many meetings the user hosts from now on (six months at most), and when the first one begins; None when the
@@ -283,7 +297,9 @@ class ZoomApi:
         self._api.ends_at = self._token_api.ends_at = ends_at
 
     async def get_token(self) -> None:
-        """Makes sure that there is a token. Raises SourceError, CredentialsRefused."""
+        """Fetches a fresh token: one at hand may have fewer scopes than the app has now. Raises SourceError,
+        CredentialsRefused."""
+        self._tokens.drop()
         await self._tokens.get()
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
@@ -308,13 +324,16 @@ class ZoomApi:
                 tasks = {status: walks.create_task(self._read_status(status, parse, progress)) for status in Status}
         except BaseExceptionGroup as group:
             raise next((error for error in group.exceptions if isinstance(error, SyncdError)), group.exceptions[0]) from None
-        return await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
+        accounts = await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
+        _demand_a_role(accounts)
+        return accounts
 
     async def _read_status(self, status: Status, parse: Accounts, progress: _Progress) -> Complete[ZoomAccount]:
         """Everybody with this status."""
 
         async def once() -> Complete[ZoomAccount]:
-            pages = counted(_identity)
+            rows = count()          # invitations have no id, and one address may have two: each is a row of its own
+            pages: Walk[ZoomAccount] = counted(lambda account: account.zoom_id or next(rows))
 
             async def ask(token: Mark | None, number: int) -> Page[ZoomAccount]:
                 where = f"list_users, {status.value}, page {number}"
@@ -367,13 +386,13 @@ class ZoomApi:
         """The answer to a read that nothing depends on, None when the app may not ask or Zoom refuses. One that was refused
         for its scope or the account's plan is asked no second time: Zoom may switch off an app that keeps failing."""
         granted = self.granted_scopes
-        if operation in self._refused or (granted is not None and not scopes.allowed(operation, granted)):
+        if self._refused.get(operation, ...) == granted or (granted is not None and not scopes.allowed(operation, granted)):
             return None
         reply = await self._request(operation, "GET", path, params=params)
         if reply.ok:
             return reply
         if not isinstance(refusal(operation, reply), Refused) or operation is scopes.PLAN_USAGE:
-            self._refused.add(operation)
+            self._refused[operation] = self.granted_scopes
         return None
 
     async def _write(self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None) -> None:
@@ -386,11 +405,6 @@ class ZoomApi:
 
     def _move(self, api_url: str) -> None:
         self._api.base_url = api_url
-
-
-def _identity(account: ZoomAccount) -> str:
-    """What tells accounts apart: the id, of pending ones the address."""
-    return account.zoom_id or address_key(account.email)
 
 
 class _Progress:
@@ -415,8 +429,9 @@ async def _put_together(
     """One account per id. Somebody who stands in two lists changed while they were read: he is looked at, and is what that
     shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
     may not look at single users (a dry run needs no scope for it)."""
-    active, inactive, pending = (
-        {_identity(account): account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE, Status.PENDING))
+    active, inactive = (
+        {account.zoom_id or "": account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE))
+    pending = lists[Status.PENDING]
     moved = active.keys() & inactive.keys()
     if len(moved) > MOVED_MAX or (moved and look is None):
         raise NotWhole(f"{len(moved)} accounts stood in both the active and the inactive list")
@@ -424,11 +439,21 @@ async def _put_together(
     known = [account for list_ in (active, inactive) for id_, account in list_.items() if id_ not in moved]
     known += [account for account in settled.values() if account is not None]
     addresses = {address_key(account.email) for account in known} if pending else set()
-    invited = [account for key, account in pending.items() if key not in addresses]
+    invited = [account for account in pending if address_key(account.email) not in addresses]
     if moved or len(invited) < len(pending):
         facts = {"active_and_inactive": len(moved), "accepted": len(pending) - len(invited)}
         tell(Noted("zoom.moved_while_read", "info", facts))
     return put_together(known + invited, lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING])
+
+
+def _demand_a_role(accounts: Sequence[ZoomAccount]) -> None:
+    """Every account has a role. A read that shows none for anybody is no proof that nobody is an administrator, and would keep
+    everybody for ever. Raises SourceError."""
+    with_id = [account for account in accounts if account.zoom_id is not None]
+    if with_id and all(account.role_id is None and account.role is None for account in with_id):
+        raise SourceError("zoom", f"zoom: none of the {len(with_id)} accounts came with a role (role_id).",
+                          "Who is an administrator cannot be told: see whether something answers in Zoom's place (zoom.api_url, "
+                          "proxy).")
 
 
 def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:

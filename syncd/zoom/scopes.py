@@ -15,13 +15,15 @@ from syncd.zoom.limits import HEAVY, LIGHT, MEDIUM
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call: the word metrics use, its rate label, the scopes that allow it (granular, classic), what it is for."""
+    """One call: the word metrics use, its rate label, the scopes that allow it (granular, classic), what it is for. *also*:
+    further scopes that allow it."""
 
     name: str
     label: str
     scope: str
     classic: str
     purpose: str
+    also: tuple[str, ...] = ()
 
 
 LIST_USERS = Operation("list_users", MEDIUM, "user:read:list_users:admin", "user:read:admin", "to read all accounts")
@@ -32,7 +34,8 @@ GET_USER = Operation("get_user", LIGHT, "user:read:user:admin", "user:read:admin
 SET_STATUS = Operation("set_status", LIGHT, "user:update:status:admin", "user:write:admin", "to deactivate and reactivate")
 UPDATE_USER = Operation("update_user", LIGHT, "user:update:user:admin", "user:write:admin", "to give licences back")
 REVOKE_SESSIONS = Operation("revoke_sessions", LIGHT, "user:delete:token:admin", "user:write:admin", "to end SSO sessions")
-PLAN_USAGE = Operation("plan_usage", HEAVY, "billing:read:plan_usage:admin", "account:read:admin", "to count free licences")
+PLAN_USAGE = Operation("plan_usage", HEAVY, "billing:read:plan_usage:admin", "account:read:admin", "to count free licences",
+                       ("billing:master", "account:master"))
 
 LIST_MEETINGS = Operation("list_meetings", MEDIUM, "meeting:read:list_meetings:admin", "meeting:read:admin",
                           "to show upcoming meetings (account show)")
@@ -45,5 +48,5 @@ OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_
 
 def allowed(operation: Operation, granted: Collection[str]) -> bool:
     """Whether one of the *granted* scopes allows it. A ``:master`` scope includes its ``:admin`` one."""
-    wanted = (operation.scope, operation.classic)
+    wanted = (operation.scope, operation.classic, *operation.also)
     return any(scope in granted or scope.removesuffix(":admin") + ":master" in granted for scope in wanted)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import AccountUnreadable, CredentialsRefused, LimitReached, ScopeMissing, SourceError
-from syncd.events import Noted, ReadProgress
+from syncd.events import LicencesCounted, Noted, ReadProgress
 from syncd.model import Status
 from syncd.zoom.api import ZoomSettings
 from tests.http.scripted_http import Answer
@@ -185,10 +185,13 @@ async def test_a_token_that_is_refused_again_ends_the_read() -> None:
 
 @pytest.mark.parametrize(("answer", "says"), [
     (page(None, 0), r"list_users, active, page 1: the answer is not as documented .*users"),
-    (page([user("ann", id=7)], 1), "not as documented"),
-    (page([user("ann", email=None)], 1), "not as documented"),
-    (page([user("ann", type="2")], 1), "not as documented"),
-    (page([user("ann", role_id=2)], 1), "not as documented"),
+    (page([user("eve"), user("ann", id=7)], 2), r"not as documented .*; row 2\)"),
+    (page([user("ann", email=None)], 1), "account id-ann came without an e-mail address"),
+    (page([user("ann", email=["x"])], 1), "row 1, account id-ann"),
+    (page([user("ann", email="a\ud83d@corp.example")], 1), "account id-ann came with an e-mail address that is no text"),
+    (page([user("ann", role_id=2)], 1), "row 1, account id-ann"),
+    (page([user("ann", status=1)], 1), "row 1, account id-ann"),
+    (page([user("ann", group_ids="Rooms")], 1), "row 1, account id-ann"),
     (page([], ...), "total_records"),
     (page([], "0"), "total_records"),
     (Answer(200, {"total_records": 0, "next_page_token": ""}), "users"),
@@ -208,6 +211,71 @@ async def test_an_answer_of_another_shape_is_an_error(answer: Answer, says: str)
         asked = [request for request in world.asked("GET /v2/users") if request.query["status"] == "active"]
 
     assert 1 == len(asked)
+
+
+@pytest.mark.parametrize("odd", [
+    {"display_name": "Ann \ud83d"}, {"display_name": "\ude00 Ann", "first_name": "\\ud83d"}, {"dept": {"name": "Sales"}},
+    {"last_login_time": 1764000000}, {"user_created_at": True}, {"created_at": {}}, {"type": "2"}, {"type": None}, {"type": [2]},
+    {"plan_united_type": 1.5}, {"first_name": 7, "last_name": ["x"]}, {"license_info_list": "none"}, {"custom_attributes": 3},
+])
+@pytest.mark.parametrize("status", ["active", "inactive", "pending"])
+async def test_decoration_never_fails_a_read(odd: dict[str, Any], status: str) -> None:
+    """What it cannot be is left out; the account is read."""
+    async with a_zoom() as world:
+        world.lists[status] = [page([user("ann", status, **odd), user("eve", status)])]
+        if status == "pending":
+            world.lists["active"] = [page([user("abe")])]
+        snapshot = await world.zoom.read()
+
+    found = {account.email: account for account in snapshot.accounts}
+    assert {"ann@corp.example", "eve@corp.example"} <= set(found)
+    assert found["ann@corp.example"].type in (2, None)
+
+
+async def test_half_an_emoji_is_read_leniently_however_it_comes() -> None:
+    """As an escape or as bytes; a whole one, and what only looks like one, stay as they are."""
+    body = page([user("ann", display_name="X"), user("eve", display_name="Eve \U0001f600 \\ud83d")]).encoded()
+    for half in (b"Ann \\ud83d", b"Ann \xf0\x9f\x98", b"Ann \\uDE00"):
+        async with a_zoom() as world:
+            world.lists["active"] = [Answer(200, body.replace(b'"X"', b'"' + half + b'"'))]
+            names = {account.display_name for account in (await world.zoom.read()).accounts}
+        assert {"Ann \N{REPLACEMENT CHARACTER}", "Eve \U0001f600 \\ud83d"} == names
+
+
+async def test_odd_invitations_never_fail_a_read() -> None:
+    """Two of one address, one without an address, one with an id: each is an account that is kept."""
+    async with a_zoom() as world:
+        rows = [user("dan", "pending"), user("dan", "pending"), user("x", "pending", email=...), user("y", "pending", email=None),
+                {**user("fay", "pending"), "id": "id-fay"}]
+        world.lists["pending"] = [page(rows[:3], 5, "next"), page(rows[3:], 5)]
+        snapshot = await world.zoom.read()
+
+    assert ["", "", "dan@corp.example", "dan@corp.example", "fay@corp.example"] == [one.email for one in snapshot.accounts]
+    assert {None} == {account.zoom_id for account in snapshot.accounts}
+
+
+async def test_a_read_without_a_role_for_anybody_is_none() -> None:
+    """It would protect everybody for ever, and look fine. One account without a role is only protected."""
+    async with a_zoom() as world:
+        world.lists["active"] = [page([user("ann", role_id=...), user("eve", role_id=None)])]
+        with pytest.raises(SourceError, match="none of the 2 accounts came with a role"):
+            await world.zoom.read()
+
+        world.lists["inactive"] = [page([user("bob", "inactive")])]
+        assert 3 == len((await world.zoom.read()).accounts)
+
+
+@pytest.mark.parametrize(("total", "whole"), [(2, True), (3, False), (1, False)])
+async def test_a_token_of_null_is_an_end_that_the_total_proves(total: int, whole: bool) -> None:
+    """Seen in place of an empty one."""
+    async with a_zoom() as world:
+        last = Answer(200, {"users": [user("bob")], "total_records": total, "next_page_token": None})
+        world.lists["active"] = [page([user("ann")], total, "next"), last] * 3
+        if whole:
+            assert 2 == len((await world.zoom.read()).accounts)
+        else:
+            with pytest.raises(SourceError, match="not whole"):
+                await world.zoom.read()
 
 
 @pytest.mark.parametrize(("answer", "error", "says"), [
@@ -486,6 +554,53 @@ async def test_free_licences_are_counted_where_zoom_tells() -> None:
         world.other["GET /v2/accounts/me/plans/usage"] = [refused(400, 200, "Only available for paid account.")]
         assert [None, None] == [await world.zoom.free_licences() for _ in range(2)]
         assert 2 == len(world.asked("GET /v2/accounts"))
+
+
+@pytest.mark.parametrize(("usage", "seats"), [
+    ({"plan_base": {"type": "yearly", "hosts": 88, "usage": 28}, "plan_united": {"hosts": 5, "usage": 5}}, (88, 28)),
+    ({"plan_base": [{"hosts": 50, "usage": 40}, {"hosts": 5, "usage": 1}]}, (55, 41)),
+    ({"plan_zoom_one": [{"hosts": 9, "usage": 4}, {"hosts": 5, "usage": 1}], "plan_united": {"hosts": 1, "usage": 1}}, (15, 6)),
+    ({"plan_base": {"hosts": 0, "usage": 0}, "plan_zoom_one": {"hosts": 50, "usage": 60}}, (50, 60)),
+    ({"plan_base": {"hosts": 0, "usage": 0}}, (0, 0)),
+    ({"plan_recording": {"free_storage": "2 GB"}}, (None, None)),
+    ({"plan_base": {"hosts": "88"}}, None),
+    ([], None),
+])
+@pytest.mark.parametrize("scope", ["billing:read:plan_usage:admin", "billing:read:plan_usage:master", "account:read:admin",
+                                   "billing:master", "account:master"])
+async def test_every_read_counts_licences_for_observers(usage: Any, seats: Any, scope: str) -> None:
+    """In the shape of an ordinary account and of a master one, for whichever scope allows it; one that is odd fails nothing."""
+    async with a_zoom() as world:
+        world.token = {"expires_in": 3599, "scope": f"{SCOPES} {scope}"}
+        world.other["GET /v2/accounts/me/plans/usage"] = [Answer(200, usage)]
+        world.lists["active"] = [page([user("ann")])]
+        assert 1 == len((await world.zoom.read()).accounts)
+
+        assert ([] if seats is None else [LicencesCounted(*seats)]) == world.of(LicencesCounted)
+
+
+async def test_a_refused_count_is_asked_for_again_with_other_scopes() -> None:
+    """Not with the same ones."""
+    async with a_zoom() as world:
+        world.token = {"expires_in": 3599, "scope": "account:read:admin"}
+        world.other["GET /v2/accounts/me/plans/usage"] = [refused(400, 4711, "no")]
+        assert [None, None] == [await world.zoom.free_licences() for _ in range(2)]
+        assert 2 == len(world.asked("GET /v2/accounts"))
+
+        world.token = {"expires_in": 3599, "scope": "account:read:admin billing:read:plan_usage:admin"}
+        world.other["GET /v2/accounts/me/plans/usage"] = [Answer(200, {"plan_base": {"hosts": 3, "usage": 1}})]
+        await world.zoom.get_token()
+        assert 2 == await world.zoom.free_licences()
+
+
+async def test_check_believes_only_a_fresh_token() -> None:
+    """One that is at hand may have fewer scopes than the app has by now, or more."""
+    async with a_zoom() as world:
+        await world.zoom.get_token()
+        world.token = {"expires_in": 3599, "scope": "role:read:list_roles:admin"}
+        lines = {what: fine for what, fine, _ in await world.zoom.check()}
+
+    assert (2, False) == (world.tokens, lines["zoom scope user:read:list_users:admin"])
 
 
 async def test_free_licences_are_not_asked_for_without_the_scope() -> None:
