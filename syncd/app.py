@@ -170,7 +170,8 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
         return ActiveDirectory(ActiveDirectorySettings(
             servers=ad.servers, bind=_bind_of(config), base_dns=ad.base_dn, groups=ad.groups, leaver_groups=ad.leaver_groups,
             protecting_groups=protecting, start_tls=ad.start_tls, allow_plaintext=ad.allow_plaintext,
-            ca_file=str(ad.ca_file) if ad.ca_file else None, unresolved_members=ad.unresolved_members, nested=ad.nested,
+            ca_file=str(ad.ca_file) if ad.ca_file else None, unresolved_members=ad.unresolved_members,
+            foreign_members=ad.foreign_members, nested=ad.nested,
             address_attributes=ad.address_attributes, page_size=ad.page_size,
             connect_timeout_seconds=ad.connect_timeout.total_seconds(),
             read_timeout_seconds=ad.read_timeout.total_seconds(),

@@ -130,10 +130,10 @@ async def test_a_person_is_found_by_every_kind_of_address(address):
 @pytest.mark.parametrize("mail", ["jürgen.größe@corp.example", "JÜRGEN.GRÖSSE@corp.example", "strasse@corp.example",
                                   "straße@corp.example"])
 async def test_letters_that_case_folding_changes_are_found(mail):
-    """A key has ss where the directory may hold ß, and no server folds like that."""
+    """No server compares letters beyond ASCII as keys do."""
     with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=[mail])}) as controller:
         directory = Directory(controller.url)
-        found = await directory.recheck_person(None, [mail.casefold()])
+        found = await directory.recheck_person(None, [mail.lower()])
         await directory.close()
 
     assert [id_of(9)] == [one.id for one in found]

@@ -135,7 +135,7 @@ def classes_of(entry: Entry) -> frozenset[str]:
 
 def outline(entry: Entry) -> Entry:
     """What an object is, without what it holds."""
-    return Entry(entry.dn, {name: entry.attributes.get(name, []) for name in ("objectclass", "objectguid")})
+    return Entry(entry.dn, {name: entry.attributes.get(name, []) for name in ("objectclass", "objectguid", "objectsid")})
 
 
 def name_of(entry: Entry) -> str:

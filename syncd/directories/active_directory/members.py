@@ -1,16 +1,19 @@
 """Who is in the configured groups, read from the groups down.
 
-Members of the primary group stand in no ``member`` list and are found by number. A member who is found below no base is
-named, never dropped; a group that shows no member must prove that it has none.
+Members of the primary group stand in no ``member`` list and are found by number. Whoever is found and readable anywhere is a
+person, below a base or not: membership entitles. A member who cannot be found or read is named, never dropped; a group that
+shows no member must prove that it has none.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ldap3.utils.conv import escape_filter_chars
 
+from syncd.directories.active_directory.foreign import foreign_sid
 from syncd.directories.active_directory.groups import (
     GROUP_ATTRIBUTES,
     ConfiguredGroup,
@@ -21,6 +24,7 @@ from syncd.directories.active_directory.groups import (
     search_roots,
 )
 from syncd.directories.active_directory.people import (
+    ALWAYS_THERE,
     PEOPLE_FILTER,
     FoundPerson,
     attributes_to_ask,
@@ -29,7 +33,7 @@ from syncd.directories.active_directory.people import (
     person_of,
     sid_text,
 )
-from syncd.directories.active_directory.session import Entry, Session
+from syncd.directories.active_directory.session import Entry, Session, Unseen
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
@@ -38,17 +42,21 @@ from syncd.reading import Complete, put_together
 
 PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")       # only a domain's own groups can be primary
 
+#: How a deleted object is called where it still stands in a list (MS-ADTS 3.1.1.5.5): its name, a line feed, DEL: and its id.
+DELETED = re.compile(r"^[^,]*\\0ADEL:[0-9a-f-]{36},", re.IGNORECASE)
+
 #: People created while the read went on may be met as members first. More than these few means a list with holes.
 LATECOMERS_MAX = 5
 
 
 @dataclass(slots=True)
 class Roster:
-    """Everybody found below the bases, by id, and what memberships are found by."""
+    """Everybody found, by id, and what memberships are found by. *hidden*: of how many people an attribute was not shown."""
 
     people: dict[str, Person] = field(default_factory=dict)
     by_dn: dict[str, str] = field(default_factory=dict)
     by_primary_group: dict[str, list[str]] = field(default_factory=dict)
+    hidden: Counter[str] = field(default_factory=Counter)
 
     def add(self, found: FoundPerson) -> None:
         """Bases may overlap, and somebody may move while the pages come: the first sight counts."""
@@ -56,23 +64,46 @@ class Roster:
         if found.person.id in self.people:
             return
         self.people[found.person.id] = found.person
+        self.hidden.update(found.hidden)
         if found.primary_group_sid is not None:
             self.by_primary_group.setdefault(found.primary_group_sid, []).append(found.person.id)
 
 
+    def demand_shown(self) -> None:
+        """Raises Unusable when an attribute that everybody has is shown of nobody: that is a right which is not granted."""
+        lacking = [name for name in ALWAYS_THERE if self.people and self.hidden[name] == len(self.people)]
+        if lacking:
+            raise Unusable(
+                f"the bind account may not read {' and '.join(lacking)} of any of {len(self.people)} people",
+                f"Grant the bind account the right 'Read {'' if len(lacking) > 1 else 'property '}{', '.join(lacking)}' on the "
+                "user objects below the bases (a port that leads to a global catalog does not show them either: use port 636).")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A member of a group of which nothing may be concluded, and why. *sid*: of a stand-in for somebody elsewhere."""
+
+    dn: str
+    group: str
+    why: str
+    sid: str = ""
+
+
 class GroupsBelow:
-    """Fills the graph from the configured groups down. *unresolved*: member DN -> the group it stands in."""
+    """Fills the graph from the configured groups down. *strays*: members that could not be found or read, by DN."""
 
     def __init__(self, session: Session, settings: ActiveDirectorySettings, roster: Roster) -> None:
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[None]] = []
-        self.unresolved: dict[str, str] = {}
+        self.strays: dict[str, Stray] = {}
+        self.gone_through: dict[str, str] = {}              # id -> DN
         self._session = session
         self._settings = settings
         self._roster = roster
         self._roots = search_roots(session, settings)
         self._whole_domain_read = session.domain_dn is not None and is_below(session.domain_dn, settings.base_dns)
-        self._looked_up: dict[str, Entry | None] = {}
+        self._looked_up: dict[str, Entry | Unseen] = {}
+        self._attributes = tuple(dict.fromkeys((*GROUP_ATTRIBUTES, "member", *attributes_to_ask(settings.address_attributes))))
         self._latecomers = 0
 
     def read(self, group: ConfiguredGroup) -> None:
@@ -80,12 +111,13 @@ class GroupsBelow:
         waiting = [group.dn]
         while waiting:
             entry = self._looked_up_entry(waiting.pop())
-            if entry is None:
+            if isinstance(entry, Unseen):
                 raise Unusable(f"the group {group.dn} vanished while it was read")
             id_ = guid_of(entry)
             if id_ in self.nodes:
                 continue
             node = self.nodes[id_] = GroupNode(id_, name_of(entry))
+            self.gone_through[id_] = entry.dn
             below = self._fill(node, entry)
             self._looked_up[dn_key(entry.dn)] = outline(entry)      # 50,000 member names need not be kept
             if self._settings.nested:
@@ -104,53 +136,60 @@ class GroupsBelow:
             id_ = self._roster.by_dn.get(dn_key(dn)) or self._otherwise(dn, node, groups)
             if id_ is not None:
                 people.add(id_)
-        people.update(self._by_primary_group(entry, node))
+        people.update(self._by_primary_group(entry))
         node.people = people
         return groups
 
     def _otherwise(self, dn: str, node: GroupNode, groups: list[str]) -> str | None:
         """The id of a person whom the list did not show under this name; None for every other member, noted as it must."""
-        entry = self._looked_up_entry(dn)
+        if DELETED.match(dn):
+            return None                         # the directory itself says that this one is deleted
+        found = self._looked_up_entry(dn)
+        entry = None if isinstance(found, Unseen) else found
         classes = classes_of(entry) if entry else frozenset()
         if entry is not None and "group" in classes:
             node.groups.add(guid_of(entry))
             groups.append(entry.dn)
-        elif entry is None or "foreignsecurityprincipal" in classes or not classes:
-            self.unresolved.setdefault(dn, node.name)
+        elif sid := foreign_sid(dn, entry):
+            self._stray(dn, node, "stands in for somebody elsewhere", sid)
+        elif isinstance(found, Unseen):
+            self._stray(dn, node, found.why)
+        elif not classes:
+            self._stray(dn, node, "does not show what it is (objectClass)")
         elif "user" in classes and "computer" not in classes:
-            return self._person(entry, node)
+            return self._person(found)
         return None      # a contact, a computer or another thing that is nobody
 
-    def _person(self, entry: Entry, node: GroupNode) -> str | None:
+    def _stray(self, dn: str, node: GroupNode, why: str, sid: str = "") -> None:
+        self.strays.setdefault(dn, Stray(dn, node.name, why, sid))
+
+    def _person(self, entry: Entry) -> str:
         id_ = guid_of(entry)
         if id_ in self._roster.people:
             return id_                          # renamed while the read went on, or spelled differently
-        if not is_below(entry.dn, self._settings.base_dns):
-            self.unresolved.setdefault(entry.dn, node.name)
-            return None
-        asked = self._settings.address_attributes
-        late = self._session.entry(entry.dn, attributes_to_ask(asked), PEOPLE_FILTER)
-        if late is None:
-            return None                         # of the class user, but not of the category person
-        self._latecomers += 1
-        if self._latecomers > LATECOMERS_MAX:
-            raise Unusable(f"more than {LATECOMERS_MAX} members lie below a base but were not in its list of people")
-        self._roster.add(person_of(late, asked))
+        if is_below(entry.dn, self._settings.base_dns):
+            self._latecomers += 1
+            if self._latecomers > LATECOMERS_MAX:
+                raise Unusable(f"more than {LATECOMERS_MAX} members lie below a base but were not in its list of people")
+        self._roster.add(person_of(entry, self._settings.address_attributes))
         return id_
 
-    def _by_primary_group(self, entry: Entry, node: GroupNode) -> list[str]:
+    def _by_primary_group(self, entry: Entry) -> list[str]:
         raw = entry.first("objectsid")
-        sid = sid_text(raw) if raw else ""
+        if raw is None:
+            raise Unusable(f"the group {entry.dn} shows no objectSid, by which its members by primary group are found",
+                           "Let the bind account read objectSid of this group.")
+        sid = sid_text(raw)
         candidate = PRIMARY_CANDIDATE.fullmatch(sid)
         if candidate is None:
             return []
         domain = self._session.domain_dn
         if domain is not None and not self._whole_domain_read:
             filter_ = f"(&{PEOPLE_FILTER}(primaryGroupID={candidate.group(1)}))"
-            for page in self._session.pages(domain, filter_, ["objectGUID"], self._settings.page_size):
+            asked = self._settings.address_attributes
+            for page in self._session.pages(domain, filter_, attributes_to_ask(asked), self._settings.page_size):
                 for other in page:
-                    if guid_of(other) not in self._roster.people:
-                        self.unresolved.setdefault(other.dn, node.name)
+                    self._roster.add(person_of(other, asked))
         return self._roster.by_primary_group.get(sid, [])
 
     def _demand_really_empty(self, entry: Entry) -> None:
@@ -162,11 +201,8 @@ class GroupsBelow:
             raise Unusable(f"the members of the group {entry.dn} cannot be read: it shows none, yet it is not empty",
                            "Let the bind account read the attribute 'member' of this group.")
 
-    def _looked_up_entry(self, dn: str) -> Entry | None:
+    def _looked_up_entry(self, dn: str) -> Entry | Unseen:
         key = dn_key(dn)
         if key not in self._looked_up:
-            entry = self._session.entry(dn, [*GROUP_ATTRIBUTES, "member"])
-            if entry is not None and "group" not in classes_of(entry):
-                entry = outline(entry)
-            self._looked_up[key] = entry
+            self._looked_up[key] = self._session.find(dn, self._attributes)
         return self._looked_up[key]

@@ -1,70 +1,122 @@
 """Which groups one person is in, read from the person up: the independent half of a second look.
 
-Asked are ``memberOf`` and the primary group, where a whole read asks ``member``: the two ends of the same links.
+Asked is which groups name the person as ``member``, then which groups name those: the same attribute, and therefore the same
+right, that a whole read has proved, and that is proved again here. ``memberOf``, the other end of the same links, is a witness
+only: many domains hide it, but where it names a group that a whole read went through and the question did not find, one of
+the two is not telling everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
 
-from ldap3.utils.conv import escape_bytes
+from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
-from syncd.directories.active_directory.groups import ConfiguredGroup, name_of
+from syncd.directories.active_directory.groups import ConfiguredGroup, name_of, search_roots
 from syncd.directories.active_directory.people import FoundPerson, dn_key, guid_of, sid_bytes
 from syncd.directories.active_directory.session import Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
+from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
+
+#: True of every object whose ``member`` may be read, and undefined (so never true) of others.
+MEMBER_READABLE = "(|(member=*)(!(member=*)))"
+
+#: How many names or ids one filter holds.
+FILTER_SIZE = 50
 
 
 class GroupsAbove:
-    """Fills the graph from single people up, by ``memberOf`` and the primary group, through every group above them."""
+    """Fills the graph from single people up, by ``member`` and the primary group, through every group above them."""
 
-    def __init__(self, session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup]) -> None:
+    def __init__(self, session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup],
+                 gone_through: Mapping[str, str]) -> None:
+        """*gone_through*: id and name of every group of the last whole read."""
         self.nodes = {group.id: GroupNode(group.id, group.name, people=set()) for group in configured}
         self._session = session
         self._settings = settings
-        self._known: dict[str, str | None] = {}
+        self._roots = search_roots(session, settings)
+        self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
+        self._walked: set[str] = set()
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
-        direct = [raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)]
+        direct = self._naming([entry.dn])
+        self._demand_agreement(entry, direct)
         primary = self._primary_group(found.primary_group_sid)
-        for dn in (*direct, *([primary.dn] if primary else ())):
-            id_ = self._group(dn)
-            if id_ is not None:
-                node = self.nodes[id_]
-                node.people = {*node.people, found.person.id}
+        if primary is not None:
+            direct[guid_of(primary)] = primary
+        for id_, group in direct.items():
+            node = self._node(id_, group)
+            node.people = {*node.people, found.person.id}
+        if self._settings.nested:
+            self._walk_up(direct)
 
-    def _group(self, dn: str) -> str | None:
-        """The id of a group, with every group above it in the graph; None when it is not for our eyes."""
-        waiting: list[tuple[str, str | None]] = [(dn, None)]
-        while waiting:
-            name, child_id = waiting.pop()
-            if dn_key(name) not in self._known:
-                parents = self._read_group(name)
-                waiting += [(parent, self._known[dn_key(name)]) for parent in parents]
-            id_ = self._known[dn_key(name)]
-            if child_id is not None and id_ is not None:
-                self.nodes[id_].groups.add(child_id)
-        return self._known[dn_key(dn)]
+    def _walk_up(self, level: Mapping[str, Entry]) -> None:
+        while level:
+            waiting = {id_: group for id_, group in level.items() if id_ not in self._walked}
+            self._walked.update(waiting)
+            above: dict[str, Entry] = {}
+            # One question for a whole level says mostly that nothing lies above; only then is each group asked for its own.
+            if waiting and self._naming([group.dn for group in waiting.values()]):
+                for child, group in waiting.items():
+                    for id_, parent in self._naming([group.dn]).items():
+                        self._node(id_, parent).groups.add(child)
+                        above[id_] = parent
+            level = above
 
-    def _read_group(self, dn: str) -> list[str]:
-        entry = self._session.entry(dn, ["objectGUID", "cn", "memberOf", "uSNChanged"])
-        if entry is None:
-            self._known[dn_key(dn)] = None
-            return []
-        id_ = self._known[dn_key(dn)] = guid_of(entry)
-        self.nodes.setdefault(id_, GroupNode(id_, name_of(entry), people=set()))
-        if not self._settings.nested:
-            return []
-        return [raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)]
+    def _node(self, id_: str, entry: Entry) -> GroupNode:
+        return self.nodes.setdefault(id_, GroupNode(id_, name_of(entry), people=set()))
+
+    def _naming(self, dns: Sequence[str]) -> dict[str, Entry]:
+        """The groups that name any of these objects as a member, by id."""
+        found: dict[str, Entry] = {}
+        for part in _parts(dns):
+            members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
+            for root in self._roots:
+                for page in self._session.pages(root, f"(&(objectClass=group)(|{members}))", ["objectGUID", "cn"],
+                                                self._settings.page_size):
+                    found.update((guid_of(entry), entry) for entry in page)
+        return found
+
+    def _demand_agreement(self, entry: Entry, direct: Mapping[str, Entry]) -> None:
+        named = {dn_key(group.dn) for group in direct.values()}
+        for raw in self._session.values(entry.dn, "memberof", entry):
+            dn = raw.decode()
+            if dn_key(dn) in self._relevant and dn_key(dn) not in named:
+                raise Unusable(f"{entry.dn} names the group {dn}, which does not name its member",
+                               "Let the bind account read the attribute 'member' of this group.")
 
     def _primary_group(self, sid: str | None) -> Entry | None:
         domain = self._session.domain_dn
         if sid is None or domain is None:
             return None
         filter_ = f"(objectSid={escape_bytes(sid_bytes(sid))})"
-        for page in self._session.pages(domain, filter_, ["objectGUID"], page_size=10):
+        for page in self._session.pages(domain, filter_, ["objectGUID", "cn"], page_size=10):
             for entry in page:
                 return entry
         return None
+
+
+def demand_members_readable(session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup],
+                            gone_through: Mapping[str, str]) -> None:
+    """Raises Unusable unless the ``member`` of every group that matters may be read now: else nobody would be in them. A
+    group that is gone by now holds nobody."""
+    names = {**gone_through, **{group.id: group.dn for group in configured}}
+    readable: set[str] = set()
+    for part in _parts(tuple(names)):
+        ids = "".join(f"(objectGUID={escape_bytes(UUID(id_).bytes_le)})" for id_ in part)
+        for root in search_roots(session, settings):
+            for page in session.pages(root, f"(&(|{ids}){MEMBER_READABLE})", ["objectGUID"], settings.page_size):
+                readable.update(map(guid_of, page))
+    for id_ in names.keys() - readable:
+        entry = session.entry(f"<GUID={id_}>", ["objectGUID"])
+        if entry is not None:
+            raise Unusable(f"the members of the group {entry.dn} may not be read any more",
+                           "Let the bind account read the attribute 'member' of this group.")
+
+
+def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(items), FILTER_SIZE):
+        yield items[at : at + FILTER_SIZE]

@@ -1,8 +1,8 @@
 """From an entry of Active Directory to a Person: identity, addresses, enabled, expiry.
 
 Pure. Raw bytes in, because ldap3 shows binary values as text or bytes depending on its options. A value that cannot be
-understood makes the person ``unclear``, which is unknown and never absent. Lockout and password expiry are not looked
-at: neither means that somebody left.
+understood, or that every account has and that is not shown, makes the person ``unclear``, which is unknown and never absent:
+a hidden accountExpires is no "never". Lockout and password expiry are not looked at: neither means that somebody left.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.claims import Claims
 from syncd.model import Person
 
-#: Contacts and computers are no people: computers have the class user, too, but another category.
-PEOPLE_FILTER = "(&(objectCategory=person)(objectClass=user))"
+#: Whoever has the class user, and is no computer. Not by objectCategory, an attribute anybody may have changed: people with
+#: another one log on all the same.
+PEOPLE_FILTER = "(&(objectClass=user)(!(objectClass=computer)))"
+
+#: Every account of Active Directory has these. One that is not shown is hidden from the bind account.
+ALWAYS_THERE = ("userAccountControl", "accountExpires", "primaryGroupID", "objectSid")
 
 ACCOUNT_DISABLED = 0x2                       # userAccountControl
 NEVER = frozenset({0, 2**63 - 1})            # accountExpires, both mean never (MS-ADA1 2.1)
@@ -37,6 +41,7 @@ class FoundPerson:
     person: Person
     dn: str
     primary_group_sid: str | None
+    hidden: tuple[str, ...] = ()              # of ALWAYS_THERE, what is not shown
 
 
 def attributes_to_ask(address_attributes: Sequence[str]) -> tuple[str, ...]:
@@ -69,14 +74,17 @@ def sid_bytes(sid: str) -> bytes:
 
 
 def dn_key(dn: str) -> str:
-    """The form in which two names of one server are compared; a spelling that still differs is looked up instead."""
-    return dn.casefold()
+    """The form in which two names of one server are compared. Only the letters A to Z lose their case: which other letters a
+    directory takes for the same is its own affair (``CN=Gross`` and ``CN=Groß`` may be two people), so a name that is still
+    spelled differently is looked up."""
+    return dn.lower() if dn.isascii() else dn.encode().lower().decode()
 
 
 def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
     """Raises Unusable without an objectGUID; every other value that cannot be understood makes the person unclear."""
     id_ = guid_of(entry)
-    troubles: list[str] = []
+    hidden = tuple(name for name in ALWAYS_THERE if entry.first(name.lower()) is None)
+    troubles = [f"{name} is missing, or the bind account may not read it" for name in hidden]
     claims = _claims(entry, address_attributes)
     mains, aliases, unclean = claims.kinds()
     enabled = _enabled(entry, troubles)
@@ -95,7 +103,7 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
         unclear="; ".join(claims.troubles + troubles),
         membership_unknown=primary_group_sid is None,
     )
-    return FoundPerson(person, entry.dn, primary_group_sid)
+    return FoundPerson(person, entry.dn, primary_group_sid, hidden)
 
 
 def _claims(entry: Entry, attributes: Sequence[str]) -> Claims:
@@ -115,7 +123,6 @@ def _claims(entry: Entry, attributes: Sequence[str]) -> Claims:
 def _enabled(entry: Entry, troubles: list[str]) -> bool:
     raw = entry.first("useraccountcontrol")
     if raw is None:
-        troubles.append("userAccountControl is missing, or the bind account may not read it")
         return True
     try:
         return not int(raw) & ACCOUNT_DISABLED

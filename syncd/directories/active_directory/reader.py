@@ -18,12 +18,20 @@ from typing import TypeVar
 
 from syncd.directories.active_directory.binding import RefusalMemory
 from syncd.directories.active_directory.check import check_server, password_expiry
-from syncd.directories.active_directory.groups import ConfiguredGroup, demand_base, find_configured
+from syncd.directories.active_directory.foreign import Trusts
+from syncd.directories.active_directory.groups import (
+    ConfiguredGroup,
+    demand_base,
+    find_configured,
+    is_below,
+    search_roots,
+)
 from syncd.directories.active_directory.members import GroupsBelow, Roster
-from syncd.directories.active_directory.memberships_of_one import GroupsAbove
+from syncd.directories.active_directory.memberships_of_one import GroupsAbove, demand_members_readable
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
 from syncd.directories.active_directory.session import Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings, KerberosBind, SimpleBind
+from syncd.directories.active_directory.strays import unresolved_of
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
 from syncd.directories.active_directory.wanted import Wanted
 from syncd.directories.membership import demand_clear, with_paths
@@ -60,6 +68,7 @@ class ActiveDirectory:
         self._clock = clock
         self._tell = tell
         self._refusals = RefusalMemory(clock.monotonic)
+        self._gone_through: Mapping[str, str] = {}       # id and name of every group of the last whole read
         self._look: _Look | None = None
         self._looking = asyncio.Lock()
 
@@ -165,10 +174,10 @@ class ActiveDirectory:
         below = GroupsBelow(session, settings, roster)
         for group in configured:
             below.read(group)
-        unresolved = tuple(below.unresolved)
-        if unresolved and settings.unresolved_members == "refuse":
-            raise _unresolved(below.unresolved)
+        roster.demand_shown()
+        unresolved = unresolved_of(below.strays.values(), settings, Trusts(session, settings.page_size))
         people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
+        self._gone_through = below.gone_through
         demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
         return DirectorySnapshot.whole(
             "active_directory", read_at, put_together(people.values(), *lists, *below.lists),
@@ -211,7 +220,9 @@ class ActiveDirectory:
             self._stop_looking()
 
         def look(session: Session) -> tuple[Person, ...]:
-            fresh = _Look(session, find_configured(session, self._settings), line, self._clock.monotonic() + LOOK_SECONDS_MAX)
+            configured = find_configured(session, self._settings)
+            demand_members_readable(session, self._settings, configured, self._gone_through)
+            fresh = _Look(session, configured, line, self._clock.monotonic() + LOOK_SECONDS_MAX)
             people = self._look_through(fresh, wanted)
             self._look = fresh
             return people
@@ -220,18 +231,23 @@ class ActiveDirectory:
 
     def _look_through(self, look: _Look, wanted: Wanted) -> tuple[Person, ...]:
         settings = self._settings
-        above = GroupsAbove(look.session, settings, look.configured)
+        above = GroupsAbove(look.session, settings, look.configured, self._gone_through)
         people: dict[str, Person] = {}
+        outside: set[str] = set()
         attributes = (*attributes_to_ask(settings.address_attributes), "memberOf", "uSNChanged")
-        for base in settings.base_dns:
-            for page in look.session.pages(base, wanted.filter, attributes, settings.page_size):
+        for root in search_roots(look.session, settings):
+            for page in look.session.pages(root, wanted.filter, attributes, settings.page_size):
                 for entry in page:
                     found = person_of(entry, settings.address_attributes)
                     if found.person.id not in people and wanted.includes(found.person):
                         people[found.person.id] = found.person
                         above.read(entry, found)
+                        if not is_below(entry.dn, settings.base_dns):
+                            outside.add(found.person.id)
         placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
-        return tuple(placed[id_] for id_ in sorted(placed))
+        # As in a whole read: somebody below no base is a person by membership alone.
+        return tuple(person for id_, person in sorted(placed.items())
+                     if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by)
 
     def _stop_looking(self) -> None:
         kept, self._look = self._look, None
@@ -259,16 +275,6 @@ class ActiveDirectory:
                 ok, finding = False, f"it sent a value that cannot be understood ({error})"
             lines.append((name, ok, finding))
         return lines
-
-
-def _unresolved(members: Mapping[str, str]) -> SourceError:
-    shown = "; ".join(f"{dn} (in {group})" for dn, group in list(members.items())[:5])
-    more = f"; and {len(members) - 5} more" if len(members) > 5 else ""
-    return SourceError(
-        "directory", f"{len(members)} member(s) of the groups are found below no base_dn: {shown}{more}",
-        "Add the base they live under to directory.active_directory.base_dn, take them out of the groups, or set "
-        "unresolved_members: unknown.",
-    )
 
 
 def _each(causes: Sequence[tuple[ServerAddress, Unusable]]) -> str:

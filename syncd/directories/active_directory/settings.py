@@ -32,6 +32,7 @@ class ActiveDirectorySettings:
     allow_plaintext: bool = False
     ca_file: str | None = None
     unresolved_members: str = "refuse"        # refuse | unknown
+    foreign_members: str = "refuse"           # refuse | unknown | elsewhere
     nested: bool = True
     address_attributes: tuple[str, ...] = ("mail", "userPrincipalName", "proxyAddresses")
     page_size: int = 1000
