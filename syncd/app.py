@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from syncd import __version__
 from syncd.config import Config, SecretSource
 from syncd.config import Lease as LeaseSection
-from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
+from syncd.directories.kind import Around, DirectoryKind
+from syncd.directories.kinds import KINDS
 from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import Event, Noted
 from syncd.evidence.archive import Filing
@@ -45,7 +46,6 @@ from syncd.reports.cycle import Circumstances
 from syncd.zoom.api import ZoomApi, ZoomSettings
 
 if TYPE_CHECKING:
-    from syncd.directories.active_directory.settings import Bind
     from syncd.host.signing import PublicKeys, SigningKey
 
 __all__ = [
@@ -68,9 +68,6 @@ __all__ = [
     "start_logging",
 ]
 
-#: Settings of a directory whose change needs no new review: credentials, CA and timeouts.
-_NOT_POLICY = frozenset({"bind", "client_id", "credential", "ca_file", "connect_timeout", "read_timeout"})
-
 #: Between two tries to reach the ledger's server at start.
 LEDGER_TRY_SECONDS = 2.0
 
@@ -86,12 +83,12 @@ def policy_of(config: Config) -> Policy:
     """The part of the configuration that decides who is changed."""
     guards = config.guards
     directory = config.directory
-    chosen = directory.active_directory or directory.entra or directory.file
-    section = chosen.model_dump(mode="json", exclude=set(_NOT_POLICY)) if chosen is not None else {}
+    kind = directory_kind(config)
+    section = getattr(directory, kind.name).model_dump(mode="json", exclude=set(kind.not_policy))
     return Policy(
         zoom_account_id=config.zoom.account_id,
         domains=tuple(domain.lower() for domain in config.scope.domains),
-        directory=canonical_json({directory_kind(config): section}),
+        directory=canonical_json({kind.name: section}),
         domain_aliases=tuple(sorted((old.lower(), new.lower()) for old, new in config.match.domain_aliases.items())),
         pilot=config.scope.pilot,
         ordinary_roles=config.protect.ordinary_roles,
@@ -137,83 +134,28 @@ def schedule_of(config: Config) -> Schedule:
     return Schedule(None if schedule.cron else schedule.interval, schedule.cron, schedule.timezone, schedule.jitter)
 
 
-def directory_kind(config: Config) -> str:
-    """Which of the three directories is configured."""
-    directory = config.directory
-    return "active_directory" if directory.active_directory else "entra" if directory.entra else "file"
+def directory_kind(config: Config) -> DirectoryKind:
+    """Which kind of directory is configured. Raises ConfigError when not exactly one is."""
+    named = [kind for name, kind in KINDS.items() if getattr(config.directory, name) is not None]
+    if len(named) != 1:
+        raise ConfigError(f"directory: exactly one of {', '.join(KINDS)} is needed")
+    return named[0]
 
 
 def directory_name(config: Config) -> str:
     """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer."""
-    directory = config.directory
-    if directory.active_directory is not None:
-        parts = [part.strip().lower() for part in directory.active_directory.base_dn[0].split(",")]
-        return "active_directory:" + ",".join(part for part in parts if part.startswith("dc="))
-    if directory.entra is not None:
-        return f"entra:{directory.entra.tenant_id}".lower()
-    return f"file:{Path(os.path.abspath(directory.file.path)) if directory.file else ''}"  # noqa: PTH100 (a link stays a link)
+    kind = directory_kind(config)
+    return kind.identity(getattr(config.directory, kind.name))
 
 
 def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
     """The configured directory; *ledger* keeps its cursor. Raises ConfigError."""
-    protecting = config.protect.directory_groups
-    if config.directory.file is not None:
-        section = config.directory.file
-        return FileDirectory(FileDirectorySettings(Path(section.path), section.groups, section.leaver_groups, protecting),
-                             clock, tell)
-    if config.directory.active_directory is not None:
-        # Here and not above: who needs no LDAP does not wait for its library at every verb.
-        from syncd.directories.active_directory.reader import ActiveDirectory
-        from syncd.directories.active_directory.settings import ActiveDirectorySettings
-
-        ad = config.directory.active_directory
-        return ActiveDirectory(ActiveDirectorySettings(
-            servers=ad.servers, bind=_bind_of(config), base_dns=ad.base_dn, groups=ad.groups, leaver_groups=ad.leaver_groups,
-            protecting_groups=protecting, start_tls=ad.start_tls, allow_plaintext=ad.allow_plaintext,
-            ca_file=str(ad.ca_file) if ad.ca_file else None, unresolved_members=ad.unresolved_members,
-            foreign_members=ad.foreign_members, nested=ad.nested,
-            address_attributes=ad.address_attributes, page_size=ad.page_size,
-            connect_timeout_seconds=ad.connect_timeout.total_seconds(),
-            read_timeout_seconds=ad.read_timeout.total_seconds(),
-        ), clock, tell)
-    return _entra_of(config, clock, tell, ledger)
-
-
-def _entra_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
-    from syncd.directories.entra import reader as adapter
-
-    entra = config.directory.entra
-    if entra is None:
-        raise ConfigError("directory: exactly one of active_directory, entra and file is needed")
-    key, given = "directory.entra.credential", entra.credential
-    credential: adapter.Credential
-    if given.client_secret is not None:
-        credential = adapter.ClientSecret(secret(given.client_secret, f"{key}.client_secret"))
-    elif given.certificate is not None:
-        credential = adapter.Certificate(secret(given.certificate, f"{key}.certificate"))
-    elif given.federated_token is not None:
-        credential = adapter.FederatedToken(secret(given.federated_token, f"{key}.federated_token"))
-    else:
-        credential = adapter.ManagedIdentity(None if given.managed_identity == "system" else given.managed_identity)
-    return adapter.EntraDirectory(adapter.EntraSettings(
-        tenant_id=entra.tenant_id, client_id=entra.client_id, credential=credential, groups=entra.groups,
-        leaver_groups=entra.leaver_groups, protecting_groups=config.protect.directory_groups, cloud=entra.cloud,
-        authority_url=entra.authority_url, graph_url=entra.graph_url, ca_file=str(entra.ca_file) if entra.ca_file else None,
-        proxy=config.proxy, nested=entra.nested, address_attributes=entra.address_attributes,
+    kind = directory_kind(config)
+    return kind.make(getattr(config.directory, kind.name), Around(
+        clock, tell, secret, store=ledger, protecting_groups=config.protect.directory_groups,
+        person_number=config.match.person_number or "", with_managers=config.handover is not None, proxy=config.proxy,
         max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
-    ), clock, tell, state=ledger)
-
-
-def _bind_of(config: Config) -> Bind:
-    from syncd.directories.active_directory.settings import KerberosBind, SimpleBind
-
-    ad = config.directory.active_directory
-    if ad is not None and ad.bind.simple is not None:
-        return SimpleBind(ad.bind.simple.user,
-                          secret(ad.bind.simple.password, "directory.active_directory.bind.simple.password"))
-    if ad is not None and ad.bind.kerberos is not None:
-        return KerberosBind(ad.bind.kerberos.principal, Path(ad.bind.kerberos.keytab_file))
-    raise ConfigError("directory.active_directory.bind: exactly one of simple and kerberos is needed")
+    ))
 
 
 def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> ZoomApi:
@@ -284,7 +226,7 @@ async def open_dependencies(
             await opened.enter_async_context(lease.running())
             leadership = lease
         yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-                    concurrency=config.zoom.concurrency)
+                    concurrency=config.zoom.concurrency, directory_service=directory_kind(config).service)
 
 
 @asynccontextmanager
@@ -313,9 +255,12 @@ def demand_same_ledger(history: History, config: Config) -> None:
     """A ledger's memory means nothing for another account or directory. Raises ConfigError."""
     if not history.ledger_id:
         return
-    for kind, was, now in (("Zoom account", history.zoom_account, config.zoom.account_id),
-                           ("directory", history.directory, directory_name(config))):
-        if was != now:
+    directory = directory_kind(config)
+    for kind, was, now, same in (
+        ("Zoom account", history.zoom_account, config.zoom.account_id, str.__eq__),
+        ("directory", history.directory, directory_name(config), directory.same),
+    ):
+        if not same(was, now):
             raise ConfigError(f"the ledger belongs to the {kind} {was}, but the configuration names {now}",
                               do="Name the ledger of this account and directory in ledger.url (a missing one is made).")
 

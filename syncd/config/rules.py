@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from syncd.config.directories import FEDERATED_TOKEN_VARIABLE
+from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
 from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, SCHEDULE_WINDOWS, ZOOM_EVENTS, ZOOM_OPERATION_LOG
@@ -74,7 +74,7 @@ def broken_rules(values: Mapping[str, Any], around: Surroundings, not_yet: froze
 
 
 def _one_directory(given: Given) -> Iterator[Problem]:
-    yield from _exactly_one(given, ("directory",), ("active_directory", "entra", "file"),
+    yield from _exactly_one(given, ("directory",), tuple(Directory.model_fields),
                             "keep one: a second directory needs an instance of its own")
 
 
@@ -181,7 +181,7 @@ def _one_entra_credential(given: Given) -> Iterator[Problem]:
 
 
 def _groups_apart(given: Given) -> Iterator[Problem]:
-    for kind in ("active_directory", "entra", "file"):
+    for kind in Directory.model_fields:
         entitling = {name.strip().casefold() for name in given.names("directory", kind, "groups")}
         leavers = given.get("directory", kind, "leaver_groups")
         for place, name in enumerate(leavers if isinstance(leavers, list) else []):

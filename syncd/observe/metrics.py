@@ -21,15 +21,14 @@ from typing import NamedTuple, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from syncd import events
+from syncd.directories.kinds import KINDS
 from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
 
 #: Sensible calls per service; a call named otherwise counts as ``other``.
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
              "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings", "other"),
-    "graph": ("token", "list_users", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search",
-              "application", "other"),
-    "ldap": ("connect", "bind", "search", "ranged", "other"),
+    **{kind.service: kind.operations for kind in sorted(KINDS.values(), key=lambda kind: kind.service) if kind.service},
     "kubernetes": ("lease", "other"),
 }
 SERVICES = tuple(OPERATIONS)
@@ -37,7 +36,7 @@ PHASES = ("directory", "zoom", "decide", "judge", "apply", "report")
 ANSWERS = ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")
 CAUSES = ("pace", "backoff", "retry_after")
 RETRY_REASONS = ("throttled", "server_error", "network_error", "unauthorized")
-CREDENTIALS = ("zoom", "entra", "active_directory")
+CREDENTIALS = ("zoom", *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True))
 EFFECT_ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
 MANUAL_REASONS = (Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.AMBIGUOUS_MATCH, Reason.REFUSED_BY_ZOOM)
 
@@ -199,7 +198,8 @@ class Metrics:
     def _(self, event: events.DirectoryRead) -> None:
         self._people.set(len(event.snapshot.people))
         self._entitled.set(event.entitled)
-        service = {"active_directory": "ldap", "entra": "graph"}.get(event.snapshot.source, "")
+        kind = KINDS.get(event.snapshot.source)
+        service = kind.service if kind is not None else ""
         self._clock_seen(service, event.snapshot.clock_offset_seconds)
 
     @_observe.register

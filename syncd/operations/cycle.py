@@ -79,10 +79,6 @@ T = TypeVar("T")
 #: Accounts that nothing is done to, not even finishing what a crash interrupted.
 _LEFT_ALONE = frozenset({Reason.OUT_OF_SCOPE, Reason.ON_HOLD, Reason.EXEMPT})
 
-#: The service word under which a directory's clock is told; a file has none.
-_CLOCKS = {"active_directory": "ldap", "entra": "graph"}
-
-
 @dataclass(frozen=True)
 class Dependencies:
     """Everything outside that a cycle works with; ``app`` puts it together."""
@@ -97,6 +93,7 @@ class Dependencies:
     credential: Callable[[], str] = lambda: ""     # identifies the Zoom credential in use, without being it
     stopping: Callable[[], bool] = lambda: False
     concurrency: int = 16
+    directory_service: str = ""                    # the word under which the directory's requests and clock are told
 
     @property
     def ports(self) -> Ports:
@@ -196,8 +193,8 @@ async def _read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapsh
         raise worst from None
     (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
     deps.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
-    directory_clock = _CLOCKS.get(directory.source, directory.source)
-    for service, offset in (("zoom", zoom.clock_offset_seconds), (directory_clock, directory.clock_offset_seconds)):
+    clocks = (("zoom", zoom.clock_offset_seconds), (deps.directory_service or directory.source, directory.clock_offset_seconds))
+    for service, offset in clocks:
         if offset is not None:
             deps.tell(ClockOffset(service, offset))
     return directory, zoom, directory_seconds

@@ -83,12 +83,15 @@ class Walk(Generic[T]):
 
     *key*: what tells two items apart. Then a repeated item counts once, as the page that came later shows it. *counted*: the
     service announces a total, which must be the same on every page and exactly the number of different items. *gaps*: an
-    empty page in the middle is legal.
+    empty page in the middle is legal. *places*: what leads to a page names a place in the list, so that one used before leads
+    back (an LDAP cookie does not: a server may give the same one for every page).
     """
 
-    def __init__(self, key: Callable[[T], Hashable] | None = None, *, counted: bool = False, gaps: bool = True) -> None:
+    def __init__(
+        self, key: Callable[[T], Hashable] | None = None, *, counted: bool = False, gaps: bool = True, places: bool = True,
+    ) -> None:
         self._key = key
-        self._counted, self._gaps = counted, gaps
+        self._counted, self._gaps, self._places = counted, gaps, places
         self._items: list[T] = []
         self._by_key: dict[Hashable, T] = {}
         self._used: set[Mark] = set()
@@ -115,7 +118,7 @@ class Walk(Generic[T]):
             raise NotWhole(f"by page {self._pages} {len(self)} came, more than the total of {self._total}")
         if page.next is None:
             self._demand_all()
-        elif page.next in self._used:
+        elif self._places and page.next in self._used:
             raise NotWhole(f"page {self._pages} leads back to an earlier page ({self._so_far()})")
         elif not page.items and not self._gaps:
             raise NotWhole(f"page {self._pages} is empty but says that more follow ({self._so_far()})")

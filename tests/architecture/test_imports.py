@@ -17,7 +17,8 @@ PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "led
 CYCLE = {"execution", "operations"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
-COMPOSING = {"app", "cli", "lab.demo", "__main__", "lab.__main__"}
+COMPOSING = {"app", "cli", "lab.demo", "__main__", "lab.__main__",
+             *(f"directories.{kind}.kind" for kind in ("active_directory", "entra", "file"))}
 
 #: Room -> the rooms of ours it may import, itself not named. A room is a module of syncd, or a package of it with everything
 #: below; the longest room that fits a module is the one it lies in. Downwards only: what stands further up here is below.
@@ -39,7 +40,7 @@ OURS: dict[str, set[str]] = {
     "host": VALUES | {"ports"},
     "http": VALUES | {"events", "ports", "host"},
     "leadership": VALUES | {"events", "ports", "host", "http"},
-    "observe": VALUES | {"events", "ports", "host", "http"},
+    "observe": VALUES | {"directories.kinds", "events", "ports", "host", "http"},
     "zoom": VALUES | {"events", "ports", "host", "http"},
     "directories": VALUES | {"events", "ports", "host", "http"},
     "ledger.storage": VALUES | {"events", "ports", "host", "ledger.chain", "ledger.history"},

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import csv
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -37,6 +37,9 @@ MEMBERS: dict[str, tuple[str, ...]] = {
 }
 EXPIRED = "2020-01-01T00:00:00Z"
 
+#: The simulated services give so many entries at once.
+PAGE = 50
+
 #: So many more people in no group: then one who cannot be understood does not make the read unreadable.
 CROWD = 120
 
@@ -54,6 +57,7 @@ class Company(Protocol):
     names_missing_groups: bool   # a group that is not there can be told from one without members
     can_be_unclear: bool         # one person may be unreadable while others are
     can_break: bool
+    pages: bool                  # its lists come in pages, here of PAGE at most where that can be set
 
     def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
                   nested: bool = True) -> Directory:
@@ -90,7 +94,7 @@ Opened = AbstractAsyncContextManager[Company]
 class FileCompany:
     """A CSV file. Its groups hold people only."""
 
-    nests, expires, names_missing_groups, can_be_unclear, can_break = False, True, False, False, True
+    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = False, True, False, False, True, False
 
     def __init__(self, folder: Path, crowd: int) -> None:
         self.path = folder / "people.csv"
@@ -158,7 +162,7 @@ async def a_file(folder: Path, crowd: int = 0) -> AsyncIterator[Company]:
 class EntraCompany:
     """The simulated token service and Graph."""
 
-    nests, expires, names_missing_groups, can_be_unclear, can_break = True, False, True, True, True
+    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = True, False, True, True, True, True
 
     def __init__(self, world: EntraWorld) -> None:
         self._world, self._tenant = world, world.tenant
@@ -215,6 +219,7 @@ async def an_entra_tenant(folder: Path, crowd: int = 0) -> AsyncIterator[Company
         for name in [*PEOPLE, *(f"p{number:03}" for number in range(crowd))]]
     members = {one: [_named(member) for member in held] for one, held in MEMBERS.items()}
     async with an_entra(folder, [*people, *map(a_group, MEMBERS)], members) as world:
+        world.graph.reads.page_max = PAGE
         yield EntraCompany(world)
 
 
@@ -228,7 +233,7 @@ def _named(name: str) -> str:
 class WindowsCompany:
     """A loopback server that answers as a Windows controller does."""
 
-    nests, expires, names_missing_groups, can_be_unclear, can_break = True, True, True, True, True
+    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = True, True, True, True, True, True
 
     def __init__(self, controller: Windows) -> None:
         self._controller = controller
@@ -299,7 +304,7 @@ async def a_windows_domain(folder: Path, crowd: int = 0) -> AsyncIterator[Compan
         entries[_dn(name)] = person(_number(name), **more)
     for one, members in MEMBERS.items():
         entries[_dn(one)] = group(_number(one), one, [_dn(member) for member in members])
-    with Windows(entries) as controller:
+    with Windows(entries, page_max=PAGE, range_max=PAGE) as controller:
         made = WindowsCompany(controller)
         try:
             yield made
@@ -323,7 +328,7 @@ def _number(name: str) -> int:
 class SambaCompany:
     """A real domain controller. Every company gets an organisational unit and names of its own."""
 
-    nests, expires, names_missing_groups, can_be_unclear, can_break = True, True, True, False, False
+    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = True, True, True, False, False, True
     _numbers = count(1)
 
     def __init__(self, lab: Lab, crowd: int) -> None:
@@ -353,6 +358,7 @@ class SambaCompany:
         made = ActiveDirectory(ActiveDirectorySettings(
             (lab["URI"],), SimpleBind(lab["SVC_UPN"], lambda: lab["SVC_PASSWORD"]), (self._base,),
             self._long(groups or ("zoom",)), self._long(leavers), self._long(protecting), ca_file=lab["CA_FILE"], nested=nested,
+            page_size=PAGE,
         ), SystemClock(), lambda event: None)
         self._made.append(made)
         return made
@@ -412,3 +418,11 @@ async def a_samba_domain(lab: Lab, crowd: int = 0) -> AsyncIterator[Company]:
         yield made
     finally:
         await made.close()
+
+
+#: Kind of directory -> the companies that the suite runs on: name -> how one is opened. ``samba`` wants a domain controller.
+COMPANIES: dict[str, dict[str, Callable[..., Opened]]] = {
+    "file": {"file": a_file},
+    "entra": {"entra": an_entra_tenant},
+    "active_directory": {"windows": a_windows_domain, "samba": a_samba_domain},
+}

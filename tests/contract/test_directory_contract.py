@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.directories.kinds import KINDS
 from syncd.errors import SourceError
 from syncd.model import DirectorySnapshot, GroupUse, Person
 from tests.adlab import lab
@@ -34,13 +35,15 @@ def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
         yield started
 
 
-@pytest.fixture(params=["file", "entra", "windows", "samba"])
+@pytest.fixture(params=[(kind, name) for kind in KINDS for name in directories.COMPANIES.get(kind, {"none": None})],
+                ids=lambda param: param[1])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the company in one kind of directory; ``crowd=`` adds people in no group."""
-    if request.param == "samba":
-        return partial(directories.a_samba_domain, request.getfixturevalue("samba"))
-    return partial({"file": directories.a_file, "entra": directories.an_entra_tenant,
-                    "windows": directories.a_windows_domain}[request.param], tmp_path)
+    """Opens the company in one kind of directory; ``crowd=`` adds people in no group. Every registered kind gets the suite,
+    and fails it while it brings no company."""
+    kind, name = request.param
+    assert kind in directories.COMPANIES, f"the directory {kind} brings no company: add one to COMPANIES"
+    first = request.getfixturevalue("samba") if name == "samba" else tmp_path
+    return partial(directories.COMPANIES[kind][name], first)
 
 
 def demand(able: bool, what: str) -> None:
@@ -80,6 +83,20 @@ async def test_everybody_is_there_once_with_all_addresses(opened: Open) -> None:
     assert snapshot.read_at.utcoffset() is not None
     assert () == snapshot.unresolved
     assert not any(person.unclear or person.guest for person in snapshot.people)
+
+
+async def test_every_page_is_read(opened: Open) -> None:
+    """Of the list of people and of a group's members: nobody on the last page is missing."""
+    async with opened(crowd=CROWD) as company:
+        crowd = [f"p{number:03}" for number in range(CROWD)]
+        for name in crowd:
+            company.join("held", name)
+        snapshot = await company.directory("held").read()
+
+    assert {*map(company.id, PEOPLE), *map(company.id, crowd)} == {person.id for person in snapshot.people}
+    assert {*map(company.id, crowd), company.id("fay")} == {person.id for person in snapshot.people if person.entitled_by}
+    assert CROWD + 1 == snapshot.groups[0].members
+    assert (snapshot.people.pages > 2) is company.pages
 
 
 async def test_whoever_is_in_a_group_is_entitled_and_whoever_is_not_is_found_all_the_same(opened: Open) -> None:

@@ -91,6 +91,13 @@ def test_a_gap_is_legal_where_the_service_says_so():
     assert walk_now(lambda _, number: pages[number - 1]) == ("a", "b")
 
 
+def test_a_cookie_may_be_the_same_for_every_page():
+    """As Samba gives it: a name for the search, not a place in it."""
+    pages = [Page("a", b"x"), Page("b", b"x"), Page("c", None)]
+
+    assert walk_now(lambda _, number: pages[number - 1], Walk(places=False)) == ("a", "b", "c")
+
+
 def test_of_a_repeated_item_the_last_sight_counts():
     """And it counts once."""
     pages = [Page([("ann", 1), ("bob", 1)], "x"), Page([("ann", 2)], None)]

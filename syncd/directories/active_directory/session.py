@@ -26,7 +26,7 @@ from syncd.directories.active_directory.transport import Line, ServerAddress, Ti
 from syncd.errors import CredentialsRefused
 from syncd.events import Answered, Event
 from syncd.ports import Clock
-from syncd.reading import Complete, End, Mark, NotWhole, Page, in_one_piece, walk_now
+from syncd.reading import Complete, End, Mark, NotWhole, Page, Walk, in_one_piece, walk_now
 
 T = TypeVar("T")
 
@@ -172,7 +172,7 @@ class Session:
             return Page(made, further)
 
         try:
-            return walk_now(ask)
+            return walk_now(ask, Walk(places=False))
         except NotWhole as finding:
             raise Unusable(f"the list below {base_dn} did not come whole: {finding}") from None
 

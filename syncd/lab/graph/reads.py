@@ -18,7 +18,7 @@ from syncd.lab.graph.answers import bad_request, found, not_found, text, unsuppo
 from syncd.lab.graph.delta import Deltas
 from syncd.lab.graph.operations import ATTRIBUTES_OF, READS_HIDDEN, Operation
 from syncd.lab.graph.paging import PageTokens, link
-from syncd.lab.graph.query import Options, filter_of, options_of
+from syncd.lab.graph.query import PAGE_MAX, Options, filter_of, options_of
 from syncd.lab.graph.views import context, shower
 from syncd.lab.graph.wire import Call
 
@@ -56,6 +56,7 @@ class Reads:
         self.pages = PageTokens()
         self.deltas = Deltas(tenant)
         self.read_lag = self.index_lag = self.delta_lag = timedelta(0)
+        self.page_max = PAGE_MAX                 # Graph may always give less than it was asked for
         self.members_need_advanced = False       # the strict reading of the page: $select and $top only the advanced way
         self.lists_deleted_members = False       # whether Graph lists soft-deleted members is not documented
         self._handlers: dict[str, Callable[[Ask], Answer]] = {
@@ -82,12 +83,13 @@ class Reads:
         state, known = self._state(call, lag), self.tenant.visible(call.at - lag if lag else None)
         total: int | None = None
         if call.continues:
-            page = self.pages.further(call, options.top, eventual=ask.eventual, empty=ask.empty)
+            page = self.pages.further(call, min(options.top, self.page_max), eventual=ask.eventual, empty=ask.empty)
             still = None if page.seen == known else frozenset(self._ids(ask, options, state))
         else:
             ids = self._ids(ask, options, state)
             total, still = len(ids), None
-            page = self.pages.first(call, ids, options.top, advanced=options.advanced, seen=known, empty=ask.empty)
+            size = min(options.top, self.page_max)
+            page = self.pages.first(call, ids, size, advanced=options.advanced, seen=known, empty=ask.empty)
         mixed = len(kinds) > 1
         show = shower(options.select, ask.roles, typed=mixed)
         things = (state.objects.get(id_) or state.bin.get(id_) for id_ in page.ids if still is None or id_ in still)

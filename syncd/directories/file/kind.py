@@ -1,0 +1,32 @@
+"""A file as a kind of directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncd.directories.kind import Around, DirectoryKind
+
+if TYPE_CHECKING:
+    from syncd.config.directories import FileDirectory as Section
+    from syncd.ports import Directory
+
+
+def _identity(section: Section) -> str:  # noqa: ARG001  -- whose people they are does not hang on where the file lies
+    return "file:"
+
+
+def _same(was: str, now: str) -> bool:
+    """Version 0.1.0 wrote the path too."""
+    return was.split(":")[0] == now.split(":")[0]
+
+
+def _make(section: Section, around: Around) -> Directory:
+    from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
+
+    return FileDirectory(FileDirectorySettings(
+        Path(section.path), section.groups, section.leaver_groups, around.protecting_groups,
+    ), around.clock, around.tell)
+
+
+KIND = DirectoryKind("file", "a CSV or YAML file", _identity, _make, same=_same)
