@@ -29,4 +29,4 @@ def _make(section: Section, around: Around) -> Directory:
     ), around.clock, around.tell)
 
 
-KIND = DirectoryKind("file", "a CSV or YAML file", _identity, _make, same=_same)
+KIND = DirectoryKind("file", "a file", _identity, _make, same=_same)
