@@ -426,4 +426,7 @@ class Watch:
         )
 
     def _readiness(self) -> tuple[bool, str]:
-        return (True, "ready") if self._ready else (False, "the ledger is not open yet")
+        if not self._ready:
+            return False, "the ledger is not open yet"
+        trouble = self._status.ledger_trouble
+        return (False, f"the ledger cannot be read: {trouble}") if trouble else (True, "ready")

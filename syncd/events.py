@@ -109,6 +109,8 @@ class CycleEnded:
     head_sequence: int
     head_hash: str
     oldest_overdue: datetime | None = None    # earliest due time of a deactivation that is still not done
+    why: str = ""                             # what made it end so, if anything did, and what to do about it
+    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,14 @@ class PauseSeen:
     """Whether all changes are paused, as the ledger says now."""
 
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSeen:
+    """Whether the ledger could be read just now; *why* not."""
+
+    fine: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +220,6 @@ class Noted:
 
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
-    | CycleEnded | CycleScheduled | PauseSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
+    | CycleEnded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
     | LicencesCounted | CredentialExpires | ClockOffset | Noted
 )

@@ -16,6 +16,7 @@ import click
 
 from syncd.config import Config, load
 from syncd.errors import SyncdError, UsageError
+from syncd.host.stopping import end_on_sigterm
 from syncd.model import CycleReport, Mode, Policy
 from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle, until_stopped
@@ -155,7 +156,7 @@ class Interrupted(SyncdError):
 
 @contextmanager
 def signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set *stop* while the body runs."""
+    """SIGTERM and SIGINT set *stop* while the body runs; then a SIGTERM ends the process at once again."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -164,6 +165,7 @@ def signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        end_on_sigterm()
 
 
 async def one_cycle(

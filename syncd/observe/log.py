@@ -67,6 +67,7 @@ class LogObserver:
     def __init__(self, *, addresses: bool = False) -> None:
         self._addresses = addresses
         self._paused = False
+        self._ledger_fine = True
         self._leads = False
         self._log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             logging.getLogger("syncd"),
@@ -93,6 +94,9 @@ class LogObserver:
             case events.PauseSeen(paused=paused):
                 before, self._paused = self._paused, paused
                 return before != paused
+            case events.LedgerSeen(fine=fine):
+                before, self._ledger_fine = self._ledger_fine, fine
+                return before != fine
             case events.LeadershipChanged(leader=leader):
                 before, self._leads = self._leads, leader
                 return before != leader
@@ -180,7 +184,12 @@ def _(event: events.CycleEnded) -> Iterator[_Line]:
     yield _LEVEL_OF_RESULT.get(event.result, "info"), "cycle.finished", {
         "cycle_id": event.cycle_id, "mode": event.mode, "result": event.result, "seconds": _short(event.seconds),
         "counts": dict(event.counts), "outcomes": dict(event.outcomes), "head_sequence": event.head_sequence,
-        "head_hash": event.head_hash}
+        "head_hash": event.head_hash, **({"why": event.why, "do": event.do} if event.why else {})}
+
+
+@_lines.register
+def _(event: events.LedgerSeen) -> Iterator[_Line]:
+    yield ("info", "ledger.back", {}) if event.fine else ("error", "ledger.gone", {"why": event.why})
 
 
 @_lines.register
@@ -208,6 +217,16 @@ def _(event: events.Answered) -> Iterator[_Line]:
 @_lines.register
 def _(event: events.Waited) -> Iterator[_Line]:
     yield "debug", "http.waited", {"service": event.service, "cause": event.cause, "seconds": _short(event.seconds)}
+
+
+@_lines.register
+def _(event: events.LicencesCounted) -> Iterator[_Line]:
+    yield "debug", "licences.counted", {"total": event.total, "used": event.used}
+
+
+@_lines.register
+def _(event: events.Waiting) -> Iterator[_Line]:
+    yield "info", "http.waiting", {"service": event.service, "cause": event.cause, "seconds": _short(event.seconds)}
 
 
 @_lines.register

@@ -16,6 +16,8 @@ class StatusKeeper:
 
     def __init__(self, version: str, mode: str, clock: Clock, approvable: frozenset[Guard]) -> None:
         self._clock = clock
+        #: Why the ledger cannot be read right now; empty while it can.
+        self.ledger_trouble = ""
         self._view = StatusView(version=version, mode=mode, now=clock.now(), leader=False, approvable=approvable)
 
     def remember(self, *, last_success_at: datetime | None, cycle_id: str, result: str, ended_at: datetime | None,
@@ -51,6 +53,8 @@ class StatusKeeper:
                 )
             case events.CycleScheduled(at=at):
                 self._view = replace(self._view, next_cycle_at=at)
+            case events.LedgerSeen(fine=fine, why=why):
+                self.ledger_trouble = "" if fine else why
             case events.PauseSeen(paused=paused):
                 self._view = replace(self._view, paused=paused)
             case events.LeadershipChanged(leader=leader):

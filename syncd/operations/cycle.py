@@ -12,6 +12,7 @@ This is the file to read first. The order of the steps is the safety argument:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -385,8 +386,21 @@ async def record_end(
     deps.tell(CycleEnded(
         report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
         (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
+        *_what_went_wrong(report),
     ))
     return report
+
+
+def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
+    """Why a cycle did not do all there was to do, and what to do about it; empty when it did."""
+    if report.why:
+        return report.why, report.do
+    failed = Counter(one.reason for one in report.outcomes.values() if one.outcome is OutcomeKind.FAILED)
+    if failed:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(failed.items()))
+        return f"{failed.total()} changes failed ({reasons})", "See the outcomes in the report; the next cycle tries again."
+    tripped = next((verdict for verdict in report.verdicts if verdict.tripped), None)
+    return (tripped.says, tripped.do) if tripped is not None and report.result is Result.HELD else ("", "")
 
 
 # ------------------------------------------------------------------------------------------------------ how it ended

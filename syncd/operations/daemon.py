@@ -10,22 +10,26 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
-from syncd.errors import NotLeader, SyncdError
+from syncd.errors import LedgerError, NotLeader, SyncdError
 from syncd.events import (
     CycleEnded,
     CycleScheduled,
     CycleStarted,
     Event,
     LeadershipChanged,
+    LedgerSeen,
     Noted,
     PauseSeen,
     PhaseEnded,
+    Waiting,
 )
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.schedule import Schedule
+from syncd.ports import Clock
 
 T = TypeVar("T")
 
@@ -36,23 +40,38 @@ FINISH_SECONDS = 6.0
 #: and a standby notices that it is asked to stop.
 LOOK_SECONDS = 2.0
 
+#: Seconds of sleep between two looks at the wall clock.
+SLEEP_SECONDS = 10.0
+
 #: Seconds without any sign of progress after which the loop counts as stuck. Longer than the longest single step: a whole
 #: read is bounded by its own deadline and tells its progress.
 STUCK_SECONDS = 1200.0
 
 
 class Liveness:
-    """Whether the loop makes progress, for ``/healthz``. Every event is a sign of life; a sleep is announced."""
+    """Whether the loop makes progress, for ``/healthz``. Every event is a sign of life. A sleep, and a wait that a service
+    asked for, is announced: no sign is missing before its end."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._announced_until = monotonic()
         self._good_until = monotonic() + STUCK_SECONDS
 
-    def beat(self, allowed_seconds: float = STUCK_SECONDS) -> None:
-        """Progress was made; the next sign is due within so many seconds."""
-        self._good_until = self._monotonic() + allowed_seconds
+    def beat(self) -> None:
+        """Progress was made; the next sign is due in time after it, or after the end of what was announced."""
+        self._good_until = max(self._monotonic(), self._announced_until) + STUCK_SECONDS
 
-    def __call__(self, _: Event) -> None:
+    def announce(self, seconds: float) -> None:
+        """For so long nothing may be heard."""
+        self._announced_until = max(self._announced_until, self._monotonic() + seconds)
+        self.beat()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Waiting(seconds=seconds):
+                self.announce(seconds)
+            case CycleStarted() | CycleEnded():              # whatever was waited for is over
+                self._announced_until = self._monotonic()
         self.beat()
 
     def health(self) -> tuple[bool, str]:
@@ -88,9 +107,8 @@ async def run_daemon(
             break
         due = schedule.next_after(started, deps.clock.now(), deps.clock.random())
         deps.tell(CycleScheduled(due))
-        seconds = max(0.0, (due - deps.clock.now()).total_seconds())
-        liveness.beat(seconds + STUCK_SECONDS)
-        trigger = Trigger.REQUEST if await _woken(deps, signals, seconds) else Trigger.SCHEDULE
+        liveness.announce(max(0.0, (due - deps.clock.now()).total_seconds()))
+        trigger = Trigger.REQUEST if await _woken(deps, signals, due) else Trigger.SCHEDULE
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -142,11 +160,14 @@ async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Livene
             report = await run_cycle(deps, policy, replace(run, term=term))
             await _filed(deps, report, term, after_cycle)
     except SyncdError as error:
+        if isinstance(error, LedgerError):
+            deps.tell(LedgerSeen(fine=False, why=error.what))
         deps.tell(Noted("cycle.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
-        _tell_failed(deps, run, begun[-1])
+        _tell_failed(deps, run, begun[-1], error.what, error.do)
     except Exception as error:  # noqa: BLE001 - a fault of ours in one cycle must not end the daemon: the next one may be well
         deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
-        _tell_failed(deps, run, begun[-1])
+        _tell_failed(deps, run, begun[-1], f"a fault of syncd itself ({type(error).__name__}); nothing is concluded from it",
+                     "The next cycle tries again; please report it with the line fault.met of this log.")
 
 
 async def _filed(deps: Dependencies, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:
@@ -181,9 +202,17 @@ async def _stand_by(deps: Dependencies, lock: contextlib.AsyncExitStack, livenes
     return None
 
 
-async def _woken(deps: Dependencies, signals: DaemonSignals, seconds: float) -> bool:
+async def sleep_until(due: datetime, clock: Clock) -> None:
+    """Sleeps until it is *due* by the wall clock, and never longer than that is away now: a clock that is set ahead, or a
+    machine that slept meanwhile, ends it, and one that is set back does not stretch it."""
+    ends_at = clock.monotonic() + (due - clock.now()).total_seconds()
+    while (left := min(ends_at - clock.monotonic(), (due - clock.now()).total_seconds())) > 0:
+        await clock.sleep(min(left, SLEEP_SECONDS))
+
+
+async def _woken(deps: Dependencies, signals: DaemonSignals, due: datetime) -> bool:
     """Sleeps until the time is up (False), or somebody wants a cycle or the end (True)."""
-    waits = [asyncio.create_task(one) for one in (deps.clock.sleep(seconds), signals.now.wait(), signals.stop.wait())]
+    waits = [asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(), signals.stop.wait())]
     looks = asyncio.create_task(_look_for_pauses(deps))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -195,17 +224,21 @@ async def _woken(deps: Dependencies, signals: DaemonSignals, seconds: float) -> 
 
 
 async def _look_for_pauses(deps: Dependencies) -> None:
-    """Tells of a pause as it stands in the ledger, also between two cycles. A ledger that cannot be read is the next
-    cycle's business."""
+    """Tells of a pause as it stands in the ledger, also between two cycles, and whether the ledger is there at all."""
     while True:
-        with contextlib.suppress(SyncdError):
-            deps.tell(PauseSeen((await deps.ledger.history()).paused_since is not None))
+        try:
+            history = await deps.ledger.history()
+        except SyncdError as error:
+            deps.tell(LedgerSeen(fine=False, why=error.what))
+        else:
+            deps.tell(LedgerSeen(fine=True))
+            deps.tell(PauseSeen(history.paused_since is not None))
         await deps.clock.sleep(LOOK_SECONDS)
 
 
-def _tell_failed(deps: Dependencies, run: Run, cycle_id: str) -> None:
+def _tell_failed(deps: Dependencies, run: Run, cycle_id: str, why: str, do: str) -> None:
     deps.tell(CycleEnded(cycle_id, run.mode.value, Result.FAILED.value, success=False, ended_at=deps.clock.now(), seconds=0.0,
-                          counts={}, outcomes={}, head_sequence=0, head_hash=""))
+                          counts={}, outcomes={}, head_sequence=0, head_hash="", why=why, do=do))
 
 
 def _where(error: BaseException) -> str:

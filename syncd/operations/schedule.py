@@ -21,7 +21,12 @@ class Schedule:
 
     def next_after(self, started: datetime, now: datetime, spread: float) -> datetime:
         """When the next cycle should start: counted from when the last one *started*, never in the past (a missed time
-        runs once, at once). *spread* in [0, 1) picks a place in the jitter and is passed in."""
+        runs once, at once). *spread* in [0, 1) picks a place in the jitter and is passed in.
+
+        A clock that was set back meanwhile makes *started* lie ahead: then it counts from *now*, so that no sleep outlasts
+        one period.
+        """
+        started = min(started, now)
         if self.cron is not None:
             zone = ZoneInfo(self.timezone)
             due: datetime = next(CronSim(self.cron, started.astimezone(zone))).astimezone(UTC)
@@ -30,6 +35,18 @@ class Schedule:
         # Jitter spreads instances; it must not stretch a short interval beyond half as much again.
         jitter = self.jitter if self.interval is None else min(self.jitter, self.interval / 2)
         return max(due, now) + jitter * spread
+
+    def longest_gap(self, now: datetime, ahead: timedelta = timedelta(days=14)) -> timedelta:
+        """The longest time between two planned cycles, of those that begin within so much time."""
+        if self.cron is None:
+            return self.interval or timedelta(0)
+        times = CronSim(self.cron, now.astimezone(ZoneInfo(self.timezone)))
+        before = next(times).astimezone(UTC)
+        longest = timedelta(0)
+        while before <= now + ahead or not longest:
+            after = next(times).astimezone(UTC)
+            longest, before = max(longest, after - before), after
+        return longest
 
     def period(self, now: datetime) -> timedelta:
         """The longest usual time between two cycles: the interval, or the largest of the next eight gaps of a cron."""

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.errors import ConfigError, LedgerError, SourceError
+from syncd.errors import ConfigError, LedgerError, Refused, SourceError
 from syncd.events import (
     CycleEnded,
     CycleStarted,
@@ -373,3 +373,34 @@ async def test_licences_stay_in_the_evidence():
 
     assert all(word in intents[0].body for word in ('"plan":"64"', '"type":2', '"role":"Member"', 'licences'))
     assert ROLES["2"] == "Member"
+
+
+# --------------------------------------------------------------------------------------------------- why it ended so
+
+
+def the_end(company: Company) -> tuple[str, str, str]:
+    end = [event for event in company.events if isinstance(event, CycleEnded)][-1]
+    return end.result, end.why, end.do
+
+
+async def test_a_cycle_that_failed_says_why_and_what_to_do_in_its_last_line():
+    """A source that did not come, a refused change, a guard; a cycle that did all there was to do says nothing."""
+    company = a_company("ann")
+    await cycle(company)
+    assert ("in_step", "", "") == the_end(company)
+
+    company.zoom.fails = SourceError("zoom", "page 7 did not come", "see the proxy")
+    await cycle(company)
+    assert ("unreadable", "page 7 did not come", "see the proxy") == the_end(company)
+
+    company.zoom.fails = None
+    company.person("ann", enabled=False)
+    company.zoom.answers["*", "set_status"] = (Refused("no", kind="other"), False)
+    await cycle(company)
+    result, why, do = the_end(company)
+    assert ("partial", "1 changes failed (refused 1)", True) == (result, why, bool(do))
+
+    company.directory.people = {}
+    await cycle(company)
+    result, why, do = the_end(company)
+    assert ("held", True, True) == (result, bool(why), bool(do))

@@ -79,3 +79,35 @@ def test_the_period_is_the_longest_usual_time_between_two_cycles(schedule: Sched
 def test_a_bad_cron_expression_is_told(expression: str, fine: bool):
     """Also one that names no date that exists."""
     assert fine == (cron_problem(expression) == "")
+
+
+@pytest.mark.parametrize("schedule", [
+    Schedule(interval=minutes(15), jitter=timedelta(0)),
+    Schedule(interval=None, cron="*/15 * * * *", jitter=timedelta(0)),
+    Schedule(interval=None, cron="0 3 * * *", timezone="Europe/Berlin", jitter=timedelta(0)),
+])
+@pytest.mark.parametrize("back", [timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=400)])
+def test_a_clock_set_back_during_a_cycle_delays_nothing(schedule: Schedule, back: timedelta):
+    """Counted from where the clock stands now: never further away than one period."""
+    due = schedule.next_after(MONDAY, MONDAY - back, 0.0)
+
+    assert timedelta(0) <= due - (MONDAY - back) <= schedule.longest_gap(MONDAY - back)
+
+
+@pytest.mark.parametrize(("schedule", "longest"), [
+    (Schedule(interval=minutes(15)), minutes(15)),
+    (Schedule(interval=None, cron="*/15 6-20 * * 1-5"), timedelta(days=2, hours=9, minutes=15)),     # over the weekend
+    (Schedule(interval=None, cron="0 3 * * *", timezone="UTC"), timedelta(days=1)),
+    (Schedule(interval=None, cron="0 0 1 * *"), timedelta(days=31)),
+])
+def test_the_longest_gap_of_the_next_fortnight(schedule: Schedule, longest: timedelta):
+    """Not of the next few times alone: a weekend counts."""
+    assert longest == schedule.longest_gap(MONDAY)
+
+
+def test_the_longest_gap_knows_that_clocks_change():
+    """In Berlin the night of 25 October 2026 has an hour more."""
+    schedule = Schedule(interval=None, cron="0 1 * * *", timezone="Europe/Berlin")
+
+    assert timedelta(hours=25) == schedule.longest_gap(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    assert timedelta(hours=24) == schedule.longest_gap(datetime(2026, 11, 2, 12, 0, tzinfo=UTC))
