@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from syncd import __version__
-from syncd.cli import cycles, evidence, people, reporting
+from syncd.cli import cycles, evidence, people, reporting, undo
 from syncd.cli.common import CONTEXT, config_option
 from syncd.errors import SyncdError
 
@@ -30,6 +30,10 @@ Exit status: 0 done, 2 usage or configuration, 3 held by a guard, 4 a source cou
 part, 6 ledger not intact or writable, 7 not the leader, 10 changes are due (plan --detailed-exitcode), 1 a bug."""
 
 
+#: Options that take several values after one name.
+SEVERAL = ("--guard", "--only", "--except", "--reason")
+
+
 @click.group(context_settings=CONTEXT, epilog=EPILOG)
 @click.version_option(__version__, prog_name="syncd")
 @config_option
@@ -37,13 +41,15 @@ def syncd() -> None:
     """Keeps Zoom accounts in step with the company directory, and proves it."""
 
 
-for verb in (*cycles.VERBS, *people.VERBS, *evidence.VERBS, *reporting.VERBS):
+for verb in (*cycles.VERBS, *people.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS):
     syncd.add_command(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one verb and exits."""
-    words = several_after("--guard", list(sys.argv[1:] if arguments is None else arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for option in SEVERAL:
+        words = several_after(option, words)
     try:
         syncd.main(args=words, prog_name="syncd", standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -1,4 +1,4 @@
-"""Verbs for people: pause, resume, undo, account, explain."""
+"""Verbs for people: pause, resume, account, explain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from syncd.cli.common import (
     configuration,
     confirmed,
     demand_enforce,
-    emit,
     format_option,
     observers,
     one_cycle,
@@ -28,8 +27,9 @@ from syncd.cli.common import (
 )
 from syncd.config import Config
 from syncd.errors import Held, UsageError
-from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, ZoomAccount, address_key, licence_word
+from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, address_key, licence_word
 from syncd.operations.cycle import Dependencies
+from syncd.operations.lookup import Found, Unreadable
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
@@ -68,54 +68,6 @@ async def _append(config: Config, draft: Draft) -> None:
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         await deps.ledger.append([draft])
-
-
-@click.command(short_help="put back what a cycle changed")
-@config_option
-@click.argument("cycle")
-@who_and_why
-@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
-@click.option("--confirm-count", type=int, metavar="N", help="Passes the size guards when exactly N accounts change.")
-@click.option("--while-paused", is_flag=True, help="Also while changes are paused.")
-@format_option("table", "json", default="table")
-@wait_option
-@click.pass_context
-def undo(
-    context: click.Context, cycle: str, by: str, because: str, yes: bool, confirm_count: int | None, while_paused: bool,
-    format_: str, out: Path | None, wait: str,
-) -> None:
-    """Puts back what CYCLE changed, status and licence, and puts those accounts on hold for 7 days.
-
-    Needs no directory. The hold keeps the next cycle from repeating the mistake; end it with: syncd account release.
-
-    \b
-    Example:  syncd undo 8f3kq2m9x1ab --config syncd.yaml --by "Ann Lee" --because "wrong HR export"
-    """
-    from syncd.operations.manual import Request, execute_request, wanted_by_undo
-
-    config = configuration(context)
-    demand_enforce(config, "undo")
-    request = Request(by, because, confirm_count, while_paused)
-    left: list[str] = []
-
-    async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
-        wanted = await wanted_by_undo(deps, policy, cycle, request, term)
-        left.extend(f"Zoom has no account {zoom_id} any more" for zoom_id in wanted.unknown)
-        left.extend(f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again"
-                    for account in wanted.protected)
-        _demand_not_held(wanted.verdicts)
-        if not await _agreed(deps, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
-            raise Held("not confirmed; nothing was changed")
-        accounts = [effect.account.zoom_id or "" for effect in wanted.effects]
-        accounts += [account.zoom_id or "" for account in wanted.already]
-        return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=cycle,
-                                 hold=accounts)
-
-    report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
-    emit(report, format_, out, config.reports.omit_columns)
-    for what in left:
-        click.echo(f"not put back: {what}", err=True)
-    sys.exit(report.exit_code or (5 if left else 0))
 
 
 @click.group(short_help="single accounts: show, deactivate, reactivate, hold, release")
@@ -157,7 +109,7 @@ async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any
         return await look_at_all(deps, policy_of(config), addresses)
 
 
-async def _agreed(deps: Dependencies, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
+async def agreed(deps: Dependencies, policy: Policy, question: str, effects: Sequence[Decision], *, yes: bool) -> bool:
     """On a terminal: shows what both sides know of the accounts, and asks. Without one, or with --yes, it is agreed."""
     if effects and not yes and sys.stdin.isatty():
         from syncd.operations.inspect import look_at_all
@@ -185,31 +137,32 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, yes: bool,
         confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
     ) -> None:
-        from syncd.operations.manual import Request, execute_request, unsure_to_hold, wanted_by_address
+        from syncd.operations.holds import unsure_to_hold
+        from syncd.operations.manual import Request, execute_request, wanted_by_address
 
         config = configuration(context)
         demand_enforce(config, f"account {name}")
         chosen = all_addresses(addresses, from_file)
         request = Request(by, because, confirm_count, while_paused)
-        unknown: list[str] = []
+        left: list[dict[str, Any]] = []
 
         async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
             wanted = await wanted_by_address(deps, policy, chosen, action, request, term)
-            unknown.extend(wanted.unknown)
-            _demand_not_held(wanted.verdicts)
-            if not await _agreed(deps, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
+            left.extend({"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom"}
+                        for address in wanted.unknown)
+            left.extend(odd_row(odd) for odd in wanted.unreadable)
+            demand_not_held(wanted.verdicts)
+            if not await agreed(deps, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
                 raise Held("not confirmed; nothing was changed")
             hold = await unsure_to_hold(deps, policy, wanted) if action is Action.REACTIVATE else ()
             return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
 
         report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
-        rows = verified_rows(report) + [
-            {"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom"} for address in unknown
-        ]
+        rows = verified_rows(report) + left
         print_rows(rows, format_, out)
         done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
-        sys.exit(report.exit_code or (5 if unknown else 0))
+        sys.exit(report.exit_code or (5 if left else 0))
 
     command.help = says
     return command
@@ -241,7 +194,8 @@ def account_hold(
 ) -> None:
     """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
     from syncd.app import open_dependencies
-    from syncd.operations.manual import Request, hold
+    from syncd.operations.holds import hold
+    from syncd.operations.manual import Request
 
     del yes
     config, end = configuration(context), moment(until)
@@ -255,7 +209,9 @@ def account_hold(
 
     rows = run(work())
     print_rows(rows, format_, out)
-    click.echo(f"{len(rows)} on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ', until released'}", err=True)
+    done = sum("outcome" not in row for row in rows)
+    click.echo(f"{done} on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ', until released'}", err=True)
+    sys.exit(0 if done == len(rows) else 5)
 
 
 @account.command("release", short_help="end a hold")
@@ -271,7 +227,8 @@ def account_release(
 ) -> None:
     """Ends holds: the next cycle decides about these accounts again."""
     from syncd.app import open_dependencies
-    from syncd.operations.manual import Request, release
+    from syncd.operations.holds import release
+    from syncd.operations.manual import Request
 
     del yes
     config = configuration(context)
@@ -283,23 +240,31 @@ def account_release(
 
     rows = run(work())
     print_rows(rows, format_, out)
-    click.echo(f"{len(rows)} released", err=True)
+    done = sum("outcome" not in row for row in rows)
+    click.echo(f"{done} released", err=True)
+    sys.exit(0 if done == len(rows) else 5)
 
 
-async def _hold_rows(deps: Dependencies, accounts: Sequence[ZoomAccount]) -> list[dict[str, Any]]:
+async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:
     """What Zoom shows of these accounts, and whether the ledger has them on hold now."""
     from syncd.ledger.record import rfc3339
 
     history, now = await deps.ledger.history(), deps.clock.now()
     rows = []
-    for account in accounts:
+    for account in found.accounts:
         held = history.holds.get(account.zoom_id or "") if history.on_hold(account.zoom_id or "", now) else None
         rows.append({
             "email": account.email, "zoom_id": account.zoom_id, "status": account.status.value,
             "role": account.role or account.role_id, "licence": licence_word(account.type), "on_hold": held is not None,
             "until": rfc3339(held.until) if held is not None and held.until is not None else None,
         })
-    return rows
+    return rows + [odd_row(odd) for odd in found.unreadable]
+
+
+def odd_row(odd: Unreadable) -> dict[str, Any]:
+    """The row of an account that Zoom answers oddly about."""
+    return {"email": odd.name, "status": "unknown", "outcome": "failed", "outcome_reason": "account_unreadable",
+            "problem": odd.why, "do": odd.do}
 
 
 @click.command(short_help="one person through every step")
@@ -408,7 +373,7 @@ def print_rows(rows: Sequence[dict[str, Any]], format_: str, out: Path | None) -
             print_table(rows, stream)
 
 
-def _demand_not_held(verdicts: Sequence[Any]) -> None:
+def demand_not_held(verdicts: Sequence[Any]) -> None:
     tripped = [verdict for verdict in verdicts if verdict.tripped]
     if any(verdict.guard is Guard.LEDGER_BROKEN for verdict in tripped):
         from syncd.errors import LedgerError
@@ -419,5 +384,5 @@ def _demand_not_held(verdicts: Sequence[Any]) -> None:
                    tripped[0].do)
 
 
-VERBS = (pause, resume, undo, account, explain)
+VERBS = (pause, resume, account, explain)
 

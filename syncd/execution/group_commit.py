@@ -14,7 +14,7 @@ from syncd.model import Draft
 from syncd.ports import Ledger
 
 
-class Scribe:
+class GroupCommit:
     """Appends under one term. Raises to everybody who shared a write what the ledger raised."""
 
     def __init__(self) -> None:

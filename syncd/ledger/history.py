@@ -61,6 +61,7 @@ class History:
     deactivations: Sequence[tuple[datetime, bool]] = ()   # by cycles: when, whether approved
     holds: Mapping[str, Hold] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
+    troubles: Mapping[tuple[str, str], datetime] = field(default_factory=dict)   # failed for this account alone, once: when
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     announced: Mapping[str, Announcement] = field(default_factory=dict)        # announcement id -> people who will leave
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)  # zoom id -> a manual row somebody knows of
@@ -162,6 +163,7 @@ class Growing:
     deactivations: Sequence[tuple[datetime, bool]]
     holds: dict[str, Hold]
     refusals: dict[tuple[str, str], Refusal]
+    troubles: dict[tuple[str, str], datetime]
     approvals: dict[str, Approval]
     announced: dict[str, Announcement]
     acknowledged: dict[str, Acknowledgement]

@@ -128,6 +128,14 @@ def settled(intent: Intent, outcome: EffectOutcome, refusal: Mapping[str, Any] |
     ), subject=intent.zoom_id, cycle=cycle or intent.cycle)
 
 
+def troubled(
+    cycle: str, zoom_id: str, action: str, *, reason: str, says: str, code: int | None, fingerprint: str
+) -> Draft:
+    """A due change failed for what Zoom answered about this one account. Two cycles in a row make it a person's task;
+    *fingerprint* is what must stay the same for that."""
+    return draft(entries.TroubleMet(action, reason, code, says, fingerprint), subject=zoom_id, cycle=cycle)
+
+
 def held(zoom_id: str, *, by: str, because: str, until: datetime | None, personal: Mapping[str, str] | None) -> Draft:
     """An account is to be left alone, until a time or until released."""
     return draft(entries.HoldPlaced(by, because, until), subject=zoom_id, personal=personal)

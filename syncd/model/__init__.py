@@ -40,7 +40,7 @@ from syncd.model.entries import (
 )
 from syncd.model.plan import EFFECTS, Decision, Plan, Verdict
 from syncd.model.policy import Limits, Policy
-from syncd.model.words import Action, Guard, Mode, OutcomeKind, Reason, Result, Status, Trigger
+from syncd.model.words import Action, Guard, Mode, OutcomeKind, OutcomeReason, Reason, Result, Status, StopReason, Trigger
 
 __all__ = [
     "EFFECTS",
@@ -69,6 +69,7 @@ __all__ = [
     "Mode",
     "Nothing",
     "OutcomeKind",
+    "OutcomeReason",
     "Person",
     "Plan",
     "Policy",
@@ -77,6 +78,7 @@ __all__ = [
     "Refusal",
     "Result",
     "Status",
+    "StopReason",
     "Trigger",
     "Unclear",
     "Verdict",

@@ -77,6 +77,43 @@ class OutcomeKind(StrEnum):
     NOT_TRIED = "not_tried"
 
 
+class OutcomeReason(StrEnum):
+    """Why an effect ended as it did, beside ``OutcomeKind``. What was not tried carries a ``StopReason`` instead."""
+
+    NONE = ""
+    CHANGED_SINCE_PLAN = "changed_since_plan"
+    ACCOUNT_UNREADABLE = "account_unreadable"
+    GONE_FROM_ZOOM = "gone_from_zoom"
+    REFUSED_BY_ZOOM = "refused_by_zoom"
+    UPCOMING_ZOOM_EVENTS = "upcoming_zoom_events"
+    LICENCE_LIMIT_REACHED = "licence_limit_reached"
+    REFUSED = "refused"
+    NOT_CONFIRMED = "not_confirmed"
+    NOT_VERIFIED = "not_verified"
+    NO_ANSWER = "no_answer"
+    ANSWER_LOST_BUT_DONE = "answer_lost_but_done"
+    LEFT_OPEN = "left_open"
+    SETTLED_BY_LOOKING = "settled_by_looking"
+    NOT_CARRIED_OUT = "not_carried_out"
+    REACTIVATED_WITHOUT_LICENCE = "reactivated_without_licence"
+
+
+class StopReason(StrEnum):
+    """Why nothing more was tried. What each means for result and exit code: ``execution.lifecycle``."""
+
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    NOT_LEADER = "not_leader"
+    LEDGER_UNWRITABLE = "ledger_unwritable"
+    SCOPE_MISSING = "scope_missing"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a word, no secret
+    LIMIT_REACHED = "limit_reached"
+    ZOOM_UNREADABLE = "zoom_unreadable"
+    DIRECTORY_UNREADABLE = "directory_unreadable"
+    CONFIGURATION_UNREADABLE = "configuration_unreadable"
+    TOO_MANY_FAILURES = "too_many_failures"
+
+
 class Result(StrEnum):
     """How a cycle ended."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import AccountUnreadable, ConfigError, SourceError
 from syncd.events import ReadProgress
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
@@ -77,9 +77,15 @@ async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[st
 async def look_at(deps: Dependencies, policy: Policy, address: str) -> dict[str, Any]:
     """One account as Zoom, the directory and the ledger show it right now. Raises SourceError when Zoom cannot be asked; a
     directory that cannot be asked is said in the row."""
-    account = await deps.zoom.get_account(address)
+    account, problem = None, None
+    try:
+        account = await deps.zoom.get_account(address)
+    except AccountUnreadable as error:
+        problem = error
     history = await deps.ledger.history()
     row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None}
+    if problem is not None:
+        row |= {"problem": problem.what, "do": problem.do}
     if account is not None:
         row |= {"email": account.email, "status": account.status.value, "zoom_id": account.zoom_id,
                 "role": account.role or account.role_id, "licence": licence_word(account.type),

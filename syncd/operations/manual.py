@@ -6,24 +6,19 @@ own effects by the size guards, protection and the ledger's state. ``confirm_cou
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.errors import ConfigError, LedgerError, NotLeader, SourceError, UsageError
-from syncd.events import CycleEnded, CycleStarted, EffectSettled, ReadProgress
-from syncd.execution.executor import (
-    ExecutionContext,
-    Ports,
-    Progress,
-    await_in_flight,
-    execute,
-    resolve_from_observation,
-    restores_begun,
-)
+from syncd.errors import LedgerError, NotLeader
+from syncd.events import CycleEnded, CycleStarted, EffectSettled
+from syncd.execution.context import ExecutionContext, Ports, Progress
+from syncd.execution.executor import execute
+from syncd.execution.licences import licences_owed
+from syncd.execution.lifecycle import conclude
+from syncd.execution.settlement import await_in_flight, resolve_from_observation, restores_begun
 from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded as CycleEndedEntry
 from syncd.ledger.history import DAY, History
@@ -34,7 +29,6 @@ from syncd.model import (
     Guard,
     Mode,
     OutcomeKind,
-    Person,
     Plan,
     Policy,
     Reason,
@@ -45,8 +39,8 @@ from syncd.model import (
     ZoomAccount,
     ZoomSnapshot,
 )
-from syncd.operations.cycle import Dependencies, licences_to_restore
-from syncd.planning.entitlement import standing
+from syncd.operations.dependencies import Dependencies
+from syncd.operations.lookup import Unreadable, find_accounts
 from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -54,15 +48,6 @@ from syncd.reading import End, in_one_piece
 
 #: How long an account stays alone after somebody overruled syncd, so that the next cycle does not repeat the mistake.
 HOLD_AFTER_OVERRULING = timedelta(days=7)
-
-#: Characters of a cycle's id that must be given at least.
-CYCLE_PREFIX_MIN = 8
-
-#: How long a hand verb waits for a directory it can do without.
-DIRECTORY_SECONDS = 15.0
-
-#: Accounts looked up side by side; Zoom's limits hold whatever this is.
-AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +63,14 @@ class Request:
 @dataclass(frozen=True)
 class Wanted:
     """What was found for the addresses given: planned changes, accounts that already are so, addresses Zoom does not know.
-    *protected*: what an undo leaves out, so that one protected account does not keep the others locked out."""
+    *protected*: what an undo leaves out, so that one protected account does not keep the others locked out. *unreadable*:
+    accounts that Zoom answers oddly about, which keep nobody else from being changed."""
 
     effects: tuple[Decision, ...] = ()
     already: tuple[ZoomAccount, ...] = ()
     unknown: tuple[str, ...] = ()
     protected: tuple[ZoomAccount, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -92,55 +79,17 @@ async def wanted_by_address(
     deps: Dependencies, policy: Policy, addresses: Sequence[str], action: Action, request: Request, term: int = 0
 ) -> Wanted:
     """Looks the addresses up in Zoom and judges changing them. Raises SourceError, LedgerError, NotLeader."""
-    found, unknown = await _find_accounts(deps, addresses)
-    found = await _settle_interrupted(deps, found, term)
+    named = await find_accounts(deps, addresses)
+    found = await settle_interrupted(deps, named.accounts, term)
     target = Status.INACTIVE if action is Action.DEACTIVATE else Status.ACTIVE
-    effects = tuple(_by_hand(account, action) for account in found if account.status is not target)
+    effects = tuple(by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
     history = await deps.ledger.history()
-    return Wanted(effects, already, tuple(unknown), verdicts=await judge_request(deps, policy, history, effects, request),
-                  restore=licences_to_restore(effects, history, policy))
+    return Wanted(effects, already, named.unknown, (), named.unreadable,
+                  await judge_request(deps, policy, history, effects, request), licences_owed(effects, history, policy))
 
 
-async def wanted_by_undo(
-    deps: Dependencies, policy: Policy, cycle: str, request: Request, term: int = 0
-) -> Wanted:
-    """What putting back a cycle would change; protected accounts are left out and named. Raises UsageError when the ledger
-    knows no change of that cycle."""
-    if len(cycle) < CYCLE_PREFIX_MIN:
-        raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more", "See: syncd ledger show")
-    history = await deps.ledger.history()
-    interrupted = {intent.zoom_id for intent in history.intents.values() if intent.cycle.startswith(cycle)}
-    if interrupted:
-        looks = [await deps.zoom.get_account(zoom_id) for zoom_id in sorted(interrupted)]
-        await _settle_interrupted(deps, [account for account in looks if account is not None], term)
-        history = await deps.ledger.history()
-    done = [intent for id_, ended in history.done_in.items() if id_.startswith(cycle) for intent, _ in ended]
-    done = [intent for intent in done if intent.action in ("deactivate", "reactivate")]
-    if not done:
-        raise UsageError(f"the ledger knows no change that cycle {cycle} made", "See: syncd ledger show")
-    if len({intent.cycle for intent in done}) > 1:
-        raise UsageError(f"{cycle} is the beginning of several cycles; give more of it")
-    effects, already, unknown, restore = [], [], [], {}
-    for intent in done:
-        account = await deps.zoom.get_account(intent.zoom_id)
-        if account is None:
-            unknown.append(intent.zoom_id)
-            continue
-        action = Action.REACTIVATE if intent.action == "deactivate" else Action.DEACTIVATE
-        if account.status.value == intent.before.get("status"):
-            already.append(account)
-            continue
-        effects.append(_by_hand(account, action))
-        if action is Action.REACTIVATE and policy.restore_licence and intent.before.get("type") in (2, 4):
-            restore[intent.zoom_id] = {"type": intent.before["type"], "plan": intent.before.get("plan")}
-    protected = {effect.key: effect.account for effect in await _protected(deps, policy, history, effects)}
-    free = [effect for effect in effects if effect.key not in protected]
-    return Wanted(tuple(free), tuple(already), tuple(unknown), tuple(protected.values()),
-                  await judge_request(deps, policy, history, free, request), restore)
-
-
-async def _settle_interrupted(deps: Dependencies, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
+async def settle_interrupted(deps: Dependencies, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
     """*accounts* once no change that an interrupted cycle announced for them can still be under way at Zoom, with what
     became of it in the ledger: there are never two changes of one account at a time, what a dead process did counts as done,
     and the licence it took is known. Raises LedgerError, NotLeader."""
@@ -168,7 +117,7 @@ async def judge_request(
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
     off = [effect for effect in effects if effect.action is Action.DEACTIVATE]
     on = [effect for effect in effects if effect.action is Action.REACTIVATE]
-    protected = await _protected(deps, policy, history, effects)
+    protected = await protected_among(deps, policy, history, effects)
     confirmed = request.confirm_count is not None and request.confirm_count == len(effects)
     active, limits = history.active_in_scope, policy.limits
     earlier = history.deactivations_since(deps.clock.now() - DAY)
@@ -199,7 +148,7 @@ async def judge_request(
     )
 
 
-async def _protected(deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
+async def protected_among(deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
     """Those of *effects* that touch an exempt or role-protected account. Raises SourceError."""
     roles, groups = await deps.zoom.list_roles_and_groups()
     addresses = Addresses(policy)
@@ -252,7 +201,8 @@ async def _reported(
     wanted: Wanted, progress: Progress, request: Request, term: int,
 ) -> CycleReport:
     failed = any(outcome.outcome is not OutcomeKind.DONE for outcome in progress.outcomes.values())
-    code = _exit_code(progress, failed=failed)
+    against = conclude(progress.stopped, progress.outcomes.values(), written=progress.written)
+    code = against[1] if against is not None else 5 if failed else 0
     result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
     ended = deps.clock.now()
     asked = in_one_piece((decision.account for decision in plan.decisions), End.EACH_ASKED)
@@ -277,101 +227,7 @@ async def _reported(
     )
 
 
-def _exit_code(progress: Progress, *, failed: bool) -> int:
-    """When several apply: ledger, ended early before anything was written, some not as asked."""
-    if isinstance(progress.error, LedgerError):
-        return progress.error.exit_code
-    if progress.stopped and not progress.written:
-        return progress.error.exit_code if progress.error is not None else 7 if progress.stopped == "not_leader" else 4
-    return 5 if failed else 0
-
-
-async def unsure_to_hold(deps: Dependencies, policy: Policy, wanted: Wanted) -> tuple[str, ...]:
-    """Which of the accounts to reactivate go on hold: those whose person is not surely entitled. A directory that cannot be
-    asked within a few seconds counts as "not sure": a hold too many costs a release, one too few locks somebody out."""
-    held = []
-    addresses = Addresses(policy)
-    answers = True                            # a directory that did not answer once is not waited for again
-    for account in (*(effect.account for effect in wanted.effects), *wanted.already):
-        people: tuple[Person, ...] = ()
-        try:
-            async with asyncio.timeout(DIRECTORY_SECONDS):
-                people = await deps.directory.recheck_person(None, addresses.forms(account.email)) if answers else ()
-        except TimeoutError:
-            answers = False
-        except (SourceError, ConfigError):
-            people = ()
-        if not any(standing(person, policy, deps.clock.now()) is Reason.IN_STEP for person in people):
-            held.append(account.zoom_id or "")
-    return tuple(held)
-
-
-async def hold(deps: Dependencies, addresses: Sequence[str], request: Request, until: datetime | None) -> list[ZoomAccount]:
-    """Tells syncd to leave these accounts alone. Raises UsageError when Zoom does not know one of them."""
-    found = await _all_known(deps, addresses)
-    await deps.ledger.append([
-        record.held(account.zoom_id or "", by=request.by, because=request.because, until=until,
-                    personal=record.personal_of(account))
-        for account in found
-    ])
-    return found
-
-
-async def release(deps: Dependencies, addresses: Sequence[str], request: Request) -> list[ZoomAccount]:
-    """Ends holds. Raises UsageError when Zoom does not know an address, or it is not on hold."""
-    found = await _all_known(deps, addresses)
-    held = (await deps.ledger.history()).holds
-    free = [account.email for account in found if account.zoom_id not in held]
-    if free:
-        raise UsageError(f"not on hold: {', '.join(free)}")
-    await deps.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
-                               for account in found])
-    return found
-
-
-async def _all_known(deps: Dependencies, addresses: Sequence[str]) -> list[ZoomAccount]:
-    found, unknown = await _find_accounts(deps, addresses)
-    if unknown:
-        raise UsageError(f"Zoom knows no account {', '.join(unknown)}; nothing was done", "Check the spelling.")
-    return found
-
-
-async def _find_accounts(deps: Dependencies, addresses: Sequence[str]) -> tuple[list[ZoomAccount], list[str]]:
-    """The accounts behind these addresses, each once however often it is named, and the addresses behind which there is
-    none. An invitation that nobody accepted is no account yet."""
-    found: dict[str, ZoomAccount] = {}
-    unknown = []
-    for address, account in await _look_up(deps, list(dict.fromkeys(addresses))):
-        if account is None or account.zoom_id is None or account.status is Status.PENDING:
-            unknown.append(address)
-        else:
-            found[account.zoom_id] = account
-    return list(found.values()), unknown
-
-
-async def _look_up(deps: Dependencies, addresses: Sequence[str]) -> list[tuple[str, ZoomAccount | None]]:
-    """What Zoom shows for each address, in their order; several are looked up side by side, with progress."""
-    if len(addresses) == 1:
-        return [(addresses[0], await deps.zoom.get_account(addresses[0]))]
-    gate, done = asyncio.Semaphore(AT_ONCE), 0
-
-    async def one(address: str) -> ZoomAccount | None:
-        nonlocal done
-        async with gate:
-            account = await deps.zoom.get_account(address)
-        done += 1
-        deps.tell(ReadProgress("zoom", done, len(addresses)))
-        return account
-
-    try:
-        async with asyncio.TaskGroup() as looks:
-            tasks = [looks.create_task(one(address)) for address in addresses]
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    return [(address, task.result()) for address, task in zip(addresses, tasks, strict=True)]
-
-
-def _by_hand(account: ZoomAccount, action: Action) -> Decision:
+def by_hand(account: ZoomAccount, action: Action) -> Decision:
     return Decision(account, action, Reason.BY_HAND)
 
 

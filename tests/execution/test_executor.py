@@ -11,7 +11,9 @@ import pytest
 
 from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError
 from syncd.events import EffectSettled
-from syncd.execution.executor import LOOKS_AFTER_WRITE, ExecutionContext, Progress, execute, resolve_from_observation
+from syncd.execution.attempt import LOOKS_AFTER_WRITE
+from syncd.execution.executor import ExecutionContext, Progress, execute
+from syncd.execution.settlement import resolve_from_observation
 from syncd.model import (
     Action,
     Decision,

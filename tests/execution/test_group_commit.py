@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncd.errors import LedgerError, SyncdError
-from syncd.execution.group_commit import Scribe
+from syncd.execution.group_commit import GroupCommit
 from syncd.model import Draft
 
 
@@ -26,17 +26,17 @@ class SlowLedger:
         self.writes.append([draft.kind for draft in drafts])
 
 
-async def appending(scribe: Scribe, ledger: Any, *kinds: str) -> list[asyncio.Task[None]]:
+async def appending(commit: GroupCommit, ledger: Any, *kinds: str) -> list[asyncio.Task[None]]:
     """One worker for each, all of them waiting."""
-    tasks = [asyncio.create_task(scribe.append(ledger, [Draft(kind, {})], 1)) for kind in kinds]
+    tasks = [asyncio.create_task(commit.append(ledger, [Draft(kind, {})], 1)) for kind in kinds]
     await asyncio.sleep(0)
     return tasks
 
 
 async def test_who_waits_for_a_write_shares_the_next_one() -> None:
     """The first goes at once; the others, in order, together after it; nobody goes on before his own is written."""
-    scribe, ledger = Scribe(), SlowLedger()
-    tasks = await appending(scribe, ledger, "a", "b", "c", "d")
+    commit, ledger = GroupCommit(), SlowLedger()
+    tasks = await appending(commit, ledger, "a", "b", "c", "d")
     assert [False] * 4 == [task.done() for task in tasks]
 
     ledger.goes.set()
@@ -48,25 +48,25 @@ async def test_who_waits_for_a_write_shares_the_next_one() -> None:
 
 async def test_a_write_that_is_refused_is_refused_to_all_who_shared_it() -> None:
     """And the next one is tried afresh."""
-    scribe, ledger = Scribe(), SlowLedger()
+    commit, ledger = GroupCommit(), SlowLedger()
     ledger.refuses = LedgerError("disk full")
-    tasks = await appending(scribe, ledger, "a", "b", "c")
+    tasks = await appending(commit, ledger, "a", "b", "c")
     ledger.goes.set()
     assert ["disk full"] * 3 == [str(error) for error in await asyncio.gather(*tasks, return_exceptions=True)]
 
     ledger.refuses = None
-    await scribe.append(ledger, [Draft("d", {})], 1)  # type: ignore[arg-type]
+    await commit.append(ledger, [Draft("d", {})], 1)  # type: ignore[arg-type]
     assert [["d"]] == ledger.writes
 
 
 async def test_being_stopped_in_the_middle_leaves_nobody_waiting() -> None:
     """All workers are cancelled together; what was not written was not written."""
-    scribe, ledger = Scribe(), SlowLedger()
-    tasks = await appending(scribe, ledger, "a", "b")
+    commit, ledger = GroupCommit(), SlowLedger()
+    tasks = await appending(commit, ledger, "a", "b")
     for task in tasks:
         task.cancel()
     assert all(isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*tasks, return_exceptions=True))
 
     ledger.goes.set()
-    await scribe.append(ledger, [Draft("c", {})], 1)  # type: ignore[arg-type]
+    await commit.append(ledger, [Draft("c", {})], 1)  # type: ignore[arg-type]
     assert [["c"]] == ledger.writes

@@ -11,8 +11,9 @@ import pytest
 from syncd.errors import LedgerError, ScopeMissing, UsageError
 from syncd.ledger import record
 from syncd.model import Action, CycleReport, Guard, Intent, Limits, Mode, Policy, Status, Trigger
-from syncd.operations import manual
+from syncd.operations import holds, manual
 from syncd.operations.cycle import Run, run_cycle
+from syncd.operations.undo import wanted_by_undo
 from tests.fakes import START, Company
 from tests.planning.strategies import LOOSE
 
@@ -99,7 +100,7 @@ async def test_overruling_never_shortens_a_hold(days: int | None, expected: int 
     """A hold until released, or for longer than the week, stays as it is."""
     company = a_company()
     company.account("ann", Status.INACTIVE)
-    await manual.hold(company.deps, ["ann@corp.example"], REQUEST, START + timedelta(days=days) if days else None)
+    await holds.hold(company.deps, ["ann@corp.example"], REQUEST, START + timedelta(days=days) if days else None)
     await changed(company, Action.REACTIVATE, "ann", hold=["z-ann"])
 
     assert (START + timedelta(days=expected) if expected else None) == (await company.ledger.history()).holds["z-ann"].until
@@ -136,11 +137,11 @@ async def test_a_full_ledger_ends_a_hand_verb_before_the_first_change():
 async def test_releasing_what_is_not_on_hold_or_not_there_changes_nothing():
     """All or none."""
     company = a_company()
-    await manual.hold(company.deps, ["ann@corp.example"], REQUEST, None)
+    await holds.hold(company.deps, ["ann@corp.example"], REQUEST, None)
     with pytest.raises(UsageError, match=r"bob@corp\.example"):
-        await manual.release(company.deps, ["ann@corp.example", "bob@corp.example"], REQUEST)
+        await holds.release(company.deps, ["ann@corp.example", "bob@corp.example"], REQUEST)
     with pytest.raises(UsageError, match=r"nobody@corp\.example"):
-        await manual.hold(company.deps, ["bob@corp.example", "nobody@corp.example"], REQUEST, None)
+        await holds.hold(company.deps, ["bob@corp.example", "nobody@corp.example"], REQUEST, None)
 
     assert {"z-ann"} == set((await company.ledger.history()).holds)
 
@@ -190,7 +191,7 @@ async def test_an_undo_puts_back_what_a_killed_cycle_did_not_get_to_write_down()
     await company.ledger.append([record.intended(announced(company, "ann", "deactivate"), ann)], term=1)
     company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
 
-    found = await manual.wanted_by_undo(company.deps, POLICY, "killedcycle", REQUEST)
+    found = (await wanted_by_undo(company.deps, POLICY, "killedcycle", REQUEST)).wanted
 
     assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
     assert {"z-ann": {"type": 2, "plan": None}} == found.restore
@@ -226,8 +227,8 @@ async def test_undo_names_a_cycle_that_changed_something():
     report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     for cycle in ("nosuchcycle", report.cycle_id + "x"):
         with pytest.raises(UsageError):
-            await manual.wanted_by_undo(company.deps, POLICY, cycle, REQUEST)
-    found = await manual.wanted_by_undo(company.deps, POLICY, report.cycle_id, REQUEST)
+            await wanted_by_undo(company.deps, POLICY, cycle, REQUEST)
+    found = (await wanted_by_undo(company.deps, POLICY, report.cycle_id, REQUEST)).wanted
 
     assert [("z-ann", "reactivate")] == [effect.key for effect in found.effects]
     assert {"z-ann": {"type": 2, "plan": None}} == found.restore
@@ -241,7 +242,7 @@ async def test_a_protected_account_does_not_keep_an_undo_from_the_others():
     company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
     report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     wiser = replace(POLICY, protect_accounts=("ann@corp.example",))
-    found = await manual.wanted_by_undo(company.deps, wiser, report.cycle_id, REQUEST)
+    found = (await wanted_by_undo(company.deps, wiser, report.cycle_id, REQUEST)).wanted
 
     assert [("z-bob", "reactivate")] == [effect.key for effect in found.effects]
     assert ["z-ann"] == [account.zoom_id for account in found.protected]

@@ -24,8 +24,9 @@ from syncd.model import (
     Status,
     Trigger,
 )
-from syncd.operations import approve, manual
+from syncd.operations import approve, holds, manual
 from syncd.operations.cycle import Run, run_cycle
+from syncd.operations.undo import wanted_by_undo
 from tests.fakes import Company
 
 SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -208,7 +209,7 @@ class Story:
         await self.company.ledger.append([record.held(f"z-{name}", by="Kim", because="a story", until=until, personal=None)])
 
     async def _release(self, rest: str) -> None:
-        await manual.release(self.company.deps, [self.company.address(rest)], REQUEST)
+        await holds.release(self.company.deps, [self.company.address(rest)], REQUEST)
 
     async def _approve(self, rest: str) -> list[str]:
         guards, _, lasts = rest.partition(" for ")
@@ -346,7 +347,7 @@ class Story:
 
     async def _undo(self, rest: str) -> list[str]:
         assert self.last is not None
-        wanted = await manual.wanted_by_undo(self.company.deps, self.policy, self.last.cycle_id, REQUEST)
+        wanted = (await wanted_by_undo(self.company.deps, self.policy, self.last.cycle_id, REQUEST)).wanted
         return await self._by_hand(wanted, REQUEST, Trigger.UNDO, undo_of=self.last.cycle_id,
                                    hold=[account.zoom_id or "" for account in (*(effect.account for effect in wanted.effects),
                                                                              *wanted.already)])

@@ -27,6 +27,7 @@ from syncd.ledger.entries.effects import (
     IntentAnnounced,
     OutcomeSettled,
     RefusalSaid,
+    TroubleMet,
 )
 from syncd.ledger.entries.itself import (
     HeadSigned,
@@ -79,5 +80,6 @@ __all__ = [
     "ReportWritten",
     "ReportsRemoved",
     "RowAcknowledged",
+    "TroubleMet",
     "TrippedGuard",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncd.ledger.entries.cycles import DAY
@@ -12,6 +12,9 @@ from syncd.model import Deactivated, Intent, LedgerEntry, Refusal
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
+
+#: How long a failure for what Zoom answered about one account alone waits for the next one to be the second in a row.
+TROUBLE_REMEMBERED = timedelta(days=7)
 
 
 @kind("intent")
@@ -67,11 +70,12 @@ class OutcomeSettled(Entry, frozen=True):
             return
         done_at = self.done_at or time.measured
         history.refusals.pop(effect, None)
+        history.troubles.pop(effect, None)
         if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
             history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
         history.done[intent.id] = (intent, self.licence_after or "")
         if intent.action == "deactivate":
-            before = intent.before
+            before = {**intent.before, **(intent.restore or {})}          # a licence still owed outlives leaving again
             history.deactivated[intent.zoom_id] = Deactivated(
                 done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason)
             if intent.by == "cycle":
@@ -79,3 +83,23 @@ class OutcomeSettled(Entry, frozen=True):
                     *(one for one in history.deactivations if one[0] >= time.measured - DAY), (done_at, bool(intent.approval)))
         elif intent.action == "reactivate" and intent.zoom_id in history.deactivated:
             history.deactivated[intent.zoom_id] = replace(history.deactivated[intent.zoom_id], reactivated_at=done_at)
+
+
+@kind("trouble")
+class TroubleMet(Entry, frozen=True):
+    """A due change failed for what Zoom answered about this one account. The subject is its Zoom id."""
+
+    action: str
+    reason: str
+    code: int | None
+    says: str
+    fingerprint: str                          # what must stay the same for it to be believed
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """The second time in a row it is believed like a refusal for good; after that it counts anew."""
+        effect = (entry.subject, self.action)
+        first = history.troubles.pop(effect, None)
+        if first is None or time.measured - first >= TROUBLE_REMEMBERED:
+            history.troubles[effect] = time.measured
+        else:
+            history.refusals[effect] = Refusal(time.measured, self.code, self.says, self.fingerprint)

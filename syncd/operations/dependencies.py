@@ -1,0 +1,62 @@
+"""What every operation works with: the ports it may use, and how much one cycle may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from syncd.events import PhaseEnded
+from syncd.execution.context import Ports
+from syncd.model import Mode, Trigger
+from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Everything outside that a cycle works with; ``app`` puts it together."""
+
+    directory: Directory
+    zoom: Zoom
+    ledger: Ledger
+    leadership: Leadership
+    clock: Clock
+    tell: Tell
+    version: str
+    credential: Callable[[], str] = lambda: ""     # identifies the Zoom credential in use, without being it
+    stopping: Callable[[], bool] = lambda: False
+    concurrency: int = 16
+    directory_service: str = ""                    # the word under which the directory's requests and clock are told
+
+    @property
+    def ports(self) -> Ports:
+        """What carrying out needs of it."""
+        return Ports(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping,
+                     self.concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How much one cycle may do. *term* None: a dry run, which writes nothing anywhere. *only_plan*: the digest (or its
+    beginning) that the plan must still have."""
+
+    mode: Mode
+    trigger: Trigger
+    term: int | None = None
+    only_plan: str = ""
+
+
+async def timed(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:
+    started = deps.clock.monotonic()
+    try:
+        return await work
+    finally:
+        deps.tell(PhaseEnded(cycle_id, phase, deps.clock.monotonic() - started))
+
+
+async def clocked(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> tuple[T, float]:
+    """What *work* gave, and the seconds it took."""
+    started = deps.clock.monotonic()
+    return await timed(deps, cycle_id, phase, work), deps.clock.monotonic() - started

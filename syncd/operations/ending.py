@@ -1,0 +1,119 @@
+"""How a cycle ended: its result, what the ledger and observers learn of it, and why a reviewed plan is no longer the one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from syncd.errors import Held, LedgerError, NotLeader
+from syncd.events import CycleEnded
+from syncd.execution.context import Progress
+from syncd.execution.lifecycle import conclude
+from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded as CycleEndedEntry
+from syncd.ledger.entries import ReadFacts
+from syncd.ledger.history import History
+from syncd.model import Action, Approval, CycleReport, EffectOutcome, Guard, Mode, OutcomeKind, Plan, Result
+from syncd.operations.dependencies import Dependencies, Run
+from syncd.planning.approvals import approval_for
+from syncd.planning.guards import Facts
+
+
+def with_result(report: CycleReport, progress: Progress) -> CycleReport:
+    """Result and exit code. When several apply: ledger, unreadable, in part, held."""
+    result, code = _result(report, progress)
+    why, do = report.why, report.do
+    if progress.error is not None:
+        why, do = progress.error.what, progress.error.do
+    elif progress.stopped:
+        why = f"ended early: {progress.stopped}"
+    return replace(report, result=result, exit_code=code, outcomes=dict(progress.outcomes), written=progress.written,
+                   why=why, do=do)
+
+
+def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
+    if any(verdict.tripped and verdict.guard is Guard.LEDGER_BROKEN for verdict in report.verdicts):
+        return Result.HELD, LedgerError.exit_code
+    if against := conclude(progress.stopped, progress.outcomes.values(), written=progress.written):
+        return against
+    if any(verdict.tripped for verdict in report.verdicts):
+        return Result.HELD, Held.exit_code
+    if report.plan is None or not report.plan.effects:
+        return Result.IN_STEP, 0
+    return (Result.APPLIED if progress.outcomes else Result.PLANNED), 0
+
+
+async def record_end(
+    deps: Dependencies, run: Run, report: CycleReport, history: History, read: ReadFacts | None = None
+) -> CycleReport:
+    """Records how the cycle ended, tells observers, and returns the report with the ledger's head in it."""
+    report = replace(report, ended_at=deps.clock.now(), head=history.head)
+    outcomes = outcome_counts(report.outcomes)
+    success = report.result in (Result.IN_STEP, Result.APPLIED) or (
+        report.result is Result.PLANNED and run.mode is Mode.REPORT)
+    if run.term is not None and not history.broken:
+        says = CycleEndedEntry(
+            run.mode.value, run.trigger.value, report.result.value, success, report.started_at, report.ended_at, report.version,
+            report.policy_digest, outcomes, read=read,
+        )
+        try:
+            await deps.ledger.append([record.cycle_ended(report.cycle_id, says)], term=run.term)
+            report = replace(report, head=await deps.ledger.head())
+        except (LedgerError, NotLeader) as error:
+            report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)
+    counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
+    overdue = oldest_overdue(report.plan, report.outcomes) if report.plan is not None else None
+    deps.tell(CycleEnded(
+        report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
+        (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
+        *_what_went_wrong(report),
+    ))
+    return report
+
+
+def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
+    """Why a cycle did not do all there was to do, and what to do about it; empty when it did."""
+    if report.why:
+        return report.why, report.do
+    failed = Counter(str(one.reason) for one in report.outcomes.values() if one.outcome is OutcomeKind.FAILED)
+    if failed:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(failed.items()))
+        return f"{failed.total()} changes failed ({reasons})", "See the outcomes in the report; the next cycle tries again."
+    tripped = next((verdict for verdict in report.verdicts if verdict.tripped), None)
+    return (tripped.says, tripped.do) if tripped is not None and report.result is Result.HELD else ("", "")
+
+
+def oldest_overdue(plan: Plan, outcomes: Mapping[tuple[str, str], EffectOutcome]) -> datetime | None:
+    due = [
+        effect.due_at for effect in plan.effects
+        if effect.action is Action.DEACTIVATE and effect.due_at is not None
+        and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)
+    ]
+    return min(due, default=None)
+
+
+def outcome_counts(outcomes: Mapping[tuple[str, str], EffectOutcome]) -> dict[str, int]:
+    """How many effects ended how: ``deactivate.done`` and the like, in order of the accounts."""
+    return dict(Counter(f"{action}.{outcome.outcome.value}" for (_, action), outcome in sorted(outcomes.items())))
+
+
+def approvals_in_use(plan: Plan, facts: Facts) -> tuple[Approval, ...]:
+    used = {approval_for(effect, facts) for effect in plan.effects}
+    return tuple(approval for id_, approval in facts.history.approvals.items() if id_ in used)
+
+
+def moved(wanted: str, plan: Plan, history: History) -> Held:
+    """What differs between the plan asked for and the plan made now."""
+    recorded = next((one for digest, one in history.plans.items() if digest.startswith(wanted)), None)
+    now = {effect.key for effect in plan.effects}
+    if recorded is None:
+        difference = f"no cycle of the last 24 h made that plan; now {len(now)} changes are due"
+    else:
+        then = {(zoom_id, action) for zoom_id, action, _ in recorded.effects}
+        policy = "; the policy changed" if recorded.policy_digest != plan.policy_digest else ""
+        difference = f"{len(now - then)} changes came, {len(then - now)} went, {len(now & then)} are the same{policy}"
+    return Held(f"the plan is no longer {wanted[:12]}: it is {plan.digest[:12]} now; {difference}. Nothing was changed.",
+                f"Review it (syncd plan), then: syncd apply --plan {plan.digest[:12]}")

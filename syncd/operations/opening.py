@@ -1,0 +1,78 @@
+"""What a cycle writes down before its first effect: that it began, what it read and measured, and what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from syncd.events import CycleStarted
+from syncd.execution.context import ExecutionContext
+from syncd.execution.licences import licences_owed
+from syncd.ledger import record
+from syncd.ledger.entries import ReadFacts
+from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Result, Status, Verdict
+from syncd.operations.dependencies import Dependencies, Run
+from syncd.planning.approvals import NOT_APPROVABLE, approval_for, armed_after
+from syncd.planning.guards import READ_GUARDS, Facts, good_read
+from syncd.planning.memory import remember, seen_active
+
+
+def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
+    cycle_id, started = deps.clock.unique(), deps.clock.now()
+    deps.tell(CycleStarted(cycle_id, run.mode.value, run.trigger.value))
+    return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest())
+
+
+def under_authority(cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str) -> ExecutionContext:
+    approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
+    return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals,
+                  restore=licences_owed(allowed, facts.history, facts.policy))
+
+
+def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFacts:
+    """What this cycle read, measured and decided, in totals."""
+    plan, zoom, values = facts.plan, facts.zoom, facts.policy.as_json()
+    changed = plan.policy_digest != facts.history.policy_digest or (
+        run.mode is Mode.ENFORCE and facts.history.policy_in_use != values)
+    return ReadFacts(
+        mode=run.mode.value,
+        good=good_read(verdicts),
+        source=facts.directory.source,
+        directory_digest=facts.directory.digest,
+        zoom_digest=zoom.digest,
+        accounts=len(zoom.accounts),
+        statuses={status.value: zoom.count(status) for status in Status},
+        active_in_scope=facts.active_in_scope[0],
+        measures=dict(facts.measures),
+        min_match_percent=facts.policy.limits.min_match_percent,
+        plan=plan.digest,
+        policy=plan.policy_digest,
+        counts={action.value: count for action, count in plan.counts.items()},
+        reasons={reason.value: count for reason, count in plan.reasons.items()},
+        tripped=record.tripped_of(verdicts),
+        armed=armed_after(facts, verdicts) if run.mode is Mode.ENFORCE else None,
+        policy_values=values if changed else None,
+    )
+
+
+def opening_entries(
+    cycle_id: str, read: ReadFacts, facts: Facts, verdicts: tuple[Verdict, ...]
+) -> list[Draft]:
+    """The plan (if there is something to approve in it and it is not recorded yet), what was read, and, after a good read,
+    what changed in memory and decisions."""
+    plan, history = facts.plan, facts.history
+    approvable = bool(plan.effects) or any(
+        one.tripped and one.guard in READ_GUARDS - NOT_APPROVABLE for one in verdicts)
+    drafts = [record.plan_made(cycle_id, plan)] if approvable and plan.digest not in history.plans else []
+    drafts.append(record.cycle_read(cycle_id, read))
+    if not good_read(verdicts):
+        drafts += record.memory(cycle_id, seen_active(plan, history))
+    else:
+        drafts += record.memory(cycle_id, remember(plan, history))
+        changed_at = {person.id: person.changed_at for person in facts.directory.people if person.changed_at is not None}
+        drafts += [
+            record.decided(cycle_id, decision, changed_at.get(decision.directory_id or "")) for decision in plan.decisions
+            if decision.account.zoom_id is not None
+            and history.decided.get(decision.account.zoom_id) != record.decision_made(decision).fingerprint
+        ]
+    return drafts

@@ -1,0 +1,55 @@
+"""Reads both sides whole, side by side, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from syncd.errors import ConfigError, LedgerError, SourceError, SyncdError
+from syncd.events import ClockOffset, ZoomRead
+from syncd.ledger.history import History
+from syncd.model import DirectorySnapshot, GroupUse, ZoomSnapshot
+from syncd.operations.dependencies import Dependencies, clocked
+from syncd.planning.guards import group_measure
+
+
+async def read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapshot, ZoomSnapshot, float]:
+    """Both snapshots, read side by side, and the seconds the directory took; the first failure ends both. Raises
+    SourceError."""
+    try:
+        async with asyncio.TaskGroup() as reads:
+            directory_read = reads.create_task(clocked(deps, cycle_id, "directory", deps.directory.read()))
+            zoom_read = reads.create_task(clocked(deps, cycle_id, "zoom", deps.zoom.read()))
+    except* SyncdError as group:
+        errors = list(_leaves(group))
+        worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
+        if isinstance(worst, ConfigError):             # a mounted secret that is gone for the moment
+            raise SourceError("configuration", worst.what, worst.do) from None
+        raise worst from None
+    (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
+    deps.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
+    clocks = (("zoom", zoom.clock_offset_seconds), (deps.directory_service or directory.source, directory.clock_offset_seconds))
+    for service, offset in clocks:
+        if offset is not None:
+            deps.tell(ClockOffset(service, offset))
+    return directory, zoom, directory_seconds
+
+
+def demand_groups(directory: DirectorySnapshot, history: History) -> None:
+    """A group that nothing shows to exist is a missing one, not an empty one, unless it is known to have had members (then
+    ``group-emptied`` judges it). A missing leaver group only means that nobody left. Raises SourceError."""
+    for group in directory.groups if directory.people else ():       # nobody at all: directory-empty says so
+        if group.exists or group.use is GroupUse.LEAVERS:
+            continue
+        if group.use is GroupUse.PROTECTING or not history.measures.get(group_measure(group)):
+            raise SourceError(
+                "directory", f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
+                "Correct its name in the configuration, or take it out if it is not needed.")
+
+
+def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
