@@ -119,6 +119,7 @@ class FakeZoom:
     offset_seconds: float | None = None
     fails: SyncdError | None = None
     look_fails: SyncdError | None = None
+    odd: dict[str, SyncdError] = field(default_factory=dict)             # id -> what a read of this one account raises
     answers: dict[tuple[str, str], tuple[SyncdError, bool]] = field(default_factory=dict)   # (id, operation) -> error, after
     pending: dict[str, ZoomAccount] = field(default_factory=dict)                            # by address
     writes: list[tuple[str, str]] = field(default_factory=list)                              # (operation, id), as sent
@@ -141,7 +142,10 @@ class FakeZoom:
         if self.look_fails is not None:
             raise self.look_fails
         by_address = {address_key(one.email): one for one in (*self.accounts.values(), *self.pending.values())}
-        return self.accounts.get(user) or by_address.get(address_key(user))
+        found = self.accounts.get(user) or by_address.get(address_key(user))
+        if found is not None and found.zoom_id in self.odd:
+            raise self.odd[found.zoom_id]
+        return found
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
         account = self.accounts[zoom_id]

@@ -98,7 +98,9 @@ def account_show(
     chosen = all_addresses(addresses, from_file)
     rows = run(_shown(configuration(context), chosen))
     print_rows(rows, format_, out)
-    sys.exit(0 if all(row["status"] != "unknown" for row in rows) else 5)
+    strange = [row for row in rows if row["status"] == "unknown"]
+    unreadable = [row for row in strange if "problem" in row]
+    sys.exit(4 if len(unreadable) == len(rows) else 5 if strange else 0)
 
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
@@ -145,12 +147,14 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         chosen = all_addresses(addresses, from_file)
         request = Request(by, because, confirm_count, while_paused)
         left: list[dict[str, Any]] = []
+        codes: list[int] = []
 
         async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
             wanted = await wanted_by_address(deps, policy, chosen, action, request, term)
             left.extend({"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom"}
                         for address in wanted.unknown)
             left.extend(odd_row(odd) for odd in wanted.unreadable)
+            codes.append(wanted.unreadable_code)
             demand_not_held(wanted.verdicts)
             if not await agreed(deps, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
                 raise Held("not confirmed; nothing was changed")
@@ -162,7 +166,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         print_rows(rows, format_, out)
         done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
-        sys.exit(report.exit_code or (5 if left else 0))
+        sys.exit(report.exit_code or max(codes) or (5 if left else 0))
 
     command.help = says
     return command
@@ -211,7 +215,7 @@ def account_hold(
     print_rows(rows, format_, out)
     done = sum("outcome" not in row for row in rows)
     click.echo(f"{done} on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ', until released'}", err=True)
-    sys.exit(0 if done == len(rows) else 5)
+    sys.exit(0 if done == len(rows) else 5 if done else 4)
 
 
 @account.command("release", short_help="end a hold")
@@ -242,7 +246,7 @@ def account_release(
     print_rows(rows, format_, out)
     done = sum("outcome" not in row for row in rows)
     click.echo(f"{done} released", err=True)
-    sys.exit(0 if done == len(rows) else 5)
+    sys.exit(0 if done == len(rows) else 5 if done else 4)
 
 
 async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:

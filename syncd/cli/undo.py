@@ -51,7 +51,7 @@ class _Asked:
 
 @click.command(short_help="put back what a cycle changed")
 @config_option
-@click.argument("cycle", required=False, default="", metavar="[CYCLE|last]")
+@click.argument("cycle", required=False, default=None, metavar="[CYCLE|last]")
 @click.option("--only", multiple=True, metavar="ADDRESS…", help="Only these accounts (addresses or Zoom ids).")
 @click.option("--except", "excluded", multiple=True, metavar="ADDRESS…", help="All but these accounts.")
 @click.option("--reason", "reasons", multiple=True, metavar="REASON…", type=click.Choice([one.value for one in Reason]),
@@ -74,29 +74,29 @@ def undo(context: click.Context, /, format_: str, out: Path | None, wait: str, *
     \b
     Example:  syncd undo last --config syncd.yaml --reason absent_from_directory --by "Ann Lee" --because "wrong HR export"
     """
-    asked = _Asked(**given)
     config = configuration(context)
-    if not asked.cycle:
+    if given["cycle"] is None:
         _print_list(run(_changed(config)), format_, out)
         return
+    asked = _Asked(**given)
     for option, text in (("--by", asked.by), ("--because", asked.because)):
         if not text.strip():
             raise UsageError(f"{option} is missing: an undo is evidence, so it needs who and why")
     demand_enforce(config, "undo")
-    left: list[str] = []
+    left: list[tuple[str, int]] = []          # what was not put back, and the exit code of that
 
     async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
         return await _undone(deps, policy, config, asked, term, left)
 
     report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
     emit(report, format_, out, config.reports.omit_columns)
-    for what in left:
+    for what, _ in left:
         click.echo(f"not put back: {what}", err=True)
-    sys.exit(report.exit_code or (5 if left else 0))
+    sys.exit(report.exit_code or min((code for _, code in left), default=0))
 
 
 async def _undone(
-    deps: Dependencies, policy: Policy, config: Config, asked: _Asked, term: int, left: list[str]
+    deps: Dependencies, policy: Policy, config: Config, asked: _Asked, term: int, left: list[tuple[str, int]]
 ) -> CycleReport:
     from syncd.operations.manual import Request, execute_request
     from syncd.operations.undo import Choice, wanted_by_undo, without
@@ -104,9 +104,9 @@ async def _undone(
     request = Request(asked.by.strip(), asked.because.strip(), asked.confirm_count, asked.while_paused)
     choice = Choice(asked.only, asked.excluded, asked.reasons)
     undoing = await wanted_by_undo(deps, policy, asked.cycle, request, term, choice)
-    left.extend(f"Zoom has no account {zoom_id} any more" for zoom_id in undoing.wanted.unknown)
-    left.extend(f"account {odd.name}: {odd.why}" for odd in undoing.wanted.unreadable)
-    left.extend(f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again"
+    left.extend((f"Zoom has no account {zoom_id} any more", 5) for zoom_id in undoing.wanted.unknown)
+    left.extend((f"account {odd.name}: {odd.why}", undoing.wanted.unreadable_code) for odd in undoing.wanted.unreadable)
+    left.extend((f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again", 5)
                 for account in undoing.wanted.protected)
     leavers = [effect.account for effect in undoing.wanted.effects if effect.account.zoom_id in undoing.known_leavers]
     if leavers:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from syncd.errors import Held, LedgerError, NotLeader
 from syncd.events import CycleEnded

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from syncd.errors import AccountUnreadable, ConfigError, SourceError
-from syncd.events import ReadProgress
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, licence_word
-from syncd.operations.cycle import Dependencies
+from syncd.operations.dependencies import Dependencies
+from syncd.operations.lookup import AT_ONCE, look_up
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -31,8 +31,6 @@ _WORDS = {
 #: How long one account waits for the directory: in the worst hour that is what is down, and the rest is shown all the same.
 DIRECTORY_SECONDS = 15.0
 
-#: Accounts looked at side by side; the limits of the services hold whatever this is.
-AT_ONCE = 8
 
 
 @runtime_checkable
@@ -56,19 +54,16 @@ class KnowsOwners(Protocol):
 
 async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[str]) -> list[dict[str, Any]]:
     """``look_at`` for each address, in their order, several at a time; progress is told. Raises SourceError."""
-    gate, done = asyncio.Semaphore(AT_ONCE), 0
+    shown = await look_up(deps, addresses)
+    gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(address: str) -> dict[str, Any]:
-        nonlocal done
+    async def one(address: str, account: ZoomAccount | AccountUnreadable | None) -> dict[str, Any]:
         async with gate:
-            row = await look_at(deps, policy, address)
-        done += 1
-        deps.tell(ReadProgress("zoom", done, len(addresses)))
-        return row
+            return await row_of(deps, policy, address, account)
 
     try:
         async with asyncio.TaskGroup() as looks:
-            tasks = [looks.create_task(one(address)) for address in addresses]
+            tasks = [looks.create_task(one(address, account)) for address, account in shown]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     return [task.result() for task in tasks]
@@ -77,11 +72,15 @@ async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[st
 async def look_at(deps: Dependencies, policy: Policy, address: str) -> dict[str, Any]:
     """One account as Zoom, the directory and the ledger show it right now. Raises SourceError when Zoom cannot be asked; a
     directory that cannot be asked is said in the row."""
-    account, problem = None, None
-    try:
-        account = await deps.zoom.get_account(address)
-    except AccountUnreadable as error:
-        problem = error
+    return await row_of(deps, policy, address, (await look_up(deps, [address]))[0][1])
+
+
+async def row_of(
+    deps: Dependencies, policy: Policy, address: str, shown: ZoomAccount | AccountUnreadable | None
+) -> dict[str, Any]:
+    """The row of one account that Zoom was asked about, with what the directory and the ledger say."""
+    problem = shown if isinstance(shown, AccountUnreadable) else None
+    account = None if isinstance(shown, AccountUnreadable) else shown
     history = await deps.ledger.history()
     row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None}
     if problem is not None:

@@ -34,6 +34,11 @@ class Found:
     unreadable: tuple[Unreadable, ...] = ()
 
 
+def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
+    """4 when nothing that was asked for could be read, 5 when *others* could, 0 when all could."""
+    return (5 if others else 4) if unreadable else 0
+
+
 async def find_accounts(deps: Dependencies, names: Sequence[str]) -> Found:
     """What is behind these addresses or ids. An invitation that nobody accepted is no account yet. Raises as ``look_up``."""
     accounts: dict[str, ZoomAccount] = {}

@@ -40,7 +40,7 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.lookup import Unreadable, find_accounts
+from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts
 from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -73,6 +73,11 @@ class Wanted:
     unreadable: tuple[Unreadable, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def unreadable_code(self) -> int:
+        """Exit code of what could not be read: 4 when that is everything that was asked for, 5 beside others, 0 for none."""
+        return exit_code_of(self.unreadable, others=bool(self.effects or self.already or self.protected))
 
 
 async def wanted_by_address(

@@ -20,6 +20,7 @@ from syncd.model import (
     OutcomeKind,
     OutcomeReason,
     Plan,
+    Policy,
     Reason,
     Status,
     Verdict,
@@ -59,13 +60,13 @@ async def settle_open_intents(
 
 
 def unfinished_restores(
-    run: Run, history: History, plan: Plan, verdicts: tuple[Verdict, ...]
+    run: Run, policy: Policy, history: History, plan: Plan, verdicts: tuple[Verdict, ...]
 ) -> list[tuple[Intent, ZoomAccount]]:
     """Licences that a crashed cycle announced and did not give back, with the accounts that wait for them. None while a
     guard holds everything, and none for an account that is to be left alone (what a person began by hand goes on: the hold
     came with it)."""
-    now = plan.made_at
-    if run.mode is not Mode.ENFORCE or any(one.tripped and one.guard not in HOLDS_ONLY for one in verdicts):
+    now, held = plan.made_at, any(one.tripped and one.guard not in HOLDS_ONLY for one in verdicts)
+    if held or run.mode is not Mode.ENFORCE or not policy.restore_licence:
         return []
     open_ = {intent.zoom_id: intent for intent in history.intents.values() if intent.action == "restore_licence"}
     waiting = [

@@ -183,7 +183,8 @@ class _Table:
             and self._now - refusal.at < REFUSAL_BELIEVED_FOR
             and refusal.fingerprint == refusal_fingerprint(account, self.policy_digest, self._credential)
         ):
-            return answer.instead(Action.MANUAL, Reason.REFUSED_BY_ZOOM, f"zoom_code_{refusal.code}")
+            return answer.instead(Action.MANUAL, Reason.REFUSED_BY_ZOOM,
+                                  f"zoom_code_{refusal.code}" if refusal.code is not None else "account_unreadable")
         if self._protection.outside_pilot(case.claim.key):
             return answer.instead(Action.KEEP, Reason.NOT_IN_PILOT)
         return answer

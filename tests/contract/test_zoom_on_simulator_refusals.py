@@ -203,8 +203,8 @@ async def test_a_missing_scope_is_named() -> None:
         assert (0, "applied") == (report.exit_code, report.result.value)
 
 
-async def test_a_share_of_failing_writes_stops_the_cycle() -> None:
-    """20 % after the first ten: Zoom may switch off an app that keeps failing."""
+async def test_the_same_strange_refusal_from_everybody_stops_the_cycle() -> None:
+    """Five running, some of them from another part of the plan: Zoom may switch off an app that keeps failing."""
     async with a_world(crowd=300) as world:
         world.concurrency = 1
         names = [f"leaver{number:02}" for number in range(15)]
@@ -216,8 +216,8 @@ async def test_a_share_of_failing_writes_stops_the_cycle() -> None:
         report = await world.cycle()
 
         fates = [fate(report, name) for name in names]
-        assert (5, "partial", 10) == (report.exit_code, report.result.value, len(world.writes()))
-        assert (10, 5) == (fates.count(("failed", "refused")), fates.count(("not_tried", "too_many_failures")))
+        assert (5, "partial", 5) == (report.exit_code, report.result.value, len(world.writes()))
+        assert (5, 10) == (fates.count(("failed", "refused")), fates.count(("not_tried", "zoom_unreadable")))
 
 
 @pytest.mark.parametrize(("change", "tried"), [

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd.errors import AnswerLost, Refused, ScopeMissing, SourceError, SyncdError
+from syncd.errors import AccountUnreadable, AnswerLost, Refused, ScopeMissing, SourceError, SyncdError
 from syncd.ledger import record
 from syncd.model import (
     EFFECTS,
@@ -232,6 +232,13 @@ class Story:
         if words in (["looks", "fail"], ["looks", "work"]):
             error = SourceError("zoom", "the connection was reset")
             self.company.zoom.look_fails = error if words == ["looks", "fail"] else None
+            return
+        if words[1] == "odd":
+            self.company.zoom.odd[f"z-{words[0]}"] = AccountUnreadable(
+                f"zoom: account z-{words[0]} could not be read", zoom_id=f"z-{words[0]}", answer=" ".join(words[2:]))
+            return
+        if words[1:] == ["plain"]:
+            del self.company.zoom.odd[f"z-{words[0]}"]
             return
         who, operation, *what = words
         key = ("*" if who == "*" else f"z-{who}", operation)

@@ -80,6 +80,6 @@ __all__ = [
     "ReportWritten",
     "ReportsRemoved",
     "RowAcknowledged",
-    "TroubleMet",
     "TrippedGuard",
+    "TroubleMet",
 ]
