@@ -282,11 +282,12 @@ class Company:
     def address(self, name: str) -> str:
         return name if "@" in name else f"{name}@{self.domain}"
 
-    def person(self, name: str, *, entitled: bool = True, addresses: Iterable[str] = (), **more: Any) -> Person:
-        """Adds or replaces somebody; his id is ``p-NAME``."""
+    def person(self, name: str, *, entitled: bool = True, addresses: Iterable[str] = (), mains: int = 1,
+               **more: Any) -> Person:
+        """Adds or replaces somebody; their id is ``p-NAME``. The first *mains* addresses are main ones."""
         keys = tuple(address_key(self.address(address)) for address in addresses) or (address_key(self.address(name)),)
-        person = Person(f"p-{name}", keys[:1], name.title(), entitled_by=("Zoom Users",) if entitled else (),
-                        aliases=keys[1:], **more)
+        person = Person(f"p-{name}", keys[:mains], name.title(), entitled_by=("Zoom Users",) if entitled else (),
+                        aliases=keys[mains:], **more)
         self.directory.people[person.id] = person
         return person
 

@@ -6,6 +6,7 @@ Whatever Zoom answers for this one account alone is its outcome, and the others 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from syncd.errors import AccountUnreadable, AnswerLost, ConfigError, LedgerError, LimitReached, NotLeader, Refused, SourceError
@@ -15,10 +16,11 @@ from syncd.execution.licences import restore_licence
 from syncd.execution.lifecycle import OF_ONE_ACCOUNT, REFUSALS, WANTED_STATUS, Seen, State, Step, step
 from syncd.execution.sessions import end_session
 from syncd.ledger import record
-from syncd.model import Action, Decision, EffectOutcome, Intent, OutcomeKind, StopReason, ZoomAccount, licence_word
+from syncd.model import Action, Decision, EffectOutcome, Intent, OutcomeKind, Person, StopReason, ZoomAccount, licence_word
 from syncd.planning.decide import refusal_fingerprint
 from syncd.planning.match import Addresses
 from syncd.planning.recheck import account_as_planned, person_as_planned
+from syncd.ports import Directory
 
 #: Looks after a write before an unchanged state counts as a failure: the list is known to lag, single reads may too.
 LOOKS_AFTER_WRITE = 3
@@ -107,12 +109,23 @@ async def recheck(effect: Decision, context: ExecutionContext, ports: Ports) -> 
         return Seen.CHANGED, account
     if ports.directory is not None:
         forms = Addresses(context.policy).forms(account.email)
-        people = await ports.directory.recheck_person(effect.directory_id, forms)
+        people = await _recheck_people(effect, forms, ports.directory)
         if not person_as_planned(effect, people, context.policy, ports.clock.now()):
             return Seen.CHANGED, account
     if context.by == "cycle" and (await ports.ledger.history()).on_hold(account.zoom_id or "", ports.clock.now()):
         return Seen.CHANGED, account
     return Seen.AS_PLANNED, account
+
+
+async def _recheck_people(effect: Decision, forms: Sequence[str], directory: Directory) -> list[Person]:
+    """Whoever has the address now, every claimant of the plan and whom the ledger remembers, each once."""
+    ids = effect.second_look.people if effect.second_look is not None else ()
+    first, *more = ids or (effect.directory_id,)
+    found = {person.id: person for person in await directory.recheck_person(first, forms)}
+    for id_ in more:
+        if id_ not in found:
+            found.update((person.id, person) for person in await directory.recheck_person(id_, ()))
+    return list(found.values())
 
 
 async def _change(

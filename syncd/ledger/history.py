@@ -50,7 +50,10 @@ class History:
     accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)    # missing ones that no longer count
     # memory of good reads
     pairs: Mapping[str, str] = field(default_factory=dict)            # zoom id -> directory id
+    numbers: Mapping[str, str] = field(default_factory=dict)          # directory id -> salted hash of the person's number
+    entitled: AbstractSet[str] = field(default_factory=frozenset)     # directory ids once seen entitled, beside those in pairs
     gone: Mapping[str, Gone] = field(default_factory=dict)            # zoom id -> since when not entitled
+    returning: Mapping[str, Gone] = field(default_factory=dict)       # zoom id -> since when entitled again, though inactive
     good_reads: int = 0
     measures: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)   # people, entitled, group:ID
     peopled: AbstractSet[str] = field(default_factory=frozenset)   # groups that had members, unless accepted as empty
@@ -153,7 +156,10 @@ class Growing:
     rolled_back_from: Head | None
     accepted_heads: set[tuple[int, str]]
     pairs: dict[str, str]
+    numbers: dict[str, str]
+    entitled: set[str]
     gone: dict[str, Gone]
+    returning: dict[str, Gone]
     good_reads: int
     measures: dict[str, Sequence[tuple[datetime, float]]]
     peopled: set[str]

@@ -55,9 +55,12 @@ def cycle_ended(cycle: str, says: entries.CycleEnded) -> Draft:
 def memory(cycle: str, change: MemoryChange) -> list[Draft]:
     """What a good read changed in the memory of pairs and of people gone, in chunks."""
     pairs = sorted(change.pairs.items())
+    numbers = sorted(change.numbers.items())
     drafts = [draft(entries.Memory(pairs=dict(pairs[at:at + MEMORY_CHUNK])), cycle=cycle)
               for at in range(0, len(pairs), MEMORY_CHUNK)]
-    for field in ("gone", "back", "unclear", "seen_active", "vanished"):
+    drafts += [draft(entries.Memory(numbers=dict(numbers[at:at + MEMORY_CHUNK])), cycle=cycle)
+               for at in range(0, len(numbers), MEMORY_CHUNK)]
+    for field in ("entitled", "gone", "back", "returning", "not_returning", "unclear", "seen_active", "vanished"):
         names = sorted(getattr(change, field))
         drafts += [draft(msgspec.convert({field: names[at:at + MEMORY_CHUNK], "at": change.at}, entries.Memory), cycle=cycle)
                    for at in range(0, len(names), MEMORY_CHUNK)]

@@ -38,7 +38,7 @@ from syncd.model.entries import (
     RecordedPlan,
     Refusal,
 )
-from syncd.model.plan import EFFECTS, Decision, Plan, Verdict
+from syncd.model.plan import EFFECTS, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.words import Action, Guard, Mode, OutcomeKind, OutcomeReason, Reason, Result, Status, StopReason, Trigger
 
@@ -77,6 +77,7 @@ __all__ = [
     "RecordedPlan",
     "Refusal",
     "Result",
+    "SecondLook",
     "Status",
     "StopReason",
     "Trigger",

@@ -166,11 +166,15 @@ class MemoryChange:
 
     at: datetime
     pairs: Mapping[str, str] = field(default_factory=dict)    # new or other directory id
+    numbers: Mapping[str, str] = field(default_factory=dict)  # directory id -> salted hash of the person's number
+    entitled: frozenset[str] = frozenset()                    # directory ids seen entitled, with no pair to show for it
     gone: frozenset[str] = frozenset()                        # first good read that shows them not entitled
     back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
+    returning: frozenset[str] = frozenset()                   # inactive: first good read that shows them entitled again
+    not_returning: frozenset[str] = frozenset()               # was returning: not entitled, unclear or active now
     unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for them
     seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
     vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
 
     def __bool__(self) -> bool:
-        return bool(self.pairs or self.gone or self.back or self.unclear or self.seen_active or self.vanished)
+        return any(getattr(self, name) for name in self.__dataclass_fields__ if name != "at")

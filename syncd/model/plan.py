@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -12,8 +13,24 @@ from syncd.model.words import Action, Guard, Reason
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Whom the look right before a change asks for, as directory ids, and what it may take for granted."""
+
+    owners: tuple[str, ...] = ()              # main and pair claimants; where there are none, everybody else who claims it
+    others: tuple[str, ...] = ()              # further claimants, by alias
+    remembered: tuple[str, ...] = ()          # whom the ledger remembers for the account, under every id of theirs
+    elsewhere: tuple[str, ...] = ()           # claimants by alias who have an active account of their own
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody to be asked for, each once."""
+        return tuple(dict.fromkeys((*self.owners, *self.others, *self.remembered)))
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What should happen to one Zoom account, and why. *since*: first good read that showed him gone."""
+    """What should happen to one Zoom account, and why. *since*: first good read that showed them gone. *second_look*: of
+    changes by a cycle only."""
 
     account: ZoomAccount
     action: Action
@@ -25,6 +42,7 @@ class Decision:
     since: datetime | None = None
     due_at: datetime | None = None
     department: str = ""
+    second_look: SecondLook | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -43,6 +61,9 @@ class Plan:
     made_at: datetime
     policy_digest: str
     decisions: tuple[Decision, ...]           # in the order of the snapshot: sorted by (zoom_id, email)
+    pairs: Mapping[str, str] = field(default_factory=dict)       # what a good read remembers anew: zoom id -> directory id
+    numbers: Mapping[str, str] = field(default_factory=dict)     # directory id -> salted hash of the person's number
+    entitled: frozenset[str] = frozenset()    # directory ids seen entitled for the first time, with no pair to show for it
 
     @cached_property
     def effects(self) -> tuple[Decision, ...]:

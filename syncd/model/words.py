@@ -61,6 +61,7 @@ class Reason(StrEnum):
     REACTIVATION_OFF = "reactivation_off"
     DEACTIVATED_BY_HAND = "deactivated_by_hand"
     AMBIGUOUS_MATCH = "ambiguous_match"
+    RETURNING = "returning"
     ENTITLED_AGAIN = "entitled_again"
     DEACTIVATED_BY_OTHERS = "deactivated_by_others"
     REFUSED_BY_ZOOM = "refused_by_zoom"

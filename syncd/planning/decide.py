@@ -2,15 +2,20 @@
 
 Rule 1: values in, a Plan out. No clock, no I/O, no logging in this file.
 Rule 2: every account gets exactly one Decision, "keep" included, each with one Reason.
-Rule 3: an account is deactivated only when every claimant is known not to be entitled; doubt keeps it.
+Rule 3: an account is deactivated only when everybody who may own it is known not to be entitled; doubt keeps it.
 
 The functions below follow the decision table from top to bottom; the overrides of a due change come last. Each gives an
-answer; the Decision is built from it once, at the end.
+answer; the Decision is built from it once, at the end. Whose account it is stands in ``ownership.py``.
+
+Nearly every account is active and belongs to one entitled person, as remembered. Those take a short way through the same rules:
+``_Table.in_step`` answers what ``row`` would, at a tenth of the price.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,13 +29,18 @@ from syncd.model import (
     Plan,
     Policy,
     Reason,
+    SecondLook,
     Status,
     ZoomAccount,
     ZoomSnapshot,
     sha256_of,
 )
-from syncd.planning.entitlement import grace_of, standing
-from syncd.planning.match import Addresses, Claim, claims
+from syncd.planning.claims import Claim, Claims
+from syncd.planning.clarity import nameless, unclear_people
+from syncd.planning.entitlement import KNOWN_LEAVERS, grace_of, standing
+from syncd.planning.match import Addresses
+from syncd.planning.numbers import Persons
+from syncd.planning.ownership import Fit, Weighed, address_taken, comes_back_for, fit, pairing
 from syncd.planning.protection import Protection
 
 #: Within this time a deactivation of ours that somebody took back is a dispute between people, not a change to repeat.
@@ -50,16 +60,27 @@ def decide(
 ) -> Plan:
     """One decision for every Zoom account read. *credential* identifies the Zoom credential in use (not the secret): a
     remembered refusal counts only under the same one. Equal inputs give an equal plan, whatever their order."""
-    claimed = claims(directory, zoom, history.pairs, policy)
-    table = _Table(directory, zoom, history, policy, now, credential)
-    return Plan(now, table.policy_digest, tuple(
-        table.row(account, claimed.get(account.zoom_id or "")) for account in zoom.accounts
-    ))
+    with _collector_at_rest():
+        table = _Table(directory, zoom, history, policy, now, credential)
+        decisions = tuple(table.in_step(at, account) or table.row(at, account) for at, account in enumerate(zoom.accounts))
+        return Plan(now, table.policy_digest, decisions, table.pairs, table.numbers, frozenset(table.entitled))
 
 
 def refusal_fingerprint(account: ZoomAccount, policy_digest: str, credential: str) -> str:
     """What must stay the same for a remembered refusal to count: role, type, status, policy and credential."""
     return sha256_of([account.role_id, account.type, account.status.value, policy_digest, credential])
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Holds the cycle collector: a million new values without a cycle among them are searched again and again otherwise."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Leaving(NamedTuple):
@@ -73,13 +94,16 @@ class _Leaving(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What a row of the table says. *notes* are added to those of the match."""
+    """What a row of the table says. *notes* are added to those of the claims. *person*: whom it is about, where that is not
+    the one leaving."""
 
     action: Action
     reason: Reason
     notes: tuple[str, ...] = ()
     leaving: _Leaving | None = None
     path: tuple[str, ...] | None = None       # shown instead of the person's own group path
+    person: Person | None = None
+    elsewhere: tuple[Person, ...] = ()        # entitled people who have the address as an alias, and another active account
 
     def instead(self, action: Action, reason: Reason, *notes: str) -> _Answer:
         """Another answer that keeps the first one's reason as a note."""
@@ -89,11 +113,11 @@ class _Answer(NamedTuple):
 class _Case(NamedTuple):
     """One account of the scope with who claims it, and how those people stand."""
 
+    at: int
     account: ZoomAccount
     zoom_id: str
     claim: Claim
-    standings: list[Reason]
-    entitled: list[Person]
+    weighed: Weighed
 
 
 _IN_STEP = _Answer(Action.KEEP, Reason.IN_STEP)
@@ -109,49 +133,113 @@ class _Table:
         credential: str,
     ) -> None:
         self._history, self._policy, self._now, self._credential = history, policy, now, credential
-        self._absence_is_unclear = bool(directory.unresolved) or _somebody_could_be_anybody(directory, history.pairs)
         self._roles = zoom.roles
         self._addresses = Addresses(policy)
+        self._persons = Persons(directory.people, policy, now, history.numbers, history.ledger_id)
+        self._claims = Claims(directory, zoom, history.pairs, policy, self._addresses, self._persons)
         self._protection = Protection(policy, zoom.groups, self._addresses)
+        self._unresolved = bool(directory.unresolved)
+        self._nameless = nameless(unclear_people(directory, policy), history.pairs.values())
+        self._remembered: frozenset[str] | None = None
         self.policy_digest = policy.digest()
+        #: What a good read remembers anew: Zoom id -> directory id, and the hashes of these people's numbers.
+        self.pairs: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
+        self.entitled: set[str] = set()       # and who was entitled to an account that is remembered for nobody
 
-    def row(self, account: ZoomAccount, claim: Claim | None) -> Decision:
-        """The first row of the table that fits, then the overrides. *claim* None: the account takes no part."""
+    def in_step(self, at: int, account: ZoomAccount) -> Decision | None:
+        """The answer for an active account of one entitled person about whom there is nothing else to say; None: ask ``row``."""
+        person = self._claims.plain(at)
+        if (
+            person is None or account.status is not Status.ACTIVE or person.unclear or person.unclean
+            or account.zoom_id in self._history.holds or person.id in self._claims.with_several
+            or standing(person, self._policy, self._now) is not Reason.IN_STEP
+            or self._protection.exempt(account, self._claims.keys[at] or "", (person,))
+        ):
+            return None
+        zoom_id = account.zoom_id or ""
+        if zoom_id not in self._history.pairs:
+            self.pairs[zoom_id] = person.id
+        self._remember_number(person)
+        return Decision(account, Action.KEEP, Reason.IN_STEP, person.id, "address", person.entitled_by,
+                        department=person.department or account.department)
+
+    def row(self, at: int, account: ZoomAccount) -> Decision:
+        """The first row of the table that fits, then the overrides."""
         zoom_id = account.zoom_id
-        if claim is None or zoom_id is None:
+        if self._claims.keys[at] is None or zoom_id is None:
             reason = Reason.INVITATION_PENDING if self._addresses.in_scope(account.email) else Reason.OUT_OF_SCOPE
             return Decision(account, Action.KEEP, reason, department=account.department)
-        standings = [standing(person, self._policy, self._now) for person in claim.claimants]
-        entitled = [
-            person for person, reason in zip(claim.claimants, standings, strict=True) if reason is Reason.IN_STEP
-        ]
-        case = _Case(account, zoom_id, claim, standings, entitled)
+        claim = self._claims.of(at)
+        weighed = Weighed(claim, {person.id: standing(person, self._policy, self._now) for person in claim.claimants})
+        case = _Case(at, account, zoom_id, claim, weighed)
         answer = self._answer(case)
-        return _decision(case, self._overridden(case, answer) if answer.action in EFFECTS else answer)
+        self.entitled.update(
+            id_ for id_, reason in weighed.standings.items() if reason is Reason.IN_STEP and not self._was_entitled(id_, case))
+        if answer.action in EFFECTS:
+            answer = self._overridden(case, answer)
+        return self._decision(case, answer, (*self._notes_of(case, answer), *self._remember_pair(case)))
 
     # ----------------------------------------------------------------------------------------------- the rows, downwards
 
     def _answer(self, case: _Case) -> _Answer:
-        account, claimants = case.account, case.claim.claimants
         if self._history.on_hold(case.zoom_id, self._now):
             return _ON_HOLD
-        exempt = self._protection.exempt(account, case.claim.key, claimants)
-        if exempt:
-            path = next((person.protected_by for person in claimants if person.protected_by), ())
-            return _Answer(Action.KEEP, Reason.EXEMPT, (f"exempt_{exempt}",),
-                           path=path if exempt == "directory_group" else None)
-        active = account.status is Status.ACTIVE
-        if case.entitled and active:
-            return _IN_STEP
-        # An inactive account waits too while one of its claimants is unknown: he may be entitled to it as well.
-        if Reason.DIRECTORY_UNCLEAR in case.standings or (not claimants and self._absence_is_unclear):
-            return _UNCLEAR
-        if active:
-            return self._active_but_not_entitled(case)
-        return self._inactive_but_entitled(case) if case.entitled else _IN_STEP
+        exempt = self._exempt(case)
+        if exempt is not None:
+            return exempt
+        return self._active(case) if case.account.status is Status.ACTIVE else self._inactive(case)
 
-    def _active_but_not_entitled(self, case: _Case) -> _Answer:
-        leaving = self._leaving(case)
+    def _exempt(self, case: _Case) -> _Answer | None:
+        claim = case.claim
+        if claim.ignored:
+            return _Answer(Action.KEEP, Reason.EXEMPT, ("ignored_person",))
+        exempt = self._protection.exempt(case.account, claim.key, claim.answerable)
+        if not exempt:
+            return None
+        path = next((person.protected_by for person in claim.answerable if person.protected_by), ())
+        answer = _Answer(Action.KEEP, Reason.EXEMPT, (f"exempt_{exempt}",), path=path if exempt == "directory_group" else None)
+        if case.account.status is Status.ACTIVE and claim.answerable and fit(case.weighed) in (Fit.NOBODY, Fit.HELPED):
+            leaving = self._leaving(case, claim.answerable)
+            if leaving.reason in KNOWN_LEAVERS:
+                notes = ("exempt_leaver", *self._never_entitled(case, leaving))
+                return answer._replace(notes=answer.notes + notes, person=leaving.person)
+        return answer
+
+    def _active(self, case: _Case) -> _Answer:
+        claim, weighed = case.claim, case.weighed
+        match fit(weighed):
+            case Fit.OWNED:
+                taken = ("address_taken",) if address_taken(weighed) else ()
+                return _IN_STEP._replace(notes=taken, person=weighed.owners_entitled[0])
+            case Fit.UNCLEAR:
+                return _UNCLEAR
+            case Fit.BY_ALIAS:
+                return _IN_STEP._replace(person=weighed.aliases_entitled[0])
+            case Fit.HELPED:
+                return self._owner_left_but_aliases(case)
+        if not claim.claimants and self._absence_is_unclear(claim):
+            return _UNCLEAR
+        return self._not_entitled(case, self._leaving(case, claim.claimants))
+
+    def _owner_left_but_aliases(self, case: _Case) -> _Answer:
+        """A leaver's address given to somebody else: it neither keeps the leaver's account open unseen, nor asks a person about
+        everybody whose mail is read by their manager."""
+        weighed = case.weighed
+        if not case.claim.owners and self._absence_is_unclear(case.claim):
+            return _UNCLEAR
+        leaving = self._leaving(case, case.claim.owners)
+        helpers = (*weighed.aliases_entitled, *weighed.aliases_unclear)
+        without = [person for person in helpers if not self._claims.owns_another_active(person, case.at)]
+        if not leaving.due or not without:
+            answer = self._not_entitled(case, leaving)
+            return answer._replace(notes=(*answer.notes, "alias_elsewhere"), elsewhere=helpers) if leaving.due else answer
+        if all(person in weighed.aliases_unclear for person in without):
+            return _UNCLEAR
+        return _Answer(Action.MANUAL, leaving.reason, leaving=leaving).instead(
+            Action.MANUAL, Reason.AMBIGUOUS_MATCH, "kept_by_alias")
+
+    def _not_entitled(self, case: _Case, leaving: _Leaving) -> _Answer:
         answer = _Answer(Action.DEACTIVATE, leaving.reason, leaving=leaving)
         if leaving.due and self._protection.protected(case.account):
             return answer.instead(Action.MANUAL, Reason.PROTECTED)
@@ -159,18 +247,31 @@ class _Table:
             return answer.instead(Action.MANUAL, Reason.REACTIVATED_BY_OTHERS)
         return answer if leaving.due else answer.instead(Action.KEEP, Reason.WITHIN_GRACE)
 
-    def _inactive_but_entitled(self, case: _Case) -> _Answer:
+    def _inactive(self, case: _Case) -> _Answer:
+        claim, weighed = case.claim, case.weighed
+        # It waits too while an owner is unknown: they may be entitled to it as well.
+        if weighed.owner_unclear or (not claim.owners and weighed.aliases_unclear and not weighed.aliases_entitled):
+            return _UNCLEAR
+        if not claim.claimants and self._absence_is_unclear(claim):
+            return _UNCLEAR
+        if not weighed.owners_entitled and not weighed.aliases_entitled:
+            return _IN_STEP
         if self._policy.reactivate == "never":
             return _Answer(Action.KEEP, Reason.REACTIVATION_OFF)
         last = self._history.deactivated.get(case.zoom_id)
         ours = last.by if last is not None and last.reactivated_at is None and not last.seen_active else None
         if ours == "hand":
             return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_HAND)
-        if len(case.entitled) > 1 or case.claim.others:
+        if not weighed.owners_entitled:
+            return _IN_STEP._replace(notes=("claimed_by_alias",), person=weighed.aliases_entitled[0])
+        person = comes_back_for(weighed, lambda owner: self._claims.has_another_active(owner, case.at))
+        if person is None:
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)
+        if self._reads_back(case.zoom_id) < self._policy.reactivate_reads:
+            return _Answer(Action.KEEP, Reason.RETURNING, person=person)
         if self._policy.reactivate == "any" or ours == "cycle":
-            return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN)
-        return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS)
+            return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN, person=person)
+        return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, person=person)
 
     def _overridden(self, case: _Case, answer: _Answer) -> _Answer:
         """A due change may still turn into ``manual`` or ``keep``."""
@@ -191,6 +292,11 @@ class _Table:
 
     # ----------------------------------------------------------------------------------------------- what the rows ask
 
+    def _absence_is_unclear(self, claim: Claim) -> bool:
+        """Whether an account that nobody claims may be somebody's all the same: a member who could not be found, or somebody
+        unclear without any address. Whoever is remembered for it was read, though, or is gone."""
+        return self._unresolved or (self._nameless and claim.remembered is None)
+
     def _brought_back(self, zoom_id: str) -> bool:
         last = self._history.deactivated.get(zoom_id)
         return last is not None and last.reactivated_at is None and self._now - last.at < DISPUTED_FOR
@@ -200,51 +306,99 @@ class _Table:
         last = self._history.deactivated.get(zoom_id)
         return self._roles.get(last.role_id) if last is not None and last.role_id is not None else None
 
-    def _leaving(self, case: _Case) -> _Leaving:
-        """Of several claimants the one whose account would go last counts: one who is not due yet before any who is."""
+    def _reads_back(self, zoom_id: str) -> int:
+        """In how many good reads in a row, the read in hand included, somebody was entitled to this inactive account."""
+        back = self._history.returning.get(zoom_id)
+        return 1 if back is None else 2 + self._history.good_reads - back.read
+
+    def _leaving(self, case: _Case, people: Sequence[Person]) -> _Leaving:
+        """Of the people who are not entitled the remembered one counts alone; else the one whose account would go last: one who
+        is not due yet before any who is. Nobody: absent."""
         gone = self._history.gone.get(case.zoom_id)
         since = gone.since if gone is not None else self._now
         reads = 1 + (self._history.good_reads - gone.read + 1 if gone is not None else 0)   # the read in hand counts
         candidates = []
-        people: tuple[Person | None, ...] = case.claim.claimants or (None,)
-        for person, reason in zip(people, case.standings or [Reason.ABSENT_FROM_DIRECTORY], strict=True):
+        counted: Sequence[Person | None] = (
+            [case.claim.remembered_person] if case.claim.remembered_person in people else people or [None])
+        for person in counted:
+            reason = case.weighed.standing(person) if person is not None else Reason.ABSENT_FROM_DIRECTORY
             grace, reads_needed = grace_of(reason, self._policy)
             due_at = since + grace
             candidates.append(_Leaving(reason, since, due_at, due_at <= self._now and reads >= reads_needed, person))
         return max(candidates, key=lambda one: (not one.due, one.due_at, one.person.id if one.person is not None else ""))
 
+    # ------------------------------------------------------------------------------------- what is noted and remembered
 
-def _decision(case: _Case, answer: _Answer) -> Decision:
-    """The answer with whom it is about: the person leaving, else the first entitled claimant, else the first."""
-    account, claim, leaving = case.account, case.claim, answer.leaving
-    known = case.entitled or claim.claimants
-    person = leaving.person if leaving is not None else known[0] if known else None
-    path = answer.path
-    if path is None:
-        path = case.entitled[0].entitled_by if case.entitled else ()
-        if leaving is not None and leaving.person is not None and leaving.reason is Reason.IN_LEAVERS_GROUP:
-            path = leaving.person.leaver_by
-    return Decision(
-        account,
-        answer.action,
-        answer.reason,
-        person.id if person is not None else None,
-        claim.matched_by,
-        path,
-        _notes(claim) + answer.notes,
-        leaving.since if leaving is not None else None,
-        leaving.due_at if leaving is not None else None,
-        (person.department if person is not None else "") or account.department,
+    def _notes_of(self, case: _Case, answer: _Answer) -> Iterator[str]:
+        """Peculiarities of the claims, then the answer's own."""
+        claimants = case.claim.claimants
+        if len(claimants) > 1:
+            yield "several_claimants"
+        if any(person.id in self._claims.with_several for person in claimants):
+            yield "duplicate_account"
+        yield from answer.notes
+        if answer.leaving is not None and answer.leaving.reason in KNOWN_LEAVERS:
+            yield from self._never_entitled(case, answer.leaving)
+
+    def _never_entitled(self, case: _Case, leaving: _Leaving) -> tuple[str, ...]:
+        """Whether no good read of this ledger ever showed this leaver entitled: shared mailboxes and the like are disabled by
+        design."""
+        return () if leaving.person is None or self._was_entitled(leaving.person.id, case) else ("never_entitled",)
+
+    def _was_entitled(self, id_: str, case: _Case) -> bool:
+        claim = case.claim
+        if id_ == claim.remembered or (claim.remembered_person is not None and id_ == claim.remembered_person.id):
+            return True
+        if self._remembered is None:
+            self._remembered = frozenset(self._history.pairs.values())
+        return id_ in self._remembered or id_ in self._history.entitled
+
+    def _remember_pair(self, case: _Case) -> tuple[str, ...]:
+        """Notes the pair a good read writes; says ``owner_changed`` when it moves."""
+        found = pairing(case.weighed, active=case.account.status is Status.ACTIVE, has_by_main=self._claims.has_by_main)
+        if found is None or (found.moved and case.claim.gone and self._unresolved):
+            if case.claim.remembered_person is not None:
+                self._remember_number(case.claim.remembered_person)
+            return ()
+        self.pairs[case.zoom_id] = found.person.id
+        self._remember_number(found.person)
+        return ("owner_changed",) if found.moved else ()
+
+    def _remember_number(self, person: Person) -> None:
+        if person.number and (known := self._persons.hash_to_remember(person)):
+            self.numbers[person.id] = known
+
+    def _decision(self, case: _Case, answer: _Answer, notes: tuple[str, ...]) -> Decision:
+        """The answer with whom it is about: the person leaving, else the entitled one, else the first of the claimants."""
+        account, claim, leaving, weighed = case.account, case.claim, answer.leaving, case.weighed
+        entitled = (*weighed.owners_entitled, *weighed.aliases_entitled)
+        known = answer.person or next(iter((*entitled, *claim.claimants)), None)
+        person = leaving.person if leaving is not None else known
+        path = answer.path
+        if path is None:
+            path = person.entitled_by if person is not None and person in entitled else ()
+            if leaving is not None and leaving.person is not None and leaving.reason is Reason.IN_LEAVERS_GROUP:
+                path = leaving.person.leaver_by
+        return Decision(
+            account,
+            answer.action,
+            answer.reason,
+            person.id if person is not None else None,
+            claim.matched_by(person) if person is not None else None,
+            path,
+            notes,
+            leaving.since if leaving is not None else None,
+            leaving.due_at if leaving is not None else None,
+            (person.department if person is not None else "") or account.department,
+            _second_look(claim, answer) if answer.action in EFFECTS else None,
+        )
+
+
+def _second_look(claim: Claim, answer: _Answer) -> SecondLook:
+    remembered = {claim.remembered, claim.remembered_person.id if claim.remembered_person is not None else None} - {None}
+    return SecondLook(
+        tuple(person.id for person in claim.answerable),
+        tuple(person.id for person in claim.claimants if person not in claim.answerable),
+        tuple(sorted(id_ for id_ in remembered if id_ is not None)),
+        tuple(person.id for person in answer.elsewhere),
     )
-
-
-def _notes(claim: Claim) -> tuple[str, ...]:
-    several = ("several_claimants",) if len(claim.claimants) > 1 else ()
-    return (*several, "duplicate_account") if claim.others else several
-
-
-def _somebody_could_be_anybody(directory: DirectorySnapshot, pairs: Mapping[str, str]) -> bool:
-    """Whether somebody could not be read so far that not even his addresses are known, nor an account remembered for him.
-    He may own any account that nobody claims, so then no account may be called absent."""
-    nameless = {person.id for person in directory.people if person.unclear and not person.addresses}
-    return bool(nameless) and not nameless <= set(pairs.values())

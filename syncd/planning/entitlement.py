@@ -14,9 +14,11 @@ GONE = KNOWN_LEAVERS | {Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY}
 
 
 def standing(person: Person, policy: Policy, now: datetime) -> Reason:
-    """``in_step`` when entitled, ``directory_unclear`` when he could not be read, else the reason of the table."""
-    if person.unclear:
-        return Reason.DIRECTORY_UNCLEAR
+    """``in_step`` when entitled, ``directory_unclear`` when they could not be read, else the reason of the table. Somebody
+    unclear who is known to be in no entitling or protecting group entitles nobody."""
+    if person.unclear or person.unclean:
+        return Reason.DIRECTORY_UNCLEAR if counts_as_unclear(person) else (
+            Reason.IN_LEAVERS_GROUP if person.leaver_by else Reason.LEFT_GROUPS)
     if person.leaver_by:
         return Reason.IN_LEAVERS_GROUP
     if policy.when_disabled and not person.enabled:
@@ -28,6 +30,12 @@ def standing(person: Person, policy: Policy, now: datetime) -> Reason:
     return Reason.IN_STEP
 
 
+def counts_as_unclear(person: Person) -> bool:
+    """Whether it matters that this person could not be read: they are entitled or protected by a group, or may be."""
+    return bool((person.unclear or person.unclean) and (
+        person.entitled_by or person.protected_by or person.membership_unknown))
+
+
 def entitled_people(directory: DirectorySnapshot, policy: Policy, now: datetime) -> int:
     """How many people of the directory are entitled to a Zoom account."""
     return sum(1 for person in directory.people if standing(person, policy, now) is Reason.IN_STEP)
@@ -35,6 +43,8 @@ def entitled_people(directory: DirectorySnapshot, policy: Policy, now: datetime)
 
 def grace_of(reason: Reason, policy: Policy) -> tuple[timedelta, int]:
     """How long somebody with this standing stays (and in how many good reads in a row he must be gone)."""
+    if reason is Reason.EXPIRED_IN_DIRECTORY and policy.grace_for_expired is not None:
+        return policy.grace_for_expired, 1
     if reason in KNOWN_LEAVERS:
         return policy.grace_for_known_leavers, 1
     return policy.grace, policy.grace_reads if policy.grace else 1

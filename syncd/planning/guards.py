@@ -230,7 +230,9 @@ def protected_in_plan(facts: Facts) -> Verdict:
     people = {person.id: person for person in facts.directory.people} if facts.plan.effects else {}
     found = 0
     for effect in facts.plan.effects:
-        claimants = [people[effect.directory_id]] if effect.directory_id in people else []
+        look = effect.second_look
+        ids = look.owners if look is not None else (effect.directory_id,)
+        claimants = [people[id_] for id_ in ids if id_ in people]
         last = facts.history.deactivated.get(effect.account.zoom_id or "")
         role = facts.zoom.roles.get(last.role_id or "") if last is not None else None
         if (

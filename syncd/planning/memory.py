@@ -13,7 +13,13 @@ from syncd.model import Action, MemoryChange, Plan, Reason, Status, ZoomAccount
 _NOT_ENTITLED = frozenset({
     Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY,
     Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY, Reason.WITHIN_GRACE,
-    Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT,
+    Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT, Reason.AMBIGUOUS_MATCH,
+})
+
+#: Decisions on an inactive account that its person is entitled to again.
+_ENTITLED_AGAIN = frozenset({
+    Reason.RETURNING, Reason.ENTITLED_AGAIN, Reason.DEACTIVATED_BY_OTHERS, Reason.PROTECTED, Reason.REFUSED_BY_ZOOM,
+    Reason.NOT_IN_PILOT,
 })
 
 
@@ -27,10 +33,10 @@ def seen_active(plan: Plan, history: History) -> MemoryChange:
 
 def remember(plan: Plan, history: History) -> MemoryChange:
     """Compares the decisions of a good read with what is remembered."""
-    pairs: dict[str, str] = {}
     gone: set[str] = set()
     back: set[str] = set()
     unclear: set[str] = set()
+    returning: set[str] = set()
     active: set[str] = set()
     seen: set[str] = set()
     for decision in plan.decisions:
@@ -43,11 +49,8 @@ def remember(plan: Plan, history: History) -> MemoryChange:
             active.add(zoom_id)
         if decision.reason in (Reason.OUT_OF_SCOPE, Reason.INVITATION_PENDING):
             continue
-        if (
-            decision.matched_by == "address" and decision.directory_id is not None
-            and "several_claimants" not in decision.notes and history.pairs.get(zoom_id) != decision.directory_id
-        ):
-            pairs[zoom_id] = decision.directory_id
+        if account.status is Status.INACTIVE and decision.reason in _ENTITLED_AGAIN:
+            returning.add(zoom_id)
         was_gone = zoom_id in history.gone
         if decision.reason is Reason.DIRECTORY_UNCLEAR:
             if was_gone:
@@ -58,8 +61,10 @@ def remember(plan: Plan, history: History) -> MemoryChange:
         elif was_gone:
             back.add(zoom_id)
     known = history.gone.keys() | history.decided.keys()
-    return MemoryChange(plan.made_at, pairs, frozenset(gone), frozenset(back), frozenset(unclear), frozenset(active),
-                        frozenset(known - seen))
+    return MemoryChange(
+        plan.made_at, plan.pairs, plan.numbers, plan.entitled - set(plan.pairs.values()), frozenset(gone), frozenset(back),
+        frozenset(returning - history.returning.keys()), frozenset(history.returning.keys() - returning), frozenset(unclear),
+        frozenset(active), frozenset(known - seen))
 
 
 def _brought_back(account: ZoomAccount, history: History) -> bool:

@@ -22,9 +22,18 @@ class Patterns:
         globs = sorted(keys - self._exact)
         # A bracket is an ordinary character of an address, not a class of characters.
         self._globs = re.compile("|".join(translate(glob.replace("[", "[[]")) for glob in globs)) if globs else None
+        self._beginnings, self._endings = _fixed_ends(globs)
+        self._endings += addresses.aliased    # and those that are other addresses, too
 
     def __bool__(self) -> bool:
         return bool(self._exact or self._globs)
+
+    def any(self, keys: Sequence[str]) -> bool:
+        """Whether one of these address keys is covered. Nearly always none is: what cannot be is passed over in one step."""
+        for key in keys:
+            if (key in self._exact or key.startswith(self._beginnings) or key.endswith(self._endings)) and self.match(key):
+                return True
+        return False
 
     def match(self, key: str) -> bool:
         """Whether one of the patterns covers this address key, as it is or with its domain's alias applied."""
@@ -33,6 +42,19 @@ class Patterns:
         form = self._addresses.canonical(key)
         others = {form, *(spellings(form) if "xn--" in form else ())} - {key}
         return any(one in self._exact or (self._globs is not None and self._globs.match(one) is not None) for one in others)
+
+
+def _fixed_ends(globs: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A beginning or an ending for each pattern that whatever it covers must have."""
+    beginnings: set[str] = set()
+    endings: set[str] = set()
+    for glob in globs:
+        first, last = re.split(r"[*?]", glob)[0], re.split(r"[*?]", glob)[-1]
+        if first:
+            beginnings.add(first)
+        else:
+            endings |= {last, *spellings(last)}       # a pattern without either: the empty one, everything ends so
+    return tuple(beginnings), tuple(endings)
 
 
 class Protection:
@@ -47,18 +69,16 @@ class Protection:
         self._ordinary = frozenset(role.casefold() for role in policy.ordinary_roles)
 
     def exempt(self, account: ZoomAccount, key: str, claimants: Sequence[Person]) -> str:
-        """Why this account is never touched (``account``, ``zoom_group``, ``directory_group``), or nothing.
+        """Why this account is never touched (``account``, ``zoom_group``, ``directory_group``), or nothing. *claimants*: only
+        those who count (``Claim.answerable``), for somebody's alias protects nobody else's account.
 
         A protected address covers every account of the person who has it: protecting too many costs a manual step,
         protecting too few locks a colleague out.
         """
-        if self._accounts:
-            if self._accounts.match(key):
-                return "account"
-            for person in claimants:
-                for address in person.addresses:
-                    if address != key and self._accounts.match(address):
-                        return "account"
+        if self._accounts and (
+            self._accounts.any((key,)) or any(self._accounts.any(person.addresses) for person in claimants)
+        ):
+            return "account"
         if self._group_ids and not self._group_ids.isdisjoint(account.group_ids):
             return "zoom_group"
         for person in claimants:

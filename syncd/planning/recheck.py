@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from syncd.model import Action, Decision, Person, Policy, Reason, ZoomAccount, address_key
-from syncd.planning.entitlement import standing
+from syncd.model import Action, Decision, Person, Policy, Reason, SecondLook, ZoomAccount, address_key
+from syncd.planning.entitlement import KNOWN_LEAVERS, standing
+from syncd.planning.match import Addresses
 
 
 def account_as_planned(decision: Decision, seen: ZoomAccount | None) -> bool:
@@ -22,13 +23,48 @@ def account_as_planned(decision: Decision, seen: ZoomAccount | None) -> bool:
 
 
 def person_as_planned(decision: Decision, people: Sequence[Person], policy: Policy, now: datetime) -> bool:
-    """For a deactivation: nobody found now is entitled, unclear or under protection, and the planned reason still holds.
-    For a reactivation: exactly one entitled person claims the account, the planned one, and nobody is unclear."""
+    """For a deactivation: none of its owners found now is entitled, unclear or under protection, nobody else who claims it is
+    entitled but those who have an account elsewhere, and the planned reason still holds. For a reactivation: the planned
+    person is entitled, and nobody else who owns it by main address is entitled, a known leaver, unclear or under protection.
+
+    *people*: whoever the directory shows now under the ids of ``Decision.second_look`` or under the address.
+    """
+    look = decision.second_look or SecondLook(remembered=(decision.directory_id,) if decision.directory_id else ())
+    ignored = frozenset(policy.ignore_people)
+    people = [person for person in people if person.id not in ignored]
+    mains = _by_main(decision.account.email, people, Addresses(policy))
+    owners = [person for person in people if person.id in look.remembered or person in mains]
+    others = [person for person in people if person not in owners]
     reasons = {person.id: standing(person, policy, now) for person in people}
-    found = set(reasons.values()) or {Reason.ABSENT_FROM_DIRECTORY}
-    if Reason.DIRECTORY_UNCLEAR in found or any(person.protected_by for person in people):
+    if any(person.protected_by for person in owners or others):
         return False
-    entitled = [id_ for id_, reason in reasons.items() if reason is Reason.IN_STEP]
+    if any(reasons[person.id] is Reason.DIRECTORY_UNCLEAR for person in owners):
+        return False
     if decision.action is Action.REACTIVATE:
-        return entitled == [decision.directory_id]
-    return not entitled and decision.reason in found
+        return _is_theirs_alone(decision, look, owners, reasons)
+    if any(reasons[person.id] is Reason.IN_STEP for person in owners):
+        return False
+    helpers = {person.id for person in others if reasons[person.id] in (Reason.IN_STEP, Reason.DIRECTORY_UNCLEAR)}
+    if helpers - set(look.elsewhere):
+        return False
+    gone = owners if look.elsewhere else owners or others
+    return decision.reason in ({reasons[person.id] for person in gone} or {Reason.ABSENT_FROM_DIRECTORY})
+
+
+def _by_main(email: str, people: Sequence[Person], addresses: Addresses) -> list[Person]:
+    """Main claimants, as in ``claims.py``: an exact address outranks one of an aliased domain."""
+    exact, form = address_key(email), addresses.key(email)
+    return [person for person in people if exact in person.mains] or [
+        person for person in people if form in map(addresses.canonical, person.mains)]
+
+
+def _is_theirs_alone(
+    decision: Decision, look: SecondLook, owners: Sequence[Person], reasons: Mapping[str, Reason]
+) -> bool:
+    same = {decision.directory_id, *look.remembered}
+    in_the_way = {reasons[person.id] for person in owners if person.id not in same}
+    return (
+        decision.directory_id in {person.id for person in owners}
+        and reasons[decision.directory_id or ""] is Reason.IN_STEP
+        and Reason.IN_STEP not in in_the_way and in_the_way.isdisjoint(KNOWN_LEAVERS)
+    )

@@ -32,7 +32,11 @@ from tests.fakes import Company
 SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 #: Names of policy keys whose value is a list.
-LISTS = {"domains", "pilot", "ordinary_roles", "protect_accounts", "protect_groups", "protect_directory_groups", "sentinels"}
+LISTS = {"domains", "pilot", "ordinary_roles", "protect_accounts", "protect_groups", "protect_directory_groups", "ignore_people",
+         "sentinels"}
+
+#: Notes for which an account in step is told of.
+OWNERSHIP = {"address_taken", "owner_changed", "claimed_by_alias"}
 
 REQUEST = manual.Request(by="Kim", because="a story")
 
@@ -77,7 +81,8 @@ class Story:
     def __init__(self) -> None:
         self.company = Company()
         self.company.concurrency = 1          # so that "before write 2" means the same every time
-        self.policy = Policy("zoom-account", ("corp.example",), grace=timedelta(0), protect_groups=("Rooms",))
+        self.policy = Policy("zoom-account", ("corp.example",), grace=timedelta(0), reactivate_reads=1,
+                             protect_groups=("Rooms",))
         self.last: CycleReport | None = None
         self.writes_told = 0
 
@@ -130,7 +135,10 @@ class Story:
         self.company.person(
             name,
             entitled="entitled" in facts,
-            addresses=[address for address in addresses.split(",") if address],
+            addresses=[address for address in addresses.replace("+", ",").split(",") if address],
+            mains=1 + addresses.partition(",")[0].count("+"),
+            unclean=tuple(fact.removeprefix("unclean=") for fact in facts if fact.startswith("unclean=")),
+            number=next((fact.removeprefix("number=") for fact in facts if fact.startswith("number=")), ""),
             enabled="disabled" not in facts,
             expires_at=self.company.clock.now() - timedelta(hours=1) if "expired" in facts else None,
             leaver_by=("Leavers",) if "leaver" in facts else (),
@@ -392,7 +400,8 @@ class Story:
                 yield f"{verdict.guard.value} {verdict.measured:g} > {verdict.limit:g}"
         for decision in report.plan.decisions if report.plan is not None else ():
             name = (decision.account.zoom_id or decision.account.email).removeprefix("z-")
-            if (name.startswith("crowd") and decision.action is Action.KEEP) or decision.reason is Reason.IN_STEP:
+            quiet = decision.reason is Reason.IN_STEP and OWNERSHIP.isdisjoint(decision.notes)
+            if quiet or (name.startswith("crowd") and decision.action is Action.KEEP):
                 continue
             yield " ".join([name, decision.action.value, decision.reason.value, *decision.notes, *self._due(decision)])
             if decision.action in EFFECTS and not shown:

@@ -121,13 +121,17 @@ class CycleEnded(Entry, frozen=True):
             history.last_success_at = time.measured
 
 
-@kind("memory")
+@kind("memory", newest=2)
 class Memory(Entry, frozen=True):
     """What a good read changed in the memory of pairs and of people gone, by Zoom id. One entry holds one of the fields."""
 
     pairs: dict[str, str] = msgspec.field(default_factory=dict)       # Zoom id -> directory id
+    numbers: dict[str, str] = msgspec.field(default_factory=dict)     # directory id -> salted hash of the person's number
+    entitled: tuple[str, ...] = ()            # directory ids seen entitled for the first time, with no pair to show for it
     gone: tuple[str, ...] = ()                # the first good read that shows them not entitled
     back: tuple[str, ...] = ()                # were gone: are entitled, or no longer active
+    returning: tuple[str, ...] = ()           # inactive: the first good read that shows their person entitled again
+    not_returning: tuple[str, ...] = ()       # were returning: not entitled, unclear or active now
     unclear: tuple[str, ...] = ()             # were gone, and this read does not count for them
     seen_active: tuple[str, ...] = ()         # deactivated by us, shown active, not by our doing
     vanished: tuple[str, ...] = ()            # not in the list: grace and last decision are forgotten
@@ -136,8 +140,11 @@ class Memory(Entry, frozen=True):
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Pairs stay when an account vanishes: missing in one list is no proof that it is no more."""
         since = self.at or time.measured
-        if self.pairs:
-            history.pairs.update(self.pairs)
+        self._fold_who_is_who(history)
+        for zoom_id in self.returning:
+            history.returning[zoom_id] = Gone(since, history.good_reads)
+        for zoom_id in self.not_returning:
+            history.returning.pop(zoom_id, None)
         for zoom_id in self.gone if time.verified else ():        # a grace must not begin at a time nobody vouches for
             history.gone[zoom_id] = Gone(since, history.good_reads)
         for zoom_id in self.back:
@@ -150,7 +157,16 @@ class Memory(Entry, frozen=True):
                 history.deactivated[zoom_id] = replace(history.deactivated[zoom_id], seen_active=True)
         for zoom_id in self.vanished:
             history.gone.pop(zoom_id, None)
+            history.returning.pop(zoom_id, None)
             history.decided.pop(zoom_id, None)
+
+    def _fold_who_is_who(self, history: Growing) -> None:
+        if self.pairs:                        # looked at only then: a container is copied when it is
+            history.pairs.update(self.pairs)
+        if self.numbers:
+            history.numbers.update(self.numbers)
+        if self.entitled:
+            history.entitled.update(self.entitled)
 
 
 @kind("decision")

@@ -81,7 +81,9 @@ class OutcomeSettled(Entry, frozen=True):
             if intent.by == "cycle":
                 history.deactivations = (
                     *(one for one in history.deactivations if one[0] >= time.measured - DAY), (done_at, bool(intent.approval)))
-        elif intent.action == "reactivate" and intent.zoom_id in history.deactivated:
+        elif intent.action == "reactivate" and intent.by == "hand":   # a person says whose it is: the next good read remembers
+            history.pairs.pop(intent.zoom_id, None)
+        if intent.action == "reactivate" and intent.zoom_id in history.deactivated:
             history.deactivated[intent.zoom_id] = replace(history.deactivated[intent.zoom_id], reactivated_at=done_at)
 
 
