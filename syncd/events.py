@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.model import DirectorySnapshot, Plan, Verdict, ZoomSnapshot
+from syncd.model import DirectorySnapshot, Person, Plan, Verdict, ZoomSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class DirectoryRead:
     snapshot: DirectorySnapshot
     entitled: int
     seconds: float
+    unclear: tuple[Person, ...] = ()          # who could not be read, and matters
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.model.account import ZoomSnapshot
-from syncd.model.directory import DirectorySnapshot
+from syncd.model.directory import DirectorySnapshot, Person
 from syncd.model.entries import Approval, Head
 from syncd.model.plan import Plan, Verdict
 from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
@@ -41,6 +41,7 @@ class CycleReport:
     plan: Plan | None = None
     directory: DirectorySnapshot | None = None
     entitled: int = 0
+    unclear: tuple[Person, ...] = ()          # people who could not be read, and who matter
     zoom: ZoomSnapshot | None = None
     verdicts: tuple[Verdict, ...] = ()
     outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)

@@ -47,6 +47,11 @@ class Person:
         """Every address key, the main ones first."""
         return self.mains + self.aliases if self.aliases else self.mains
 
+    @property
+    def cause(self) -> str:
+        """Why they could not be read, without a word of their data; nothing when they could."""
+        return self.unclear or ("an address value is not exactly one address" if self.unclean else "")
+
 
 class GroupUse(StrEnum):
     """What a configured directory group is for."""

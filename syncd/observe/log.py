@@ -133,8 +133,10 @@ def _(event: events.DirectoryRead) -> Iterator[_Line]:
     snapshot = event.snapshot
     yield "info", "directory.read", {
         "cycle_id": event.cycle_id, "source": snapshot.source, "people": len(snapshot.people), "entitled": event.entitled,
-        "groups": len(snapshot.groups), "unresolved": len(snapshot.unresolved), "digest": snapshot.digest,
-        "seconds": _short(event.seconds)}
+        "groups": len(snapshot.groups), "unresolved": len(snapshot.unresolved), "unclear": len(event.unclear),
+        "digest": snapshot.digest, "seconds": _short(event.seconds)}
+    for person in event.unclear:
+        yield "warning", "person.unclear", {"cycle_id": event.cycle_id, "directory_id": person.id, "cause": person.cause}
 
 
 @_lines.register

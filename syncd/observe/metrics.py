@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter as Totals
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import singledispatchmethod
@@ -38,6 +39,9 @@ CAUSES = ("pace", "backoff", "retry_after")
 RETRY_REASONS = ("throttled", "server_error", "network_error", "unauthorized")
 CREDENTIALS = ("zoom", *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True))
 EFFECT_ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
+ENTITLED_INACTIVE_REASONS = (
+    Reason.RETURNING, Reason.ENTITLED_AGAIN, Reason.REACTIVATION_OFF, Reason.DEACTIVATED_BY_HAND, Reason.DEACTIVATED_BY_OTHERS,
+    Reason.AMBIGUOUS_MATCH, Reason.PROTECTED, Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT)
 MANUAL_REASONS = (Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.AMBIGUOUS_MATCH, Reason.REFUSED_BY_ZOOM)
 
 _CYCLE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -130,6 +134,15 @@ class Metrics:
     def _about_the_world(self) -> None:
         self._people = self._plain(Gauge, "directory_people", "People in the last whole read of the directory.")
         self._entitled = self._plain(Gauge, "directory_entitled", "Those of them entitled to an account.")
+        self._unclear = self._plain(
+            Gauge, "directory_unclear_people",
+            "People in an entitling or protecting group who could not be read; their accounts are left alone.")
+        self._in_scope = self._plain(Gauge, "accounts_in_scope", "Accounts whose domain is in scope.domains.")
+        self._exempt_leavers = self._plain(
+            Gauge, "exempt_leavers", "Active accounts of known leavers that an exemption keeps open.")
+        self._entitled_inactive = self._labelled(
+            Gauge, "entitled_inactive_accounts", "Inactive accounts whose person is entitled, by why they stay so.",
+            ("reason",), _each(ENTITLED_INACTIVE_REASONS))
         self._accounts = self._labelled(
             Gauge, "zoom_accounts", "Accounts in the last whole read of Zoom, by status.", ("status",), _each(Status))
         self._planned = self._labelled(
@@ -198,6 +211,7 @@ class Metrics:
     def _(self, event: events.DirectoryRead) -> None:
         self._people.set(len(event.snapshot.people))
         self._entitled.set(event.entitled)
+        self._unclear.set(len(event.unclear))
         kind = KINDS.get(event.snapshot.source)
         service = kind.service if kind is not None else ""
         self._clock_seen(service, event.snapshot.clock_offset_seconds)
@@ -221,6 +235,11 @@ class Metrics:
             self._manual[reason.value,].set(event.plan.reasons.get(reason, 0))
             waiting = [one.since for one in manual if one.reason is reason and one.since is not None]
             self._manual_since[reason.value,].set(min(waiting).timestamp() if waiting else 0)
+        self._in_scope.set(len(event.plan.decisions) - event.plan.reasons.get(Reason.OUT_OF_SCOPE, 0))
+        self._exempt_leavers.set(sum("exempt_leaver" in one.notes for one in event.plan.decisions if one.notes))
+        inactive = Totals(one.reason for one in event.plan.decisions if one.account.status is Status.INACTIVE)
+        for reason in ENTITLED_INACTIVE_REASONS:
+            self._entitled_inactive[reason.value,].set(inactive[reason])
         self._oldest_overdue.set(event.oldest_overdue.timestamp() if event.oldest_overdue else 0)
 
     @_observe.register

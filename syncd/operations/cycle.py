@@ -27,6 +27,7 @@ from syncd.operations.opening import opening_entries, read_facts, start_report, 
 from syncd.operations.reading import demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
 from syncd.planning.approvals import armed, held_by
+from syncd.planning.clarity import demand_clear, unclear_people
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
@@ -44,6 +45,10 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     try:
         directory, zoom, directory_seconds = await read_both(deps, begun.cycle_id)
         demand_groups(directory, history)
+        now = deps.clock.now()
+        entitled, unclear = entitled_people(directory, policy, now), unclear_people(directory, policy)
+        deps.tell(DirectoryRead(begun.cycle_id, directory, entitled, directory_seconds, unclear))
+        demand_clear(unclear, entitled)
     except SourceError as error:
         deps.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
         return await record_end(deps, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
@@ -51,8 +56,6 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Crashed intents are judged by what Zoom shows now.
     history = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
     now = deps.clock.now()
-    entitled = entitled_people(directory, policy, now)
-    deps.tell(DirectoryRead(begun.cycle_id, directory, entitled, directory_seconds))
 
     # Every account, one decision, one reason; every guard, one verdict.
     plan = await timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
@@ -62,8 +65,9 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {})))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     free = await free_before(plan, deps.zoom)
-    planned = replace(begun, plan=plan, directory=directory, entitled=entitled, zoom=zoom, verdicts=verdicts, held=held,
-                      approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free, head=history.head)
+    planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
+                      held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
+                      head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
     if run.term is None or history.broken:

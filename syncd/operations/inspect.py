@@ -165,6 +165,7 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     story["in_scope"] = addresses.in_scope(address)
     story["directory"] = [_person(person, policy, report.plan.made_at) for person in people]
     story["accounts"] = [_account(report, decision, history) for decision in decisions]
+    story["unclear"] = [{"id": person.id, "cause": person.cause} for person in report.unclear]
     story["tripped"] = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
     return story
 
@@ -202,6 +203,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _account_told(account)
     if not story["accounts"]:
         yield "  Zoom       no account"
+    for person in story["unclear"]:
+        yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
 
 
 def _account_told(account: dict[str, Any]) -> Iterator[str]:
@@ -228,7 +231,7 @@ def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
         "id": person.id, "display_name": person.display_name, "addresses": list(person.addresses), "enabled": person.enabled,
         "expires_at": rfc3339(person.expires_at) if person.expires_at else None, "department": person.department,
         "entitled_by": list(person.entitled_by), "leaver_by": list(person.leaver_by),
-        "protected_by": list(person.protected_by), "unclear": person.unclear or None,
+        "protected_by": list(person.protected_by), "unclear": person.cause or None,
         "standing": _WORDS[standing(person, policy, now)],
     }
 

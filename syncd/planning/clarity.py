@@ -27,11 +27,6 @@ def unclear_people(directory: DirectorySnapshot, policy: Policy) -> tuple[Person
                  if (person.unclear or person.unclean) and counts_as_unclear(person) and person.id not in ignored)
 
 
-def cause_of(person: Person) -> str:
-    """Why this person could not be read, without a word of their data."""
-    return person.unclear or "an address value is not exactly one address"
-
-
 def nameless(unclear: Sequence[Person], remembered: Collection[str]) -> bool:
     """Whether one of them may own any account at all: entitled, or perhaps so, with no clean address and no account remembered
     for them. Then an account that nobody claims and that is remembered for nobody may be theirs."""
@@ -44,7 +39,7 @@ def demand_clear(unclear: Sequence[Person], entitled: int) -> None:
     single objects."""
     limit = max(UNCLEAR_MAX, int(entitled * UNCLEAR_SHARE_MAX))
     if len(unclear) > limit:
-        named = "; ".join(f"{person.id}: {cause_of(person)}" for person in unclear[:_NAMED])
+        named = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:_NAMED])
         raise SourceError(
             "directory", f"{len(unclear)} people of the directory could not be read, at most {limit} may be ({named}"
             f"{'; …' if len(unclear) > _NAMED else ''})",

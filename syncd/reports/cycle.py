@@ -78,7 +78,11 @@ COLUMNS = (
 )
 
 _EXCEPTION = Column("exception", "Exception", Kind.WORD,
-                    "manual, held, failed, refused, skipped, not_tried, overdue or promise_missed", "Decision")
+                    "manual, held, failed, refused, skipped, not_tried, overdue, promise_missed, owner_changed or address_taken",
+                    "Decision")
+
+#: Notes on an account in step that a person should know of: it went to somebody else, or may be about to.
+OWNERSHIP_EXCEPTIONS = ("owner_changed", "address_taken")
 
 
 def cycle_view(report: CycleReport, omit: tuple[str, ...] = (), circumstances: Circumstances | None = None) -> View:
@@ -187,7 +191,9 @@ class _Cycle:
             if locked is not None and start is not None and locked - start > self._circumstances.promise:
                 return "promise_missed"
             return ""
-        return "overdue" if self._met(start, None) is False else ""
+        if self._met(start, None) is False:
+            return "overdue"
+        return next((note for note in decision.notes if note in OWNERSHIP_EXCEPTIONS), "")
 
     # ----------------------------------------------------------------------------------------------------- the header
 
@@ -229,6 +235,7 @@ class _Cycle:
                 Fact("Kind", directory.source, Kind.WORD), Fact("Read", directory.read_at, Kind.MOMENT),
                 Fact("People", len(directory.people), Kind.NUMBER), Fact("Entitled", self._report.entitled, Kind.NUMBER),
                 Fact("Members not resolved", len(directory.unresolved), Kind.NUMBER),
+                Fact("People unclear", len(self._report.unclear), Kind.NUMBER),
                 Fact("Clock offset", _offset(directory.clock_offset_seconds)), Fact("Digest", directory.digest, Kind.CODE),
             ), "Whole: every page came and every configured group was found. A read that misses any of it is an error, never a "
                "smaller list.")

@@ -113,6 +113,7 @@ def head(report: CycleReport) -> dict[str, Any]:
             "groups": [{"id": group.id, "name": group.name, "members": group.members, "use": group.use.value}
                        for group in directory.groups],
             "unresolved": len(directory.unresolved),
+            "unclear": [{"id": person.id, "cause": person.cause} for person in report.unclear],
             "digest": directory.digest,
         },
         "zoom": None if zoom is None else {

@@ -51,6 +51,8 @@ def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for
         console.print(Text(f"  {report.do}"))
     if report.directory is not None and report.zoom is not None:
         console.print(Text(f"  directory  {len(report.directory.people)} people, {report.entitled} entitled"))
+        for person in report.unclear:
+            console.print(Text(f"             unclear: {clean(person.id)}: {clean(person.cause)}", style="yellow"))
         statuses = ", ".join(f"{report.zoom.count(status)} {status.value}" for status in Status)
         console.print(Text(f"  Zoom       {len(report.zoom.accounts)} accounts: {statuses}"))
     if report.plan is not None:
@@ -110,6 +112,8 @@ def plain_lines(report: CycleReport) -> Iterable[str]:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))
     if licences := _licences(report):
         yield "\t".join(("licences", licences))
+    for person in report.unclear:
+        yield "\t".join(("unclear", clean(person.id), clean(person.cause)))
     for verdict in report.verdicts:
         if verdict.tripped:
             yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), clean(verdict.do)))

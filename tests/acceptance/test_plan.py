@@ -62,7 +62,7 @@ def test_a_plan_decides_every_account_with_the_reason_of_the_table(varied: Compa
         "absent@corp.example": ("deactivate", "absent_from_directory"),
         "svc-room@corp.example": ("keep", "exempt"),
         "boss@corp.example": ("manual", "protected"),
-        "back@corp.example": ("keep", "deactivated_by_others"),
+        "back@corp.example": ("keep", "returning"),
         "sleeps@corp.example": ("keep", "in_step"),
         "invited@corp.example": ("keep", "invitation_pending"),
     } == {row["email"]: (row["action"], row["reason"]) for row in ran.document["decisions"]}

@@ -38,6 +38,7 @@ NAMES = """
 syncd_build_info · syncd_leader · syncd_held · syncd_paused · syncd_cycles_total{result} ·
 syncd_cycle_duration_seconds · syncd_phase_duration_seconds{phase} · syncd_last_cycle_timestamp_seconds ·
 syncd_last_success_timestamp_seconds · syncd_directory_people · syncd_directory_entitled · syncd_zoom_accounts{status} ·
+syncd_directory_unclear_people · syncd_accounts_in_scope · syncd_exempt_leavers · syncd_entitled_inactive_accounts{reason} ·
 syncd_planned_effects{action} · syncd_manual_accounts{reason} · syncd_oldest_overdue_timestamp_seconds ·
 syncd_effects_total{action,result} · syncd_guard_tripped{guard} · syncd_http_requests_total{service,operation,answer} ·
 syncd_http_request_duration_seconds{service,operation} · syncd_http_wait_seconds_total{service,cause} ·

@@ -29,6 +29,7 @@ from syncd.model import (
 from syncd.planning.decide import decide, refusal_fingerprint
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
+from syncd.planning.numbers import number_hash
 from tests import whole
 
 # How fast a machine is, is no property of the code.
@@ -57,8 +58,8 @@ def people(draw: st.DrawFn) -> list[Person]:
     return [
         Person(
             f"p{number}",
-            (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[:1],
-            aliases=keys[1:],
+            (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[:(mains := draw(st.sampled_from([1, 1, 2])))],
+            aliases=keys[mains:],
             enabled=draw(mostly),
             expires_at=draw(st.one_of(st.none(), st.none(), ago.map(lambda span: NOW - span), st.just(NOW + timedelta(days=1)))),
             entitled_by=draw(paths("Zoom Users", mostly)),
@@ -66,6 +67,9 @@ def people(draw: st.DrawFn) -> list[Person]:
             protected_by=draw(paths("Legal Hold", seldom)),
             guest=draw(seldom),
             unclear=draw(seldom.map(lambda unclear: "unreadable" if unclear else "")),
+            unclean=draw(st.sampled_from([(), (), (), (), ("ann@corp.example; bob@corp.example",)])),
+            membership_unknown=draw(seldom),
+            number=draw(st.sampled_from(["", "", "7", "8"])),
         )
         for number in range(draw(st.integers(0, 5)))
     ]
@@ -102,6 +106,9 @@ policies = st.builds(
     when_disabled=mostly,
     when_expired=mostly,
     reactivate=st.sampled_from(["ours", "any", "never"]),
+    reactivate_reads=st.integers(1, 2),
+    person_number=st.sampled_from(["", "", "employeeID"]),
+    ignore_people=st.sampled_from([(), (), (), ("p0",)]),
     guests=mostly,
 )
 
@@ -109,7 +116,8 @@ policies = st.builds(
 @st.composite
 def histories(draw: st.DrawFn, zoom: ZoomSnapshot, policy: Policy) -> History:
     """What a ledger could remember about these accounts."""
-    history = History(good_reads=10, policy_in_use=policy.as_json())
+    history = History(good_reads=10, policy_in_use=policy.as_json(), ledger_id="ledger",
+                      numbers={"p5": number_hash("7", "ledger")} if draw(st.booleans()) else {})
     for account in zoom.accounts:
         zoom_id = account.zoom_id
         if zoom_id is None:
@@ -118,6 +126,8 @@ def histories(draw: st.DrawFn, zoom: ZoomSnapshot, policy: Policy) -> History:
             history.pairs[zoom_id] = f"p{draw(st.integers(0, 5))}"
         if draw(st.booleans()):
             history.gone[zoom_id] = Gone(NOW - draw(ago), draw(st.integers(8, 10)))
+        if draw(st.booleans()):
+            history.returning[zoom_id] = Gone(NOW - draw(ago), draw(st.integers(8, 10)))
         if draw(st.booleans()):
             history.deactivated[zoom_id] = Deactivated(
                 NOW - draw(ago), "c1", draw(st.sampled_from(["cycle", "cycle", "hand", "undo"])), 2, None, "2",

@@ -25,6 +25,11 @@ PAST, COMING = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
     (Person("p", entitled_by=("g",), enabled=False, expires_at=PAST), Reason.DISABLED_IN_DIRECTORY),
     (Person("p", entitled_by=("g",), leaver_by=("l",), enabled=False), Reason.IN_LEAVERS_GROUP),
     (Person("p", entitled_by=("g",), leaver_by=("l",), unclear="?"), Reason.DIRECTORY_UNCLEAR),
+    (Person("p", unclear="?", membership_unknown=True), Reason.DIRECTORY_UNCLEAR),
+    (Person("p", unclear="?", protected_by=("v",)), Reason.DIRECTORY_UNCLEAR),
+    (Person("p", unclear="?", enabled=False), Reason.LEFT_GROUPS),       # in no group that matters: entitles nobody
+    (Person("p", unclear="?", leaver_by=("l",)), Reason.IN_LEAVERS_GROUP),
+    (Person("p", entitled_by=("g",), unclean=("a@b; c@d",)), Reason.DIRECTORY_UNCLEAR),
 ])
 def test_the_first_reason_of_the_table_counts(person: Person, expected: Reason):
     """Doubt first, then leaver groups, disabled, expired, groups."""

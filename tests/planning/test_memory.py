@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,10 +35,11 @@ def plan(reason: Reason, action: Action = Action.KEEP, status: Status = Status.A
 
 
 def names(change: MemoryChange) -> set[str]:
-    return {name for name in ("pairs", "gone", "back", "unclear", "seen_active", "vanished") if getattr(change, name)}
+    return {name for name in change.__dataclass_fields__ if name != "at" and getattr(change, name)}
 
 
 WAS_GONE = History(gone={"z": Gone(EARLIER, 3)})
+RETURNS = History(returning={"z": Gone(EARLIER, 3)})
 
 
 @pytest.mark.parametrize(("made", "history", "expected"), [
@@ -48,7 +50,7 @@ WAS_GONE = History(gone={"z": Gone(EARLIER, 3)})
     (plan(Reason.REACTIVATED_BY_OTHERS, Action.MANUAL), History(), {"gone"}),
     (plan(Reason.REFUSED_BY_ZOOM, Action.MANUAL), History(), {"gone"}),
     (plan(Reason.NOT_IN_PILOT), History(), {"gone"}),
-    (plan(Reason.PROTECTED, Action.MANUAL, Status.INACTIVE), WAS_GONE, {"back"}),       # a protected reactivation
+    (plan(Reason.PROTECTED, Action.MANUAL, Status.INACTIVE), WAS_GONE, {"back", "returning"}),       # a protected reactivation
     (plan(Reason.IN_STEP), WAS_GONE, {"back"}),
     (plan(Reason.IN_STEP, status=Status.INACTIVE), WAS_GONE, {"back"}),
     (plan(Reason.EXEMPT), WAS_GONE, {"back"}),
@@ -56,11 +58,16 @@ WAS_GONE = History(gone={"z": Gone(EARLIER, 3)})
     (plan(Reason.DIRECTORY_UNCLEAR), WAS_GONE, {"unclear"}),
     (plan(Reason.DIRECTORY_UNCLEAR), History(), set()),
     (plan(Reason.OUT_OF_SCOPE), WAS_GONE, set()),
-    (plan(Reason.IN_STEP, directory_id="p", matched_by="address"), History(), {"pairs"}),
-    (plan(Reason.IN_STEP, directory_id="p", matched_by="address"), History(pairs={"z": "p"}), set()),
-    (plan(Reason.IN_STEP, directory_id="q", matched_by="address"), History(pairs={"z": "p"}), {"pairs"}),
-    (plan(Reason.IN_STEP, directory_id="p", matched_by="memory"), History(), set()),
-    (plan(Reason.IN_STEP, directory_id="p", matched_by="address", notes=("several_claimants",)), History(), set()),
+    (plan(Reason.AMBIGUOUS_MATCH, Action.MANUAL), History(), {"gone"}),                 # kept by an alias alone
+    (plan(Reason.RETURNING, status=Status.INACTIVE), History(), {"returning"}),
+    (plan(Reason.ENTITLED_AGAIN, Action.REACTIVATE, Status.INACTIVE), RETURNS, set()),
+    (plan(Reason.DIRECTORY_UNCLEAR, status=Status.INACTIVE), RETURNS, {"not_returning"}),
+    (plan(Reason.IN_STEP, status=Status.INACTIVE), RETURNS, {"not_returning"}),
+    (plan(Reason.IN_STEP), RETURNS, {"not_returning"}),
+    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(), {"pairs"}),
+    (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(), {"numbers"}),
+    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(), {"entitled"}),
+    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"}), pairs={"z": "p"}), History(), {"pairs"}),
     (Plan(NOW, "policy", ()), WAS_GONE, {"vanished"}),
     (Plan(NOW, "policy", ()), History(pairs={"z": "p"}), set()),
 ])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model import Action, Decision, Person, Policy, Reason, Status, ZoomAccount
+from syncd.model import Action, Decision, Person, Policy, Reason, SecondLook, Status, ZoomAccount
 from syncd.planning.recheck import account_as_planned, person_as_planned
 from tests.planning.strategies import NOW
 
@@ -16,15 +16,19 @@ ANN = ZoomAccount("z", "Ann@corp.example", Status.ACTIVE, role_id="2", role="Mem
 LEFT = Person("p", ("ann@corp.example",))
 ENTITLED = replace(LEFT, entitled_by=("g",))
 DISABLED = replace(ENTITLED, enabled=False)
-UNCLEAR = replace(LEFT, unclear="?")
+UNCLEAR = replace(ENTITLED, unclear="?")
 OTHER = replace(ENTITLED, id="q")
 
 
-def off(reason: Reason) -> Decision:
-    return Decision(ANN, Action.DEACTIVATE, reason, "p")
+BY_ALIAS = replace(ENTITLED, id="boss", mains=("boss@corp.example",), aliases=("ann@corp.example",))
 
 
-ON = Decision(replace(ANN, status=Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p")
+def off(reason: Reason, **look: Any) -> Decision:
+    return Decision(ANN, Action.DEACTIVATE, reason, "p", second_look=SecondLook(("p",), remembered=("p",), **look))
+
+
+ON = Decision(replace(ANN, status=Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p",
+              second_look=SecondLook(("p",), remembered=("old", "p")))
 
 
 @pytest.mark.parametrize(("change", "expected"), [
@@ -52,10 +56,25 @@ def test_an_account_that_is_gone_is_not_as_planned():
     (off(Reason.LEFT_GROUPS), [], False),
     (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED], True),
     (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED, replace(LEFT, id="q")], True),
+    (off(Reason.LEFT_GROUPS), [LEFT, BY_ALIAS], False),                  # nobody knew of them at the plan
+    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS], True),
+    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, unclear="?")], True),
+    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, protected_by=("VIP",))], True),
+    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, mains=("ann@corp.example",), aliases=())], False),
+    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS, replace(BY_ALIAS, id="q")], False),
+    (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, replace(BY_ALIAS, id="q", entitled_by=())], True),
+    (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, LEFT], False),
+    (off(Reason.LEFT_GROUPS), [replace(LEFT, mains=("ann.new@corp.example",))], True),      # by memory
+    (off(Reason.LEFT_GROUPS), [replace(ENTITLED, mains=("ann.new@corp.example",))], False),
     (off(Reason.ABSENT_FROM_DIRECTORY), [], True),
     (off(Reason.ABSENT_FROM_DIRECTORY), [LEFT], False),
     (ON, [ENTITLED], True),
-    (ON, [ENTITLED, replace(DISABLED, id="q")], True),
+    (ON, [ENTITLED, replace(DISABLED, id="q")], False),                  # a known leaver has the same main address
+    (ON, [ENTITLED, replace(LEFT, id="q")], True),
+    (ON, [ENTITLED, BY_ALIAS], True),
+    (ON, [ENTITLED, replace(UNCLEAR, id="old")], False),
+    (ON, [ENTITLED, replace(DISABLED, id="old")], True),                 # the same person, under an earlier id
+    (ON, [replace(ENTITLED, protected_by=("VIP",))], False),
     (ON, [ENTITLED, OTHER], False),
     (ON, [OTHER], False),
     (ON, [DISABLED], False),
