@@ -6,6 +6,8 @@ read keeps what is remembered, and the read does not count for him.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from syncd.ledger.history import History
 from syncd.model import Action, MemoryChange, Plan, Reason, Status, ZoomAccount
 
@@ -62,9 +64,14 @@ def remember(plan: Plan, history: History) -> MemoryChange:
             back.add(zoom_id)
     known = history.gone.keys() | history.decided.keys()
     return MemoryChange(
-        plan.made_at, plan.pairs, plan.numbers, plan.entitled - set(plan.pairs.values()), frozenset(gone), frozenset(back),
+        plan.made_at, _new_in(plan.pairs, history.pairs), _new_in(plan.numbers, history.numbers),
+        plan.entitled - set(plan.pairs.values()) - history.entitled, frozenset(gone), frozenset(back),
         frozenset(returning - history.returning.keys()), frozenset(history.returning.keys() - returning), frozenset(unclear),
         frozenset(active), frozenset(known - seen))
+
+
+def _new_in(found: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in found.items() if known.get(name) != value}
 
 
 def _brought_back(account: ZoomAccount, history: History) -> bool:
