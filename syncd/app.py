@@ -16,7 +16,7 @@ from syncd.config import Lease as LeaseSection
 from syncd.directories.kind import Around, DirectoryKind
 from syncd.directories.kinds import KINDS
 from syncd.errors import ConfigError, LedgerError, UsageError
-from syncd.events import Event, Noted
+from syncd.events import CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.evidence.periods import Asked, Period, Sample
 from syncd.host.clock import SystemClock
@@ -398,9 +398,12 @@ class Watch:
 
     def __init__(self, config: Config, clock: Clock, version: str, *others: Tell) -> None:
         self._metrics = Metrics(version)
+        self._metrics.set_mode(config.mode.value)
+        self._schedule, self._clock, self._interval_on = schedule_of(config), clock, ""
+        self._show_interval()
         self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
         self._ready = False
-        observing = several(start_logging(config, clock), self._metrics, self._status, *others)
+        observing = several(start_logging(config, clock), self._metrics, self._status, self._on_schedule, *others)
         self._notifier = Notifier(webhooks_of(config), clock, observing, version)
         self.tell = several(observing, self._notifier)
 
@@ -408,9 +411,22 @@ class Watch:
         """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""
         self._metrics.set_last_success(history.last_success_at)
         self._metrics.set_ledger_head(history.head.seq)
+        self._metrics.remember(result=history.last_result, same_results=history.same_results,
+                               last_good_cycle_at=history.last_good_cycle_at, opened_at=history.opened_at)
         self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
                               result=history.last_result, ended_at=history.last_cycle_at, head=history.head)
         self._ready = True
+
+    def _on_schedule(self, event: Event) -> None:
+        if isinstance(event, CycleScheduled):
+            self._show_interval()
+
+    def _show_interval(self) -> None:
+        """The longest gap ahead, once a day: a cron expression has other gaps next week."""
+        now = self._clock.now()
+        if self._interval_on != (today := now.date().isoformat()):
+            self._interval_on = today
+            self._metrics.set_interval(self._schedule.longest_gap(now))
 
     def notifying(self) -> AbstractAsyncContextManager[None]:
         """Sends messages to the configured webhooks while the body runs."""

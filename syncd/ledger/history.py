@@ -85,6 +85,9 @@ class History:
     last_cycle_at: datetime | None = None
     last_success_at: datetime | None = None
     last_result: str = ""
+    same_results: int = 0                     # how many of the last cycles ended as the last one did
+    last_good_cycle_at: datetime | None = None     # read both sides whole and made a plan
+    opened_at: datetime | None = None
 
     # --------------------------------------------------------------------------------------------------- questions
 
@@ -188,6 +191,9 @@ class Growing:
     last_cycle_at: datetime | None
     last_success_at: datetime | None
     last_result: str
+    same_results: int
+    last_good_cycle_at: datetime | None
+    opened_at: datetime | None
 
     def __init__(self, history: History) -> None:
         self._began = history

@@ -14,7 +14,7 @@ import math
 import platform
 from collections import Counter as Totals
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import singledispatchmethod
 from itertools import product
 from typing import NamedTuple, TypeVar
@@ -28,7 +28,8 @@ from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
 #: Sensible calls per service; a call named otherwise counts as ``other``.
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
-             "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings", "other"),
+             "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings",
+             "delete_user", "operation_logs", "events", "other"),
     **{kind.service: kind.operations for kind in sorted(KINDS.values(), key=lambda kind: kind.service) if kind.service},
     "kubernetes": ("lease", "other"),
 }
@@ -37,7 +38,11 @@ PHASES = ("directory", "zoom", "decide", "judge", "apply", "report")
 ANSWERS = ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")
 CAUSES = ("pace", "backoff", "retry_after")
 RETRY_REASONS = ("throttled", "server_error", "network_error", "unauthorized")
-CREDENTIALS = ("zoom", *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True))
+CREDENTIALS = ("zoom", *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True),
+               "ldaps", "postgresql", "ca")
+SOURCES = ("directory", "zoom", "configuration")
+MODES = ("report", "enforce")
+LICENCE_STATES = ("total", "used", "free")
 EFFECT_ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
 ENTITLED_INACTIVE_REASONS = (
     Reason.RETURNING, Reason.ENTITLED_AGAIN, Reason.REACTIVATION_OFF, Reason.DEACTIVATED_BY_HAND, Reason.DEACTIVATED_BY_OTHERS,
@@ -72,9 +77,15 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._rows: list[Row] = []
         self._held_by_plan = False
+        self._planned_now = False                        # this cycle made a plan, so both sides were read whole
+        self._unreadable_now: set[str] = set()           # sources that this cycle could not read
+        self._failed_now: set[str] = set()               # accounts whose change failed in this cycle
+        self._failing: dict[str, int] = {}               # Zoom id -> cycles in a row in which its change failed
+        self._last_result, self._same_results = "", 0
         self._about_the_process(version)
         self._about_cycles()
         self._about_the_world()
+        self._about_trouble()
         self._about_requests()
 
     def render(self) -> bytes:
@@ -84,6 +95,25 @@ class Metrics:
     def documentation(self) -> tuple[Row, ...]:
         """All metrics in the order in which they are introduced."""
         return tuple(self._rows)
+
+    def set_mode(self, mode: str) -> None:
+        """Whether this process may change things at all."""
+        for word in MODES:
+            self._mode[word,].set(word == mode)
+
+    def set_interval(self, longest: timedelta) -> None:
+        """The longest time between two planned cycles."""
+        self._interval.set(longest.total_seconds())
+
+    def remember(
+        self, *, result: str, same_results: int, last_good_cycle_at: datetime | None, opened_at: datetime | None
+    ) -> None:
+        """What the ledger knows of the cycles before this process: how the last ones ended, and when one made a plan."""
+        if (result,) in self._in_a_row:
+            self._in_a_row[result,].set(same_results)
+            self._last_result, self._same_results = result, same_results
+        self._last_good.set(last_good_cycle_at.timestamp() if last_good_cycle_at else 0)
+        self._opened.set(opened_at.timestamp() if opened_at else 0)
 
     def set_last_success(self, at: datetime | None) -> None:
         """What the ledger knows at start; None: there never was a successful cycle (0, which alerts treat as never)."""
@@ -103,6 +133,10 @@ class Metrics:
         self._labelled(Gauge, "build_info", "Always 1; the version that runs.", ("version", "python"), [(version, python)])[
             version, python].set(1)
         self._leader = self._plain(Gauge, "leader", "1 while this process may change things.")
+        self._mode = self._labelled(
+            Gauge, "mode", "1 for the mode this process runs in.", ("mode",), _each(MODES))
+        self._opened = self._plain(
+            Gauge, "ledger_opened_timestamp_seconds", "When the ledger was begun; 0: not known. A lost ledger begins anew.")
         self._paused = self._plain(Gauge, "paused", "1 while all changes are paused by an operator.")
         self._ledger_head = self._plain(Gauge, "ledger_head_sequence", "Number of the ledger's last entry.")
         self._expiry = self._labelled(
@@ -127,6 +161,15 @@ class Metrics:
         self._last_success = self._plain(
             Gauge, "last_success_timestamp_seconds",
             "When the last cycle ended that did all there was to do, earlier processes included; 0: never.")
+        self._last_good = self._plain(
+            Gauge, "last_good_cycle_timestamp_seconds",
+            "When the last cycle ended that read both sides whole and made a plan, whatever was held or failed; 0: never.")
+        self._in_a_row = self._labelled(
+            Gauge, "cycles_in_a_row",
+            "How many of the last cycles ended so, earlier processes included; 0 for the other results.", ("result",),
+            _each(Result))
+        self._interval = self._plain(
+            Gauge, "interval_seconds", "The longest time between two planned cycles of the next 14 days.")
         self._next_cycle = self._plain(Gauge, "next_cycle_timestamp_seconds", "When the next cycle is due; 0: not known.")
         self._guard_tripped = self._labelled(
             Gauge, "guard_tripped", "1 while a guard held the last plan that was made.", ("guard",), _each(Guard))
@@ -164,6 +207,17 @@ class Metrics:
         self._delay = self._plain(
             Histogram, "offboarding_delay_seconds", "From first seen gone to verified deactivated.", buckets=_DELAY_BUCKETS)
         self._released = self._plain(Counter, "licences_released_total", "Licences that deactivations set free.")
+
+    def _about_trouble(self) -> None:
+        self._unreadable = self._labelled(
+            Gauge, "unreadable", "1 while the last cycle could not read this source whole.", ("source",), _each(SOURCES))
+        self._effects_failing = self._plain(
+            Gauge, "effects_failing", "Accounts whose change failed in the last two cycles that tried it, or more.")
+        self._licences = self._labelled(
+            Gauge, "licences", "Licences the Zoom account bought, those in use and those left; NaN while that is not known.",
+            ("state",), _each(LICENCE_STATES))
+        for unknown in self._licences.values():
+            unknown.set(math.nan)
 
     def _about_requests(self) -> None:
         calls = [(service, operation) for service, operations in OPERATIONS.items() for operation in operations]
@@ -223,7 +277,24 @@ class Metrics:
         self._clock_seen("zoom", event.snapshot.clock_offset_seconds)
 
     @_observe.register
+    def _(self, _: events.CycleStarted) -> None:
+        self._planned_now, self._unreadable_now, self._failed_now = False, set(), set()
+
+    @_observe.register
+    def _(self, event: events.SourceUnreadable) -> None:
+        self._unreadable_now.add(event.source)
+
+    @_observe.register
+    def _(self, event: events.LicencesCounted) -> None:
+        free = None if event.total is None or event.used is None else max(0, event.total - event.used)
+        for state, number in zip(LICENCE_STATES, (event.total, event.used, free), strict=True):
+            self._licences[state,].set(math.nan if number is None else number)
+
+    @_observe.register
     def _(self, event: events.PlanMade) -> None:
+        self._planned_now = True
+        due = {effect.account.zoom_id for effect in event.plan.effects}
+        self._failing = {zoom_id: cycles for zoom_id, cycles in self._failing.items() if zoom_id in due}
         tripped = {verdict.guard for verdict in event.verdicts if verdict.tripped}
         self._held_by_plan = bool(tripped)
         for guard in Guard:
@@ -246,6 +317,8 @@ class Metrics:
     def _(self, event: events.EffectSettled) -> None:
         if effect := self._effects.get((event.action, event.outcome)):
             effect.inc()
+        if event.action in (Action.DEACTIVATE, Action.REACTIVATE):
+            self._note_failing(event.zoom_id, event.outcome)
         if event.delay_seconds is not None:
             self._delay.observe(event.delay_seconds)
         if event.licence_released:
@@ -257,6 +330,7 @@ class Metrics:
             cycles.inc()
         self._cycle_duration.observe(event.seconds)
         self._last_cycle.set(event.ended_at.timestamp())
+        self._note_result(event)
         if event.success:
             self._last_success.set(event.ended_at.timestamp())
         if event.head_sequence:
@@ -267,6 +341,27 @@ class Metrics:
             self._held.set(self._held_by_plan)
         elif event.result not in {Result.UNREADABLE, Result.FAILED}:
             self._held.set(event.result == Result.HELD)
+
+    def _note_failing(self, zoom_id: str, outcome: str) -> None:
+        """A change that was not tried says nothing; one that ended otherwise ends the row."""
+        if outcome == OutcomeKind.FAILED and zoom_id not in self._failed_now:
+            self._failed_now.add(zoom_id)
+            self._failing[zoom_id] = self._failing.get(zoom_id, 0) + 1
+        elif outcome in (OutcomeKind.DONE, OutcomeKind.SKIPPED):
+            self._failing.pop(zoom_id, None)
+
+    def _note_result(self, event: events.CycleEnded) -> None:
+        if (event.result,) in self._in_a_row:
+            self._same_results = self._same_results + 1 if event.result == self._last_result else 1
+            self._last_result = event.result
+            for (result,), cycles in self._in_a_row.items():
+                cycles.set(self._same_results if result == event.result else 0)
+        if self._planned_now:
+            self._last_good.set(event.ended_at.timestamp())
+        if self._planned_now or self._unreadable_now:      # a cycle that got to neither says nothing about the sources
+            for (source,), unreadable in self._unreadable.items():
+                unreadable.set(source in self._unreadable_now)
+        self._effects_failing.set(sum(cycles >= 2 for cycles in self._failing.values()))
 
     @_observe.register
     def _(self, event: events.CycleScheduled) -> None:

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -246,6 +247,18 @@ def test_the_end_of_a_cycle_is_remembered():
 
     assert ("c2", NOW + minutes(1), "unreadable", NOW) == (
         history.last_cycle, history.last_cycle_at, history.last_result, history.last_success_at)
+
+
+def test_rows_of_results_and_the_last_good_cycle_are_remembered():
+    """A read that made a plan counts, whatever became of it and wherever it is written down; an unreadable cycle has none."""
+    bad = [record.cycle_ended(cycle, ended("unreadable", success=False)) for cycle in ("c3", "c4")]
+    history = fold(record.cycle_read("c1", read()), record.cycle_ended("c1", ended("held", success=False)),
+                   record.cycle_ended("c2", msgspec.structs.replace(ended(), read=read())), *bad, step=minutes(1))
+
+    assert ("unreadable", 2, NOW + minutes(2)) == (history.last_result, history.same_results, history.last_good_cycle_at)
+    assert NOW == fold(record.cycle_read("c1", read())).last_good_cycle_at
+    assert (None, 1) == (fold(bad[0]).last_good_cycle_at, fold(bad[0]).same_results)
+    assert NOW == fold(record.opened("id", "acc", "file:/x")).opened_at
 
 
 @pytest.mark.parametrize(("draft", "says"), [

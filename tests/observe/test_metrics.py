@@ -44,7 +44,9 @@ syncd_effects_total{action,result} · syncd_guard_tripped{guard} · syncd_http_r
 syncd_http_request_duration_seconds{service,operation} · syncd_http_wait_seconds_total{service,cause} ·
 syncd_http_retries_total{service,reason} · syncd_credential_expiry_timestamp_seconds{credential} ·
 syncd_clock_offset_seconds{service} · syncd_next_cycle_timestamp_seconds · syncd_offboarding_delay_seconds ·
-syncd_licences_released_total · syncd_ledger_head_sequence
+syncd_licences_released_total · syncd_ledger_head_sequence ·
+syncd_mode{mode} · syncd_interval_seconds · syncd_last_good_cycle_timestamp_seconds · syncd_unreadable{source} ·
+syncd_cycles_in_a_row{result} · syncd_effects_failing · syncd_licences{state} · syncd_ledger_opened_timestamp_seconds
 """
 
 #: Beyond the interface: since when somebody waits for a person, and until when a service's limit holds.
@@ -130,6 +132,12 @@ def every_kind_of_event() -> Iterator[events.Event]:
     yield events.CycleStarted("c1", "report", "schedule")
     yield events.ReadProgress("zoom", 1)
     yield events.SourceUnreadable("c1", "zoom", "", "")
+    yield events.SourceUnreadable("c1", "unheard_of", "", "")
+    yield events.LicencesCounted(3, 1)
+    yield events.LicencesCounted(None, None)
+    yield events.LedgerSeen(fine=False, why="x")
+    yield events.Waiting("zoom", "retry_after", 2000.0)
+    yield ended("partial")
 
 
 def test_every_series_exists_from_the_start() -> None:
@@ -147,7 +155,7 @@ def test_every_series_exists_from_the_start() -> None:
 def test_everything_is_zero_at_first_and_what_is_unknown_is_not_a_number() -> None:
     """A credential that expires at 0 would be an alarm, a clock that is right at 0 a lie."""
     metrics = Metrics("1")
-    unknown = {"syncd_credential_expiry_timestamp_seconds", "syncd_clock_offset_seconds"}
+    unknown = {"syncd_credential_expiry_timestamp_seconds", "syncd_clock_offset_seconds", "syncd_licences"}
 
     for family in metrics.registry.collect():
         for sample in family.samples:
@@ -345,3 +353,120 @@ def test_a_limit_that_ended_the_work_shows_until_when() -> None:
     metrics(events.Noted("http.paused", "warning", {"service": "zoom", "resume_timestamp": 1_800_000_000}))
     metrics(events.Noted("http.paused", "warning", {"service": "unheard_of", "resume_timestamp": 1}))
     assert 1_800_000_000 == value(metrics, "syncd_http_resume_timestamp_seconds", service="zoom")
+
+
+# ------------------------------------------------------------------------------------------- whose trouble, and for how long
+
+
+def a_cycle(metrics: Metrics, result: str, *told: events.Event) -> None:
+    metrics(events.CycleStarted("c1", "enforce", "schedule"))
+    for event in told:
+        metrics(event)
+    metrics(ended(result))
+
+
+def unreadable(metrics: Metrics) -> set[str]:
+    return {source for source in observed.SOURCES if value(metrics, "syncd_unreadable", source=source)}
+
+
+@pytest.mark.parametrize("source", observed.SOURCES)
+def test_the_source_that_could_not_be_read_is_named_until_a_cycle_reads_it(source: str) -> None:
+    """That one alone, so that an alert accuses the right side; a cycle that came to neither leaves it as it was."""
+    metrics = Metrics("1")
+    assert set() == unreadable(metrics)
+    a_cycle(metrics, "unreadable", events.SourceUnreadable("c1", source, "gone", ""))
+    assert {source} == unreadable(metrics)
+    a_cycle(metrics, "failed")
+    assert {source} == unreadable(metrics)
+    other = next(one for one in observed.SOURCES if one != source)
+    a_cycle(metrics, "unreadable", events.SourceUnreadable("c1", other, "gone", ""))
+    assert {other} == unreadable(metrics)
+    a_cycle(metrics, "held", plan_made(tripped=Guard.PAUSED))
+    assert set() == unreadable(metrics)
+
+
+def test_a_second_look_that_failed_is_that_sides_trouble_too() -> None:
+    """The plan was made, so the read was good; the source is named all the same."""
+    metrics = Metrics("1")
+    a_cycle(metrics, "partial", plan_made(), events.SourceUnreadable("c1", "directory", "gone", ""))
+
+    assert {"directory"} == unreadable(metrics)
+    assert AT.timestamp() == value(metrics, "syncd_last_good_cycle_timestamp_seconds")
+
+
+def test_how_many_of_the_last_cycles_ended_so() -> None:
+    """Earlier processes included, as the ledger tells; 0 for every other result."""
+    def rows() -> dict[str, float]:
+        return {result.value: cycles for result in Result
+                if (cycles := value(metrics, "syncd_cycles_in_a_row", result=result.value) or 0)}
+
+    metrics = Metrics("1")
+    assert {} == rows()
+    metrics.remember(result="unreadable", same_results=3, last_good_cycle_at=AT, opened_at=AT)
+    assert {"unreadable": 3} == rows()
+    a_cycle(metrics, "unreadable")
+    assert {"unreadable": 4} == rows()
+    a_cycle(metrics, "applied")
+    a_cycle(metrics, "applied")
+    assert {"applied": 2} == rows()
+
+
+def test_a_good_cycle_is_one_that_made_a_plan() -> None:
+    """Whatever was held or failed after it; of an earlier process too."""
+    def last_good() -> float | None:
+        return value(metrics, "syncd_last_good_cycle_timestamp_seconds")
+
+    metrics = Metrics("1")
+    a_cycle(metrics, "unreadable", events.SourceUnreadable("c1", "zoom", "gone", ""))
+    assert 0 == last_good()
+    a_cycle(metrics, "held", plan_made(tripped=Guard.PAUSED))
+    assert AT.timestamp() == last_good()
+    metrics = Metrics("1")
+    metrics.remember(result="held", same_results=1, last_good_cycle_at=AT, opened_at=AT - timedelta(days=9))
+    assert AT.timestamp() == last_good()
+    assert (AT - timedelta(days=9)).timestamp() == value(metrics, "syncd_ledger_opened_timestamp_seconds")
+
+
+def test_accounts_whose_change_fails_again_and_again_are_counted() -> None:
+    """From the second failure in a row on, once each; a cycle that does not try says nothing, one that does it ends it."""
+    metrics = Metrics("1")
+    plan = plan_made(*(decided(zoom_id, Action.DEACTIVATE, Reason.LEFT_GROUPS) for zoom_id in ("z1", "z2", "z3")))
+
+    def after(result: str, **outcomes: str) -> float | None:
+        told = [events.EffectSettled("c1", zoom_id, "", "deactivate", outcome, "") for zoom_id, outcome in outcomes.items()]
+        a_cycle(metrics, result, plan, *told)
+        return value(metrics, "syncd_effects_failing")
+
+    assert 0 == after("partial", z1="failed", z2="failed", z3="done")
+    assert 1 == after("partial", z1="failed", z2="done", z3="failed")
+    assert 1 == after("held", z1="not_tried", z3="not_tried")
+    a_cycle(metrics, "unreadable", events.SourceUnreadable("c1", "zoom", "gone", ""))
+    assert 1 == value(metrics, "syncd_effects_failing")
+    assert 2 == after("partial", z1="failed", z3="failed")
+    a_cycle(metrics, "in_step", plan_made(decided("z3", Action.DEACTIVATE, Reason.LEFT_GROUPS)))      # z1 is somebody's by hand
+    assert 1 == value(metrics, "syncd_effects_failing")
+    assert 0 == after("applied", z3="skipped")
+
+
+@pytest.mark.parametrize(("counted", "shown"), [
+    ((88, 28), (88, 28, 60)), ((10, 12), (10, 12, 0)), ((None, None), (math.nan,) * 3),
+])
+def test_licences_are_shown_or_not_a_number(counted: Any, shown: Any) -> None:
+    """Also when what was known is known no more."""
+    metrics = Metrics("1")
+    assert math.isnan(value(metrics, "syncd_licences", state="free") or 0)
+    metrics(events.LicencesCounted(1, 1))
+    metrics(events.LicencesCounted(*counted))
+
+    assert [pytest.approx(number, nan_ok=True) for number in shown] == [
+        value(metrics, "syncd_licences", state=state) for state in ("total", "used", "free")]
+
+
+def test_mode_and_interval_of_this_process_are_shown() -> None:
+    """An alert knows how long is too long without being told the schedule."""
+    metrics = Metrics("1")
+    metrics.set_mode("enforce")
+    metrics.set_interval(timedelta(days=2, hours=9))
+
+    assert (0, 1, 205_200) == (value(metrics, "syncd_mode", mode="report"), value(metrics, "syncd_mode", mode="enforce"),
+                               value(metrics, "syncd_interval_seconds"))

@@ -55,6 +55,7 @@ class ReadFacts(Part, frozen=True):
     def fold(self, history: Growing, time: EntryTime) -> None:
         """The policy in use, and what a good read measured."""
         history.policy_digest = self.policy
+        history.last_good_cycle_at = time.measured
         if self.armed is not None:
             history.armed = self.armed
             history.policy_in_use = self.policy_values if self.policy_values is not None else history.policy_in_use
@@ -116,6 +117,7 @@ class CycleEnded(Entry, frozen=True):
         """The last cycle, and the last that went well."""
         if self.read is not None:
             self.read.fold(history, time)
+        history.same_results = history.same_results + 1 if history.last_result == self.result else 1
         history.last_cycle, history.last_cycle_at, history.last_result = entry.cycle, time.measured, self.result
         if self.success:
             history.last_success_at = time.measured

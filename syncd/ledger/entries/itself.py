@@ -23,6 +23,7 @@ class LedgerOpened(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Bound from here on."""
+        history.opened_at = time.measured
         history.ledger_id, history.zoom_account, history.directory = self.ledger_id, self.zoom_account, self.directory
 
 
