@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench image setup kerberos tables lock clean
+.PHONY: help demo test lint bench image release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,6 +48,9 @@ image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FIL
 	  || { echo "make image: none of buildah, podman and docker is here" >&2; exit 2; }; \
 	set -x; "$$builder" build --tag "$(IMAGE)" \
 	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
+
+release: $(VENV)/.dev ## everything of a release into dist/; RELEASE_ARGS="--key signing.pem --image oci-archive.tar"
+	@$(BIN)/python deploy/release --out dist $(RELEASE_ARGS)
 
 setup: $(VENV)/.run ## only install: then there is .venv/bin/syncd
 
