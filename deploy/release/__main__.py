@@ -94,7 +94,8 @@ def _cyclonedx(version: str) -> str:
     """By cyclonedx-py, from the lock."""
     made = subprocess.run(
         ["cyclonedx-py", "requirements", LOCK, "--output-reproducible", "--of", "JSON", "--sv", "1.5"],
-        check=True, capture_output=True, text=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+        check=True, capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
     bom = json.loads(made.stdout)
     bom["metadata"]["component"] = {"type": "application", "name": "syncd", "version": version,
                                     "licenses": [{"license": {"id": "Apache-2.0"}}], "purl": f"pkg:pypi/syncd@{version}"}
@@ -150,7 +151,8 @@ def _provenance(out: Path, version: str) -> dict[str, Any]:
                 "buildType": "urn:syncd:make-release:v1", "externalParameters": {"version": version},
                 "resolvedDependencies": [
                     {"uri": "git+https://git.example/syncd", "digest": {"gitCommit": git("rev-parse", "HEAD")}},
-                    *({"uri": path.name, "digest": {"sha256": _sha256(path)}} for path in sorted(ROOT.glob("requirements*.lock"))),
+                    *({"uri": path.name, "digest": {"sha256": _sha256(path)}}
+                      for path in sorted(ROOT.glob("requirements*.lock"))),
                 ],
             },
             "runDetails": {"builder": {"id": "urn:syncd:make-release"}},

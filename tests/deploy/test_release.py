@@ -79,7 +79,8 @@ def test_the_wheel_is_the_program(made: Path, tmp_path: Path) -> None:
 
 def test_the_chart_s_package_is_a_chart(made: Path) -> None:
     """Helm loads it, and it is what lies in deploy/chart."""
-    with helm_python.Chart.load(next(made.glob("syncd-chart-*.tgz"))) as packed, helm_python.Chart.load(DEPLOY / "chart") as chart:
+    package = next(made.glob("syncd-chart-*.tgz"))
+    with helm_python.Chart.load(package) as packed, helm_python.Chart.load(DEPLOY / "chart") as chart:
         assert chart.metadata == packed.metadata
         assert {one["name"]: one["data"] for one in chart.templates} == {one["name"]: one["data"] for one in packed.templates}
 
