@@ -438,7 +438,7 @@ class Watch:
         """The HTTP server, while the body runs. Raises ConfigError when it cannot listen there."""
         return serve(
             listen, metrics=self._metrics.render, healthy=healthy, ready=self._readiness, status=self._status.view,
-            tell=self.tell, trigger=trigger, trigger_token=trigger_token,
+            tell=self.tell, pause=self._clock.sleep, trigger=trigger, trigger_token=trigger_token,
         )
 
     def _readiness(self) -> tuple[bool, str]:

@@ -85,7 +85,7 @@ def test_the_configuration_of_an_overlay_is_right(name: str, tmp_path: Path) -> 
     mode, replicas, directory = KINDS[name]
     assert (mode, replicas) == (config.mode, daemon(name)["spec"]["replicas"])
     assert getattr(config.directory, directory) is not None
-    assert "0.0.0.0:9464" == config.http.listen
+    assert "[::]:9464" == config.http.listen
     assert (replicas > 1) == (config.leadership.lease is not None)
     assert (replicas > 1) == (config.ledger.url_secret is not None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
 import pytest
@@ -17,8 +19,10 @@ import pytest
 from syncd.errors import ConfigError
 from syncd.events import Event, Noted
 from syncd.model import Guard, Verdict
+from syncd.observe import server
+from syncd.observe.door import CONNECTIONS_MAX
 from syncd.observe.page import page
-from syncd.observe.server import Endpoint, StatusView, serve
+from syncd.observe.server import TRIGGERS_WAITING_MAX, WRONG_TOKEN_SECONDS, Endpoint, StatusView, serve
 
 AT = datetime(2026, 11, 25, 19, 5, tzinfo=UTC)
 TOKEN = "a-token-for-tests"
@@ -34,6 +38,10 @@ class Daemon:
     token: str | None = TOKEN
     triggered: int = 0
     told: list[Event] = field(default_factory=list)
+    paused: list[float] = field(default_factory=list)
+
+    async def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
 
     def read_token(self) -> str:
         if not self.token:
@@ -49,7 +57,7 @@ class Daemon:
     @asynccontextmanager
     async def serving(self, listen: str = "127.0.0.1:0", *, with_token: bool = True) -> AsyncIterator[Endpoint]:
         async with serve(listen, metrics=self.metrics, healthy=lambda: self.health, ready=lambda: self.readiness,
-                         status=lambda: self.view, tell=self.told.append, trigger=self.trigger,
+                         status=lambda: self.view, tell=self.told.append, pause=self.pause, trigger=self.trigger,
                          trigger_token=self.read_token if with_token else None) as endpoint:
             yield endpoint
 
@@ -206,7 +214,7 @@ async def test_a_failure_in_the_body_is_not_swallowed() -> None:
             raise RuntimeError("the daemon broke")
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", ":0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", ":0", "0.0.0.0:0", "[::]:0"])
 async def test_addresses_of_every_form_are_served(listen: str) -> None:
     """Port 0 is any free port; which one can be read. All interfaces include this machine's own."""
     async with Daemon().serving(listen) as endpoint, httpx.AsyncClient(trust_env=False) as client:
@@ -229,6 +237,104 @@ async def test_ipv6_is_served_in_brackets() -> None:
     async with Daemon().serving("[::1]:0") as endpoint, httpx.AsyncClient(trust_env=False) as client:
         assert f"http://[::1]:{endpoint.port}" == endpoint.url
         assert 200 == (await client.get(f"{endpoint.url}/healthz")).status_code
+
+
+async def reached(host: str, port: int) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            return (await client.get(f"http://{host}:{port}/healthz")).status_code == 200
+        except httpx.ConnectError:
+            return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+async def test_one_address_serves_both_families() -> None:
+    """``[::]`` is what manifests use, for clusters of either family or both; who asked is named without the mapping."""
+    daemon = Daemon()
+    async with daemon.serving("[::]:0") as endpoint, httpx.AsyncClient(trust_env=False) as client:
+        assert [True, True] == [await reached(host, endpoint.port) for host in ("127.0.0.1", "[::1]")]
+        await client.post(f"http://127.0.0.1:{endpoint.port}/sync", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert [Noted("trigger.accepted", "info", {"client": "127.0.0.1"})] == daemon.told
+
+
+async def test_both_families_are_the_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without IPv6."""
+    real = socket.socket
+
+    def only_ipv4(family: int = socket.AF_INET, *rest: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "not here")
+        return real(family, *rest)
+
+    monkeypatch.setattr("syncd.observe.server.socket.socket", only_ipv4)
+    sockets = server._bound("[::]:0")
+    monkeypatch.undo()
+    assert [socket.AF_INET] == [each.family for each in sockets]
+    sockets[0].close()
+
+
+# ------------------------------------------------------------------------------------------------------- rude guests
+
+
+async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
+    """Many times more of them than there is room for, with half a request or nothing at all."""
+    async with Daemon().serving() as endpoint:
+        held = []
+        try:
+            for number in range(3 * CONNECTIONS_MAX):
+                _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+                held.append(writer)
+                if number % 2:
+                    writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
+                if number % CONNECTIONS_MAX == 0:
+                    assert await reached(endpoint.host, endpoint.port)
+            assert await reached(endpoint.host, endpoint.port)
+        finally:
+            for writer in held:
+                writer.transport.abort()
+
+
+async def test_an_answer_that_is_being_worked_on_is_not_cut_off_for_newcomers() -> None:
+    """The oldest goes, but not one whose request came whole."""
+    daemon, gate = Daemon(), asyncio.Event()
+    daemon.pause = lambda seconds: gate.wait()             # type: ignore[assignment,method-assign,return-value]
+    async with daemon.serving() as endpoint, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        asked = asyncio.create_task(client.post(f"{endpoint.url}/sync", headers={"Authorization": "Bearer wrong"}))
+        while not daemon.told:
+            await asyncio.sleep(0.01)
+        held = [(await asyncio.open_connection(endpoint.host, endpoint.port))[1] for _ in range(CONNECTIONS_MAX + 9)]
+        gate.set()
+        assert 401 == (await asked).status_code
+        for writer in held:
+            writer.transport.abort()
+
+
+async def test_wrong_tokens_are_slowed_and_the_right_one_waits_its_turn() -> None:
+    """A second for each, one after the other; whoever finds too many waiting is told to come back."""
+    daemon, gate = Daemon(), asyncio.Event()
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+        await gate.wait()
+
+    daemon.pause = pause                                   # type: ignore[method-assign]
+    async with asking(daemon) as client:
+        def ask(token: str) -> asyncio.Task[httpx.Response]:
+            return asyncio.create_task(client.post("/sync", headers={"Authorization": f"Bearer {token}"}))
+
+        first = ask("guess")
+        while not paused:
+            await asyncio.sleep(0.01)
+        right = ask(TOKEN)
+        more = [ask(f"guess{number}") for number in range(2 * TRIGGERS_WAITING_MAX)]
+        await asyncio.wait(more, return_when=asyncio.FIRST_COMPLETED)
+        assert ([WRONG_TOKEN_SECONDS], 0) == (paused, daemon.triggered)
+        gate.set()
+        answers = [(await guess).status_code for guess in more]
+        assert (401, 202) == ((await first).status_code, (await right).status_code)
+        assert {401, 429} == set(answers)
+        assert 1 + answers.count(401) == len(paused) <= TRIGGERS_WAITING_MAX
 
 
 async def test_a_port_in_use_is_an_error_that_names_it_and_the_way_out() -> None:
