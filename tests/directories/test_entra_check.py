@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from syncd.directories.entra.reader import Certificate, ClientSecret, EntraDirectory
 from syncd.events import CredentialExpires
 from syncd.lab.entra.apps import AppSecret
+from syncd.lab.entra.objects import a_group, a_person
+from syncd.lab.faults import html_page, rewritten
+from syncd.lab.graph.faults import missing
 from tests.directories.entra_world import ANN, SECRET, an_entra
 from tests.directories.test_entra_tokens import a_certificate
 
+ROBOT = "0b070000-0000-4000-8000-000000000001"
+
 ITEMS = ["entra token", "entra credential", "entra permission User.Read.All", "entra permission GroupMember.Read.All",
-         "entra groups", "entra users", "entra second look", "entra clock"]
+         "entra groups", "entra users", "entra second look", "entra hint", "entra hint", "entra clock"]
 
 
 async def found(directory: EntraDirectory) -> dict[str, tuple[bool, str]]:
@@ -54,6 +60,51 @@ async def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert lines["entra permission User.Read.All"][0]
 
 
+def hide_the_last(page: dict[str, Any]) -> None:
+    """Of a page with all 120."""
+    for row in page["value"][119:]:
+        row["accountEnabled"] = None
+
+
+async def test_everybody_and_every_group_is_read_and_what_is_odd_is_named(tmp_path: Path) -> None:
+    """What is called in order, a cycle can read: not the first ten only. Warnings are no faults."""
+    crowd = [a_person(f"p{number}@corp.example") for number in range(120)]
+    async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")], {"Zoom Users": [one.id for one in crowd]}) as world:
+        world.graph.faults.add(rewritten(hide_the_last), "list_users", times=None)
+        world.graph.faults.add(rewritten(lambda page: page["value"].append(
+            {"@odata.type": "#microsoft.graph.robot", "id": ROBOT})), "members", times=None)
+        world.graph.faults.add(missing(), "user", times=None)
+        lines = await found(world.directory())
+
+    assert [] == [says for fine, says in lines.values() if not fine]
+    assert "120 read whole" in lines["entra users"][1]
+    assert "members: Zoom Users 120" in lines["entra users"][1]
+    assert lines["entra unclear people"][1].startswith("warning: 1 of 120 cannot be understood")
+    assert "accountEnabled is not shown" in lines["entra unclear people"][1]
+    assert f"{ROBOT} (#microsoft.graph.robot)" in lines["entra members of unknown types"][1]
+
+
+async def test_a_fault_behind_the_first_page_is_found(tmp_path: Path) -> None:
+    """In the list of users and in a group's members."""
+    for operation in ("list_users", "members"):
+        async with an_entra(tmp_path, [a_group("Zoom Users"), *(a_person(f"p{number}@corp.example") for number in range(40))],
+                            {"Zoom Users": [f"p{number}@corp.example" for number in range(40)]}) as world:
+            world.graph.reads.page_max = 20
+            world.graph.faults.add(html_page(404), operation, times=None, skip=1)
+            lines = await found(world.directory())
+        assert not lines["entra users"][0]
+
+
+async def test_a_name_that_is_nearly_right_is_named(tmp_path: Path) -> None:
+    """A missing group costs the whole read; the hint says what was meant."""
+    async with an_entra(tmp_path) as world:
+        near = (await found(world.directory(groups=("Zoom User",))))["entra groups"]
+        far = (await found(world.directory(groups=("Teams",))))["entra groups"]
+    assert not near[0]
+    assert "'Zoom User' does not exist or the app may not see it (there is 'Zoom Users')" in near[1]
+    assert "there is" not in far[1]
+
+
 async def test_hidden_groups_are_named_with_their_permission(tmp_path: Path) -> None:
     """Before the first read fails on it."""
     async with an_entra(tmp_path) as world:
@@ -90,7 +141,7 @@ async def test_the_end_of_a_secret_is_said_where_the_app_may_read_itself(tmp_pat
     async with an_entra(tmp_path) as world:
         now = world.clock.now()
         app = world.login.app
-        app.secrets = tuple(AppSecret(value, now + timedelta(days=days)) for value, days in (
+        app.secrets = tuple(AppSecret(value, now + timedelta(days=days, hours=1)) for value, days in (
             (SECRET, 40), ("lab-older", -3), ("lab-newer", 90), ("other", 5)))
         assert "cannot be told from here (with the permission Application.Read.All" in (
             await found(world.directory()))["entra credential"][1]

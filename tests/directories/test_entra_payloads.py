@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from syncd.directories.entra.graph import Graph, WirePage
-from syncd.directories.entra.people import person_of
+from syncd.directories.entra.people import is_hidden, person_of
 from syncd.directories.entra.refusals import read_error, refusal, sign_in_refusal
-from syncd.directories.entra.settings import ClientSecret, EntraSettings
+from syncd.directories.entra.settings import ClientSecret, EntraSettings, ManagedIdentity
 from syncd.errors import CredentialsRefused, LimitReached, ScopeMissing, SourceError
 from syncd.http.answers import Reply
 from syncd.http.pace import parse_retry_after
@@ -106,15 +106,16 @@ def test_sign_in_refusals_are_understood(name: str, code: int) -> None:
 
 
 def test_a_person_is_made_of_a_full_row_and_never_of_nulls() -> None:
-    """Limited information is a missing permission."""
+    """Limited information is no information: unclear."""
+    settings = EntraSettings("tenant", ManagedIdentity(), ("Zoom Users",))
     rows = [row for row in body("members_page_with_nextlink")["value"] if row.get("@odata.type") == "#microsoft.graph.user"]
-    person = person_of(rows[0], ("mail", "userPrincipalName", "proxyAddresses"))
+    person = person_of(rows[0], settings)
     assert ("11111111-2222-3333-4444-555555555555", ("user1@contoso.com",), True, False, "") == (
         person.id, person.addresses, person.enabled, person.guest, person.unclear)
 
     for name in ("members_limited_information", "transitive_members_page", "members_direct_page"):
-        with pytest.raises(ScopeMissing, match=r"User.Read.All"):
-            person_of(body(name)["value"][0], ("mail",))
+        assert is_hidden(body(name)["value"][0])
+        assert "accountEnabled is not shown" in person_of(body(name)["value"][0], settings).unclear
 
 
 @pytest.mark.parametrize(("name", "seconds"), [

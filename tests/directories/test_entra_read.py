@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncd.directories.entra.groups import demand_visible
+from syncd.directories.entra.people import person_of, what_to_ask
+from syncd.directories.entra.whole_read import GHOST
 from syncd.errors import LimitReached, ScopeMissing
 from syncd.events import Noted, ReadProgress
 from syncd.lab.entra.objects import (
@@ -63,7 +66,7 @@ async def test_everybody_is_read_and_the_ways_into_the_groups_are_known(tmp_path
 
     assert {ANN: ("Zoom Users",), BOB: ("Zoom Users", "Sales")} == entitled(snapshot)
     assert ("entra", 4) == (snapshot.source, len(snapshot.people))
-    assert (DirectoryGroup(world.id("Zoom Users"), "Zoom Users", GroupUse.ENTITLING, 2),) == snapshot.groups
+    assert (DirectoryGroup(world.id("Zoom Users"), "Zoom Users", GroupUse.ENTITLING, 2, entry="Zoom Users"),) == snapshot.groups
     assert abs(snapshot.clock_offset_seconds or 99) <= 1
 
 
@@ -171,7 +174,7 @@ async def test_a_member_whom_graph_does_not_know_is_unclear_and_never_absent(tmp
         snapshot = await world.directory().read()
 
     (unclear,) = [person for person in snapshot.people if person.unclear]
-    assert (world.id(BOB), "a member of a group, but Graph knows no such user") == (unclear.id, unclear.unclear)
+    assert (world.id(BOB), GHOST) == (unclear.id, unclear.unclear)
 
 
 async def test_a_list_of_users_with_holes_is_refused(tmp_path: Path) -> None:
@@ -331,15 +334,64 @@ async def test_a_missing_permission_is_named(tmp_path: Path, roles: set[str], na
     assert any(not fine and names in what + says for what, fine, says in lines)
 
 
-@pytest.mark.parametrize("operation", ["list_users", "members"])
-async def test_nulls_are_a_missing_permission_and_never_an_empty_person(tmp_path: Path, operation: str) -> None:
+async def test_nulls_for_everybody_are_a_missing_permission_and_never_empty_people(tmp_path: Path) -> None:
     """Status 200, and every attribute null: the app may not look."""
     async with an_entra(tmp_path) as world:
-        world.graph.faults.add(nulls(1), operation, times=None)
+        world.graph.faults.add(nulls(), "list_users", times=None)
         error = await unreadable(world.directory())
     assert isinstance(error, ScopeMissing)
-    assert "came without his attributes (null)" in error.what
+    assert "everybody came without attributes (null)" in error.what
     assert "User.Read.All" == error.scope
+
+
+@pytest.mark.parametrize("hidden", [{"accountEnabled": None}, {"mail": None, "userPrincipalName": None}])
+async def test_nulls_for_one_make_that_one_unclear(tmp_path: Path, hidden: dict[str, None]) -> None:
+    """A broken object among many: named, and no missing permission. In the members' list nulls mean nothing."""
+    crowd = [a_person(f"p{number}@corp.example") for number in range(200)]
+    async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")], {"Zoom Users": [one.id for one in crowd]}) as world:
+        world.graph.faults.add(rewritten(lambda page: [row.update(hidden) for row in page["value"] if row["id"] == crowd[7].id]
+                                         and None), "list_users", times=None)
+        world.graph.faults.add(nulls(), "members", times=None)
+        snapshot = await world.directory().read()
+
+    assert [crowd[7].id] == [person.id for person in snapshot.people if person.unclear]
+    assert 200 == len([person for person in snapshot.people if person.entitled_by])
+
+
+async def test_whoever_is_in_the_list_of_users_is_a_person_whatever_the_member_list_says(tmp_path: Path) -> None:
+    """A type that is new to us, or none; of an unknown type that is no user nobody is made, and it is told."""
+    async with an_entra(tmp_path) as world:
+        def retyped(page: Any) -> None:
+            for row, kind in zip([one for one in page["value"] if one["@odata.type"].endswith("user")],
+                                 ("#microsoft.graph.agentUser", None), strict=False):
+                row["@odata.type"] = kind
+            page["value"].append({"@odata.type": "#microsoft.graph.robot", "id": "0b070000-0000-4000-8000-000000000001"})
+
+        before = await world.directory().read()
+        world.graph.faults.add(rewritten(retyped), "members", times=None)
+        world.graph.faults.add(missing(), "user", times=None)
+        after = await world.directory().read()
+        (odd,) = [event for event in world.of(Noted) if event.event == "group.odd_members"]
+
+    assert before.people == after.people
+    assert "#microsoft.graph.robot" == odd.facts["types"]
+
+
+async def test_the_person_number_and_the_manager_are_read_where_they_are_wanted(tmp_path: Path) -> None:
+    """Not asked for otherwise; an extension attribute lies one level down."""
+    async with an_entra(tmp_path, [a_person(ANN, employee_id="0042"), a_group("Zoom Users")]) as world:
+        (plain,) = (await world.directory().read()).people
+        assert all("employeeId" not in str(seen) and "manager" not in str(seen) for seen in world.graph.requests)
+        (numbered,) = (await world.directory(person_number="employeeID").read()).people
+        boss = "b0550000-0000-4000-8000-000000000001"
+        entry = {"id": plain.id, "mail": ANN, "userPrincipalName": ANN, "accountEnabled": True,
+                 "onPremisesExtensionAttributes": {"extensionAttribute3": " 7 "}, "manager": {"id": boss.upper()}}
+        settings = replace(world.settings, person_number="extensionattribute3", with_managers=True)
+
+    assert ("", "0042") == (plain.number, numbered.number)
+    assert {"$select", "$expand"} == what_to_ask(settings).keys()
+    assert "manager($select=id,mail,accountEnabled)" == what_to_ask(settings)["$expand"]
+    assert ("7", boss) == (person_of(entry, settings).number, person_of(entry, settings).manager)
 
 
 async def test_a_group_without_a_name_is_a_missing_permission(tmp_path: Path) -> None:
@@ -466,7 +518,7 @@ async def test_microsoft_365_groups_are_groups(tmp_path: Path) -> None:
     ("list_users", field_missing("value"), "not in Graph's form"),
     ("members", field_missing("value"), "not in Graph's form"),
     ("list_users", rewritten(lambda page: page["value"][0].pop("id") and None), "without its id"),
-    ("members", rewritten(lambda page: page["value"][0].pop("@odata.type") and None), "without its type"),
+    ("members", rewritten(lambda page: [row.pop("@odata.type") for row in page["value"]] and None), "without its type"),
     ("list_users", refusing(400, "Request_BadRequest", "Could not find a property named 'mial'."), "property named 'mial'"),
     ("members", rewritten(lambda page: page.update(value=[], error={"code": "generalException"})), "ended with an error"),
     ("members", field_set("@odata.nextLink", "http://127.0.0.1:99999/"), "no address"),

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.directories.entra.graph import Entry, Graph, WirePage
-from syncd.directories.entra.people import attributes_to_ask
+from syncd.directories.entra.people import what_to_ask
 from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import CredentialsRefused, SourceError
 from syncd.events import Noted
@@ -52,7 +52,7 @@ class Changes:
     def __init__(self, graph: Graph, settings: EntraSettings, clock: Clock, tell: Tell, store: BudgetStore) -> None:
         self._graph, self._clock, self._tell, self._store = graph, clock, tell, store
         self._key = f"entra:{settings.tenant_id}:cursor".lower()
-        self._selects = {"users": attributes_to_ask(settings.address_attributes), "groups": "id,displayName,members"}
+        self._selects = {"users": what_to_ask(settings)["$select"], "groups": "id,displayName,members"}
         self._tracks = sha256_of([settings.graph, self._selects])
         self._cursor: Cursor | None = None
         self._looked = False

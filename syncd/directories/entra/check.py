@@ -7,11 +7,12 @@ from datetime import datetime
 
 from syncd.directories.entra.expiry import secret_ends_at
 from syncd.directories.entra.graph import Graph
-from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
-from syncd.directories.entra.people import attributes_to_ask, filter_for, person_of
+from syncd.directories.entra.groups import ConfiguredGroup, find_configured
+from syncd.directories.entra.people import filter_for
 from syncd.directories.entra.refusals import GRANT, READ_GROUPS, READ_HIDDEN, READ_USERS, granted
 from syncd.directories.entra.settings import Certificate, ClientSecret, EntraSettings
 from syncd.directories.entra.tokens import EntraTokens
+from syncd.directories.entra.whole_read import read_people, read_whole
 from syncd.errors import SyncdError
 from syncd.events import CredentialExpires
 from syncd.ports import Clock, Tell
@@ -20,6 +21,16 @@ Line = tuple[str, bool, str]
 
 #: A certificate that ends sooner than this is no longer in order.
 EXPIRY_DAYS_MIN = 14
+
+#: So many people are named in one line.
+NAMED_MAX = 5
+
+#: What surprises operators, and no read can show.
+HINTS = (
+    "Active Directory's accountExpires is never synchronised to Entra ID: disable people who expire, or use a leaver group",
+    "the accounts of shared, room and equipment mailboxes are disabled by design: if one owns a Zoom account, write it into "
+    "protect.accounts before enforcing",
+)
 
 _PURPOSE = {READ_USERS: "to read people", READ_GROUPS: "to read groups and their members"}
 
@@ -38,12 +49,11 @@ async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell
     lines = [("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"),
              _credential(settings, ends_at, clock)]
     lines += [_permission(name, tokens) for name in (READ_USERS, READ_GROUPS)]
-    for what, look in (
-        ("entra groups", lambda: _groups(settings, tokens, graph, tell)),
-        ("entra users", lambda: _users(settings, graph)),
-        ("entra second look", lambda: _second_look(settings, graph)),
-    ):
-        lines.append(await _said(what, graph.whole(what, look)))
+    lines.append(await _said("entra groups", _groups(settings, tokens, graph, tell)))
+    lines += await _everybody(settings, tokens, graph, tell, clock) if lines[-1][1] else [
+        await _said("entra users", _users(settings, graph, tell))]
+    lines.append(await _said("entra second look", graph.whole("users found", lambda: _second_look(settings, graph))))
+    lines += [("entra hint", True, hint) for hint in HINTS]
     lines.append(_clock(graph.clock_offset_seconds, settings.max_clock_skew_seconds))
     return lines
 
@@ -76,20 +86,37 @@ def _permission(name: str, tokens: EntraTokens) -> Line:
 
 async def _groups(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell) -> str:
     found: tuple[ConfiguredGroup, ...] = await find_configured(graph, settings, tokens.roles, tell)
-    below = GroupsBelow(graph, settings, tokens.roles)
-    for group in found:
-        await below.try_one(group.id)
     names = [group.name for group in found]
     hidden = f"; {READ_HIDDEN} is granted" if granted(READ_HIDDEN, tokens.roles) else ""
-    return f"{len(names)} found and readable: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}{hidden}"
+    return f"{len(names)} found: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}{hidden}"
 
 
-async def _users(settings: EntraSettings, graph: Graph) -> str:
-    asked = settings.address_attributes
-    page = await graph.page("list_users", "/users", {"$select": attributes_to_ask(asked), "$top": "10"})
-    people = [person_of(entry, asked) for entry in page.value]
+async def _users(settings: EntraSettings, graph: Graph, tell: Tell) -> str:
+    people = await read_people(graph, settings, tell)
+    return f"{len(people):,} read whole with {', '.join(settings.address_attributes)}"
+
+
+async def _everybody(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell, clock: Clock) -> list[Line]:
+    """Everybody and every group, read whole: what ``check`` calls in order a cycle can read."""
+    try:
+        whole = await read_whole(graph, tokens, settings, clock, tell)
+    except SyncdError as error:
+        return [_trouble("entra users", error)]
+    people = whole.snapshot.people
     with_address = sum(1 for person in people if person.addresses)
-    return f"readable with {', '.join(asked)} ({with_address} of the first {len(people)} have an address)"
+    sizes = ", ".join(f"{group.name} {group.members:,}" for group in whole.snapshot.groups[:10])
+    lines = [("entra users", True, f"{len(people):,} read whole with {', '.join(settings.address_attributes)}, {with_address:,} "
+              f"of them have an address; members: {sizes}")]
+    unclear = [person for person in people if person.unclear]
+    if unclear:
+        shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:NAMED_MAX])
+        lines.append(("entra unclear people", True, f"warning: {len(unclear)} of {len(people):,} cannot be understood, their "
+                      f"accounts are left alone: {shown}"))
+    if whole.odd_members:
+        shown = "; ".join(f"{id_} ({kind})" for id_, kind in sorted(whole.odd_members.items())[:NAMED_MAX])
+        lines.append(("entra members of unknown types", True, f"warning: {len(whole.odd_members)} members of the groups are no "
+                      f"users and count as nobody: {shown}"))
+    return lines
 
 
 async def _second_look(settings: EntraSettings, graph: Graph) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted, side_by_side
-from syncd.directories.entra.people import id_of, is_guid, unreadable_user
+from syncd.directories.entra.people import id_of, is_guid
 from syncd.directories.entra.refusals import READ_GROUPS, READ_HIDDEN, granted, permission_missing
 from syncd.directories.entra.settings import EntraSettings
 from syncd.directories.membership import GroupNode
@@ -20,9 +21,12 @@ from syncd.errors import SourceError
 from syncd.events import Noted
 from syncd.model import GroupUse
 from syncd.ports import Tell
-from syncd.reading import Complete
+from syncd.reading import Complete, NotWhole
 
 USER, GROUP = "#microsoft.graph.user", "#microsoft.graph.group"
+
+#: Members of these types are nobody. Of one that is not known it is asked whether there is a user.
+NOBODY = frozenset(f"#microsoft.graph.{name}" for name in ("device", "orgContact", "servicePrincipal"))
 
 GROUP_ATTRIBUTES = "id,displayName,visibility,membershipRuleProcessingState,onPremisesProvisioningErrors"
 
@@ -31,6 +35,9 @@ MEMBER_ATTRIBUTES = "id,displayName,accountEnabled,visibility,membershipRuleProc
 
 #: So many groups are looked up one by one, which tells best what is wrong; more are asked for in few requests.
 ONE_BY_ONE_MAX = 6
+
+#: Names that begin with as many letters of one that is not found are looked through for near ones.
+NEAR_LETTERS = 3
 
 #: Graph's limit for alternatives in one filter.
 ALTERNATIVES_MAX = 15
@@ -43,6 +50,7 @@ class ConfiguredGroup:
     use: GroupUse
     id: str
     name: str
+    entry: str                            # as the configuration writes it
 
 
 # ----------------------------------------------------------------------------------------------------------- finding
@@ -61,11 +69,11 @@ async def find_configured(
         name = raw.strip()
         candidates = entries[name]
         if len(candidates) != 1:
-            problem = f"{name!r} does not exist or the app may not see it" if not candidates else (
+            problem = f"{name!r} does not exist or the app may not see it{await _near(graph, name)}" if not candidates else (
                 f"{name!r} is the name of {len(candidates)} groups ({', '.join(sorted(map(id_of, candidates))[:5])})")
             problems += [problem] if problem not in problems else []
             continue
-        group = ConfiguredGroup(use, id_of(candidates[0]), name_of(candidates[0]))
+        group = ConfiguredGroup(use, id_of(candidates[0]), name_of(candidates[0]), name)
         demand_visible(candidates[0], roles)
         _demand_kept_up(candidates[0])
         if candidates[0].get("onPremisesProvisioningErrors"):
@@ -77,6 +85,23 @@ async def find_configured(
             "Correct the names in directory.entra and protect.directory_groups; an object id survives renames.",
         )
     return tuple(found.values())
+
+
+async def _near(graph: Graph, name: str) -> str:
+    """Which groups have a name like this one, as the end of a sentence; nothing when none has, or when that cannot be told: a
+    hint never hides the finding."""
+    begins = name[:NEAR_LETTERS].strip()
+    if is_guid(name) or not begins:
+        return ""
+    params = {"$filter": f"startswith(displayName,{quoted(begins)})", "$select": "id,displayName", "$top": str(PAGE_SIZE)}
+    try:
+        page = await graph.page("group", "/groups", params)
+    except (SourceError, NotWhole):
+        return ""
+    names = [str(entry.get("displayName")) for entry in page.value if entry.get("displayName")]
+    folded = {other.casefold(): other for other in names}
+    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    return f" (there is {', '.join(repr(folded[one]) for one in close)})" if close else ""
 
 
 async def _entries_named(graph: Graph, asked: Sequence[str]) -> dict[str, list[Entry]]:
@@ -145,6 +170,8 @@ class GroupsBelow:
     def __init__(self, graph: Graph, settings: EntraSettings, roles: Collection[str] | None) -> None:
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[str | Entry | None]] = []
+        self.odd_types: dict[str, str] = {}              # member id -> a type that is none of those we know
+        self.untyped: dict[str, str] = {}                # member id -> the group it stands in, of those without a type
         self._graph, self._settings, self._roles = graph, settings, roles
 
     async def read(self, configured: Sequence[ConfiguredGroup]) -> None:
@@ -192,13 +219,14 @@ class GroupsBelow:
         await self._named([self._member(id_, entry) for entry in page.value])
 
     def _member(self, group: str, entry: Entry) -> str | Entry | None:
-        """A person's id, a group that is followed, or None for whatever is neither."""
-        kind = entry.get("@odata.type")
+        """The id of what may be a person, a group that is followed, or None for whatever is neither."""
+        kind, id_ = entry.get("@odata.type"), id_of(entry)
+        if kind == GROUP:
+            return entry if self._settings.nested else None
+        if kind in NOBODY:
+            return None
         if not isinstance(kind, str):
-            raise SourceError("directory", f"graph members: a member of the group {group} came without its type.",
-                              "Nothing can be concluded; see whether something answers in Graph's place.")
-        if kind == USER:
-            if entry.get("accountEnabled") is None:
-                raise unreadable_user(id_of(entry))
-            return id_of(entry)
-        return entry if kind == GROUP and self._settings.nested else None
+            self.untyped[id_] = group
+        elif kind != USER:
+            self.odd_types[id_] = kind
+        return id_

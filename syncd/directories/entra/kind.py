@@ -26,6 +26,7 @@ def _make(section: Section, around: Around) -> Directory:
         cloud=section.cloud, authority_url=section.authority_url, graph_url=section.graph_url,
         ca_file=str(section.ca_file) if section.ca_file else None, proxy=around.proxy, nested=section.nested,
         address_attributes=section.address_attributes, max_clock_skew_seconds=around.max_clock_skew_seconds,
+        person_number=around.person_number, with_managers=around.with_managers,
     ), around.clock, around.tell, state=around.store)
 
 

@@ -1,7 +1,8 @@
 """From a user as Graph shows one to a Person: identity, addresses, enabled, guest.
 
-Pure. An app that may not read users is answered 200 with every attribute null, so a null where Graph always has a value is a
-missing permission and never "nothing there". A value of another form makes the person ``unclear``: unknown, never absent.
+Pure. An app that may not read users is answered 200 with every attribute null, so a null where Graph always has a value never
+means "nothing there": for everybody it is a missing permission, for one it makes that person ``unclear``, as any value of
+another form does: unknown, never absent.
 Source: https://learn.microsoft.com/en-us/graph/api/resources/user
 """
 
@@ -15,6 +16,7 @@ from uuid import UUID
 from syncd.directories.claims import Claims, without_guest_names
 from syncd.directories.entra.graph import Entry, quoted
 from syncd.directories.entra.refusals import READ_USERS, permission_missing
+from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import SourceError
 from syncd.model import Person, spellings
 
@@ -25,9 +27,18 @@ BASIC_ATTRIBUTES = ("id", "displayName", "department", "accountEnabled", "userTy
 LISTS = frozenset({"proxyAddresses", "otherMails", "imAddresses"})
 
 
-def attributes_to_ask(address_attributes: Sequence[str]) -> str:
-    """The value of ``$select`` for a user."""
-    return ",".join(dict.fromkeys((*BASIC_ATTRIBUTES, *address_attributes)))
+#: Where Graph keeps extensionAttribute1 to 15.
+EXTENSIONS = "onPremisesExtensionAttributes"
+
+
+def what_to_ask(settings: EntraSettings) -> dict[str, str]:
+    """The query options for users: ``$select``, and ``$expand`` when managers are wanted."""
+    number = EXTENSIONS if settings.person_number.startswith("extensionAttribute") else settings.person_number
+    wanted = dict.fromkeys((*BASIC_ATTRIBUTES, *settings.address_attributes, *([number] if number else ())))
+    options = {"$select": ",".join(wanted)}
+    if settings.with_managers:
+        options["$expand"] = "manager($select=id,mail,accountEnabled)"
+    return options
 
 
 def id_of(entry: Entry) -> str:
@@ -47,18 +58,24 @@ def is_guid(text: str | None) -> bool:
     return len(text or "") == 36
 
 
-def person_of(entry: Entry, address_attributes: Sequence[str]) -> Person:
-    """Raises ScopeMissing for what a missing permission looks like; other faults make the person unclear."""
+def is_hidden(entry: Entry) -> bool:
+    """Whether a user comes as one looks whom the app may not read: without what every user has. One who does is unclear; when
+    all of them do, a permission is missing (``unreadable_user``)."""
+    return entry.get("accountEnabled") is None or (entry.get("userPrincipalName") is None and entry.get("mail") is None)
+
+
+def person_of(entry: Entry, settings: EntraSettings) -> Person:
+    """Without memberships. Whatever cannot be understood makes the person unclear."""
     id_ = id_of(entry)
     enabled, name = entry.get("accountEnabled"), entry.get("userPrincipalName")
-    if enabled is None or (name is None and entry.get("mail") is None):
-        raise unreadable_user(id_)
     troubles: list[str] = []
-    if not isinstance(enabled, bool):
+    if enabled is None:
+        troubles.append("accountEnabled is not shown")
+    elif not isinstance(enabled, bool):
         troubles.append("accountEnabled is neither true nor false")
     if name is None:
         troubles.append("userPrincipalName is missing")
-    claims = claims_of(entry, address_attributes)
+    claims = claims_of(entry, settings.address_attributes)
     mains, aliases, unclean = claims.kinds()
     return Person(
         id=id_,
@@ -70,13 +87,28 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> Person:
         guest=entry.get("userType") == "Guest",
         department=intern(_text(entry.get("department"))),
         unclear="; ".join(troubles + claims.troubles),
+        number=_number(entry, settings.person_number),
+        manager=_manager(entry),
     )
+
+
+def _number(entry: Entry, attribute: str) -> str:
+    holder = entry.get(EXTENSIONS) if attribute.startswith("extensionAttribute") else entry
+    value = holder.get(attribute) if attribute and isinstance(holder, dict) else None
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _manager(entry: Entry) -> str:
+    manager = entry.get("manager")
+    id_ = manager.get("id") if isinstance(manager, dict) else None
+    return id_.lower() if isinstance(id_, str) else ""
 
 
 def unreadable_user(id_: str) -> SourceError:
     """A user whose attributes Graph keeps to itself."""
     return permission_missing(
-        f"graph: the user {id_} came without his attributes (null): the app may not read users; nothing can be concluded.",
+        f"graph: everybody came without attributes (null), such as the user {id_}: the app may not read users; nothing can be "
+        "concluded.",
         READ_USERS,
     )
 

@@ -21,7 +21,7 @@ from syncd.directories.entra.check import check
 from syncd.directories.entra.expiry import secret_ends_at
 from syncd.directories.entra.graph import Entry, Graph
 from syncd.directories.entra.groups import ConfiguredGroup, find_configured
-from syncd.directories.entra.people import attributes_to_ask, claims_of, id_of, person_of
+from syncd.directories.entra.people import claims_of, id_of, person_of, what_to_ask
 from syncd.directories.entra.recheck import look
 from syncd.directories.entra.settings import (
     Certificate,
@@ -95,7 +95,7 @@ class EntraDirectory:
                 return id_of(entry), datetime.fromisoformat(str(entry.get("deletedDateTime")))
             return None
 
-        select = f"{attributes_to_ask(self._settings.address_attributes)},deletedDateTime"
+        select = f"{what_to_ask(self._settings)['$select']},deletedDateTime"
         found = await self._in_time(read_recycle_bin(self._graph, select, make))
         return tuple(sorted(one for one in found if one is not None))
 
@@ -152,7 +152,7 @@ class EntraDirectory:
         settings = self._settings
 
         def user_counts(entry: Entry) -> bool:
-            return last is None or _differs(entry, last.by_id, settings.address_attributes)
+            return last is None or _differs(entry, last.by_id, settings)
 
         def group_counts(entry: Entry) -> bool:
             return last is None or id_of(entry) in last.tracked_groups
@@ -204,12 +204,16 @@ class EntraDirectory:
         return await look(self._graph, self._settings, self._looked_up[1], before, directory_id, addresses)
 
 
-def _differs(entry: Entry, people: Mapping[str, Person], address_attributes: Sequence[str]) -> bool:
+#: What a change of a user may change here.
+_OF_INTEREST = ("mains", "aliases", "enabled", "guest", "unclear", "number")
+
+
+def _differs(entry: Entry, people: Mapping[str, Person], settings: EntraSettings) -> bool:
     """Whether a reported user is anything but what was read. Reports repeat themselves and name changes of no interest."""
     known = people.get(id_of(entry))
     if "@removed" in entry:
         return known is not None
     if known is None or "accountEnabled" not in entry or "userPrincipalName" not in entry:
         return True
-    now = person_of(entry, address_attributes)
-    return (now.addresses, now.enabled, now.guest, now.unclear) != (known.addresses, known.enabled, known.guest, known.unclear)
+    now = person_of(entry, settings)
+    return any(getattr(now, name) != getattr(known, name) for name in _OF_INTEREST)

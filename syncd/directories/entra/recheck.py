@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from syncd.directories.entra.graph import PAGE_SIZE, Graph, side_by_side
+from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
 from syncd.directories.entra.groups import ALTERNATIVES_MAX, ConfiguredGroup
-from syncd.directories.entra.people import attributes_to_ask, filter_for, id_of, is_guid, person_of
+from syncd.directories.entra.people import filter_for, id_of, is_guid, is_hidden, person_of, what_to_ask
 from syncd.directories.entra.settings import EntraSettings
 from syncd.directories.entra.whole_read import get_user
 from syncd.directories.membership import Path
@@ -48,11 +48,16 @@ async def _by_id(graph: Graph, settings: EntraSettings, directory_id: str | None
 async def _by_addresses(graph: Graph, settings: EntraSettings, keys: Sequence[str]) -> list[Person]:
     asked = settings.address_attributes
     found: dict[str, Person] = {}
+
+    def make(entry: Entry) -> Person | None:
+        # Whoever comes without attributes was found by one of these addresses all the same: unclear, and no nobody.
+        person = person_of(entry, settings)
+        return person if is_hidden(entry) or not set(keys).isdisjoint(person.addresses) else None
+
     for filter_ in filters(keys, asked):
-        params = {"$filter": filter_, "$select": attributes_to_ask(asked), "$top": str(PAGE_SIZE)}
-        make = partial(person_of, address_attributes=asked)
+        params = {"$filter": filter_, **what_to_ask(settings), "$top": str(PAGE_SIZE)}
         some = await graph.whole("users found", partial(graph.walk, "search", "/users", params, make))
-        found.update((person.id, person) for person in some if not set(keys).isdisjoint(person.addresses))
+        found.update((person.id, person) for person in some if person is not None)
     return list(found.values())
 
 
@@ -89,7 +94,7 @@ async def _transitive(graph: Graph, id_: str, groups: Sequence[str]) -> set[str]
         value = answer.get("value") if answer is not None else None
         if not isinstance(value, list):
             raise SourceError("directory", f"graph member_groups: the groups of {id_} could not be told.",
-                              "He may have been deleted this moment; the next cycle looks again.")
+                              "They may have been deleted this moment; the next cycle looks again.")
         found.update(str(one).lower() for one in value)
     return found
 

@@ -121,6 +121,14 @@ _TENANT = "Check directory.entra.tenant_id, and directory.entra.cloud: the tenan
 _CLOUD = "The tenant is in another national cloud: correct directory.entra.cloud."
 _DISABLED = "Enable the app: Enterprise applications, this app, Properties, Enabled for users to sign-in."
 _POLICY = "A policy of the tenant blocks this app: ask its administrator about conditional access for workload identities."
+_PROOF = ("The app proved itself in no way that Entra takes: give exactly one of client_secret_file, certificate_file, "
+          "federated_token_file and managed_identity, and register the app as a confidential (web) one.")
+_AUDIENCE = ("The federated token is for another audience: project it for api://AzureADTokenExchange (national clouds have their "
+             "own).")
+_CONSENT = "Grant admin consent: App registrations, this app, API permissions, Grant admin consent."
+_NO_PRINCIPAL = ("Enable Microsoft Graph, or this app, in the tenant: Enterprise applications, Properties, Enabled for users to "
+                 "sign-in.")
+_ASSIGNED = "The app demands assignment: Enterprise applications, this app, Properties, Assignment required: No."
 _RESOURCE = "This tenant does not know this Graph: correct directory.entra.cloud."
 
 #: AADSTS number -> what the operator must do.
@@ -131,7 +139,10 @@ ADVICE: Mapping[int, str] = {
     70021: _FEDERATION, 700211: _FEDERATION, 700212: _FEDERATION, 700213: _FEDERATION,
     7000112: _DISABLED, 70001: _DISABLED,
     90002: _TENANT, 900023: _TENANT, 90038: _CLOUD, 900382: _CLOUD, 900432: _CLOUD, 500011: _RESOURCE, 650057: _RESOURCE,
-    530032: _POLICY, 53003: _POLICY,
+    530032: _POLICY, 53003: _POLICY, 53000: _POLICY, 53001: _POLICY, 530035: _POLICY,
+    7000218: _PROOF, 7000216: _PROOF, 700025: _PROOF, 50194: _PROOF, 700023: _AUDIENCE, 50027: _ASSERTION_TIME,
+    500133: _ASSERTION_TIME,
+    65001: _CONSENT, 650052: _RESOURCE, 500014: _NO_PRINCIPAL, 50105: _ASSIGNED, 50034: _WRONG_APP, 7000214: _WRONG_VALUE,
 }
 
 #: Temporary by Microsoft's own description; 90061: it could not reach the issuer of a federated token; 90055: throttled.

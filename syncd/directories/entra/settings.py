@@ -59,7 +59,9 @@ CLOUDS: Mapping[str, Cloud] = {
 }
 
 #: How Graph spells the attributes that may hold addresses; answers use this spelling whatever was asked.
-_SPELLED = {name.lower(): name for name in ("mail", "userPrincipalName", "proxyAddresses", "otherMails", "imAddresses")}
+_SPELLED = {name.lower(): name for name in (
+    "mail", "userPrincipalName", "proxyAddresses", "otherMails", "imAddresses", "employeeId", "onPremisesSamAccountName",
+    *(f"extensionAttribute{number}" for number in range(1, 16)))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class EntraSettings:
     """The section ``directory.entra``, and ``protect.directory_groups`` as *protecting_groups*.
 
     Groups are object ids or unique display names. *client_id* may be missing with a managed identity only. *ca_file* None:
-    the system's trust. *total_timeout_seconds* bounds one read as a whole; *whole_read_every_seconds* is how long change
+    the system's trust. *person_number*: the attribute that holds match.person_number, "" for none. *with_managers*: who manages
+    whom is asked for, too. *total_timeout_seconds* bounds one read as a whole; *whole_read_every_seconds* is how long change
     tracking may stand in for a whole read. Guests are read like everybody; whether one may be entitled is the policy's.
     """
 
@@ -84,6 +87,8 @@ class EntraSettings:
     proxy: str | None = None
     nested: bool = True
     address_attributes: tuple[str, ...] = ("mail", "userPrincipalName", "proxyAddresses")
+    person_number: str = ""
+    with_managers: bool = False
     concurrency: int = 8
     max_wait_seconds: float = 120.0
     connect_timeout_seconds: float = 5.0
@@ -97,6 +102,7 @@ class EntraSettings:
             raise ConfigError("directory.entra.client_id is needed", do="Write the application's client id there.")
         spelled = tuple(dict.fromkeys(_SPELLED.get(name.lower(), name) for name in self.address_attributes))
         object.__setattr__(self, "address_attributes", spelled)
+        object.__setattr__(self, "person_number", _SPELLED.get(self.person_number.lower(), self.person_number))
 
     @property
     def authority(self) -> str:
