@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from syncd.errors import AccountUnreadable, AnswerLost, ConfigError, Refused, ScopeMissing, SourceError
-from syncd.execution.context import REFUSED_IN_A_ROW, ExecutionContext, Ports, Progress, may_continue, tell_settled
+from syncd.execution.context import REFUSED_IN_A_ROW, ExecutionContext, Ports, Progress, may_act, may_continue, tell_settled
 from syncd.execution.lifecycle import REFUSALS, Seen, State, Step, step
 from syncd.ledger import record
 from syncd.ledger.history import History
@@ -39,6 +39,9 @@ RESTORED = (2, 4)
 #: Looks after a licence was given before it counts as not confirmed: single reads may lag behind a change.
 LOOKS_AFTER_WRITE = 3
 LOOK_AGAIN_SECONDS = 1.0
+
+#: How often a licence is asked for while Zoom is busy with the account: a quarter of a minute in all.
+TRIES_WHILE_BUSY = 6
 
 
 @runtime_checkable
@@ -114,7 +117,7 @@ async def restore_licence(
         now = ports.clock.now() if shown is Seen.WANTED else None
         result = replace(result, status_after=account.status.value, licence_after=licence_word(account.type), done_at=now,
                          verified_at=now)
-    if sent.state is State.DECLINED and ended.state is State.OPEN and not progress.none_free:
+    if sent.state is State.DECLINED and ended.state is State.OPEN and result.reason != OutcomeReason.LICENCE_LIMIT_REACHED:
         await progress.commit.append(ports.ledger, [record.troubled(
             context.cycle_id, intent.zoom_id, intent.action, reason=str(result.reason), says="", code=None, fingerprint="",
         )], context.term)
@@ -127,10 +130,19 @@ async def restore_licence(
 
 
 async def _give(intent: Intent, ports: Ports, progress: Progress) -> tuple[Step, SourceError | ConfigError | None]:
-    """Asks Zoom to give the licence, and what that comes to; an error concerns every account."""
-    restore = intent.restore or {}
+    """Asks Zoom to give the licence, and what that comes to; an error concerns every account. While Zoom works on another
+    change of this account (one sent before a crash, say) it is asked again, each time a little later."""
+    restore, tries = intent.restore or {}, 1
     try:
-        await ports.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
+        while True:
+            try:
+                await ports.zoom.restore_licence(intent.zoom_id, type_=int(restore["type"]), plan=restore.get("plan"))
+                break
+            except Refused as error:
+                if error.kind != "throttled" or tries >= TRIES_WHILE_BUSY or may_act(ports) is not None:
+                    raise
+            await ports.clock.sleep(tries * LOOK_AGAIN_SECONDS)
+            tries += 1
     except Refused as error:
         progress.refused_beside[intent.action] += 1
         progress.none_free = error.kind == "no_licence"

@@ -7,7 +7,7 @@ comes to: result and exit code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -203,21 +203,24 @@ class Ending:
     after: tuple[Result, int]
 
 
-_UNREADABLE = Ending((Result.UNREADABLE, 4), (Result.PARTIAL, 5))
+#: Exit codes of what was carried out; those of errors stand with their classes.
+HALTED, IN_PART = 4, 5
+
+_UNREADABLE = Ending((Result.UNREADABLE, SourceError.exit_code), (Result.PARTIAL, IN_PART))
 
 #: What each stop comes to.
 ENDINGS = {
-    StopReason.STOPPED: Ending((Result.INTERRUPTED, 4), (Result.INTERRUPTED, 5)),
-    StopReason.PAUSED: Ending((Result.INTERRUPTED, 4), (Result.INTERRUPTED, 5)),
-    StopReason.NOT_LEADER: Ending((Result.INTERRUPTED, 7), (Result.INTERRUPTED, 5)),
-    StopReason.LEDGER_UNWRITABLE: Ending((Result.FAILED, 6), (Result.FAILED, 6)),
+    StopReason.STOPPED: Ending((Result.INTERRUPTED, HALTED), (Result.INTERRUPTED, IN_PART)),
+    StopReason.PAUSED: Ending((Result.INTERRUPTED, HALTED), (Result.INTERRUPTED, IN_PART)),
+    StopReason.NOT_LEADER: Ending((Result.INTERRUPTED, NotLeader.exit_code), (Result.INTERRUPTED, IN_PART)),
+    StopReason.LEDGER_UNWRITABLE: Ending((Result.FAILED, LedgerError.exit_code), (Result.FAILED, LedgerError.exit_code)),
     StopReason.SCOPE_MISSING: _UNREADABLE,
     StopReason.SECRET_UNREADABLE: _UNREADABLE,
     StopReason.LIMIT_REACHED: _UNREADABLE,
     StopReason.ZOOM_UNREADABLE: _UNREADABLE,
     StopReason.DIRECTORY_UNREADABLE: _UNREADABLE,
     StopReason.CONFIGURATION_UNREADABLE: _UNREADABLE,
-    StopReason.TOO_MANY_FAILURES: Ending((Result.PARTIAL, 5), (Result.PARTIAL, 5)),
+    StopReason.TOO_MANY_FAILURES: Ending((Result.PARTIAL, IN_PART), (Result.PARTIAL, IN_PART)),
 }
 
 
@@ -225,7 +228,15 @@ def conclude(stop: StopReason | None, outcomes: Iterable[EffectOutcome], *, writ
     """Result and exit code of what was carried out, or None when there is nothing against it."""
     if stop is not None:
         return ENDINGS[stop].after if written else ENDINGS[stop].before
-    return (Result.PARTIAL, 5) if any(one.outcome is OutcomeKind.FAILED for one in outcomes) else None
+    return (Result.PARTIAL, IN_PART) if any(one.outcome is OutcomeKind.FAILED for one in outcomes) else None
+
+
+def conclude_request(stop: StopReason | None, outcomes: Sequence[EffectOutcome], *, written: int) -> tuple[Result, int]:
+    """The same for what a person asked for: whatever is not done is not as asked, skipped and not tried ones too."""
+    against = conclude(stop, outcomes, written=written)
+    if any(one.outcome is not OutcomeKind.DONE for one in outcomes):
+        return Result.PARTIAL, against[1] if against is not None else IN_PART
+    return (Result.APPLIED if outcomes else Result.IN_STEP), against[1] if against is not None else 0
 
 
 def stop_reason(error: SyncdError) -> StopReason:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncd.errors import AccountUnreadable
+from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import Noted, ReadProgress
+from syncd.execution.lifecycle import IN_PART
 from syncd.execution.set_up import Parts, SameAnswers
 from syncd.model import Status, ZoomAccount
 from syncd.operations.dependencies import Dependencies
@@ -36,7 +37,7 @@ class Found:
 
 def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
     """4 when nothing that was asked for could be read, 5 when *others* could, 0 when all could."""
-    return (5 if others else 4) if unreadable else 0
+    return (IN_PART if others else SourceError.exit_code) if unreadable else 0
 
 
 async def find_accounts(deps: Dependencies, names: Sequence[str]) -> Found:

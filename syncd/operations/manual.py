@@ -6,7 +6,6 @@ own effects by the size guards, protection and the ledger's state. ``confirm_cou
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from syncd.events import CycleEnded, CycleStarted, EffectSettled
 from syncd.execution.context import ExecutionContext, Ports, Progress
 from syncd.execution.executor import execute
 from syncd.execution.licences import licences_owed
-from syncd.execution.lifecycle import conclude
+from syncd.execution.lifecycle import conclude_request
 from syncd.execution.settlement import await_in_flight, resolve_from_observation, restores_begun
 from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded as CycleEndedEntry
@@ -28,11 +27,9 @@ from syncd.model import (
     Decision,
     Guard,
     Mode,
-    OutcomeKind,
     Plan,
     Policy,
     Reason,
-    Result,
     Status,
     Trigger,
     Verdict,
@@ -40,6 +37,7 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.ending import outcome_counts
 from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts
 from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
 from syncd.planning.match import Addresses
@@ -205,10 +203,7 @@ async def _reported(
     deps: Dependencies, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan,
     wanted: Wanted, progress: Progress, request: Request, term: int,
 ) -> CycleReport:
-    failed = any(outcome.outcome is not OutcomeKind.DONE for outcome in progress.outcomes.values())
-    against = conclude(progress.stopped, progress.outcomes.values(), written=progress.written)
-    code = against[1] if against is not None else 5 if failed else 0
-    result = Result.PARTIAL if failed else Result.APPLIED if plan.effects else Result.IN_STEP
+    result, code = conclude_request(progress.stopped, tuple(progress.outcomes.values()), written=progress.written)
     ended = deps.clock.now()
     asked = in_one_piece((decision.account for decision in plan.decisions), End.EACH_ASKED)
     zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, asked)
@@ -221,7 +216,7 @@ async def _reported(
     deps.tell(CycleEnded(
         cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),
         counts={action.value: count for action, count in plan.counts.items()},
-        outcomes=dict(Counter(f"{action}.{one.outcome.value}" for (_, action), one in sorted(progress.outcomes.items()))),
+        outcomes=outcome_counts(progress.outcomes),
         head_sequence=head.seq, head_hash=head.hash,
     ))
     return CycleReport(
@@ -233,6 +228,7 @@ async def _reported(
 
 
 def by_hand(account: ZoomAccount, action: Action) -> Decision:
+    """The change a person asked for."""
     return Decision(account, action, Reason.BY_HAND)
 
 
