@@ -11,8 +11,10 @@ from syncd.errors import AnswerLost, Refused, ScopeMissing, SourceError
 from syncd.ledger import record
 from syncd.model import Mode, Status, Trigger
 from syncd.operations.cycle import Run, run_cycle
-from tests.execution.test_executor import POLICY
+from tests.execution.test_executor import POLICY as ORDINARY
 from tests.fakes import Company
+
+POLICY = replace(ORDINARY, reactivate_reads=1)
 
 
 async def cycle(company: Company) -> None:

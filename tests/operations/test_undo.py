@@ -15,7 +15,7 @@ from syncd.operations.undo import Choice, changed_cycles, wanted_by_undo, withou
 from tests.execution.test_executor import POLICY
 from tests.fakes import Company
 
-QUICK = replace(POLICY, grace_reads=1)
+QUICK = replace(POLICY, grace_reads=1, reactivate_reads=1)
 REQUEST = manual.Request("Kim", "because")
 
 
