@@ -199,16 +199,19 @@ async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Calla
 
 @asynccontextmanager
 async def open_dependencies(
-    config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False
+    config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False,
+    from_checkpoint: bool = False,
 ) -> AsyncIterator[Dependencies]:
     """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
     *by_lease*: lead by the configured lease, as the daemon does; a one-shot verb only takes the ledger's writer lock.
+    *from_checkpoint*: a verb of a person that need not follow the whole chain.
 
     Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
     """
     clock = clock or SystemClock()
     ledger = SqlLedger.open(ledger_url(config), clock, tell, create=write_ledger,
-                            keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0)
+                            keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0,
+                            from_checkpoint=from_checkpoint)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(ledger.close)
         history = await ledger.history()

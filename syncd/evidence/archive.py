@@ -41,6 +41,9 @@ class Record(Protocol):
     async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
         """Appends what *sign* makes of the head, with nothing between the two; None when that was just done."""
 
+    async def checkpoint(self, made: Callable[[str], Draft], *, term: int) -> None:
+        """Puts what the ledger says beside the chain when that is worth it, and *made* of its hash into it."""
+
     def entries(self, from_seq: int = 1, kinds: Sequence[str] = ()) -> AsyncIterator[LedgerEntry]:
         """Entries from there on, of these kinds."""
 
@@ -69,6 +72,7 @@ class Filing:
         broken = (await self.ledger.history()).broken
         unsigned = None
         if not broken:
+            await self.ledger.checkpoint(record.checkpointed, term=term)
             try:
                 await self._seal(report.cycle_id, term)
             except ConfigError as error:

@@ -45,6 +45,9 @@ class History:
     zoom_account: str = ""                    # the ledger is bound to these two at first use
     directory: str = ""
     term: int = 0
+    begun_in: str = ""                        # the mode it was begun in; empty: by 0.1.0
+    begun_beside: int = 0                     # reports of an earlier ledger that lay in the folder when this one was begun
+    latest: datetime | None = None            # the latest time that any entry names since somebody accepted the ledger
     accepted: bool = False                    # somebody said that this ledger is meant, new or restored as it is
     rolled_back_from: Head | None = None      # the head that a restore lost, until somebody accepts that
     accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)    # missing ones that no longer count
@@ -155,6 +158,9 @@ class Growing:
     zoom_account: str
     directory: str
     term: int
+    begun_in: str
+    begun_beside: int
+    latest: datetime | None
     accepted: bool
     rolled_back_from: Head | None
     accepted_heads: set[tuple[int, str]]
@@ -211,7 +217,9 @@ class Growing:
         says = read(entry)
         self.head = Head(entry.seq, entry.hash)
         self.term = max(self.term, entry.term)
-        says.fold(self, entry, says.time(entry))
+        time = says.time(entry)
+        self.latest = max(self.latest or time.measured, time.measured)
+        says.fold(self, entry, time)
 
     def grown(self) -> History:
         """The history after all that was taken. Whatever is taken later does not change it."""

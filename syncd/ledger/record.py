@@ -37,9 +37,22 @@ FORMAT = "syncd.ledger/1"
 MEMORY_CHUNK = 1000
 
 
-def opened(ledger_id: str, zoom_account: str, directory: str) -> Draft:
-    """The first entry: binds the ledger to one Zoom account and one directory."""
-    return draft(entries.LedgerOpened(FORMAT, ledger_id, zoom_account, directory))
+def opened(ledger_id: str, zoom_account: str, directory: str, mode: str = "", beside: int = 0) -> Draft:
+    """The first entry: binds the ledger to one Zoom account and one directory. *mode*: the one it is begun in; *beside*: how
+    many reports of an earlier ledger lie in the folder."""
+    return draft(entries.LedgerOpened(FORMAT, ledger_id, zoom_account, directory, mode, beside))
+
+
+def accepted(*, by: str, because: str, missing: Iterable[Head] = (), directory: str = "") -> Draft:
+    """Somebody says that this ledger is meant as it is. *missing*: published heads that are not in it; *directory*: the one it
+    belongs to from here on, if it is another."""
+    heads = tuple((head.seq, head.hash) for head in missing)
+    return draft(entries.LedgerAccepted(by, because, heads, directory))
+
+
+def restored(backup: Head, lost: Head) -> Draft:
+    """A backup that ends at *backup* was put back where a ledger ended at *lost*."""
+    return draft(entries.LedgerRestored(backup.seq, backup.hash, lost.seq, lost.hash))
 
 
 def cycle_read(cycle: str, facts: entries.ReadFacts) -> Draft:
@@ -187,3 +200,8 @@ def tripped_of(verdicts: Iterable[Verdict]) -> tuple[entries.TrippedGuard, ...]:
 def changes_by_action(plan: Plan) -> dict[str, int]:
     """Planned effects by action, for totals."""
     return {action.value: plan.counts[action] for action in (Action.DEACTIVATE, Action.REACTIVATE)}
+
+
+def checkpointed(digest: str) -> Draft:
+    """What the ledger says so far was put beside the chain; its hash."""
+    return draft(entries.CheckpointMade(digest))

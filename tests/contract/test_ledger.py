@@ -112,7 +112,7 @@ async def test_the_history_is_folded_further_not_anew(ledgers):
     await ledger.append([draft(1)], term=3)
     before = await ledger.history()
     assert before is await ledger.history()
-    ledger._history = replace(before, ledger_id="remembered")
+    ledger._follower._history = replace(before, ledger_id="remembered")
     await ledgers.open().append([draft(2)], term=4)
 
     after = await ledger.history()
@@ -521,6 +521,6 @@ async def test_a_chain_that_is_fine_and_not_understood_is_an_error_of_the_reader
         await ledger.history()
 
     assert "Upgrade" in refused.value.do
-    assert 0 == ledger._history.head.seq
+    assert 0 == ledger._follower._history.head.seq
     assert (await ledger.verify()).ok
     assert 2 == len([line async for line in ledger.export()])

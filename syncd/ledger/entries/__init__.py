@@ -30,6 +30,7 @@ from syncd.ledger.entries.effects import (
     TroubleMet,
 )
 from syncd.ledger.entries.itself import (
+    CheckpointMade,
     HeadSigned,
     LedgerAccepted,
     LedgerOpened,
@@ -57,6 +58,7 @@ __all__ = [
     "ApprovalGiven",
     "ChangesPaused",
     "ChangesResumed",
+    "CheckpointMade",
     "CycleEnded",
     "CycleRead",
     "CycleReviewed",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from syncd.ledger.history import Growing
 
 
-@kind("ledger.opened")
+@kind("ledger.opened", newest=2)
 class LedgerOpened(Entry, frozen=True):
     """The first entry: binds the ledger to one Zoom account and one directory."""
 
@@ -20,11 +20,14 @@ class LedgerOpened(Entry, frozen=True):
     ledger_id: str
     zoom_account: str
     directory: str
+    mode: str = ""                            # since 2: the mode it was begun in
+    beside: int = 0                           # since 2: reports of an earlier ledger that lay in the folder then
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Bound from here on."""
         history.opened_at = time.measured
         history.ledger_id, history.zoom_account, history.directory = self.ledger_id, self.zoom_account, self.directory
+        history.begun_in, history.begun_beside = self.mode, self.beside
 
 
 @kind("ledger.accepted")
@@ -42,6 +45,7 @@ class LedgerAccepted(Entry, frozen=True):
         """After a roll-back nothing that was approved counts any more. After that, and for another directory, the policy is
         looked at again and changes wait until resumed. Holds, deactivations of ours and licences stay."""
         history.accepted = True
+        history.latest = time.measured
         back = bool(self.missing_heads) or history.rolled_back_from is not None
         history.rolled_back_from = None
         history.accepted_heads.update(self.missing_heads)
@@ -59,8 +63,8 @@ class LedgerAccepted(Entry, frozen=True):
 
 @kind("ledger.restored")
 class LedgerRestored(Entry, frozen=True):
-    """A backup was put back. *sequence*, *hash*: its end; *lost_sequence*, *lost_hash*: the end of the ledger that was there
-    (0 and empty: there was none), which is kept aside."""
+    """A backup was put back. *sequence*, *hash*: its end; *lost_sequence*, *lost_hash*: the end of the ledger that was there,
+    which is kept aside (0 and empty: there was none; the same as the backup's: nothing was lost)."""
 
     sequence: int
     hash: str
@@ -69,7 +73,7 @@ class LedgerRestored(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """What was lost stands until somebody accepts it."""
-        if self.lost_sequence and (self.lost_sequence, self.lost_hash) != (self.sequence, self.hash):
+        if (self.lost_sequence, self.lost_hash) != (self.sequence, self.hash):
             history.rolled_back_from = Head(self.lost_sequence, self.lost_hash)
 
 
@@ -84,6 +88,13 @@ class LedgerUpgraded(Entry, frozen=True):
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Other rules are another policy."""
         history.armed = history.armed or self.rules_changed
+
+
+@kind("checkpoint")
+class CheckpointMade(Entry, frozen=True):
+    """What the ledger says up to the entry before this one was put beside the chain; its hash."""
+
+    digest: str
 
 
 @kind("personal.blanked")

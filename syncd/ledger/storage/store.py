@@ -17,7 +17,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -28,17 +27,17 @@ from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
 from syncd.ledger import chain
 from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
-from syncd.ledger.history import Growing, History
-from syncd.ledger.storage import personal, rows
+from syncd.ledger.history import History
+from syncd.ledger.storage import checkpoint, personal, rows
 from syncd.ledger.storage.database import Database, WriterLock, open_database
+from syncd.ledger.storage.following import Follower, alone, moved
 from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
 from syncd.ports import Clock, Tell
 
 T = TypeVar("T")
 
-#: Entries that were verified once are verified again after so long, although only later ones are read in between; and
-#: personal data is looked through for what is too old as often.
+#: How often personal data is looked through for what is too old.
 DAILY_SECONDS = 86_400.0
 
 #: How long a lock or a connection may take to be given back.
@@ -51,7 +50,8 @@ LOCK_POLL_SECONDS = 0.25
 class SqlLedger:
     """One ledger in one database. Made by ``open``."""
 
-    def __init__(self, database: Database, clock: Clock, tell: Tell, keep_personal_seconds: float | None) -> None:
+    def __init__(self, database: Database, clock: Clock, tell: Tell, keep_personal_seconds: float | None,
+                 *, from_checkpoint: bool = False) -> None:
         self._database = database
         self._clock = clock
         self._tell = tell
@@ -60,10 +60,8 @@ class SqlLedger:
         self._closed = False
         self._writer_busy = False
         self._notes: list[Noted] = []             # found in the thread, told in the loop
-        self._history = History()
-        self._tip = START                         # how far the history was folded
-        self._seen: dict[int, str] = {}           # the furthest entry this object has seen in the chain
-        self._verified_at = clock.monotonic()
+        self._follower = Follower(clock, lambda note: self._notes.append(note), keeps=database.writable,
+                                  from_checkpoint=from_checkpoint)
         self._blanked_at: float | None = None
 
     @classmethod
@@ -76,13 +74,15 @@ class SqlLedger:
         create: bool,
         keep_personal_seconds: float | None = None,
         busy_seconds: float = 30.0,
+        from_checkpoint: bool = False,
     ) -> SqlLedger:
         """Opens the ledger of *url*, making it or bringing it to the newest schema when *create*; otherwise it is only read,
         nothing is made, and a ledger that is not there is an empty one. Blocks for the time of a few small reads.
 
         *keep_personal_seconds*: how long names and addresses outlast their last mention (None: for ever); whoever appends
         as a leader blanks older ones, once a day. *busy_seconds*: how long to wait for another process in the middle of a
-        write. Raises ConfigError (the URL), LedgerError (everything else).
+        write. *from_checkpoint*: the history may begin at a checkpoint, which a verb of a person does; the entries before it
+        are not looked at then. Raises ConfigError (the URL), LedgerError (everything else).
         """
         database = open_database(url, create=create, busy_seconds=busy_seconds)
         try:
@@ -93,17 +93,17 @@ class SqlLedger:
         if found is not None:
             event = "ledger.migrated" if found else "ledger.created"
             tell(Noted(event, "info", {"ledger": database.where, "from_version": found, "to_version": NEWEST}))
-        return cls(database, clock, tell, keep_personal_seconds)
+        return cls(database, clock, tell, keep_personal_seconds, from_checkpoint=from_checkpoint)
 
     # -------------------------------------------------------------------------------------------------- the chain
 
     async def history(self) -> History:
         """See ``ports.Ledger.history``. Raises LedgerError, too, for an entry this program does not understand."""
-        return await self._read(self._fold, History())
+        return await self._read(self._follower.follow, History())
 
     async def verify_all(self) -> History:
         """As ``history``, with every entry read and verified again from the first one on."""
-        return await self._read(lambda connection: self._fold(connection, again=True), History())
+        return await self._read(lambda connection: self._follower.follow(connection, again=True), History())
 
     async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
         """See ``ports.Ledger.append``. All entries of one call have the same time."""
@@ -129,7 +129,7 @@ class SqlLedger:
         look for."""
         wanted = (head or "").strip().lower()
         return await self._read(lambda connection: self._audit(connection, wanted, witnesses),
-                                chain.audit((), head=wanted, seen=self._seen, witnesses=witnesses))
+                                chain.audit((), head=wanted, seen=self._follower.seen, witnesses=witnesses))
 
     async def entries(
         self,
@@ -169,6 +169,11 @@ class SqlLedger:
             more = len(lines) == rows.AT_ONCE
             for line in lines:
                 yield line
+
+    async def checkpoint(self, made: Callable[[str], Draft], *, term: int) -> None:
+        """Puts the history beside the chain, and *made* of its hash into it, when enough came since that was done last. Raises
+        as ``append``."""
+        await self._run(lambda: self._checkpoint(made, term))
 
     # ------------------------------------------------------------------------------------------------- the writer
 
@@ -231,12 +236,7 @@ class SqlLedger:
     async def set_state(self, key: str, value: Any) -> None:
         """See ``ports.Ledger.set_state``."""
         text = chain.well_formed(canonical_json(value))
-
-        def put(connection: Connection) -> None:
-            if connection.execute(update(STATE).where(STATE.c.key == key).values(value=text)).rowcount == 0:
-                connection.execute(insert(STATE).values(key=key, value=text))
-
-        await self._write(put)
+        await self._write(lambda connection: _put_state(connection, key, text))
 
     async def close(self) -> None:
         """See ``ports.Ledger.close``. May be called again."""
@@ -273,48 +273,9 @@ class SqlLedger:
             for note in notes:
                 self._tell(note)
 
-    def _fold(self, connection: Connection, *, again: bool = False) -> History:
-        if not self._database.writable:           # such a read may be begun again, so it takes nothing over
-            self._history, self._tip = History(), START
-        if self._history.broken:
-            return self._history
-        now = self._clock.monotonic()
-        again = again or now - self._verified_at >= DAILY_SECONDS
-        problem = None
-        if again and self._tip.seq:
-            tip, problem = self._follow(connection, START, lambda _: None)
-            self._notes.append(Noted("ledger.verified", "error" if problem else "info",
-                                     {"entries": tip.seq, "problem": str(problem or "")}))
-        if again or self._tip.seq == 0:
-            self._verified_at = now
-        problem = problem or self._lost(connection)
-        if problem is None:
-            growing = Growing(self._history)
-            self._tip, problem = self._follow(connection, self._tip, growing.take)
-            self._history = growing.grown()
-        if problem:
-            self._history = replace(self._history, broken=str(problem))
-        elif self._tip.seq:
-            self._seen = {self._tip.seq: self._tip.hash}
-        return self._history
-
-    def _follow(self, connection: Connection, tip: Tip, accept: Callable[[LedgerEntry], None]) -> tuple[Tip, Problem | None]:
-        """Reads what comes after *tip*, verifying each entry before it is accepted."""
-        for entry in rows.entries_after(connection, tip.seq):
-            problem = chain.problem_of(entry, tip) or chain.not_as_seen(entry, self._seen)
-            if problem:
-                return tip, problem
-            accept(entry)
-            tip = tip.after(entry)
-        return tip, chain.cut_since(tip, self._seen)
-
-    def _lost(self, connection: Connection) -> Problem | None:
-        """Whether the last entry that was folded is no longer there as it was."""
-        return _moved(connection, {self._tip.seq: self._tip.hash}) if self._tip.seq else None
-
     def _append(self, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
-        if self._history.broken:
-            raise self._broken(self._history.broken)
+        if self._follower.broken:
+            raise self._broken(self._follower.broken)
         now = self._clock.monotonic()
         kept_since = self._kept_since() if term else None
         if self._blanked_at is not None and now - self._blanked_at < DAILY_SECONDS:
@@ -329,7 +290,7 @@ class SqlLedger:
 
         entries = self._database.write(extend)
         # Only now: what was not committed was never seen.
-        self._seen = {entries[-1].seq: entries[-1].hash}
+        self._follower.saw(entries[-1])
         if kept_since:
             self._blanked_at = now
         if blanked:
@@ -341,8 +302,8 @@ class SqlLedger:
             self._extend(connection, [opened], 0)
 
     def _seal(self, sign: Callable[[Head], Draft], term: int) -> LedgerEntry | None:
-        if self._history.broken:
-            raise self._broken(self._history.broken)
+        if self._follower.broken:
+            raise self._broken(self._follower.broken)
 
         def extend(connection: Connection) -> LedgerEntry | None:
             last = rows.last_entry(connection)
@@ -353,8 +314,24 @@ class SqlLedger:
 
         entry = self._database.write(extend)
         if entry is not None:
-            self._seen = {entry.seq: entry.hash}
+            self._follower.saw(entry)
         return entry
+
+    def _checkpoint(self, made: Callable[[str], Draft], term: int) -> None:
+        history = self._database.read(self._follower.follow, History())
+        if history.broken:
+            raise self._broken(history.broken)
+
+        def put(connection: Connection) -> LedgerEntry | None:
+            if rows.head_of(connection) != history.head or not checkpoint.due(connection, history.head):
+                return None                       # somebody appends just now: the next cycle makes it
+            content = checkpoint.packed(history)
+            _put_state(connection, checkpoint.KEY, checkpoint.row_of(history.head, content))
+            return self._extend(connection, [made(checkpoint.digest_of(content))], term)[0]
+
+        entry = self._database.write(put)
+        if entry is not None:
+            self._follower.saw(entry)
 
     def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
         newest = rows.newest_term(connection)
@@ -379,7 +356,7 @@ class SqlLedger:
         """Where the chain really ends. Raises LedgerError when its last entry is not sound, or what this object has
         seen before is not there any more."""
         last = rows.last_entry(connection)
-        problem = (_alone(last) if last else None) or _moved(connection, self._seen)
+        problem = (alone(last) if last else None) or moved(connection, self._follower.seen)
         if problem:
             raise self._broken(str(problem))
         return Tip(last.seq, last.hash, last.at, newest_term) if last else START
@@ -392,7 +369,7 @@ class SqlLedger:
             # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
             return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
 
-        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._seen, inspect=inspect,
+        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._follower.seen, inspect=inspect,
                             witnesses=witnesses)
         fault = self._database.fault(connection) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
@@ -410,19 +387,6 @@ class SqlLedger:
                            "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.")
 
 
-def _alone(entry: LedgerEntry) -> Problem | None:
-    """Whether an entry gives its own hash, whatever stands before it."""
-    return chain.problem_of(entry, Tip(entry.seq - 1, entry.previous_hash))
-
-
-def _moved(connection: Connection, seen: dict[int, str]) -> Problem | None:
-    """Whether entries that were seen before are no longer there as they were."""
-    for seq in seen:
-        entry = rows.entry_at(connection, seq)
-        if entry is None:
-            end = Tip(rows.head_of(connection).seq)
-            return chain.cut_since(end, seen) or Problem(seq, Fault.GAP, f"entry {seq} is missing: it was there before")
-        problem = _alone(entry) or chain.not_as_seen(entry, seen)
-        if problem:
-            return problem
-    return None
+def _put_state(connection: Connection, key: str, text: str) -> None:
+    if connection.execute(update(STATE).where(STATE.c.key == key).values(value=text)).rowcount == 0:
+        connection.execute(insert(STATE).values(key=key, value=text))

@@ -1,0 +1,158 @@
+"""The ledger that a configuration names: opened, bound to its account and directory, and held against what was published.
+
+Part of the composition root, apart from ``app`` so that a verb that only appends a line does not wait for the adapters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from syncd.config import Config, SecretSource
+from syncd.errors import ConfigError
+from syncd.host.clock import SystemClock
+from syncd.host.secrets import SecretFile, SecretVariable
+from syncd.ledger import record
+from syncd.ledger.entries import LedgerAccepted, LedgerOpened
+from syncd.ledger.entry import read as read_entry
+from syncd.ledger.history import History
+from syncd.ledger.storage.store import SqlLedger
+from syncd.model import Draft, Head
+from syncd.ports import Clock, Tell
+
+
+def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:
+    """Something that reads this secret anew at each call."""
+    if source.file is not None:
+        return SecretFile(f"{key}_file", source.file)
+    return SecretVariable(f"{key}_env", source.env or "")
+
+
+def ledger_url(config: Config) -> str:
+    """Where the ledger is. Raises ConfigError when the secret that says so cannot be read."""
+    if config.ledger.url_secret is not None:
+        return secret(config.ledger.url_secret, "ledger.url")()
+    return config.ledger.url or ""
+
+
+def writable_ledger(config: Config, clock: Clock, tell: Tell, *, from_checkpoint: bool = False) -> SqlLedger:
+    """The ledger, made when it is not there. *from_checkpoint*: for a verb of a person. Raises ConfigError, LedgerError."""
+    return SqlLedger.open(ledger_url(config), clock, tell, create=True, from_checkpoint=from_checkpoint,
+                          keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0)
+
+
+@asynccontextmanager
+async def open_ledger(config: Config, tell: Tell) -> AsyncIterator[SqlLedger]:
+    """The ledger alone, to be read: needs no credential and writes nothing. Raises ConfigError, LedgerError."""
+    ledger = SqlLedger.open(ledger_url(config), SystemClock(), tell, create=False)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+# ------------------------------------------------------------------------------------------------------- whose it is
+
+
+def directory_name(config: Config) -> str:
+    """What a ledger is bound to: the domains, the tenant or the file, not the server that happens to answer, and not the order
+    in which bases are listed."""
+    directory = config.directory
+    if directory.active_directory is not None:
+        return "active_directory:" + ";".join(sorted(set(_domains(config))))
+    if directory.entra is not None:
+        return f"entra:{directory.entra.tenant_id}".lower()
+    return f"file:{Path(os.path.abspath(directory.file.path)) if directory.file else ''}"  # noqa: PTH100 (a link stays a link)
+
+
+def _domains(config: Config) -> list[str]:
+    bases = config.directory.active_directory.base_dn if config.directory.active_directory is not None else ()
+    parts = [[part.strip().lower() for part in base.split(",")] for base in bases]
+    return [",".join(part for part in each if part.startswith("dc=")) for each in parts]
+
+
+def demand_same_ledger(history: History, config: Config, *, any_directory: bool = False) -> None:
+    """A ledger's memory means nothing for another account or directory. *any_directory*: somebody says that it is meant.
+    Raises ConfigError."""
+    if not history.ledger_id:
+        return
+    if history.zoom_account != config.zoom.account_id:
+        raise ConfigError(f"the ledger belongs to the Zoom account {history.zoom_account}, but the configuration names "
+                          f"{config.zoom.account_id}",
+                          do="Name the ledger of this account in ledger.url (a missing one is made).")
+    now = directory_name(config)
+    of_0_1_0 = {f"active_directory:{domain}" for domain in _domains(config)} if not history.begun_in else set()
+    if not any_directory and history.directory not in {now, *of_0_1_0}:
+        raise ConfigError(f"the ledger belongs to the directory {history.directory}, but the configuration names {now}",
+                          do="Name the ledger of this directory in ledger.url (a missing one is made). If the same account is "
+                             "now read against this directory: syncd ledger accept --directory --by NAME --because TEXT")
+
+
+async def bind(ledger: SqlLedger, config: Config, clock: Clock) -> None:
+    """Binds a ledger without entries to the account and directory of the configuration; of processes that start together one
+    does. Raises LedgerError."""
+    beside = await asyncio.to_thread(reports_beside, config)
+    await ledger.begin(record.opened(clock.unique(), config.zoom.account_id, directory_name(config), config.mode.value, beside))
+
+
+def reports_beside(config: Config) -> int:
+    """How many cycles the folder of reports names."""
+    return len(_published_in_reports(config))
+
+
+async def append_at_once(config: Config, draft: Draft, tell: Tell) -> str:
+    """Appends what must not wait (a pause), and looks at the chain afterwards: at its last entries only, however long it is.
+    Gives what is wrong with them, or nothing. Raises ConfigError, LedgerError."""
+    clock = SystemClock()
+    ledger = writable_ledger(config, clock, tell)
+    try:
+        bound = await _binding(ledger)
+        if bound.ledger_id:
+            demand_same_ledger(bound, config)
+        else:
+            await bind(ledger, config, clock)
+            demand_same_ledger(await _binding(ledger), config)
+        await ledger.append([draft])
+        return await ledger.fault_near_the_end()
+    finally:
+        await ledger.close()
+
+
+async def _binding(ledger: SqlLedger) -> History:
+    """Whose the ledger is, and nothing else of it."""
+    history = History()
+    async for entry in ledger.entries(kinds=(LedgerOpened.kind, LedgerAccepted.kind)):
+        says = read_entry(entry)
+        if isinstance(says, LedgerOpened):
+            history = History(ledger_id=says.ledger_id, zoom_account=says.zoom_account, directory=says.directory,
+                              begun_in=says.mode)
+        elif isinstance(says, LedgerAccepted) and says.directory:
+            history = History(ledger_id=history.ledger_id, zoom_account=history.zoom_account, directory=says.directory,
+                              begun_in=history.begun_in)
+    return history
+
+
+# ----------------------------------------------------------------------------------------------- what was published
+
+
+def _published_in_reports(config: Config) -> Sequence[Head]:
+    from syncd.reports.published import heads_in      # here: a verb that only appends needs no reports
+
+    return heads_in(Path(config.reports.directory)) if config.reports.directory is not None else ()
+
+
+async def missing_heads(ledger: SqlLedger, history: History, published: Sequence[Head]) -> tuple[Head, ...]:
+    """Which of the *published* heads the chain does not hold and nobody has accepted as lost. Raises LedgerError."""
+    wanted = [head for head in published if (head.seq, head.hash) not in history.accepted_heads]
+    return await ledger.missing(wanted)
+
+
+def published_heads(config: Config, ledger: SqlLedger | None = None) -> Sequence[Head]:
+    """The heads named by the folder of reports and by the file beside the ledger. Blocks for the time of reading them."""
+    beside = ledger.published() if ledger is not None else ()
+    return (*_published_in_reports(config), *beside)
+
+
