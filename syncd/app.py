@@ -11,25 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncd import __version__
-from syncd.config import Config, SecretSource
+from syncd.config import Config
 from syncd.config import Lease as LeaseSection
-from syncd.directories.kind import Around, DirectoryKind
-from syncd.directories.kinds import KINDS
+from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.evidence.periods import Asked, Period, Sample
 from syncd.host.clock import SystemClock
-from syncd.host.secrets import SecretFile, SecretVariable
+from syncd.host.secrets import SecretFile
 from syncd.leadership.alone import Alone
 from syncd.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
-from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded, CycleRead
 from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
 from syncd.ledger.storage.copying import copy_ledger
 from syncd.ledger.storage.database import LedgerUnreachable, demand_reachable
 from syncd.ledger.storage.store import SqlLedger
+from syncd.ledgers import (
+    bind,
+    demand_same_ledger,
+    directory_kind,
+    directory_name,
+    ledger_url,
+    open_ledger,
+    secret,
+    writable_ledger,
+)
 from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
@@ -70,13 +78,6 @@ __all__ = [
 
 #: Between two tries to reach the ledger's server at start.
 LEDGER_TRY_SECONDS = 2.0
-
-
-def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:
-    """Something that reads this secret anew at each call."""
-    if source.file is not None:
-        return SecretFile(f"{key}_file", source.file)
-    return SecretVariable(f"{key}_env", source.env or "")
 
 
 def policy_of(config: Config) -> Policy:
@@ -134,20 +135,6 @@ def schedule_of(config: Config) -> Schedule:
     return Schedule(None if schedule.cron else schedule.interval, schedule.cron, schedule.timezone, schedule.jitter)
 
 
-def directory_kind(config: Config) -> DirectoryKind:
-    """Which kind of directory is configured. Raises ConfigError when not exactly one is."""
-    named = [kind for name, kind in KINDS.items() if getattr(config.directory, name) is not None]
-    if len(named) != 1:
-        raise ConfigError(f"directory: exactly one of {', '.join(KINDS)} is needed")
-    return named[0]
-
-
-def directory_name(config: Config) -> str:
-    """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer."""
-    kind = directory_kind(config)
-    return kind.identity(getattr(config.directory, kind.name))
-
-
 def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
     """The configured directory; *ledger* keeps its cursor. Raises ConfigError."""
     kind = directory_kind(config)
@@ -172,13 +159,6 @@ def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) 
         revokes_sessions=config.deactivate.revoke_sessions,
         max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
     ), clock, tell, store=ledger)
-
-
-def ledger_url(config: Config) -> str:
-    """Where the ledger is. Raises ConfigError when the secret that says so cannot be read."""
-    if config.ledger.url_secret is not None:
-        return secret(config.ledger.url_secret, "ledger.url")()
-    return config.ledger.url or ""
 
 
 async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Callable[[], bool]) -> bool:
@@ -209,15 +189,14 @@ async def open_dependencies(
     Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
     """
     clock = clock or SystemClock()
-    ledger = SqlLedger.open(ledger_url(config), clock, tell, create=write_ledger,
-                            keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0,
-                            from_checkpoint=from_checkpoint)
+    ledger = writable_ledger(config, clock, tell, from_checkpoint=from_checkpoint) if write_ledger else SqlLedger.open(
+        ledger_url(config), clock, tell, create=False, from_checkpoint=from_checkpoint)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(ledger.close)
         history = await ledger.history()
         demand_same_ledger(history, config)
         if write_ledger and not history.ledger_id and not history.broken:
-            await ledger.begin(record.opened(clock.unique(), config.zoom.account_id, directory_name(config)))
+            await bind(ledger, config, clock)
             demand_same_ledger(await ledger.history(), config)      # somebody else may have been faster
         directory = directory_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(directory.close)
@@ -232,16 +211,6 @@ async def open_dependencies(
                     concurrency=config.zoom.concurrency, directory_service=directory_kind(config).service)
 
 
-@asynccontextmanager
-async def open_ledger(config: Config, tell: Tell) -> AsyncIterator[SqlLedger]:
-    """The ledger alone, to be read: needs no credential and writes nothing. Raises ConfigError, LedgerError."""
-    ledger = SqlLedger.open(ledger_url(config), SystemClock(), tell, create=False)
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
-
-
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
     """The configured lease; what is not said is the pod's own. Raises ConfigError outside of a pod."""
     in_cluster = section.api_url is None
@@ -252,20 +221,6 @@ def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
         section.namespace, section.name, int(section.duration.total_seconds()),
         section.api_url or in_cluster_url(dict(os.environ)), token, f"{socket.gethostname()}_{clock.unique()}", ca_file,
     ), clock, tell)
-
-
-def demand_same_ledger(history: History, config: Config) -> None:
-    """A ledger's memory means nothing for another account or directory. Raises ConfigError."""
-    if not history.ledger_id:
-        return
-    directory = directory_kind(config)
-    for kind, was, now, same in (
-        ("Zoom account", history.zoom_account, config.zoom.account_id, str.__eq__),
-        ("directory", history.directory, directory_name(config), directory.same),
-    ):
-        if not same(was, now):
-            raise ConfigError(f"the ledger belongs to the {kind} {was}, but the configuration names {now}",
-                              do="Name the ledger of this account and directory in ledger.url (a missing one is made).")
 
 
 def credential_of(config: Config) -> Callable[[], str]:

@@ -6,12 +6,13 @@ Part of the composition root, apart from ``app`` so that a verb that only append
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from syncd.config import Config, SecretSource
+from syncd.directories.kind import DirectoryKind
+from syncd.directories.kinds import KINDS
 from syncd.errors import ConfigError
 from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile, SecretVariable
@@ -57,21 +58,18 @@ async def open_ledger(config: Config, tell: Tell) -> AsyncIterator[SqlLedger]:
 # ------------------------------------------------------------------------------------------------------- whose it is
 
 
+def directory_kind(config: Config) -> DirectoryKind:
+    """Which kind of directory is configured. Raises ConfigError when not exactly one is."""
+    named = [kind for name, kind in KINDS.items() if getattr(config.directory, name) is not None]
+    if len(named) != 1:
+        raise ConfigError(f"directory: exactly one of {', '.join(KINDS)} is needed")
+    return named[0]
+
+
 def directory_name(config: Config) -> str:
-    """What a ledger is bound to: the domains, the tenant or the file, not the server that happens to answer, and not the order
-    in which bases are listed."""
-    directory = config.directory
-    if directory.active_directory is not None:
-        return "active_directory:" + ";".join(sorted(set(_domains(config))))
-    if directory.entra is not None:
-        return f"entra:{directory.entra.tenant_id}".lower()
-    return f"file:{Path(os.path.abspath(directory.file.path)) if directory.file else ''}"  # noqa: PTH100 (a link stays a link)
-
-
-def _domains(config: Config) -> list[str]:
-    bases = config.directory.active_directory.base_dn if config.directory.active_directory is not None else ()
-    parts = [[part.strip().lower() for part in base.split(",")] for base in bases]
-    return [",".join(part for part in each if part.startswith("dc=")) for each in parts]
+    """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer."""
+    kind = directory_kind(config)
+    return kind.identity(getattr(config.directory, kind.name))
 
 
 def demand_same_ledger(history: History, config: Config, *, any_directory: bool = False) -> None:
@@ -84,8 +82,7 @@ def demand_same_ledger(history: History, config: Config, *, any_directory: bool 
                           f"{config.zoom.account_id}",
                           do="Name the ledger of this account in ledger.url (a missing one is made).")
     now = directory_name(config)
-    of_0_1_0 = {f"active_directory:{domain}" for domain in _domains(config)} if not history.begun_in else set()
-    if not any_directory and history.directory not in {now, *of_0_1_0}:
+    if not any_directory and not directory_kind(config).same(history.directory, now):
         raise ConfigError(f"the ledger belongs to the directory {history.directory}, but the configuration names {now}",
                           do="Name the ledger of this directory in ledger.url (a missing one is made). If the same account is "
                              "now read against this directory: syncd ledger accept --directory --by NAME --because TEXT")
@@ -139,7 +136,7 @@ async def _binding(ledger: SqlLedger) -> History:
 
 
 def _published_in_reports(config: Config) -> Sequence[Head]:
-    from syncd.reports.published import heads_in      # here: a verb that only appends needs no reports
+    from syncd.reports.published import heads_in  # here: a verb that only appends needs no reports
 
     return heads_in(Path(config.reports.directory)) if config.reports.directory is not None else ()
 

@@ -169,12 +169,14 @@ def signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 async def one_cycle(
-    config: Config, tell: Tell, wait_seconds: float, work: Callable[[Dependencies, Policy, int], Awaitable[CycleReport]]
+    config: Config, tell: Tell, wait_seconds: float, work: Callable[[Dependencies, Policy, int], Awaitable[CycleReport]],
+    *, from_checkpoint: bool = False,
 ) -> CycleReport:
-    """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report."""
+    """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report. *from_checkpoint*: the
+    ledger need not be followed from its first entry, as for a verb of a person."""
     from syncd.app import open_dependencies, policy_of, report_filer
 
-    async with open_dependencies(config, tell, write_ledger=True) as deps:
+    async with open_dependencies(config, tell, write_ledger=True, from_checkpoint=from_checkpoint) as deps:
         file = report_filer(deps, config)
 
         async def locked(deps: Dependencies) -> CycleReport:

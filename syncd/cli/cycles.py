@@ -72,7 +72,7 @@ async def _plan(config: Config) -> CycleReport:
     from syncd.app import open_dependencies, policy_of
     from syncd.operations.cycle import Run, run_cycle
 
-    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+    async with open_dependencies(config, observers(config), write_ledger=False, from_checkpoint=True) as deps:
         return await run_cycle(deps, policy_of(config), Run(config.mode, Trigger.PLAN))
 
 
@@ -129,7 +129,7 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
         raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
 
     async def work() -> tuple[Approval, dict[str, float]]:
-        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
             approval = await record_approval(deps, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
                                              because=because, lasts=duration)
             plan = (await deps.ledger.history()).plans[approval.plan_digest]

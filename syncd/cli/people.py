@@ -26,7 +26,7 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.config import Config
-from syncd.errors import Held, UsageError
+from syncd.errors import Held, LedgerError, UsageError
 from syncd.model import Action, CycleReport, Decision, Draft, Guard, Policy, Trigger, address_key, licence_word
 from syncd.operations.cycle import Dependencies
 from syncd.operations.lookup import Found, Unreadable
@@ -46,9 +46,15 @@ def pause(context: click.Context, by: str, because: str) -> None:
     Example:  syncd pause --config syncd.yaml --by "Ann Lee" --because "directory migration tonight"
     """
     from syncd.ledger import record
+    from syncd.ledgers import append_at_once
 
-    run(_append(configuration(context), record.paused(by=by, because=because)))
+    config = configuration(context, check_files=False)
+    fault = run(append_at_once(config, record.paused(by=by, because=because), lambda _: None))
     click.echo("paused: nothing is changed until: syncd resume --by NAME --because TEXT")
+    if fault:
+        click.echo(f"syncd: the pause is recorded, but the ledger is not intact: {fault}\n  Run syncd ledger verify.",
+                   err=True)
+        sys.exit(LedgerError.exit_code)
 
 
 @click.command(short_help="let changes go on")
@@ -66,7 +72,7 @@ def resume(context: click.Context, by: str, because: str) -> None:
 async def _append(config: Config, draft: Draft) -> None:
     from syncd.app import open_dependencies
 
-    async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+    async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
         await deps.ledger.append([draft])
 
 
@@ -107,7 +113,7 @@ async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any
     from syncd.app import open_dependencies, policy_of
     from syncd.operations.inspect import look_at_all
 
-    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+    async with open_dependencies(config, observers(config), write_ledger=False, from_checkpoint=True) as deps:
         return await look_at_all(deps, policy_of(config), addresses)
 
 
@@ -161,7 +167,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
             hold = await unsure_to_hold(deps, policy, wanted) if action is Action.REACTIVATE else ()
             return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
 
-        report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
+        report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work, from_checkpoint=True))
         rows = verified_rows(report) + left
         print_rows(rows, format_, out)
         done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
@@ -206,7 +212,7 @@ def account_hold(
     chosen = all_addresses(addresses, from_file)
 
     async def work() -> list[dict[str, Any]]:
-        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
             if end is not None and end <= deps.clock.now():
                 raise UsageError(f"--until: {until} is in the past")
             return await _hold_rows(deps, await hold(deps, chosen, Request(by, because), end))
@@ -239,7 +245,7 @@ def account_release(
     chosen = all_addresses(addresses, from_file)
 
     async def work() -> list[dict[str, Any]]:
-        async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
             return await _hold_rows(deps, await release(deps, chosen, Request(by, because)))
 
     rows = run(work())
@@ -298,7 +304,7 @@ async def _explained(config: Config, address: str) -> dict[str, Any]:
     from syncd.operations.cycle import Run, run_cycle
     from syncd.operations.inspect import deletions, explained
 
-    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+    async with open_dependencies(config, observers(config), write_ledger=False, from_checkpoint=True) as deps:
         policy = policy_of(config)
         report = await run_cycle(deps, policy, Run(config.mode, Trigger.PLAN))
         story = explained(report, await deps.ledger.history(), policy, address)

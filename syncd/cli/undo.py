@@ -88,7 +88,7 @@ def undo(context: click.Context, /, format_: str, out: Path | None, wait: str, *
     async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
         return await _undone(deps, policy, config, asked, term, left)
 
-    report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work))
+    report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work, from_checkpoint=True))
     emit(report, format_, out, config.reports.omit_columns)
     for what, _ in left:
         click.echo(f"not put back: {what}", err=True)

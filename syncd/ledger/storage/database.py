@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from syncd.errors import ConfigError, LedgerError
 from syncd.ledger.storage.sqlite import SqliteDatabase
+from syncd.model import Head
 
 T = TypeVar("T")
 
@@ -59,6 +60,12 @@ class Database(Protocol):
 
     def fault(self, connection: Connection) -> str:
         """What the database finds wrong with itself, or ``""``."""
+
+    def publish(self, head: Head) -> None:
+        """Keeps the end of the chain outside of it, where the database has such a place. Never raises."""
+
+    def published(self) -> tuple[Head, ...]:
+        """The end of the chain as it was kept outside of it."""
 
     def writer_lock(self) -> WriterLock:
         """The lock of whoever writes cycles."""

@@ -26,6 +26,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from syncd.errors import ConfigError, LedgerError
 from syncd.ledger.storage.database import LedgerUnreachable
 from syncd.ledger.storage.schema import NEWEST, POSTGRES_TRIGGERS, SCHEMA_VERSION, STATE, bring_up_to_date, version_of
+from syncd.model import Head
 
 T = TypeVar("T")
 
@@ -134,6 +135,13 @@ class PostgresDatabase:
             "SELECT tgname FROM pg_trigger WHERE tgrelid = 'chain'::regclass AND NOT tgisinternal AND tgenabled <> 'D'")
         missing = sorted(POSTGRES_TRIGGERS.keys() - {row[0] for row in rows})
         return f"somebody removed what guards the chain against changes: {', '.join(missing)}" if missing else ""
+
+    def publish(self, head: Head) -> None:
+        """Nothing: what lies in the same database is rolled back with it."""
+
+    def published(self) -> tuple[Head, ...]:
+        """Nothing."""
+        return ()
 
     def writer_lock(self) -> SessionLock:
         """The lock of whoever writes cycles."""

@@ -51,6 +51,15 @@ def some_entries(connection: Connection, query: Select[Any]) -> list[LedgerEntry
     return [LedgerEntry(*row) for row in connection.execute(query)]
 
 
+def hashes_at(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """Number -> hash, of those of these entries that are there."""
+    found: dict[int, str] = {}
+    for start in range(0, len(numbers), 500):     # older SQLite versions take 999 parameters
+        some = select(CHAIN.c.seq, CHAIN.c.hash).where(CHAIN.c.seq.in_(numbers[start:start + 500]))
+        found.update((row.seq, row.hash) for row in connection.execute(some))
+    return found
+
+
 def insert_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     """Writes entries that continue the chain."""
     insert_rows(connection, CHAIN, [

@@ -16,7 +16,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from syncd.errors import LedgerError
 from syncd.ledger.storage.lock import FileLock
 from syncd.ledger.storage.schema import NEWEST, SCHEMA_VERSION, SQLITE_TRIGGERS, bring_up_to_date, version_of
+from syncd.model import Head
 
 T = TypeVar("T")
 
@@ -148,6 +149,27 @@ class SqliteDatabase:
         rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'chain'")
         missing = sorted(SQLITE_TRIGGERS.keys() - {row[0] for row in rows})
         return f"somebody removed what guards the chain against changes: {', '.join(missing)}" if missing else ""
+
+    def publish(self, head: Head) -> None:
+        """Writes the end of the chain into a file beside the ledger, so that an older copy put back, or a lost ``-wal``, shows.
+        It is a witness and no condition: one that cannot be written is left as it was."""
+        new = self._head_file.with_name(f"{self._head_file.name}.{os.getpid()}")
+        with suppress(OSError):
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w", encoding="ascii") as file:
+                file.write(f"{head.seq} {head.hash}\n")
+            new.replace(self._head_file)
+
+    def published(self) -> tuple[Head, ...]:
+        """What ``publish`` wrote last, if anything."""
+        try:
+            seq, hash_ = self._head_file.read_text(encoding="ascii").split()
+            return (Head(int(seq), hash_),)
+        except (OSError, ValueError):
+            return ()
+
+    @property
+    def _head_file(self) -> Path:
+        return self._path.with_name(self._path.name + ".head")
 
     def writer_lock(self) -> FileLock:
         """The lock file beside the ledger."""

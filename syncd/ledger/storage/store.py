@@ -112,11 +112,26 @@ class SqlLedger:
     async def begin(self, opened: Draft) -> None:
         """Appends *opened*, which binds a new ledger, unless one of its kind is there: of processes that start together one
         binds it, and the others have to look whether it is theirs. Raises as ``append``."""
-        await self._run(lambda: self._database.write(lambda connection: self._begin(connection, opened)))
+        await self._run(lambda: self._begin(opened))
 
     async def head(self) -> Head:
         """See ``ports.Ledger.head``."""
         return await self._read(rows.head_of, START.head)
+
+    async def missing(self, heads: Sequence[Head]) -> tuple[Head, ...]:
+        """Those of *heads*, published some time, that are not in the chain."""
+        numbers = sorted({head.seq for head in heads})
+        there = await self._read(lambda connection: rows.hashes_at(connection, numbers), dict[int, str]())
+        lost = {head for head in heads if head.seq and there.get(head.seq) != head.hash}
+        return tuple(sorted(lost, key=lambda head: (head.seq, head.hash)))
+
+    def published(self) -> tuple[Head, ...]:
+        """The end of the chain as it was kept outside of the database when it was last written. Blocks for a small read."""
+        return self._database.published()
+
+    async def fault_near_the_end(self) -> str:
+        """What is wrong with the last entries, whatever stands before them; nothing, usually."""
+        return await self._read(_fault_near_the_end, "")
 
     async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
         """Appends what *sign* makes of the head, with nothing between the two; None when the head is of that kind already,
@@ -290,16 +305,25 @@ class SqlLedger:
 
         entries = self._database.write(extend)
         # Only now: what was not committed was never seen.
-        self._follower.saw(entries[-1])
+        self._committed(entries[-1])
         if kept_since:
             self._blanked_at = now
         if blanked:
             self._notes.append(Noted("personal.blanked", "info", {"rows": blanked, "unused_since": str(kept_since)}))
         return entries
 
-    def _begin(self, connection: Connection, opened: Draft) -> None:
-        if connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == opened.kind).limit(1)).first() is None:
-            self._extend(connection, [opened], 0)
+    def _committed(self, entry: LedgerEntry) -> None:
+        self._follower.saw(entry)
+        self._database.publish(Head(entry.seq, entry.hash))
+
+    def _begin(self, opened: Draft) -> None:
+        def put(connection: Connection) -> LedgerEntry | None:
+            there = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == opened.kind).limit(1)).first()
+            return self._extend(connection, [opened], 0)[0] if there is None else None
+
+        entry = self._database.write(put)
+        if entry is not None:
+            self._committed(entry)
 
     def _seal(self, sign: Callable[[Head], Draft], term: int) -> LedgerEntry | None:
         if self._follower.broken:
@@ -314,7 +338,7 @@ class SqlLedger:
 
         entry = self._database.write(extend)
         if entry is not None:
-            self._follower.saw(entry)
+            self._committed(entry)
         return entry
 
     def _checkpoint(self, made: Callable[[str], Draft], term: int) -> None:
@@ -331,7 +355,7 @@ class SqlLedger:
 
         entry = self._database.write(put)
         if entry is not None:
-            self._follower.saw(entry)
+            self._committed(entry)
 
     def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
         newest = rows.newest_term(connection)
@@ -385,6 +409,13 @@ class SqlLedger:
     def _broken(self, why: str) -> LedgerError:
         return LedgerError(f"the ledger {self._database.where} is broken: {why}; nothing is appended to it",
                            "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.")
+
+
+def _fault_near_the_end(connection: Connection) -> str:
+    first = rows.entry_at(connection, max(1, rows.head_of(connection).seq - rows.AT_ONCE))
+    if first is None:
+        return "" if rows.head_of(connection).seq == 0 else "entries are missing near its end"
+    return str(chain.verify(rows.entries_after(connection, first.seq - 1), Tip(first.seq - 1, first.previous_hash)) or "")
 
 
 def _put_state(connection: Connection, key: str, text: str) -> None:
