@@ -10,11 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from syncd.errors import SourceError
 from syncd.model import GroupUse, Person
-
-#: More people than this share who could not be understood make a read unreadable (the interface's number).
-UNCLEAR_PERCENT_MAX = 1
 
 
 @dataclass(slots=True)
@@ -89,15 +85,3 @@ def with_paths(
             protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
         )
     return placed, counts
-
-
-def demand_clear(people: Mapping[str, Person], do: str) -> None:
-    """Some people who cannot be understood are unknown; many of them make the read one. *do*: what to do about it. Raises
-    SourceError."""
-    unclear = [person for person in people.values() if person.unclear]
-    if len(unclear) * 100 > UNCLEAR_PERCENT_MAX * len(people):
-        shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:5])
-        raise SourceError(
-            "directory",
-            f"{len(unclear)} of {len(people)} people could not be understood, more than {UNCLEAR_PERCENT_MAX} %: {shown}", do,
-        )

@@ -22,7 +22,7 @@ from syncd.model.address import (
 )
 from syncd.model.canonical import canonical_json, sha256_of
 from syncd.model.cycle import CycleReport, EffectOutcome
-from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person
+from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person, unclear_limit
 from syncd.model.entries import (
     Acknowledgement,
     Announcement,
@@ -96,4 +96,5 @@ __all__ = [
     "pattern_key",
     "sha256_of",
     "spellings",
+    "unclear_limit",
 ]

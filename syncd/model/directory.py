@@ -41,6 +41,7 @@ class Person:
     membership_unknown: bool = False          # which groups they are in could not be read (then they are unclear, too)
     number: str = ""                          # match.person_number as the directory holds it; never written down as it is
     manager: str = ""                         # directory id or DN, as the directory names them
+    mailbox: str = ""                         # shared | room | equipment | linked; empty: a person's own, or not told
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -51,6 +52,16 @@ class Person:
     def cause(self) -> str:
         """Why they could not be read, without a word of their data; nothing when they could."""
         return self.unclear or ("an address value is not exactly one address" if self.unclean else "")
+
+    @property
+    def matters_unclear(self) -> bool:
+        """Whether it matters that this person could not be read: they are entitled or protected by a group, or may be."""
+        return bool((self.unclear or self.unclean) and (self.entitled_by or self.protected_by or self.membership_unknown))
+
+
+def unclear_limit(entitled: int) -> int:
+    """How many unclear people who matter a read may have and still be believed: the larger of 3 and 1 % of the entitled."""
+    return max(3, entitled // 100)
 
 
 class GroupUse(StrEnum):

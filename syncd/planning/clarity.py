@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from syncd.errors import SourceError
-from syncd.model import DirectorySnapshot, Person, Policy
-from syncd.planning.entitlement import counts_as_unclear
-
-#: So many unclear people never make a read unreadable; beyond, their share of the entitled counts.
-UNCLEAR_MAX = 3
-UNCLEAR_SHARE_MAX = 0.01
+from syncd.model import DirectorySnapshot, Person, Policy, unclear_limit
 
 #: So many of them are named in a message.
 _NAMED = 5
@@ -24,7 +19,7 @@ def unclear_people(directory: DirectorySnapshot, policy: Policy) -> tuple[Person
     """Whoever could not be read and matters: entitled or protected by a group, or perhaps so. Sorted by id."""
     ignored = frozenset(policy.ignore_people)
     return tuple(person for person in directory.people
-                 if (person.unclear or person.unclean) and counts_as_unclear(person) and person.id not in ignored)
+                 if person.matters_unclear and person.id not in ignored)
 
 
 def nameless(unclear: Sequence[Person], remembered: Collection[str]) -> bool:
@@ -37,7 +32,7 @@ def nameless(unclear: Sequence[Person], remembered: Collection[str]) -> bool:
 def demand_clear(unclear: Sequence[Person], entitled: int) -> None:
     """Raises SourceError when more people are unclear than the larger of 3 and 1 % of the entitled: then it is not about
     single objects."""
-    limit = max(UNCLEAR_MAX, int(entitled * UNCLEAR_SHARE_MAX))
+    limit = unclear_limit(entitled)
     if len(unclear) > limit:
         named = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:_NAMED])
         raise SourceError(

@@ -17,7 +17,7 @@ def standing(person: Person, policy: Policy, now: datetime) -> Reason:
     """``in_step`` when entitled, ``directory_unclear`` when they could not be read, else the reason of the table. Somebody
     unclear who is known to be in no entitling or protecting group entitles nobody."""
     if person.unclear or person.unclean:
-        return Reason.DIRECTORY_UNCLEAR if counts_as_unclear(person) else (
+        return Reason.DIRECTORY_UNCLEAR if person.matters_unclear else (
             Reason.IN_LEAVERS_GROUP if person.leaver_by else Reason.LEFT_GROUPS)
     if person.leaver_by:
         return Reason.IN_LEAVERS_GROUP
@@ -28,12 +28,6 @@ def standing(person: Person, policy: Policy, now: datetime) -> Reason:
     if not person.entitled_by or (person.guest and not policy.guests):
         return Reason.LEFT_GROUPS
     return Reason.IN_STEP
-
-
-def counts_as_unclear(person: Person) -> bool:
-    """Whether it matters that this person could not be read: they are entitled or protected by a group, or may be."""
-    return bool((person.unclear or person.unclean) and (
-        person.entitled_by or person.protected_by or person.membership_unknown))
 
 
 def entitled_people(directory: DirectorySnapshot, policy: Policy, now: datetime) -> int:

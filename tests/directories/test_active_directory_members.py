@@ -352,3 +352,50 @@ async def test_two_ends_of_a_link_that_disagree_are_an_error():
         controller.fault = lambda search: done(search.mid, cookie=b"") if search.asks_for(f"CN=p1,{STAFF}") else None
         with pytest.raises(SourceError, match="which does not name its member"):
             await directory.recheck_person(id_of(1), [])
+
+
+# ---------------------------------------------------------------------------------------- manager, number, kind of mailbox
+
+BOSS = f"CN=boss,{AWAY}"
+
+
+@pytest.mark.parametrize(("named", "expected"), [
+    (f"CN=p2,{STAFF}", id_of(2)), (f"cn=P2,{STAFF.lower()}", id_of(2)), (BOSS, id_of(60)), (f"CN=nobody,{AWAY}", ""),
+])
+async def test_a_manager_is_known_by_id_wherever_they_are(named, expected):
+    """Below a base, spelled otherwise, outside the bases, gone."""
+    entries = with_members(boss=person(60))
+    entries[f"CN=p1,{STAFF}"] = person(1, manager=[named])
+    with Windows(entries) as controller:
+        read, looked = await both(controller, 1, base_dns=(STAFF,))
+
+    assert [expected] == [found.manager for found in read]
+    assert read == looked
+
+
+async def test_a_number_is_read_only_from_the_attribute_that_was_named():
+    """match.person_number."""
+    entries = company(3, 3)
+    entries[f"CN=p1,{STAFF}"] = person(1, employeeID=["E 17 "], employeeNumber=["99"])
+    with Windows(entries) as controller:
+        numbers = [(await both(controller, 1, **settings))[0][0].number
+                   for settings in ({}, {"number_attribute": "employeeID"}, {"number_attribute": "employeeNumber"})]
+        read, looked = await both(controller, 1, number_attribute="employeeID")
+
+    assert ["", "E 17", "99"] == numbers
+    assert read == looked
+
+
+@pytest.mark.parametrize(("value", "kind"), [
+    ("1", ""), ("2", "linked"), ("4", "shared"), ("16", "room"), ("32", "equipment"), ("2147483648", ""), ("8589934592", "room"),
+    ("17179869184", "equipment"), ("34359738368", "shared"), ("-1", ""), ("many", ""),
+])
+async def test_a_mailbox_that_is_nobodys_own_is_told(value, kind):
+    """Their accounts are disabled by design."""
+    entries = company(3, 3)
+    entries[f"CN=p1,{STAFF}"] = person(1, msExchRecipientTypeDetails=[value])
+    with Windows(entries) as controller:
+        read, looked = await both(controller, 1)
+
+    assert [kind] == [found.mailbox for found in read]
+    assert read == looked

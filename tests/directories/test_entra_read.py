@@ -187,23 +187,20 @@ async def test_a_list_of_users_with_holes_is_refused(tmp_path: Path) -> None:
     assert "30 members of the groups are not in the list of users" in error.what
 
 
-async def test_a_value_of_another_form_makes_one_person_unclear_and_many_the_read_unreadable(tmp_path: Path) -> None:
-    """One in a hundred at most."""
-    crowd = [a_person(f"p{number:03}@corp.example") for number in range(199)]
+async def test_a_value_of_another_form_makes_one_person_unclear(tmp_path: Path) -> None:
+    """How many of them a plan may have is not for the directory to say."""
+    crowd = [a_person(f"p{number:03}@corp.example") for number in range(19)]
 
     def spoiled(rows: int) -> Any:
         return rewritten(lambda page: [row.update(accountEnabled="perhaps", proxyAddresses=[7]) for row in page["value"][:rows]]
                          and None)
 
     async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")]) as world:
-        world.graph.faults.add(spoiled(1), "list_users")
-        snapshot = await world.directory().read()
         world.graph.faults.add(spoiled(2), "list_users")
-        error = await unreadable(world.directory())
+        snapshot = await world.directory().read()
 
-    assert ["accountEnabled is neither true nor false; proxyAddresses holds something that is no text"] == [
+    assert 2 * ["accountEnabled is neither true nor false; proxyAddresses holds something that is no text"] == [
         person.unclear for person in snapshot.people if person.unclear]
-    assert "2 of 199 people could not be understood, more than 1 %" in error.what
 
 
 # --------------------------------------------------------------------------------------------------------------- pages

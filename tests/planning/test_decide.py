@@ -22,7 +22,7 @@ from syncd.model import (
     ZoomAccount,
 )
 from syncd.planning.decide import decide
-from syncd.planning.entitlement import KNOWN_LEAVERS, counts_as_unclear, standing
+from syncd.planning.entitlement import KNOWN_LEAVERS, standing
 from tests import whole
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
@@ -82,7 +82,7 @@ def test_nobody_entitled_is_deactivated_and_doubt_keeps_the_account(case: Case):
             assert any(person in claiming(case, account)[0] for account in case.zoom.accounts
                        if account.status is Status.ACTIVE and account is not effect.account and in_scope(case, account))
         if any(address in "".join(person.unclean) for person in case.directory.people
-               if counts_as_unclear(person) and person.id not in case.policy.ignore_people
+               if person.matters_unclear and person.id not in case.policy.ignore_people
                for address in [key(effect.account.email, case.policy)]):
             pytest.fail(f"{effect.account.email} stands in a value that is not exactly one address")
 

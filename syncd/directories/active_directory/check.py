@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from ldap3.utils.conv import escape_filter_chars
 
 from syncd.directories.active_directory.binding import SimpleBind
-from syncd.directories.active_directory.groups import demand_base, find_configured
-from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, filetime, person_of
+from syncd.directories.active_directory.people import filetime
 from syncd.directories.active_directory.session import Declined, Entry, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
+from syncd.model import DirectorySnapshot, Person, unclear_limit
 
 #: The default of guards.max_clock_skew, and what Kerberos tolerates.
 CLOCK_SECONDS_MAX = 300.0
 
+#: So many unclear people are named.
+NAMED_MAX = 5
+
 ENDS_AT = "msDS-UserPasswordExpiryTimeComputed"
 
 
-def check_server(session: Session, settings: ActiveDirectorySettings) -> tuple[bool, str]:
-    """Whether everything a read needs is there, and the findings in one line. Raises as a read does when it is not."""
-    configured = find_configured(session, settings)
-    visible = _people_in_sight(session, settings)
-    findings = [f"connected and bound; {len(configured)} group(s) found", visible]
-    good = True
+def check_server(
+    session: Session, settings: ActiveDirectorySettings, snapshot: DirectorySnapshot,
+    recheck: Callable[[str], tuple[Person, ...]],
+) -> tuple[bool, str]:
+    """Whether all is well with a controller that was read whole, everybody and every group, and the findings in one line.
+    *recheck* is a second look at one id through the same connection. Raises as a read does when something is missing."""
+    sizes = ", ".join(f"{group.name} {group.members}" for group in snapshot.groups)
+    findings = [f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
+                f"{len(snapshot.groups)} group(s): {sizes}"]
+    if snapshot.unresolved:
+        findings.append(f"{len(snapshot.unresolved)} member(s) cannot be resolved, so that no unmatched account is called absent")
+    member = next((person for person in snapshot.people if person.entitled_by and not person.membership_unknown), None)
+    if member is not None:
+        seen = recheck(member.id)
+        if [person.entitled_by for person in seen] != [member.entitled_by]:
+            raise Unusable(f"a second look at {member.id} does not show the membership that the whole read showed",
+                           "Let the bind account read member, objectGUID and objectSid of the groups and of those in them.")
+        findings.append("a second look agrees")
     offset = session.clock_offset_seconds
+    good = offset is None or abs(offset) <= CLOCK_SECONDS_MAX
     if offset is None:
         findings.append("its clock could not be read")
     else:
-        good = abs(offset) <= CLOCK_SECONDS_MAX
         findings.append(f"its clock is {abs(offset):.1f} s {'ahead' if offset >= 0 else 'behind'}"
                         + ("" if good else ": set both clocks by NTP"))
     ends = password_expiry(session, settings)
     findings.append(f"the bind password ends {ends:%Y-%m-%d}" if ends else "no end of the bind password is known")
-    return good, "; ".join(findings)
+    clear, unclear = _unclear(snapshot)
+    return good and clear, "; ".join([*findings, *unclear])
+
+
+def _unclear(snapshot: DirectorySnapshot) -> tuple[bool, list[str]]:
+    """Whether as few people are unclear as a read may have, and who they are."""
+    found = [person for person in snapshot.people if person.matters_unclear]
+    if not found:
+        return True, []
+    limit = unclear_limit(sum(1 for person in snapshot.people if person.entitled_by))
+    named = ", ".join(f"{person.id} ({person.unclear})" for person in found[:NAMED_MAX])
+    more = f" and {len(found) - NAMED_MAX} more" if len(found) > NAMED_MAX else ""
+    return len(found) <= limit, [f"{len(found)} unclear, at most {limit} may be: {named}{more}"]
 
 
 def password_expiry(session: Session, settings: ActiveDirectorySettings) -> datetime | None:
@@ -54,19 +82,6 @@ def password_expiry(session: Session, settings: ActiveDirectorySettings) -> date
         if end is not None:
             ends.append(end)
     return min(ends, default=None)
-
-
-def _people_in_sight(session: Session, settings: ActiveDirectorySettings) -> str:
-    for base in settings.base_dns:
-        demand_base(session, base)
-        first = next(session.pages(base, PEOPLE_FILTER, attributes_to_ask(settings.address_attributes), page_size=10), [])
-        if not first:
-            raise Unusable(f"nobody is in sight below {base}", "Let the bind account read there, or take the base out.")
-        for entry in first:
-            trouble = person_of(entry, settings.address_attributes).person.unclear
-            if trouble:
-                raise Unusable(f"{entry.dn}: {trouble}", "Let the bind account read this attribute of all people.")
-    return f"people are readable below {len(settings.base_dns)} base(s)"
 
 
 def _own_entry(session: Session, settings: ActiveDirectorySettings) -> Entry | None:

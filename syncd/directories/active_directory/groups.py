@@ -104,6 +104,12 @@ def _guid_asked(asked: str) -> uuid.UUID | None:
     return uuid.UUID(text) if re.fullmatch(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?", text) else None
 
 
+def id_by_dn(session: Session, dn: str) -> str:
+    """The objectGUID of the object of this name; empty when it is not there or not for our eyes."""
+    entry = session.entry(dn, ["objectGUID"])
+    return guid_of(entry) if entry else ""
+
+
 def search_roots(session: Session, settings: ActiveDirectorySettings) -> tuple[str, ...]:
     """The domain's root, and every base that does not lie below it: where groups and stray members may be."""
     domain = (session.domain_dn,) if session.domain_dn else ()

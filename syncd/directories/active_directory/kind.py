@@ -39,7 +39,7 @@ def _make(section: Section, around: Around) -> Directory:
         leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups, start_tls=section.start_tls,
         allow_plaintext=section.allow_plaintext, ca_file=str(section.ca_file) if section.ca_file else None,
         unresolved_members=section.unresolved_members,
-        foreign_members=section.foreign_members, nested=section.nested,
+        foreign_members=section.foreign_members, number_attribute=around.person_number, nested=section.nested,
         address_attributes=section.address_attributes, page_size=section.page_size,
         connect_timeout_seconds=section.connect_timeout.total_seconds(),
         read_timeout_seconds=section.read_timeout.total_seconds(),

@@ -8,8 +8,10 @@ shows no member must prove that it has none.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from ldap3.utils.conv import escape_filter_chars
 
@@ -57,6 +59,7 @@ class Roster:
     by_dn: dict[str, str] = field(default_factory=dict)
     by_primary_group: dict[str, list[str]] = field(default_factory=dict)
     hidden: Counter[str] = field(default_factory=Counter)
+    managers: dict[str, str] = field(default_factory=dict)         # id -> DN of the manager
 
     def add(self, found: FoundPerson) -> None:
         """Bases may overlap, and somebody may move while the pages come: the first sight counts."""
@@ -65,9 +68,19 @@ class Roster:
             return
         self.people[found.person.id] = found.person
         self.hidden.update(found.hidden)
+        if found.manager_dn:
+            self.managers[found.person.id] = sys.intern(found.manager_dn)
         if found.primary_group_sid is not None:
             self.by_primary_group.setdefault(found.primary_group_sid, []).append(found.person.id)
 
+
+    def name_managers(self, id_of: Callable[[str], str]) -> None:
+        """Puts the id of everybody's manager in the place of a DN; *id_of* looks up who is not on the roster."""
+        known: dict[str, str] = {}
+        for id_, dn in self.managers.items():
+            if dn not in known:
+                known[dn] = self.by_dn.get(dn_key(dn)) or id_of(dn)
+            self.people[id_] = replace(self.people[id_], manager=known[dn])
 
     def demand_shown(self) -> None:
         """Raises Unusable when an attribute that everybody has is shown of nobody: that is a right which is not granted."""
@@ -103,7 +116,7 @@ class GroupsBelow:
         self._roots = search_roots(session, settings)
         self._whole_domain_read = session.domain_dn is not None and is_below(session.domain_dn, settings.base_dns)
         self._looked_up: dict[str, Entry | Unseen] = {}
-        self._attributes = tuple(dict.fromkeys((*GROUP_ATTRIBUTES, "member", *attributes_to_ask(settings.address_attributes))))
+        self._attributes = tuple(dict.fromkeys((*GROUP_ATTRIBUTES, "member", *attributes_to_ask(*settings.of_people()))))
         self._latecomers = 0
 
     def read(self, group: ConfiguredGroup) -> None:
@@ -171,7 +184,7 @@ class GroupsBelow:
             self._latecomers += 1
             if self._latecomers > LATECOMERS_MAX:
                 raise Unusable(f"more than {LATECOMERS_MAX} members lie below a base but were not in its list of people")
-        self._roster.add(person_of(entry, self._settings.address_attributes))
+        self._roster.add(person_of(entry, *self._settings.of_people()))
         return id_
 
     def _by_primary_group(self, entry: Entry) -> list[str]:
@@ -186,10 +199,10 @@ class GroupsBelow:
         domain = self._session.domain_dn
         if domain is not None and not self._whole_domain_read:
             filter_ = f"(&{PEOPLE_FILTER}(primaryGroupID={candidate.group(1)}))"
-            asked = self._settings.address_attributes
-            for page in self._session.pages(domain, filter_, attributes_to_ask(asked), self._settings.page_size):
+            asked = self._settings.of_people()
+            for page in self._session.pages(domain, filter_, attributes_to_ask(*asked), self._settings.page_size):
                 for other in page:
-                    self._roster.add(person_of(other, asked))
+                    self._roster.add(person_of(other, *asked))
         return self._roster.by_primary_group.get(sid, [])
 
     def _demand_really_empty(self, entry: Entry) -> None:

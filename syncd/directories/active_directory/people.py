@@ -31,7 +31,11 @@ FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 MAX_DATE = datetime.max.replace(tzinfo=UTC)
 
 BASIC_ATTRIBUTES = ("objectGUID", "objectSid", "primaryGroupID", "displayName", "department", "userAccountControl",
-                    "accountExpires", "whenChanged")
+                    "accountExpires", "whenChanged", "manager", "msExchRecipientTypeDetails")
+
+#: msExchRecipientTypeDetails, of mailboxes that are nobody's own: on premises, and the same in Exchange Online ("remote").
+#: Their accounts are disabled by design, which says nothing about leaving.
+MAILBOXES = {2: "linked", 4: "shared", 16: "room", 32: "equipment", 2**33: "room", 2**34: "equipment", 2**35: "shared"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,13 @@ class FoundPerson:
     dn: str
     primary_group_sid: str | None
     hidden: tuple[str, ...] = ()              # of ALWAYS_THERE, what is not shown
+    manager_dn: str = ""
 
 
-def attributes_to_ask(address_attributes: Sequence[str]) -> tuple[str, ...]:
+def attributes_to_ask(address_attributes: Sequence[str], number_attribute: str = "") -> tuple[str, ...]:
     """The attributes of one person that a read asks for."""
-    return tuple(dict.fromkeys((*BASIC_ATTRIBUTES, *address_attributes)))
+    number = (number_attribute,) if number_attribute else ()
+    return tuple(dict.fromkeys((*BASIC_ATTRIBUTES, *address_attributes, *number)))
 
 
 def guid_of(entry: Entry) -> str:
@@ -80,8 +86,9 @@ def dn_key(dn: str) -> str:
     return dn.lower() if dn.isascii() else dn.encode().lower().decode()
 
 
-def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
-    """Raises Unusable without an objectGUID; every other value that cannot be understood makes the person unclear."""
+def person_of(entry: Entry, address_attributes: Sequence[str], number_attribute: str = "") -> FoundPerson:
+    """The manager is not known yet: the directory names them by DN, see ``FoundPerson.manager_dn``. Raises Unusable without an
+    objectGUID; every other value that cannot be understood makes the person unclear."""
     id_ = guid_of(entry)
     hidden = tuple(name for name in ALWAYS_THERE if entry.first(name.lower()) is None)
     troubles = [f"{name} is missing, or the bind account may not read it" for name in hidden]
@@ -102,8 +109,10 @@ def person_of(entry: Entry, address_attributes: Sequence[str]) -> FoundPerson:
         changed_at=_changed_at(entry),
         unclear="; ".join(claims.troubles + troubles),
         membership_unknown=primary_group_sid is None,
+        number=_text(entry, number_attribute.lower()) if number_attribute else "",
+        mailbox=_mailbox(entry),
     )
-    return FoundPerson(person, entry.dn, primary_group_sid, hidden)
+    return FoundPerson(person, entry.dn, primary_group_sid, hidden, _text(entry, "manager"))
 
 
 def _claims(entry: Entry, attributes: Sequence[str]) -> Claims:
@@ -170,6 +179,11 @@ def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
     except ValueError:
         troubles.append("objectSid or primaryGroupID cannot be understood")
         return None
+
+
+def _mailbox(entry: Entry) -> str:
+    raw = entry.first("msexchrecipienttypedetails")
+    return MAILBOXES.get(int(raw), "") if raw and raw.isdigit() else ""
 
 
 def _text(entry: Entry, name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -23,6 +23,7 @@ from syncd.directories.active_directory.groups import (
     ConfiguredGroup,
     demand_base,
     find_configured,
+    id_by_dn,
     is_below,
     search_roots,
 )
@@ -34,7 +35,7 @@ from syncd.directories.active_directory.settings import ActiveDirectorySettings,
 from syncd.directories.active_directory.strays import unresolved_of
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
 from syncd.directories.active_directory.wanted import Wanted
-from syncd.directories.membership import demand_clear, with_paths
+from syncd.directories.membership import with_paths
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
@@ -175,10 +176,10 @@ class ActiveDirectory:
         for group in configured:
             below.read(group)
         roster.demand_shown()
+        roster.name_managers(partial(id_by_dn, session))
         unresolved = unresolved_of(below.strays.values(), settings, Trusts(session, settings.page_size))
         people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
         self._gone_through = below.gone_through
-        demand_clear(people, "Let the bind account read the attributes named, or correct these entries.")
         return DirectorySnapshot.whole(
             "active_directory", read_at, put_together(people.values(), *lists, *below.lists),
             put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
@@ -190,10 +191,10 @@ class ActiveDirectory:
         """Everybody, and the lists they came in: one for each base."""
         settings = self._settings
         roster = Roster()
-        attributes = attributes_to_ask(settings.address_attributes)
+        attributes = attributes_to_ask(*settings.of_people())
 
         def add(entry: Entry) -> None:
-            roster.add(person_of(entry, settings.address_attributes))
+            roster.add(person_of(entry, *settings.of_people()))
 
         def progress() -> None:
             tell(ReadProgress("directory", len(roster.people)))
@@ -234,13 +235,14 @@ class ActiveDirectory:
         above = GroupsAbove(look.session, settings, look.configured, self._gone_through)
         people: dict[str, Person] = {}
         outside: set[str] = set()
-        attributes = (*attributes_to_ask(settings.address_attributes), "memberOf", "uSNChanged")
+        attributes = (*attributes_to_ask(*settings.of_people()), "memberOf", "uSNChanged")
         for root in search_roots(look.session, settings):
             for page in look.session.pages(root, wanted.filter, attributes, settings.page_size):
                 for entry in page:
-                    found = person_of(entry, settings.address_attributes)
+                    found = person_of(entry, *settings.of_people())
                     if found.person.id not in people and wanted.includes(found.person):
-                        people[found.person.id] = found.person
+                        manager = id_by_dn(look.session, found.manager_dn) if found.manager_dn else ""
+                        people[found.person.id] = replace(found.person, manager=manager)
                         above.read(entry, found)
                         if not is_below(entry.dn, settings.base_dns):
                             outside.add(found.person.id)
@@ -257,6 +259,13 @@ class ActiveDirectory:
     # -------------------------------------------------------------------------------------------------------- checking
 
     def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
+        def check(session: Session) -> tuple[bool, str]:
+            snapshot = self._read(session, tell)
+            look = _Look(session, find_configured(session, self._settings), line, 0.0)
+            demand_members_readable(session, self._settings, look.configured, self._gone_through)
+            return check_server(session, self._settings, snapshot, lambda id_: self._look_through(
+                look, Wanted.of(id_, [], self._settings.address_attributes)))
+
         lines: list[tuple[str, bool, str]] = []
         refusal = ""
         for server in self._servers:
@@ -265,7 +274,7 @@ class ActiveDirectory:
                 lines.append((name, False, "not tried: the credentials were refused by another server"))
                 continue
             try:
-                ok, finding = self._with_session(server, partial(check_server, settings=self._settings), line, tell, keep=False)
+                ok, finding = self._with_session(server, check, line, tell, keep=False)
             except CredentialsRefused as error:
                 ok, finding = False, _in_one_line(error.what, error.do)
                 refusal = finding

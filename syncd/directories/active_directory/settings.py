@@ -35,6 +35,7 @@ class ActiveDirectorySettings:
     foreign_members: str = "refuse"           # refuse | unknown | elsewhere
     nested: bool = True
     address_attributes: tuple[str, ...] = ("mail", "userPrincipalName", "proxyAddresses")
+    number_attribute: str = ""                # whose value makes one person of several entries (match.person_number)
     page_size: int = 1000
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0
@@ -46,6 +47,10 @@ class ActiveDirectorySettings:
                            (GroupUse.PROTECTING, self.protecting_groups)):
             for name in names:
                 yield use, name
+
+    def of_people(self) -> tuple[tuple[str, ...], str]:
+        """What is asked of people beyond what every read asks: where addresses are, and the number."""
+        return self.address_attributes, self.number_attribute
 
     def timeouts(self) -> Timeouts:
         """The three time limits of a session."""

@@ -16,7 +16,7 @@ from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_co
 from syncd.directories.entra.people import id_of, is_hidden, person_of, unreadable_user, what_to_ask
 from syncd.directories.entra.settings import EntraSettings
 from syncd.directories.entra.tokens import EntraTokens
-from syncd.directories.membership import demand_clear, with_paths
+from syncd.directories.membership import with_paths
 from syncd.errors import ScopeMissing, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
@@ -61,7 +61,6 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
         tell(Noted("group.odd_members", "warning", {"count": len(odd), "types": ", ".join(sorted(set(odd.values()))),
                                                     "such_as": min(odd)}))
     placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
-    demand_clear(placed, "Correct these users, or give the app the permission to read them.")
     snapshot = DirectorySnapshot.whole(
         "entra", read_at, put_together(placed.values(), users, *below.lists),
         put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
