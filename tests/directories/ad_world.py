@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncd.directories.active_directory.reader import ActiveDirectory, ActiveDirectorySettings, SimpleBind
+from syncd.directories.active_directory.reader import ActiveDirectory, ActiveDirectorySettings, GroupMemory, SimpleBind
 from syncd.errors import SourceError
 from syncd.events import Answered, Event
 from syncd.host.clock import SystemClock
@@ -33,7 +33,7 @@ class MovedClock(SystemClock):
 class Directory(ActiveDirectory):
     """The adapter, with its events and its clock at hand."""
 
-    def __init__(self, *urls: str, password: Any = None, **more: Any) -> None:
+    def __init__(self, *urls: str, password: Any = None, store: Any = None, **more: Any) -> None:
         self.events: list[Event] = []
         self.moved = MovedClock()
         settings: dict[str, Any] = {
@@ -41,7 +41,7 @@ class Directory(ActiveDirectory):
             "base_dns": ("DC=corp,DC=example",), "groups": ("zoom",), "allow_plaintext": True,
             "connect_timeout_seconds": 5.0, "read_timeout_seconds": 20.0, **more,
         }
-        super().__init__(ActiveDirectorySettings(**settings), self.moved, self.events.append)
+        super().__init__(ActiveDirectorySettings(**settings), self.moved, self.events.append, memory=GroupMemory(store))
 
     def answers(self, operation: str) -> list[str]:
         """The answers that were told for an operation, in order."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from syncd.errors import SourceError
+from syncd.errors import LedgerError, SourceError
 from tests.adlab.fakeldap import done
 from tests.adlab.windows import GROUPS, SERVICE, STAFF, Search, Windows, company, group, guid
 from tests.directories.ad_world import Directory, entitled, id_of, unreadable
@@ -123,3 +125,87 @@ async def test_a_group_keeps_the_name_it_has_in_the_configuration():
         after = await Directory(controller.url, groups=(ZOOM,)).read()
 
     assert [(ZOOM, id_of(900_010)), (ZOOM, id_of(900_077))] == [(one.entry, one.id) for one in (*before.groups, *after.groups)]
+
+
+# --------------------------------------------------------------------------------------------------- groups that are moved
+
+
+class Store(dict):
+    """Values that outlive an adapter; *broken*: the database is gone."""
+
+    broken = False
+
+    async def get_state(self, key):
+        if self.broken:
+            raise LedgerError("no database")
+        return self.get(key)
+
+    async def set_state(self, key, value):
+        if self.broken:
+            raise LedgerError("no database")
+        self[key] = json.loads(json.dumps(value))
+
+
+MOVED = "CN=Zoom Staff,OU=New,DC=corp,DC=example"
+
+
+def move(controller: Windows) -> None:
+    """The group gets another name in another place; it is the same object."""
+    controller.entries[MOVED] = controller.entries.pop(ZOOM) | {"cn": ["Zoom Staff"], "samaccountname": ["zoom-staff"]}
+
+
+@pytest.mark.parametrize("asked", [ZOOM, "zoom"])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_group_that_was_moved_is_found_by_its_remembered_id(asked, restarted):
+    """By the same process and by the next one, in a read, a second look and a check."""
+    store = Store()
+    with Windows(company(5, 3)) as controller:
+        directory = Directory(controller.url, groups=(asked,), store=store)
+        before = await directory.read()
+        move(controller)
+        if restarted:
+            directory = Directory(controller.url, groups=(asked,), store=store)
+        after = await directory.read()
+        (looked,) = await directory.recheck_person(id_of(1), [])
+        ((_, ok, _),) = await directory.check()
+        await directory.close()
+
+    assert [(id_of(900_010), asked, 3)] * 2 == [(one.id, one.entry, one.members) for one in (*before.groups, *after.groups)]
+    assert ("Zoom Staff",) == looked.entitled_by
+    assert ok
+
+
+@pytest.mark.parametrize("kept", [None, [], {ZOOM: 7}, {ZOOM: "no id"}, {"zoom": id_of(900_010)}, {ZOOM: id_of(77)}])
+async def test_without_a_memory_a_moved_group_is_missing(kept):
+    """Nothing remembered, something else remembered, an object that is gone."""
+    store = Store({"active_directory.groups": kept})
+    with Windows(company(5, 3)) as controller:
+        move(controller)
+        error = await unreadable(Directory(controller.url, groups=(ZOOM,), store=store))
+
+    assert "does not exist" in error.what
+
+
+async def test_a_new_group_in_the_place_of_a_moved_one_is_the_one_that_is_meant_now():
+    """Whether that is right is for a guard to say: the entry means another object than before."""
+    store = Store()
+    with Windows(company(5, 3)) as controller:
+        directory = Directory(controller.url, groups=(ZOOM,), store=store)
+        await directory.read()
+        move(controller)
+        controller.entries[ZOOM] = {name.lower(): values for name, values in group(900_099, "zoom").items()}
+        after = await directory.read()
+
+    assert [id_of(900_099)] == [one.id for one in after.groups]
+
+
+async def test_a_database_that_is_gone_costs_only_the_memory():
+    """Reading the directory does not need it."""
+    store = Store()
+    store.broken = True
+    with Windows(company(5, 3)) as controller:
+        directory = Directory(controller.url, groups=(ZOOM,), store=store)
+        await directory.read()
+        move(controller)
+
+        assert 3 == len(entitled(await directory.read()))

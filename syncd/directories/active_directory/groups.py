@@ -1,14 +1,14 @@
 """The configured groups, found once and known by their objectGUID from then on.
 
 An operator names a group by DN, sAMAccountName or objectGUID. One that is missing or ambiguous makes the read fail,
-because a group read as empty is a mass leaver. Who is in them: ``ad_groups_below`` and ``ad_groups_above``.
+because a group read as empty is a mass leaver. Who is in them: ``members`` and ``memberships_of_one``.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -38,14 +38,20 @@ class ConfiguredGroup:
     entry: str
 
 
-def find_configured(session: Session, settings: ActiveDirectorySettings) -> tuple[ConfiguredGroup, ...]:
-    """Every configured group once per use, in the order of the configuration. Raises Unusable naming all those that this
-    server lacks, and those that are ambiguous or no group."""
+def find_configured(
+    session: Session, settings: ActiveDirectorySettings, remembered: Mapping[str, str],
+) -> tuple[ConfiguredGroup, ...]:
+    """Every configured group once per use, in the order of the configuration. *remembered*: which objectGUID an entry of the
+    configuration meant in earlier reads; a group that was moved or renamed is found by it. Raises Unusable naming all those
+    that this server lacks, and those that are ambiguous or no group."""
     found: dict[tuple[GroupUse, str], ConfiguredGroup] = {}
     problems: list[str] = []
     advice = ["Correct the names (an objectGUID survives renames and moves), or let the bind account read these groups."]
     for use, asked in settings.configured():
         entries = _entries_named(session, settings, asked)
+        if isinstance(entries, Unseen) and asked in remembered:
+            moved = session.entry(f"<GUID={remembered[asked]}>", GROUP_ATTRIBUTES)
+            entries = {guid_of(moved): moved} if moved else entries
         if isinstance(entries, Unseen):
             problems.append(f"{asked!r} {entries.why}{_near(session, settings, asked)}")
             advice.append(entries.do)

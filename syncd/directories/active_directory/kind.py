@@ -31,7 +31,7 @@ def _same(was: str, now: str) -> bool:
 
 
 def _make(section: Section, around: Around) -> Directory:
-    from syncd.directories.active_directory.reader import ActiveDirectory
+    from syncd.directories.active_directory.reader import ActiveDirectory, GroupMemory
     from syncd.directories.active_directory.settings import ActiveDirectorySettings
 
     return ActiveDirectory(ActiveDirectorySettings(
@@ -43,7 +43,7 @@ def _make(section: Section, around: Around) -> Directory:
         address_attributes=section.address_attributes, page_size=section.page_size,
         connect_timeout_seconds=section.connect_timeout.total_seconds(),
         read_timeout_seconds=section.read_timeout.total_seconds(),
-    ), around.clock, around.tell)
+    ), around.clock, around.tell, memory=GroupMemory(around.store))
 
 
 def _bind(section: Section, around: Around) -> Bind:

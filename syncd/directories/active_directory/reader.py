@@ -19,6 +19,7 @@ from typing import TypeVar
 from syncd.directories.active_directory.binding import RefusalMemory
 from syncd.directories.active_directory.check import check_server, password_expiry
 from syncd.directories.active_directory.foreign import Trusts
+from syncd.directories.active_directory.group_memory import GroupMemory
 from syncd.directories.active_directory.groups import (
     ConfiguredGroup,
     demand_base,
@@ -42,7 +43,7 @@ from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.ports import Clock, Tell
 from syncd.reading import Complete, put_together
 
-__all__ = ["ActiveDirectory", "ActiveDirectorySettings", "KerberosBind", "SimpleBind"]
+__all__ = ["ActiveDirectory", "ActiveDirectorySettings", "GroupMemory", "KerberosBind", "SimpleBind"]
 
 T = TypeVar("T")
 
@@ -63,13 +64,17 @@ class _Look:
 class ActiveDirectory:
     """Implements ``ports.Directory``. Raises ConfigError at once for settings that could never work."""
 
-    def __init__(self, settings: ActiveDirectorySettings, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, settings: ActiveDirectorySettings, clock: Clock, tell: Tell, *, memory: GroupMemory | None = None,
+    ) -> None:
+        """*memory* keeps which objects the configured groups are; without it only for as long as this lives."""
         self._settings = settings
         self._servers = settings.addresses()
         self._clock = clock
         self._tell = tell
         self._refusals = RefusalMemory(clock.monotonic)
         self._gone_through: Mapping[str, str] = {}       # id and name of every group of the last whole read
+        self._memory = memory or GroupMemory()
         self._look: _Look | None = None
         self._looking = asyncio.Lock()
 
@@ -77,12 +82,19 @@ class ActiveDirectory:
 
     async def read(self) -> DirectorySnapshot:
         """Everybody, whole. Raises SourceError or CredentialsRefused on any doubt."""
+        await self._memory.recall()
+        snapshot = await self._read_first_good()
+        await self._memory.keep({group.entry: group.id for group in snapshot.groups})
+        return snapshot
+
+    async def _read_first_good(self) -> DirectorySnapshot:
         return await self._in_thread(lambda line, tell: self._first_good(lambda s: self._read(s, tell), line, tell))
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this objectGUID or claims one of these address keys, through a bind of its own, with memberships
         found from the person upwards. Raises SourceError."""
         async with self._looking:
+            await self._memory.recall()
             try:
                 return await self._in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell))
             except asyncio.CancelledError:
@@ -96,6 +108,7 @@ class ActiveDirectory:
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """One line per server: whether it can be reached, verified, bound and read, or what to do."""
+        await self._memory.recall()
         return await self._in_thread(self._check)
 
     async def close(self) -> None:
@@ -170,7 +183,7 @@ class ActiveDirectory:
         if session.clock_offset_seconds is not None:
             tell(ClockOffset("ldap", session.clock_offset_seconds))
         tell(CredentialExpires("active_directory", password_expiry(session, settings)))
-        configured = find_configured(session, settings)
+        configured = find_configured(session, settings, self._memory.groups)
         roster, lists = self._read_people(session, tell)
         below = GroupsBelow(session, settings, roster)
         for group in configured:
@@ -221,7 +234,7 @@ class ActiveDirectory:
             self._stop_looking()
 
         def look(session: Session) -> tuple[Person, ...]:
-            configured = find_configured(session, self._settings)
+            configured = find_configured(session, self._settings, self._memory.groups)
             demand_members_readable(session, self._settings, configured, self._gone_through)
             fresh = _Look(session, configured, line, self._clock.monotonic() + LOOK_SECONDS_MAX)
             people = self._look_through(fresh, wanted)
@@ -261,7 +274,7 @@ class ActiveDirectory:
     def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
         def check(session: Session) -> tuple[bool, str]:
             snapshot = self._read(session, tell)
-            look = _Look(session, find_configured(session, self._settings), line, 0.0)
+            look = _Look(session, find_configured(session, self._settings, self._memory.groups), line, 0.0)
             demand_members_readable(session, self._settings, look.configured, self._gone_through)
             return check_server(session, self._settings, snapshot, lambda id_: self._look_through(
                 look, Wanted.of(id_, [], self._settings.address_attributes)))
