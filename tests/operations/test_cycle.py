@@ -40,9 +40,10 @@ from syncd.model import (
     Result,
     Status,
     Trigger,
+    unclear_limit,
 )
 from syncd.operations.cycle import Run, run_cycle
-from syncd.planning.clarity import UNCLEAR_MAX, unclear_people
+from syncd.planning.clarity import unclear_people
 from syncd.planning.guards import READ_GUARDS
 from tests.fakes import Company
 from tests.planning.strategies import LOOSE, NOW, ROLES, Case, cases, loosened
@@ -89,7 +90,7 @@ def test_only_planned_effects_that_no_guard_holds_change_anything(case: Case):
     company = company_of(case, policy)
     before = dict(company.zoom.accounts)
     report = run(cycle(company, policy))
-    if len(unclear_people(case.directory, policy)) > UNCLEAR_MAX:
+    if len(unclear_people(case.directory, policy)) > unclear_limit(0):
         assert (report.result, company.zoom.writes) == (Result.UNREADABLE, [])
         return
 
