@@ -98,14 +98,12 @@ class Claims:
         #: Ids of people who own more than one account.
         self.with_several = several
         self._find_further_owners()
+        #: The only claimant of each account: by main address, and nobody else is remembered for it. None: ask ``of``.
+        self.plain: list[Person | None] = self._first.copy()
+        for at in (*self._more, *self._others_than_first, *self._of_ignored):
+            self.plain[at] = None
 
     # ------------------------------------------------------------------------------------------------ what is asked of it
-
-    def plain(self, at: int) -> Person | None:
-        """The only claimant of an account: by main address, and nobody else is remembered for it. None: ask ``of``."""
-        if at in self._more or at in self._others_than_first or at in self._of_ignored:
-            return None
-        return self._first[at]
 
     def of(self, at: int) -> Claim:
         """Everybody who claims this account (one that takes part)."""
@@ -142,17 +140,21 @@ class Claims:
 
     def _index_accounts(self, accounts: tuple[ZoomAccount, ...]) -> None:
         addresses, keys, places, aliased = self._addresses, self.keys, self._at, self._addresses.aliased
+        covered: dict[str, bool] = {}         # by domain: companies have few
         for at, account in enumerate(accounts):
             if account.zoom_id is None or account.status is Status.PENDING:
                 continue
             key: str = address_key(account.email)
-            if not addresses.covers(key):
+            domain = key.rpartition("@")[2]
+            if not (covered[domain] if domain in covered else covered.setdefault(domain, addresses.covers(key))):
                 continue
             if aliased:
                 form = addresses.canonical(key)
                 if form != key:
                     self._exact[at] = key
                 key = form
+            if key == account.email:          # as nearly all are spelled: no second text for it
+                key = account.email
             keys[at] = key
             if places.setdefault(key, at) != at:
                 self._twins.setdefault(key, []).append(at)

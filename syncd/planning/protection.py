@@ -28,6 +28,16 @@ class Patterns:
     def __bool__(self) -> bool:
         return bool(self._exact or self._globs)
 
+    def may_cover(self, keys: Sequence[str]) -> bool:
+        """Whether ``match`` has to be asked about one of these address keys."""
+        if not self._exact.isdisjoint(keys):
+            return True
+        beginnings, endings = self._beginnings, self._endings
+        for key in keys:  # noqa: SIM110 - no generator: this is asked for every address of the company
+            if key.startswith(beginnings) or (endings and key.endswith(endings)):
+                return True
+        return False
+
     def any(self, keys: Sequence[str]) -> bool:
         """Whether one of these address keys is covered. Nearly always none is: what cannot be is passed over in one step."""
         for key in keys:
@@ -85,6 +95,13 @@ class Protection:
             if person.protected_by:
                 return "directory_group"
         return ""
+
+    def may_exempt(self, account: ZoomAccount, person: Person) -> bool:
+        """Whether ``exempt`` may have something to say about an account that *person* has; mostly not, and quickly so."""
+        if person.protected_by or (self._group_ids and account.group_ids):
+            return True
+        return bool(self._accounts) and (
+            self._accounts.may_cover(person.mains) or (bool(person.aliases) and self._accounts.may_cover(person.aliases)))
 
     def protected(self, account: ZoomAccount, role: str | None = None) -> bool:
         """Whether the API cannot or may not change this account: a Zoom Room, or any role that is not known to be
