@@ -63,6 +63,7 @@ class Plan:
     decisions: tuple[Decision, ...]           # in the order of the snapshot: sorted by (zoom_id, email)
     pairs: Mapping[str, str] = field(default_factory=dict)       # what a good read remembers anew: zoom id -> directory id
     numbers: Mapping[str, str] = field(default_factory=dict)     # directory id -> salted hash of the person's number
+    next_read_helps: bool = False             # somebody comes back once another good read shows them entitled
     entitled: frozenset[str] = frozenset()    # directory ids seen entitled for the first time, with no pair to show for it
 
     @cached_property

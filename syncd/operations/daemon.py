@@ -28,6 +28,7 @@ from syncd.events import (
 )
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
+from syncd.operations.follow_up import FollowUps
 from syncd.operations.schedule import Schedule
 from syncd.ports import Clock
 
@@ -98,14 +99,15 @@ async def run_daemon(
 ) -> None:
     """Runs cycles until asked to stop; then gives the write in hand a few seconds and returns."""
     deps = replace(deps, stopping=signals.stop.is_set)
-    trigger = Trigger.SCHEDULE
+    trigger, follow_ups = Trigger.SCHEDULE, FollowUps()
     while not signals.stop.is_set():
         started = deps.clock.now()
         signals.now.clear()
-        await until_stopped(_locked(deps, policy, Run(mode, trigger), liveness, after_cycle), signals.stop)
+        report = await until_stopped(_locked(deps, policy, Run(mode, trigger), liveness, after_cycle), signals.stop)
         if signals.stop.is_set():
             break
-        due = schedule.next_after(started, deps.clock.now(), deps.clock.random())
+        scheduled = schedule.next_after(started, deps.clock.now(), deps.clock.random())
+        due = follow_ups.due(report, scheduled, deps.clock.now())
         deps.tell(CycleScheduled(due))
         liveness.announce(max(0.0, (due - deps.clock.now()).total_seconds()))
         trigger = Trigger.REQUEST if await _woken(deps, signals, due) else Trigger.SCHEDULE
@@ -130,8 +132,10 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
         await asyncio.gather(asked, return_exceptions=True)
 
 
-async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Liveness, after_cycle: AfterCycle) -> None:
-    """One cycle under the writer lock; waits for the lock as a standby."""
+async def _locked(
+    deps: Dependencies, policy: Policy, run: Run, liveness: Liveness, after_cycle: AfterCycle
+) -> CycleReport | None:
+    """One cycle under the writer lock; waits for the lock as a standby. None: there was none, or it failed."""
     outer, begun = deps.tell, [""]
 
     def tell(event: Event) -> None:
@@ -144,7 +148,7 @@ async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Livene
         async with contextlib.AsyncExitStack() as lock:
             lease = await _leading(deps, liveness)
             if lease is None:
-                return
+                return None
             try:
                 term = await lock.enter_async_context(deps.ledger.writer(0.0, lease))
             except NotLeader as error:
@@ -152,13 +156,14 @@ async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Livene
                 deps.tell(Noted("leadership.awaited", "info", {"why": error.what}))
                 waited = await _stand_by(deps, lock, liveness, lease)
                 if waited is None:
-                    return
+                    return None
                 term = waited
             if deps.stopping():
-                return
+                return None
             deps.tell(LeadershipChanged(leader=True, term=term))
             report = await run_cycle(deps, policy, replace(run, term=term))
             await _filed(deps, report, term, after_cycle)
+            return report
     except SyncdError as error:
         if isinstance(error, LedgerError):
             deps.tell(LedgerSeen(fine=False, why=error.what))
@@ -168,6 +173,7 @@ async def _locked(deps: Dependencies, policy: Policy, run: Run, liveness: Livene
         deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
         _tell_failed(deps, run, begun[-1], f"a fault of syncd itself ({type(error).__name__}); nothing is concluded from it",
                      "The next cycle tries again; please report it with the line fault.met of this log.")
+    return None
 
 
 async def _filed(deps: Dependencies, report: CycleReport, term: int, after_cycle: AfterCycle) -> None:

@@ -63,7 +63,8 @@ def decide(
     with _collector_at_rest():
         table = _Table(directory, zoom, history, policy, now, credential)
         decisions = tuple(table.decisions(zoom.accounts))
-        return Plan(now, table.policy_digest, decisions, table.pairs, table.numbers, frozenset(table.entitled))
+        return Plan(now, table.policy_digest, decisions, table.pairs, table.numbers, table.next_read_helps,
+                    frozenset(table.entitled))
 
 
 def refusal_fingerprint(account: ZoomAccount, policy_digest: str, credential: str) -> str:
@@ -145,6 +146,7 @@ class _Table:
         #: What a good read remembers anew: Zoom id -> directory id, and the hashes of these people's numbers.
         self.pairs: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
+        self.next_read_helps = False
         self.entitled: set[str] = set()       # and who was entitled to an account that is remembered for nobody
 
     def decisions(self, accounts: Sequence[ZoomAccount]) -> Iterator[Decision]:
@@ -272,9 +274,11 @@ class _Table:
         person = comes_back_for(weighed, lambda owner: self._claims.has_another_active(owner, case.at))
         if person is None:
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)
+        wanted = self._policy.reactivate == "any" or ours == "cycle"
         if self._reads_back(case.zoom_id) < self._policy.reactivate_reads:
+            self.next_read_helps |= wanted
             return _Answer(Action.KEEP, Reason.RETURNING, person=person)
-        if self._policy.reactivate == "any" or ours == "cycle":
+        if wanted:
             return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN, person=person)
         return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, person=person)
 
