@@ -181,11 +181,12 @@ class _Table:
         weighed = Weighed(claim, {person.id: standing(person, self._policy, self._now) for person in claim.claimants})
         case = _Case(at, account, zoom_id, claim, weighed)
         answer = self._answer(case)
-        self.entitled.update(
-            id_ for id_, reason in weighed.standings.items() if reason is Reason.IN_STEP and not self._was_entitled(id_, case))
         if answer.action in EFFECTS:
             answer = self._overridden(case, answer)
-        return self._decision(case, answer, (*self._notes_of(case, answer), *self._remember_pair(case)))
+        notes = (*self._notes_of(case, answer), *self._remember_pair(case))
+        self.entitled.update(id_ for id_, reason in weighed.standings.items() if reason is Reason.IN_STEP
+                             and id_ != self.pairs.get(zoom_id) and not self._was_entitled(id_, case))
+        return self._decision(case, answer, notes)
 
     # ----------------------------------------------------------------------------------------------- the rows, downwards
 
