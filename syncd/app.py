@@ -47,7 +47,7 @@ from syncd.observe.status import StatusKeeper
 from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.schedule import Schedule
-from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.planning.guards import NOT_APPROVABLE
 from syncd.planning.policy_change import changes_between
 from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
 from syncd.reports.cycle import Circumstances

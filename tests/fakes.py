@@ -73,6 +73,7 @@ class FakeDirectory:
     clock: FakeClock
     people: dict[str, Person] = field(default_factory=dict)
     groups: dict[str, GroupUse] = field(default_factory=lambda: {"Zoom Users": GroupUse.ENTITLING})
+    group_ids: dict[str, str] = field(default_factory=dict)        # name -> the object it means, where that is not the name
     unresolved: tuple[str, ...] = ()
     offset_seconds: float | None = None
     fails: SyncdError | None = None                    # the whole read
@@ -83,7 +84,7 @@ class FakeDirectory:
         if self.fails is not None:
             raise self.fails
         groups = [
-            DirectoryGroup(name.lower(), name, use, sum(
+            DirectoryGroup(self.group_ids.get(name, name.lower()), name, use, sum(
                 name in (*person.entitled_by, *person.leaver_by, *person.protected_by) for person in self.people.values()))
             for name, use in self.groups.items()
         ]

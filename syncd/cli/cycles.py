@@ -121,25 +121,23 @@ def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: st
     from syncd.app import open_dependencies, policy_of
     from syncd.model import Approval
     from syncd.operations.approve import approve as record_approval
-    from syncd.planning.approvals import accepts
+    from syncd.planning.guards import values_of
 
     config = configuration(context)
     duration = timedelta(seconds=seconds(lasts, "--for"))
     if not duration:
         raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
 
-    async def work() -> tuple[Approval, dict[str, float]]:
+    async def work() -> Approval:
         async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
-            approval = await record_approval(deps, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
-                                             because=because, lasts=duration)
-            plan = (await deps.ledger.history()).plans[approval.plan_digest]
-            return approval, accepts(plan, approval.guards)
+            return await record_approval(deps, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
+                                         because=because, lasts=duration)
 
-    approval, accepted = run(work())
+    approval = run(work())
     click.echo(f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, "
                f"guards {', '.join(approval.guards)}, until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}")
-    if accepted:                              # several reads may have made this plan: these are the sizes of the last one
-        click.echo("accepted from now on: " + ", ".join(f"{name} {value:g}" for name, value in sorted(accepted.items())))
+    if approval.accepts:
+        click.echo(f"accepted from now on: {values_of(approval.accepts)}")
     click.echo("The next cycle carries it out (or at once: syncd apply).")
 
 

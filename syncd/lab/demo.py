@@ -37,7 +37,7 @@ from syncd.lab.zoom.service import SimulatedZoom
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
-from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.planning.guards import NOT_APPROVABLE
 from syncd.reports.terminal import print_cycle
 
 #: Accounts shown of each kind of change; the report has them all.

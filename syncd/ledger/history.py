@@ -19,6 +19,7 @@ from syncd.model import (
     Acknowledgement,
     Announcement,
     Approval,
+    Counted,
     Deactivated,
     Draft,
     Gone,
@@ -33,6 +34,7 @@ from syncd.model import (
 
 BASELINE_WINDOW = entries.BASELINE_WINDOW
 DAY = entries.DAY
+MONTH = entries.MONTH
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class History:
     """The read model of a ledger. All times in it are measured ones, which rules may use."""
 
     head: Head = field(default_factory=lambda: Head(0, ""))
+    tip_at: datetime | None = None            # when the last entry of a checked clock was written
     broken: str = ""                          # why the chain does not verify; everything after that entry is left out
     ledger_id: str = ""
     zoom_account: str = ""                    # the ledger is bound to these two at first use
@@ -62,9 +65,13 @@ class History:
     peopled: AbstractSet[str] = field(default_factory=frozenset)   # groups that had members, unless accepted as empty
     accepted_match_percent: float | None = None
     active_in_scope: int = 0                  # of the last good read
+    groups: Mapping[str, str] = field(default_factory=dict)        # entry of the configuration -> the object it means
+    good_policy: str = ""                     # of the last good read in enforcing use, and which one was the first under it
+    good_policy_since: int = 0
     # what was changed, asked for and answered
     deactivated: Mapping[str, Deactivated] = field(default_factory=dict)
-    deactivations: Sequence[tuple[datetime, bool]] = ()   # by cycles: when, whether approved
+    counted: Sequence[Counted] = ()           # changes of status by cycles, of the last 30 days
+    sums_begun: Mapping[Guard, datetime] = field(default_factory=dict)     # guard on a sum -> its last approval
     holds: Mapping[str, Hold] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
     troubles: Mapping[tuple[str, str], datetime] = field(default_factory=dict)   # failed for this account alone, once: when
@@ -84,6 +91,7 @@ class History:
     armed: bool = False
     # decisions and cycles
     decided: Mapping[str, str] = field(default_factory=dict)          # zoom id -> digest of the last recorded decision
+    out_of_step: Mapping[str, int] = field(default_factory=dict)      # zoom id -> last good read that showed it in step; 0: none
     last_cycle: str = ""
     last_cycle_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -103,34 +111,17 @@ class History:
         recent = [value for at, value in values if at >= now - BASELINE_WINDOW]
         return max(recent) if recent else values[-1][1]
 
-    def deactivations_since(self, moment: datetime) -> int:
-        """Deactivations by cycles since then that no approval covered."""
-        return sum(1 for at, approved in self.deactivations if at >= moment and not approved)
-
     def on_hold(self, zoom_id: str, now: datetime) -> bool:
         """Whether somebody asked to leave this account alone, and still does."""
         hold = self.holds.get(zoom_id)
         return hold is not None and (hold.until is None or now < hold.until)
 
-    def covering(self, zoom_id: str, action: str, guard: Guard, policy_digest: str, now: datetime) -> str:
-        """The approval that lets this effect pass this guard, or nothing. It covers what was reviewed, once, under the
-        policy it was reviewed with, until it expires."""
-        for approval in self.approvals.values():
-            if (
-                guard in approval.guards and (zoom_id, action) in approval.effects and now < approval.expires_at
-                and approval.policy_digest == policy_digest and (approval.id, zoom_id, action) not in self.used
-            ):
-                return approval.id
-        return ""
-
-    def approved_policy(self, policy_digest: str, now: datetime) -> bool:
-        """Whether a plan under this policy that deactivates somebody was approved for ``policy-changed``, and the approval
-        still runs."""
-        return any(
-            Guard.POLICY_CHANGED in approval.guards and approval.policy_digest == policy_digest and now < approval.expires_at
-            and any(action == "deactivate" for _, action in approval.effects)
-            for approval in self.approvals.values()
-        )
+    def shown_in_step(self, zoom_id: str, policy_digest: str) -> bool:
+        """Whether an earlier good read in enforcing use of this policy showed this account active and its person entitled."""
+        if self.good_policy != policy_digest:
+            return False
+        last = self.out_of_step.get(zoom_id)
+        return zoom_id in self.decided if last is None else last >= self.good_policy_since
 
     @property
     def done_in(self) -> dict[str, list[tuple[Intent, str]]]:
@@ -153,6 +144,7 @@ class Growing:
     with, and each one it gave, stay as they were. The fields are those of ``History``, as they may be changed."""
 
     head: Head
+    tip_at: datetime | None
     broken: str
     ledger_id: str
     zoom_account: str
@@ -174,8 +166,12 @@ class Growing:
     peopled: set[str]
     accepted_match_percent: float | None
     active_in_scope: int
+    groups: dict[str, str]
+    good_policy: str
+    good_policy_since: int
     deactivated: dict[str, Deactivated]
-    deactivations: Sequence[tuple[datetime, bool]]
+    counted: Sequence[Counted]
+    sums_begun: dict[Guard, datetime]
     holds: dict[str, Hold]
     refusals: dict[tuple[str, str], Refusal]
     troubles: dict[tuple[str, str], datetime]
@@ -193,6 +189,7 @@ class Growing:
     policy_digest: str
     armed: bool
     decided: dict[str, str]
+    out_of_step: dict[str, int]
     last_cycle: str
     last_cycle_at: datetime | None
     last_success_at: datetime | None
@@ -219,6 +216,8 @@ class Growing:
         self.term = max(self.term, entry.term)
         time = says.time(entry)
         self.latest = max(self.latest or time.measured, time.measured)
+        if time.verified:
+            self.tip_at = time.measured
         says.fold(self, entry, time)
 
     def grown(self) -> History:

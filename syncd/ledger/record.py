@@ -16,6 +16,7 @@ from syncd.ledger import entries
 from syncd.ledger.entry import draft, from_rfc3339, rfc3339
 from syncd.model import (
     Action,
+    Announcement,
     Approval,
     Decision,
     Draft,
@@ -103,21 +104,32 @@ def personal_of(account: ZoomAccount, department: str = "") -> dict[str, str]:
     return {"email": account.email, "display_name": account.display_name, "department": department or account.department}
 
 
-def plan_made(cycle: str, plan: Plan, measures: Mapping[str, float] | None = None, on_the_way: Sequence[str] = ()) -> Draft:
-    """The effects of a plan not seen before, so that somebody can approve or undo exactly them. *measures*: what the read
-    behind it measured, when no entry about that read follows. *on_the_way*: Zoom ids within the grace or unclear."""
+def plan_made(cycle: str, plan: Plan) -> Draft:
+    """The effects of a plan not seen before, so that somebody can approve or undo exactly them, what approving it for a
+    tripped read guard accepts, and who is within the grace or unclear beside."""
     effects = tuple((*effect.key, effect.reason.value) for effect in plan.effects)
-    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, dict(measures) if measures is not None else None,
-                                  tuple(on_the_way)), cycle=cycle)
+    accepts = {guard: dict(values) for guard, values in plan.accepts.items()}
+    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, None, on_the_way(plan), accepts), cycle=cycle)
 
 
-def approved(approval: Approval, accepts: Mapping[str, Any]) -> Draft:
-    """Somebody lets a plan pass. *accepts*: measured values that become baselines (see ``planning.approvals.accepts``)."""
+def on_the_way(plan: Plan) -> tuple[str, ...]:
+    """Zoom ids of those who may become due without anything new to see."""
+    return tuple(one.account.zoom_id or "" for one in plan.on_the_way)
+
+
+def approved(approval: Approval) -> Draft:
+    """Somebody lets a plan pass, and makes what it measured the baseline."""
     return draft(entries.ApprovalGiven(
         approval.plan_digest, approval.policy_digest, approval.guards, tuple(sorted(approval.effects)), approval.by,
-        approval.because, approval.expires_at, dict(accepts), tuple(sorted(approval.on_the_way)), approval.signature,
-        approval.os_user, approval.host,
+        approval.because, approval.expires_at, dict(approval.accepts), tuple(sorted(approval.on_the_way)), approval.signature,
+        approval.os_user, approval.host, approval.good_read,
     ), subject=approval.id)
+
+
+def announced(one: Announcement, personal: Mapping[str, str]) -> Draft:
+    """Somebody names leavers to come. *personal*: their addresses by zoom id, to lie beside the chain."""
+    return draft(entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because),
+                 subject=one.id, personal=personal)
 
 
 def intended(intent: Intent, account: ZoomAccount) -> Draft:

@@ -106,6 +106,19 @@ class Approval:
     signature: str = ""                       # SSHSIG of whoever approved; empty: not signed
     os_user: str = ""                         # whose process gave it, on which host: evidence, and nothing is decided by it
     host: str = ""
+    accepts: Mapping[str, float | str] = field(default_factory=dict)    # measured values that became baselines
+    good_read: bool = False                   # the plan was read for this approval, and the read was a good one
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An effect that a cycle carried out, as the guards on sums add it up."""
+
+    at: datetime
+    action: str
+    approved: bool                            # reviewed or announced: it does not count
+    reason: str = ""
+    zoom_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +139,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """People who will leave between two days, named beforehand: their accounts are known leavers, and count in no size guard."""
+    """Leavers named beforehand: when they become known leavers between the two days, they count in no size guard, each once."""
 
     id: str
     zoom_ids: frozenset[str]
@@ -150,13 +163,13 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPlan:
-    """A plan some cycle made: its effects, and what the read behind it measured (accepted when it is approved)."""
+    """A plan some cycle made: its effects, and by tripped read guard the values that approving it accepts."""
 
     digest: str
     policy_digest: str
     effects: tuple[tuple[str, str, str], ...]            # (zoom id, action, reason)
     at: datetime                                         # when a cycle made it last
-    measures: Mapping[str, float] = field(default_factory=dict)
+    accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     on_the_way: tuple[str, ...] = ()                     # zoom ids within the grace or unclear when it was first made
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from syncd.model.account import ZoomAccount
 from syncd.model.canonical import sha256_of
-from syncd.model.words import Action, Guard, Reason
+from syncd.model.words import Action, Guard, Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Decision:
 #: Actions that change Zoom.
 EFFECTS = frozenset({Action.DEACTIVATE, Action.REACTIVATE})
 
+_ON_THE_WAY = frozenset({Reason.WITHIN_GRACE, Reason.DIRECTORY_UNCLEAR})
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,6 +68,7 @@ class Plan:
     numbers: Mapping[str, str] = field(default_factory=dict)     # directory id -> salted hash of the person's number
     next_read_helps: bool = False             # somebody comes back once another good read shows them entitled
     entitled: frozenset[str] = frozenset()    # directory ids seen entitled for the first time, with no pair to show for it
+    accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)   # tripped read guard -> measured values
 
     @cached_property
     def effects(self) -> tuple[Decision, ...]:
@@ -87,15 +91,38 @@ class Plan:
             totals[decision.reason] = totals.get(decision.reason, 0) + 1
         return dict(sorted(totals.items()))
 
+    @property
+    def on_the_way(self) -> tuple[Decision, ...]:
+        """Decisions on active accounts that may become deactivations without anything new to see: within the grace, or about
+        somebody who could not be read."""
+        return tuple(d for d in self.decisions if d.reason in _ON_THE_WAY and d.account.status is Status.ACTIVE)
+
     @cached_property
     def digest(self) -> str:
-        """Covers the effects and the policy, so that an unrelated change elsewhere does not make a review stale."""
-        return sha256_of({"policy": self.policy_digest, "effects": sorted([*e.key, e.reason.value] for e in self.effects)})
+        """Covers the effects, the policy and the values that approving it for a tripped read guard would accept, so that an
+        unrelated change elsewhere does not make a review stale, and a smaller directory does."""
+        effects = sorted([*effect.key, effect.reason.value] for effect in self.effects)
+        covered: dict[str, Any] = {"policy": self.policy_digest, "effects": effects}
+        if self.accepts:
+            covered["accepts"] = {guard: dict(values) for guard, values in self.accepts.items()}
+        return sha256_of(covered)
+
+    def accepting(self, values: Mapping[str, Mapping[str, float | str]]) -> Plan:
+        """The same plan, bound to what its read guards measured."""
+        if not values:
+            return self
+        bound = replace(self, accepts=values)
+        bound.__dict__.update({name: self.__dict__[name] for name in ("effects", "counts", "reasons") if name in self.__dict__})
+        return bound
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one guard measured, and what to do when it tripped."""
+    """What one guard measured, and what to do when it tripped.
+
+    *only*: the effects it holds, when not all of the kind it holds. *approvable*: when this verdict differs from its guard's
+    rule. *accepts*: values that become the new baseline when a person approves.
+    """
 
     guard: Guard
     tripped: bool
@@ -104,3 +131,6 @@ class Verdict:
     unit: str
     says: str
     do: str = ""
+    only: frozenset[tuple[str, str]] | None = None
+    approvable: bool | None = None
+    accepts: Mapping[str, float | str] = field(default_factory=dict)

@@ -30,6 +30,10 @@ class Limits:
     min_match_percent: float = 50.0
 
 
+#: Counts the versions of syncd that decide by other rules than the one before; another number needs a new review.
+DECISION_RULES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator asked for, as far as it decides who is changed. Built from the configuration by ``app``."""
@@ -57,6 +61,7 @@ class Policy:
     restore_licence: bool = True
     guests: bool = True                       # Entra only: whether a guest may be entitled
     limits: Limits = field(default_factory=Limits)
+    rules: int = DECISION_RULES
 
     def as_json(self) -> dict[str, Any]:
         """Every field as plain JSON; the ledger keeps it so that a later policy can be compared with it."""

@@ -10,7 +10,8 @@ from syncd.ledger import record
 from syncd.ledger.history import DAY, History
 from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
-from syncd.planning.approvals import DIGEST_PREFIX_MIN, NOT_APPROVABLE, accepts
+from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
+from syncd.planning.guards import NOT_APPROVABLE, good_read
 
 
 async def approve(
@@ -27,19 +28,24 @@ async def approve(
     history = await deps.ledger.history()
     now = deps.clock.now()
     plan = _recorded(history, digest, now - DAY)
-    drafts = []
+    drafts, good = [], False
     if plan is None:
         report = await run_cycle(deps, policy, Run(mode, Trigger.APPROVE))
-        plan = _read_now(report, digest)
+        plan, good = _read_now(report, digest), good_read(report.verdicts)
         if report.plan is not None:
-            drafts.append(record.plan_made(report.cycle_id, report.plan, report.measures))
+            drafts.append(record.plan_made(report.cycle_id, report.plan))
+    if never := refused(plan, chosen):
+        raise UsageError(f"{', '.join(guard.value for guard in never)} cannot be approved",
+                         "What such a guard sees is wrong, not merely large: put its cause right instead.")
     if not plan.effects and not accepts(plan, chosen):
         raise UsageError(f"the plan {digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
         deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
         frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now, now + lasts,
+        frozenset(plan.on_the_way) if Guard.POLICY_CHANGED in chosen else frozenset(),
+        accepts=accepts(plan, chosen), good_read=good and Guard.POLICY_CHANGED in chosen,
     )
-    await deps.ledger.append([*drafts, record.approved(approval, accepts(plan, chosen))])
+    await deps.ledger.append([*drafts, record.approved(approval)])
     return approval
 
 
@@ -51,10 +57,6 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
     except ValueError:
         known = ", ".join(guard.value for guard in Guard if guard not in NOT_APPROVABLE)
         raise UsageError(f"--guard: unknown guard among {', '.join(names)}", f"These can be approved: {known}") from None
-    refused = [guard.value for guard in chosen if guard in NOT_APPROVABLE]
-    if refused:
-        raise UsageError(f"{', '.join(refused)} cannot be approved",
-                         "What such a guard sees is wrong, not merely large: put its cause right instead.")
     return chosen
 
 
@@ -79,4 +81,4 @@ def _read_now(report: CycleReport, digest: str) -> RecordedPlan:
         raise Held(f"no cycle of the last 24 h made the plan {digest[:12]}, and the plan is {plan.digest[:12]} now; "
                    "nothing was approved", "Review the plan as it is now (syncd plan) and approve that one.")
     return RecordedPlan(plan.digest, plan.policy_digest, tuple((*effect.key, effect.reason.value) for effect in plan.effects),
-                        plan.made_at, dict(report.measures))
+                        plan.made_at, plan.accepts, record.on_the_way(plan))

@@ -22,11 +22,13 @@ from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
 from syncd.model import CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
-from syncd.operations.ending import approvals_in_use, moved, oldest_overdue, record_end, with_result
+from syncd.operations.ending import approvals_in_use, faulty, moved, oldest_overdue, record_end, with_result
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
-from syncd.planning.approvals import armed, held_by
+from syncd.planning.approvals import held_by
+from syncd.planning.arming import armed
+from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import demand_clear, unclear_people
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
@@ -60,8 +62,9 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Every account, one decision, one reason; every guard, one verdict.
     plan = await timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
         decide, directory, zoom, history, policy, now, deps.credential()))
-    facts = Facts(plan, directory, zoom, history, policy, now, armed(history, policy, run.mode, now), entitled)
-    verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
+    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled)
+    plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
+    facts = facts.bound_to(plan)
     deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {})))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     free = await free_before(plan, deps.zoom)
@@ -70,6 +73,8 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
                       head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
+    if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):
+        return await record_end(deps, run, faulty(planned, faults), history)
     if run.term is None or history.broken:
         return await record_end(deps, run, with_result(planned, Progress()), history)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -43,6 +43,12 @@ def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
     if report.plan is None or not report.plan.effects:
         return Result.IN_STEP, 0
     return (Result.APPLIED if progress.outcomes else Result.PLANNED), 0
+
+
+def faulty(report: CycleReport, faults: Sequence[str]) -> CycleReport:
+    """A plan that breaks a rule of ours is a bug: nothing of it is carried out."""
+    return replace(report, result=Result.FAILED, exit_code=1, why=f"the plan breaks {len(faults)} rules: {'; '.join(faults)}",
+                   do="Nothing was changed. This is a fault of syncd: please report it with the cycle document.")
 
 
 async def record_end(

@@ -20,12 +20,11 @@ from syncd.execution.lifecycle import conclude_request
 from syncd.execution.settlement import await_in_flight, resolve_from_observation, restores_begun
 from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded as CycleEndedEntry
-from syncd.ledger.history import DAY, History
+from syncd.ledger.history import History
 from syncd.model import (
     Action,
     CycleReport,
     Decision,
-    Guard,
     Mode,
     Plan,
     Policy,
@@ -39,7 +38,7 @@ from syncd.model import (
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.ending import outcome_counts
 from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts
-from syncd.planning.guards import daily_limit, deactivation_limit, reactivation_limit, too_large_a_share
+from syncd.planning.guards import HandFacts, judge_by_hand
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
 from syncd.reading import End, in_one_piece
@@ -118,37 +117,10 @@ async def judge_request(
     deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision], request: Request
 ) -> tuple[Verdict, ...]:
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
-    off = [effect for effect in effects if effect.action is Action.DEACTIVATE]
-    on = [effect for effect in effects if effect.action is Action.REACTIVATE]
     protected = await protected_among(deps, policy, history, effects)
-    confirmed = request.confirm_count is not None and request.confirm_count == len(effects)
-    active, limits = history.active_in_scope, policy.limits
-    earlier = history.deactivations_since(deps.clock.now() - DAY)
-    per_day = daily_limit(policy, active)
-    many = f"Check the list; if all of them are meant: add --confirm-count {len(effects)}"
-    large = too_large_a_share(len(off), active, policy) and active > 0
-    paused = history.paused_since is not None and not request.while_paused
-    at_once, back_at_once = deactivation_limit(policy, active), reactivation_limit(policy, active)
-    return (
-        Verdict(Guard.LEDGER_BROKEN, bool(history.broken), int(bool(history.broken)), 0, "ledgers",
-                history.broken or "the ledger verifies", "Run: syncd ledger verify"),
-        Verdict(Guard.PAUSED, paused, int(paused), 0, "pauses",
-                f"changes are paused by {history.paused_by}: {history.paused_because}" if paused else "not in the way",
-                "If it must be now: add --while-paused"),
-        Verdict(Guard.PROTECTED_IN_PLAN, bool(protected), len(protected), 0, "accounts",
-                f"{len(protected)} of the accounts are protected: "
-                + ", ".join(sorted(effect.account.email for effect in protected)[:5]),
-                "Take them out of the list, or change the protect section; Zoom refuses admins and rooms anyway."),
-        Verdict(Guard.MAX_DEACTIVATIONS, not confirmed and len(off) > at_once, len(off), at_once, "accounts",
-                f"{len(off)} deactivations asked for, limit {at_once}", many),
-        Verdict(Guard.MAX_DEACTIVATIONS_PERCENT, not confirmed and large,
-                round(100 * len(off) / active, 2) if active else 0, limits.max_deactivations_percent, "percent",
-                f"{len(off)} of {active} active accounts", many),
-        Verdict(Guard.MAX_DEACTIVATIONS_PER_DAY, not confirmed and bool(off) and earlier + len(off) > per_day,
-                earlier + len(off), per_day, "accounts", f"{earlier} deactivated in 24 h and {len(off)} asked for", many),
-        Verdict(Guard.MAX_REACTIVATIONS, not confirmed and len(on) > back_at_once, len(on),
-                back_at_once, "accounts", f"{len(on)} reactivations asked for", many),
-    )
+    plan = Plan(deps.clock.now(), policy.digest(), tuple(effects))
+    return judge_by_hand(HandFacts(plan, history, policy, plan.made_at, history.active_in_scope, tuple(protected),
+                                   request.confirm_count, request.while_paused))
 
 
 async def protected_among(deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:

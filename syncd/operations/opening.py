@@ -11,8 +11,9 @@ from syncd.ledger import record
 from syncd.ledger.entries import ReadFacts
 from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Result, Status, Verdict
 from syncd.operations.dependencies import Dependencies, Run
-from syncd.planning.approvals import NOT_APPROVABLE, approval_for, armed_after
-from syncd.planning.guards import READ_GUARDS, Facts, good_read
+from syncd.planning.approvals import approval_for
+from syncd.planning.arming import armed_after
+from syncd.planning.guards import Facts, good_read, group_entry
 from syncd.planning.memory import remember, seen_active
 
 
@@ -43,6 +44,7 @@ def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFac
         statuses={status.value: zoom.count(status) for status in Status},
         active_in_scope=facts.active_in_scope[0],
         measures=dict(facts.measures),
+        groups={group_entry(group): group.id for group in facts.directory.groups},
         min_match_percent=facts.policy.limits.min_match_percent,
         plan=plan.digest,
         policy=plan.policy_digest,
@@ -60,8 +62,7 @@ def opening_entries(
     """The plan (if there is something to approve in it and it is not recorded yet), what was read, and, after a good read,
     what changed in memory and decisions."""
     plan, history = facts.plan, facts.history
-    approvable = bool(plan.effects) or any(
-        one.tripped and one.guard in READ_GUARDS - NOT_APPROVABLE for one in verdicts)
+    approvable = bool(plan.effects) or bool(plan.accepts)
     drafts = [record.plan_made(cycle_id, plan)] if approvable and plan.digest not in history.plans else []
     drafts.append(record.cycle_read(cycle_id, read))
     if not good_read(verdicts):

@@ -29,7 +29,7 @@ from syncd.model import (
 )
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.decide import REFUSAL_BELIEVED_FOR
-from syncd.planning.guards import HOLDS_ONLY
+from syncd.planning.guards import holds_everything
 
 #: Accounts that nothing is done to, not even finishing what a crash interrupted.
 _LEFT_ALONE = frozenset({Reason.OUT_OF_SCOPE, Reason.ON_HOLD, Reason.EXEMPT})
@@ -65,7 +65,7 @@ def unfinished_restores(
     """Licences that a crashed cycle announced and did not give back, with the accounts that wait for them. None while a
     guard holds everything, and none for an account that is to be left alone (what a person began by hand goes on: the hold
     came with it)."""
-    now, held = plan.made_at, any(one.tripped and one.guard not in HOLDS_ONLY for one in verdicts)
+    now, held = plan.made_at, any(map(holds_everything, verdicts))
     if held or run.mode is not Mode.ENFORCE or not policy.restore_licence:
         return []
     open_ = {intent.zoom_id: intent for intent in history.intents.values() if intent.action == "restore_licence"}

@@ -18,9 +18,11 @@ STOP_SECONDS = 10.0
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
 SERVICES = ("zoom", "graph", "ldap", "kubernetes")
 ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
-GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "sentinel-missing", "match-rate", "zoom-empty", "clock-skew",
-          "protected-in-plan", "ledger-broken", "paused", "max-deactivations", "max-deactivations-percent",
-          "max-deactivations-per-day", "flapping", "policy-changed", "max-reactivations")
+GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "sentinel-missing",
+          "match-rate", "nothing-in-scope", "zoom-empty", "clock-skew",
+          "protected-in-plan", "ledger-broken", "ledger-new", "ledger-rolled-back", "paused", "max-deactivations",
+          "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days", "flapping",
+          "policy-changed", "max-reactivations", "max-reactivations-per-day")
 PLAIN = ("leader", "held", "paused", "last_cycle_timestamp_seconds", "last_success_timestamp_seconds", "directory_people",
          "directory_entitled", "oldest_overdue_timestamp_seconds", "next_cycle_timestamp_seconds", "licences_released_total",
          "ledger_head_sequence", "cycle_duration_seconds_count", "offboarding_delay_seconds_count")

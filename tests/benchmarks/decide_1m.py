@@ -29,7 +29,7 @@ from syncd.model import (
     ZoomAccount,
     ZoomSnapshot,
 )
-from syncd.planning.approvals import armed
+from syncd.planning.arming import armed
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
@@ -91,7 +91,7 @@ def main(accounts: int, runs: int) -> None:
         decided = time.process_time()
         if run == 0:                          # later runs use again what the first one left
             more = (peak_kib() - before) / 1024
-        facts = Facts(plan, directory, zoom, history, POLICY, NOW, armed(history, POLICY, Mode.ENFORCE, NOW),
+        facts = Facts(plan, history, POLICY, NOW, directory, zoom, armed(history, POLICY, Mode.ENFORCE),
                       entitled_people(directory, POLICY, NOW))
         judge(facts)
         remember(plan, history)

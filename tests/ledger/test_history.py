@@ -31,6 +31,7 @@ from syncd.ledger.history import Growing, History
 from syncd.ledger.history import fold as folded
 from syncd.model import (
     Action,
+    Announcement,
     Approval,
     Deactivated,
     Decision,
@@ -118,7 +119,7 @@ def test_a_deactivation_done_is_remembered_with_what_the_account_had(by: str):
     history = fold(record.intended(one, ANN), done(one))
 
     assert {"z": Deactivated(NOW + minutes(1), "c1", by, 2, "64", "2", "left_groups")} == history.deactivated
-    assert (1 if by == "cycle" else 0) == history.deactivations_since(NOW)
+    assert (1 if by == "cycle" else 0) == len(history.counted)
     assert {"c1": [(one, "")]} == history.done_in
 
 
@@ -128,7 +129,7 @@ def test_what_was_not_done_is_not_remembered_as_ours(outcome: OutcomeKind):
     one = intent(approval="a1")
     history = fold(record.intended(one, ANN), record.settled(one, EffectOutcome(outcome, "changed_since_plan")))
 
-    assert ({}, {}, set(), []) == (history.intents, history.deactivated, history.used, list(history.deactivations))
+    assert ({}, {}, set(), []) == (history.intents, history.deactivated, history.used, list(history.counted))
 
 
 def test_a_reactivation_of_ours_ends_the_deactivation():
@@ -155,32 +156,81 @@ APPROVAL = Approval("a1", "digest", "policy-1", (Guard.FLAPPING, Guard.POLICY_CH
 
 def test_an_approval_comes_back_as_it_was_given():
     """Who, why, what and how long."""
-    assert {"a1": APPROVAL} == fold(record.approved(APPROVAL, {})).approvals
+    assert {"a1": APPROVAL} == fold(record.approved(APPROVAL)).approvals
 
 
 def test_an_effect_reviewed_twice_is_used_up_in_both_reviews():
     """Two approvals of one plan, one per guard, let its effects pass once, not twice."""
     other = replace(APPROVAL, id="a2", guards=(Guard.MAX_DEACTIVATIONS,))
     one = intent(approval="a1")
-    history = fold(record.approved(APPROVAL, {}), record.approved(other, {}), record.intended(one, ANN), done(one))
+    history = fold(record.approved(APPROVAL), record.approved(other), record.intended(one, ANN), done(one))
 
     assert {("a1", "z", "deactivate"), ("a2", "z", "deactivate")} == history.used
-    assert "" == history.covering("z", "deactivate", Guard.MAX_DEACTIVATIONS, "policy-1", NOW)
 
 
 def test_an_open_intent_has_not_used_up_its_approval():
     """A crash half way loses nothing."""
-    history = fold(record.approved(APPROVAL, {}), record.intended(intent(approval="a1"), ANN))
+    history = fold(record.approved(APPROVAL), record.intended(intent(approval="a1"), ANN))
 
-    assert "a1" == history.covering("z", "deactivate", Guard.FLAPPING, "policy-1", NOW)
+    assert set() == history.used
 
 
 def test_approved_deactivations_are_left_out_of_the_daily_sum():
-    """New ones are not."""
-    one, two = intent(approval="a1"), intent(id_="i2")
+    """New ones are not, and neither is what a person did. After 30 days an effect is forgotten."""
+    one, two, hand = intent(approval="a1"), intent("reactivate", id_="i2"), intent(by="hand", id_="i3")
+    history = fold(*(draft for each in (one, two, hand) for draft in (record.intended(each, ANN), done(each))))
 
-    assert 0 == fold(record.intended(one, ANN), done(one)).deactivations_since(NOW)
-    assert 1 == fold(record.intended(one, ANN), done(one), record.intended(two, ANN), done(two)).deactivations_since(NOW)
+    assert [("deactivate", True, "left_groups", "z"), ("reactivate", False, "left_groups", "z")] == [
+        (each.action, each.approved, each.reason, each.zoom_id) for each in history.counted]
+    later = intent(id_="i4")
+    after = fold(record.intended(later, ANN), record.settled(later, EffectOutcome(OutcomeKind.DONE)), history=history,
+                 start=NOW + timedelta(days=31))
+    assert [NOW + timedelta(days=31)] == [each.at for each in after.counted]
+
+
+def test_an_announcement_is_used_up_by_the_effect_it_covered():
+    """Once each; it comes back as it was made, and ends with its time."""
+    made = Announcement("n1", frozenset({"z", "y"}), NOW, NOW + timedelta(days=1), "Kim", "term ends", NOW)
+    one = intent(approval="n1")
+    history = fold(record.announced(made, {}), record.intended(one, ANN), done(one))
+
+    assert ({"n1": made}, {("n1", "z", "deactivate")}) == (history.announced, history.used)
+    other = replace(made, id="n2", starts_at=NOW + timedelta(days=2), ends_at=NOW + timedelta(days=3))
+    assert {"n2"} == set(fold(record.announced(other, {}), history=history, start=NOW + timedelta(days=2)).announced)
+
+
+def in_step(active: bool = True) -> Draft:
+    return record.decided("c", Decision(replace(ANN, status=Status.ACTIVE if active else Status.INACTIVE), Action.KEEP,
+                                        Reason.IN_STEP, "p"))
+
+
+LEAVING = record.decided("c", Decision(ANN, Action.KEEP, Reason.WITHIN_GRACE, "p"))
+
+
+@pytest.mark.parametrize(("drafts", "expected"), [
+    ([], False),
+    ([("policy-1", in_step())], True),
+    ([("policy-1", in_step(active=False))], False),                            # switched off is not in step with a person here
+    ([("policy-1", LEAVING)], False),                                          # the first read under it shows them leaving
+    ([("policy-0", in_step()), ("policy-1", LEAVING)], False),                 # in step under another policy only
+    ([("policy-1", in_step()), ("policy-1", LEAVING)], True),
+    ([("policy-1", in_step()), ("policy-1", LEAVING), ("policy-1", None)], True),
+    ([("policy-0", in_step()), ("policy-1", None), ("policy-1", LEAVING)], True),
+    ([("policy-1", LEAVING), ("policy-1", in_step()), ("policy-1", LEAVING)], True),
+    ([("report policy-1", in_step()), ("policy-1", LEAVING)], False),          # report mode lets leavers pile up
+    ([("policy-1", in_step()), ("report policy-1", LEAVING)], True),
+    ([("policy-1", in_step()), ("report policy-2", None)], False),
+    ([("policy-1", in_step()), ("policy-2", None)], False),                    # asked about policy-1, but another is in use
+])
+def test_who_was_shown_in_step_under_a_policy(drafts: list[tuple[str, Draft | None]], expected: bool):
+    """By an earlier good read: then whoever leaves is an ordinary leaver."""
+    history = History()
+    for policy, decided in drafts:
+        mode: dict[str, Any] = {"armed": None} if policy.startswith("report") else {"armed": True}
+        history = fold(record.cycle_read("c", read(policy=policy.removeprefix("report "), **mode)),
+                       *([decided] if decided is not None else []), history=history)
+
+    assert expected == history.shown_in_step("z", "policy-1")
 
 
 @pytest.mark.parametrize(("until", "at", "expected"), [
@@ -228,16 +278,19 @@ def test_a_decision_is_known_by_its_digest():
     assert {"z": record.decision_made(decision).fingerprint} == fold(record.decided("c1", decision)).decided
 
 
-def test_a_plan_stays_approvable_with_what_its_last_cycle_measured():
-    """Effects once, measures with every cycle that makes it again."""
-    plan = Plan(NOW, "policy-1", (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS),))
+def test_a_plan_stays_approvable_with_what_it_measured_and_who_was_on_the_way():
+    """Written once; a cycle that makes it again only renews its time."""
+    waiting = Decision(replace(ANN, zoom_id="y"), Action.KEEP, Reason.WITHIN_GRACE, due_at=NOW + minutes(5))
+    plan = Plan(NOW, "policy-1", (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS), waiting),
+                accepts={"match-rate": {"match_percent": 9.0}})
     history = fold(record.plan_made("c1", plan), record.cycle_read("c1", read(plan=plan.digest)),
-                   record.cycle_read("c2", read(plan=plan.digest, measures={"people": 9.0})), step=minutes(1))
+                   record.cycle_read("c2", read(plan=plan.digest)), step=minutes(1))
 
     recorded = history.plans[plan.digest]
     assert (plan.digest, "policy-1", (("z", "deactivate", "left_groups"),)) == (
         recorded.digest, recorded.policy_digest, recorded.effects)
-    assert (NOW + minutes(2), {"people": 9.0}) == (recorded.at, recorded.measures)
+    assert (NOW + minutes(2), {"match-rate": {"match_percent": 9.0}}) == (recorded.at, recorded.accepts)
+    assert ("y",) == recorded.on_the_way
 
 
 def test_the_end_of_a_cycle_is_remembered():
@@ -293,7 +346,7 @@ def test_a_history_can_grow_in_each_of_its_fields():
 def test_accepting_a_restored_ledger_voids_approvals_and_pauses():
     """What was lost may have used them up. Holds stay, and so does what we did."""
     one = intent()
-    restored = [record.approved(APPROVAL, {}), record.held("z", by="Kim", because="x", until=None, personal=None),
+    restored = [record.approved(APPROVAL), record.held("z", by="Kim", because="x", until=None, personal=None),
                 record.intended(one, ANN), done(one), write(LedgerRestored(4, "h4", 9, "h9"))]
     before = fold(*restored)
     after = fold(write(LedgerAccepted("Kim", "meant", ((9, "h9"),))), history=before)
@@ -306,7 +359,7 @@ def test_accepting_a_restored_ledger_voids_approvals_and_pauses():
 
 def test_accepting_a_new_ledger_changes_nothing_else():
     """Nothing was lost: no pause, and what was approved stays."""
-    after = fold(record.approved(APPROVAL, {}), write(LedgerAccepted("Kim", "first use")))
+    after = fold(record.approved(APPROVAL), write(LedgerAccepted("Kim", "first use")))
 
     assert (True, {"a1"}, False, None) == (after.accepted, set(after.approvals), after.armed, after.paused_since)
 
@@ -349,9 +402,9 @@ def test_rules_use_the_measured_time():
         assert from_rfc3339(later) == from_rfc3339(entry.at)
         history, tip = folded(history, entry), tip.after(entry)
 
-    assert (10.0, 1, NOW, NOW, NOW, NOW, NOW) == (
-        history.baseline("people", NOW), history.deactivations_since(NOW), history.plans[PLAN.digest].at, history.holds["z"].at,
-        history.paused_since, history.last_success_at, history.deactivated["z"].at)
+    assert (10.0, [NOW], NOW, NOW, NOW, NOW, NOW) == (
+        history.baseline("people", NOW), [each.at for each in history.counted], history.plans[PLAN.digest].at,
+        history.holds["z"].at, history.paused_since, history.last_success_at, history.deactivated["z"].at)
     assert NOW == folded(History(), link(record.intended(one, ANN), at=time_text(NOW), term=1, previous=tip)).intents["i1"].at
 
 
@@ -403,7 +456,7 @@ def test_the_short_list_behind_the_baseline_forgets_nothing_that_counts(reads: l
 
 def test_an_accepted_match_rate_counts_until_a_good_read_needs_it_no_more():
     """Then the configured limit is back."""
-    accepted = record.approved(APPROVAL, {"match_percent": 40.0})
+    accepted = record.approved(replace(APPROVAL, accepts={"match_percent": 40.0}))
     low, high = (record.cycle_read("c", read(measures={"match_percent": share})) for share in (45.0, 60.0))
 
     assert 40.0 == fold(accepted, low).accepted_match_percent
@@ -422,7 +475,7 @@ drafts = st.one_of(
         st.sampled_from(["", "a1"])),
     st.builds(lambda number, kind: record.settled(intent(id_=f"i{number}"), EffectOutcome(kind)), st.integers(0, 3),
               st.sampled_from(list(OutcomeKind))),
-    st.just(record.approved(APPROVAL, {"people": 5.0, "emptied:group:entitling:g": 0.0})),
+    st.just(record.approved(replace(APPROVAL, accepts={"people": 5.0, "emptied:group:entitling:g": 0.0}))),
     st.builds(lambda good, people, members: record.cycle_read("c", read(
         good, armed=True, plan=PLAN.digest, policy_values={"grace": people},
         measures={"people": people, "group:entitling:g": members})),

@@ -12,7 +12,7 @@ from syncd.errors import Held, SourceError, UsageError
 from syncd.model import Action, Approval, Guard, Mode, Policy, Trigger
 from syncd.operations.approve import approve
 from syncd.operations.cycle import Run, run_cycle
-from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.planning.guards import NOT_APPROVABLE
 from tests.fakes import Company
 from tests.planning.strategies import LOOSE
 
@@ -30,9 +30,24 @@ async def a_held_company(*, recorded: bool = True) -> tuple[Company, str]:
     return company, report.plan.digest
 
 
-async def approved(company: Company, digest: str, *guards: str, **more: Any) -> Approval:
+SHRINKING = replace(POLICY, grace=timedelta(days=9), limits=replace(LOOSE, max_directory_shrink_percent=10))
+
+
+async def a_shrunk_company() -> tuple[Company, str]:
+    """Ten of forty are missing, which is too many, and nobody is due. Returns the digest of a plan that nobody recorded."""
+    company = Company()
+    company.crowd(40)
+    await run_cycle(company.deps, SHRINKING, Run(Mode.REPORT, Trigger.SCHEDULE, 1))
+    for number in range(10):
+        del company.directory.people[f"p-crowd{number:03}"]
+    report = await run_cycle(company.deps, SHRINKING, Run(Mode.REPORT, Trigger.PLAN))
+    assert report.plan is not None
+    return company, report.plan.digest
+
+
+async def approved(company: Company, digest: str, *guards: str, policy: Policy = POLICY, **more: Any) -> Approval:
     given = {"by": "Kim", "because": "reviewed", "lasts": timedelta(hours=24), **more}
-    return await approve(company.deps, POLICY, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
+    return await approve(company.deps, policy, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
 
 
 async def test_a_recorded_plan_is_approved_without_reading_again():
@@ -68,14 +83,23 @@ async def test_a_plan_nobody_recorded_is_read_again_and_must_be_the_same():
     assert [] == company.ledger.entries
 
 
-async def test_what_the_second_reading_measured_is_kept_for_a_second_approval():
-    """Somebody who approves the same plan for one guard more accepts its sizes, not nothing."""
-    company, digest = await a_held_company(recorded=False)
-    await approved(company, digest)
-    await approved(company, digest, "directory-shrunk")
+async def test_what_the_second_reading_measured_is_what_is_accepted():
+    """A plan nobody recorded is read again; its sizes are those of that reading, and they are in its digest."""
+    company, digest = await a_shrunk_company()
+    approval = await approved(company, digest, "directory-shrunk", policy=SHRINKING)
     history = await company.ledger.history()
 
-    assert history.plans[digest].measures["people"] == history.baseline("people", company.clock.now()) != 0
+    assert {"people": 30.0, "entitled": 30.0} == {name: approval.accepts[name] for name in ("people", "entitled")}
+    assert 30.0 == history.baseline("people", company.clock.now()) == history.plans[digest].accepts["directory-shrunk"]["people"]
+
+
+async def test_a_review_of_a_larger_directory_does_not_let_a_smaller_one_pass():
+    """34 of 40 were reviewed; 4 of 40 is another plan, although it changes the same accounts."""
+    company, digest = await a_shrunk_company()
+    for number in range(10, 30):
+        del company.directory.people[f"p-crowd{number:03}"]
+    with pytest.raises(Held, match="nothing was approved"):
+        await approved(company, digest, "directory-shrunk", policy=SHRINKING)
 
 
 async def test_after_24_hours_a_recorded_plan_is_read_again():
@@ -123,7 +147,12 @@ async def test_a_plan_without_effects_has_nothing_to_approve():
     assert report.plan is not None
     with pytest.raises(UsageError, match="nothing to approve"):
         await approved(company, report.plan.digest)
-    await approved(company, report.plan.digest, "directory-shrunk")
+    with pytest.raises(UsageError, match="nothing to approve"):
+        await approved(company, report.plan.digest, "directory-shrunk")
+    shrunk, digest = await a_shrunk_company()
+    with pytest.raises(UsageError, match="nothing to approve"):
+        await approved(shrunk, digest, "policy-changed", policy=SHRINKING)
+    await approved(shrunk, digest, "directory-shrunk", policy=SHRINKING)
 
 
 async def test_a_plan_made_by_hand_is_no_cycle_s_plan():

@@ -113,6 +113,8 @@ def test_a_second_cycle_on_an_unchanged_world_plans_nothing(case: Case):
     company = company_of(case, policy)
     first = run(cycle(company, policy))
     second = run(cycle(company, policy))
+    if first.result is second.result is Result.UNREADABLE:
+        return
 
     assert second.plan is not None
     skipped = {key for key, outcome in first.outcomes.items() if outcome.outcome is OutcomeKind.SKIPPED}
@@ -152,6 +154,8 @@ def test_report_mode_and_dry_runs_never_write_to_zoom(case: Case):
     reported = run(cycle(company, policy, REPORT))
 
     assert [] == company.zoom.writes
+    if dry.result is reported.result is Result.UNREADABLE:
+        return
     assert dry.plan is not None
     assert reported.plan is not None
     assert dry.plan.digest == reported.plan.digest
@@ -365,7 +369,7 @@ async def test_a_held_plan_without_effects_can_still_be_approved_as_measured():
     report = await cycle(company, policy)
 
     assert report.plan is not None
-    assert 20 == (await company.ledger.history()).plans[report.plan.digest].measures["people"]
+    assert 20 == (await company.ledger.history()).plans[report.plan.digest].accepts["directory-shrunk"]["people"]
 
 
 async def test_licences_stay_in_the_evidence():

@@ -156,12 +156,12 @@ class Case:
 
     def facts(self, *, armed: bool = False) -> Facts:
         """What the guards look at."""
-        return Facts(self.plan(), self.directory, self.zoom, self.history, self.policy, NOW, armed,
+        return Facts(self.plan(), self.history, self.policy, NOW, self.directory, self.zoom, armed,
                      entitled_people(self.directory, self.policy, NOW))
 
     def verdicts(self, *, armed: bool = False) -> tuple[Verdict, ...]:
         """What the guards say."""
-        return judge(self.facts(armed=armed))
+        return judge(self.facts(armed=armed)).verdicts
 
 
 @st.composite
@@ -179,6 +179,7 @@ def cases(draw: st.DrawFn) -> Case:
 #: Guards that never trip on such small worlds, except those a test asks for.
 LOOSE = Limits(
     max_deactivations=1000, max_deactivations_percent=100, max_deactivations_per_day=1000, max_reactivations=1000,
+    max_deactivations_per_30_days=1000, max_reactivations_per_day=1000,
     max_directory_shrink_percent=100, max_flapping=1000, min_match_percent=0, min_directory_people=0,
     max_failing_writes_percent=100,
 )

@@ -12,19 +12,37 @@ from hypothesis import strategies as st
 
 from syncd.ledger import record
 from syncd.ledger.history import History, RecordedPlan
-from syncd.model import Approval, Guard, Limits, Mode, Policy, Verdict
-from syncd.planning.approvals import NOT_APPROVABLE, accepts, approval_for, armed, armed_after, held_by, widened
-from syncd.planning.guards import READ_GUARDS, Facts, good_read, holds
+from syncd.model import (
+    Action,
+    Announcement,
+    Approval,
+    Decision,
+    Guard,
+    Limits,
+    Mode,
+    Policy,
+    Reason,
+    Status,
+    Verdict,
+    ZoomAccount,
+)
+from syncd.planning.approvals import accepts, approval_for, held_by, refused
+from syncd.planning.approved import DEACTIVATION_SIZES
+from syncd.planning.arming import armed, armed_after, widened
+from syncd.planning.guards import NOT_APPROVABLE, READ_GUARDS, Facts, good_read, holds, judge
 from tests.planning.strategies import NOW, Case, cases
 from tests.planning.test_guards import POLICY, facts
 
 APPROVABLE = sorted(set(Guard) - NOT_APPROVABLE)
 
 
-def approval(*guards: Guard, effects: Any, policy: Policy = POLICY, hours: float = 24, id_: str = "a1") -> Approval:
-    """Somebody has looked at these effects."""
+def approval(
+    *guards: Guard, effects: Any, policy: Policy = POLICY, hours: float = 24, id_: str = "a1",
+    accepted: dict[str, Any] | None = None, beside: tuple[str, ...] = (),
+) -> Approval:
+    """Somebody has looked at these effects, and at those *beside* that were on the way."""
     return Approval(id_, "digest", policy.digest(), guards, frozenset(effects), "Kim", "because", NOW,
-                    NOW + timedelta(hours=hours))
+                    NOW + timedelta(hours=hours), frozenset(beside), accepts=accepted or {})
 
 
 def tripped(*guards: Guard) -> tuple[Verdict, ...]:
@@ -96,18 +114,30 @@ def test_an_effect_goes_under_the_approval_that_covers_it():
 # ------------------------------------------------------------------------------------------------------------ baselines
 
 
-MEASURES = {"people": 80.0, "entitled": 70.0, "match_percent": 40.0, "group:entitling:g": 0.0, "group:entitling:h": 5.0}
+MEASURED = {
+    "directory-shrunk": {"people": 80.0, "group:entitling:g": 0.0},
+    "group-emptied": {"emptied:group:entitling:g": 0.0},
+    "group-replaced": {"entry:entitling:G": "new-id"},
+    "match-rate": {"match_percent": 40.0},
+    "sentinel-missing": {"sentinel:1": 0},
+}
 
 
 @pytest.mark.parametrize(("guards", "expected"), [
-    ((Guard.DIRECTORY_SHRUNK,), {"people": 80.0, "entitled": 70.0, "group:entitling:g": 0.0, "group:entitling:h": 5.0}),
-    ((Guard.GROUP_EMPTIED,), {"emptied:group:entitling:g": 0.0}),
+    ((Guard.DIRECTORY_SHRUNK,), MEASURED["directory-shrunk"]),
+    ((Guard.GROUP_EMPTIED, Guard.GROUP_REPLACED), MEASURED["group-emptied"] | MEASURED["group-replaced"]),
     ((Guard.MATCH_RATE,), {"match_percent": 40.0}),
     ((Guard.FLAPPING, Guard.POLICY_CHANGED), {}),
 ])
 def test_an_approval_accepts_what_its_own_guard_measured(guards: tuple[Guard, ...], expected: dict[str, float]):
     """Those values, and nothing below."""
-    assert expected == accepts(RecordedPlan("d", "p", (), NOW, MEASURES), guards)
+    assert expected == accepts(RecordedPlan("d", "p", (), NOW, MEASURED), guards)
+
+
+def test_what_can_never_be_approved_is_refused_unless_the_plan_measured_otherwise():
+    """Some sentinels of several may be missing; a blind read may not."""
+    assert [Guard.PAUSED] == refused(RecordedPlan("d", "p", (), NOW, MEASURED), (Guard.PAUSED, Guard.SENTINEL_MISSING))
+    assert [Guard.SENTINEL_MISSING] == refused(RecordedPlan("d", "p", (), NOW), (Guard.SENTINEL_MISSING, Guard.MATCH_RATE))
 
 
 def fold(history: History, *drafts: Any) -> History:
@@ -115,15 +145,64 @@ def fold(history: History, *drafts: Any) -> History:
 
 
 def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
-    """Two questions, two answers."""
-    plan = RecordedPlan("d", "p", (), NOW, MEASURES)
-    before = History(peopled={"group:entitling:g"}, measures={"people": [(NOW - timedelta(days=1), 100.0)]})
-    shrunk = fold(before, record.approved(approval(Guard.DIRECTORY_SHRUNK, effects=[]),
-                                          accepts(plan, (Guard.DIRECTORY_SHRUNK,))))
-    emptied = fold(before, record.approved(approval(Guard.GROUP_EMPTIED, effects=[]), accepts(plan, (Guard.GROUP_EMPTIED,))))
+    """Two questions, two answers; and which object a group means is a third."""
+    before = History(peopled={"group:entitling:g"}, measures={"people": [(NOW - timedelta(days=1), 100.0)]},
+                     groups={"entry:entitling:G": "old-id"})
 
-    assert (80.0, {"group:entitling:g"}) == (shrunk.baseline("people", NOW), shrunk.peopled)
-    assert (100.0, set()) == (emptied.baseline("people", NOW), emptied.peopled)
+    def after(guard: Guard) -> History:
+        return fold(before, record.approved(approval(guard, effects=[], accepted=MEASURED[guard.value])))
+
+    assert (80.0, {"group:entitling:g"}) == (after(Guard.DIRECTORY_SHRUNK).baseline("people", NOW),
+                                             after(Guard.DIRECTORY_SHRUNK).peopled)
+    assert (100.0, set()) == (after(Guard.GROUP_EMPTIED).baseline("people", NOW), after(Guard.GROUP_EMPTIED).peopled)
+    assert {"entry:entitling:G": "new-id"} == after(Guard.GROUP_REPLACED).groups
+    assert before.groups == after(Guard.SENTINEL_MISSING).groups
+
+
+# --------------------------------------------------------------------------------------------- sums, announced leavers
+
+
+@pytest.mark.parametrize("guard", [
+    Guard.MAX_DEACTIVATIONS_PER_DAY, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, Guard.MAX_REACTIVATIONS_PER_DAY,
+])
+def test_approving_a_sum_begins_it_anew(guard: Guard):
+    """What was shown with it does not count again; another guard's approval begins nothing."""
+    assert {guard: NOW} == fold(History(), record.approved(approval(guard, effects=[]))).sums_begun
+    assert {} == fold(History(), record.approved(approval(Guard.FLAPPING, effects=[]))).sums_begun
+
+
+def announcement(**more: Any) -> Announcement:
+    return replace(Announcement("n1", frozenset({"z0"}), NOW, NOW + timedelta(days=45), "Kim", "term ends", NOW), **more)
+
+
+@pytest.mark.parametrize(("reason", "known", "counts"), [
+    (Reason.DISABLED_IN_DIRECTORY, announcement(), 0),
+    (Reason.EXPIRED_IN_DIRECTORY, announcement(), 0),
+    (Reason.IN_LEAVERS_GROUP, announcement(), 0),
+    (Reason.ABSENT_FROM_DIRECTORY, announcement(), 1),                       # a blind read looks like that, too
+    (Reason.LEFT_GROUPS, announcement(), 1),
+    (Reason.DISABLED_IN_DIRECTORY, announcement(starts_at=NOW + timedelta(seconds=1)), 1),
+    (Reason.DISABLED_IN_DIRECTORY, announcement(ends_at=NOW), 1),
+    (Reason.DISABLED_IN_DIRECTORY, announcement(zoom_ids=frozenset({"z1"})), 1),
+])
+def test_announced_leavers_count_in_no_size_guard(reason: Reason, known: Announcement, counts: int):
+    """Known leavers only, in their time, by name; every other guard still sees them."""
+    plain = one_effect(History(announced={known.id: known}))
+    leaving = replace(plain, plan=replace(plain.plan, decisions=tuple(
+        replace(one, reason=reason) if one.action is Action.DEACTIVATE else one for one in plain.plan.decisions)))
+
+    for guard in sorted(DEACTIVATION_SIZES):
+        assert counts == len(leaving.uncovered(guard, Action.DEACTIVATE))
+    assert 1 == len(leaving.uncovered(Guard.POLICY_CHANGED, Action.DEACTIVATE))
+    assert 1 == len(leaving.uncovered(Guard.FLAPPING, Action.DEACTIVATE))
+    assert ("" if counts else "n1") == approval_for(leaving.plan.effects[0], leaving)
+
+
+def test_an_announced_leaver_is_used_up():
+    """Once each: somebody who comes back and goes again is an ordinary leaver."""
+    known = one_effect(History(announced={"n1": announcement()}, used={("n1", "z0", "deactivate")}))
+
+    assert 1 == len(known.uncovered(Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE))
 
 
 # ------------------------------------------------------------------------------------------------------- policy-changed
@@ -137,26 +216,79 @@ def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
     (History(policy_in_use=POLICY.as_json(), armed=True), Mode.ENFORCE, True),
     (History(policy_in_use=replace(POLICY, grace=timedelta(days=1)).as_json()), Mode.ENFORCE, True),
     (History(policy_in_use=replace(POLICY, grace=timedelta(0)).as_json()), Mode.ENFORCE, False),
-    (History(approvals={"a": approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")])}), Mode.ENFORCE, False),
-    (History(approvals={"a": approval(Guard.POLICY_CHANGED, effects=[("z0", "reactivate")])}), Mode.ENFORCE, True),
-    (History(approvals={"a": approval(Guard.FLAPPING, effects=[("z0", "deactivate")])}), Mode.ENFORCE, True),
-    (History(approvals={"a": approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")], hours=0)}), Mode.ENFORCE, True),
+    (History(policy_in_use={name: one for name, one in POLICY.as_json().items() if name != "rules"}), Mode.ENFORCE, True),
 ])
-def test_policy_changed_is_armed_until_a_plan_that_deactivates_was_approved(history: History, mode: Mode, expected: bool):
-    """By the first enforcing use and by anything that can widen a plan."""
-    assert expected == armed(history, POLICY, mode, NOW)
+def test_policy_changed_is_armed(history: History, mode: Mode, expected: bool):
+    """By the first enforcing use, by anything that can widen a plan, and by a version that decides by other rules."""
+    assert expected == armed(history, POLICY, mode)
+
+
+@pytest.mark.parametrize(("given_", "trips"), [
+    (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")]), False),
+    (approval(Guard.POLICY_CHANGED, effects=[], beside=("z0",)), False),         # shown on the way, due by now
+    (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], beside=("z0",)), True),
+    (approval(Guard.POLICY_CHANGED, effects=[("z0", "reactivate")]), True),
+    (approval(Guard.POLICY_CHANGED, effects=[("z1", "deactivate")], beside=("z1",)), True),
+    (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")], beside=("z0",), hours=0), True),
+])
+def test_policy_changed_trips_on_whoever_no_approval_showed(given_: Approval, trips: bool):
+    """An approval covers what was shown with it, and nobody else."""
+    known = facts(gone=1, armed=True, history=History(approvals={"a1": given_}))
+    verdict = next(one for one in judge(known).verdicts if one.guard is Guard.POLICY_CHANGED)
+
+    assert trips == verdict.tripped
+    assert ([Guard.POLICY_CHANGED] if trips else []) == held_by(known.plan.effects[0], (verdict,), known)
+
+
+def waiting(reason: Reason, status: Status = Status.ACTIVE) -> tuple[Decision, ...]:
+    return (Decision(ZoomAccount("zw", "w@corp.example", status, role_id="2", role="Member"), Action.KEEP, reason, "p"),)
+
+
+SHOWN = History(decided={"zw": "x", "z0": "x"}, good_reads=3, good_policy=POLICY.digest(), good_policy_since=2)
 
 
 @pytest.mark.parametrize(("known", "verdicts", "expected"), [
     (facts(armed=True), (), False),
+    (facts(armed=True, back=3), (), False),                                      # people who return do not count
     (facts(armed=True, gone=1), (), True),
+    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE)), (), True),
+    (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR)), (), True),
+    (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR, Status.INACTIVE)), (), False),
+    (facts(armed=True, decisions=waiting(Reason.IN_STEP)), (), False),
     (facts(armed=True), tripped(Guard.CLOCK_SKEW), True),
     (facts(), tripped(Guard.CLOCK_SKEW), False),
+    (facts(armed=True, gone=1, history=SHOWN), (), False),                       # was in step under this policy: left since
+    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 2})), (), False),
+    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 1})), (), True),
+    (facts(armed=True, gone=1, history=replace(SHOWN, good_policy="another")), (), True),
+    (facts(armed=True, gone=1, history=replace(SHOWN, decided={})), (), True),   # nobody ever saw this account
 ])
-def test_a_quiet_good_read_disarms(known: Facts, verdicts: tuple[Verdict, ...], expected: bool):
-    """Nobody due; a bad read changes nothing."""
+def test_a_good_read_disarms_once_nobody_is_unreviewed(known: Facts, verdicts: tuple[Verdict, ...], expected: bool):
+    """Due, within the grace or unclear; a bad read changes nothing."""
     assert good_read(()) is True
     assert expected == armed_after(known, verdicts)
+
+
+def test_an_ordinary_leaver_is_not_held_unless_somebody_else_is_unreviewed():
+    """Shown in step under this policy: left since. Beside somebody nobody reviewed, the plan waits as a whole."""
+    alone = judge(facts(armed=True, gone=1, history=SHOWN)).verdicts
+    beside = judge(facts(armed=True, gone=1, decisions=waiting(Reason.WITHIN_GRACE),
+                         history=replace(SHOWN, out_of_step={"zw": 1}))).verdicts
+
+    assert (False, True) == tuple(
+        one.tripped for verdicts in (alone, beside) for one in verdicts if one.guard is Guard.POLICY_CHANGED)
+
+
+def test_an_approval_disarms_once_it_showed_everybody():
+    """Those on the way too (field trouble C 5)."""
+    decisions = waiting(Reason.WITHIN_GRACE)
+    due = [("z0", "deactivate")]
+
+    def left(beside: tuple[str, ...]) -> int:
+        given_ = approval(Guard.POLICY_CHANGED, effects=due, beside=beside)
+        return len(facts(armed=True, gone=1, decisions=decisions, history=History(approvals={"a": given_})).unreviewed)
+
+    assert (1, 0) == (left(()), left(("zw",)))
 
 
 BASE = Policy(
@@ -240,7 +372,7 @@ def test_a_loosened_guard_wakes_and_a_stricter_one_does_not(name: str, looser: A
 
 def test_every_setting_of_the_policy_and_every_limit_is_considered():
     """A new key must be put into one of the two tables; restore_licence changes no plan."""
-    assert set(Policy.__dataclass_fields__) == set(WIDENING) | {"limits", "restore_licence"}
-    from syncd.planning import approvals
+    assert set(Policy.__dataclass_fields__) == set(WIDENING) | {"limits", "restore_licence", "rules"}
+    from syncd.planning import arming
 
-    assert set(Limits.__dataclass_fields__) == set(approvals._LOOSER)
+    assert set(Limits.__dataclass_fields__) == set(arming._LOOSER)

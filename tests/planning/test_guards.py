@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import given
 from syncd.ledger.history import History
 from syncd.model import (
     Action,
+    Approval,
+    Counted,
     Deactivated,
     Decision,
     DirectoryGroup,
@@ -26,7 +29,7 @@ from syncd.model import (
     Verdict,
     ZoomAccount,
 )
-from syncd.planning.guards import HOLDS_ONLY, READ_GUARDS, Facts, good_read, holds, judge
+from syncd.planning.guards import READ_GUARDS, TRAITS, Facts, good_read, holds, judge
 from tests import whole
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
@@ -37,6 +40,7 @@ def facts(
     *, active: int = 200, gone: int = 0, back: int = 0, people: int = 200, entitled: int | None = None,
     matched: int | None = None, groups: tuple[DirectoryGroup, ...] = (), history: History | None = None, policy: Policy = POLICY,
     armed: bool = False, offsets: tuple[float | None, float | None] = (None, None), decisions: tuple[Decision, ...] = (),
+    **more: Any,
 ) -> Facts:
     """A company of *active* accounts of which *gone* are to be deactivated, and *back* inactive ones to be reactivated."""
     matched = active if matched is None else matched
@@ -51,7 +55,8 @@ def facts(
     directory = whole.directory("file", NOW, (Person(f"p{number}") for number in range(people)), groups,
                                         clock_offset_seconds=offsets[1])
     zoom = whole.zoom("a", NOW, (one.account for one in plan.decisions), roles=ROLES, clock_offset_seconds=offsets[0])
-    return Facts(plan, directory, zoom, history or History(), policy, NOW, armed, people if entitled is None else entitled)
+    return Facts(plan, history or History(), policy, NOW, directory, zoom, armed, people if entitled is None else entitled,
+                 **more)
 
 
 def account(number: int, status: Status = Status.ACTIVE, **more: object) -> ZoomAccount:
@@ -60,7 +65,7 @@ def account(number: int, status: Status = Status.ACTIVE, **more: object) -> Zoom
 
 def verdict(guard: Guard, known: Facts) -> Verdict:
     """What this guard says."""
-    return next(one for one in judge(known) if one.guard is guard)
+    return next(one for one in judge(known).verdicts if one.guard is guard)
 
 
 def limits(**more: object) -> Policy:
@@ -82,13 +87,19 @@ def back_to_life(count: int, when: datetime = NOW - timedelta(hours=1)) -> Histo
     return History(deactivated={f"z{number}": Deactivated(when, "c", "cycle") for number in range(count)})
 
 
+def elsewhere(status: Status) -> tuple[Decision, ...]:
+    return (Decision(account(9000, status), Action.KEEP, Reason.OUT_OF_SCOPE),)
+
+
 def on_hold(count: int) -> tuple[Decision, ...]:
     """Active accounts that a person put on hold, as an undo does."""
     return tuple(Decision(account(number), Action.KEEP, Reason.ON_HOLD) for number in range(count))
 
 
-def earlier(count: int, hours: float, *, approved: bool = False) -> History:
-    return History(deactivations=[(NOW - timedelta(hours=hours), approved)] * count)
+def earlier(count: int, hours: float, *, approved: bool = False, action: str = "deactivate", **anew: float) -> History:
+    """Effects of earlier cycles; *anew*: when, in hours, a guard's sum was approved (by the name of its enum member)."""
+    begun = {Guard[name]: NOW - timedelta(hours=back) for name, back in anew.items()}
+    return History(counted=[Counted(NOW - timedelta(hours=hours), action, approved)] * count, sums_begun=begun)
 
 
 G = Guard
@@ -160,6 +171,40 @@ CASES = [
     (G.MAX_REACTIVATIONS, False, facts(active=2_000, back=20)),                        # 1 %
     (G.MAX_REACTIVATIONS, True, facts(active=2_000, back=21)),
     (G.MAX_REACTIVATIONS, True, facts(back=1, policy=limits(max_reactivations=0))),
+    (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, gone=11, history=earlier(90, 20, MAX_DEACTIVATIONS_PER_DAY=19))),
+    (G.MAX_DEACTIVATIONS_PER_DAY, True, facts(active=2_500, gone=11, history=earlier(90, 18, MAX_DEACTIVATIONS_PER_DAY=19))),
+    (G.MAX_DEACTIVATIONS_PER_DAY, True, facts(active=2_500, gone=11, history=earlier(90, 20, MAX_DEACTIVATIONS_PER_30_DAYS=19))),
+    (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, gone=11, history=earlier(900, 1, action="reactivate"))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=1_000, gone=5, history=earlier(95, 29 * 24))),      # 10 %
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, True, facts(active=1_000, gone=6, history=earlier(95, 29 * 24))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=1_000, gone=6, history=earlier(95, 31 * 24))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=1_000, gone=6, history=earlier(95, 29 * 24, approved=True))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=100, gone=5, history=earlier(20, 24))),             # 25
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, True, facts(active=100, gone=6, history=earlier(20, 24))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=100, history=earlier(900, 24))),                    # nothing planned
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, False, facts(active=100, gone=6, history=earlier(20, 24, MAX_DEACTIVATIONS_PER_30_DAYS=2))),
+    (G.MAX_DEACTIVATIONS_PER_30_DAYS, True, facts(gone=1, policy=limits(max_deactivations_per_30_days=0))),
+    (G.MAX_REACTIVATIONS_PER_DAY, False, facts(back=10, history=earlier(40, 23, action="reactivate"))),
+    (G.MAX_REACTIVATIONS_PER_DAY, True, facts(back=10, history=earlier(41, 23, action="reactivate"))),
+    (G.MAX_REACTIVATIONS_PER_DAY, False, facts(back=10, history=earlier(41, 25, action="reactivate"))),
+    (G.MAX_REACTIVATIONS_PER_DAY, False, facts(back=10, history=earlier(900, 1))),
+    (G.MAX_REACTIVATIONS_PER_DAY, False, facts(active=5_000, back=10, history=earlier(90, 1, action="reactivate"))),     # 2 %
+    (G.MAX_REACTIVATIONS_PER_DAY, True, facts(active=5_000, back=11, history=earlier(90, 1, action="reactivate"))),
+    (G.GROUP_REPLACED, True, facts(groups=entitling(5), history=History(groups={"entry:entitling:G": "h"}))),
+    (G.GROUP_REPLACED, False, facts(groups=entitling(5), history=History(groups={"entry:entitling:G": "g"}))),
+    (G.GROUP_REPLACED, False, facts(groups=entitling(5), history=History(groups={"entry:leavers:G": "h"}))),
+    (G.GROUP_REPLACED, False, facts(groups=entitling(5))),
+    (G.NOTHING_IN_SCOPE, True, facts(active=0, decisions=elsewhere(Status.ACTIVE))),
+    (G.NOTHING_IN_SCOPE, False, facts(active=0, decisions=elsewhere(Status.INACTIVE))),       # nobody could be changed anyway
+    (G.NOTHING_IN_SCOPE, False, facts(active=1, decisions=elsewhere(Status.ACTIVE))),
+    (G.NOTHING_IN_SCOPE, False, facts(active=0)),
+    (G.CLOCK_SKEW, True, facts(history=History(tip_at=NOW + timedelta(seconds=301)))),
+    (G.CLOCK_SKEW, False, facts(history=History(tip_at=NOW + timedelta(seconds=300)))),
+    (G.CLOCK_SKEW, False, facts(history=History(tip_at=NOW - timedelta(days=300)))),
+    (G.LEDGER_NEW, True, facts(ledger_new="it was begun in enforce mode")),
+    (G.LEDGER_NEW, False, facts()),
+    (G.LEDGER_ROLLED_BACK, True, facts(missing_heads=("12 abc",))),
+    (G.LEDGER_ROLLED_BACK, False, facts()),
 ]
 
 
@@ -212,6 +257,62 @@ def test_a_sentinel_must_be_seen_entitled(person: Person, trips: bool):
     assert trips == verdict(Guard.SENTINEL_MISSING, known).tripped
 
 
+@pytest.mark.parametrize(("seen", "tripped", "approvable"), [
+    ((True, True), False, True), ((True, False), True, True), ((False, False), True, False),
+])
+def test_some_sentinels_missing_can_be_approved_and_all_of_them_not(seen: tuple[bool, ...], tripped: bool, approvable: bool):
+    """One of several may have left; all of several, or the only one, means a blind read."""
+    policy = limits(sentinels=("a@corp.example", "b@corp.example"))
+    people = [Person(f"p{n}", (f"{'ab'[n]}@corp.example",), entitled_by=("g",) if there else ()) for n, there in enumerate(seen)]
+    found = verdict(Guard.SENTINEL_MISSING, replace(facts(policy=policy), directory=whole.directory("file", NOW, people)))
+
+    assert (tripped, approvable) == (found.tripped, found.approvable)
+
+
+def test_an_approved_sentinel_may_stay_away_and_no_other():
+    """The approval names which of them."""
+    policy = limits(sentinels=("a@corp.example", "b@corp.example", "c@corp.example"))
+    given_ = Approval("a", "d", policy.digest(), (Guard.SENTINEL_MISSING,), frozenset(), "Kim", "", NOW, NOW + timedelta(hours=1),
+                      accepts={"sentinel:1": 0})
+    known = facts(policy=policy, history=History(approvals={"a": given_}))
+
+    for there, tripped in (("ac", False), ("ab", True), ("a", True)):
+        people = [Person(f"p{name}", (f"{name}@corp.example",), entitled_by=("g",)) for name in there]
+        read = replace(known, directory=whole.directory("file", NOW, people))
+        assert tripped == verdict(Guard.SENTINEL_MISSING, read).tripped
+
+
+def test_nothing_in_scope_passes_while_somebody_says_that_it_is_meant():
+    """It accepts no measure: it is meant for a time."""
+    given_ = Approval("a", "d", POLICY.digest(), (Guard.NOTHING_IN_SCOPE,), frozenset(), "Kim", "", NOW, NOW + timedelta(hours=1))
+    known = facts(active=0, decisions=elsewhere(Status.ACTIVE), history=History(approvals={"a": given_}))
+
+    assert not verdict(Guard.NOTHING_IN_SCOPE, known).tripped
+    assert verdict(Guard.NOTHING_IN_SCOPE, replace(known, now=NOW + timedelta(hours=1))).tripped
+
+
+def test_a_tripped_plan_ends_with_the_one_command_that_passes_it():
+    """It names every guard that can be approved; with one that cannot, there is no command at all."""
+    known = facts(gone=60, armed=True)
+    found = judge(known)
+    commands = {one.do.partition("syncd approve ")[2] for one in found.verdicts if one.tripped}
+    guards = " ".join(one.guard.value for one in found.verdicts if one.tripped)
+
+    assert "max-deactivations max-deactivations-percent" in guards
+    assert {f"--plan {found.plan.digest[:12]} --guard {guards} --by NAME --because TEXT"} == commands
+    paused = replace(known, history=History(paused_since=NOW, paused_by="Kim"))
+    assert not any("syncd approve" in one.do for one in judge(paused).verdicts)
+
+
+def test_the_digest_covers_what_an_approval_would_accept():
+    """34 of 40 reviewed is not 4 of 40 (field trouble C 6); a larger share elsewhere changes nothing."""
+    def read(people: int) -> str:
+        return judge(facts(people=people, active=10, history=measured(people=40))).plan.digest
+
+    assert read(34) != read(4)
+    assert read(40) == read(39) == facts(people=39, active=10).plan.digest
+
+
 @given(cases())
 def test_every_guard_is_judged_and_none_of_ours_plans_protected_accounts(case: Case):
     """One verdict each, in a fixed order, and the second look never finds what decide should have kept."""
@@ -241,17 +342,26 @@ def test_read_guards_make_a_bad_read_and_the_others_do_not():
 @pytest.mark.parametrize("guard", sorted(Guard))
 def test_a_guard_holds_what_the_interface_says(guard: Guard):
     """Deactivations only, reactivations only, or everything."""
-    only = {"max-deactivations", "max-deactivations-percent", "max-deactivations-per-day", "flapping", "policy-changed"}
-    expected = (guard != "max-reactivations", guard not in only)
+    only = {"max-deactivations", "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days",
+            "flapping", "policy-changed"}
+    expected = (guard not in {"max-reactivations", "max-reactivations-per-day"}, guard not in only)
 
     assert expected == (holds(guard, Action.DEACTIVATE), holds(guard, Action.REACTIVATE))
-    assert (guard in HOLDS_ONLY) == (expected != (True, True))
+
+
+def test_the_table_names_every_guard():
+    """Read guards and those that cannot be approved are those of the interface."""
+    assert set(Guard) == set(TRAITS)
+    assert {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "sentinel-missing", "match-rate",
+            "nothing-in-scope", "zoom-empty", "clock-skew"} == {guard.value for guard, one in TRAITS.items() if one.read}
+    assert {"directory-empty", "zoom-empty", "sentinel-missing", "clock-skew", "protected-in-plan", "ledger-broken", "paused",
+            "ledger-new", "ledger-rolled-back"} == {guard.value for guard, one in TRAITS.items() if not one.approvable}
 
 
 @pytest.mark.parametrize("known", [known for _, trips, known in CASES if trips])
 def test_a_tripped_guard_says_what_to_do(known: Facts):
     """What happened, with numbers, and the way out."""
-    for one in judge(known):
+    for one in judge(known).verdicts:
         if one.tripped:
             assert one.says
             assert one.do

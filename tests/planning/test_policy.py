@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 
 from syncd.model import Limits, Policy
-from syncd.planning.approvals import widened
+from syncd.planning.arming import widened
 from tests.planning.strategies import policies
 
 POLICY = Policy("a", ("corp.example",))
 
 CHANGES: dict[str, Any] = {
+    "rules": 99,
     "zoom_account_id": "b", "domains": ("x.example",), "directory": '{"a":1}', "domain_aliases": (("x", "y"),), "pilot": ("p",),
     "ordinary_roles": (), "protect_accounts": ("p",), "protect_groups": ("p",), "protect_directory_groups": ("p",),
     "grace": timedelta(1), "grace_reads": 9, "when_disabled": False, "when_expired": False,

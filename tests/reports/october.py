@@ -228,7 +228,7 @@ def _bob(told: Chronicle) -> None:
     when = at(14, 10, 30)
     approval = Approval("approval-1", "p" * 64, told.policy.digest(), (Guard.MAX_DEACTIVATIONS,), frozenset({bob.key}),
                         "Ann Lee", "Sales was sold, ticket 4711", when, when + timedelta(hours=24))
-    told.write(when, record.approved(approval, {}), term=0)
+    told.write(when, record.approved(approval), term=0)
     told.cycle(at(14, 11), result="applied", effects=[(bob, done(at(14, 11)), "approval-1")])
 
 

@@ -170,7 +170,10 @@ class Story:
         people[f"p-{name}"] = replace(people[f"p-{name}"], entitled_by=(group,))
 
     async def _group(self, rest: str) -> None:
+        rest, _, id_ = rest.partition(" as ")
         name, use = rest.rsplit(" ", 1)
+        if id_:
+            self.company.directory.group_ids[name] = id_
         if use == "zoom":
             self.company.zoom.groups[f"g-{name}"] = name
         else:

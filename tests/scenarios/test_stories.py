@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncd.model import Guard, Reason
-from syncd.planning.approvals import NOT_APPROVABLE
+from syncd.planning.guards import NOT_APPROVABLE
 from tests.scenarios.story import lived, steps_of
 
 STORIES = sorted(Path(__file__).parent.glob("*.txt"))
@@ -35,9 +35,11 @@ def test_every_row_of_the_decision_table_has_a_story(reason: Reason):
     assert f" {reason.value}" in _expected()
 
 
-@pytest.mark.parametrize("guard", sorted(set(Guard) - {Guard.PROTECTED_IN_PLAN}))
+@pytest.mark.parametrize("guard", sorted(set(Guard) - {
+    Guard.PROTECTED_IN_PLAN, Guard.LEDGER_NEW, Guard.LEDGER_ROLLED_BACK}))
 def test_every_guard_trips_in_a_story(guard: Guard):
-    """Each with what it measured. protected-in-plan trips by hand only: tests/planning/test_guards.py breaks a plan for it."""
+    """Each with what it measured. protected-in-plan trips by hand only, and a story has one ledger that is never lost: for those
+    tests/planning/test_guards.py breaks a plan."""
     assert f"{guard.value} " in _expected()
 
 

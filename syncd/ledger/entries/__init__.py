@@ -15,6 +15,7 @@ from __future__ import annotations
 from syncd.ledger.entries.cycles import (
     BASELINE_WINDOW,
     DAY,
+    MONTH,
     CycleEnded,
     CycleRead,
     DecisionMade,
@@ -55,6 +56,7 @@ from syncd.ledger.entries.people import (
 __all__ = [
     "BASELINE_WINDOW",
     "DAY",
+    "MONTH",
     "ApprovalGiven",
     "ChangesPaused",
     "ChangesResumed",

@@ -21,6 +21,9 @@ BASELINE_WINDOW = timedelta(days=7)
 #: How long a recorded plan may be approved, and over which time deactivations add up.
 DAY = timedelta(hours=24)
 
+#: Over which time the slow drip adds up.
+MONTH = timedelta(days=30)
+
 
 class TrippedGuard(Part, frozen=True):
     """A guard that tripped, with what it measured."""
@@ -51,6 +54,7 @@ class ReadFacts(Part, frozen=True):
     tripped: tuple[TrippedGuard, ...]
     armed: bool | None = None                 # None: not in enforcing use
     policy_values: dict[str, Any] | None = None      # None: as in the entry before
+    groups: dict[str, str] = msgspec.field(default_factory=dict)      # since 2: entry of the configuration -> object it means
 
     def fold(self, history: Growing, time: EntryTime) -> None:
         """The policy in use, and what a good read measured."""
@@ -62,10 +66,14 @@ class ReadFacts(Part, frozen=True):
         measures = {name: float(value) for name, value in self.measures.items()}
         plan = history.plans.get(self.plan)
         if plan is not None:
-            history.plans[plan.digest] = replace(plan, at=time.measured, measures=measures)
+            history.plans[plan.digest] = replace(plan, at=time.measured)
         if not self.good or not time.verified:            # no rule may use this read's time: it counts for nothing
             return
         history.good_reads += 1
+        if self.policy != history.good_policy:            # leavers that pile up in report mode were in step there, too
+            history.good_policy = self.policy if self.armed is not None else ""
+            history.good_policy_since = history.good_reads
+        history.groups.update(self.groups)
         history.active_in_scope = self.active_in_scope
         for name, value in measures.items():
             if name == "match_percent":
@@ -84,7 +92,7 @@ def _take_measure(history: Growing, name: str, value: float, at: datetime) -> No
         history.peopled.add(name)
 
 
-@kind("cycle.read")
+@kind("cycle.read", newest=2)
 class CycleRead(Entry, frozen=True):
     """What a cycle read and measured, written before its first effect."""
 
@@ -95,7 +103,7 @@ class CycleRead(Entry, frozen=True):
         self.read.fold(history, time)
 
 
-@kind("cycle.ended")
+@kind("cycle.ended", newest=2)
 class CycleEnded(Entry, frozen=True):
     """How a cycle, a person's verb or an undo ended. *read*: of a cycle that wrote nothing before, so that a quiet one is one
     entry. *by*, *because*: of a person's verb or undo, which reads no directory."""
@@ -161,6 +169,7 @@ class Memory(Entry, frozen=True):
             history.gone.pop(zoom_id, None)
             history.returning.pop(zoom_id, None)
             history.decided.pop(zoom_id, None)
+            history.out_of_step.pop(zoom_id, None)
 
     def _fold_who_is_who(self, history: Growing) -> None:
         if self.pairs:                        # looked at only then: a container is copied when it is
@@ -189,7 +198,11 @@ class DecisionMade(Entry, frozen=True):
     changed_at: datetime | None = None        # when the directory says its person was changed last
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """Known by its fingerprint."""
+        """Known by its fingerprint. Which good read showed an account in step last: the one this comes from is counted."""
+        if self.reason == "in_step" and self.status == "active":
+            history.out_of_step.pop(entry.subject, None)
+        elif entry.subject not in history.out_of_step:
+            history.out_of_step[entry.subject] = history.good_reads - 1 if entry.subject in history.decided else 0
         history.decided[entry.subject] = self.fingerprint
 
     @property
@@ -201,19 +214,19 @@ class DecisionMade(Entry, frozen=True):
 
 @kind("plan", newest=2)
 class PlanMade(Entry, frozen=True):
-    """The effects of a plan not seen before, so that somebody can approve or undo exactly them. *measures*: what the read
-    behind it measured, when no entry about that read follows."""
+    """The effects of a plan not seen before, so that somebody can approve or undo exactly them; by tripped read guard the
+    values that approving it accepts. *measures*: of 0.1.0."""
 
     digest: str
     policy: str
     effects: tuple[tuple[str, str, str], ...]             # Zoom id, action, reason
     measures: dict[str, Number] | None = None
     on_the_way: tuple[str, ...] = ()          # since 2: Zoom ids within the grace or unclear when it was first made
+    accepts: dict[str, dict[str, Number | str]] = msgspec.field(default_factory=dict)
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """May be approved for a day."""
         at = time.measured
         for digest in [digest for digest, plan in history.plans.items() if plan.at < at - DAY]:
             del history.plans[digest]
-        measures = {name: float(value) for name, value in (self.measures or {}).items()}
-        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, measures, self.on_the_way)
+        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, self.accepts, self.on_the_way)

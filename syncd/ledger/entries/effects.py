@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from syncd.ledger.entries.cycles import DAY
+from syncd.ledger.entries.cycles import MONTH
 from syncd.ledger.entry import Entry, EntryTime, Part, kind
-from syncd.model import Deactivated, Intent, LedgerEntry, Refusal
+from syncd.model import Counted, Deactivated, Intent, LedgerEntry, Refusal
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
@@ -73,14 +74,17 @@ class OutcomeSettled(Entry, frozen=True):
         history.troubles.pop(effect, None)
         if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
             history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
+        if intent.approval in history.announced:
+            history.used.add((intent.approval, *effect))
+        if intent.by == "cycle" and intent.action in ("deactivate", "reactivate"):
+            one = Counted(done_at, intent.action, bool(intent.approval), intent.reason, intent.zoom_id)
+            old = sum(1 for _ in takewhile(lambda earlier: earlier.at < time.measured - MONTH, history.counted))
+            history.counted = (*history.counted[old:], one)
         history.done[intent.id] = (intent, self.licence_after or "")
         if intent.action == "deactivate":
             before = {**intent.before, **(intent.restore or {})}          # a licence still owed outlives leaving again
             history.deactivated[intent.zoom_id] = Deactivated(
                 done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason)
-            if intent.by == "cycle":
-                history.deactivations = (
-                    *(one for one in history.deactivations if one[0] >= time.measured - DAY), (done_at, bool(intent.approval)))
         elif intent.action == "reactivate" and intent.by == "hand":   # a person says whose it is: the next good read remembers
             history.pairs.pop(intent.zoom_id, None)
         if intent.action == "reactivate" and intent.zoom_id in history.deactivated:

@@ -11,6 +11,9 @@ from syncd.model import Acknowledgement, Announcement, Approval, Guard, Hold, Le
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
 
+#: Guards whose sum an approval begins anew.
+SUM_GUARDS = frozenset({Guard.MAX_DEACTIVATIONS_PER_DAY, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, Guard.MAX_REACTIVATIONS_PER_DAY})
+
 
 @kind("approval", newest=2)
 class ApprovalGiven(Entry, frozen=True):
@@ -23,27 +26,33 @@ class ApprovalGiven(Entry, frozen=True):
     by: str
     because: str
     expires_at: datetime
-    accepts: dict[str, Number]
+    accepts: dict[str, Number | str]
     on_the_way: tuple[str, ...] = ()          # since 2, as the three below: see ``model.Approval``
     signature: str = ""
     os_user: str = ""
     host: str = ""
+    good_read: bool = False
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """Stands until it expires."""
+        """Stands until it expires. Whoever was neither due nor on the way in a good read made for it was in step there."""
         at = time.measured
         for id_ in [id_ for id_, one in history.approvals.items() if one.expires_at < at]:
             del history.approvals[id_]
-        history.used = {use for use in history.used if use[0] in history.approvals}
+        history.used = {use for use in history.used if use[0] in history.approvals or use[0] in history.announced}
         history.approvals[entry.subject] = Approval(entry.subject, self.plan, self.policy, self.guards, frozenset(self.effects),
                                                     self.by, self.because, at, self.expires_at, frozenset(self.on_the_way),
-                                                    self.signature, self.os_user, self.host)
+                                                    self.signature, self.os_user, self.host, self.accepts, self.good_read)
+        history.sums_begun.update((guard, at) for guard in self.guards if guard in SUM_GUARDS)
+        if self.good_read and self.policy != history.good_policy:
+            history.good_policy, history.good_policy_since = self.policy, history.good_reads
         for name, value in self.accepts.items():
             if name == "match_percent":
                 history.accepted_match_percent = float(value)
             elif name.startswith("emptied:"):
                 history.peopled.discard(name.removeprefix("emptied:"))
-            else:
+            elif name.startswith("entry:"):
+                history.groups[name] = str(value)
+            elif name.startswith(("people", "entitled", "group:")):
                 history.measures[name] = ((at, float(value)),)
 
 
