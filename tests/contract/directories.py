@@ -94,7 +94,7 @@ Opened = AbstractAsyncContextManager[Company]
 class FileCompany:
     """A CSV file. Its groups hold people only."""
 
-    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = False, True, False, False, True, False
+    nests, expires, names_missing_groups, can_be_unclear, can_break, pages = False, True, False, True, True, False
 
     def __init__(self, folder: Path, crowd: int) -> None:
         self.path = folder / "people.csv"
@@ -136,7 +136,7 @@ class FileCompany:
         self._write()
 
     def spoil(self, name: str) -> None:
-        raise NotImplementedError
+        self.readdress(name, f"{name.title()} <{addresses_of(name)[0]}>")
 
     def break_off(self) -> None:
         self.path.write_bytes(self.path.read_bytes()[:-20] + b"\xff")

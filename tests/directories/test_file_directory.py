@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import codecs
 import io
+import os
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +103,10 @@ async def test_groups_entitle_let_go_and_protect(tmp_path: Path) -> None:
     assert [(("Zoom A",), (), ("VIP",)), (("Zoom A",), ("Leavers",), ()), ((), (), ())] == [
         (person.entitled_by, person.leaver_by, person.protected_by) for person in snapshot.people]
     assert (
-        DirectoryGroup("Zoom A", "Zoom A", GroupUse.ENTITLING, 2), DirectoryGroup("Zoom B", "Zoom B", GroupUse.ENTITLING, 1),
-        DirectoryGroup("Leavers", "Leavers", GroupUse.LEAVERS, 1), DirectoryGroup("VIP", "VIP", GroupUse.PROTECTING, 1),
+        DirectoryGroup("Zoom A", "Zoom A", GroupUse.ENTITLING, 2, entry="Zoom A"),
+        DirectoryGroup("Zoom B", "Zoom B", GroupUse.ENTITLING, 1, entry="Zoom B"),
+        DirectoryGroup("Leavers", "Leavers", GroupUse.LEAVERS, 1, entry="Leavers"),
+        DirectoryGroup("VIP", "VIP", GroupUse.PROTECTING, 1, entry="VIP"),
     ) == snapshot.groups
 
 
@@ -110,7 +114,8 @@ async def test_a_group_that_no_row_names_has_no_members(tmp_path: Path) -> None:
     """A file cannot tell an emptied group from a mistyped one: it says that nothing shows the group, and others judge."""
     snapshot = await read(tmp_path, HEADER + ANN, groups=("Zoom Userz",))
 
-    assert (DirectoryGroup("Zoom Userz", "Zoom Userz", GroupUse.ENTITLING, 0, exists=False),) == snapshot.groups
+    nobody = DirectoryGroup("Zoom Userz", "Zoom Userz", GroupUse.ENTITLING, 0, exists=False, entry="Zoom Userz")
+    assert (nobody,) == snapshot.groups
 
 
 async def test_a_header_alone_is_a_whole_read_of_nobody(tmp_path: Path) -> None:
@@ -121,8 +126,10 @@ async def test_a_header_alone_is_a_whole_read_of_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [
     pytest.param(codecs.BOM_UTF8 + (HEADER + ANN).encode(), id="byte order mark"),
     pytest.param((HEADER + ANN).replace("\n", "\r\n"), id="Windows line ends"),
-    pytest.param((HEADER + ANN).rstrip("\n"), id="no line end at the end"),
     pytest.param(HEADER + "\n" + ANN + "\n\n", id="empty lines"),
+    pytest.param((HEADER + ANN).replace("\n", ",,,,\n"), id="empty columns at the end"),
+    pytest.param(HEADER + ANN.replace("\n", ",,\n"), id="empty columns at the end of a row"),
+    pytest.param("sep=,\n" + HEADER + ANN, id="Excel's first line"),
     pytest.param("groups,department,id,enabled,addresses,expires_at,display_name\n"
                  "Zoom Users;Staff,Sales,p1,TRUE,Ann@Corp.example ; a.smith@corp.example,,Ann\n", id="columns in any order"),
     pytest.param(HEADER + '"p1","Ann","ann@corp.example;a.smith@corp.example","true","","Zoom Users;Staff","Sales"\n',
@@ -138,6 +145,70 @@ async def test_the_department_column_may_be_left_out(tmp_path: Path) -> None:
     snapshot = await read(tmp_path, "id,display_name,addresses,enabled,expires_at,groups\np1,Ann,a@b.example,,,\n")
 
     assert [("p1", "")] == [(person.id, person.department) for person in snapshot.people]
+
+
+@pytest.mark.parametrize(("value", "addresses", "unclear"), [
+    ("ann", (), ""), ("sip:c@d.example", (), ""), (";;", (), ""),
+    ("a@b.example;;c@d.example;", ("a@b.example", "c@d.example"), ""),
+    ("a@b.example\u00ad", ("a@b.example",), ""), ("x;a@b.example", ("a@b.example",), ""),
+    ("a\u00ad@b.example", (), "entry 1 of addresses holds an invisible character before the @"),
+    ('"a@b.example,c@d.example"', (), "entry 1 of addresses holds more than one @"),
+    ("a@b..example;Ann <a@b.example>", (), "entry 1 of addresses has no domain after the @; "
+     "entry 2 of addresses holds a blank or a separator before the @"),
+    ("a@b.example;Ann <x@b.example>", ("a@b.example",), "entry 2 of addresses holds a blank or a separator before the @"),
+])
+async def test_addresses_are_judged_as_in_every_directory(
+    tmp_path: Path, value: str, addresses: tuple[str, ...], unclear: str
+) -> None:
+    """One broken value makes its person unclear; the file is read all the same."""
+    [person, bob] = (await read(tmp_path, HEADER + f"p1,,{value},,,,\np2,Bob,bob@corp.example,,,,\n")).people
+
+    assert (addresses, unclear) == (person.addresses, person.unclear)
+    assert bool(person.unclean) is bool(unclear)
+    assert ("", ("bob@corp.example",)) == (bob.unclear, bob.mains)
+
+
+async def test_a_manager_and_a_person_number_have_their_columns(tmp_path: Path) -> None:
+    """The number's where the configuration says; it must be there then."""
+    path = written(tmp_path, "id,display_name,addresses,enabled,expires_at,groups,manager,staff_no\np1,,a@b.example,,,,p9,0042\n")
+    numbered = FileDirectorySettings(path, person_number="staff_no")
+    [person] = (await FileDirectory(numbered, StoppedClock(), lambda _: None).read()).people
+    assert ("p9", "0042") == (person.manager, person.number)
+    with pytest.raises(SourceError, match="unknown column 'staff_no'"):
+        await FileDirectory(FileDirectorySettings(path), StoppedClock(), lambda _: None).read()
+    with pytest.raises(SourceError, match=r"the column 'badge' is missing, which match\.person_number names"):
+        await FileDirectory(FileDirectorySettings(path, person_number="badge"), StoppedClock(), lambda _: None).read()
+
+    listed = written(tmp_path, "people:\n- {id: p1, manager: p9, staff_no: 0042}\n", "people.yaml")
+    [person] = (await FileDirectory(replace(numbered, path=listed), StoppedClock(), lambda _: None).read()).people
+    assert ("p9", "0042") == (person.manager, person.number)
+
+
+async def test_an_old_file_is_unreadable_and_its_age_is_said(tmp_path: Path) -> None:
+    """From one second beyond max_age on; check tells the age of any."""
+    path, clock = written(tmp_path, HEADER + ANN), StoppedClock()
+    at = clock.now().timestamp()
+    directory = FileDirectory(FileDirectorySettings(path, max_age=timedelta(hours=26)), clock, lambda _: None)
+    os.utime(path, (at, at - 26 * 3600))
+    assert 1 == len((await directory.read()).people)
+    assert "written 26 hours ago" in (await directory.check())[0][2]
+    os.utime(path, (at, at - 26 * 3600 - 1))
+    with pytest.raises(SourceError, match=r"was written 26 hours ago .* longer ago than directory\.file\.max_age \(26 hours\)"):
+        await directory.read()
+    assert not (await directory.check())[0][1]
+    os.utime(path, (at, at + 600))                 # another machine's clock
+    assert 1 == len((await directory.read()).people)
+
+
+async def test_check_names_unclear_people_and_counts_values_that_are_no_addresses(tmp_path: Path) -> None:
+    """Warnings, no faults."""
+    path = written(tmp_path, HEADER + "p1,,Ann <a@b.example>,,,,\np2,,bob;sip:b@b.example,,,,\n")
+    lines = await FileDirectory(FileDirectorySettings(path), StoppedClock(), lambda _: None).check()
+
+    assert all(fine for _, fine, _ in lines)
+    assert "warning: 1 cannot be understood" in lines[1][2]
+    assert "p1: entry 1 of addresses" in lines[1][2]
+    assert "2 values of addresses are no addresses" in lines[2][2]
 
 
 async def test_names_may_hold_commas_marks_and_any_script(tmp_path: Path) -> None:
@@ -169,9 +240,18 @@ async def test_progress_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "says"), [
     pytest.param("", "empty (0 bytes)", id="0 bytes"),
     pytest.param("\n\n", "line 1: no header; the first line must be id,display_name,", id="blank lines only"),
-    pytest.param(codecs.BOM_UTF8, "line 1: no header", id="a byte order mark only"),
+    pytest.param(codecs.BOM_UTF8 + b"\n", "line 1: no header", id="a byte order mark only"),
     pytest.param(ANN, "line 1: this is not the header; write id,display_name,", id="no header"),
-    pytest.param(HEADER.replace(",", ";") + ANN, "line 1: this is not the header", id="semicolons between columns"),
+    pytest.param(HEADER.replace(",", ";") + ANN, "line 1: a semicolon separates the columns here; separate them by commas",
+                 id="semicolons between columns"),
+    pytest.param((HEADER + ANN).replace(",", "\t"), "line 1: a tab separates the columns here", id="tabs between columns"),
+    pytest.param((HEADER + ANN).replace(",", "|"), "line 1: a bar (|) separates the columns here", id="bars between columns"),
+    pytest.param("sep=;\n" + (HEADER + ANN).replace(",", ";"), "line 1: it says that a semicolon separates", id="sep=;"),
+    pytest.param("SEP=\t\n" + (HEADER + ANN).replace(",", "\t"), "line 1: it says that a tab separates", id="sep=tab"),
+    pytest.param((HEADER + ANN).rstrip("\n"), "line 2: the last line has no line end: was the file cut off?", id="cut"),
+    pytest.param((HEADER + ANN)[:-9], "line 2: the last line has no line end", id="cut in its last column"),
+    pytest.param(HEADER.rstrip("\n"), "line 1: the last line has no line end", id="cut in the header"),
+    pytest.param(HEADER + ANN.rstrip("\n") + ",more\n", "line 2: 8 columns, but the header has 7", id="a full column too many"),
     pytest.param(HEADER.replace("enabled", "Enabled") + ANN, "unknown column 'Enabled' (did you mean enabled?)", id="case"),
     pytest.param(HEADER.replace("groups", "teams") + ANN, "unknown column 'teams'; there are id,", id="unknown column"),
     pytest.param(HEADER.replace("enabled,", ""), "the column enabled is missing", id="missing column"),
@@ -181,13 +261,6 @@ async def test_progress_is_told(tmp_path: Path) -> None:
     pytest.param(HEADER + ANN + ",,,,,,\n", "line 3: id is empty", id="no id"),
     pytest.param(HEADER + ANN + "\n" + ANN, "line 4: the same id as on line 2", id="the same id twice"),
     pytest.param(HEADER + "p\u200b1,,,,,,\n", "line 2: id holds an invisible character", id="invisible in an id"),
-    pytest.param(HEADER + "p1,,ann,,,,\n", "line 2: entry 1 of addresses is no e-mail address", id="no @"),
-    pytest.param(HEADER + 'p1,,"a@b.example,c@d.example",,,,\n', "entry 1 of addresses", id="commas between addresses"),
-    pytest.param(HEADER + "p1,,a@b.example;sip:c@d.example,,,,\n", "entry 2 of addresses", id="another type"),
-    pytest.param(HEADER + "p1,,a@b..example,,,,\n", "entry 1 of addresses", id="an empty label"),
-    pytest.param(HEADER + "p1,,a@b.example;;c@d.example,,,,\n", "line 2: addresses holds an empty entry", id="empty address"),
-    pytest.param(HEADER + "p1,,a@b.example;,,,,\n", "line 2: addresses holds an empty entry", id="a semicolon at the end"),
-    pytest.param(HEADER + "p1,,a\u00ad@b.example,,,,\n", "addresses holds an invisible character", id="soft hyphen"),
     pytest.param(HEADER + "p1,,,,,Zoom; ;Staff,\n", "line 2: groups holds an empty entry", id="empty group"),
     pytest.param(HEADER + "p1,,,yes,,,\n", "line 2: enabled is neither true nor false", id="bad boolean"),
     pytest.param(HEADER + "p1,,,,2026-12-31,,\n", "line 2: expires_at is no time; write 2026-12-31T23:00:00Z", id="bare date"),
@@ -229,7 +302,7 @@ async def test_up_to_five_problems_are_named_and_all_are_counted(tmp_path: Path)
 async def test_no_message_quotes_an_address(tmp_path: Path) -> None:
     """Columns may be shifted, so any value may be one; messages end in logs."""
     for content in (ANN, HEADER + "p1,Ann,true,ann@corp.example,,,\n", HEADER + "p1,,,,ann@corp.example,,\n",
-                    HEADER + "p1,,ann@corp.example x,,,,\n", HEADER + "ann@corp.example,,,,,,\n" * 2,
+                    HEADER + "p1,,,,,ann@corp.example;;,\n", HEADER + "ann@corp.example,,,,,,\n" * 2,
                     HEADER.replace("department", "ann@corp.example")):
         assert "ann@" not in await refused(tmp_path, content)
 
@@ -317,11 +390,11 @@ async def test_an_empty_list_of_people_is_a_whole_read_of_nobody(tmp_path: Path)
     pytest.param("people:\n- id: [p1]\n", "line 2: the value of 'id' must be a text", id="a list as id"),
     pytest.param("people:\n- id: p1\n  groups: {a: b}\n", "line 3: the value of 'groups' must be a text or a list", id="mapping"),
     pytest.param("people:\n- id: p1\n  groups: [[a]]\n", "line 3: an entry of groups must be a text", id="nested list"),
-    pytest.param("people:\n- id: p1\n  groups: [a, ]\n  addresses: [~]\n", "addresses holds an empty entry", id="null address"),
     pytest.param("people:\n- display_name: Ann\n", "line 2: id is empty", id="no id"),
     pytest.param("people: [{id: p1}, {id: p1}]\n", "line 1: the same id as on line 1", id="the same id, on one line"),
     pytest.param("people:\n- id: p1\n  enabled: yes\n", "line 2: enabled is neither true nor false", id="yes"),
     pytest.param("people:\n- id: p1\n  expires_at: 2026-12-31\n", "line 2: expires_at is no time", id="bare date"),
+    pytest.param("people:\n- id: p1\n  addresses: ann@corp.exam", "line 3: the last line has no line end", id="cut"),
     pytest.param("people:\n- &a {id: p1}\n- *a\n", "line 2: anchors and aliases are not allowed", id="anchor"),
     pytest.param("people:\n- id: !!str p1\n", "line 2: tags (!) are not allowed", id="tag"),
     pytest.param("people: []\n---\npeople: []\n", "line 2: a second document", id="two documents"),
@@ -337,7 +410,7 @@ async def test_faulty_yaml_is_unreadable_and_says_where(tmp_path: Path, content:
 
 async def test_yaml_nested_without_end_is_refused(tmp_path: Path) -> None:
     """Depth costs nothing: values are walked, not built."""
-    assert "people must be a list" in await refused(tmp_path, "people: " + "{a: " * 5000 + "b" + "}" * 5000, "people.yaml")
+    assert "people must be a list" in await refused(tmp_path, "people: " + "{a: " * 5000 + "b" + "}" * 5000 + "\n", "people.yaml")
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
@@ -457,7 +530,7 @@ async def test_check_says_how_many_and_points_at_empty_groups(tmp_path: Path) ->
     path = written(tmp_path, HEADER + ANN + BOB)
 
     assert [
-        (f"directory file {path}", True, "2 people, 0 of them in an entitling group"),
+        (f"directory file {path}", True, "2 people, 0 of them in an entitling group; written 0 seconds ago"),
         ("directory group Zoom User (entitling)", False,
          "no row names it: right if nobody is in it now, else correct its name; did you mean Zoom Users?"),
         ("directory group Leavers (leavers)", True, "no row names it: right if nobody is in it now, else correct its name"),
@@ -468,7 +541,7 @@ async def test_check_says_when_the_file_itself_entitles(tmp_path: Path) -> None:
     """No group is configured, so none can be empty."""
     path = written(tmp_path, HEADER + ANN)
 
-    assert [(f"directory file {path}", True, "1 people, all of them entitled by this")] == list(
+    assert [(f"directory file {path}", True, "1 people, all of them entitled by this; written 0 seconds ago")] == list(
         await directory(path).check())
 
 

@@ -25,7 +25,8 @@ def _make(section: Section, around: Around) -> Directory:
     from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
 
     return FileDirectory(FileDirectorySettings(
-        Path(section.path), section.groups, section.leaver_groups, around.protecting_groups,
+        Path(section.path), section.groups, section.leaver_groups, around.protecting_groups, section.max_age,
+        around.person_number,
     ), around.clock, around.tell)
 
 

@@ -1,8 +1,9 @@
 """A directory that is a file: CSV or YAML, written by a person or exported by an HR system.
 
-Promises: the file is read whole or not at all. A missing or empty file, a row that cannot be understood, a wrong
-encoding, or a change while it is read are SourceErrors that name the line and what to write instead; a header alone is a
-whole read of nobody (the guards judge that). Whoever exports should write a temporary file and rename it: a file cut at
+Promises: the file is read whole or not at all. A missing or empty file, one that is cut (its last line has no end) or too
+old, a row that cannot be understood, a wrong encoding, or a change while it is read are SourceErrors that name the line and
+what to write instead; a header alone is a whole read of nobody (the guards judge that). An address that is not exactly one
+makes that person unclear, as in every directory. Whoever exports should write a temporary file and rename it: a file cut at
 the end of a line cannot be told from a smaller company by looking at it.
 
 Group names are compared without case. A configured group that no row names is a group with no members:
@@ -19,18 +20,21 @@ import stat
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from syncd.directories.file.rows import HEADER, Problems, Row, Value, csv_rows, is_text, yaml_rows
+from syncd.directories.file.rows import HEADER, Problems, Row, Value, csv_rows, ends_well, is_text, yaml_rows
 from syncd.errors import SourceError
 from syncd.events import ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key, judge, lowered
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, Unclear, address_key, judge, lowered
 from syncd.ports import Clock, Tell
 from syncd.reading import End, in_one_piece
+
+#: So many unclear people are named by ``check``.
+UNCLEAR_NAMED = 5
 
 #: What entitles when no group is configured: being in the file.
 EVERYBODY = ("everybody",)
@@ -38,12 +42,15 @@ EVERYBODY = ("everybody",)
 
 @dataclass(frozen=True, slots=True)
 class FileDirectorySettings:
-    """Which file, and what its groups mean. No *groups*: everybody in the file is entitled."""
+    """Which file, and what its groups mean. No *groups*: everybody in the file is entitled. *max_age* None: however old it is.
+    *person_number*: the column with match.person_number, "" for none."""
 
     path: Path
     groups: tuple[str, ...] = ()
     leaver_groups: tuple[str, ...] = ()
     protecting_groups: tuple[str, ...] = ()
+    max_age: timedelta | None = None
+    person_number: str = ""
 
 
 class FileDirectory:
@@ -83,7 +90,13 @@ class FileDirectory:
         snapshot = read.snapshot
         entitled = sum(1 for person in snapshot.people if person.entitled_by)
         in_groups = f"{entitled:,} of them in an entitling group" if self._settings.groups else "all of them entitled by this"
-        return [(subject, True, f"{len(snapshot.people):,} people, {in_groups}"),
+        unclear = [person for person in snapshot.people if person.unclear]
+        named = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:UNCLEAR_NAMED])
+        return [(subject, True, f"{len(snapshot.people):,} people, {in_groups}; written {_age(read.age)} ago"),
+                *([(f"{subject}, unclear people", True, f"warning: {len(unclear):,} cannot be understood, their accounts are "
+                    f"left alone: {named}")] if unclear else []),
+                *([(f"{subject}, values", True, f"{read.nothing:,} values of addresses are no addresses (empty, of another type, "
+                    "or without @) and claim nothing")] if read.nothing else []),
                 *(_about_empty(group, read.group_names) for group in snapshot.groups if not group.members)]
 
     async def close(self) -> None:
@@ -113,8 +126,12 @@ def _about_empty(group: DirectoryGroup, names: Iterable[str]) -> tuple[str, bool
 class _Read:
     """The file as it was, with its people by id and by address."""
 
-    def __init__(self, digest: str, snapshot: DirectorySnapshot, group_names: frozenset[str]) -> None:
+    def __init__(
+        self, digest: str, snapshot: DirectorySnapshot, group_names: frozenset[str], age: timedelta, nothing: int,
+    ) -> None:
         self.digest = digest
+        self.age = age
+        self.nothing = nothing
         self.snapshot = snapshot
         self.group_names = group_names
 
@@ -139,15 +156,22 @@ class _Read:
 
 def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -> _Read:
     """Runs in a thread: the file may be large, or on a slow volume."""
-    content = _content(settings.path)
+    content, written_at = _content(settings.path)
+    age = max(timedelta(), at - written_at)
+    if settings.max_age is not None and age > settings.max_age:
+        raise SourceError(
+            "directory", f"{settings.path} was written {_age(age)} ago ({written_at:%Y-%m-%d %H:%M} UTC), longer ago than "
+            f"directory.file.max_age ({_age(settings.max_age)}).",
+            "Does its export still run? Nothing is concluded from an old file; a newer one is read by itself.",
+        )
     digest = hashlib.sha256(content).hexdigest()
     if unless is not None and unless.digest == digest:
         return unless
     problems = Problems()
     people = _People(settings, problems)
-    if is_text(content, problems):
+    if is_text(content, problems) and ends_well(content, problems):
         rows = yaml_rows if settings.path.suffix.lower() in {".yaml", ".yml"} else csv_rows
-        people.add(rows(content, problems))
+        people.add(rows(content, problems, settings.person_number))
     if problems.count:
         raise SourceError(
             "directory",
@@ -156,15 +180,24 @@ def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -
         )
     snapshot = DirectorySnapshot.whole(
         "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE))
-    return _Read(digest, snapshot, frozenset(people.group_names))
+    return _Read(digest, snapshot, frozenset(people.group_names), age, people.nothing)
+
+
+def _age(age: timedelta) -> str:
+    """An age in its largest unit."""
+    seconds = int(age.total_seconds())
+    units = ((86_400, "day"), (3600, "hour"), (60, "minute"))
+    size, name = next(((size, name) for size, name in units if seconds >= 2 * size), (1, "second"))
+    count = seconds // size
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def _counted(problems: int) -> str:
     return "a problem" if problems == 1 else f"{problems:,} problems"
 
 
-def _content(path: Path) -> bytes:
-    """All bytes of the file. Raises SourceError when it is not there, empty, or changes meanwhile."""
+def _content(path: Path) -> tuple[bytes, datetime]:
+    """All bytes of the file, and when it was written. Raises SourceError when it is not there, empty, or changes meanwhile."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SourceError("directory", f"{path} is not a file.", "Set directory.file.path to a CSV or YAML file.")
@@ -187,7 +220,7 @@ def _content(path: Path) -> bytes:
             "directory", f"{path} is empty (0 bytes).",
             f"Was its export cut off? A file with nobody in it still has its header: {HEADER}",
         )
-    return content
+    return content, datetime.fromtimestamp(after.st_mtime, UTC)
 
 
 # ------------------------------------------------------------------------------------------------------ the people
@@ -219,6 +252,8 @@ class _People:
         self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
         self._memberships: dict[Value, _Membership] = {}      # few distinct texts, many rows
         self._lines: dict[str, int] = {}
+        self._number = settings.person_number
+        self.nothing = 0                          # values of addresses that are none
         self.found: list[Person] = []
         self.group_names: set[str] = set()
 
@@ -231,24 +266,44 @@ class _People:
 
     def groups(self) -> list[DirectoryGroup]:
         """The configured groups with their members."""
-        return [DirectoryGroup(name, name, use, members, exists=members > 0) for (use, name), members in self._members.items()]
+        return [DirectoryGroup(name, name, use, members, exists=members > 0, entry=name)
+                for (use, name), members in self._members.items()]
 
     def _person(self, row: Row) -> Person | None:
         values = row.values
         try:
             id_ = self._identity(values["id"], row.line)
             membership = self._membership(values["groups"])
-            addresses = _addresses(values["addresses"])
+            addresses, unclean, troubles = self._addresses(values["addresses"])
             person = Person(
                 id_, addresses[:1], _text(values["display_name"]), _enabled(values["enabled"]),
                 _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
-                department=sys.intern(_text(values.get("department", ""))), aliases=addresses[1:])
+                department=sys.intern(_text(values.get("department", ""))), unclear="; ".join(troubles),
+                aliases=addresses[1:], unclean=unclean, number=_text(values.get(self._number, "")) if self._number else "",
+                manager=_text(values.get("manager", "")))
         except _Problem as problem:
             self._problems.add(row.line, str(problem))
             return None
         for configured in membership.configured:
             self._members[configured] += 1
         return person
+
+    def _addresses(self, value: Value) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Address keys, the main one first; values that are not exactly one address; and what is wrong with these."""
+        entries = (value.split(";") if value.strip() else ()) if isinstance(value, str) else value
+        keys: dict[str, None] = {}
+        unclean: list[str] = []
+        troubles: list[str] = []
+        for at, entry in enumerate(entries, start=1):
+            judged = judge(entry)
+            if isinstance(judged, str):
+                keys[judged] = None
+            elif isinstance(judged, Unclear):
+                unclean.append(entry)
+                troubles.append(f"entry {at} of addresses {judged.why}")
+            else:
+                self.nothing += 1
+        return tuple(keys), tuple(unclean), tuple(troubles)
 
     def _identity(self, value: Value, line: int) -> str:
         id_ = _identity(value)
@@ -294,15 +349,6 @@ def _entries(value: Value, column: str) -> tuple[str, ...]:
     if not all(map(str.isprintable, entries)):
         raise _Problem(f"{column} holds an invisible character; remove it")
     return entries
-
-
-def _addresses(value: Value) -> tuple[str, ...]:
-    entries = _entries(value, "addresses")
-    judged = [judge(entry) for entry in entries]
-    for at, one in enumerate(judged, start=1):
-        if not isinstance(one, str):
-            raise _Problem(f"entry {at} of addresses is no e-mail address; write name@domain, several separated by semicolons")
-    return tuple(dict.fromkeys(one for one in judged if isinstance(one, str)))
 
 
 def _enabled(value: Value) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
-COLUMNS = ("id", "display_name", "addresses", "enabled", "expires_at", "groups", "department")
-OPTIONAL = frozenset({"department"})
+COLUMNS = ("id", "display_name", "addresses", "enabled", "expires_at", "groups", "department", "manager")
+OPTIONAL = frozenset({"department", "manager"})
 HEADER = ",".join(COLUMNS)
 LISTS = frozenset({"addresses", "groups"})
 
@@ -51,6 +52,13 @@ class Problems:
         return "; ".join(self.shown) + (f"; and {more:,} more" if more else "")
 
 
+def ends_well(content: bytes, problems: Problems) -> bool:
+    """Whether the last line has its end. Where it has none the file was cut, and a cut address or date is read as another."""
+    if not content.endswith((b"\n", b"\r")):
+        problems.add(content.count(b"\n") + 1, "the last line has no line end: was the file cut off? A whole one ends with one")
+    return not problems.count
+
+
 def is_text(content: bytes, problems: Problems) -> bool:
     """Whether *content* is UTF-8 text, with or without a byte order mark."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -69,8 +77,13 @@ def is_text(content: bytes, problems: Problems) -> bool:
 # -------------------------------------------------------------------------------------------------------------- CSV
 
 
-def csv_rows(content: bytes, problems: Problems) -> Iterator[Row]:
-    """Rows of a CSV file whose first line is a header. *content* is known to be UTF-8."""
+def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[Row]:
+    """Rows of a CSV file whose first line is a header. *content* is known to be UTF-8. *number*: the column of
+    match.person_number, which must be there then.
+
+    What spreadsheets add is taken: a first line ``sep=,`` and empty columns at the end. Another separator is named, never
+    guessed: a file that is half of one kind and half of another would lose people.
+    """
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), strict=True)
     header: list[str] | None = None
     while True:
@@ -89,15 +102,19 @@ def csv_rows(content: bytes, problems: Problems) -> Iterator[Row]:
         if reader.line_num != line:
             # A quotation mark left open swallows the next people, and may do so without any other trace.
             problems.add(line, "a line break inside quotation marks; close the mark on the line where it opens")
-        elif header is None:
-            header = cells
-            if not _header_is_right(header, line, problems):
+        elif header is None and line == 1 and (told := _SEPARATOR.fullmatch(",".join(cells))):
+            if told[1] != ",":
+                problems.add(line, f"it says that {_separator(told[1])} separates the columns; {_COMMAS}")
                 return
-        elif len(cells) != len(header):
+        elif header is None:
+            header = _without_empty_end(cells)
+            if not _header_is_right(header, line, problems, number):
+                return
+        elif len(cells) != len(header) and any(cells[len(header):] or ["too few"]):
             problems.add(line, f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
                                "quotation marks around a text that holds one")
         else:
-            yield Row(line, dict(zip(header, cells, strict=True)))
+            yield Row(line, dict(zip(header, cells[: len(header)], strict=True)))
 
 
 def _csv_fault(says: str) -> str:
@@ -108,14 +125,40 @@ def _csv_fault(says: str) -> str:
     return 'a quotation mark inside a text; write it twice ("") and put the text in quotation marks'
 
 
-def _header_is_right(header: Sequence[str], line: int, problems: Problems) -> bool:
+#: Excel's way of saying what separates columns.
+_SEPARATOR = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)
+_COMMAS = "separate them by commas, with quotation marks around a text that holds one"
+_OTHERS = {";": "a semicolon", "\t": "a tab", "|": "a bar (|)"}
+
+
+def _separator(mark: str) -> str:
+    return _OTHERS.get(mark, repr(mark))
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
+
+
+def _other_separator(header: Sequence[str]) -> str:
+    """What separates the columns of a header in which no comma does; nothing when it is no header at all."""
+    text = ",".join(header)
+    return next((mark for mark in _OTHERS if {name.strip().strip('"') for name in text.split(mark)} & set(COLUMNS[:6])), "")
+
+
+def _header_is_right(header: Sequence[str], line: int, problems: Problems, number: str) -> bool:
     before = problems.count
     if not set(header) & set(COLUMNS):
-        problems.add(line, f"this is not the header; write {HEADER}")
+        mark = _other_separator(header)
+        problems.add(line, f"{_separator(mark)} separates the columns here; {_COMMAS}" if mark else
+                     f"this is not the header; write {HEADER}")
         return False
     for name in header:
-        if name not in COLUMNS:
+        if name not in COLUMNS and name != number:
             problems.add(line, f"unknown column {_named(name)}{_did_you_mean(name)}; there are {HEADER}")
+    if number and number not in header:
+        problems.add(line, f"the column {_named(number)} is missing, which match.person_number names")
     for name in COLUMNS:
         if header.count(name) > 1:
             problems.add(line, f"the column {name} stands here twice")
@@ -141,11 +184,11 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-def yaml_rows(content: bytes, problems: Problems) -> Iterator[Row]:
+def yaml_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[Row]:
     """Rows of a YAML file: one key, ``people``, with a list of mappings. Reads events, so no value is interpreted and
-    memory stays small."""
+    memory stays small. *number*: the key of match.person_number."""
     try:
-        yield from _Walk(yaml.parse(content, Loader=_LOADER), problems).people()
+        yield from _Walk(yaml.parse(content, Loader=_LOADER), problems, number).people()
     except _Stop as stop:
         problems.add(stop.line, stop.says)
     except yaml.MarkedYAMLError as error:
@@ -167,7 +210,8 @@ class _Stop(Exception):
 class _Walk:
     """Goes through the events of one document."""
 
-    def __init__(self, events: Iterator[yaml.Event], problems: Problems) -> None:
+    def __init__(self, events: Iterator[yaml.Event], problems: Problems, number: str) -> None:
+        self._known = (*COLUMNS, number) if number and number not in COLUMNS else COLUMNS
         self._events = events
         self._problems = problems
 
@@ -206,7 +250,7 @@ class _Walk:
         values: dict[str, Value] = {}
         for name, key in self._keys():
             value = self._value(name)
-            if name not in COLUMNS:
+            if name not in self._known:
                 self._problems.add(_line(key), f"unknown key {_named(name)}{_did_you_mean(name)}; there are {', '.join(COLUMNS)}")
             elif name in values:
                 self._problems.add(_line(key), f"the key {name} stands here a second time")
@@ -214,7 +258,7 @@ class _Walk:
                 values[name] = value
         if self._problems.count != before:
             return None
-        return Row(_line(start), {**dict.fromkeys(COLUMNS, ""), **values})
+        return Row(_line(start), {**dict.fromkeys(self._known, ""), **values})
 
     def _keys(self) -> Iterator[tuple[str, yaml.Event]]:
         """The keys of the mapping that was entered; whoever asks takes the value before the next one."""
