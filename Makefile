@@ -59,6 +59,7 @@ kerberos: $(VENV)/.kerberos ## also the Kerberos extra (compiles: needs gcc, the
 tables: $(VENV)/.dev ## write README.md's tables that come from the code
 	@$(BIN)/python -m tests.architecture.readme_tables README.md
 	@$(BIN)/python -m tests.deploy.chart_readme
+	@$(BIN)/python deploy/monitoring/mixin
 
 # ------------------------------------------------------------------------------------------------------- installing
 

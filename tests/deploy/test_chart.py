@@ -3,6 +3,7 @@ words when values do not fit together."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_every_object_of_a_release_fits_the_strict_schema(values: dict[str, Any]
 
     assert manifests
     for manifest in manifests:
-        if manifest["kind"] != "ServiceMonitor":
+        if manifest["kind"] not in ("ServiceMonitor", "PrometheusRule"):
             kubernetes_validate.validate(manifest, version, strict=True)
 
 
@@ -143,6 +144,28 @@ def test_a_wrong_configuration_is_met_before_the_daemon_is_touched() -> None:
     assert {"pre-upgrade"} == {each["metadata"]["annotations"]["helm.sh/hook"] for each in (config, job)}
     assert [["check", "--syntax"]] == [each["args"] for each in job["spec"]["template"]["spec"]["containers"]]
     assert job["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] == config["metadata"]["name"]
+
+
+def test_rules_and_dashboard_of_a_release_are_its_own(tmp_path: Path) -> None:
+    """Selected by its namespace and job, with the operator's words; promtool takes them."""
+    values = SMALL | {"monitoring": {
+        "rules": {"enabled": True, "labels": {"release": "stack"}, "runbookBase": "https://wiki.corp.example/s",
+                  "severities": {"critical": "page"}, "alertLabels": {"team": "it"}},
+        "dashboard": {"enabled": True, "annotations": {"folder": "IT"}}}}
+    manifests = rendered_chart(values, "berlin", "hr")
+    rules, board = one(manifests, "PrometheusRule", "berlin-syncd"), one(manifests, "ConfigMap", "berlin-syncd-dashboard")
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rules["spec"]), encoding="utf-8")
+    made = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+
+    assert {"release": "stack"}.items() <= rules["metadata"]["labels"].items()
+    assert "@" not in file.read_text(encoding="utf-8")
+    assert all('job="berlin-syncd", namespace="hr"' in rule["expr"] for rule in made)
+    assert {"page", "warning", "info"} == {rule["labels"]["severity"] for rule in made}
+    assert {"it"} == {rule["labels"]["team"] for rule in made}
+    assert all(rule["annotations"]["runbook_url"].startswith("https://wiki.corp.example/s/Syncd") for rule in made)
+    assert "syncd" == json.loads(board["data"]["syncd.json"])["uid"]
+    assert {"folder": "IT"} == board["metadata"]["annotations"]
 
 
 def test_the_readme_says_every_value() -> None:
