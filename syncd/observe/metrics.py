@@ -19,7 +19,15 @@ from functools import singledispatchmethod
 from itertools import product
 from typing import NamedTuple, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from syncd import events
 from syncd.directories.kinds import KINDS
@@ -57,6 +65,12 @@ _DELAY_BUCKETS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _
                   24 * _HOUR, 48 * _HOUR, 72 * _HOUR, 168 * _HOUR)
 
 _M = TypeVar("_M", Counter, Gauge, Histogram)
+#: Where the watch notices changes.
+WATCH_SOURCES = ("active_directory", "entra", "file", "zoom_events")
+WITNESS_STATES = ("confirmed", "waiting", "missing", "foreign")
+HANDOVER_STAGES = ("waiting", "due", "approved", "handing_over", "handed_over", "unconfirmed", "kept")
+_LOCKOUT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+
 _Words = tuple[str, ...]
 
 
@@ -75,6 +89,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]   # a series per counter that nobody asked for
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)         # process_start_time_seconds and its kin: alerts count from it
         self._rows: list[Row] = []
         self._held_by_plan = False
         self._planned_now = False                        # this cycle made a plan, so both sides were read whole
@@ -86,6 +101,7 @@ class Metrics:
         self._about_cycles()
         self._about_the_world()
         self._about_trouble()
+        self._about_watch_and_witnesses()
         self._about_requests()
 
     def render(self) -> bytes:
@@ -194,6 +210,8 @@ class Metrics:
             ("action",), _each(EFFECT_ACTIONS))
         self._manual = self._labelled(
             Gauge, "manual_accounts", "Accounts a person has to look after, by reason.", ("reason",), _each(MANUAL_REASONS))
+        self._unacknowledged = self._plain(
+            Gauge, "manual_unacknowledged", "Accounts that need manual action and that nobody acknowledged.")
         self._manual_since = self._labelled(
             Gauge, "manual_since_timestamp_seconds",
             "Since when the one who waits longest for a person has been gone, by reason; 0: nobody waits.", ("reason",),
@@ -218,6 +236,27 @@ class Metrics:
             ("state",), _each(LICENCE_STATES))
         for unknown in self._licences.values():
             unknown.set(math.nan)
+
+    def _about_watch_and_witnesses(self) -> None:
+        self._signals = self._labelled(
+            Counter, "watch_signals_total", "Changes noticed by watching, by source; a signal is never data.", ("source",),
+            _each(WATCH_SOURCES))
+        self._looks = self._labelled(
+            Counter, "watch_looks_total", "Looks at the people a signal was about, by how they ended.", ("result",),
+            _each(Result))
+        self._watch_lag = self._plain(
+            Histogram, "watch_lag_seconds", "From a change seen by the watch to the change made.", buckets=_LOCKOUT_BUCKETS)
+        self._degraded = self._plain(
+            Gauge, "watch_degraded", "1 while changes of the directory cannot be noticed although they should be.")
+        self._lockout = self._plain(
+            Histogram, "lockout_seconds", "From the change in the directory, where it tells, to verified deactivated.",
+            buckets=_LOCKOUT_BUCKETS)
+        self._witnessed = self._labelled(
+            Gauge, "witness_effects", "Changes of the last 30 days by what others saw of them.", ("state",),
+            _each(WITNESS_STATES))
+        self._handover = self._labelled(
+            Gauge, "handover_accounts", "Deactivated accounts by the stage of the handover of their content.", ("stage",),
+            _each(HANDOVER_STAGES))
 
     def _about_requests(self) -> None:
         calls = [(service, operation) for service, operations in OPERATIONS.items() for operation in operations]
@@ -302,6 +341,7 @@ class Metrics:
         for action in (Action.DEACTIVATE, Action.REACTIVATE):
             self._planned[action.value,].set(event.plan.counts[action])
         manual = [decision for decision in event.plan.decisions if decision.action is Action.MANUAL]
+        self._unacknowledged.set(len(manual))
         for reason in MANUAL_REASONS:
             self._manual[reason.value,].set(event.plan.reasons.get(reason, 0))
             waiting = [one.since for one in manual if one.reason is reason and one.since is not None]
