@@ -51,6 +51,7 @@ from syncd.planning.guards import NOT_APPROVABLE
 from syncd.planning.policy_change import changes_between
 from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
 from syncd.reports.cycle import Circumstances
+from syncd.reports.private import make_folder_for_few
 from syncd.zoom.api import ZoomApi, ZoomSettings
 
 if TYPE_CHECKING:
@@ -316,7 +317,7 @@ async def period_document(config: Config, tell: Tell, asked: Asked, sample: Samp
 def demand_writable(folder: Path) -> None:
     """Makes the folder if it is missing. Raises ConfigError when it cannot be made or written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder_for_few(folder)
         reason = "" if os.access(folder, os.W_OK | os.X_OK) else "this user may not write there"
     except OSError as error:
         reason = error.strerror or "it cannot be made"

@@ -78,12 +78,17 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def configuration(context: click.Context, *, check_files: bool = True) -> Config:
     """The configuration named on the command line or in the environment. Raises ConfigError, UsageError."""
+    return load(configuration_path(context), os.environ, check_files=check_files)
+
+
+def configuration_path(context: click.Context) -> Path:
+    """The file named on the command line or in the environment. Raises UsageError."""
     named = context.find_root().ensure_object(dict).get("config") or context.ensure_object(dict).get("config")
     path = named or (Path(os.environ["SYNCD_CONFIG"]) if os.environ.get("SYNCD_CONFIG") else None)
     if path is None:
         raise UsageError("no configuration is named",
                          "Name one: syncd --config FILE …, or set SYNCD_CONFIG. To try syncd without one: syncd demo")
-    return load(path, os.environ, check_files=check_files)
+    return path
 
 
 def seconds(duration: str, option: str) -> float:

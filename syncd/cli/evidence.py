@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import config_option, configuration, format_option, observers, output, run
+from syncd.cli.common import config_option, configuration, configuration_path, format_option, observers, output, run
+from syncd.cli.exposure import exposures
 from syncd.config import Config, json_schema
 from syncd.errors import SyncdError
 
@@ -141,6 +142,8 @@ def check(context: click.Context, offline: bool) -> None:
     key = signing_key(config)
     if key is not None:
         click.echo(f"ok    signing key: Ed25519, id {key.id()}")
+    for warning in exposures(config, configuration_path(context)):
+        click.echo(f"warn  {warning}")
     if offline:
         return
     good = True

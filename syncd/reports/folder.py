@@ -13,6 +13,7 @@ from pathlib import Path
 from syncd.model import CycleReport
 from syncd.reports.cycle import Circumstances, cycle_view
 from syncd.reports.document import moment, written
+from syncd.reports.private import for_few, make_folder_for_few
 from syncd.reports.render import render
 from syncd.reports.view import View
 
@@ -47,7 +48,7 @@ def file_cycle(
     appear whole or not at all. Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
     view = cycle_view(report, omit, circumstances)
     view.demand_balance()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder_for_few(folder)
     digest = report.plan.digest[:16] if report.plan is not None else "no-plan"
     stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{report.result.value}"
     first, *others = [_file(folder, stem, format_, report, view, omit, known) for format_ in dict.fromkeys(formats)]
@@ -59,7 +60,7 @@ def file_cycle(
         "head_sequence": report.head.seq, "head_hash": report.head.hash,
         **({"problem": report.why} if report.why else {}),    # an unreadable cycle's file may tell of another cause
     }
-    with (folder / LISTING).open("a", encoding="utf-8") as listing:
+    with open(folder / LISTING, "a", encoding="utf-8", opener=for_few) as listing:
         listing.write(json.dumps(line) + "\n")
     return replace(first, others=tuple(others))
 
@@ -74,7 +75,7 @@ def _file(
     path = folder / f"{stem}.{format_}"
     new = path.with_suffix(path.suffix + ".new")
     try:
-        with new.open("wb") as out:
+        with open(new, "wb", opener=for_few) as out:
             if format_ == "json":
                 out.writelines(piece.encode("utf-8", "backslashreplace") for piece in written(report, omit))
             else:

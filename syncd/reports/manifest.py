@@ -19,6 +19,7 @@ from typing import Any
 from syncd.model import Head, canonical_json
 from syncd.reports.document import moment
 from syncd.reports.folder import LISTING
+from syncd.reports.private import for_few
 
 FORMAT = "syncd.manifest/1"
 
@@ -67,7 +68,7 @@ def write_manifest(folder: Path, ledger_id: str, head: Head, files: Iterable[Lis
     path = folder / NAME
     new = path.with_suffix(".json.new")
     try:
-        with new.open("w", encoding="utf-8") as out:
+        with open(new, "w", encoding="utf-8", opener=for_few) as out:
             out.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
             out.flush()
             os.fsync(out.fileno())

@@ -43,6 +43,11 @@ _CONNECTING = {
     "tcp_user_timeout": 15_000, "application_name": "syncd",
 }
 
+#: Locks, prepared statements and settings belong to a session. A pooler that hands sessions around with every transaction lets
+#: two daemons hold one lock.
+_NO_POOLER = ("Point ledger.url at the database itself (its own port, often 5432 and not 6432), or set the pooler to session "
+              "mode for this database (PgBouncer: pool_mode=session, ignore_startup_parameters=options).")
+
 #: What PostgreSQL's SQLSTATE codes mean for an operator, by their beginnings; the first that fits.
 _MEANINGS = (
     ("53100", "the disk of the database is full", "Free some space; nothing was lost, and syncd goes on by itself."),
@@ -51,6 +56,9 @@ _MEANINGS = (
     ("28", "the database refused the user or password", "Check ledger.url_file; syncd reads it again at its next start."),
     ("3D000", "there is no such database", "Create it, empty, owned by syncd's user; the tables are made by syncd."),
     ("42501", "this user may not do that", "Make syncd's user the owner of the database or of its schema."),
+    ("42P05", "a connection pooler in transaction mode answers in its place", _NO_POOLER),
+    ("26000", "a connection pooler in transaction mode answers in its place", _NO_POOLER),
+    ("pooler", "a connection pooler answers in its place and refuses what syncd asks for", _NO_POOLER),
     ("55P03", "another process kept it locked for too long", "Look for a long transaction: a backup, an open psql."),
     ("57014", "the database took too long", "Look for a long transaction, or a slow disk."),
     ("57P", "the database server is stopping or starting", "Nothing to do: syncd goes on when it is back."),
@@ -66,7 +74,7 @@ _PASSING = ("53300", "57P", "08")
 #: While connecting the driver gives no code, only the server's words.
 _REFUSALS = (
     ("does not exist", "3D000"), ("authentication failed", "28"), ("no pg_hba.conf entry", "28"), ("too many", "53300"),
-    ("starting up", "57P"), ("shutting down", "57P"),
+    ("starting up", "57P"), ("shutting down", "57P"), ("unsupported startup parameter", "pooler"),
 )
 
 
@@ -102,6 +110,7 @@ class PostgresDatabase:
         if not self._writable:
             return None
         with self._told():
+            self._demand_own_sessions()
             with self._engine.connect() as connection:
                 self._only_ours(connection)
                 found = version_of(connection)
@@ -188,6 +197,16 @@ class PostgresDatabase:
             return LedgerUnreachable(f"the ledger {self.where} cannot be reached: {reason}",
                                      "Is the database server up, and does the network let syncd through?")
         return LedgerError(f"the ledger {self.where} cannot be used ({code})", "Look at the database server's log.")
+
+    def _demand_own_sessions(self) -> None:
+        """Two connections have two sessions, and keep them, or something between hands sessions around. Raises LedgerError."""
+        with self.session() as one, self.session() as other:
+            seen: dict[Connection, set[Any]] = {one: set(), other: set()}
+            for each in (one, other, other, one, one, other):      # in turn and not: a pooler may hand out in turn, too
+                seen[each].add(each.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+        if len(seen[one]) > 1 or len(seen[other]) > 1 or seen[one] == seen[other]:
+            raise LedgerError(f"the ledger {self.where} is behind a connection pooler in transaction mode: two connections were "
+                              "given one session, or one connection several; two daemons could hold one lock", _NO_POOLER)
 
     def _only_ours(self, connection: Connection) -> None:
         tables = inspect(connection).get_table_names()

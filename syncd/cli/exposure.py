@@ -1,0 +1,43 @@
+"""What ``check`` warns of: whoever else may read the secrets, write the configuration or guess the trigger token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from syncd.config import Config, SecretSource
+from syncd.errors import SyncdError
+from syncd.host.files import too_open
+
+#: Shorter ones can be guessed, slowed as the guesses are.
+TRIGGER_TOKEN_LENGTH_MIN = 16
+
+
+def exposures(config: Config, path: Path) -> Iterator[str]:
+    """Secrets that others can read, a configuration that others can write, a trigger token that can be guessed."""
+    if wrong := too_open(path, secret=False):
+        yield f"configuration: {wrong}; whoever writes it decides who is locked out"
+    for source in secret_sources(config):
+        if source.file is not None and (wrong := too_open(source.file, secret=True)):
+            yield f"secret: {wrong}"
+    from syncd.app import secret
+
+    token = config.http.trigger_token
+    if token is not None:
+        with suppress(SyncdError):                         # one that cannot be read is refused when it is used
+            if (length := len(secret(token, "http.trigger_token")().strip())) < TRIGGER_TOKEN_LENGTH_MIN:
+                yield (f"trigger token: it has {length} characters and can be guessed; use {TRIGGER_TOKEN_LENGTH_MIN} random "
+                       "ones or more (openssl rand -hex 32)")
+
+
+def secret_sources(section: object) -> Iterator[SecretSource]:
+    """Every secret that a configuration names, wherever in it."""
+    if isinstance(section, SecretSource):
+        yield section
+    elif fields := getattr(type(section), "model_fields", None):
+        for name in fields:
+            yield from secret_sources(getattr(section, name))
+    elif isinstance(section, list | tuple):
+        for one in section:
+            yield from secret_sources(one)
