@@ -103,6 +103,7 @@ def test_apply_in_report_mode_is_a_usage_error(company: Company) -> None:
 def test_a_held_direction_does_not_stop_the_other_one(company: Company) -> None:
     """Deactivations over the limit are held with exit 3; the reactivation of a re-hired colleague goes on."""
     company.staff(12)
+    company.configure({"reactivate_reads": 1})
     company.enforcing()
     company.leaves("p000")
     assert 0 == company.syncd("apply").code

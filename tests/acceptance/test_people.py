@@ -332,6 +332,7 @@ def test_undo_of_a_reactivation_deactivates_again(crew: Company) -> None:
     crew.syncd("apply")
     crew.person("p000")
     crew.save()
+    assert ("keep", "returning") == crew.syncd("apply", "--format", "json").action_of("p000@corp.example")
     cycle = crew.syncd("apply", "--format", "json").document["cycle_id"]
     assert "active" == crew.status("p000")
 
