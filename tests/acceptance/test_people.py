@@ -342,6 +342,23 @@ def test_undo_of_a_reactivation_deactivates_again(crew: Company) -> None:
     assert ("keep", "on_hold") == crew.syncd("plan", "--format", "json").action_of("p000@corp.example")
 
 
+def test_undo_lists_cycles_and_puts_back_whom_it_is_told(crew: Company) -> None:
+    """Without a cycle the ones that changed something; ``last``; several addresses after one option; by reason."""
+    crew.leaves("p000", "p001", "p002")
+    cycle = crew.syncd("apply", "--format", "json").document["cycle_id"]
+
+    listed = crew.syncd("undo", "--format", "json")
+    assert (0, [(cycle, {"deactivate": 3}, {"absent_from_directory": 3})]) == (
+        listed.code, [(row["cycle"], row["changes"], row["reasons"]) for row in json.loads(listed.out)])
+    assert 2 == crew.syncd("undo", "last").code, "an undo without who and why"
+    assert 2 == crew.syncd("undo", "last", "--reason", "left_groups", *WHO).code, "nobody left for that reason"
+
+    one = crew.syncd("undo", "last", "--only", "p000@corp.example", "p001@corp.example", "--except", "p001@corp.example", *WHO)
+    assert (0, "active", "inactive", "inactive") == (one.code, *(crew.status(name) for name in ("p000", "p001", "p002")))
+    rest = crew.syncd("undo", cycle, "--reason", "absent_from_directory", *WHO)
+    assert (0, "active", "active") == (rest.code, crew.status("p001"), crew.status("p002"))
+
+
 def test_undo_of_an_unknown_cycle_is_a_usage_error(crew: Company) -> None:
     """2, also for the empty string, which begins every cycle's name."""
     crew.leaves("p000")
