@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.groups import is_below
 from syncd.directories.active_directory.people import filetime, person_of, sid_bytes, sid_text
-from syncd.directories.active_directory.session import Entry, generalized_time
+from syncd.directories.active_directory.session import generalized_time
 from syncd.directories.active_directory.transport import ServerAddress
 from syncd.directories.membership import GroupNode, paths_from
 from tests.adlab.windows import person, sid

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from ldap3.utils.conv import escape_filter_chars
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.binding import SimpleBind
 from syncd.directories.active_directory.people import filetime
-from syncd.directories.active_directory.session import Declined, Entry, Session
+from syncd.directories.active_directory.session import Declined, Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.model import DirectorySnapshot, Person, unclear_limit

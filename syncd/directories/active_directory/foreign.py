@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.people import sid_text
-from syncd.directories.active_directory.session import Declined, Entry, Session
+from syncd.directories.active_directory.session import Declined, Session
 
 #: An account of a domain; every other SID stands for whoever fits a description.
 ACCOUNT_SID = re.compile(r"(S-1-5-21-\d+-\d+-\d+)-\d+")

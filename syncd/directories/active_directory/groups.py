@@ -15,8 +15,9 @@ from itertools import islice
 
 from ldap3.utils.conv import escape_filter_chars
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.people import dn_key, guid_of
-from syncd.directories.active_directory.session import Entry, Session, Unseen
+from syncd.directories.active_directory.session import Session, Unseen
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.model import GroupUse

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ldap3.utils.conv import escape_filter_chars
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.foreign import foreign_sid
 from syncd.directories.active_directory.groups import (
     GROUP_ATTRIBUTES,
@@ -35,7 +36,7 @@ from syncd.directories.active_directory.people import (
     person_of,
     sid_text,
 )
-from syncd.directories.active_directory.session import Entry, Session, Unseen
+from syncd.directories.active_directory.session import Session, Unseen
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode

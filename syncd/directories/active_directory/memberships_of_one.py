@@ -13,9 +13,10 @@ from uuid import UUID
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.groups import ConfiguredGroup, name_of, search_roots
 from syncd.directories.active_directory.people import FoundPerson, dn_key, guid_of, sid_bytes
-from syncd.directories.active_directory.session import Entry, Session
+from syncd.directories.active_directory.session import Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode

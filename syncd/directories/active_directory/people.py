@@ -8,12 +8,14 @@ a hidden accountExpires is no "never". Lockout and password expiry are not looke
 from __future__ import annotations
 
 import contextlib
-import uuid
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
-from syncd.directories.active_directory.session import Entry, generalized_time
+from syncd.directories.active_directory.answers import Entry
+from syncd.directories.active_directory.session import generalized_time
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.claims import Claims
 from syncd.model import Person
@@ -61,7 +63,8 @@ def guid_of(entry: Entry) -> str:
     value = entry.first("objectguid")
     if value is None or len(value) != 16:
         raise Unusable(f"{entry.dn} shows no objectGUID", "Let the bind account read objectGUID.")
-    return str(uuid.UUID(bytes_le=value))
+    text = (value[3::-1] + value[5:3:-1] + value[7:5:-1] + value[8:]).hex()      # three fields of it are little endian
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def sid_text(value: bytes) -> str:
@@ -105,7 +108,7 @@ def person_of(entry: Entry, address_attributes: Sequence[str], number_attribute:
         display_name=_text(entry, "displayname"),
         enabled=enabled,
         expires_at=expires_at,
-        department=_text(entry, "department"),
+        department=sys.intern(_text(entry, "department")),
         changed_at=_changed_at(entry),
         unclear="; ".join(claims.troubles + troubles),
         membership_unknown=primary_group_sid is None,
@@ -175,10 +178,16 @@ def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
     if sid is None or rid is None:
         return None
     try:
-        return f"{sid_text(sid).rpartition('-')[0]}-{int(rid)}"
+        return f"{_domain_of(sid[:-4], len(sid))}-{int(rid)}"
     except ValueError:
         troubles.append("objectSid or primaryGroupID cannot be understood")
         return None
+
+
+@lru_cache(64)
+def _domain_of(sid_start: bytes, size: int) -> str:
+    """The SID of the domain of an account, by the account's SID without its last number. Raises ValueError."""
+    return sid_text(sid_start + bytes(4) if size > 4 else b"").rpartition("-")[0]
 
 
 def _mailbox(entry: Entry) -> str:

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.binding import RefusalMemory
 from syncd.directories.active_directory.check import check_server, password_expiry
 from syncd.directories.active_directory.foreign import Trusts
@@ -31,7 +32,7 @@ from syncd.directories.active_directory.groups import (
 from syncd.directories.active_directory.members import GroupsBelow, Roster
 from syncd.directories.active_directory.memberships_of_one import GroupsAbove, demand_members_readable
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
-from syncd.directories.active_directory.session import Entry, Session
+from syncd.directories.active_directory.session import Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings, KerberosBind, SimpleBind
 from syncd.directories.active_directory.strays import unresolved_of
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable

@@ -22,6 +22,7 @@ from ldap3.core.exceptions import LDAPException
 from pyasn1.error import PyAsn1Error
 
 from syncd.directories.active_directory import binding as ldap_binding
+from syncd.directories.active_directory.answers import Answer, Entry, hand_over_message_ids, receive
 from syncd.directories.active_directory.transport import Line, ServerAddress, TimedSocket, Unusable, dial, hang_up
 from syncd.errors import CredentialsRefused
 from syncd.events import Answered, Event
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 PAGING_CONTROL = "1.2.840.113556.1.4.319"
 ANY = "(objectClass=*)"
-SEARCH_ENTRY = 4      # the protocol's tag of a searchResEntry
 
 SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT, INVALID_DN = 0, 3, 4, 10, 32, 34
 INSUFFICIENT_RIGHTS, BUSY = 50, 51
@@ -41,6 +41,9 @@ NOT_TO_BE_SEEN = frozenset({REFERRAL, NO_SUCH_OBJECT, INVALID_DN, INSUFFICIENT_R
 
 #: What ldap3 raises on dead lines and on bytes that are no LDAP.
 BROKEN = (LDAPException, PyAsn1Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+#: Bytes taken from the line at once.
+CHUNK_SIZE = 64 * 1024
 
 #: A group that keeps changing while its ranges are fetched is started over so many times in all.
 RANGE_TRIES = 3
@@ -51,16 +54,12 @@ class Declined(Unusable):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One object as answered. Attribute names in lower case, options (``;range=…``) kept; values are raw bytes."""
+class _Asked:
+    """A question that was sent: its message id, and when (monotonic seconds)."""
 
-    dn: str
-    attributes: Mapping[str, list[bytes]]
-
-    def first(self, name: str) -> bytes | None:
-        """The only or first value of an attribute given in lower case."""
-        values = self.attributes.get(name)
-        return values[0] if values else None
+    base_dn: str
+    message_id: int
+    begun: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Session:
             self._answered("connect", "network_error", begun)
             raise
         self._answered("connect", "ok", begun)
-        _keep_entries_raw(self._connection)
+        hand_over_message_ids(self._connection)
         try:
             self._introduce(bind)
         except BaseException:
@@ -136,7 +135,8 @@ class Session:
 
     def find(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | Unseen:
         """The object of that name if it fits the filter, or why it cannot be seen."""
-        result, entries = self._search(dn, filter_, attributes, ldap3.BASE)
+        answer = self._answer(self._ask(dn, filter_, attributes, ldap3.BASE))
+        result, entries = answer.result, list(_entries(answer, dn))
         if result["result"] == REFERRAL:
             return Unseen("is answered with a referral" + _to_where(result),
                           "This server does not hold that part of the directory: name a server of its domain, or correct "
@@ -154,8 +154,8 @@ class Session:
         number = 0
         while True:
             number += 1
-            entries, cookie = self._page(base_dn, filter_, attributes, page_size, number, cookie)
-            yield entries
+            answer, cookie = self._page(self._ask_page(base_dn, filter_, attributes, page_size, cookie), number)
+            yield list(_entries(answer, base_dn))
             if not cookie:
                 return
 
@@ -163,11 +163,16 @@ class Session:
         self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, make: Callable[[Entry], T], *,
         progress: Callable[[], None] = lambda: None,
     ) -> Complete[T]:
-        """What *make* makes of everything below *base_dn* that fits. *progress* is called after each page. Raises Unusable."""
+        """What *make* makes of everything below *base_dn* that fits. *progress* is called after each page. Each page is asked
+        for before the one before is made into anything, so *make* and *progress* must ask nothing. Raises Unusable."""
+        asked: _Asked | None = None
 
         def ask(cookie: Mark | None, number: int) -> Page[T]:
-            entries, further = self._page(base_dn, filter_, attributes, page_size, number, cookie)
-            made = [make(entry) for entry in entries]
+            nonlocal asked
+            asked = asked or self._ask_page(base_dn, filter_, attributes, page_size, cookie)
+            answer, further = self._page(asked, number)
+            asked = self._ask_page(base_dn, filter_, attributes, page_size, further) if further else None
+            made = [make(entry) for entry in _entries(answer, base_dn)]
             progress()
             return Page(made, further)
 
@@ -176,18 +181,20 @@ class Session:
         except NotWhole as finding:
             raise Unusable(f"the list below {base_dn} did not come whole: {finding}") from None
 
-    def _page(
-        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, number: int, cookie: Mark | None,
-    ) -> tuple[list[Entry], bytes | None]:
-        """The entries of one page, and the cookie of the next (None: the server says that this is the last)."""
-        result, entries = self._search(
-            base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True, paged_cookie=cookie,
-        )
-        _demand_success(result, f"page {number} below {base_dn}")
-        control = (result.get("controls") or {}).get(PAGING_CONTROL)
+    def _ask_page(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, cookie: Mark | None,
+    ) -> _Asked:
+        return self._ask(base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True,
+                         paged_cookie=cookie)
+
+    def _page(self, asked: _Asked, number: int) -> tuple[Answer, bytes | None]:
+        """The answer with a page, and the cookie of the next one (None: the server says that this is the last)."""
+        answer = self._answer(asked)
+        _demand_success(answer.result, f"page {number} below {asked.base_dn}")
+        control = (answer.result.get("controls") or {}).get(PAGING_CONTROL)
         if control is None:
-            raise Declined(f"page {number} below {base_dn} came without the paging control, so more may be missing")
-        return entries, control["value"]["cookie"] or None
+            raise Declined(f"page {number} below {asked.base_dn} came without the paging control, so more may be missing")
+        return answer, control["value"]["cookie"] or None
 
     def values(self, dn: str, attribute: str, first: Entry) -> Complete[bytes]:
         """All values of *attribute* (lower case), of which *first* is an answer for it; the rest is fetched range by range.
@@ -230,31 +237,26 @@ class Session:
             entry = following
             last = entry.first("usnchanged")
 
-    def _search(
-        self, base_dn: str, filter_: str, attributes: Sequence[str], scope: Any, **paging: Any,
-    ) -> tuple[dict[str, Any], list[Entry]]:
-        connection = self._connection
-        fault: Unusable | None = None
+    def _ask(self, base_dn: str, filter_: str, attributes: Sequence[str], scope: Any, **paging: Any) -> _Asked:
+        """Sends a question. The line is busy until ``_answer`` has taken the answer."""
         begun = self._allow_answer()
         try:
-            connection.search(base_dn, filter_, scope, attributes=list(attributes), **paging)
-            result = connection.result
-            entries = [
-                Entry(item["raw_dn"].decode(), item["raw_attributes"])
-                for item in connection.response or ()
-                if item["type"] == "searchResEntry"      # a searchResRef among them names another server: not followed
-            ]
-            code = int(result["result"])
+            message_id = int(self._connection.search(base_dn, filter_, scope, attributes=list(attributes), **paging))
         except BROKEN as error:
-            fault = Unusable(_why_broken(error, f"in a search below {base_dn or 'the root'}"))
-            result, entries, code = {}, [], -1
-        finally:
-            connection.response = None      # else ldap3 keeps a second copy of the page until the next one
-        if fault is not None:
             self._answered("search", "network_error", begun)
-            raise fault
-        self._answered("search", _answer_word(code), begun)
-        return result, entries
+            raise Unusable(_why_broken(error, _where(base_dn))) from None
+        return _Asked(base_dn, message_id, begun)
+
+    def _answer(self, asked: _Asked) -> Answer:
+        try:
+            answer = receive(self._connection, asked.message_id, CHUNK_SIZE)
+            word = _answer_word(int(answer.result["result"]))
+        except BROKEN as error:
+            hang_up(self._connection)       # what comes next on this line would answer nothing
+            self._answered("search", "network_error", asked.begun)
+            raise Unusable(_why_broken(error, _where(asked.base_dn))) from None
+        self._answered("search", word, asked.begun)
+        return answer
 
     # ---------------------------------------------------------------------------------------------------- introducing
 
@@ -333,25 +335,11 @@ class Session:
         self._tell(Answered("ldap", operation, answer, self._clock.monotonic() - begun))
 
 
-def _keep_entries_raw(connection: ldap3.Connection) -> None:
-    """Lets ldap3 decode an entry once and as bytes. It would also make text of every value, in dictionaries that ignore
-    case, which is two thirds of the time a read takes and is of no use here."""
-    otherwise: Callable[[dict[str, Any]], dict[str, Any]] = connection.strategy.decode_response_fast
-
-    def decode(message: dict[str, Any]) -> dict[str, Any]:
-        if message["protocolOp"] != SEARCH_ENTRY:
-            return otherwise(message)
-        # ldap3's decoder gives each element as (class, constructed, tag, value).
-        dn, attributes = (element[3] for element in message["payload"])
-        rows = (attribute[3] for attribute in attributes)
-        raw = {name[3].decode().lower(): [value[3] for value in values[3] or ()] for name, values in rows}
-        return {"type": "searchResEntry", "raw_dn": dn, "raw_attributes": raw}
-
-    connection.strategy.__dict__["decode_response_fast"] = decode
-
-
 def generalized_time(value: bytes) -> datetime:
     """``20261125191922.0Z`` as a time. Raises ValueError."""
+    if len(value) == 17 and value.endswith(b".0Z") and value[:14].isdigit():      # as Active Directory writes them all
+        return datetime(int(value[:4]), int(value[4:6]), int(value[6:8]), int(value[8:10]), int(value[10:12]), int(value[12:14]),
+                        tzinfo=UTC)
     return datetime.strptime(value.decode("ascii", "replace"), "%Y%m%d%H%M%S.%fZ").replace(tzinfo=UTC)
 
 
@@ -383,6 +371,17 @@ def _to_where(result: Mapping[str, Any]) -> str:
     hosts = dict.fromkeys(urlsplit(str(url)).hostname for url in result.get("referrals") or ())
     named = [host for host in hosts if host]
     return f" to {', '.join(named[:3])}" if named else ""
+
+
+def _entries(answer: Answer, base_dn: str) -> Iterator[Entry]:
+    try:
+        yield from answer.entries()
+    except (ValueError, LookupError) as error:
+        raise Unusable(_why_broken(error, _where(base_dn))) from None
+
+
+def _where(base_dn: str) -> str:
+    return f"in a search below {base_dn or 'the root'}"
 
 
 def _answer_word(code: int) -> str:
