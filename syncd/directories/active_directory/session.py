@@ -244,7 +244,7 @@ class Session:
             message_id = int(self._connection.search(base_dn, filter_, scope, attributes=list(attributes), **paging))
         except BROKEN as error:
             self._answered("search", "network_error", begun)
-            raise Unusable(_why_broken(error, _where(base_dn))) from None
+            raise Unusable(_why_broken(error, f"in a search below {base_dn or 'the root'}")) from None
         return _Asked(base_dn, message_id, begun)
 
     def _answer(self, asked: _Asked) -> Answer:
@@ -254,7 +254,7 @@ class Session:
         except BROKEN as error:
             hang_up(self._connection)       # what comes next on this line would answer nothing
             self._answered("search", "network_error", asked.begun)
-            raise Unusable(_why_broken(error, _where(asked.base_dn))) from None
+            raise Unusable(_why_broken(error, f"in a search below {asked.base_dn or 'the root'}")) from None
         self._answered("search", word, asked.begun)
         return answer
 
@@ -377,11 +377,7 @@ def _entries(answer: Answer, base_dn: str) -> Iterator[Entry]:
     try:
         yield from answer.entries()
     except (ValueError, LookupError) as error:
-        raise Unusable(_why_broken(error, _where(base_dn))) from None
-
-
-def _where(base_dn: str) -> str:
-    return f"in a search below {base_dn or 'the root'}"
+        raise Unusable(_why_broken(error, f"in a search below {base_dn or 'the root'}")) from None
 
 
 def _answer_word(code: int) -> str:
