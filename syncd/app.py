@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from syncd import __version__
 from syncd.config import Config
 from syncd.config import Lease as LeaseSection
 from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, UsageError
-from syncd.events import CycleScheduled, Event, Noted
+from syncd.events import CredentialExpires, CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.evidence.periods import Asked, Period, Sample
+from syncd.host.certificates import earliest_end
 from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile
 from syncd.leadership.alone import Alone
@@ -352,12 +354,31 @@ def webhooks_of(config: Config) -> tuple[Webhook, ...]:
                  for number, one in enumerate(config.notify))
 
 
+def certificates_of(config: Config) -> dict[str, list[Path]]:
+    """The certificate files that the configuration names, by what alerts call them: authorities that are trusted, and those of
+    the ledger's connection. Where the system's trust counts there is none to look after."""
+    chosen = getattr(config.directory, directory_kind(config).name)
+    named = [config.zoom.ca_file, getattr(chosen, "ca_file", None),
+             config.leadership.lease.ca_file if config.leadership.lease is not None else None]
+    return {"ca": [Path(one) for one in named if one is not None], "postgresql": certificate_files(config)}
+
+
+def certificate_files(config: Config) -> list[Path]:
+    """Those that the ledger's address names (``sslcert``, ``sslrootcert``)."""
+    try:
+        asked = parse_qs(urlsplit(ledger_url(config)).query)
+    except (ConfigError, ValueError):
+        return []
+    return [Path(path) for key in ("sslcert", "sslrootcert") for path in asked.get(key, []) if path != "system"]
+
+
 class Watch:
     """The daemon's observers and its HTTP server."""
 
     def __init__(self, config: Config, clock: Clock, version: str, *others: Tell) -> None:
         self._metrics = Metrics(version)
         self._metrics.set_mode(config.mode.value)
+        self._config = config
         self._schedule, self._clock, self._interval_on = schedule_of(config), clock, ""
         self._show_interval()
         self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
@@ -386,6 +407,8 @@ class Watch:
         if self._interval_on != (today := now.date().isoformat()):
             self._interval_on = today
             self._metrics.set_interval(self._schedule.longest_gap(now))
+            for credential, files in certificates_of(self._config).items():
+                self._metrics(CredentialExpires(credential, earliest_end(files)))
 
     def notifying(self) -> AbstractAsyncContextManager[None]:
         """Sends messages to the configured webhooks while the body runs."""

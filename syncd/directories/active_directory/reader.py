@@ -184,6 +184,7 @@ class ActiveDirectory:
         if session.clock_offset_seconds is not None:
             tell(ClockOffset("ldap", session.clock_offset_seconds))
         tell(CredentialExpires("active_directory", password_expiry(session, settings)))
+        tell(CredentialExpires("ldaps", session.certificate_ends_at))
         configured = find_configured(session, settings, self._memory.groups)
         roster, lists = self._read_people(session, tell)
         below = GroupsBelow(session, settings, roster)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -319,6 +320,15 @@ class Session:
             return ""
         value = settings.first("invocationid") if settings else None
         return str(uuid.UUID(bytes_le=value)) if value and len(value) == 16 else ""
+
+    @property
+    def certificate_ends_at(self) -> datetime | None:
+        """Until when the server's certificate is good; None on a connection without TLS."""
+        timed = self._connection.socket
+        if not isinstance(timed, TimedSocket) or not isinstance(timed.inner, ssl.SSLSocket):
+            return None
+        ends = (timed.inner.getpeercert() or {}).get("notAfter")
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC) if ends else None
 
     def _allow_answer(self) -> float:
         """Starts the deadline of the next answer and gives the time now (monotonic seconds)."""
