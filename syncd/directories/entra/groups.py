@@ -171,6 +171,7 @@ class GroupsBelow:
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[str | Entry | None]] = []
         self.odd_types: dict[str, str] = {}              # member id -> a type that is none of those we know
+        self.hidden: set[str] = set()                    # members of type user without attributes (null)
         self.untyped: dict[str, str] = {}                # member id -> the group it stands in, of those without a type
         self._graph, self._settings, self._roles = graph, settings, roles
 
@@ -229,4 +230,6 @@ class GroupsBelow:
             self.untyped[id_] = group
         elif kind != USER:
             self.odd_types[id_] = kind
+        elif entry.get("accountEnabled") is None and entry.get("displayName") is None:
+            self.hidden.add(id_)
         return id_

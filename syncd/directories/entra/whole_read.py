@@ -14,6 +14,7 @@ from typing import TypeVar
 from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, both, side_by_side
 from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.directories.entra.people import id_of, is_hidden, person_of, unreadable_user, what_to_ask
+from syncd.directories.entra.refusals import READ_USERS, permission_missing
 from syncd.directories.entra.settings import EntraSettings
 from syncd.directories.entra.tokens import EntraTokens
 from syncd.directories.membership import with_paths
@@ -55,6 +56,7 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
     below = GroupsBelow(graph, settings, tokens.roles)
     users, _ = await both(read_people(graph, settings, tell), below.read(configured))
     people = {person.id: person for person in users}
+    _demand_shown(people, below)
     await _settle_members(graph, settings, people, below)
     odd = {id_: kind for id_, kind in below.odd_types.items() if id_ not in people}
     if odd:
@@ -107,6 +109,16 @@ async def read_recycle_bin(graph: Graph, select: str, make: Callable[[Entry], T]
     """What *make* makes of the users who were deleted within 30 days. Raises SourceError."""
     params = {"$select": select, "$top": str(PAGE_SIZE)}
     return await graph.whole("deleted users", lambda: graph.walk("user", DELETED_USERS, params, make))
+
+
+def _demand_shown(people: Mapping[str, Person], below: GroupsBelow) -> None:
+    """Members who come without a single attribute although the list of users shows them: so it looks where the app may not read
+    users through groups, and then others may be left out without a word. Raises ScopeMissing."""
+    contradicted = [id_ for id_ in below.hidden if id_ in people and not people[id_].unclear]
+    if contradicted:
+        raise permission_missing(
+            f"graph members: {len(contradicted)} members of the groups came without attributes (null), such as "
+            f"{min(contradicted)}, though the list of users shows them: the app may not read users in groups.", READ_USERS)
 
 
 async def _settle_members(graph: Graph, settings: EntraSettings, people: dict[str, Person], below: GroupsBelow) -> None:
