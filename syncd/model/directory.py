@@ -54,6 +54,12 @@ class Person:
         return self.unclear or ("an address value is not exactly one address" if self.unclean else "")
 
     @property
+    def mailbox_hint(self) -> str:
+        """What to say to an operator about a mailbox that is nobody's own; nothing for a person's."""
+        return (f"a {self.mailbox} mailbox, whose directory account is disabled by design: protect its Zoom account "
+                "(protect.accounts) or make it somebody's") if self.mailbox else ""
+
+    @property
     def matters_unclear(self) -> bool:
         """Whether it matters that this person could not be read: they are entitled or protected by a group, or may be."""
         return bool((self.unclear or self.unclean) and (self.entitled_by or self.protected_by or self.membership_unknown))

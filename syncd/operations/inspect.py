@@ -192,6 +192,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     for person in story["directory"]:
         yield f"  directory  {person['display_name'] or person['id']} ({person['id']}): {person['standing']}"
         yield f"             addresses {', '.join(person['addresses']) or 'none'}"
+        if person["hint"]:
+            yield f"             it is {person['hint']}"
         for use in ("entitled_by", "leaver_by", "protected_by"):
             if person[use]:
                 yield f"             {use.replace('_', ' ')} {' > '.join(person[use])}"
@@ -232,6 +234,7 @@ def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
         "expires_at": rfc3339(person.expires_at) if person.expires_at else None, "department": person.department,
         "entitled_by": list(person.entitled_by), "leaver_by": list(person.leaver_by),
         "protected_by": list(person.protected_by), "unclear": person.cause or None,
+        "mailbox": person.mailbox or None, "hint": person.mailbox_hint or None,
         "standing": _WORDS[standing(person, policy, now)],
     }
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status
+from syncd.reports import mailboxes
 from syncd.reports.licences import released_in
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
@@ -59,6 +60,8 @@ def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for
         console.print(Text(f"  plan       {report.plan.digest[:12]}  " + totals(report)))
     if licences := _licences(report):
         console.print(Text(f"  licences   {licences}"))
+    for decision, person in mailboxes.going_with(report)[:rows]:
+        console.print(Text(f"  mailbox    {clean(decision.account.email)} is {person.mailbox_hint}", style="yellow"))
     _print_guards(report, console)
     for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL):
         _print_decisions(report, action, console, rows)
@@ -114,6 +117,8 @@ def plain_lines(report: CycleReport) -> Iterable[str]:
         yield "\t".join(("licences", licences))
     for person in report.unclear:
         yield "\t".join(("unclear", clean(person.id), clean(person.cause)))
+    for decision, person in mailboxes.going_with(report):
+        yield "\t".join(("mailbox", clean(decision.account.email), person.mailbox, person.mailbox_hint))
     for verdict in report.verdicts:
         if verdict.tripped:
             yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), clean(verdict.do)))

@@ -209,3 +209,22 @@ async def test_a_database_that_is_gone_costs_only_the_memory():
         move(controller)
 
         assert 3 == len(entitled(await directory.read()))
+
+
+async def test_a_controller_that_lags_behind_shows_an_older_state_and_says_which_copy_it_is():
+    """The first one is down: who was changed there looks older on the second one, whoever was hired is not there yet, and the
+    copy has another name. That is what a guard needs, and all that a plain account may read of replication."""
+    ahead, behind = company(6, 6), company(5, 4)
+    ahead[f"CN=p2,{STAFF}"]["whenChanged"] = ["20261124120000.0Z"]
+    with Windows(ahead) as first, Windows(behind) as second:
+        directory = Directory(first.url, second.url)
+        before = await directory.read()
+        first.fault = lambda search: done(search.mid, 51)
+        after = await directory.read()
+
+    was, now = ({person.id: person for person in snapshot.people} for snapshot in (before, after))
+    assert {id_of(6)} == was.keys() - now.keys()
+    assert before.view != after.view
+    changed = [(was[id_].changed_at, now[id_].changed_at) for id_ in now]
+    assert [id_of(2)] == [id_ for id_, (one, other) in zip(now, changed, strict=True) if one > other]
+    assert {id_of(5), id_of(6)} == entitled(before) - entitled(after)
