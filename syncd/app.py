@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from syncd import __version__
 from syncd.config import Config
 from syncd.config import Lease as LeaseSection
+from syncd.config.windows import windows_of
 from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, UsageError
 from syncd.events import CredentialExpires, CycleScheduled, Event, Noted
@@ -211,7 +212,8 @@ async def open_dependencies(
             await opened.enter_async_context(lease.running())
             leadership = lease
         yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-                    concurrency=config.zoom.concurrency, directory_service=directory_kind(config).service)
+                           windows=windows_of(config), concurrency=config.zoom.concurrency,
+                           directory_service=directory_kind(config).service)
 
 
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:

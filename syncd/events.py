@@ -7,7 +7,7 @@ writes them only when the operator asked for it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.model import DirectorySnapshot, Person, Plan, Verdict, ZoomSnapshot
@@ -78,6 +78,7 @@ class PlanMade:
     plan: Plan
     verdicts: tuple[Verdict, ...]
     oldest_overdue: datetime | None
+    next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)     # of effects a window denies
 
 
 @dataclass(frozen=True, slots=True)

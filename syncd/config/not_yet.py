@@ -15,14 +15,12 @@ SCHEDULE_WATCH: Final = "schedule.watch"
 
 ZOOM_EVENTS: Final = "zoom.events"
 ZOOM_OPERATION_LOG: Final = "zoom.operation_log"
-SCHEDULE_WINDOWS: Final = "schedule.windows"
 HANDOVER: Final = "handover"
 
 NOT_YET: frozenset[str] = frozenset({
     SCHEDULE_WATCH,
     ZOOM_EVENTS,
     ZOOM_OPERATION_LOG,
-    SCHEDULE_WINDOWS,
     HANDOVER,
 })
 

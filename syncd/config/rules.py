@@ -7,19 +7,23 @@ in the file is wrong. A value that is wrong by itself is somebody else's problem
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+
+from cronsim import CronSimError
 
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, SCHEDULE_WINDOWS, ZOOM_EVENTS, ZOOM_OPERATION_LOG
+from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, ZOOM_EVENTS, ZOOM_OPERATION_LOG
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
 from syncd.config.values import Fault, duration, spelled
+from syncd.config.windows import calendar_faults, promise_fault, windows_given
 from syncd.model import domain_key
+from syncd.planning.windows import LEAVING, Windows
 
 LATER = "comes with a later version"
 
@@ -218,6 +222,7 @@ def _one_clock(given: Given) -> Iterator[Problem]:
 
 def _promise_can_be_kept(given: Given) -> Iterator[Problem]:
     if given.get("schedule", "cron") is not None:
+        yield from _promise_under_windows(given)
         return                                # its gaps differ from day to day: reports show what was kept
     promise, grace = given.duration("reports", "promise"), given.duration("deactivate", "grace")
     known, interval = given.duration("deactivate", "grace_for_known_leavers"), given.duration("schedule", "interval")
@@ -231,6 +236,42 @@ def _promise_can_be_kept(given: Given) -> Iterator[Problem]:
         yield Problem(place, f"the promise of {spelled(promise)} cannot be kept: {name} {spelled(longest)} + twice the "
                              f"interval {spelled(interval)} = {spelled(needed)}",
                       f"write reports.promise: {spelled(needed)} or more, or shorten {name} or interval")
+    else:
+        yield from _promise_under_windows(given)
+
+
+def _promise_under_windows(given: Given) -> Iterator[Problem]:
+    """Grace, two intervals (none by cron, whose gaps differ) and the longest denial for a reason that is not excepted."""
+    windows, promise = _calendar(given), given.duration("reports", "promise")
+    grace, known = given.duration("deactivate", "grace"), given.duration("deactivate", "grace_for_known_leavers")
+    expired = known if given.get("deactivate", "grace_for_expired") is None else given.duration("deactivate", "grace_for_expired")
+    interval = timedelta(0) if given.get("schedule", "cron") is not None else given.duration("schedule", "interval")
+    if windows is None or promise is None or grace is None or known is None or expired is None or interval is None:
+        return
+    graces = dict.fromkeys(LEAVING, grace) | dict.fromkeys(LEAVING[:2], known) | {LEAVING[2]: expired}
+    if fault := promise_fault(windows, promise, graces, interval):
+        where: tuple[Where, ...] = (("reports", "promise"), ("schedule", "windows"))
+        place = next((path for path in where if given.get(*map(str, path)) is not None), where[0])
+        yield Problem(place, fault, "promise more, or except that reason from the window")
+
+
+def _calendar(given: Given) -> Windows | None:
+    """The windows as written; None when there are none, or one of them is wrong by itself (said already)."""
+    written = given.get("schedule", "windows")
+    zone = given.get("schedule", "timezone") or "UTC"
+    try:
+        windows = windows_given(written, zone) if isinstance(written, list) else Windows()
+        for window in windows.windows:
+            window.begins(datetime(2026, 1, 1, tzinfo=UTC))
+    except (Fault, KeyError, TypeError, ValueError, AttributeError, CronSimError):
+        return None
+    return windows if windows.windows else None
+
+
+def _open_at_times(given: Given) -> Iterator[Problem]:
+    windows = _calendar(given)
+    for place, what, do in calendar_faults(windows) if windows is not None else ():
+        yield Problem(("schedule", "windows", place), what, do)
 
 
 def _one_ledger(given: Given) -> Iterator[Problem]:
@@ -262,7 +303,7 @@ def _secret_ledger_url(given: Given) -> tuple[str, str]:
 _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
     _one_directory, _one_bind, _encrypted_ldap, _one_entra_credential, _groups_apart, _plain_aliases, _one_clock,
     _promise_can_be_kept, _one_ledger, _no_global_catalog, _patient_polls, _enough_approvers, _content_has_a_receiver,
-    _retention_outlived_by_names,
+    _retention_outlived_by_names, _open_at_times,
 )
 
 
@@ -284,11 +325,6 @@ def _operation_log(given: Given) -> Iterator[Problem]:
         yield Problem(("zoom", "operation_log"), f"comparing with Zoom's operation log {LATER}", "write operation_log: false")
 
 
-def _windows(given: Given) -> Iterator[Problem]:
-    if given.get("schedule", "windows"):
-        yield Problem(("schedule", "windows"), f"windows {LATER}", "write windows: []")
-
-
 def _handover(given: Given) -> Iterator[Problem]:
     if given.get("handover") is not None:
         yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
@@ -298,6 +334,5 @@ _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
     SCHEDULE_WATCH: _watch,
     ZOOM_EVENTS: _events,
     ZOOM_OPERATION_LOG: _operation_log,
-    SCHEDULE_WINDOWS: _windows,
     HANDOVER: _handover,
 }

@@ -64,6 +64,8 @@ async def _attempt(effect: Decision, context: ExecutionContext, ports: Ports, pr
     if why := progress.stopped or may_act(ports):            # a pause is looked for right before the write
         progress.stop(why)
         return Attempt(_not_tried(effect, progress))
+    if context.denied(effect, ports):
+        return Attempt(step(effect.action.value, State.PLANNED, Seen.DENIED).of())
     try:
         seen, shown = await recheck(effect, context, ports)
     except AccountUnreadable as error:
@@ -78,6 +80,8 @@ async def _attempt(effect: Decision, context: ExecutionContext, ports: Ports, pr
         await end_session(effect, shown, context, ports, progress)
     if not await may_continue(context, ports, progress):
         return Attempt(_not_tried(effect, progress))
+    if context.denied(effect, ports):                        # the reads took their time
+        return Attempt(step(effect.action.value, State.PLANNED, Seen.DENIED).of())
     return await _change(effect, shown, context, ports, progress)
 
 
@@ -198,6 +202,9 @@ async def _after_throttling(
     if not await may_continue(context, ports, progress):
         halted = step(intent.action, State.THROTTLED, Seen.HALTED)
         return _Sent(halted, halted.of(progress.stopped))
+    if context.denied(effect, ports):
+        denied = step(intent.action, State.THROTTLED, Seen.DENIED)
+        return _Sent(denied, denied.of())
     try:
         seen, account = await recheck(effect, context, ports)
     except AccountUnreadable as error:

@@ -13,7 +13,8 @@ from syncd.events import EffectSettled
 from syncd.execution.group_commit import GroupCommit
 from syncd.execution.lifecycle import Step, stop_reason
 from syncd.execution.set_up import SameAnswers
-from syncd.model import EffectOutcome, Intent, OutcomeKind, Policy, StopReason
+from syncd.model import Decision, EffectOutcome, Intent, OutcomeKind, Policy, StopReason
+from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 #: Writes of a cycle that are looked at before a share of failing ones means anything. What Zoom says of single accounts counts
@@ -51,6 +52,11 @@ class ExecutionContext:
     while_paused: bool = False
     approvals: Mapping[tuple[str, str], str] = field(default_factory=dict)
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # zoom id -> licence owed to the account
+    windows: Windows = ANY_TIME              # none for what people ask for
+
+    def denied(self, effect: Decision, ports: Ports) -> bool:
+        """Whether the operator's calendar denies this change now."""
+        return self.windows.denied(effect.action, effect.reason, ports.clock.now())
 
 
 @dataclass

@@ -43,6 +43,7 @@ class Seen(StrEnum):
     AS_PLANNED = auto()          # account and person, read again, are what was planned for
     CHANGED = auto()
     UNREADABLE = auto()          # what Zoom shows of this one account cannot be read or understood
+    DENIED = auto()              # the operator's calendar: not now
     HALTED = auto()              # stop, pause, lease: whatever holds everybody now
     ACCEPTED = auto()
     LOST = auto()
@@ -105,6 +106,7 @@ _ALL: dict[tuple[State, Seen], Step] = {
     (_S.PLANNED, Seen.CHANGED): _settled(_SKIPPED, _R.CHANGED_SINCE_PLAN, written=False),
     (_S.PLANNED, Seen.UNREADABLE): _settled(_FAILED, _R.ACCOUNT_UNREADABLE, written=False),
     (_S.PLANNED, Seen.HALTED): _settled(_NOT_TRIED, None, written=False),
+    (_S.PLANNED, Seen.DENIED): _settled(_NOT_TRIED, _R.WINDOW, written=False),
     (_S.PLANNED, Seen.ENOUGH_REFUSED): _settled(_NOT_TRIED, _R.REFUSED, written=False),
 
     (_S.ANNOUNCED, Seen.HALTED): _open(_NOT_TRIED, None, written=False),
@@ -125,6 +127,7 @@ _ALL: dict[tuple[State, Seen], Step] = {
     (_S.THROTTLED, Seen.CHANGED): _settled(_SKIPPED, _R.CHANGED_SINCE_PLAN, written=False),
     (_S.THROTTLED, Seen.UNREADABLE): _settled(_FAILED, _R.ACCOUNT_UNREADABLE, written=False),
     (_S.THROTTLED, Seen.HALTED): _settled(_NOT_TRIED, None, written=False),
+    (_S.THROTTLED, Seen.DENIED): _settled(_NOT_TRIED, _R.WINDOW, written=False),
 
     (_S.ANSWERED, Seen.WANTED): _settled(_DONE),
     (_S.ANSWERED, Seen.OTHER): _settled(_FAILED, _R.NOT_CONFIRMED),

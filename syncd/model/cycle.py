@@ -46,6 +46,7 @@ class CycleReport:
     verdicts: tuple[Verdict, ...] = ()
     outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)
     held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
+    next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
     approvals: tuple[Approval, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
     free_licences: int | None = None          # before a plan that reactivates, where Zoom tells

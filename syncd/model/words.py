@@ -83,6 +83,7 @@ class OutcomeReason(StrEnum):
 
     NONE = ""
     CHANGED_SINCE_PLAN = "changed_since_plan"
+    WINDOW = "window"                # not tried: the operator's calendar denies it now
     ACCOUNT_UNREADABLE = "account_unreadable"
     GONE_FROM_ZOOM = "gone_from_zoom"
     REFUSED_BY_ZOOM = "refused_by_zoom"

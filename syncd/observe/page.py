@@ -36,6 +36,7 @@ class StatusView:
     do: str = ""
     last_success_at: datetime | None = None
     next_cycle_at: datetime | None = None
+    next_opening: datetime | None = None      # when the first change that a window denies may be made
     directory_people: int | None = None
     directory_entitled: int | None = None
     zoom_active: int | None = None
@@ -55,7 +56,7 @@ class StatusView:
 _RESULTS = {
     "in_step": ("good", "Zoom and the directory are in step"),
     "applied": ("good", "All changes were made"),
-    "planned": ("good", "Changes are due; report mode makes none"),
+    "planned": ("good", "Changes are due; report mode or a window makes none now"),
     "held": ("warn", "Held: a guard stopped changes"),
     "partial": ("warn", "Some changes failed"),
     "interrupted": ("warn", "The cycle was interrupted"),
@@ -180,6 +181,7 @@ def _now(view: StatusView) -> str:
         ("Last cycle", *_moment(view.ended_at, view.now)),
         ("Last success", *_moment(view.last_success_at, view.now)),
         ("Next cycle", *_moment(view.next_cycle_at, view.now)),
+        *([("Next opening", f"{view.next_opening:%a %H:%M %Z}", "changes wait for it")] if view.next_opening else []),
     ])
 
 

@@ -41,7 +41,8 @@ class StatusKeeper:
                                      zoom_inactive=zoom.count(Status.INACTIVE))
             case events.PlanMade(plan=plan, verdicts=verdicts):
                 counts = {action.value: count for action, count in plan.counts.items()}
-                self._view = replace(self._view, verdicts=verdicts, plan_digest=plan.digest, counts=counts, why="", do="")
+                self._view = replace(self._view, verdicts=verdicts, plan_digest=plan.digest, counts=counts, why="", do="",
+                                     next_opening=min(event.next_openings.values(), default=None))
             case events.SourceUnreadable(why=why, do=do):
                 self._view = replace(self._view, why=why, do=do)
             case events.CycleEnded():

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
-from syncd.model import Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
+from syncd.model import Action, Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.guards import NOT_APPROVABLE, good_read
+from syncd.planning.windows import Windows
 
 
 async def approve(
@@ -41,12 +42,20 @@ async def approve(
         raise UsageError(f"the plan {digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
         deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
-        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now, now + lasts,
+        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now,
+        _from(plan, deps.windows, now) + lasts,
         frozenset(plan.on_the_way) if Guard.POLICY_CHANGED in chosen else frozenset(),
         accepts=accepts(plan, chosen), good_read=good and Guard.POLICY_CHANGED in chosen,
     )
     await deps.ledger.append([*drafts, record.approved(approval)])
     return approval
+
+
+def _from(plan: RecordedPlan, windows: Windows, now: datetime) -> datetime:
+    """When the time of an approval begins: once all it covers may be done."""
+    openings = [windows.next_opening(Action(action), Reason(reason), now) for action, reason in
+                {(action, reason) for _, action, reason in plan.effects}]
+    return max((opening for opening in openings if opening is not None), default=now)
 
 
 def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:

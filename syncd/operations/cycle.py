@@ -22,7 +22,7 @@ from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
 from syncd.model import CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
-from syncd.operations.ending import approvals_in_use, faulty, moved, oldest_overdue, record_end, with_result
+from syncd.operations.ending import approvals_in_use, faulty, moved, next_openings, oldest_overdue, record_end, with_result
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
@@ -65,12 +65,13 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled)
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
-    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {})))
+    openings = next_openings(plan, deps.windows, now)
+    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now), openings))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     free = await free_before(plan, deps.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
                       held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
-                      head=history.head)
+                      next_openings=openings, head=history.head)
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
     if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):
@@ -87,7 +88,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     if not quiet:
         await deps.ledger.append(opening, term=run.term)
     progress = Progress()
-    context = under_authority(begun.cycle_id, run.term, allowed, facts, deps.credential())
+    context = under_authority(begun.cycle_id, run.term, allowed, facts, deps.credential(), deps.windows)
     try:
         await timed(deps, begun.cycle_id, "apply", _apply(unfinished, allowed, context, deps, progress))
     except asyncio.CancelledError:                     # the write in hand stays open in the ledger

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
 from syncd.model import Mode, Trigger
+from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Dependencies:
     stopping: Callable[[], bool] = lambda: False
     concurrency: int = 16
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
+    windows: Windows = ANY_TIME                   # when cycles may make changes
 
     @property
     def ports(self) -> Ports:

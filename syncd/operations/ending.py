@@ -15,10 +15,11 @@ from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded as CycleEndedEntry
 from syncd.ledger.entries import ReadFacts
 from syncd.ledger.history import History
-from syncd.model import Action, Approval, CycleReport, EffectOutcome, Guard, Mode, OutcomeKind, Plan, Result
+from syncd.model import Action, Approval, CycleReport, EffectOutcome, Guard, OutcomeKind, OutcomeReason, Plan, Result
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.approvals import approval_for
 from syncd.planning.guards import Facts
+from syncd.planning.windows import Windows
 
 
 def with_result(report: CycleReport, progress: Progress) -> CycleReport:
@@ -42,7 +43,8 @@ def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
         return Result.HELD, Held.exit_code
     if report.plan is None or not report.plan.effects:
         return Result.IN_STEP, 0
-    return (Result.APPLIED if progress.outcomes else Result.PLANNED), 0
+    outside = all(one.reason is OutcomeReason.WINDOW for one in progress.outcomes.values())
+    return (Result.PLANNED if outside else Result.APPLIED), 0         # all() of none: nothing was carried out either
 
 
 def faulty(report: CycleReport, faults: Sequence[str]) -> CycleReport:
@@ -57,8 +59,8 @@ async def record_end(
     """Records how the cycle ended, tells observers, and returns the report with the ledger's head in it."""
     report = replace(report, ended_at=deps.clock.now(), head=history.head)
     outcomes = outcome_counts(report.outcomes)
-    success = report.result in (Result.IN_STEP, Result.APPLIED) or (
-        report.result is Result.PLANNED and run.mode is Mode.REPORT)
+    # Planned: in report mode, or because the operator's calendar denies all there is to do; both as they should be.
+    success = report.result in (Result.IN_STEP, Result.APPLIED, Result.PLANNED)
     if run.term is not None and not history.broken:
         says = CycleEndedEntry(
             run.mode.value, run.trigger.value, report.result.value, success, report.started_at, report.ended_at, report.version,
@@ -70,7 +72,7 @@ async def record_end(
         except (LedgerError, NotLeader) as error:
             report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
-    overdue = oldest_overdue(report.plan, report.outcomes) if report.plan is not None else None
+    overdue = oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at) if report.plan is not None else None
     deps.tell(CycleEnded(
         report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
         (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
@@ -91,13 +93,27 @@ def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
     return (tripped.says, tripped.do) if tripped is not None and report.result is Result.HELD else ("", "")
 
 
-def oldest_overdue(plan: Plan, outcomes: Mapping[tuple[str, str], EffectOutcome]) -> datetime | None:
+def oldest_overdue(
+    plan: Plan, outcomes: Mapping[tuple[str, str], EffectOutcome], windows: Windows, now: datetime
+) -> datetime | None:
+    """Since when the deactivation that is longest overdue could have been made; what a window denies is not overdue."""
     due = [
-        effect.due_at for effect in plan.effects
+        windows.open_since(effect.action, effect.reason, now, effect.due_at) if effect.due_at < now else effect.due_at
+        for effect in plan.effects
         if effect.action is Action.DEACTIVATE and effect.due_at is not None
         and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)
+        and not windows.denied(effect.action, effect.reason, now)
     ]
     return min(due, default=None)
+
+
+def next_openings(plan: Plan, windows: Windows, now: datetime) -> dict[tuple[str, str], datetime]:
+    """When effects that are denied now may be made, by their keys. One that never may is left out: the configuration
+    refuses such windows."""
+    openings = {kind: windows.next_opening(*kind, now) for kind in {(one.action, one.reason) for one in plan.effects}
+                if windows.denied(*kind, now)}
+    return {one.key: windows.for_people(opening) for one in plan.effects
+            if (opening := openings.get((one.action, one.reason))) is not None}
 
 
 def outcome_counts(outcomes: Mapping[tuple[str, str], EffectOutcome]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from syncd.planning.approvals import approval_for
 from syncd.planning.arming import armed_after
 from syncd.planning.guards import Facts, good_read, group_entry
 from syncd.planning.memory import remember, seen_active
+from syncd.planning.windows import Windows
 
 
 def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
@@ -23,10 +24,12 @@ def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
     return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest())
 
 
-def under_authority(cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str) -> ExecutionContext:
+def under_authority(
+    cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str, windows: Windows
+) -> ExecutionContext:
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
-    return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals,
-                  restore=licences_owed(allowed, facts.history, facts.policy))
+    return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals, windows=windows,
+                            restore=licences_owed(allowed, facts.history, facts.policy))
 
 
 def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFacts:

@@ -42,6 +42,7 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
     effect = decision.action in (Action.DEACTIVATE, Action.REACTIVATE)
     tried = report.outcomes.get(decision.key) if effect else None
     held = report.held.get(decision.key, ()) if effect else ()
+    opening = report.next_openings.get(decision.key) if effect else None
     outcome = tried or _NO_OUTCOME
     row = {
         "zoom_id": account.zoom_id,
@@ -57,11 +58,13 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         "notes": list(decision.notes),
         "since": moment(decision.since),
         "due_at": moment(decision.due_at),
+        "next_opening": moment(opening),
         "role": account.role or account.role_id,
         "licence": licence_word(account.type),
         "last_login_at": moment(account.last_login_at),
         "outcome": outcome.outcome.value if effect else None,
-        "outcome_reason": (outcome.reason or ("held_by " + " ".join(held) if held else None)) if effect else None,
+        "outcome_reason": (outcome.reason or ("held_by " + " ".join(held) if held else "window" if opening else None))
+        if effect else None,
         "status_after": outcome.status_after,
         "licence_after": outcome.licence_after,
         "decided_at": moment(report.plan.made_at if report.plan is not None else None),

@@ -6,6 +6,7 @@ Colours and boxes only on a terminal; names come from directories and are never 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -58,6 +59,8 @@ def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for
         console.print(Text(f"  Zoom       {len(report.zoom.accounts)} accounts: {statuses}"))
     if report.plan is not None:
         console.print(Text(f"  plan       {report.plan.digest[:12]}  " + totals(report)))
+    for line in waiting_for_windows(report):
+        console.print(Text(f"  window     {line}"))
     if licences := _licences(report):
         console.print(Text(f"  licences   {licences}"))
     for decision, person in mailboxes.going_with(report)[:rows]:
@@ -99,6 +102,13 @@ def totals(report: CycleReport) -> str:
             f"{counts[Action.MANUAL]} for a person, {counts[Action.KEEP]} kept")
 
 
+def waiting_for_windows(report: CycleReport) -> list[str]:
+    """``3 to deactivate wait for the next opening, Mon 2026-11-30 08:00 CET``, a line for each action and opening."""
+    waiting = Counter((action, opening) for (_, action), opening in report.next_openings.items())
+    return [f"{count} to {action} {'waits' if count == 1 else 'wait'} for the next opening, {opening:%a %Y-%m-%d %H:%M %Z}"
+            for (action, opening), count in sorted(waiting.items(), key=lambda item: item[0][1])]
+
+
 def _licences(report: CycleReport) -> str:
     """``12 free, 3 to reactivate; 40 released``, as far as there is anything to say."""
     free, released = report.free_licences, released_in(report)
@@ -111,6 +121,7 @@ def plain_lines(report: CycleReport) -> Iterable[str]:
     """Tab-separated: the result, the tripped guards, then every account that is not simply kept in step."""
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
+    yield from ("\t".join(("window", line)) for line in waiting_for_windows(report))
     if report.why:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))
     if licences := _licences(report):

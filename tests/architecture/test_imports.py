@@ -34,7 +34,7 @@ OURS: dict[str, set[str]] = {
     "operations": VALUES | PURE | {"execution", "planning", "events", "ports"},
     "reports": VALUES | {"execution.licences"},
     "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "operations.schedule"},
-    "config": VALUES,
+    "config": VALUES | {"planning.windows"},
     "lab": VALUES,
     # Adapters know what they implement, the shared HTTP policy, clock and secrets, and their own library; never each other.
     "host": VALUES | {"ports"},
@@ -53,7 +53,7 @@ STANDARD_ONLY = {"model", "errors", "events", "ports", "planning", *PURE, *CYCLE
 ONLY_IN = {
     "httpx": {"http.client"},
     "idna": {"model.address"},
-    "cronsim": {"operations.schedule", "config"},
+    "cronsim": {"operations.schedule", "planning.windows", "config"},
     "ldap3": {"directories.active_directory"},
     "sqlalchemy": {"ledger.storage"},
     "structlog": {"observe"},

@@ -213,7 +213,7 @@ def test_features_of_later_versions_are_accepted_once_they_are_there(tmp_path: P
 schedule: {watch: true, windows: [{kind: deny, cron: "0 18 * * 5", duration: 62h, except: [left_groups]}]}
 ledger: {url_env: LEDGER}
 leadership: {lease: {namespace: syncd, name: syncd, token_env: ZOOM_SECRET}}
-reports: {formats: [html, csv, json], signing_key_env: ZOOM_SECRET}
+reports: {formats: [html, csv, json], signing_key_env: ZOOM_SECRET, promise: 30d}
 notify: [{webhook_url_env: ZOOM_SECRET, on: [held]}]
 handover: {after: 90d, end: delete, receiver: {else: archive@corp.example}, client_id: x, client_secret_env: ZOOM_SECRET}
 """
