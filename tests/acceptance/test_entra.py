@@ -195,3 +195,40 @@ def test_explain_says_when_somebody_was_deleted(world: OnEntra) -> None:
     story = world.company.syncd("explain", "p02@corp.example", "--format", "json").document
     assert 1 == len(story["deleted"])
     assert "deleted" not in world.company.syncd("explain", "p05@corp.example", "--format", "json").document
+
+
+@pytest.mark.parametrize(("mail", "reason"), [
+    ("p05@corp.example\u200b", "in_step"), ("P05@CORP.example. ", "in_step"),
+    ("p05@corp.example; old@corp.example", "directory_unclear"), ("Ann <p05@corp.example>", "directory_unclear"),
+    ("p0\u200b5@corp.example", "directory_unclear"),
+])
+def test_an_address_that_is_not_spelled_well_locks_nobody_out(world: OnEntra, mail: str, reason: str) -> None:
+    """Cleaned where that is plain, else unclear: the person is named and their accounts stay; a leaver goes all the same."""
+    world.tenant.update("p05@corp.example", mail=mail, proxy_addresses=(), user_principal_name="p05@elsewhere.example")
+    approved(world)
+    ran = world.apply()
+
+    assert 0 == ran.code, ran.said
+    assert ("keep", reason) == ran.action_of("p05@corp.example")
+    assert LEAVERS.keys() == {name for name, _ in world.company.written()}
+    assert (1 if reason != "in_step" else 0) == len(ran.document["directory"]["unclear"])
+
+
+def test_a_ghost_in_a_group_is_named_and_harmless(world: OnEntra) -> None:
+    """Deleted for good and still listed: nobody who was read is kept back by it, and nobody is called absent who may be it."""
+    approved(world)
+    ghost = "0b070000-0000-4000-8000-000000000001"
+
+    def listed(page: dict[str, Any]) -> None:
+        page["value"].append({"@odata.type": "#microsoft.graph.user", "id": ghost, "displayName": None, "accountEnabled": None})
+
+    world.graph.faults.add(faults.rewritten(listed), "members", times=None)
+    ran = world.apply()
+
+    assert 0 == ran.code, ran.said
+    assert [ghost] == [one["id"] for one in ran.document["directory"]["unclear"]]
+    assert {"p01", "p03", "p04"} == {name for name, _ in world.company.written()}
+    assert ("keep", "directory_unclear") == ran.action_of("p02@corp.example")
+    checked = world.company.syncd("check")
+    assert ghost in checked.out
+    assert 0 == checked.code, checked.said
