@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,9 @@ def policy_of(config: Config) -> Policy:
         reactivate=config.reactivate,
         reactivate_reads=config.reactivate_reads,
         restore_licence=config.restore_licence,
+        approvals_required=config.approvals.required,
+        approvers=tuple(sorted(name.strip() for name in config.approvals.approvers)),
+        signers=signers_of(config),
         guests=directory.entra is None or directory.entra.guests,
         limits=Limits(
             max_deactivations=guards.max_deactivations,
@@ -131,6 +135,33 @@ def policy_of(config: Config) -> Policy:
             min_match_percent=float(guards.min_match_percent),
         ),
     )
+
+
+def signers_of(config: Config) -> tuple[str, ...]:
+    """Who may sign approvals, with their keys; empty: approvals are not signed. Raises ConfigError."""
+    if config.approvals.signers_file is None:
+        return ()
+    from syncd.host.sshsig import signers_in  # here: most installations sign nothing, and its library takes its time
+
+    return signers_in(Path(config.approvals.signers_file))
+
+
+def signature_fits(signature: str, message: bytes, name: str, signers: Sequence[str]) -> bool:
+    """Whether a person's signature was made with a key listed for that name."""
+    from syncd.host.sshsig import fits
+
+    return fits(signature, message, name, signers)
+
+
+def signed_by(signers: Path) -> Callable[[str, bytes, str], bool]:
+    """Asks whether somebody of a name signed a message, by a signers file. Raises UsageError when it is none."""
+    from syncd.host.sshsig import fits, signers_in
+
+    try:
+        listed = signers_in(signers)
+    except ConfigError as error:
+        raise UsageError(error.what.replace("approvals.signers_file", "--signers"), error.do) from None
+    return lambda signature, message, name: fits(signature, message, name, listed)
 
 
 def schedule_of(config: Config) -> Schedule:
@@ -212,8 +243,13 @@ async def open_dependencies(
             await opened.enter_async_context(lease.running())
             leadership = lease
         yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
+<<<<<<< HEAD
                            windows=windows_of(config), concurrency=config.zoom.concurrency,
                            directory_service=directory_kind(config).service)
+=======
+                    concurrency=config.zoom.concurrency, directory_service=directory_kind(config).service,
+                    signature_fits=signature_fits)
+>>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
 
 
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
@@ -267,6 +303,20 @@ def read_public_keys(path: Path) -> PublicKeys:
     from syncd.host.signing import PublicKeys
 
     return PublicKeys.in_file(path)
+
+
+async def names_of(ledger: Ledger, zoom_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Zoom id -> address, name and department as the ledger last wrote them beside the chain. Raises LedgerError."""
+    wanted, refs = set(zoom_ids), {}
+    if wanted and isinstance(ledger, SqlLedger):
+        async for entry in ledger.entries(kinds=("decision", "intent"), reverse=True):
+            if entry.subject in wanted:
+                wanted.discard(entry.subject)
+                refs[entry.subject] = str(json.loads(entry.body).get("who", ""))
+            if not wanted:
+                break
+    found = await ledger.personal(list(refs.values()))
+    return {zoom_id: found[ref] for zoom_id, ref in refs.items() if ref in found}
 
 
 async def circumstances_of(config: Config, report: CycleReport, ledger: Ledger | None = None) -> Circumstances:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -21,10 +20,8 @@ from syncd.cli.common import (
     run,
     seconds,
     wait_option,
-    who_and_why,
 )
 from syncd.config import Config
-from syncd.errors import UsageError
 from syncd.model import CycleReport, Trigger
 
 CHANGES_ARE_DUE = 10
@@ -101,44 +98,4 @@ def apply(context: click.Context, digest: str, format_: str, out: Path | None, w
     sys.exit(report.exit_code)
 
 
-@click.command(short_help="let a reviewed plan pass the guards that hold it")
-@config_option
-@click.option("--plan", "digest", required=True, metavar="DIGEST", help="The plan that was reviewed (8 digits or more).")
-@click.option("--guard", "guards", multiple=True, required=True, metavar="NAME…", help="The guards it may pass.")
-@who_and_why
-@click.option("--for", "lasts", default="24h", show_default=True, metavar="DURATION", help="How long the approval runs.")
-@click.pass_context
-def approve(context: click.Context, digest: str, guards: tuple[str, ...], by: str, because: str, lasts: str) -> None:
-    """Lets exactly the reviewed effects of a held plan pass the named guards, once each, while the approval runs.
-
-    Takes any plan that a cycle recorded within 24 hours; for another one it reads again and refuses if it differs.
-
-    \b
-    Example:  syncd approve --config syncd.yaml --plan 4f3a9c01d2e4 --guard max-deactivations policy-changed \\
-                --by "Ann Lee" --because "Site closed, ticket 4711"
-    Exit status: 0 approved, 2 cannot be approved, 3 the plan differs, 4 unreadable, 6 ledger
-    """
-    from syncd.app import open_dependencies, policy_of
-    from syncd.model import Approval
-    from syncd.operations.approve import approve as record_approval
-    from syncd.planning.guards import values_of
-
-    config = configuration(context)
-    duration = timedelta(seconds=seconds(lasts, "--for"))
-    if not duration:
-        raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
-
-    async def work() -> Approval:
-        async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
-            return await record_approval(deps, policy_of(config), config.mode, digest=digest.lower(), guards=guards, by=by,
-                                         because=because, lasts=duration)
-
-    approval = run(work())
-    click.echo(f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, "
-               f"guards {', '.join(approval.guards)}, until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}")
-    if approval.accepts:
-        click.echo(f"accepted from now on: {values_of(approval.accepts)}")
-    click.echo("The next cycle carries it out (or at once: syncd apply).")
-
-
-VERBS = (run_, plan, apply, approve)
+VERBS = (run_, plan, apply)

@@ -23,6 +23,8 @@ def ledger() -> None:
 @ledger.command("verify", short_help="check the chain, signatures, a published head and the reports on disk")
 @config_option
 @click.option("--head", metavar="HASH", help="A head published elsewhere (log line, report): shows a cut-off tail.")
+@click.option("--signers", type=click.Path(path_type=Path), metavar="FILE",
+              help="Who may sign approvals (as approvals.signers_file): every signed approval must fit.")
 @click.option("--public-key", type=click.Path(path_type=Path), metavar="FILE",
               help="Check signatures with the public keys of this PEM file; every cycle must be covered by one.")
 @click.option("--export", "exported", type=click.Path(path_type=Path), metavar="FILE",
@@ -31,7 +33,8 @@ def ledger() -> None:
               help="Check the report files in this folder; default: reports.directory.")
 @click.pass_context
 def verify(
-    context: click.Context, head: str | None, public_key: Path | None, exported: Path | None, folder: Path | None
+    context: click.Context, head: str | None, public_key: Path | None, exported: Path | None, folder: Path | None,
+    signers: Path | None,
 ) -> None:
     """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
 
@@ -49,9 +52,10 @@ def verify(
     if exported is None:
         config = configuration(context, check_files=False)
         here = folder or (Path(config.reports.directory) if config.reports.directory is not None else None)
-        found = run(verify_ledger(config, observers(config), Look(head, public_key, here, demanded=folder is not None)))
+        look = Look(head, public_key, here, demanded=folder is not None, signers=signers)
+        found = run(verify_ledger(config, observers(config), look))
     else:
-        found = verify_export_file(exported, Look(head, public_key, folder, demanded=folder is not None))
+        found = verify_export_file(exported, Look(head, public_key, folder, demanded=folder is not None, signers=signers))
     for line in found.lines:
         click.echo(line)
     sys.exit(0 if found.good else 6)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.config import Config
 from syncd.errors import UsageError
-from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedHeads
+from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedApprovals, SignedHeads
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
@@ -37,6 +37,7 @@ class Look:
     public_key: Path | None = None
     folder: Path | None = None
     demanded: bool = False
+    signers: Path | None = None               # who may sign approvals
 
 
 @dataclass
@@ -59,7 +60,7 @@ class _Pass:
     """The witnesses of one pass, made before the chain is read: what is published later may be ahead of it."""
 
     def __init__(self, look: Look) -> None:
-        from syncd.app import read_public_keys
+        from syncd.app import read_public_keys, signed_by
 
         self.look = look
         self.keys: PublicKeys | None = read_public_keys(look.public_key) if look.public_key is not None else None
@@ -77,10 +78,12 @@ class _Pass:
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
         self.signed = SignedHeads(self.keys.fits if self.keys is not None else None)
         self.files = RecordedFiles()
+        self.approvals = SignedApprovals(signed_by(look.signers)) if look.signers is not None else None
 
     @property
     def witnesses(self) -> Sequence[Witness]:
-        return (self.signed, self.listed, self.in_manifest, self.files)
+        own = (self.approvals,) if self.approvals is not None else ()
+        return (self.signed, self.listed, self.in_manifest, self.files, *own)
 
     def told(self, chain: Verification) -> Found:
         """Everything found, the chain first."""
@@ -90,6 +93,10 @@ class _Pass:
             return found
         found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
         self._signatures(found, chain.head)
+        if self.approvals is not None:
+            found.lines.append(f"{self.approvals.signed} approvals are signed, and the signatures fit")
+            if self.approvals.unsigned:
+                found.lines.append(f"note: {self.approvals.unsigned} approvals are not signed")
         if self.look.folder is not None:
             try:
                 self._folder(found, self.look.folder)

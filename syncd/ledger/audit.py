@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from syncd.errors import LedgerError
 from syncd.ledger import entries
 from syncd.ledger.chain import Fault, Problem, Tip
-from syncd.ledger.entry import decode
-from syncd.model import Head, LedgerEntry
+from syncd.ledger.entry import decode, from_rfc3339
+from syncd.model import Announcement, Approval, Head, LedgerEntry
 
 #: The kind of entry that signs the head before it.
 HEAD_SIGNED = entries.HeadSigned.kind
@@ -81,6 +81,55 @@ class SignedHeads:
             return _signature(seq, f"entry {seq} (the end of cycle {cycle}) and what follows is covered by no signature: "
                                    f"the last signed head is entry {self.last.seq}{others}")
         return None
+
+
+#: (signature, message, name) -> whether somebody of that name signed it.
+SignedBy = Callable[[str, bytes, str], bool]
+
+
+@dataclass
+class SignedApprovals:
+    """Follows approvals and announcements: whose signature fits. Unsigned ones are counted; one that does not fit is a fault."""
+
+    fits: SignedBy
+    signed: int = 0
+    unsigned: int = 0
+    _ledger_id: str = ""
+
+    def begin(self) -> None:
+        """Forgets what was taken."""
+        self.signed, self.unsigned, self._ledger_id = 0, 0, ""
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry."""
+        if entry.kind == entries.LedgerOpened.kind:
+            self._ledger_id = decode(entries.LedgerOpened, entry).ledger_id
+        if entry.kind not in (entries.ApprovalGiven.kind, entries.PeopleAnnounced.kind):
+            return None
+        given = _given(entry)
+        if not given.signature:
+            self.unsigned += 1
+        elif self.fits(given.signature, given.message(self._ledger_id), given.by):
+            self.signed += 1
+        else:
+            return _signature(entry.seq, f"entry {entry.seq}: its signature was not made by {given.by} over what it says: it was "
+                                         "forged or changed, or the key is not among --signers")
+        return None
+
+    def end(self, _: Tip) -> Problem | None:
+        """Nothing is missing at the end."""
+        return None
+
+
+def _given(entry: LedgerEntry) -> Approval | Announcement:
+    at = from_rfc3339(entry.at)
+    if entry.kind == entries.ApprovalGiven.kind:
+        one = decode(entries.ApprovalGiven, entry)
+        return Approval(entry.subject, one.plan, one.policy, one.guards, frozenset(one.effects), one.by, one.because, at,
+                        one.expires_at, signature=one.signature)
+    said = decode(entries.PeopleAnnounced, entry)
+    return Announcement(entry.subject, frozenset(said.accounts), said.starts_at, said.ends_at, said.by, said.because, at,
+                        said.signature)
 
 
 @dataclass

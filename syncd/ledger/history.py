@@ -89,6 +89,7 @@ class History:
     policy_in_use: Mapping[str, Any] | None = None
     policy_digest: str = ""                   # of the last cycle of either mode
     armed: bool = False
+    approvals_before: Mapping[str, Any] = field(default_factory=dict)      # while armed: the strictest rules it was woken under
     # decisions and cycles
     decided: Mapping[str, str] = field(default_factory=dict)          # zoom id -> digest of the last recorded decision
     out_of_step: Mapping[str, int] = field(default_factory=dict)      # zoom id -> last good read that showed it in step; 0: none
@@ -115,6 +116,11 @@ class History:
         """Whether somebody asked to leave this account alone, and still does."""
         hold = self.holds.get(zoom_id)
         return hold is not None and (hold.until is None or now < hold.until)
+
+    def approval_rules(self) -> dict[str, Any]:
+        """What was asked of approvals before ``policy-changed`` was woken, at its strictest, as far as there is a policy in use
+        (``approvals_required``, ``approvers``, ``signers``)."""
+        return entries.stricter(self.approvals_before, self.policy_in_use or {})
 
     def shown_in_step(self, zoom_id: str, policy_digest: str) -> bool:
         """Whether an earlier good read in enforcing use of this policy showed this account active and its person entitled."""
@@ -188,6 +194,7 @@ class Growing:
     policy_in_use: Mapping[str, Any] | None
     policy_digest: str
     armed: bool
+    approvals_before: dict[str, Any]
     decided: dict[str, str]
     out_of_step: dict[str, int]
     last_cycle: str

@@ -21,6 +21,7 @@ from syncd.model import (
     Decision,
     Draft,
     EffectOutcome,
+    Guard,
     Head,
     Intent,
     MemoryChange,
@@ -104,12 +105,14 @@ def personal_of(account: ZoomAccount, department: str = "") -> dict[str, str]:
     return {"email": account.email, "display_name": account.display_name, "department": department or account.department}
 
 
-def plan_made(cycle: str, plan: Plan) -> Draft:
+def plan_made(cycle: str, plan: Plan, verdicts: Iterable[Verdict] = ()) -> Draft:
     """The effects of a plan not seen before, so that somebody can approve or undo exactly them, what approving it for a
     tripped read guard accepts, and who is within the grace or unclear beside."""
     effects = tuple((*effect.key, effect.reason.value) for effect in plan.effects)
     accepts = {guard: dict(values) for guard, values in plan.accepts.items()}
-    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, None, on_the_way(plan), accepts), cycle=cycle)
+    tripped = tuple(one.guard.value for one in verdicts if one.tripped)
+    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, None, on_the_way(plan), accepts, tripped),
+                 cycle=cycle)
 
 
 def on_the_way(plan: Plan) -> tuple[str, ...]:
@@ -117,19 +120,20 @@ def on_the_way(plan: Plan) -> tuple[str, ...]:
     return tuple(one.account.zoom_id or "" for one in plan.on_the_way)
 
 
-def approved(approval: Approval) -> Draft:
-    """Somebody lets a plan pass, and makes what it measured the baseline."""
+def approved(approval: Approval, complete: Sequence[Guard] | None = None) -> Draft:
+    """Somebody lets a plan pass. *complete*: the guards for which as many people approved as must; what the plan measured for
+    those becomes the baseline, and their sums begin anew. None: one is enough."""
     return draft(entries.ApprovalGiven(
         approval.plan_digest, approval.policy_digest, approval.guards, tuple(sorted(approval.effects)), approval.by,
         approval.because, approval.expires_at, dict(approval.accepts), tuple(sorted(approval.on_the_way)), approval.signature,
-        approval.os_user, approval.host, approval.good_read,
+        approval.os_user, approval.host, approval.good_read, tuple(complete) if complete is not None else None,
     ), subject=approval.id)
 
 
 def announced(one: Announcement, personal: Mapping[str, str]) -> Draft:
     """Somebody names leavers to come. *personal*: their addresses by zoom id, to lie beside the chain."""
-    return draft(entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because),
-                 subject=one.id, personal=personal)
+    return draft(entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because,
+                                         one.signature), subject=one.id, personal=personal)
 
 
 def intended(intent: Intent, account: ZoomAccount) -> Draft:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from syncd.model.canonical import canonical_json
 from syncd.model.words import Guard
 
 
@@ -109,6 +110,14 @@ class Approval:
     accepts: Mapping[str, float | str] = field(default_factory=dict)    # measured values that became baselines
     good_read: bool = False                   # the plan was read for this approval, and the read was a good one
 
+    def message(self, ledger_id: str) -> bytes:
+        """What is signed: canonical JSON of all that decides what it lets pass, and who says so."""
+        return canonical_json({
+            "plan": self.plan_digest, "policy": self.policy_digest, "guards": [guard.value for guard in self.guards],
+            "effects": sorted(list(effect) for effect in self.effects), "by": self.by, "because": self.because,
+            "expires_at": self.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"), "ledger": ledger_id,
+        }).encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -148,6 +157,14 @@ class Announcement:
     by: str
     because: str
     at: datetime
+    signature: str = ""
+
+    def message(self, ledger_id: str) -> bytes:
+        """What is signed."""
+        return canonical_json({
+            "people": sorted(self.zoom_ids), "from": self.starts_at.astimezone(UTC).isoformat(), "by": self.by,
+            "until": self.ends_at.astimezone(UTC).isoformat(), "because": self.because, "ledger": ledger_id,
+        }).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +188,7 @@ class RecordedPlan:
     at: datetime                                         # when a cycle made it last
     accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     on_the_way: tuple[str, ...] = ()                     # zoom ids within the grace or unclear when it was first made
+    held_by: tuple[str, ...] = ()                        # guards that tripped then
 
 
 @dataclass(frozen=True, slots=True)

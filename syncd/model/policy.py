@@ -61,6 +61,9 @@ class Policy:
     restore_licence: bool = True
     guests: bool = True                       # Entra only: whether a guest may be entitled
     limits: Limits = field(default_factory=Limits)
+    approvals_required: int = 1               # how many different people must approve a plan
+    approvers: tuple[str, ...] = ()           # names that may; empty: anybody
+    signers: tuple[str, ...] = ()             # NAME ssh-ed25519 AAAA…; not empty: an approval counts only when signed
     rules: int = DECISION_RULES
 
     def as_json(self) -> dict[str, Any]:

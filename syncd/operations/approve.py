@@ -2,53 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
+<<<<<<< HEAD
 from syncd.model import Action, Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.guards import NOT_APPROVABLE, good_read
 from syncd.planning.windows import Windows
+=======
+from syncd.model import Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
+from syncd.operations.cycle import Dependencies, Run, run_cycle
+from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
+from syncd.planning.approved import Fits, only_authorised, people_of, refuses, required
+from syncd.planning.guards import NOT_APPROVABLE, SUMS, good_read, sum_before
+>>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
 
 
-async def approve(
-    deps: Dependencies, policy: Policy, mode: Mode, *, digest: str, guards: Sequence[str], by: str, because: str, lasts: timedelta
-) -> Approval:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody lets pass: a plan, for named guards, for a time. *sign*: makes their signature; None: it is not signed."""
+
+    digest: str
+    guards: Sequence[str]
+    by: str
+    because: str
+    lasts: timedelta
+    sign: Callable[[bytes], str] | None = None
+    os_user: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An approval as recorded, with what it was about. *people*: how many have approved so far, of those *required*. *still*:
+    what holds the plan all the same. *sums*: by approved guard on a sum, what it added up before this plan."""
+
+    approval: Approval
+    plan: RecordedPlan
+    people: int
+    required: int
+    still: tuple[str, ...] = ()
+    sums: Mapping[Guard, Sequence[Counted]] = field(default_factory=dict)
+
+
+async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) -> Given:
     """Records an approval for a plan that a cycle recorded within 24 h, or that a read made now still is.
 
-    Raises UsageError (unknown or unapprovable guard, empty reason), Held (the plan differs now), SourceError, LedgerError.
+    Raises UsageError (unknown or unapprovable guard, empty reason, somebody who may not approve, a signature that is missing or
+    does not fit), Held (the plan differs now), SourceError, LedgerError.
     """
-    chosen = _chosen(guards)
-    if len(digest) < DIGEST_PREFIX_MIN or not by.strip() or not because.strip():
+    chosen = _chosen(asked.guards)
+    if len(asked.digest) < DIGEST_PREFIX_MIN or not asked.by.strip() or not asked.because.strip():
         raise UsageError(f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest, --by a name, --because a reason",
                          "The approval is evidence: say who decided and why.")
     history = await deps.ledger.history()
     now = deps.clock.now()
-    plan = _recorded(history, digest, now - DAY)
+    plan = _recorded(history, asked.digest, now - DAY)
     drafts, good = [], False
     if plan is None:
         report = await run_cycle(deps, policy, Run(mode, Trigger.APPROVE))
-        plan, good = _read_now(report, digest), good_read(report.verdicts)
+        plan, good = _read_now(report, asked.digest), good_read(report.verdicts)
         if report.plan is not None:
-            drafts.append(record.plan_made(report.cycle_id, report.plan))
+            drafts.append(record.plan_made(report.cycle_id, report.plan, report.verdicts))
     if never := refused(plan, chosen):
         raise UsageError(f"{', '.join(guard.value for guard in never)} cannot be approved",
                          "What such a guard sees is wrong, not merely large: put its cause right instead.")
     if not plan.effects and not accepts(plan, chosen):
-        raise UsageError(f"the plan {digest[:12]} changes nothing, so there is nothing to approve")
+        raise UsageError(f"the plan {asked.digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
         deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
+<<<<<<< HEAD
         frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now,
         _from(plan, deps.windows, now) + lasts,
+=======
+        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), asked.by, asked.because, now, now + asked.lasts,
+>>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
         frozenset(plan.on_the_way) if Guard.POLICY_CHANGED in chosen else frozenset(),
-        accepts=accepts(plan, chosen), good_read=good and Guard.POLICY_CHANGED in chosen,
+        os_user=asked.os_user, host=asked.host, good_read=good and Guard.POLICY_CHANGED in chosen,
     )
-    await deps.ledger.append([*drafts, record.approved(approval)])
-    return approval
+    approval = authorised(approval, policy, history, deps.signature_fits, asked.sign)
+    given = [one for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
+             if one.plan_digest == plan.digest and one.policy_digest == plan.policy_digest and now < one.expires_at]
+    people = {guard: len(people_of([approval, *(one for one in given if guard in one.guards)])) for guard in chosen}
+    needed = {guard: required(guard, policy, history) for guard in chosen}
+    complete = [guard for guard in chosen if people[guard] >= needed[guard]]
+    approval = replace(approval, accepts=accepts(plan, complete))
+    await deps.ledger.append([*drafts, record.approved(approval, complete if len(complete) < len(chosen) else None)])
+    fewest = min(chosen, key=lambda guard: people[guard] - needed[guard])
+    passed = {guard.value for guard in complete} | {
+        guard.value for guard in Guard for one in given if guard in one.guards and needed.get(guard, 1) <= 1}
+    still = [name for name in plan.held_by if name not in passed]
+    if history.paused_since is not None and Guard.PAUSED.value not in still:
+        still.append(Guard.PAUSED.value)
+    return Given(approval, plan, people[fewest], needed[fewest], tuple(still),
+                 {guard: sum_before(history, guard, now) for guard in chosen if guard in SUMS})
+
+
+G = TypeVar("G", Approval, Announcement)
+
+
+def authorised(given: G, policy: Policy, history: History, fits: Fits, sign: Callable[[bytes], str] | None) -> G:
+    """What was given, signed if somebody signs, when it counts under this policy. Raises UsageError saying why it does not."""
+    if sign is not None:
+        given = replace(given, signature=sign(given.message(history.ledger_id)))
+    if why := refuses(given, policy.as_json(), history.ledger_id, fits):
+        raise UsageError(f"nothing was approved: {why}",
+                         "syncd approve --key FILE signs with an OpenSSH private key (Ed25519) of whoever is named by --by."
+                         if policy.signers else "Somebody who may must approve.")
+    return given
 
 
 def _from(plan: RecordedPlan, windows: Windows, now: datetime) -> datetime:
@@ -90,4 +158,5 @@ def _read_now(report: CycleReport, digest: str) -> RecordedPlan:
         raise Held(f"no cycle of the last 24 h made the plan {digest[:12]}, and the plan is {plan.digest[:12]} now; "
                    "nothing was approved", "Review the plan as it is now (syncd plan) and approve that one.")
     return RecordedPlan(plan.digest, plan.policy_digest, tuple((*effect.key, effect.reason.value) for effect in plan.effects),
-                        plan.made_at, plan.accepts, record.on_the_way(plan))
+                        plan.made_at, plan.accepts, record.on_the_way(plan),
+                        tuple(one.guard.value for one in report.verdicts if one.tripped))

@@ -27,6 +27,7 @@ from syncd.operations.opening import opening_entries, read_facts, start_report, 
 from syncd.operations.reading import demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
 from syncd.planning.approvals import held_by
+from syncd.planning.approved import only_authorised
 from syncd.planning.arming import armed
 from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import demand_clear, unclear_people
@@ -57,6 +58,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
 
     # Crashed intents are judged by what Zoom shows now.
     history = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
+    history = only_authorised(history, policy, deps.signature_fits)
     now = deps.clock.now()
 
     # Every account, one decision, one reason; every guard, one verdict.

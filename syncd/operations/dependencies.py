@@ -9,7 +9,11 @@ from typing import Any, TypeVar
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
 from syncd.model import Mode, Trigger
+<<<<<<< HEAD
 from syncd.planning.windows import ANY_TIME, Windows
+=======
+from syncd.planning.approved import Fits
+>>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 T = TypeVar("T")
@@ -29,6 +33,7 @@ class Dependencies:
     credential: Callable[[], str] = lambda: ""     # identifies the Zoom credential in use, without being it
     stopping: Callable[[], bool] = lambda: False
     concurrency: int = 16
+    signature_fits: Fits = lambda _signature, _message, _name, _signers: False     # a person's, made with a key listed for them
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
     windows: Windows = ANY_TIME                   # when cycles may make changes
 

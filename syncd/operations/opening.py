@@ -66,7 +66,7 @@ def opening_entries(
     what changed in memory and decisions."""
     plan, history = facts.plan, facts.history
     approvable = bool(plan.effects) or bool(plan.accepts)
-    drafts = [record.plan_made(cycle_id, plan)] if approvable and plan.digest not in history.plans else []
+    drafts = [record.plan_made(cycle_id, plan, verdicts)] if approvable and plan.digest not in history.plans else []
     drafts.append(record.cycle_read(cycle_id, read))
     if not good_read(verdicts):
         drafts += record.memory(cycle_id, seen_active(plan, history))

@@ -52,8 +52,8 @@ def _has_fewer(before: list[Any], now: list[Any]) -> bool:
     return _has_more(now, before)
 
 
-def _pilot_wider(before: list[str], now: list[str]) -> bool:
-    return bool(before) and (not now or _has_more(before, now))   # an empty pilot means everybody
+def _bound_wider(before: list[str], now: list[str]) -> bool:
+    return bool(before) and (not now or _has_more(before, now))   # an empty list means everybody
 
 
 def _smaller(before: float, now: float) -> bool:
@@ -88,7 +88,7 @@ _WIDER: dict[str, Callable[[Any, Any], bool]] = {
     "zoom_account_id": _differs,
     "domains": _has_more,
     "domain_aliases": _differs,
-    "pilot": _pilot_wider,
+    "pilot": _bound_wider,
     "ordinary_roles": _has_more,
     "protect_accounts": _has_fewer,
     "protect_groups": _has_fewer,
@@ -104,6 +104,9 @@ _WIDER: dict[str, Callable[[Any, Any], bool]] = {
     "reactivate_reads": _smaller,
     "revoke_sessions": _switched_on,
     "reactivate": lambda before, now: _REACTIVATE_ORDER.index(now) > _REACTIVATE_ORDER.index(before),
+    "approvals_required": _smaller,
+    "approvers": _bound_wider,
+    "signers": _bound_wider,
     "guests": lambda before, now: before and not now,      # guests stop being entitled
 }
 

@@ -16,6 +16,7 @@ _KEYS = {
     "when_expired": "deactivate.when_expired", "grace_for_known_leavers": "deactivate.grace_for_known_leavers",
     "grace_for_expired": "deactivate.grace_for_expired", "person_number": "match.person_number",
     "ignore_people": "match.ignore_people",
+    "approvals_required": "approvals.required", "approvers": "approvals.approvers", "signers": "approvals.signers_file",
     "revoke_sessions": "deactivate.revoke_sessions", "guests": "directory.entra.guests",
 }
 

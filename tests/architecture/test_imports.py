@@ -61,7 +61,7 @@ ONLY_IN = {
     "pydantic": {"config"},
     "yaml": {"config", "directories.file"},
     "click": {"cli", "__main__"},
-    "cryptography": {"host.signing", "host.certificates", "directories", "lab"},
+    "cryptography": {"host.signing", "host.sshsig", "host.certificates", "directories", "lab"},
     "msgspec": {"http", "zoom", "directories", "lab", "ledger"},
     "rich": {"cli", "reports", "lab.demo"},
 }

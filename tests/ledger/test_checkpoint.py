@@ -63,7 +63,7 @@ async def place(tmp_path: Path) -> Place:
                         now, now + timedelta(days=1))
     await ledger.append([
         record.opened("id", "zoom", "file:", "enforce"), record.held("z1", **WHO, until=None, personal=None),
-        record.approved(approval, {"people": 3}), record.paused(**WHO),
+        record.approved(replace(approval, accepts={"people": 3})), record.paused(**WHO),
         *(draft(number) for number in range(checkpoint.EVERY))])
     await ledger.history()
     await ledger.checkpoint(record.checkpointed, term=0)

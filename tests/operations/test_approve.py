@@ -10,7 +10,7 @@ import pytest
 
 from syncd.errors import Held, SourceError, UsageError
 from syncd.model import Action, Approval, Guard, Mode, Policy, Trigger
-from syncd.operations.approve import approve
+from syncd.operations.approve import Asked, approve
 from syncd.operations.cycle import Run, run_cycle
 from syncd.planning.guards import NOT_APPROVABLE
 from tests.fakes import Company
@@ -47,7 +47,8 @@ async def a_shrunk_company() -> tuple[Company, str]:
 
 async def approved(company: Company, digest: str, *guards: str, policy: Policy = POLICY, **more: Any) -> Approval:
     given = {"by": "Kim", "because": "reviewed", "lasts": timedelta(hours=24), **more}
-    return await approve(company.deps, policy, Mode.ENFORCE, digest=digest, guards=guards or ("policy-changed",), **given)
+    asked = Asked(digest, guards or ("policy-changed",), **given)
+    return (await approve(company.deps, policy, Mode.ENFORCE, asked)).approval
 
 
 async def test_a_recorded_plan_is_approved_without_reading_again():
@@ -136,7 +137,7 @@ async def test_an_approval_is_evidence_and_must_be_complete(given: dict[str, Any
     company, digest = await a_held_company()
     asked = {"digest": digest, "guards": ("policy-changed",), "by": "Kim", "because": "x", "lasts": timedelta(hours=1), **given}
     with pytest.raises(UsageError):
-        await approve(company.deps, POLICY, Mode.ENFORCE, **asked)
+        await approve(company.deps, POLICY, Mode.ENFORCE, Asked(**asked))
 
 
 async def test_a_plan_without_effects_has_nothing_to_approve():

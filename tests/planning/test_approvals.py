@@ -27,7 +27,7 @@ from syncd.model import (
     ZoomAccount,
 )
 from syncd.planning.approvals import accepts, approval_for, held_by, refused
-from syncd.planning.approved import DEACTIVATION_SIZES
+from syncd.planning.approved import DEACTIVATION_SIZES, only_authorised, refuses
 from syncd.planning.arming import armed, armed_after, widened
 from syncd.planning.guards import NOT_APPROVABLE, READ_GUARDS, Facts, good_read, holds, judge
 from tests.planning.strategies import NOW, Case, cases
@@ -205,6 +205,85 @@ def test_an_announced_leaver_is_used_up():
     assert 1 == len(known.uncovered(Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE))
 
 
+# --------------------------------------------------------------------------------------------------------- who approves
+
+
+TWO = replace(POLICY, approvals_required=2)
+
+
+def by(name: str, *guards: Guard, policy: Policy = TWO, **more: Any) -> Approval:
+    given_ = approval(*(guards or (Guard.FLAPPING,)), effects=[("z0", "deactivate")], policy=policy, id_=name, **more)
+    return replace(given_, by=name)
+
+
+@pytest.mark.parametrize(("given_", "passes"), [
+    ((by("Kim"),), False),
+    ((by("Kim"), by("Lee")), True),
+    ((by("Kim"), replace(by(" kim "), id="again")), False),                      # one person, spelt twice
+    ((by("Kim"), by("Lee", Guard.POLICY_CHANGED)), False),                       # another guard
+    ((by("Kim"), by("Lee", hours=0)), False),                                    # run out
+])
+def test_two_different_people_must_approve_where_two_are_asked_for(given_: tuple[Approval, ...], passes: bool):
+    """The same plan, for the same guard."""
+    known = one_effect(History(approvals={one.id: one for one in given_}), TWO)
+
+    assert ([] if passes else [Guard.FLAPPING]) == held_by(known.plan.effects[0], tripped(Guard.FLAPPING), known)
+
+
+def test_asking_less_of_approvals_counts_only_under_the_stricter_rules_for_the_guard_it_wakes():
+    """One person alone must not switch off that two are asked for."""
+    before = TWO.as_json()
+    alone = by("Kim", Guard.POLICY_CHANGED, Guard.FLAPPING, policy=POLICY)
+    both = {"Kim": alone, "Lee": by("Lee", Guard.POLICY_CHANGED, policy=POLICY)}
+
+    known = one_effect(History(approvals={"Kim": alone}, policy_in_use=before))
+    assert [Guard.POLICY_CHANGED] == held_by(known.plan.effects[0], tripped(Guard.POLICY_CHANGED, Guard.FLAPPING), known)
+    known = one_effect(History(approvals=both, policy_in_use=before))
+    assert [] == held_by(known.plan.effects[0], tripped(Guard.POLICY_CHANGED, Guard.FLAPPING), known)
+
+
+def signed(signature: str, _message: bytes, name: str, signers: Any) -> bool:
+    return f"{name} {signature}" in signers
+
+
+@pytest.mark.parametrize(("rules", "given_", "counts"), [
+    ({}, by("Kim"), True),
+    ({"approvers": ("Kim",)}, by("Kim"), True),
+    ({"approvers": ("kim",)}, by("KIM"), True),
+    ({"approvers": ("Kim",)}, by("Lee"), False),
+    ({"signers": ("Kim key",)}, by("Kim"), False),
+    ({"signers": ("Kim key",)}, replace(by("Kim"), signature="key"), True),
+    ({"signers": ("Kim key",)}, replace(by("Lee"), signature="key"), False),
+])
+def test_an_approval_counts_only_when_it_was_given_by_whoever_may_and_is_signed(
+    rules: dict[str, Any], given_: Approval, counts: bool
+):
+    """Also one that stands in the ledger already."""
+    policy = replace(POLICY, **rules)
+    history = History(approvals={"a": given_}, announced={"n1": announcement(by=given_.by, signature=given_.signature)})
+    kept = only_authorised(history, policy, signed)
+
+    assert (counts, counts) == ("a" in kept.approvals, "n1" in kept.announced)
+    assert ("" == refuses(given_, policy.as_json(), "l", signed)) == counts
+
+
+def test_rules_in_use_before_take_policy_changed_from_an_approval():
+    """Every other guard of it counts."""
+    history = History(approvals={"Lee": by("Lee", Guard.POLICY_CHANGED, Guard.FLAPPING)},
+                      policy_in_use=replace(POLICY, approvers=("Kim",)).as_json())
+
+    assert (Guard.FLAPPING,) == only_authorised(history, POLICY, signed).approvals["Lee"].guards
+
+
+def test_the_first_of_two_accepts_nothing():
+    """Neither a baseline nor a new beginning of a sum: that is what the second says."""
+    first = replace(by("Kim", Guard.MAX_DEACTIVATIONS_PER_DAY), accepts={})
+    after = fold(History(), record.approved(first, []))
+
+    assert ({}, {"Kim"}) == (after.sums_begun, set(after.approvals))
+    assert {Guard.MAX_DEACTIVATIONS_PER_DAY} == set(fold(after, record.approved(replace(first, id="b"))).sums_begun)
+
+
 # ------------------------------------------------------------------------------------------------------- policy-changed
 
 
@@ -295,7 +374,8 @@ BASE = Policy(
     "a", ("corp.example",), pilot=("ann@corp.example", "bob@corp.example"), ordinary_roles=("member",),
     protect_accounts=("ceo@corp.example",), protect_groups=("Rooms",), protect_directory_groups=("VIP",),
     grace=timedelta(hours=4), grace_for_known_leavers=timedelta(hours=1), grace_for_expired=timedelta(hours=6),
-    ignore_people=("broken",), when_disabled=False, when_expired=False,
+    ignore_people=("broken",), approvals_required=2, approvers=("Kim", "Lee"), signers=("Kim ssh-ed25519 AAAA",),
+    when_disabled=False, when_expired=False,
     limits=Limits(sentinels=("canary@corp.example",), min_directory_people=5, max_deactivations=10),
 )
 
@@ -321,6 +401,9 @@ WIDENING: dict[str, dict[str, Any]] = {
     "revoke_sessions": {"revoke_sessions": True},
     "reactivate": {"reactivate": "any"},
     "guests": {"guests": False},
+    "approvals_required": {"approvals_required": 1},
+    "approvers": {"approvers": ("Kim", "Lee", "Max")},
+    "signers": {"signers": ()},
 }
 
 SHRINKING: list[dict[str, Any]] = [

@@ -17,7 +17,7 @@ from tests.planning.strategies import policies
 POLICY = Policy("a", ("corp.example",))
 
 CHANGES: dict[str, Any] = {
-    "rules": 99,
+    "rules": 99, "approvals_required": 2, "approvers": ("Kim",), "signers": ("Kim ssh-ed25519 AAAA",),
     "zoom_account_id": "b", "domains": ("x.example",), "directory": '{"a":1}', "domain_aliases": (("x", "y"),), "pilot": ("p",),
     "ordinary_roles": (), "protect_accounts": ("p",), "protect_groups": ("p",), "protect_directory_groups": ("p",),
     "grace": timedelta(1), "grace_reads": 9, "when_disabled": False, "when_expired": False,

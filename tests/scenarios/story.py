@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -223,12 +224,14 @@ class Story:
         await holds.release(self.company.deps, [self.company.address(rest)], REQUEST)
 
     async def _approve(self, rest: str) -> list[str]:
+        rest, _, by = rest.partition(" by ")
         guards, _, lasts = rest.partition(" for ")
+        by = by or "Kim"
         assert self.last is not None
         assert self.last.plan is not None
         return await self._or_refused(approve.approve(
-            self.company.deps, self.policy, Mode.ENFORCE, digest=self.last.plan.digest, guards=guards.split(), by="Kim",
-            because="a story", lasts=span(lasts or "24h")))
+            self.company.deps, self.policy, Mode.ENFORCE,
+            approve.Asked(self.last.plan.digest, guards.split(), by, "a story", span(lasts or "24h"))))
 
     async def _directory(self, rest: str) -> None:
         error = SourceError("directory", "the server answered with result 52, unavailable")
@@ -343,7 +346,7 @@ class Story:
         try:
             self.last = await run_cycle(self.company.deps, self.policy, run)
         except SyncdError as error:
-            return [f"fails {error.exit_code}: {error.what}"]
+            return [f"fails {error.exit_code}: {re.sub(r'[0-9a-f]{12}', 'DIGEST', error.what)}"]
         except (Crash, ExceptionGroup) as error:
             if not isinstance(error, Crash) and error.split(Crash)[1] is not None:
                 raise

@@ -23,6 +23,7 @@ from syncd.ledger.entries.cycles import (
     PlanMade,
     ReadFacts,
     TrippedGuard,
+    stricter,
 )
 from syncd.ledger.entries.effects import (
     IntentAnnounced,
@@ -86,4 +87,5 @@ __all__ = [
     "RowAcknowledged",
     "TrippedGuard",
     "TroubleMet",
+    "stricter",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -61,6 +62,7 @@ class ReadFacts(Part, frozen=True):
         history.policy_digest = self.policy
         history.last_good_cycle_at = time.measured
         if self.armed is not None:
+            history.approvals_before = stricter(history.approvals_before, history.policy_in_use or {}) if self.armed else {}
             history.armed = self.armed
             history.policy_in_use = self.policy_values if self.policy_values is not None else history.policy_in_use
         measures = {name: float(value) for name, value in self.measures.items()}
@@ -81,6 +83,15 @@ class ReadFacts(Part, frozen=True):
                     history.accepted_match_percent = None
                 continue
             _take_measure(history, name, value, time.measured)
+
+
+def stricter(rules: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """What asks more of approvals, of two recorded policies (``Policy.as_json``) or what this gave before."""
+    return {
+        "approvals_required": max(rules.get("approvals_required", 1), others.get("approvals_required", 1)),
+        "approvers": rules.get("approvers") or others.get("approvers") or [],
+        "signers": rules.get("signers") or others.get("signers") or [],
+    }
 
 
 def _take_measure(history: Growing, name: str, value: float, at: datetime) -> None:
@@ -223,10 +234,12 @@ class PlanMade(Entry, frozen=True):
     measures: dict[str, Number] | None = None
     on_the_way: tuple[str, ...] = ()          # since 2: Zoom ids within the grace or unclear when it was first made
     accepts: dict[str, dict[str, Number | str]] = msgspec.field(default_factory=dict)
+    held_by: tuple[str, ...] = ()             # guards that tripped when it was first made
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """May be approved for a day."""
         at = time.measured
         for digest in [digest for digest, plan in history.plans.items() if plan.at < at - DAY]:
             del history.plans[digest]
-        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, self.accepts, self.on_the_way)
+        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, self.accepts, self.on_the_way,
+                                                  self.held_by)

@@ -32,6 +32,7 @@ class ApprovalGiven(Entry, frozen=True):
     os_user: str = ""
     host: str = ""
     good_read: bool = False
+    complete: tuple[Guard, ...] | None = None     # guards for which as many people approved as must; None: all of them
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Stands until it expires. Whoever was neither due nor on the way in a good read made for it was in step there."""
@@ -42,7 +43,8 @@ class ApprovalGiven(Entry, frozen=True):
         history.approvals[entry.subject] = Approval(entry.subject, self.plan, self.policy, self.guards, frozenset(self.effects),
                                                     self.by, self.because, at, self.expires_at, frozenset(self.on_the_way),
                                                     self.signature, self.os_user, self.host, self.accepts, self.good_read)
-        history.sums_begun.update((guard, at) for guard in self.guards if guard in SUM_GUARDS)
+        history.sums_begun.update((guard, at) for guard in (self.guards if self.complete is None else self.complete)
+                                  if guard in SUM_GUARDS)
         if self.good_read and self.policy != history.good_policy:
             history.good_policy, history.good_policy_since = self.policy, history.good_reads
         for name, value in self.accepts.items():
@@ -74,7 +76,7 @@ class PeopleAnnounced(Entry, frozen=True):
         for id_ in [id_ for id_, one in history.announced.items() if one.ends_at < time.measured]:
             del history.announced[id_]
         history.announced[entry.subject] = Announcement(entry.subject, frozenset(self.accounts), self.starts_at, self.ends_at,
-                                                        self.by, self.because, time.measured)
+                                                        self.by, self.because, time.measured, self.signature)
 
 
 @kind("acknowledgement")

@@ -14,6 +14,7 @@ from syncd.planning.guards.chains import (
     judge_by_hand,
 )
 from syncd.planning.guards.facts import Facts, HandFacts, Situation, group_entry, group_measure, values_of
+from syncd.planning.guards.sizes import SUMS, sum_before
 from syncd.planning.guards.table import (
     NOT_APPROVABLE,
     READ_GUARDS,
@@ -31,6 +32,7 @@ __all__ = [
     "HAND_GUARDS",
     "NOT_APPROVABLE",
     "READ_GUARDS",
+    "SUMS",
     "TRAITS",
     "Facts",
     "HandFacts",
@@ -46,5 +48,6 @@ __all__ = [
     "holds_everything",
     "judge",
     "judge_by_hand",
+    "sum_before",
     "values_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ from syncd.model import (
     Status,
     ZoomSnapshot,
 )
-from syncd.planning.approved import covering, running, unreviewed
+from syncd.planning.approved import agreed, covering, unreviewed
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
 
@@ -144,9 +144,9 @@ class Facts(Situation):
         bound.__dict__.update({name: value for name, value in self.__dict__.items() if name not in known})
         return bound
 
-    def running(self, guard: Guard) -> Iterator[Approval]:
-        """Approvals for this guard that run and count, under this policy."""
-        return running(self.history, guard, self.policy, self.now)
+    def agreed(self, guard: Guard) -> list[Approval]:
+        """Approvals for this guard that run and count, under this policy, by as many people as it takes."""
+        return agreed(self.history, guard, self.policy, self.now)
 
     @property
     def advice(self) -> str:

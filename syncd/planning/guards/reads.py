@@ -87,7 +87,7 @@ def sentinel_missing(facts: Facts) -> Verdict:
     missing = {f"sentinel:{wanted[key]}" for key in wanted.keys() - seen}
     allowed: set[str] = set()
     if seen:
-        allowed = {name for approval in facts.running(Guard.SENTINEL_MISSING) for name in approval.accepts}
+        allowed = {name for approval in facts.agreed(Guard.SENTINEL_MISSING) for name in approval.accepts}
     return Verdict(
         Guard.SENTINEL_MISSING, bool(missing - allowed), len(missing), 0, "sentinels",
         f"{len(missing)} of {len(wanted)} sentinels are not seen entitled",
@@ -118,7 +118,7 @@ def nothing_in_scope(facts: Facts) -> Verdict:
     """Zoom has active accounts and none of any status is in scope: a policy that can do nothing is no success."""
     in_scope = len(facts.plan.decisions) - facts.plan.reasons.get(Reason.OUT_OF_SCOPE, 0)
     active = facts.zoom.count(Status.ACTIVE)
-    meant = any(facts.running(Guard.NOTHING_IN_SCOPE))
+    meant = bool(facts.agreed(Guard.NOTHING_IN_SCOPE))
     return Verdict(
         Guard.NOTHING_IN_SCOPE, active > 0 and not in_scope and not meant, in_scope, 1, "accounts",
         f"{in_scope} of {len(facts.plan.decisions)} Zoom accounts are in scope, {active} of all are active",

@@ -3,9 +3,10 @@ of the account; the defaults are wide enough for an ordinary year and narrow eno
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from syncd.ledger.history import DAY, MONTH
+from syncd.ledger.history import DAY, MONTH, History
 from syncd.model import Action, Counted, Guard, Policy, Verdict
 from syncd.planning.guards.facts import Situation
 
@@ -47,27 +48,36 @@ def max_deactivations_percent(facts: Situation) -> Verdict:
 
 def max_deactivations_per_day(facts: Situation) -> Verdict:
     """This cycle and those of the last 24 h together: the larger of 100 and 2 %."""
-    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_DAY, Action.DEACTIVATE, DAY, "24 h",
+    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_DAY, "24 h",
                  _number(facts.policy.limits.max_deactivations_per_day, 100, 2, facts.active))
 
 
 def max_deactivations_per_30_days(facts: Situation) -> Verdict:
     """The slow drip, this cycle and those of the last 30 days together: the larger of 25 and 10 %."""
-    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, Action.DEACTIVATE, MONTH, "30 days",
+    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, "30 days",
                  _number(facts.policy.limits.max_deactivations_per_30_days, 25, 10, facts.active))
 
 
 def max_reactivations_per_day(facts: Situation) -> Verdict:
     """This cycle and those of the last 24 h together: the larger of 50 and 2 %."""
-    return _over(facts, Guard.MAX_REACTIVATIONS_PER_DAY, Action.REACTIVATE, DAY, "24 h",
+    return _over(facts, Guard.MAX_REACTIVATIONS_PER_DAY, "24 h",
                  _number(facts.policy.limits.max_reactivations_per_day, 50, 2, facts.active))
 
 
-def earlier(facts: Situation, guard: Guard, action: Action, span: timedelta) -> list[Counted]:
-    """What cycles did of this kind over that time, less what was approved, and not before the last approval of this guard:
-    that began the sum anew."""
-    begun = max(facts.now - span, facts.history.sums_begun.get(guard, facts.now - span))
-    return [one for one in facts.history.counted if one.action == action.value and one.at >= begun and not one.approved]
+#: Guards on sums: what they add up, and over which time.
+SUMS: Mapping[Guard, tuple[Action, timedelta]] = {
+    Guard.MAX_DEACTIVATIONS_PER_DAY: (Action.DEACTIVATE, DAY),
+    Guard.MAX_DEACTIVATIONS_PER_30_DAYS: (Action.DEACTIVATE, MONTH),
+    Guard.MAX_REACTIVATIONS_PER_DAY: (Action.REACTIVATE, DAY),
+}
+
+
+def sum_before(history: History, guard: Guard, now: datetime) -> list[Counted]:
+    """What cycles did over the guard's time, less what was approved, and not before the last approval of this guard: that
+    began the sum anew."""
+    action, span = SUMS[guard]
+    begun = max(now - span, history.sums_begun.get(guard, now - span))
+    return [one for one in history.counted if one.action == action.value and one.at >= begun and not one.approved]
 
 
 def _number(configured: int | None, least: int, percent: int, active: int) -> int:
@@ -80,8 +90,9 @@ def _at_once(facts: Situation, guard: Guard, action: Action, limit: int) -> Verd
                    f"{planned} {action.value[:-1]}ions {facts.asked}, limit {limit}", facts.advice)
 
 
-def _over(facts: Situation, guard: Guard, action: Action, span: timedelta, words: str, limit: int) -> Verdict:
-    planned, before = len(facts.uncovered(guard, action)), len(earlier(facts, guard, action, span))
+def _over(facts: Situation, guard: Guard, words: str, limit: int) -> Verdict:
+    action, _ = SUMS[guard]
+    planned, before = len(facts.uncovered(guard, action)), len(sum_before(facts.history, guard, facts.now))
     tripped = planned > 0 and before + planned > limit and not facts.confirmed
     return Verdict(guard, tripped, before + planned, limit, "accounts",
                    f"{before} {action.value}d in the last {words} and {planned} {facts.asked}, limit {limit}", facts.advice)

@@ -1,0 +1,93 @@
+"""Approving from outside: two people, signatures, announced leavers, and what is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.acceptance.company import WHO, Company
+
+KIM, LEE = ("--by", "Kim", "--because", "ticket 1"), ("--by", "Lee", "--because", "ticket 1")
+
+
+def held(company: Company) -> str:
+    """Three leavers and a limit of one. Returns the plan's digest."""
+    company.staff(30)
+    company.enforcing()
+    company.leaves("p000", "p001", "p002")
+    company.configure({"guards": {"max_deactivations": 1, "max_deactivations_percent": 100}})
+    digest: str = company.syncd("apply", "--format", "json").document["plan_digest"]
+    return digest
+
+
+def approve(company: Company, digest: str, *words: str) -> tuple[int, str]:
+    ran = company.syncd("approve", "--plan", digest, "--guard", "max-deactivations", "policy-changed", *words)
+    return ran.code, ran.said
+
+
+def test_the_first_of_two_exits_0_and_is_told_so(company: Company) -> None:
+    """Nothing passes until somebody else approves the same plan; whoever may not is refused."""
+    company.configure({"approvals": {"required": 2, "approvers": ["Kim", "Lee"]}})
+    digest = held(company)
+
+    code, said = approve(company, digest, *KIM)
+    assert (0, True) == (code, "1 of 2" in said)
+    assert (3, []) == (company.syncd("apply").code, company.written())
+    assert (2, True) == ((refused := approve(company, digest, *WHO))[0], "approvers" in refused[1])
+    assert 0 == approve(company, digest, *LEE)[0]
+    assert (0, 3) == (company.syncd("apply").code, len(company.written()))
+
+
+def test_an_approval_counts_only_when_it_is_signed(company: Company) -> None:
+    """By whoever is named, over what it says; the ledger verifies with the signers' keys alone."""
+    keys = {name: company.folder / name for name in ("kim", "lee")}
+    for path in keys.values():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    signers = company.folder / "signers"
+    signers.write_text(f"Kim {keys['kim'].with_suffix('.pub').read_text()}Lee {keys['lee'].with_suffix('.pub').read_text()}")
+    company.configure({"approvals": {"signers_file": str(signers)}})
+    digest = held(company)
+
+    assert 2 == approve(company, digest, *KIM)[0]
+    assert 2 == approve(company, digest, *KIM, "--key", str(keys["lee"]))[0]
+    assert 2 == approve(company, digest, *WHO, "--key", str(keys["kim"]))[0]
+    assert 0 == approve(company, digest, *KIM, "--key", str(keys["kim"]))[0]
+    entry = next(one for one in company.entries() if one["kind"] == "approval")
+    assert (True, True) == (entry["body"]["signature"].startswith("-----BEGIN SSH SIGNATURE-----"), bool(entry["body"]["host"]))
+    assert (0, 3) == (company.syncd("apply").code, len(company.written()))
+    verified = company.syncd("ledger", "verify", "--signers", str(signers))
+    assert (0, True) == (verified.code, "1 approvals are signed" in verified.out)
+    signers.write_text(f"Kim {keys['lee'].with_suffix('.pub').read_text()}")
+    assert 6 == company.syncd("ledger", "verify", "--signers", str(signers)).code
+
+
+def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
+    """By address, for a time; a stranger among them, a time too long or over, and nothing is announced."""
+    company.staff(30)
+    company.enforcing()
+    company.configure({"guards": {"max_deactivations": 0, "max_deactivations_percent": 100}})
+    people = Path(company.folder / "leavers.txt")
+    people.write_text("p000@corp.example\np001@corp.example  # temp\n")
+    today = datetime.now(UTC)
+    dates = ("--from", f"{today - timedelta(days=1):%Y-%m-%d}", "--until", f"{today + timedelta(days=9):%Y-%m-%d}")
+    far = ("--from", f"{today:%Y-%m-%d}", "--until", f"{today + timedelta(days=46):%Y-%m-%d}")
+    over = ("--from", f"{today - timedelta(days=9):%Y-%m-%d}", "--until", f"{today - timedelta(days=2):%Y-%m-%d}")
+
+    for words in (far, over, dates[:2], (*dates, "--guard", "max-deactivations")):
+        assert 2 == company.syncd("approve", "--people", str(people), *words, *WHO).code, words
+    stranger = company.folder / "stranger.txt"
+    stranger.write_text("p000@corp.example\nnobody@corp.example\n")
+    refused = company.syncd("approve", "--people", str(stranger), *dates, *WHO)
+    assert (2, True) == (refused.code, "nobody@corp.example" in refused.said)
+    announced = company.syncd("approve", "--people", str(people), *dates, *WHO)
+    assert (0, True) == (announced.code, "2 leavers" in announced.out), announced.said
+    assert "corp.example" not in json.dumps([one["body"] for one in company.entries() if one["kind"] == "people"])
+    for name in ("p000", "p001", "p002"):
+        company.person(name, enabled="false")
+    company.save()
+
+    ran = company.syncd("apply", "--format", "json")
+    measured = {one["guard"]: one["measured"] for one in ran.document["guards"] if one["tripped"]}
+    assert (3, {"max-deactivations": 1, "policy-changed": 3}) == (ran.code, measured)    # p002 was not announced
