@@ -243,13 +243,8 @@ async def open_dependencies(
             await opened.enter_async_context(lease.running())
             leadership = lease
         yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-<<<<<<< HEAD
                            windows=windows_of(config), concurrency=config.zoom.concurrency,
-                           directory_service=directory_kind(config).service)
-=======
-                    concurrency=config.zoom.concurrency, directory_service=directory_kind(config).service,
-                    signature_fits=signature_fits)
->>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
+                           directory_service=directory_kind(config).service, signature_fits=signature_fits)
 
 
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:

@@ -10,19 +10,12 @@ from typing import TypeVar
 from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
-<<<<<<< HEAD
-from syncd.model import Action, Approval, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
-from syncd.operations.cycle import Dependencies, Run, run_cycle
-from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
-from syncd.planning.guards import NOT_APPROVABLE, good_read
-from syncd.planning.windows import Windows
-=======
-from syncd.model import Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
+from syncd.model import Action, Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.approved import Fits, only_authorised, people_of, refuses, required
 from syncd.planning.guards import NOT_APPROVABLE, SUMS, good_read, sum_before
->>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
+from syncd.planning.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +71,8 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         raise UsageError(f"the plan {asked.digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
         deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
-<<<<<<< HEAD
-        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), by, because, now,
-        _from(plan, deps.windows, now) + lasts,
-=======
-        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), asked.by, asked.because, now, now + asked.lasts,
->>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
+        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), asked.by, asked.because, now,
+        _from(plan, deps.windows, now) + asked.lasts,
         frozenset(plan.on_the_way) if Guard.POLICY_CHANGED in chosen else frozenset(),
         os_user=asked.os_user, host=asked.host, good_read=good and Guard.POLICY_CHANGED in chosen,
     )

@@ -9,11 +9,8 @@ from typing import Any, TypeVar
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
 from syncd.model import Mode, Trigger
-<<<<<<< HEAD
-from syncd.planning.windows import ANY_TIME, Windows
-=======
 from syncd.planning.approved import Fits
->>>>>>> 8e77d13 (Approvals by two people, by named people, signed (SSHSIG); leavers announced by name; approve tells who is on the way, the whole sum and what still holds)
+from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 T = TypeVar("T")

@@ -60,10 +60,10 @@ async def place(tmp_path: Path) -> Place:
     ledger = made.open()
     now = made.clock.now()
     approval = Approval("a1", "plan", "policy", (Guard.MAX_DEACTIVATIONS,), frozenset({("z1", "deactivate")}), "Ann", "known",
-                        now, now + timedelta(days=1))
+                        now, now + timedelta(days=1), accepts={"people": 3})
     await ledger.append([
         record.opened("id", "zoom", "file:", "enforce"), record.held("z1", **WHO, until=None, personal=None),
-        record.approved(replace(approval, accepts={"people": 3})), record.paused(**WHO),
+        record.approved(approval), record.paused(**WHO),
         *(draft(number) for number in range(checkpoint.EVERY))])
     await ledger.history()
     await ledger.checkpoint(record.checkpointed, term=0)
