@@ -7,7 +7,7 @@ import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -279,16 +279,20 @@ async def test_both_families_are_the_one_that_there_is(monkeypatch: pytest.Monke
 async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
     """Many times more of them than there is room for, with half a request or nothing at all."""
     async with Daemon().serving() as endpoint:
-        held = []
+        held, readers = [], []
         try:
             for number in range(3 * CONNECTIONS_MAX):
-                _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+                reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
                 held.append(writer)
+                readers.append(reader)
                 if number % 2:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
                 if number % CONNECTIONS_MAX == 0:
                     assert await reached(endpoint.host, endpoint.port)
             assert await reached(endpoint.host, endpoint.port)
+            for reader in readers[:2 * CONNECTIONS_MAX]:       # the oldest had to go
+                with suppress(ConnectionResetError):
+                    assert b"" == await asyncio.wait_for(reader.read(), 30)
         finally:
             for writer in held:
                 writer.transport.abort()
