@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.directories.active_directory.people import ALWAYS_THERE
 from syncd.errors import SourceError
 from tests.adlab.fakeldap import done
 from tests.adlab.windows import GROUPS, STAFF, Search, Windows, company, group, guid, person, sid
@@ -273,6 +272,8 @@ async def test_whoever_logs_on_is_no_list_of_people(text, name, word, use):
 
 
 # ---------------------------------------------------------------------------------------------------------- hidden values
+
+ALWAYS_THERE = ("userAccountControl", "accountExpires", "primaryGroupID", "objectSid")
 
 
 @pytest.mark.parametrize("attribute", ALWAYS_THERE)
