@@ -52,6 +52,7 @@ from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.schedule import Schedule
 from syncd.planning.guards import NOT_APPROVABLE
+from syncd.planning.guards.chains import approval_command
 from syncd.planning.policy_change import changes_between
 from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
 from syncd.reports.cycle import Circumstances
@@ -397,7 +398,7 @@ def start_logging(config: Config, clock: Clock, *, to_a_person: bool = False) ->
 
 def webhooks_of(config: Config) -> tuple[Webhook, ...]:
     """The configured webhooks."""
-    return tuple(Webhook(secret(one.webhook_url, f"notify.{number}.webhook_url"), one.on, config.proxy)
+    return tuple(Webhook(secret(one.webhook_url, f"notify.{number}.webhook_url"), one.on, config.proxy, one.format)
                  for number, one in enumerate(config.notify))
 
 
@@ -431,7 +432,8 @@ class Watch:
         self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
         self._ready = False
         observing = several(start_logging(config, clock), self._metrics, self._status, self._on_schedule, *others)
-        self._notifier = Notifier(webhooks_of(config), clock, observing, version)
+        self._notifier = Notifier(webhooks_of(config), clock, observing, version, approval_command, config.reports.timezone,
+                                  self._schedule.longest_gap(clock.now()))
         self.tell = several(observing, self._notifier)
 
     def remember(self, history: History) -> None:

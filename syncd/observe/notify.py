@@ -1,39 +1,48 @@
 """Messages to webhooks, for those without Prometheus: told like any observer, sent by a task of its own.
 
 Promises: telling never blocks and never raises, whatever the receiver does; a message holds no address, no secret and no
-id of an account; one message per news, not one per cycle: the same trouble is told again after a day only, and at once when
-it changes or comes back. Refuses to know who receives: the body is plain JSON with a ``text`` that chat systems show.
+id of an account; one message per news, not one per cycle: silence until something changed, or came back after it was well.
+How a message looks to its receiver is said in ``messages``.
 
-    word         sent when
-    held         a cycle ended with its plan held by a guard
-    unreadable   the directory or Zoom could not be read whole
-    partial      some changes of a cycle failed
-    manual       accounts wait for a person that did not wait before
+    word           sent when
+    held           a cycle ended with its plan held by a guard
+    unreadable     the directory or Zoom could not be read whole
+    partial        some changes of a cycle failed
+    manual         accounts need manual action that did not before
+    overdue        a deactivation could have been made for more than two hours and two intervals, and is not
+    digest_daily   the first cycle of a day ended: what the day before was like, and what waits now
+    digest_weekly  the same on Mondays, for a week
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from functools import singledispatchmethod
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from syncd import events
 from syncd.errors import AnswerLost, ConfigError, SourceError, SyncdError
 from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
-from syncd.model import Action, Verdict
+from syncd.model import Action, Plan, Verdict
+from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.redact import Redaction, rfc3339
 from syncd.ports import Clock, ReadSecret, Tell
 
 FORMAT = "syncd.notification/1"
 
-#: The same trouble is told again after this long.
-AGAIN_AFTER = timedelta(hours=24)
+#: What could have been done for this long is overdue (and for two intervals, where they are longer).
+OVERDUE_AFTER = timedelta(hours=2)
+
+#: Departments named in a message: those most of a plan is about.
+DEPARTMENTS_NAMED = 5
 
 #: Messages waiting for one webhook; beyond it the oldest is dropped, for the newest says how things stand.
 WAITING_MAX = 50
@@ -52,14 +61,20 @@ class Webhook:
     url: ReadSecret
     on: tuple[str, ...]
     proxy: str | None = None
+    format: str = "json"                          # json | slack | teams
 
 
 @dataclass
-class _Told:
-    """What was said last under one word."""
+class _Tally:
+    """What happened since the last digest."""
 
-    about: object = None
-    at: datetime | None = None
+    since: date | None = None
+    results: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+#: Stands for "never said": no news can be equal to it.
+_NOTHING = object()
 
 
 @dataclass
@@ -70,11 +85,18 @@ class Notifier:
     clock: Clock
     tell: Tell                                    # for what becomes of a message: a log line
     version: str
+    command: Callable[[Plan, Sequence[Verdict]], str] = lambda _plan, _verdicts: ""      # that lets a held plan pass
+    zone: str = "UTC"                             # whose days digests are about
+    interval: timedelta = timedelta(0)            # the longest between two planned cycles
     _mode: str = ""
+    _plan: Plan | None = None
     _verdicts: tuple[Verdict, ...] = ()
     _source: events.SourceUnreadable | None = None
-    _told: dict[str, _Told] = field(default_factory=dict)
-    _queues: list[asyncio.Queue[dict[str, Any]]] = field(default_factory=list)
+    _unclear: int = 0
+    _manual: Mapping[str, int] = field(default_factory=dict)
+    _told: dict[str, object] = field(default_factory=dict)         # word -> what was said last under it
+    _tallies: dict[str, _Tally] = field(default_factory=lambda: {"digest_daily": _Tally(), "digest_weekly": _Tally()})
+    _queues: list[asyncio.Queue[Notice]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._queues = [asyncio.Queue() for _ in self.webhooks]
@@ -107,7 +129,11 @@ class Notifier:
 
     @_observe.register
     def _(self, event: events.CycleStarted) -> None:
-        self._mode, self._verdicts, self._source = event.mode, (), None
+        self._mode, self._plan, self._verdicts, self._source = event.mode, None, (), None
+
+    @_observe.register
+    def _(self, event: events.DirectoryRead) -> None:
+        self._unclear = len(event.unclear)
 
     @_observe.register
     def _(self, event: events.SourceUnreadable) -> None:
@@ -115,19 +141,22 @@ class Notifier:
 
     @_observe.register
     def _(self, event: events.PlanMade) -> None:
+        self._plan = event.plan
         self._verdicts = tuple(verdict for verdict in event.verdicts if verdict.tripped)
         waiting = {(one.account.zoom_id or "", one.reason) for one in event.plan.decisions if one.action is Action.MANUAL}
+        self._manual = dict(sorted(Counter(reason.value for _, reason in waiting).items()))
         if not waiting:
             self._over("manual")
             return
-        before = self._told.setdefault("manual", _Told()).about
+        before = self._told.get("manual")
         news = waiting - before if isinstance(before, set) else waiting
-        reasons: dict[str, int] = {}
-        for _, reason in waiting:
-            reasons[reason.value] = reasons.get(reason.value, 0) + 1
-        wait = "account waits" if len(waiting) == 1 else "accounts wait"
-        self._say("manual", event.cycle_id, waiting, f"{len(waiting)} {wait} for a person",
-                  {"manual": dict(sorted(reasons.items())), "new": len(news)}, changed=bool(news))
+        self._told["manual"] = waiting
+        if news:
+            need = "account needs" if len(waiting) == 1 else "accounts need"
+            self._send_to_all(
+                "manual", event.cycle_id, f"{len(waiting)} {need} manual action", {"manual": self._manual, "new": len(news)},
+                do="syncd cannot or may not change them by itself; they keep their access until somebody acts.",
+                command="syncd plan", shown=tuple((reason, str(count)) for reason, count in self._manual.items()))
 
     @_observe.register
     def _(self, event: events.CycleEnded) -> None:
@@ -138,68 +167,125 @@ class Notifier:
                 self._over(word)
         if said is not None:
             said(event)
+        self._overdue(event)
+        self._digests(event)
 
     def _held(self, event: events.CycleEnded) -> None:
         guards = [{"guard": one.guard.value, "measured": one.measured, "limit": one.limit, "unit": one.unit, "says": one.says,
                    "do": one.do} for one in self._verdicts]
         says = "; ".join(f"{one.guard.value}: {one.says}" for one in self._verdicts) or "a guard tripped"
-        self._say("held", event.cycle_id, (frozenset(one.guard for one in self._verdicts), tuple(sorted(event.counts.items()))),
-                  f"held by {says}", {"guards": guards, "counts": dict(event.counts)})
+        effects = self._plan.effects if self._plan is not None else ()
+        reasons = Counter(one.reason.value for one in effects)
+        departments = Counter(one.department for one in effects if one.department)
+        command = self.command(self._plan, self._verdicts) if self._plan is not None else ""
+        self._say(
+            "held", event.cycle_id, (frozenset(one.guard for one in self._verdicts), tuple(sorted(event.counts.items()))),
+            f"held by {says}",
+            {"guards": guards, "counts": dict(event.counts), "reasons": dict(reasons), "departments": dict(departments),
+             "command": command},
+            do="Unsure? Do nothing: nothing is changed while it is held. Look at the directory first, then at the plan.",
+            command=command, shown=(*((name, str(count)) for name, count in reasons.most_common()),
+                                    *(("in " + name, str(count)) for name, count in departments.most_common(DEPARTMENTS_NAMED))))
 
     def _unreadable(self, event: events.CycleEnded) -> None:
         source = self._source
         about = "a source" if source is None else source.source
         facts = {"source": about} if source is None else {"source": about, "why": source.why, "do": source.do}
         self._say("unreadable", event.cycle_id, about,
-                  f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""), facts)
+                  f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""), facts,
+                  do=source.do if source else "", command="syncd check")
 
     def _partial(self, event: events.CycleEnded) -> None:
         outcomes = dict(event.outcomes)
         self._say("partial", event.cycle_id, tuple(sorted(outcomes.items())),
-                  f"applied in part: {outcomes.get('failed', 0)} changes failed, {outcomes.get('done', 0)} were made",
-                  {"outcomes": outcomes, "counts": dict(event.counts)})
+                  f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
+                  {"outcomes": outcomes, "counts": dict(event.counts), "why": event.why, "do": event.do}, do=event.do,
+                  shown=tuple((name, str(count)) for name, count in outcomes.items()))
+
+    def _overdue(self, event: events.CycleEnded) -> None:
+        since = event.oldest_overdue
+        if since is None or event.mode != "enforce":
+            if event.result not in ("unreadable", "interrupted", "failed"):
+                self._over("overdue")
+            return
+        if event.ended_at - since > max(OVERDUE_AFTER, 2 * self.interval):
+            self._say("overdue", event.cycle_id, since,
+                      f"a leaver is overdue since {since:%Y-%m-%d %H:%M} UTC and not locked out",
+                      {"since": rfc3339(since), "why": event.why, "do": event.do}, do=event.do, command="syncd plan")
+
+    def _digests(self, event: events.CycleEnded) -> None:
+        today = event.ended_at.astimezone(ZoneInfo(self.zone)).date()
+        for word, tally in self._tallies.items():
+            begins = today if word == "digest_daily" else today - timedelta(days=today.weekday())
+            if tally.since is None:
+                tally.since = begins
+            if begins > tally.since:
+                self._digest(word, event, tally)
+                tally = self._tallies[word] = _Tally(begins)
+            tally.results[event.result] += 1
+            tally.outcomes.update(event.outcomes)
+
+    def _digest(self, word: str, event: events.CycleEnded, tally: _Tally) -> None:
+        span = "day" if word == "digest_daily" else "week"
+        cycles, made = tally.results.total(), sum(count for name, count in tally.outcomes.items() if name.endswith(".done"))
+        held = [one.guard.value for one in self._verdicts]
+        facts: dict[str, object] = {
+            "since": str(tally.since), "cycles": dict(sorted(tally.results.items())),
+            "outcomes": dict(sorted(tally.outcomes.items())), "held_now": held, "manual_now": dict(self._manual),
+            "unclear_now": self._unclear, "overdue_since": rfc3339(event.oldest_overdue) if event.oldest_overdue else None}
+        waits = f"held by {', '.join(held)}" if held else "nothing held"
+        shown = (*((f"cycles {name}", str(count)) for name, count in sorted(tally.results.items())),
+                 *((name.replace(".", " "), str(count)) for name, count in sorted(tally.outcomes.items())),
+                 ("held now", ", ".join(held) or "nothing"), ("need manual action", str(sum(self._manual.values()))),
+                 ("unclear people", str(self._unclear)))
+        self._send_to_all(word, event.cycle_id, f"the {span} from {tally.since}: {cycles} cycles, {made} changes made, {waits}",
+                          facts, shown=shown)
 
     def _over(self, word: str) -> None:
         self._told.pop(word, None)
 
-    def _say(self, word: str, cycle_id: str, about: object, text: str, facts: Mapping[str, object],
-             changed: bool | None = None) -> None:
-        now = self.clock.now()
-        told = self._told.setdefault(word, _Told())
-        changed = told.about != about if changed is None else changed
-        told.about = about
-        if not changed and told.at is not None and now - told.at < AGAIN_AFTER:
-            return
-        told.at = now
-        message = self._redaction.facts({
-            "format": FORMAT, "event": word, "text": f"syncd: {text}", "at": rfc3339(now), "cycle_id": cycle_id,
+    def _say(self, word: str, cycle_id: str, about: object, text: str, facts: Mapping[str, object], **more: Any) -> None:
+        """Once for the same news: silence until it changed, or came back."""
+        if self._told.get(word, _NOTHING) != about:
+            self._told[word] = about
+            self._send_to_all(word, cycle_id, text, facts, **more)
+
+    def _send_to_all(
+        self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], *, do: str = "", command: str = "",
+        shown: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        body = self._redaction.facts({
+            "format": FORMAT, "event": word, "text": f"syncd: {text}", "at": rfc3339(self.clock.now()), "cycle_id": cycle_id,
             "mode": self._mode, "version": self.version, **facts})
+        words = self._redaction.facts({"do": do, "command": command, **dict(shown)})
+        notice = Notice(word, str(body["text"]), do=str(words.pop("do")), command=str(words.pop("command")),
+                        facts=tuple((name, str(value)) for name, value in words.items()), body=body)
         for hook, queue in zip(self.webhooks, self._queues, strict=True):
             if word not in hook.on:
                 continue
             if queue.qsize() >= WAITING_MAX:
                 queue.get_nowait()
                 queue.task_done()
-            queue.put_nowait(message)
+            queue.put_nowait(notice)
 
     # ----------------------------------------------------------------------------------------------------- sending
 
-    async def _send_all(self, hook: Webhook, queue: asyncio.Queue[dict[str, Any]]) -> None:
+    async def _send_all(self, hook: Webhook, queue: asyncio.Queue[Notice]) -> None:
         while True:
             message = await queue.get()
             try:
                 await self._send(hook, message)
-                self.tell(events.Noted("notification.sent", "info", {"about": message["event"]}))
+                self.tell(events.Noted("notification.sent", "info", {"about": message.word}))
             except SyncdError as error:
                 self.tell(events.Noted("notification.failed", "warning",
-                                       {"about": message["event"], "why": error.what, "do": error.do}))
+                                       {"about": message.word, "why": error.what, "do": error.do}))
             except Exception as error:  # noqa: BLE001 - a message that cannot be sent must not end all later ones
                 self.tell(events.Noted("notification.failed", "warning",
-                                       {"about": message["event"], "why": type(error).__name__, "do": ""}))
+                                       {"about": message.word, "why": type(error).__name__, "do": ""}))
             finally:
                 queue.task_done()
 
-    async def _send(self, hook: Webhook, message: Mapping[str, Any]) -> None:
+    async def _send(self, hook: Webhook, notice: Notice) -> None:
         """Returns once it was taken. Raises ConfigError (the address, or the receiver does not know it), AnswerLost,
         SourceError."""
         parts = urlsplit(hook.url().strip())
@@ -207,7 +293,8 @@ class Notifier:
                               request_seconds=30.0), self.clock, self.tell)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            status = await self._repeated(lambda: api.request("notify", "notify", "POST", target, json=message, write=True))
+            shaped = SHAPES[hook.format](notice)
+            status = await self._repeated(lambda: api.request("notify", "notify", "POST", target, json=shaped, write=True))
         finally:
             await api.close()
         if not 200 <= status < 300:
@@ -223,3 +310,8 @@ class Notifier:
                     raise
                 await self.clock.sleep(backoff(attempt, None, self.clock.random()))
         raise AssertionError("the loop returns or raises")
+
+
+def _ended(outcomes: Mapping[str, int], how: str) -> int:
+    """Outcomes by how they ended, whatever the action: ``deactivate.failed`` and ``failed``."""
+    return sum(count for name, count in outcomes.items() if name.rpartition(".")[2] == how)

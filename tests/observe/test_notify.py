@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from syncd import events
 from syncd.host.secrets import SecretFile
 from syncd.model import Action, Decision, Guard, Plan, Reason, Status, Verdict, ZoomAccount
 from syncd.observe import notify
+from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.notify import Notifier, Webhook
 from tests.http.scripted_http import Answer, JumpingClock, ScriptedServer, serving
 
@@ -25,14 +28,15 @@ TOKEN = "T0KEN-in-the-path"      # what must never show up anywhere
 class World:
     """A notifier, what it told, and the receiver of its messages."""
 
-    def __init__(self, receiver: ScriptedServer, on: tuple[str, ...] = EVERYTHING, url: str = "") -> None:
+    def __init__(self, receiver: ScriptedServer, on: tuple[str, ...] = EVERYTHING, url: str = "", shape: str = "json") -> None:
         self.receiver, self.clock = receiver, JumpingClock()
         self.told: list[events.Event] = []
-        hook = Webhook(lambda: url or f"{receiver.url}/hooks/{TOKEN}?thread=1", on)
-        self.notifier = Notifier((hook,), self.clock, self.told.append, "1.2.3")
+        hook = Webhook(lambda: url or f"{receiver.url}/hooks/{TOKEN}?thread=1", on, format=shape)
+        self.notifier = Notifier((hook,), self.clock, self.told.append, "1.2.3",
+                                 lambda plan, _: f"syncd approve --plan {plan.digest[:12]}", "Europe/Berlin")
 
     def cycle(self, result: str, *, guards: tuple[Guard, ...] = (), manual: tuple[str, ...] = (), why: str = "",
-              outcomes: Mapping[str, int] | None = None) -> None:
+              outcomes: Mapping[str, int] | None = None, at: datetime = AT, overdue: datetime | None = None) -> None:
         """One cycle as observers are told of it."""
         self.notifier(events.CycleStarted("c1", "enforce", "schedule"))
         if why:
@@ -41,7 +45,8 @@ class World:
             verdicts = tuple(Verdict(guard, guard in guards, 58, 25, "accounts", "58 planned, ann@corp.example too", "Review.")
                              for guard in Guard)
             self.notifier(events.PlanMade("c1", Plan(AT, "p", tuple(map(_waiting, manual))), verdicts, None))
-        self.notifier(events.CycleEnded("c1", "enforce", result, False, AT, 1.0, {"deactivate": 58}, outcomes or {}, 7, "abc"))
+        self.notifier(events.CycleEnded("c1", "enforce", result, False, at, 1.0, {"deactivate": 58}, outcomes or {}, 7, "abc",
+                                      overdue))
 
     async def sent(self) -> list[dict[str, Any]]:
         """What arrived once everything was sent."""
@@ -112,21 +117,21 @@ async def test_a_quiet_cycle_says_nothing() -> None:
         assert [] == await world.sent()
 
 
-async def test_the_same_trouble_is_told_once_again_after_a_day_and_anew_when_it_comes_back() -> None:
-    """Held for days is one message a day; held again after a good cycle is news at once."""
+async def test_the_same_trouble_is_told_once_and_anew_when_it_comes_back() -> None:
+    """Held for days is one message (digests remind); held again after a good cycle is news at once."""
     async with serving(lambda _: OK) as receiver:
         world = World(receiver)
         for _ in range(5):
             world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,))
         assert 1 == len(await world.sent())
 
-        world.clock.passed += 24 * 3600
+        world.clock.passed += 30 * 24 * 3600
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,))
-        assert 2 == len(await world.sent())
+        assert 1 == len(await world.sent())
 
         world.cycle("in_step")
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,))
-        assert 3 == len(await world.sent())
+        assert 2 == len(await world.sent())
 
 
 async def test_another_guard_is_news() -> None:
@@ -244,3 +249,120 @@ async def test_a_receiver_that_never_answers_keeps_nobody_waiting(monkeypatch: p
                 await asyncio.sleep(0.01)
 
     assert notify.WAITING_MAX == waiting
+
+
+# ----------------------------------------------------------------------------------------------------- overdue, digests
+
+
+async def test_a_leaver_who_is_overdue_is_told_once_and_again_when_another_is() -> None:
+    """Two hours after it could have been done, not before; never in report mode's stead."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("overdue",))
+        world.cycle("partial", overdue=AT - timedelta(minutes=119))
+        assert [] == await world.sent()
+        for minutes in (121, 121, 300):
+            world.cycle("partial", overdue=AT - timedelta(minutes=minutes))
+        messages = await world.sent()
+
+    assert ["2026-11-25T17:04:00.000Z", "2026-11-25T14:05:00.000Z"] == [message["since"] for message in messages]
+
+
+async def test_digests_say_what_a_day_and_a_week_were_like() -> None:
+    """The first cycle of the operator's next day tells of the day before; on Mondays of the week. Nothing is told of the day
+    in which the daemon began to look, until it is over."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("digest_daily", "digest_weekly"))
+        friday = datetime(2026, 11, 27, 22, 30, tzinfo=UTC)                    # 23:30 in Berlin
+        world.cycle("applied", outcomes={"deactivate.done": 3, "deactivate.failed": 1}, at=friday)
+        world.cycle("in_step", at=friday + timedelta(minutes=15))
+        assert [] == await world.sent()
+        world.cycle("held", guards=(Guard.FLAPPING,), manual=("a", "b"), at=friday + timedelta(minutes=45))
+        world.cycle("in_step", at=friday + timedelta(days=1))
+        world.cycle("in_step", at=friday + timedelta(days=2, minutes=45))
+        messages = await world.sent()
+
+    assert ["digest_daily", "digest_daily", "digest_weekly"] == [message["event"] for message in messages]
+    first, second, week = messages
+    assert ("2026-11-27", {"applied": 1, "in_step": 1}, {"deactivate.done": 3, "deactivate.failed": 1}, ["flapping"],
+            {"protected": 2}) == tuple(first[key] for key in ("since", "cycles", "outcomes", "held_now", "manual_now"))
+    assert ("2026-11-28", {"held": 1, "in_step": 1}) == (second["since"], second["cycles"])
+    assert ("2026-11-23", {"applied": 1, "in_step": 2, "held": 1}) == (week["since"], week["cycles"])
+    assert "the day from 2026-11-27: 2 cycles, 3 changes made, held by flapping" in first["text"]
+
+
+# --------------------------------------------------------------------------------------------------------------- shapes
+
+
+def demand_slack(message: Mapping[str, Any]) -> str:
+    """What Slack documents of incoming webhooks: known keys, kinds of blocks, their limits. All the text there is."""
+    assert {"text", "blocks"} == set(message)
+    assert 0 < len(message["blocks"]) <= 50
+    texts = [message["text"]]
+    for block in message["blocks"]:
+        assert "section" == block["type"]
+        assert {"text"} == set(block) - {"type"} or {"fields"} == set(block) - {"type"}
+        parts = [block["text"]] if "text" in block else block["fields"]
+        assert len(parts) <= 10
+        for part in parts:
+            assert {"type", "text"} == set(part)
+            assert "mrkdwn" == part["type"]
+            assert 0 < len(part["text"]) <= (3000 if "text" in block else 2000)
+            assert not re.search(r"<(?!https?:)", part["text"]), "a link or a mention"
+            texts.append(part["text"])
+    return "\n".join(texts)
+
+
+def demand_teams(message: Mapping[str, Any]) -> str:
+    """What Microsoft documents of the Workflows webhook and of Adaptive Cards 1.4. All the text there is."""
+    assert "message" == message["type"]
+    (attachment,) = message["attachments"]
+    assert {"contentType", "contentUrl", "content"} == set(attachment)
+    assert "application/vnd.microsoft.card.adaptive" == attachment["contentType"]
+    card = attachment["content"]
+    assert ("AdaptiveCard", "1.4") == (card["type"], card["version"])
+    assert len(json.dumps(message).encode()) < 28_000
+    texts = []
+    for element in card["body"]:
+        if element["type"] == "TextBlock":
+            assert set(element) <= {"type", "text", "wrap", "weight", "size", "fontType"}
+            texts.append(element["text"])
+        else:
+            assert {"type", "facts"} == set(element)
+            assert "FactSet" == element["type"]
+            for fact in element["facts"]:
+                assert {"title", "value"} == set(fact)
+                assert all(isinstance(text, str) and text for text in fact.values())
+                texts += fact.values()
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize(("shape", "demand"), [("slack", demand_slack), ("teams", demand_teams)])
+async def test_a_chat_gets_cause_counts_and_the_complete_command(
+    shape: str, demand: Callable[[Mapping[str, Any]], str]
+) -> None:
+    """In the receiver's own shape, every kind of message; no address, no token."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, (*EVERYTHING, "overdue", "digest_daily", "digest_weekly"), shape=shape)
+        world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), manual=("a",))
+        world.cycle("unreadable", why="no server answers <https://dc1> & ann@corp.example failed")
+        world.cycle("partial", outcomes={"deactivate.failed": 2, "deactivate.done": 1}, overdue=AT - timedelta(days=1))
+        world.cycle("in_step", at=AT + timedelta(days=7))
+        messages = await world.sent()
+
+    texts = [demand(message) for message in messages]
+    everything = "\n".join(texts)
+    assert 7 == len(messages)
+    assert "max-deactivations: 58 planned" in everything
+    assert "syncd approve --plan " in everything
+    assert "nothing is changed while it is held" in everything
+    assert "2 changes failed, 1 were made" in everything
+    assert "ann@corp.example" not in everything
+    assert TOKEN not in everything
+
+
+def test_a_text_of_any_length_fits_its_shape() -> None:
+    """A plan about everybody is cut, never refused by the receiver."""
+    notice = Notice("held", "h" * 9000, "s" * 9000, "d" * 9000, "c" * 9000, tuple((f"name {n}", "v" * 9000) for n in range(40)))
+
+    demand_slack(SHAPES["slack"](notice))
+    demand_teams(SHAPES["teams"](notice))
