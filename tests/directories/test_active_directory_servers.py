@@ -42,13 +42,14 @@ async def test_a_second_look_asks_the_next_server_too():
     assert ("zoom",) == found.entitled_by
 
 
-async def test_what_every_server_lacks_is_said_once():
-    """Two servers, one cause."""
+async def test_what_every_server_lacks_is_said_of_each():
+    """Two servers, one cause, one word of advice."""
     with Windows(without(ZOOM)) as first, Windows(without(ZOOM)) as second:
         error = await unreadable(Directory(first.url, second.url))
 
-    assert 1 == error.what.count("'zoom' does not exist or the bind account may not see it")
-    assert f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}: " in error.what
+    assert 2 == error.what.count("'zoom' does not exist or the bind account may not see it")
+    assert all(f"127.0.0.1:{one.port}: " in error.what for one in (first, second))
+    assert 1 == error.do.count("Correct the names")
 
 
 @pytest.mark.parametrize(("settings", "asked"), [

@@ -104,7 +104,7 @@ async def test_a_plain_bind_is_refused_by_the_server_in_words(samba):
 async def test_a_check_names_the_fix_and_tries_refused_credentials_once(samba):
     """The second server is not asked with them."""
     directory = SambaDirectory(samba, user="bind-disabled@corp.example", password=ACCOUNTS_PASSWORD,
-                               servers=(samba["URI"], f"ldaps://{samba['ADDR']}:3269"))
+                               servers=(samba["URI"], samba["URI"] + ":636"))
     (_, first_ok, first), (_, second_ok, second) = await directory.check()
 
     assert (False, False) == (first_ok, second_ok)

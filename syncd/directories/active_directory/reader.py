@@ -147,7 +147,8 @@ class ActiveDirectory:
                 break
             tell(Noted("directory.server_skipped", "warning", {"server": str(server), "why": causes[-1][1].what}))
         raise SourceError(
-            "directory", f"no directory server could be read whole: {_each(causes)}",
+            "directory", "no directory server could be read whole: "
+            + "; ".join(f"{server}: {cause.what}" for server, cause in causes),
             " ".join(dict.fromkeys(cause.do for _, cause in causes if cause.do)),
         )
 
@@ -275,7 +276,7 @@ class ActiveDirectory:
 
     def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
         def check(session: Session) -> tuple[bool, str]:
-            snapshot = self._read(session, tell)
+            snapshot = self._read(session, _no_one)
             look = _Look(session, find_configured(session, self._settings, self._memory.groups), line, 0.0)
             demand_members_readable(session, self._settings, look.configured, self._gone_through)
             return check_server(session, self._settings, snapshot, lambda id_: self._look_through(
@@ -301,12 +302,8 @@ class ActiveDirectory:
         return lines
 
 
-def _each(causes: Sequence[tuple[ServerAddress, Unusable]]) -> str:
-    """Every server with its cause; servers with the same cause together."""
-    servers: dict[str, list[str]] = {}
-    for server, cause in causes:
-        servers.setdefault(cause.what, []).append(str(server))
-    return "; ".join(f"{', '.join(named)}: {what}" for what, named in servers.items())
+def _no_one(_: Event) -> None:
+    """Whom a check tells of what it reads: it is no read of a cycle."""
 
 
 def _in_one_line(what: str, do: str) -> str:
