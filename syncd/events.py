@@ -79,6 +79,7 @@ class PlanMade:
     verdicts: tuple[Verdict, ...]
     oldest_overdue: datetime | None
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)     # of effects a window denies
+    acknowledged: frozenset[str] = frozenset()     # zoom ids of manual rows that alert nobody
 
 
 @dataclass(frozen=True, slots=True)

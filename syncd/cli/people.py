@@ -255,6 +255,40 @@ def account_release(
     sys.exit(0 if done == len(rows) else 5 if done else 4)
 
 
+@account.command("acknowledge", short_help="a standing manual row alerts nobody for a while")
+@config_option
+@addresses_arguments
+@click.option("--until", required=True, metavar="DATE", help="2026-12-31 or an RFC 3339 time.")
+@who_and_why
+@format_option("table", "json", default="table")
+@click.pass_context
+def account_acknowledge(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str, by: str, because: str,
+    format_: str, out: Path | None,
+) -> None:
+    """Says that you know of accounts that need manual action: they alert nobody until then, or until the facts change.
+
+    Decisions go on as before; syncd_manual_accounts still counts them.
+    """
+    from syncd.app import open_dependencies
+    from syncd.operations.holds import acknowledge
+    from syncd.operations.manual import Request
+
+    config, end = configuration(context), moment(until)
+    assert end is not None
+    chosen = all_addresses(addresses, from_file)
+
+    async def work() -> list[dict[str, Any]]:
+        async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
+            return await _hold_rows(deps, await acknowledge(deps, chosen, Request(by, because), end))
+
+    rows = run(work())
+    print_rows(rows, format_, out)
+    done = sum("outcome" not in row for row in rows)
+    click.echo(f"{done} acknowledged until {end:%Y-%m-%d %H:%M} UTC", err=True)
+    sys.exit(0 if done == len(rows) else 5 if done else 4)
+
+
 async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:
     """What Zoom shows of these accounts, and whether the ledger has them on hold now."""
     from syncd.ledger.record import rfc3339

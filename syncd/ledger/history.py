@@ -92,6 +92,7 @@ class History:
     approvals_before: Mapping[str, Any] = field(default_factory=dict)      # while armed: the strictest rules it was woken under
     # decisions and cycles
     decided: Mapping[str, str] = field(default_factory=dict)          # zoom id -> digest of the last recorded decision
+    manual: AbstractSet[str] = field(default_factory=frozenset)       # zoom ids whose last recorded decision waits for a person
     out_of_step: Mapping[str, int] = field(default_factory=dict)      # zoom id -> last good read that showed it in step; 0: none
     last_cycle: str = ""
     last_cycle_at: datetime | None = None
@@ -196,6 +197,7 @@ class Growing:
     armed: bool
     approvals_before: dict[str, Any]
     decided: dict[str, str]
+    manual: set[str]
     out_of_step: dict[str, int]
     last_cycle: str
     last_cycle_at: datetime | None

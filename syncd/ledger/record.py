@@ -15,6 +15,7 @@ import msgspec
 from syncd.ledger import entries
 from syncd.ledger.entry import draft, from_rfc3339, rfc3339
 from syncd.model import (
+    Acknowledgement,
     Action,
     Announcement,
     Approval,
@@ -171,6 +172,11 @@ def troubled(
 def held(zoom_id: str, *, by: str, because: str, until: datetime | None, personal: Mapping[str, str] | None) -> Draft:
     """An account is to be left alone, until a time or until released."""
     return draft(entries.HoldPlaced(by, because, until), subject=zoom_id, personal=personal)
+
+
+def acknowledged(zoom_id: str, one: Acknowledgement, personal: Mapping[str, str] | None) -> Draft:
+    """Somebody knows of a standing ``manual`` row."""
+    return draft(entries.RowAcknowledged(one.by, one.because, one.until, one.fingerprint), subject=zoom_id, personal=personal)
 
 
 def released(zoom_id: str, *, by: str, because: str) -> Draft:

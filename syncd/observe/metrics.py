@@ -341,7 +341,7 @@ class Metrics:
         for action in (Action.DEACTIVATE, Action.REACTIVATE):
             self._planned[action.value,].set(event.plan.counts[action])
         manual = [decision for decision in event.plan.decisions if decision.action is Action.MANUAL]
-        self._unacknowledged.set(len(manual))
+        self._unacknowledged.set(sum(one.account.zoom_id not in event.acknowledged for one in manual))
         for reason in MANUAL_REASONS:
             self._manual[reason.value,].set(event.plan.reasons.get(reason, 0))
             waiting = [one.since for one in manual if one.reason is reason and one.since is not None]

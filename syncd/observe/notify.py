@@ -143,8 +143,10 @@ class Notifier:
     def _(self, event: events.PlanMade) -> None:
         self._plan = event.plan
         self._verdicts = tuple(verdict for verdict in event.verdicts if verdict.tripped)
-        waiting = {(one.account.zoom_id or "", one.reason) for one in event.plan.decisions if one.action is Action.MANUAL}
-        self._manual = dict(sorted(Counter(reason.value for _, reason in waiting).items()))
+        waiting = {(one.account.zoom_id or "", one.reason) for one in event.plan.decisions
+                   if one.action is Action.MANUAL and one.account.zoom_id not in event.acknowledged}
+        self._manual = dict(sorted(Counter(one.reason.value for one in event.plan.decisions
+                                           if one.action is Action.MANUAL).items()))
         if not waiting:
             self._over("manual")
             return

@@ -23,6 +23,7 @@ from syncd.execution.licences import free_before
 from syncd.model import CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
 from syncd.operations.ending import approvals_in_use, faulty, moved, next_openings, oldest_overdue, record_end, with_result
+from syncd.operations.holds import acknowledged_rows
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
@@ -68,7 +69,8 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
     openings = next_openings(plan, deps.windows, now)
-    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now), openings))
+    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now), openings,
+                       acknowledged_rows(plan, history, now)))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     free = await free_before(plan, deps.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from syncd.errors import ConfigError, SourceError, UsageError
 from syncd.ledger import record
-from syncd.model import Person, Policy, Reason, address_key
+from syncd.ledger.history import History
+from syncd.model import Acknowledgement, Action, Person, Plan, Policy, Reason, address_key
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.lookup import Found, Unreadable, find_accounts
 from syncd.operations.manual import Request, Wanted
@@ -42,6 +43,38 @@ async def release(deps: Dependencies, names: Sequence[str], request: Request) ->
     await deps.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
                               for account in found.accounts])
     return found
+
+
+async def acknowledge(deps: Dependencies, names: Sequence[str], request: Request, until: datetime) -> Found:
+    """Says that these accounts are known to need manual action: they alert nobody until then, or until their facts change.
+    Decisions go on. Raises UsageError when Zoom does not know one of them, or it waits for nobody: then nothing is done."""
+    found = await _known(deps, names)
+    history, now = await deps.ledger.history(), deps.clock.now()
+    if until <= now:
+        raise UsageError(f"--until: {until:%Y-%m-%d %H:%M} UTC is in the past")
+    idle = [account.email for account in found.accounts if account.zoom_id not in history.manual]
+    if idle:
+        raise UsageError(f"nothing waits for a person at: {', '.join(idle)}; nothing was done",
+                         "Only rows that the last recorded cycle called manual can be acknowledged.")
+    await deps.ledger.append([
+        record.acknowledged(account.zoom_id or "", Acknowledgement(request.by, request.because, now, until,
+                                                                   history.decided[account.zoom_id or ""]),
+                            record.personal_of(account)) for account in found.accounts
+    ])
+    return found
+
+
+def acknowledged_rows(plan: Plan, history: History, now: datetime) -> frozenset[str]:
+    """Zoom ids of ``manual`` rows that somebody knows of, for as long as that stands and the facts behind the row are the
+    same."""
+    if not history.acknowledged:
+        return frozenset()
+    return frozenset(
+        zoom_id for decision in plan.decisions
+        if decision.action is Action.MANUAL and (zoom_id := decision.account.zoom_id or "") in history.acknowledged
+        and now < history.acknowledged[zoom_id].until
+        and history.acknowledged[zoom_id].fingerprint == record.decision_made(decision).fingerprint
+    )
 
 
 async def _known(deps: Dependencies, names: Sequence[str]) -> Found:

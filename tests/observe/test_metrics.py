@@ -472,3 +472,12 @@ def test_mode_and_interval_of_this_process_are_shown() -> None:
 
     assert (0, 1, 205_200) == (value(metrics, "syncd_mode", mode="report"), value(metrics, "syncd_mode", mode="enforce"),
                                value(metrics, "syncd_interval_seconds"))
+
+
+def test_an_acknowledged_row_counts_as_manual_but_rings_for_nobody() -> None:
+    """Two wait for a person, one of them is known."""
+    metrics = Metrics("1")
+    waits = [decided("z1", Action.MANUAL, Reason.PROTECTED), decided("z2", Action.MANUAL, Reason.PROTECTED)]
+    metrics(replace(plan_made(*waits), acknowledged=frozenset({"z1"})))
+
+    assert (1, 2) == (value(metrics, "syncd_manual_unacknowledged"), value(metrics, "syncd_manual_accounts", reason="protected"))

@@ -181,6 +181,7 @@ class Memory(Entry, frozen=True):
             history.returning.pop(zoom_id, None)
             history.decided.pop(zoom_id, None)
             history.out_of_step.pop(zoom_id, None)
+            history.manual.discard(zoom_id)
 
     def _fold_who_is_who(self, history: Growing) -> None:
         if self.pairs:                        # looked at only then: a container is copied when it is
@@ -215,6 +216,7 @@ class DecisionMade(Entry, frozen=True):
         elif entry.subject not in history.out_of_step:
             history.out_of_step[entry.subject] = history.good_reads - 1 if entry.subject in history.decided else 0
         history.decided[entry.subject] = self.fingerprint
+        (history.manual.add if self.action == "manual" else history.manual.discard)(entry.subject)
 
     @property
     def fingerprint(self) -> str:
