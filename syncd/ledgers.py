@@ -6,20 +6,25 @@ Part of the composition root, apart from ``app`` so that a verb that only append
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.config import Config, SecretSource
 from syncd.directories.kind import DirectoryKind
 from syncd.directories.kinds import KINDS
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, LedgerError, NotLeader
 from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile, SecretVariable
 from syncd.ledger import record
 from syncd.ledger.entries import LedgerAccepted, LedgerOpened
 from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
+from syncd.ledger.storage.backup import PutBack, put_back, url_of
+from syncd.ledger.storage.database import Database
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head
 from syncd.ports import Clock, Tell
@@ -153,3 +158,96 @@ def published_heads(config: Config, ledger: SqlLedger | None = None) -> Sequence
     return (*_published_in_reports(config), *beside)
 
 
+async def accept(
+    config: Config, tell: Tell, *, by: str, because: str, directory: bool, published: Sequence[Head] = ()
+) -> Accepted:
+    """Somebody says that the ledger is meant as it is: new, older than what was published, with an end that lies in the future,
+    or (*directory*) read against another directory from here on. Makes a ledger that is not there. *published*: heads kept
+    elsewhere besides the folder of reports and the file beside the ledger. Raises ConfigError, LedgerError (also for a chain that
+    does not verify: accepting cures no fault)."""
+    clock = SystemClock()
+    ledger = writable_ledger(config, clock, tell)
+    try:
+        history = await ledger.history()
+        if history.broken:
+            raise LedgerError(f"the ledger is not intact: {history.broken}; that cannot be accepted",
+                              "Keep it as evidence (syncd ledger verify names the fault) and put a backup back: "
+                              "syncd ledger restore FILE")
+        demand_same_ledger(history, config, any_directory=directory)
+        named = (*await asyncio.to_thread(published_heads, config, ledger), *published)   # before anything is written
+        if not history.ledger_id:
+            await bind(ledger, config, clock)
+            history = await ledger.history()
+        missing = await missing_heads(ledger, history, named)
+        told = Accepted(
+            new=why_new(history), missing=missing, restored=history.rolled_back_from is not None,
+            directory=directory_name(config) if directory else "",
+            ahead_seconds=seconds_ahead(history, clock), paused=False)
+        if told.nothing and history.accepted:
+            return told
+        await ledger.append([record.accepted(by=by, because=because, missing=missing, directory=told.directory)])
+        return replace(told, paused=(await ledger.history()).paused_since is not None)
+    finally:
+        await ledger.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was accepted. *ahead_seconds*: how far the ledger's end lay in the future."""
+
+    new: str
+    missing: tuple[Head, ...]
+    restored: bool
+    directory: str
+    ahead_seconds: float
+    paused: bool
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing that had to be said."""
+        return not (self.new or self.missing or self.restored or self.directory or self.ahead_seconds > 0)
+
+
+def why_new(history: History, beside: int = 0) -> str:
+    """Why a ledger may not be the one that is meant; empty when it is. *beside*: reports in the folder, for an empty one."""
+    if history.accepted:
+        return ""
+    if not history.ledger_id:
+        return f"there is no ledger, but {beside} cycles are listed in the folder of reports" if beside else ""
+    if history.begun_beside:
+        return f"the ledger was begun anew beside reports of {history.begun_beside} cycles of an earlier one"
+    if history.begun_in == "enforce":
+        return "the ledger was begun in enforce mode: no review, no holds and no pause of before are in it"
+    return ""
+
+
+def seconds_ahead(history: History, clock: Clock) -> float:
+    """How far the latest time in the ledger lies in the future."""
+    return max(0.0, (history.latest - clock.now()).total_seconds()) if history.latest is not None else 0.0
+
+
+async def restore(config: Config, file: Path, tell: Tell) -> PutBack:
+    """Puts a backup back and records that, and what was lost. Raises ConfigError (it is another account's), UsageError,
+    LedgerError, NotLeader (a cycle runs)."""
+    clock = SystemClock()
+    backup = SqlLedger.open(url_of(file), clock, tell, create=False)
+    try:
+        demand_same_ledger(await backup.history(), config, any_directory=True)
+    finally:
+        await backup.close()
+
+    def lock_of(database: Database) -> Callable[[], None]:
+        lock = database.writer_lock()
+        if not lock.take(os.getpid(), socket.gethostname(), clock.now().isoformat()):
+            raise NotLeader(f"the ledger {database.where} is held by {lock.holder()}: nothing was put back",
+                            "Stop the daemon, or wait until its cycle ends, and try again.")
+        return lock.release
+
+    stamp = f"{clock.now():%Y%m%dT%H%M%SZ}"
+    done = await asyncio.to_thread(put_back, ledger_url(config), file, stamp, lock_of)
+    ledger = writable_ledger(config, clock, tell)
+    try:
+        await ledger.append([record.restored(done.backup, done.lost)])
+    finally:
+        await ledger.close()
+    return done

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from syncd.cli import keeping
 from syncd.cli.common import config_option, configuration, configuration_path, format_option, observers, output, run
 from syncd.cli.exposure import exposures
 from syncd.config import Config, json_schema
@@ -127,6 +128,10 @@ def copy(source: str, target: str) -> None:
 
     head = copy_ledger(source, target)
     click.echo(f"copied {head.seq} entries, head {head.hash}; name the new address in ledger.url")
+
+
+for _verb in keeping.VERBS:
+    ledger.add_command(_verb)
 
 
 @click.command(short_help="is everything in place? one line each, with the fix")

@@ -27,7 +27,7 @@ def copy_ledger(source_url: str, target_url: str) -> Head:
         def into(there: Connection) -> Head:
             if head_of(there).seq:
                 raise UsageError(f"{target.where} holds a ledger already", "Name an empty database: nothing is overwritten.")
-            copied = source.read(lambda here: _copied(here, there), Head(0, ""))
+            copied = source.read(lambda here: copy_into(here, there), Head(0, ""))
             if copied.seq == 0:
                 raise UsageError(f"{source.where} holds no ledger", "Check the first address.")
             found = chain.audit(entries_after(there, 0), head=copied.hash)
@@ -41,7 +41,8 @@ def copy_ledger(source_url: str, target_url: str) -> Head:
         target.close()
 
 
-def _copied(here: Connection, there: Connection) -> Head:
+def copy_into(here: Connection, there: Connection) -> Head:
+    """Copies a chain that verifies, what lies beside it and the newest term; gives its end. Raises LedgerError."""
     found = chain.audit(entries_after(here, 0))
     if not found.ok:
         raise LedgerError(f"the ledger does not verify: {found.problem}; nothing was copied", "Run syncd ledger verify.")
@@ -54,7 +55,7 @@ def _copied(here: Connection, there: Connection) -> Head:
     if batch:
         insert_entries(there, batch)
     _copy_table(PERSONAL, here, there)
-    raise_fence(there, newest_term(here))
+    raise_fence(there, max(newest_term(here), newest_term(there)))
     return head_of(here)
 
 
