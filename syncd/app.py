@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +38,7 @@ from syncd.ledgers import (
     demand_same_ledger,
     directory_kind,
     directory_name,
+    doubts,
     ledger_url,
     open_ledger,
     secret,
@@ -50,6 +52,7 @@ from syncd.observe.server import Endpoint, Health, serve
 from syncd.observe.status import StatusKeeper
 from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
+from syncd.operations.reading import ask_clock
 from syncd.operations.schedule import Schedule
 from syncd.planning.guards import NOT_APPROVABLE
 from syncd.planning.guards.chains import approval_command
@@ -243,9 +246,13 @@ async def open_dependencies(
             lease = lease_of(config.leadership.lease, clock, tell)
             await opened.enter_async_context(lease.running())
             leadership = lease
-        yield Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-                           windows=windows_of(config), concurrency=config.zoom.concurrency,
-                           directory_service=directory_kind(config).service, signature_fits=signature_fits)
+        deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
+                            windows=windows_of(config), concurrency=config.zoom.concurrency,
+                            directory_service=directory_kind(config).service, signature_fits=signature_fits,
+                            doubts=partial(doubts, config, ledger))
+        if write_ledger and from_checkpoint:          # a person's verb: nothing tells the time before it writes
+            await ask_clock(deps, policy_of(config))
+        yield deps
 
 
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:

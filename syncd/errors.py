@@ -139,6 +139,12 @@ class LedgerError(SyncdError):
     exit_code = 6
 
 
+class ClockOff(LedgerError):
+    """This machine's clock is wrong, so that the ledger takes nothing from it but what stops changes."""
+
+    exit_code = 3
+
+
 class NotLeader(SyncdError):
     """Somebody else holds the writer lock or the lease."""
 

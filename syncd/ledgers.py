@@ -26,7 +26,8 @@ from syncd.ledger.history import History
 from syncd.ledger.storage.backup import PutBack, put_back, url_of
 from syncd.ledger.storage.database import Database
 from syncd.ledger.storage.store import SqlLedger
-from syncd.model import Draft, Head
+from syncd.model import ClockStanding, Draft, Head
+from syncd.operations.dependencies import Doubts
 from syncd.ports import Clock, Tell
 
 
@@ -47,6 +48,7 @@ def ledger_url(config: Config) -> str:
 def writable_ledger(config: Config, clock: Clock, tell: Tell, *, from_checkpoint: bool = False) -> SqlLedger:
     """The ledger, made when it is not there. *from_checkpoint*: for a verb of a person. Raises ConfigError, LedgerError."""
     return SqlLedger.open(ledger_url(config), clock, tell, create=True, from_checkpoint=from_checkpoint,
+                          max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
                           keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0)
 
 
@@ -117,6 +119,7 @@ async def append_at_once(config: Config, draft: Draft, tell: Tell) -> str:
         else:
             await bind(ledger, config, clock)
             demand_same_ledger(await _binding(ledger), config)
+        ledger.clock_is(ClockStanding.UNKNOWN)        # nobody is asked: it may not wait
         await ledger.append([draft])
         return await ledger.fault_near_the_end()
     finally:
@@ -158,6 +161,18 @@ def published_heads(config: Config, ledger: SqlLedger | None = None) -> Sequence
     return (*_published_in_reports(config), *beside)
 
 
+async def doubts(config: Config, ledger: SqlLedger, history: History) -> Doubts:
+    """Why this may not be the ledger that is meant, by what was published of it elsewhere. Raises LedgerError."""
+    in_reports = await asyncio.to_thread(_published_in_reports, config)
+    missing = await missing_heads(ledger, history, (*in_reports, *await asyncio.to_thread(ledger.published)))
+    words = [f"entry {head.seq} {head.hash[:12]}…" for head in missing]
+    lost = history.rolled_back_from
+    if lost is not None and lost not in missing:
+        words.insert(0, f"entry {lost.seq} {lost.hash[:12]}… (lost when a backup was put back)" if lost.seq
+                     else "what there was before a backup was put back")
+    return Doubts(why_new(history, len(in_reports)), tuple(words))
+
+
 async def accept(
     config: Config, tell: Tell, *, by: str, because: str, directory: bool, published: Sequence[Head] = ()
 ) -> Accepted:
@@ -182,7 +197,7 @@ async def accept(
         told = Accepted(
             new=why_new(history), missing=missing, restored=history.rolled_back_from is not None,
             directory=directory_name(config) if directory else "",
-            ahead_seconds=seconds_ahead(history, clock), paused=False)
+            ahead_seconds=seconds_ahead(history, config, clock), paused=False)
         if told.nothing and history.accepted:
             return told
         await ledger.append([record.accepted(by=by, because=because, missing=missing, directory=told.directory)])
@@ -221,9 +236,10 @@ def why_new(history: History, beside: int = 0) -> str:
     return ""
 
 
-def seconds_ahead(history: History, clock: Clock) -> float:
-    """How far the latest time in the ledger lies in the future."""
-    return max(0.0, (history.latest - clock.now()).total_seconds()) if history.latest is not None else 0.0
+def seconds_ahead(history: History, config: Config, clock: Clock) -> float:
+    """How far the latest time in the ledger lies in the future; 0 within ``guards.max_clock_skew``."""
+    ahead = (history.tip_at - clock.now()).total_seconds() if history.tip_at is not None else 0.0
+    return ahead if ahead > config.guards.max_clock_skew.total_seconds() else 0.0
 
 
 async def restore(config: Config, file: Path, tell: Tell) -> PutBack:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from syncd.events import Event
 from syncd.ledger.history import History
-from syncd.model import DirectorySnapshot, Draft, Head, LedgerEntry, Person, ZoomAccount, ZoomSnapshot
+from syncd.model import ClockStanding, DirectorySnapshot, Draft, Head, LedgerEntry, Person, ZoomAccount, ZoomSnapshot
 
 #: Tells observers what happened. Never raises, never blocks.
 Tell = Callable[[Event], None]
@@ -86,6 +86,9 @@ class Zoom(Protocol):
     async def revoke_sessions(self, zoom_id: str) -> None:
         """Ends the user's SSO session. Raises as ``set_status``."""
 
+    async def ask_clock(self) -> float | None:
+        """Asks Zoom its time now: its clock minus ours in seconds, None when it does not answer or tell. Never raises."""
+
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Lines for ``syncd check``, as ``Directory.check``."""
 
@@ -103,6 +106,9 @@ class Ledger(Protocol):
     async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
         """Appends all or nothing, durably, in order. *term* 0: a person's entry, never refused for its term. Raises
         LedgerError (not writable, broken), NotLeader (a newer term has written)."""
+
+    def clock_is(self, standing: ClockStanding) -> None:
+        """What is known of this machine's clock from here on: entries are marked, or refused (``ClockOff``), accordingly."""
 
     async def head(self) -> Head:
         """The end of the chain; (0, "") for an empty one."""

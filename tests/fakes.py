@@ -16,6 +16,7 @@ from syncd.errors import LedgerError, NotLeader, SyncdError
 from syncd.events import Event
 from syncd.ledger.history import History, fold
 from syncd.model import (
+    ClockStanding,
     DirectoryGroup,
     DirectorySnapshot,
     Draft,
@@ -160,6 +161,9 @@ class FakeZoom:
     async def revoke_sessions(self, zoom_id: str) -> None:
         await self._write("revoke_sessions", zoom_id, self.accounts[zoom_id])
 
+    async def ask_clock(self) -> float | None:
+        return self.offset_seconds
+
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         return [("zoom", True, "in memory")]
 
@@ -188,6 +192,7 @@ class MemoryLedger:
         self.refuse_after: int | None = None
         self._history = History()
         self._term = 0
+        self.standing = ClockStanding.UNASKED
 
     async def history(self) -> History:
         return self._history
@@ -213,6 +218,9 @@ class MemoryLedger:
             self._history = fold(self._history, entry)
             made.append(entry)
         return tuple(made)
+
+    def clock_is(self, standing: ClockStanding) -> None:
+        self.standing = standing
 
     async def head(self) -> Head:
         return Head(len(self.entries), self.entries[-1].hash if self.entries else "")

@@ -69,6 +69,8 @@ class Filing:
 
     async def __call__(self, report: CycleReport, term: int) -> None:
         """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
+        if report.off_the_record:
+            return
         broken = (await self.ledger.history()).broken
         unsigned = None
         if not broken:

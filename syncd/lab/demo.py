@@ -34,6 +34,7 @@ from syncd.lab.graph.service import SimulatedGraph
 from syncd.lab.server import serve
 from syncd.lab.zoom.limits import AccountLimits
 from syncd.lab.zoom.service import SimulatedZoom
+from syncd.ledgers import accept
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
@@ -74,6 +75,7 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
         # The log is as strict as in production; here only what is worse than a warning would be worth a line.
         watch = Watch(config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock,
                       __version__)
+        await accept(config, watch.tell, by="demo", because="the demo begins with a ledger of its own", directory=False)
         async with (
             open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
             _daemon(config, deps, policy, watch) as daemon,

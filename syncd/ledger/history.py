@@ -42,7 +42,7 @@ class History:
     """The read model of a ledger. All times in it are measured ones, which rules may use."""
 
     head: Head = field(default_factory=lambda: Head(0, ""))
-    tip_at: datetime | None = None            # when the last entry of a checked clock was written
+    tip_at: datetime | None = None            # the latest time of a checked clock in it, since somebody accepted the ledger
     broken: str = ""                          # why the chain does not verify; everything after that entry is left out
     ledger_id: str = ""
     zoom_account: str = ""                    # the ledger is bound to these two at first use
@@ -50,7 +50,6 @@ class History:
     term: int = 0
     begun_in: str = ""                        # the mode it was begun in; empty: by 0.1.0
     begun_beside: int = 0                     # reports of an earlier ledger that lay in the folder when this one was begun
-    latest: datetime | None = None            # the latest time that any entry names since somebody accepted the ledger
     accepted: bool = False                    # somebody said that this ledger is meant, new or restored as it is
     rolled_back_from: Head | None = None      # the head that a restore lost, until somebody accepts that
     accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)    # missing ones that no longer count
@@ -159,7 +158,6 @@ class Growing:
     term: int
     begun_in: str
     begun_beside: int
-    latest: datetime | None
     accepted: bool
     rolled_back_from: Head | None
     accepted_heads: set[tuple[int, str]]
@@ -224,9 +222,8 @@ class Growing:
         self.head = Head(entry.seq, entry.hash)
         self.term = max(self.term, entry.term)
         time = says.time(entry)
-        self.latest = max(self.latest or time.measured, time.measured)
         if time.verified:
-            self.tip_at = time.measured
+            self.tip_at = max(self.tip_at or time.measured, time.measured)
         says.fold(self, entry, time)
 
     def grown(self) -> History:

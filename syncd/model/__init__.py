@@ -41,7 +41,19 @@ from syncd.model.entries import (
 )
 from syncd.model.plan import EFFECTS, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
-from syncd.model.words import Action, Guard, Mode, OutcomeKind, OutcomeReason, Reason, Result, Status, StopReason, Trigger
+from syncd.model.words import (
+    Action,
+    ClockStanding,
+    Guard,
+    Mode,
+    OutcomeKind,
+    OutcomeReason,
+    Reason,
+    Result,
+    Status,
+    StopReason,
+    Trigger,
+)
 
 __all__ = [
     "EFFECTS",
@@ -50,6 +62,7 @@ __all__ = [
     "Action",
     "Announcement",
     "Approval",
+    "ClockStanding",
     "Counted",
     "CycleReport",
     "Deactivated",

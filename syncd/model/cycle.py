@@ -51,6 +51,7 @@ class CycleReport:
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
     free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
     head: Head = field(default_factory=lambda: Head(0, ""))
+    off_the_record: bool = False              # this machine's clock is wrong: neither ledger nor reports hold this cycle
     why: str = ""                             # what stopped it: unreadable source, stop, fault; never an address
     do: str = ""                              # what the operator should do about it
     exit_code: int = 0

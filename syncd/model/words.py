@@ -129,6 +129,15 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+class ClockStanding(StrEnum):
+    """What is known of this machine's clock when something is written down."""
+
+    UNASKED = "unasked"
+    VERIFIED = "verified"        # a service's time, asked now, agrees
+    UNKNOWN = "unknown"          # no service could be asked: no rule uses the time of what is written
+    REFUTED = "refuted"          # a service's time differs by more than guards.max_clock_skew
+
+
 class Guard(StrEnum):
     """Everything that can hold a plan."""
 

@@ -20,12 +20,12 @@ from syncd.events import DirectoryRead, PauseSeen, PlanMade, SourceUnreadable
 from syncd.execution.context import ExecutionContext, Progress
 from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
-from syncd.model import CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
+from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
 from syncd.operations.ending import approvals_in_use, faulty, moved, next_openings, oldest_overdue, record_end, with_result
 from syncd.operations.holds import acknowledged_rows
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
-from syncd.operations.reading import demand_groups, read_both
+from syncd.operations.reading import clock_standing, demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
 from syncd.planning.approvals import held_by
 from syncd.planning.approved import only_authorised
@@ -55,7 +55,14 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
         demand_clear(unclear, entitled)
     except SourceError as error:
         deps.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
+        deps.ledger.clock_is(ClockStanding.UNKNOWN)
         return await record_end(deps, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
+
+    # A wrong clock writes nothing down: the guard holds what this cycle shows.
+    standing = clock_standing(zoom.clock_offset_seconds, policy)
+    deps.ledger.clock_is(standing)
+    if run.term is not None and standing is ClockStanding.REFUTED:
+        begun, run = replace(begun, off_the_record=True), replace(run, term=None)
 
     # Crashed intents are judged by what Zoom shows now.
     history = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
@@ -65,7 +72,9 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Every account, one decision, one reason; every guard, one verdict.
     plan = await timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
         decide, directory, zoom, history, policy, now, deps.credential()))
-    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled)
+    doubts = await deps.doubts(history)
+    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled, doubts.new,
+                  doubts.missing)
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
     openings = next_openings(plan, deps.windows, now)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
+from syncd.ledger.history import History
 from syncd.model import Mode, Trigger
 from syncd.planning.approved import Fits
 from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Why the ledger may not be the one that is meant. *new*: it was begun anew (empty: it was not); *missing*: published heads
+    that are not in it, as words."""
+
+    new: str = ""
+    missing: tuple[str, ...] = ()
+
+
+async def no_doubts(_: History) -> Doubts:
+    """Nothing was ever published elsewhere."""
+    return Doubts()
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,7 @@ class Dependencies:
     stopping: Callable[[], bool] = lambda: False
     concurrency: int = 16
     signature_fits: Fits = lambda _signature, _message, _name, _signers: False     # a person's, made with a key listed for them
+    doubts: Callable[[History], Awaitable[Doubts]] = no_doubts     # looks at what was published; raises LedgerError
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
     windows: Windows = ANY_TIME                   # when cycles may make changes
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from syncd.errors import ConfigError, LedgerError, SourceError, SyncdError
 from syncd.events import ClockOffset, ZoomRead
 from syncd.ledger.history import History
-from syncd.model import DirectorySnapshot, GroupUse, ZoomSnapshot
+from syncd.model import ClockStanding, DirectorySnapshot, GroupUse, Policy, ZoomSnapshot
 from syncd.operations.dependencies import Dependencies, clocked
 from syncd.planning.guards import group_measure
 
@@ -53,3 +53,17 @@ def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
             yield from _leaves(error)
         else:
             yield error
+
+
+def clock_standing(offset_seconds: float | None, policy: Policy) -> ClockStanding:
+    """What Zoom's time, asked now, says of this machine's clock; nothing when it told none."""
+    if offset_seconds is None:
+        return ClockStanding.UNASKED
+    wrong = abs(offset_seconds) > policy.limits.max_clock_skew.total_seconds()
+    return ClockStanding.REFUTED if wrong else ClockStanding.VERIFIED
+
+
+async def ask_clock(deps: Dependencies, policy: Policy) -> None:
+    """For a person's verb: what it writes down is marked, or refused, by what Zoom says of this machine's clock."""
+    offset = await deps.zoom.ask_clock()
+    deps.ledger.clock_is(ClockStanding.UNKNOWN if offset is None else clock_standing(offset, policy))

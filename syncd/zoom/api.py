@@ -65,6 +65,9 @@ GROUPS_PAGE_SIZE = 300
 #: How long counting licences may take beside a read.
 LICENCES_SECONDS = 10.0
 
+#: Seconds that Zoom's time is worth: a person's verb waits no longer for it.
+CLOCK_SECONDS = 5.0
+
 #: Owners asked for; an account has one.
 OWNERS_MAX = 30
 
@@ -301,6 +304,14 @@ class ZoomApi:
         CredentialsRefused."""
         self._tokens.drop()
         await self._tokens.get()
+
+    async def ask_clock(self) -> float | None:
+        """See ``ports.Zoom.ask_clock``: any answer tells, a refusal too."""
+        if self.clock_offset_seconds is None:
+            with suppress(SyncdError, TimeoutError):
+                async with asyncio.timeout(CLOCK_SECONDS):
+                    await self._tokens.get()
+        return self.clock_offset_seconds
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Lines for ``syncd check``."""

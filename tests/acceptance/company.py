@@ -87,6 +87,7 @@ class Company:
     prefork: Prefork
     settings: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
+    accepts_new: bool = True                  # before a ledger is begun in enforce mode, somebody says that a new one is meant
 
     # ------------------------------------------------------------------------------------------------- the world
 
@@ -166,10 +167,18 @@ class Company:
 
     def syncd(self, *arguments: str, env: Mapping[str, str] | None = None, config: bool = True) -> Ran:
         """Runs ``python -m syncd`` to its end, with $SYNCD_CONFIG set unless *config* is false."""
+        self.accept_a_new_ledger(arguments[0] if config and arguments else "")
         environment = {**clean_environment(), **({"SYNCD_CONFIG": str(self.config)} if config else {}), **(env or {})}
         ran = Ran(arguments, *self.prefork.run(arguments, self.folder, environment, PATIENCE_SECONDS))
         assert "Traceback" not in ran.err, ran.err
         return ran
+
+    def accept_a_new_ledger(self, verb: str) -> None:
+        """As the runbook has it: a ledger that would be begun in enforce mode is accepted first."""
+        begins = verb in ("apply", "run", "account", "undo", "approve", "pause", "resume")
+        if self.accepts_new and begins and self.settings.get("mode") == "enforce" and not self.ledger.exists():
+            self.prefork.run(("ledger", "accept", *WHO), self.folder,
+                             {**clean_environment(), "SYNCD_CONFIG": str(self.config)}, PATIENCE_SECONDS)
 
     def approve_what_is_held(self) -> str:
         """Plans, and approves the plan for the guards that hold it; its digest."""
@@ -190,6 +199,7 @@ class Company:
         """``syncd run`` while the body runs; ended by SIGTERM if it is still there."""
         listen = listen or f"127.0.0.1:{free_port()}"
         self.configure({"http.listen": listen})
+        self.accept_a_new_ledger("run")
         number = len(list(self.folder.glob("run-*.log")))
         log = self.folder / f"run-{number}.log"
         with log.open("wb") as stream:

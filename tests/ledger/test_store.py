@@ -363,7 +363,7 @@ async def test_reading_leaves_the_directory_as_it_is(opened, path):
         await writer.append([draft(1)], term=term)
     await writer.close()
     before = {name: (path.parent / name).stat().st_mtime_ns for name in listing(path)}
-    assert ["ledger.db", "ledger.db.lock"] == sorted(before)
+    assert ["ledger.db", "ledger.db.head", "ledger.db.lock"] == sorted(before)
 
     assert 1 == (await reader.history()).head.seq
     assert (await reader.verify()).ok

@@ -45,7 +45,7 @@ class LedgerAccepted(Entry, frozen=True):
         """After a roll-back nothing that was approved counts any more. After that, and for another directory, the policy is
         looked at again and changes wait until resumed. Holds, deactivations of ours and licences stay."""
         history.accepted = True
-        history.latest = time.measured
+        history.tip_at = time.measured if time.verified else None
         back = bool(self.missing_heads) or history.rolled_back_from is not None
         history.rolled_back_from = None
         history.accepted_heads.update(self.missing_heads)
@@ -57,6 +57,8 @@ class LedgerAccepted(Entry, frozen=True):
             history.pairs.clear()
         if back or self.directory:
             history.armed = True
+            history.decided.clear()           # nobody counts as shown in step by what was read before
+            history.out_of_step.clear()
             history.paused_since = history.paused_since or time.measured
             history.paused_by, history.paused_because = self.by, self.because
 

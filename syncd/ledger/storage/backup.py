@@ -101,7 +101,8 @@ def put_back(url: str, file: Path, stamp: str, demand_lock: Callable[[Database],
         give_back = demand_lock(database)
         try:
             aside = _moved_aside_if_damaged(url, stamp)
-            database.prepare()
+            if _is_sqlite(url):
+                database.prepare()
             lost = database.read(rows.head_of, NOTHING)
             term = database.read(rows.newest_term, 0)
             if lost.seq:

@@ -6,6 +6,7 @@ SQLite holds the ledger of one process, PostgreSQL that of several replicas; bot
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -66,6 +67,9 @@ class Database(Protocol):
 
     def published(self) -> tuple[Head, ...]:
         """The end of the chain as it was kept outside of it."""
+
+    def now(self, connection: Connection) -> datetime | None:
+        """The time of the database's own machine; None when it has none but ours."""
 
     def writer_lock(self) -> WriterLock:
         """The lock of whoever writes cycles."""

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -151,6 +152,11 @@ class PostgresDatabase:
     def published(self) -> tuple[Head, ...]:
         """Nothing."""
         return ()
+
+    def now(self, connection: Connection) -> datetime | None:
+        """The server's clock at this moment, whenever the transaction began."""
+        found = connection.exec_driver_sql("SELECT clock_timestamp()").scalar()
+        return found.astimezone(UTC) if isinstance(found, datetime) else None
 
     def writer_lock(self) -> SessionLock:
         """The lock of whoever writes cycles."""

@@ -5,6 +5,7 @@ What an entry must be is ``core.chain``'s business: rows are given as they lie t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -58,6 +59,12 @@ def hashes_at(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
         some = select(CHAIN.c.seq, CHAIN.c.hash).where(CHAIN.c.seq.in_(numbers[start:start + 500]))
         found.update((row.seq, row.hash) for row in connection.execute(some))
     return found
+
+
+def accepted_as_lost(connection: Connection, head: Head) -> bool:
+    """Whether somebody said that this head, which is not in the chain, is meant to be missing."""
+    bodies = connection.execute(select(CHAIN.c.body).where(CHAIN.c.kind == "ledger.accepted")).scalars()
+    return any([head.seq, head.hash] in json.loads(body).get("missing_heads", ()) for body in bodies)
 
 
 def insert_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:

@@ -17,6 +17,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -170,6 +171,10 @@ class SqliteDatabase:
     @property
     def _head_file(self) -> Path:
         return self._path.with_name(self._path.name + ".head")
+
+    def now(self, connection: Connection) -> datetime | None:  # noqa: ARG002 (see Database.now)
+        """None: a file has the clock of this machine."""
+        return None
 
     def writer_lock(self) -> FileLock:
         """The lock file beside the ledger."""

@@ -17,6 +17,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -29,10 +30,11 @@ from syncd.ledger import chain
 from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
+from syncd.ledger.storage.clocks import demand_clock
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
 from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE
-from syncd.model import Draft, Head, LedgerEntry, canonical_json
+from syncd.model import ClockStanding, Draft, Head, LedgerEntry, canonical_json
 from syncd.ports import Clock, Tell
 
 T = TypeVar("T")
@@ -51,7 +53,7 @@ class SqlLedger:
     """One ledger in one database. Made by ``open``."""
 
     def __init__(self, database: Database, clock: Clock, tell: Tell, keep_personal_seconds: float | None,
-                 *, from_checkpoint: bool = False) -> None:
+                 *, from_checkpoint: bool = False, max_clock_skew_seconds: float | None = None) -> None:
         self._database = database
         self._clock = clock
         self._tell = tell
@@ -63,6 +65,9 @@ class SqlLedger:
         self._follower = Follower(clock, lambda note: self._notes.append(note), keeps=database.writable,
                                   from_checkpoint=from_checkpoint)
         self._blanked_at: float | None = None
+        self._max_clock_skew_seconds = max_clock_skew_seconds
+        self._standing = ClockStanding.UNASKED
+        self._publishes = False                   # whether the head kept outside is known to be one of this chain
 
     @classmethod
     def open(
@@ -75,6 +80,7 @@ class SqlLedger:
         keep_personal_seconds: float | None = None,
         busy_seconds: float = 30.0,
         from_checkpoint: bool = False,
+        max_clock_skew_seconds: float | None = None,
     ) -> SqlLedger:
         """Opens the ledger of *url*, making it or bringing it to the newest schema when *create*; otherwise it is only read,
         nothing is made, and a ledger that is not there is an empty one. Blocks for the time of a few small reads.
@@ -82,7 +88,8 @@ class SqlLedger:
         *keep_personal_seconds*: how long names and addresses outlast their last mention (None: for ever); whoever appends
         as a leader blanks older ones, once a day. *busy_seconds*: how long to wait for another process in the middle of a
         write. *from_checkpoint*: the history may begin at a checkpoint, which a verb of a person does; the entries before it
-        are not looked at then. Raises ConfigError (the URL), LedgerError (everything else).
+        are not looked at then. *max_clock_skew_seconds*: how far this machine's clock may differ from the ledger's end, or its
+        server's (None: nothing is looked at). Raises ConfigError (the URL), LedgerError (everything else).
         """
         database = open_database(url, create=create, busy_seconds=busy_seconds)
         try:
@@ -93,7 +100,8 @@ class SqlLedger:
         if found is not None:
             event = "ledger.migrated" if found else "ledger.created"
             tell(Noted(event, "info", {"ledger": database.where, "from_version": found, "to_version": NEWEST}))
-        return cls(database, clock, tell, keep_personal_seconds, from_checkpoint=from_checkpoint)
+        return cls(database, clock, tell, keep_personal_seconds, from_checkpoint=from_checkpoint,
+                   max_clock_skew_seconds=max_clock_skew_seconds)
 
     # -------------------------------------------------------------------------------------------------- the chain
 
@@ -113,6 +121,10 @@ class SqlLedger:
         """Appends *opened*, which binds a new ledger, unless one of its kind is there: of processes that start together one
         binds it, and the others have to look whether it is theirs. Raises as ``append``."""
         await self._run(lambda: self._begin(opened))
+
+    def clock_is(self, standing: ClockStanding) -> None:
+        """See ``ports.Ledger.clock_is``."""
+        self._standing = standing
 
     async def head(self) -> Head:
         """See ``ports.Ledger.head``."""
@@ -314,7 +326,15 @@ class SqlLedger:
 
     def _committed(self, entry: LedgerEntry) -> None:
         self._follower.saw(entry)
-        self._database.publish(Head(entry.seq, entry.hash))
+        # A head kept outside that is not in the chain shows a roll-back: it stays until somebody accepted that.
+        self._publishes = self._publishes or self._database.read(self._may_publish, otherwise=True)
+        if self._publishes:
+            self._database.publish(Head(entry.seq, entry.hash))
+
+    def _may_publish(self, connection: Connection) -> bool:
+        kept = self._database.published()
+        there = rows.hashes_at(connection, [head.seq for head in kept])
+        return all(there.get(head.seq) == head.hash or rows.accepted_as_lost(connection, head) for head in kept)
 
     def _begin(self, opened: Draft) -> None:
         def put(connection: Connection) -> LedgerEntry | None:
@@ -363,7 +383,14 @@ class SqlLedger:
             raise NotLeader(f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; "
                             "nothing was written", "Nothing to do: the newer one goes on from here.")
         tip = self._true_tip(connection, newest)
-        at = chain.time_text(self._clock.now())
+        now = self._clock.now()
+        if self._max_clock_skew_seconds is not None and not demand_clock(
+            now, kinds={draft.kind for draft in drafts}, term=term, standing=self._standing,
+            database=self._database.now(connection), last=rows.last_entry(connection),
+            max_skew_seconds=self._max_clock_skew_seconds,
+        ):
+            drafts = [replace(draft, clock_verified=False) for draft in drafts]
+        at = chain.time_text(now)
         entries: list[LedgerEntry] = []
         for start in range(0, len(drafts), rows.AT_ONCE):
             some = drafts[start:start + rows.AT_ONCE]

@@ -1,0 +1,54 @@
+"""Whose clock may write into the ledger, and which of what is written rules may take at its word for the time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from syncd.errors import ClockOff
+from syncd.ledger.chain import time_text
+from syncd.model import ClockStanding, LedgerEntry
+
+#: Kinds of entries that no clock keeps out: they stop changes, or end the trouble.
+ALWAYS = frozenset({"pause", "hold", "ledger.accepted", "ledger.restored"})
+
+_DO = "Set this machine's clock right (NTP) and try again. pause and account hold work all the same."
+
+
+def demand_clock(
+    now: datetime, *, kinds: Collection[str], term: int, standing: ClockStanding, database: datetime | None,
+    last: LedgerEntry | None, max_skew_seconds: float,
+) -> bool:
+    """Whether the clock that says *now* is verified, or at least was not to be. *term* 0: a person writes. *database*: the time
+    of the ledger's own server, asked now. *last*: the ledger's last entry. Raises ClockOff when *kinds* may not be written."""
+    off = abs((now - database).total_seconds()) if database is not None else 0.0
+    verified = standing is ClockStanding.VERIFIED or (database is not None and off <= max_skew_seconds)
+    if set(kinds) <= ALWAYS or (term > 0 and standing is ClockStanding.VERIFIED):
+        return standing is not ClockStanding.UNKNOWN or verified
+    if standing is ClockStanding.REFUTED:
+        raise ClockOff("this machine's clock differs from Zoom's by more than guards.max_clock_skew; nothing was written", _DO)
+    if off > max_skew_seconds:
+        raise ClockOff(f"this machine's clock differs from the database's by {off:.0f} s, more than guards.max_clock_skew "
+                       f"({max_skew_seconds:.0f} s); nothing was written", _DO)
+    behind = (measured - now).total_seconds() if (measured := measured_at(last)) is not None else 0.0
+    if behind > max_skew_seconds:
+        raise ClockOff(
+            f"the ledger's last entry was written at {time_text(measured) if measured else ''}, {behind:.0f} s after what this "
+            f"machine's clock says; nothing was written",
+            "One of the two clocks is wrong. If it is this one, set it right (NTP). If the ledger ends in the future: "
+            "syncd ledger accept --by NAME --because TEXT. pause and account hold work all the same.")
+    return standing is not ClockStanding.UNKNOWN or verified
+
+
+def measured_at(entry: LedgerEntry | None) -> datetime | None:
+    """When an entry was written by its writer's clock; None for none, and for one of a clock that nobody checked."""
+    if entry is None:
+        return None
+    try:
+        body = json.loads(entry.body)
+        if body.get("clock_unverified"):
+            return None
+        return datetime.fromisoformat(body.get("measured_at") or entry.at)
+    except (ValueError, TypeError, AttributeError):
+        return None
