@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench image release setup kerberos tables lock clean
+.PHONY: help demo test lint simulate bench image release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -36,6 +36,15 @@ test: $(VENV)/.dev ## every test
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+# A fixed number of seeds is part of make test; this tries others. SEED=1 YEARS=1 COMPANIES=4, REPLAY=FILE lives one again.
+SEED      ?= 1
+YEARS     ?= 1
+COMPANIES ?= 4
+
+simulate: $(VENV)/.dev ## years of bad days against the real thing, judged by the truth; SEED=, YEARS=, COMPANIES=, REPLAY=
+	@$(BIN)/python -m tests.simulation --seed "$(SEED)" --years "$(YEARS)" --companies "$(COMPANIES)" \
+	  $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
 
 bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another
 	@failed=0; for file in $$(grep -l __main__ tests/benchmarks/*.py); do \

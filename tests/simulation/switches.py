@@ -1,0 +1,52 @@
+"""Faults that other work mends, by name: off until that work lands, and a test shows what each breaks today.
+
+Whoever mends one takes its ``off_until`` away (the empty text); the test of the switches then demands that nothing breaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OWNERSHIP = "Who owns an account, and directories as they really are"
+STATE = "State that cannot be lost, fooled or worn down"
+DAEMON = "One odd account never stops the others; the daemon tells the truth about itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A fault with the subject of the issue that mends it (empty: mended, and on). *seed*: a company in which it shows.
+    *events*: what it lets happen; *breaks*: the invariants of which one does not hold until then."""
+
+    name: str
+    off_until: str
+    seed: str
+    events: tuple[str, ...]
+    breaks: tuple[str, ...]
+
+    @property
+    def on(self) -> bool:
+        """Whether a usual run has it."""
+        return not self.off_until
+
+
+SWITCHES: tuple[Switch, ...] = (
+    Switch("inherited_address", "", "inherited_address/0",
+           ("alias_inherited", "address_recycled", "renamed_and_address_given_away", "second_account"),
+           ("entitled", "leaver_seen", "given_away")),
+    Switch("nameless_person", "", "nameless_person/0", ("nameless_person",), ("leaver_off",)),
+    Switch("stale_directory", "", "stale_directory/2", ("controller_lags", "old_export"), ("stale_view", "limit_24_hours")),
+    Switch("group_replaced", "", "group_replaced/0", ("group_replaced",), ("group_replaced",)),
+    Switch("slow_drip", STATE, "slow_drip/0", ("drip",), ("limit_30_days",)),
+    Switch("future_entry", "", "future_entry/1", ("entry_from_the_future",), ("limit_24_hours",)),
+    Switch("ledger_restored", STATE, "ledger_restored/1", ("ledger_restored",), ("paused", "held", "twice", "entitled")),
+    Switch("ledger_lost", STATE, "ledger_lost/0", ("ledger_lost",), ("paused", "held", "not_ours")),
+    Switch("odd_account", "", "odd_account/0", ("odd_account",), ("stuck",)),
+    Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
+)
+
+BY_NAME = {switch.name: switch for switch in SWITCHES}
+
+
+def usual() -> frozenset[str]:
+    """The switches of a usual run."""
+    return frozenset(switch.name for switch in SWITCHES if switch.on)
