@@ -91,6 +91,10 @@ class History:
     approvals_before: Mapping[str, Any] = field(default_factory=dict)      # while armed: the strictest rules it was woken under
     # decisions and cycles
     decided: Mapping[str, str] = field(default_factory=dict)          # zoom id -> digest of the last recorded decision
+    entitled_through: Mapping[str, str] = field(default_factory=dict)     # zoom id -> group that entitles its person
+    entitled_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)      # group that did within the last 7 days
+    protected_through: Mapping[str, str] = field(default_factory=dict)    # the same for protecting groups
+    protected_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     manual: AbstractSet[str] = field(default_factory=frozenset)       # zoom ids whose last recorded decision waits for a person
     out_of_step: Mapping[str, int] = field(default_factory=dict)      # zoom id -> last good read that showed it in step; 0: none
     last_cycle: str = ""
@@ -195,6 +199,10 @@ class Growing:
     armed: bool
     approvals_before: dict[str, Any]
     decided: dict[str, str]
+    entitled_through: dict[str, str]
+    entitled_until: dict[str, tuple[str, datetime]]
+    protected_through: dict[str, str]
+    protected_until: dict[str, tuple[str, datetime]]
     manual: set[str]
     out_of_step: dict[str, int]
     last_cycle: str

@@ -9,7 +9,7 @@ from datetime import datetime
 from syncd.model.account import ZoomSnapshot
 from syncd.model.directory import DirectorySnapshot, Person
 from syncd.model.entries import Approval, Head
-from syncd.model.plan import Plan, Verdict
+from syncd.model.plan import Decision, Plan, Verdict
 from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
 
 
@@ -49,6 +49,8 @@ class CycleReport:
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
     approvals: tuple[Approval, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
+    known_leavers: tuple[Decision, ...] = ()  # of what guards hold: to be shown first, with the command below
+    commands: tuple[str, ...] = ()            # complete commands for a held plan; with addresses, so never logged
     free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
     head: Head = field(default_factory=lambda: Head(0, ""))
     off_the_record: bool = False              # this machine's clock is wrong: neither ledger nor reports hold this cycle

@@ -27,6 +27,7 @@ from syncd.operations.holds import acknowledged_rows
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import clock_standing, demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
+from syncd.operations.way_out import commands_for, known_leavers
 from syncd.planning.approvals import held_by
 from syncd.planning.approved import only_authorised
 from syncd.planning.arming import armed
@@ -81,10 +82,12 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now), openings,
                        acknowledged_rows(plan, history, now)))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
+    leavers = known_leavers(plan, held)
     free = await free_before(plan, deps.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
                       held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
-                      next_openings=openings, head=history.head)
+                      next_openings=openings, head=history.head, known_leavers=leavers,
+                      commands=commands_for(plan, verdicts, leavers))
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
     if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):

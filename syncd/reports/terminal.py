@@ -69,6 +69,7 @@ def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for
     for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL):
         _print_decisions(report, action, console, rows)
     _print_waiting(report, console)
+    _print_commands(report, console)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], out: TextIO) -> None:
@@ -133,11 +134,14 @@ def plain_lines(report: CycleReport) -> Iterable[str]:
     for verdict in report.verdicts:
         if verdict.tripped:
             yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), clean(verdict.do)))
-    for decision in report.plan.decisions if report.plan is not None else ():
+    first = {decision.key for decision in report.known_leavers}
+    decisions = report.plan.decisions if report.plan is not None else ()
+    for decision in sorted(decisions, key=lambda decision: decision.key not in first) if first else decisions:
         if decision.action is not Action.KEEP or decision.reason is Reason.WITHIN_GRACE:
             due = f"{decision.due_at:%Y-%m-%dT%H:%M:%SZ}" if decision.due_at else ""
             yield "\t".join((decision.action.value, clean(decision.account.email), decision.reason.value, due,
                              _outcome(report, decision)))
+    yield from ("\t".join(("command", clean(command))) for command in report.commands)
 
 
 def clean(text: str) -> str:
@@ -164,10 +168,22 @@ def _print_guards(report: CycleReport, console: Console) -> None:
         console.print(Padding(Text(clean(verdict.do)), (0, 0, 0, 5)))
 
 
+def _print_commands(report: CycleReport, console: Console) -> None:
+    """What a person can do about a held plan, ready to be copied."""
+    if report.known_leavers:
+        console.print()
+        console.print(Text(f"  {len(report.known_leavers)} of those held are known leavers, shown first. They need not wait:"))
+    for command in report.commands:
+        console.print()
+        console.print(Text(f"  {clean(command)}"), soft_wrap=True)
+
+
 def _print_decisions(report: CycleReport, action: Action, console: Console, rows: int) -> None:
     if report.plan is None:
         return
-    chosen = [decision for decision in report.plan.decisions if decision.action is action]
+    first = {decision.key for decision in report.known_leavers}
+    chosen = sorted((decision for decision in report.plan.decisions if decision.action is action),
+                    key=lambda decision: decision.key not in first)
     if not chosen:
         return
     table = Table(box=box.SIMPLE_HEAD, title=f"{action.value} ({len(chosen)})", title_justify="left",

@@ -527,3 +527,19 @@ def test_foreseeing_leaves_the_history_as_it_was(listed: list[tuple[Draft, int]]
     history.foreseen(more, NOW + timedelta(days=1))
 
     assert before == history
+
+
+def test_the_group_that_entitled_or_protected_somebody_is_known_for_a_week():
+    """So that who left it can be told from who moved."""
+    here = record.decided("c", Decision(ANN, Action.KEEP, Reason.IN_STEP, "p", "address", ("Staff", "Sales")))
+    vip = record.decided("c", Decision(ANN, Action.KEEP, Reason.EXEMPT, "p", "address", ("VIP",), ("exempt_directory_group",)))
+    history = fold(record.cycle_read("c", read()), here)
+    assert ({"z": "Staff"}, {}) == (history.entitled_through, history.entitled_until)
+    history = fold(vip, history=history)
+    assert ({}, {"z": ("Staff", NOW)}, {"z": "VIP"}) == (
+        history.entitled_through, history.entitled_until, history.protected_through)
+    history = fold(LEAVING, history=history)
+    assert ({}, {"z": ("VIP", NOW)}) == (history.protected_through, history.protected_until)
+    later = fold(record.cycle_read("c", read()), history=history, start=NOW + timedelta(days=8))
+    assert ({}, {}) == (later.entitled_until, later.protected_until)
+    assert {"z": "Staff"} == fold(here, history=history).entitled_through

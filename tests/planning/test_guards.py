@@ -29,7 +29,7 @@ from syncd.model import (
     Verdict,
     ZoomAccount,
 )
-from syncd.planning.guards import READ_GUARDS, TRAITS, Facts, good_read, holds, judge
+from syncd.planning.guards import READ_GUARDS, TRAITS, Facts, good_read, holds, holds_effect, holds_everything, judge
 from tests import whole
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
@@ -111,7 +111,9 @@ CASES = [
     (G.DIRECTORY_SHRUNK, False, facts(people=90, history=measured(people=100, entitled=100))),
     (G.DIRECTORY_SHRUNK, True, facts(people=89, history=measured(people=100))),
     (G.DIRECTORY_SHRUNK, True, facts(people=100, entitled=89, history=measured(people=100, entitled=100))),
-    (G.DIRECTORY_SHRUNK, True, facts(groups=entitling(89), history=measured(group_g=100))),
+    (G.DIRECTORY_SHRUNK, True, facts(groups=entitling(89), entitled=189, history=measured(group_g=100, entitled=200))),
+    (G.DIRECTORY_SHRUNK, False, facts(groups=entitling(89), entitled=200, history=measured(group_g=100, entitled=200))),  # moved
+    (G.DIRECTORY_SHRUNK, False, facts(groups=entitling(10), entitled=190, history=measured(group_g=20, entitled=200))),   # ten
     (G.DIRECTORY_SHRUNK, False, facts(groups=entitling(90), history=measured(group_g=100))),
     (G.DIRECTORY_SHRUNK, False, facts(people=4, history=measured(people=7))),          # three: the floor
     (G.DIRECTORY_SHRUNK, True, facts(people=3, history=measured(people=7))),
@@ -234,12 +236,71 @@ def test_a_planned_change_of_a_protected_account_holds_everything(bad: ZoomAccou
     assert all(holds(Guard.PROTECTED_IN_PLAN, action) for action in (Action.DEACTIVATE, Action.REACTIVATE))
 
 
-def test_a_shrunk_leavers_group_holds_too():
-    """Leavers who vanish from their group would look entitled again and come back."""
-    group = DirectoryGroup("l", "Leavers", GroupUse.LEAVERS, 10)
-    history = History(measures={"group:leavers:l": [(NOW, 100.0)]})
+def shrunk_group(use: GroupUse, known: Facts) -> Verdict:
+    """A group of a hundred has ten members left."""
+    group = DirectoryGroup("l", "Group", use, 10)
+    history = replace(known.history, measures={f"group:{use.value}:l": ((NOW, 100.0),)})
+    directory = whole.directory("file", NOW, known.directory.people, (group,))
+    return verdict(Guard.DIRECTORY_SHRUNK, replace(known, history=history, directory=directory))
 
-    assert verdict(Guard.DIRECTORY_SHRUNK, facts(groups=(group,), history=history)).tripped
+
+def left_leavers(count: int, reason: Reason = Reason.IN_LEAVERS_GROUP) -> History:
+    return History(deactivated={f"z{200 + n}": Deactivated(NOW - timedelta(days=9), "c", "cycle", reason=reason.value)
+                                for n in range(count)})
+
+
+def test_a_shrunk_leavers_group_holds_the_returns_of_those_who_were_in_it():
+    """Leavers who vanish from their group look entitled again. Whoever else returns, and every leaver, goes on."""
+    known = facts(gone=3, back=2, history=left_leavers(1))
+    found = shrunk_group(GroupUse.LEAVERS, known)
+
+    assert (True, frozenset({("z200", "reactivate")})) == (found.tripped, found.only)
+    assert [("z200", "reactivate")] == [effect.key for effect in known.plan.effects if holds_effect(found, effect)]
+    assert not holds_everything(found)
+
+
+@pytest.mark.parametrize("history", [left_leavers(0), left_leavers(2, Reason.LEFT_GROUPS)])
+def test_tidying_a_leavers_group_up_holds_nothing(history: History):
+    """Nobody who was in it returns."""
+    assert not shrunk_group(GroupUse.LEAVERS, facts(gone=3, back=2, history=history)).tripped
+
+
+@pytest.mark.parametrize(("history", "trips"), [
+    (History(protected_through={"z0": "Group"}), True),
+    (History(protected_until={"z0": ("group", NOW - timedelta(days=6))}), True),
+    (History(protected_through={"z0": "Another"}), False),
+    (History(protected_through={"z9": "Group"}), False),                       # still here
+    (History(), False),
+])
+def test_a_shrunk_protecting_group_holds_the_deactivations_of_those_it_protected(history: History, trips: bool):
+    """And nobody else's."""
+    found = shrunk_group(GroupUse.PROTECTING, facts(gone=3, back=2, history=history))
+
+    assert (trips, frozenset({("z0", "deactivate")}) if trips else None) == (found.tripped, found.only)
+
+
+@pytest.mark.parametrize(("history", "trips"), [
+    (History(entitled_through={f"z{n}": "Group" for n in range(11)}), True),
+    (History(entitled_until={f"z{n}": ("Group", NOW - timedelta(days=1)) for n in range(11)}), True),
+    (History(entitled_through={f"z{n}": "Group" for n in range(10)}), False),              # up to ten never
+    (History(entitled_through={f"z{n}": "Group" for n in range(100, 150)}), False),        # entitled by another group now
+    (History(entitled_through={f"z{n}": "Another" for n in range(11)}), False),
+])
+def test_members_who_are_entitled_by_no_group_any_more_count(history: History, trips: bool):
+    """Joiners elsewhere do not hide them."""
+    found = shrunk_group(GroupUse.ENTITLING, facts(gone=20, history=history))
+
+    assert (trips, None) == (found.tripped, found.only)
+
+
+def test_the_size_of_a_group_is_remembered_by_its_entry_too():
+    """A new object of the same name begins with nobody."""
+    group = DirectoryGroup("new", "Group", GroupUse.ENTITLING, 10, entry="CN=Group")
+    history = History(measures={"size:entitling:CN=Group": ((NOW, 100.0),)},
+                      entitled_through={f"z{n}": "Group" for n in range(20)})
+    found = verdict(Guard.DIRECTORY_SHRUNK, facts(gone=20, groups=(group,), history=history))
+
+    assert (True, {"group:entitling:new": 10.0, "size:entitling:CN=Group": 10.0}) == (found.tripped, found.accepts)
 
 
 @pytest.mark.parametrize(("person", "trips"), [

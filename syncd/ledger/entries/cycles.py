@@ -76,6 +76,9 @@ class ReadFacts(Part, frozen=True):
             history.good_policy = self.policy if self.armed is not None else ""
             history.good_policy_since = history.good_reads
         history.groups.update(self.groups)
+        for past in (history.entitled_until, history.protected_until):
+            for zoom_id in [zoom_id for zoom_id, (_, until) in past.items() if until < time.measured - BASELINE_WINDOW]:
+                del past[zoom_id]
         history.active_in_scope = self.active_in_scope
         for name, value in measures.items():
             if name == "match_percent":
@@ -216,7 +219,20 @@ class DecisionMade(Entry, frozen=True):
         elif entry.subject not in history.out_of_step:
             history.out_of_step[entry.subject] = history.good_reads - 1 if entry.subject in history.decided else 0
         history.decided[entry.subject] = self.fingerprint
+        self._belongs(history, entry.subject, time)
         (history.manual.add if self.action == "manual" else history.manual.discard)(entry.subject)
+
+    def _belongs(self, history: Growing, zoom_id: str, time: EntryTime) -> None:
+        """By which group somebody is entitled or protected, and until when they were."""
+        entitled = self.group_path[0] if self.reason == "in_step" and self.status == "active" and self.group_path else ""
+        protected = self.group_path[0] if "exempt_directory_group" in self.notes and self.group_path else ""
+        for now, present, past in ((entitled, history.entitled_through, history.entitled_until),
+                                   (protected, history.protected_through, history.protected_until)):
+            if now:
+                present[zoom_id] = now
+                past.pop(zoom_id, None)
+            elif zoom_id in present:
+                past[zoom_id] = (present.pop(zoom_id), time.measured)
 
     @property
     def fingerprint(self) -> str:

@@ -54,7 +54,7 @@ class ApprovalGiven(Entry, frozen=True):
                 history.peopled.discard(name.removeprefix("emptied:"))
             elif name.startswith("entry:"):
                 history.groups[name] = str(value)
-            elif name.startswith(("people", "entitled", "group:")):
+            elif name.startswith(("people", "entitled", "group:", "size:")):
                 history.measures[name] = ((at, float(value)),)
 
 

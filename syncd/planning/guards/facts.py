@@ -134,7 +134,7 @@ class Facts(Situation):
             "people": len(self.directory.people),
             "entitled": self.entitled,
             "match_percent": self.match_percent,
-            **{group_measure(group): group.members for group in self.directory.groups},
+            **{name: group.members for group in self.directory.groups for name in (group_measure(group), entry_measure(group))},
         }
 
     def bound_to(self, plan: Plan) -> Facts:
@@ -206,6 +206,11 @@ def _owners(effect: Decision) -> tuple[str | None, ...]:
 def group_measure(group: DirectoryGroup) -> str:
     """The name under which the size of a group, as an object of the directory, is remembered."""
     return f"group:{group.use.value}:{group.id}"
+
+
+def entry_measure(group: DirectoryGroup) -> str:
+    """The name under which the size of a group, as an entry of the configuration, is remembered: whatever object it means."""
+    return f"size:{group.use.value}:{group.entry or group.name}"
 
 
 def group_entry(group: DirectoryGroup) -> str:

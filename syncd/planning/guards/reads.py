@@ -6,6 +6,7 @@ from __future__ import annotations
 from syncd.model import GroupUse, Guard, Reason, Status, Verdict
 from syncd.planning.entitlement import standing
 from syncd.planning.guards.facts import Facts, group_entry, group_measure
+from syncd.planning.guards.shrinking import shrunk
 from syncd.planning.match import Addresses
 
 
@@ -22,24 +23,17 @@ def directory_empty(facts: Facts) -> Verdict:
 def directory_shrunk(facts: Facts) -> Verdict:
     """The directory, the entitled people or a group shrank against the largest good read of the last 7 days. Approving
     accepts those sizes that are too small, and nothing below."""
-    limit, floor = facts.policy.limits.max_directory_shrink_percent, facts.policy.limits.percent_floor
-    names = {"people": "people", "entitled": "entitled people"}
-    names |= {group_measure(group): f"members of {group.name}" for group in facts.directory.groups}
-    worst, worst_says, accepts = 0.0, "no measure shrank", {}
-    for measure, name in names.items():
-        before, now = facts.history.baseline(measure, facts.now), facts.measures[measure]
-        if not before or before - now <= floor:
-            continue
-        shrink = 100 * (before - now) / before
-        if shrink > limit:
-            accepts[measure] = now
-        if shrink > worst:
-            worst, worst_says = shrink, f"{name} fell from {before:.0f} to {now:.0f}"
+    limit = facts.policy.limits.max_directory_shrink_percent
+    found = sorted(shrunk(facts), key=lambda one: -one.percent)
+    too_much = [one for one in found if one.percent > limit]
+    worst, says = (found[0].percent, found[0].says) if found else (0.0, "no measure shrank")
+    whole = not too_much or any(one.only is None for one in too_much)
     return Verdict(
-        Guard.DIRECTORY_SHRUNK, worst > limit, round(worst, 2), limit, "percent",
-        f"{worst_says} ({worst:.4g} %, limit {limit:g} %)",
+        Guard.DIRECTORY_SHRUNK, bool(too_much), round(worst, 2), limit, "percent", f"{says} ({worst:.4g} %, limit {limit:g} %)",
         "Was a unit moved, a filter or right changed, an export cut short? If the directory is right, approve this plan: the "
-        "sizes it measured become the new baseline.", accepts=accepts,
+        "sizes it measured become the new baseline.",
+        only=None if whole else frozenset(key for one in too_much for key in one.only or ()),
+        accepts={name: value for one in too_much for name, value in one.accepts.items()},
     )
 
 
