@@ -76,6 +76,7 @@ class FakeDirectory:
     groups: dict[str, GroupUse] = field(default_factory=lambda: {"Zoom Users": GroupUse.ENTITLING})
     group_ids: dict[str, str] = field(default_factory=dict)        # name -> the object it means, where that is not the name
     unresolved: tuple[str, ...] = ()
+    as_of: datetime | None = None
     offset_seconds: float | None = None
     fails: SyncdError | None = None                    # the whole read
     look_fails: SyncdError | None = None               # the second look
@@ -90,7 +91,7 @@ class FakeDirectory:
             for name, use in self.groups.items()
         ]
         return whole.directory("file", self.clock.now(), self.people.values(), groups, unresolved=self.unresolved,
-                                       clock_offset_seconds=self.offset_seconds)
+                                       as_of=self.as_of, clock_offset_seconds=self.offset_seconds)
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         await asyncio.sleep(0)

@@ -65,6 +65,10 @@ class History:
     accepted_match_percent: float | None = None
     active_in_scope: int = 0                  # of the last good read
     groups: Mapping[str, str] = field(default_factory=dict)        # entry of the configuration -> the object it means
+    view: str = ""                            # copy of the directory that the last good read was from, and since when not another
+    view_since: datetime | None = None
+    as_of: datetime | None = None             # when what it read was written, where the source says so
+    good_digest: str = ""                     # of the directory it read
     good_policy: str = ""                     # of the last good read in enforcing use, and which one was the first under it
     good_policy_since: int = 0
     # what was changed, asked for and answered
@@ -176,6 +180,10 @@ class Growing:
     accepted_match_percent: float | None
     active_in_scope: int
     groups: dict[str, str]
+    view: str
+    view_since: datetime | None
+    as_of: datetime | None
+    good_digest: str
     good_policy: str
     good_policy_since: int
     deactivated: dict[str, Deactivated]

@@ -106,6 +106,7 @@ class DirectorySnapshot:
     unresolved: tuple[str, ...] = ()
     clock_offset_seconds: float | None = None     # the directory's clock minus ours
     view: str = ""
+    as_of: datetime | None = None             # when what was read was written, where the source says so (a file)
 
     def __post_init__(self) -> None:
         demand_complete(self.people, self.groups)
@@ -121,6 +122,7 @@ class DirectorySnapshot:
         unresolved: Iterable[str] = (),
         clock_offset_seconds: float | None = None,
         view: str = "",
+        as_of: datetime | None = None,
     ) -> DirectorySnapshot:
         """Builds a snapshot of lists that came whole. Raises ValueError on an id given twice."""
         ordered = put_together(sorted(people, key=lambda person: person.id), people)
@@ -138,4 +140,4 @@ class DirectorySnapshot:
             )).encode())
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
         return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds,
-                   view)
+                   view, as_of)

@@ -145,6 +145,7 @@ class Guard(StrEnum):
     DIRECTORY_SHRUNK = "directory-shrunk"
     GROUP_EMPTIED = "group-emptied"
     GROUP_REPLACED = "group-replaced"
+    DIRECTORY_STALE = "directory-stale"
     SENTINEL_MISSING = "sentinel-missing"
     MATCH_RATE = "match-rate"
     NOTHING_IN_SCOPE = "nothing-in-scope"

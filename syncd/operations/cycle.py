@@ -36,6 +36,7 @@ from syncd.planning.clarity import demand_clear, unclear_people
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
+from syncd.planning.stale import wait_for_replication
 
 __all__ = ["Dependencies", "Run", "run_cycle"]
 
@@ -73,9 +74,10 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Every account, one decision, one reason; every guard, one verdict.
     plan = await timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
         decide, directory, zoom, history, policy, now, deps.credential()))
+    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
     doubts = await deps.doubts(history)
     facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled, doubts.new,
-                  doubts.missing)
+                  doubts.missing, look_older)
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
     openings = next_openings(plan, deps.windows, now)

@@ -47,6 +47,8 @@ def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFac
         statuses={status.value: zoom.count(status) for status in Status},
         active_in_scope=facts.active_in_scope[0],
         measures=dict(facts.measures),
+        view=facts.directory.view,
+        as_of=facts.directory.as_of,
         groups={group_entry(group): group.id for group in facts.directory.groups},
         min_match_percent=facts.policy.limits.min_match_percent,
         plan=plan.digest,

@@ -18,7 +18,7 @@ STOP_SECONDS = 10.0
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
 SERVICES = ("zoom", "graph", "ldap", "kubernetes")
 ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
-GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "sentinel-missing",
+GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "directory-stale", "sentinel-missing",
           "match-rate", "nothing-in-scope", "zoom-empty", "clock-skew",
           "protected-in-plan", "ledger-broken", "ledger-new", "ledger-rolled-back", "paused", "max-deactivations",
           "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days", "flapping",

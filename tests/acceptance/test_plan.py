@@ -18,7 +18,7 @@ DOCUMENT = ("format", "cycle_id", "mode", "trigger", "result", "started_at", "en
 DECISION = ("zoom_id", "email", "display_name", "action", "reason", "directory_id", "matched_by", "group_path", "department",
             "notes", "since", "due_at", "role", "licence", "last_login_at", "outcome", "outcome_reason", "status_after",
             "licence_after", "decided_at", "done_at", "verified_at", "attempts")
-GUARDS = {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "sentinel-missing",
+GUARDS = {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "directory-stale", "sentinel-missing",
           "match-rate", "nothing-in-scope", "zoom-empty", "clock-skew",
           "protected-in-plan", "ledger-broken", "ledger-new", "ledger-rolled-back", "paused", "max-deactivations",
           "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days", "flapping",

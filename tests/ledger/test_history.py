@@ -543,3 +543,18 @@ def test_the_group_that_entitled_or_protected_somebody_is_known_for_a_week():
     later = fold(record.cycle_read("c", read()), history=history, start=NOW + timedelta(days=8))
     assert ({}, {}) == (later.entitled_until, later.protected_until)
     assert {"z": "Staff"} == fold(here, history=history).entitled_through
+
+
+def test_which_copy_of_the_directory_was_read_and_how_old_it_was():
+    """A change of the copy begins a time of waiting; an approval ends it."""
+    history = fold(record.cycle_read("c", read(view="dc1", as_of=NOW)))
+    assert ("dc1", None, NOW, "d") == (history.view, history.view_since, history.as_of, history.good_digest)
+    history = fold(record.cycle_read("c", read(view="dc2")), history=history, start=NOW + minutes(5))
+    assert ("dc2", NOW + minutes(5), NOW) == (history.view, history.view_since, history.as_of)
+    same = fold(record.cycle_read("c", read(view="dc2")), history=history, start=NOW + minutes(9))
+    assert NOW + minutes(5) == same.view_since
+    bad = fold(record.cycle_read("c", read(good=False, view="dc3")), history=history)
+    assert "dc2" == bad.view
+    passed = fold(record.approved(replace(APPROVAL, accepts={"view": "dc3", "as_of": record.rfc3339(NOW - minutes(5))})),
+                  history=history)
+    assert ("dc3", None, NOW - minutes(5)) == (passed.view, passed.view_since, passed.as_of)

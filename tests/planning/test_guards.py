@@ -17,6 +17,7 @@ from syncd.model import (
     Deactivated,
     Decision,
     DirectoryGroup,
+    DirectorySnapshot,
     GroupUse,
     Guard,
     Hold,
@@ -85,6 +86,11 @@ def entitling(members: int) -> tuple[DirectoryGroup, ...]:
 
 def back_to_life(count: int, when: datetime = NOW - timedelta(hours=1)) -> History:
     return History(deactivated={f"z{number}": Deactivated(when, "c", "cycle") for number in range(count)})
+
+
+def written(when: datetime) -> DirectorySnapshot:
+    """A file of that time."""
+    return whole.directory("file", NOW, (Person(f"p{number}") for number in range(200)), as_of=when)
 
 
 def elsewhere(status: Status) -> tuple[Decision, ...]:
@@ -203,6 +209,15 @@ CASES = [
     (G.CLOCK_SKEW, True, facts(history=History(tip_at=NOW + timedelta(seconds=301)))),
     (G.CLOCK_SKEW, False, facts(history=History(tip_at=NOW + timedelta(seconds=300)))),
     (G.CLOCK_SKEW, False, facts(history=History(tip_at=NOW - timedelta(days=300)))),
+    (G.DIRECTORY_STALE, False, facts(look_older=3)),
+    (G.DIRECTORY_STALE, True, facts(look_older=4)),
+    (G.DIRECTORY_STALE, False, facts(people=900, look_older=9)),                       # 1 %
+    (G.DIRECTORY_STALE, True, facts(people=900, look_older=10)),
+    (G.DIRECTORY_STALE, True, replace(facts(history=History(as_of=NOW)), directory=written(NOW - timedelta(minutes=1)))),
+    (G.DIRECTORY_STALE, False, replace(facts(history=History(as_of=NOW)), directory=written(NOW))),
+    (G.DIRECTORY_STALE, False, replace(facts(history=History()), directory=written(NOW - timedelta(days=9)))),
+    (G.DIRECTORY_STALE, False, replace(facts(history=History(as_of=NOW, good_digest=written(NOW).digest)),
+                                       directory=written(NOW - timedelta(days=9)))),   # the same content, put back
     (G.LEDGER_NEW, True, facts(ledger_new="it was begun in enforce mode")),
     (G.LEDGER_NEW, False, facts()),
     (G.LEDGER_ROLLED_BACK, True, facts(missing_heads=("12 abc",))),
@@ -413,8 +428,9 @@ def test_a_guard_holds_what_the_interface_says(guard: Guard):
 def test_the_table_names_every_guard():
     """Read guards and those that cannot be approved are those of the interface."""
     assert set(Guard) == set(TRAITS)
-    assert {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "sentinel-missing", "match-rate",
-            "nothing-in-scope", "zoom-empty", "clock-skew"} == {guard.value for guard, one in TRAITS.items() if one.read}
+    assert {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "directory-stale",
+            "sentinel-missing", "match-rate", "nothing-in-scope",
+            "zoom-empty", "clock-skew"} == {guard.value for guard, one in TRAITS.items() if one.read}
     assert {"directory-empty", "zoom-empty", "sentinel-missing", "clock-skew", "protected-in-plan", "ledger-broken", "paused",
             "ledger-new", "ledger-rolled-back"} == {guard.value for guard, one in TRAITS.items() if not one.approvable}
 

@@ -180,6 +180,11 @@ class Story:
         else:
             self.company.directory.groups[name] = GroupUse(use)
 
+    async def _written(self, rest: str) -> None:
+        """When the directory's file was written: ``today`` or so long ago."""
+        ago = timedelta(0) if rest == "today" else span(rest.split()[0])
+        self.company.directory.as_of = self.company.clock.now() - ago
+
     async def _unresolved(self, rest: str) -> None:
         self.company.directory.unresolved = tuple(rest.split())
 

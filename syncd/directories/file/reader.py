@@ -179,7 +179,8 @@ def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -
             "Correct the file; it is read whole or not at all.",
         )
     snapshot = DirectorySnapshot.whole(
-        "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE))
+        "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE),
+        as_of=written_at)
     return _Read(digest, snapshot, frozenset(people.group_names), age, people.nothing)
 
 

@@ -56,6 +56,8 @@ class ReadFacts(Part, frozen=True):
     armed: bool | None = None                 # None: not in enforcing use
     policy_values: dict[str, Any] | None = None      # None: as in the entry before
     groups: dict[str, str] = msgspec.field(default_factory=dict)      # since 2: entry of the configuration -> object it means
+    view: str = ""                            # since 2: which copy of the directory was read
+    as_of: datetime | None = None             # since 2: when what was read was written
 
     def fold(self, history: Growing, time: EntryTime) -> None:
         """The policy in use, and what a good read measured."""
@@ -76,6 +78,10 @@ class ReadFacts(Part, frozen=True):
             history.good_policy = self.policy if self.armed is not None else ""
             history.good_policy_since = history.good_reads
         history.groups.update(self.groups)
+        if self.view != history.view:
+            history.view_since = time.measured if history.view else None
+            history.view = self.view
+        history.as_of, history.good_digest = self.as_of or history.as_of, self.directory_digest
         for past in (history.entitled_until, history.protected_until):
             for zoom_id in [zoom_id for zoom_id, (_, until) in past.items() if until < time.measured - BASELINE_WINDOW]:
                 del past[zoom_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from syncd.ledger.entry import Entry, EntryTime, Number, kind
+from syncd.ledger.entry import Entry, EntryTime, Number, from_rfc3339, kind
 from syncd.model import Acknowledgement, Announcement, Approval, Guard, Hold, LedgerEntry
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class ApprovalGiven(Entry, frozen=True):
                 history.accepted_match_percent = float(value)
             elif name.startswith("emptied:"):
                 history.peopled.discard(name.removeprefix("emptied:"))
+            elif name == "as_of":
+                history.as_of = from_rfc3339(str(value))
+            elif name == "view":              # as it looks there, it is
+                history.view, history.view_since = str(value), None
             elif name.startswith("entry:"):
                 history.groups[name] = str(value)
             elif name.startswith(("people", "entitled", "group:", "size:")):

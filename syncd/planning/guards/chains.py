@@ -12,8 +12,8 @@ from syncd.planning.guards.facts import Facts, HandFacts, Situation
 from syncd.planning.guards.table import approvable
 
 READ_CHAIN: tuple[Callable[[Facts], Verdict], ...] = (
-    reads.directory_empty, reads.directory_shrunk, reads.group_emptied, reads.group_replaced, reads.sentinel_missing,
-    reads.match_rate, reads.nothing_in_scope, reads.zoom_empty, reads.clock_skew,
+    reads.directory_empty, reads.directory_shrunk, reads.group_emptied, reads.group_replaced, reads.directory_stale,
+    reads.sentinel_missing, reads.match_rate, reads.nothing_in_scope, reads.zoom_empty, reads.clock_skew,
 )
 
 PLAN_CHAIN: tuple[Callable[[Facts], Verdict], ...] = (

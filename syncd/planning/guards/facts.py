@@ -84,6 +84,7 @@ class Facts(Situation):
     entitled: int                             # people of the directory entitled to a Zoom account
     ledger_new: str = ""                      # why this ledger may not be the one that is meant; empty: it is
     missing_heads: tuple[str, ...] = field(default=())     # published heads that are not in the chain
+    look_older: int = 0                       # people who look worse on another copy of the directory (see planning.stale)
 
     @cached_property
     def active_in_scope(self) -> tuple[int, int]:

@@ -28,6 +28,7 @@ TRAITS: Mapping[Guard, Traits] = {
     Guard.DIRECTORY_SHRUNK: Traits(read=True),
     Guard.GROUP_EMPTIED: Traits(read=True),
     Guard.GROUP_REPLACED: Traits(read=True),
+    Guard.DIRECTORY_STALE: Traits(read=True),
     Guard.SENTINEL_MISSING: Traits(read=True, approvable=False),       # unless others of them are seen: its verdict says so
     Guard.MATCH_RATE: Traits(read=True),
     Guard.NOTHING_IN_SCOPE: Traits(read=True),
