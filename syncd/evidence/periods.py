@@ -559,7 +559,8 @@ class Period:
     def _overdue(self, before: datetime, after: datetime) -> bool:
         """Whether a scheduled cycle between the two moments is missing: the second one after *before* is past due."""
         schedule = self.asked.schedule
-        second = schedule.next_after(schedule.next_after(before, before, 0.0), before, 0.0)
+        first = schedule.next_after(before, before, 0.0)
+        second = schedule.next_after(first, first, 0.0)
         return after > second + schedule.jitter + LATE_ENOUGH
 
     def _gap(self, start: datetime, end: datetime, why: str, kind: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def address_key(text: str) -> Key:
     equal: whether it is one is for ``judge`` to say."""
     text = text.strip()
     if text.isascii():                        # no invisible ones among these, and the domain has its ASCII form already
-        return Key(text.lower().removesuffix("."))
+        return text.lower().removesuffix(".")  # type: ignore[return-value]    # a call of NewType costs as much as the rest
     local, at, domain = _clean(text).rpartition("@")
     if not at:
         return Key(lowered(domain))

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from syncd.model.account import ZoomAccount
 from syncd.model.canonical import sha256_of
 from syncd.model.words import Action, Guard, Reason, Status
@@ -28,10 +30,13 @@ class SecondLook:
         return tuple(dict.fromkeys((*self.owners, *self.others, *self.remembered)))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What should happen to one Zoom account, and why. *since*: first good read that showed them gone. *second_look*: of
-    changes by a cycle only."""
+    changes by a cycle only.
+
+    A struct and no dataclass: a cycle makes one for every account, and this one is made five times as fast. Nothing in it can
+    lead back to it, so the collector of garbage need not look. Another with other fields: ``msgspec.structs.replace``.
+    """
 
     account: ZoomAccount
     action: Action

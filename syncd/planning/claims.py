@@ -80,14 +80,16 @@ class Claims:
     ) -> None:
         self._accounts, self._pairs, self._addresses, self._persons = zoom.accounts, pairs, addresses, persons
         self._ignored = frozenset(policy.ignore_people)
-        #: The compared address of each account that takes part (in scope, not pending), None for the others.
-        self.keys: list[str | None] = [None] * len(zoom.accounts)
+        #: Accounts that take no part: out of scope, or pending.
+        self.outside: set[int] = set()
         self._exact: dict[int, str] = {}      # as the account has it, where a domain alias makes another address of it
         self._at: dict[str, int] = {}         # compared address -> its account
         self._twins: dict[str, list[int]] = {}           # further accounts with it
         self._index_accounts(zoom.accounts)
-        #: The one who claims the account exactly by main address, if somebody does; *_more* knows of all others, too.
-        self._first: list[Person | None] = [None] * len(zoom.accounts)
+        #: The one who claims the account exactly by main address, if somebody does; *_more* knows of all others, too. In the
+        #: end only where nobody else is remembered or has a claim: None means: ask ``of``.
+        self.plain: list[Person | None] = [None] * len(zoom.accounts)
+        self._first_of_several: dict[int, Person | None] = {}        # who was there in place of the None
         self._more: dict[int, list[tuple[By, Person]]] = {}
         self._of_ignored: set[int] = set()
         several = self._claim_by_address(directory.people)
@@ -98,17 +100,15 @@ class Claims:
         #: Ids of people who own more than one account.
         self.with_several = several
         self._find_further_owners()
-        #: The only claimant of each account: by main address, and nobody else is remembered for it. None: ask ``of``.
-        self.plain: list[Person | None] = self._first.copy()
         for at in (*self._more, *self._others_than_first, *self._of_ignored):
+            self._first_of_several.setdefault(at, self.plain[at])
             self.plain[at] = None
 
     # ------------------------------------------------------------------------------------------------ what is asked of it
 
     def of(self, at: int) -> Claim:
         """Everybody who claims this account (one that takes part)."""
-        account, key = self._accounts[at], self.keys[at]
-        assert key is not None
+        account, key = self._accounts[at], self._key(at)
         ranked = self._ranked(at)
         strongest = min((by for by, _ in ranked.values()), default=By.DOUBT)
         wanted = By.MAIN if strongest is By.MAIN else By.MAIN_OF_ALIASED_DOMAIN
@@ -139,14 +139,17 @@ class Claims:
     # ---------------------------------------------------------------------------------------------------------- indexing
 
     def _index_accounts(self, accounts: tuple[ZoomAccount, ...]) -> None:
-        addresses, keys, places, aliased = self._addresses, self.keys, self._at, self._addresses.aliased
+        addresses, outside, places, aliased = self._addresses, self.outside, self._at, self._addresses.aliased
         covered: dict[str, bool] = {}         # by domain: companies have few
+        pending = Status.PENDING
         for at, account in enumerate(accounts):
-            if account.zoom_id is None or account.status is Status.PENDING:
+            if account.zoom_id is None or account.status is pending:
+                outside.add(at)
                 continue
             key: str = address_key(account.email)
             domain = key.rpartition("@")[2]
             if not (covered[domain] if domain in covered else covered.setdefault(domain, addresses.covers(key))):
+                outside.add(at)
                 continue
             if aliased:
                 form = addresses.canonical(key)
@@ -155,13 +158,12 @@ class Claims:
                 key = form
             if key == account.email:          # as nearly all are spelled: no second text for it
                 key = account.email
-            keys[at] = key
             if places.setdefault(key, at) != at:
                 self._twins.setdefault(key, []).append(at)
 
     def _claim_by_address(self, people: Iterable[Person]) -> set[str]:
         """Takes in everybody's addresses; gives the ids of people with several accounts by main address."""
-        places, first, more, aliased = self._at, self._first, self._more, self._addresses.aliased
+        places, first, more, aliased = self._at, self.plain, self._more, self._addresses.aliased
         simple, merged = not (aliased or self._twins), self._persons.merged
         several: set[str] = set()
         for entry in people:
@@ -197,10 +199,10 @@ class Claims:
         for keys, exact, equal in ((entry.mains, By.MAIN, By.MAIN_OF_ALIASED_DOMAIN), (entry.aliases, By.ALIAS, By.ALIAS)):
             for key in keys:
                 for at in self._places(key):
-                    by = exact if self._exact.get(at, self.keys[at]) == key else equal
-                    if by is By.MAIN and self._first[at] is None:
-                        self._first[at] = person
-                    elif self._first[at] is not person:
+                    by = exact if self._exact.get(at, self._key(at)) == key else equal
+                    if by is By.MAIN and self.plain[at] is None:
+                        self.plain[at] = person
+                    elif self.plain[at] is not person:
                         self._more.setdefault(at, []).append((by, person))
                     if exact is By.MAIN:
                         found.add(at)
@@ -228,11 +230,11 @@ class Claims:
             yield from self._twins.get(form, ())
 
     def _compare_with_memory(self) -> None:
-        pairs, first, others = self._pairs, self._first, self._others_than_first
+        pairs, first, others, outside = self._pairs, self.plain, self._others_than_first, self.outside
         if not pairs:
             return
-        for at, (account, key) in enumerate(zip(self._accounts, self.keys, strict=True)):
-            if key is None:
+        for at, account in enumerate(self._accounts):
+            if at in outside:
                 continue
             remembered = pairs.get(account.zoom_id)  # type: ignore[arg-type]    # those that take part have one
             if remembered is not None:
@@ -260,9 +262,16 @@ class Claims:
 
     # ------------------------------------------------------------------------------------------------------- one account
 
+    def _key(self, at: int) -> str:
+        """The address of an account as it is compared."""
+        return self._addresses.canonical(address_key(self._accounts[at].email))
+
+    def _first(self, at: int) -> Person | None:
+        return self._first_of_several[at] if at in self._first_of_several else self.plain[at]
+
     def _ranked(self, at: int) -> dict[str, tuple[By, Person]]:
         """Person id -> their strongest claim by address."""
-        first = self._first[at]
+        first = self._first(at)
         ranked = {first.id: (By.MAIN, first)} if first is not None else {}
         for by, person in self._more.get(at, ()):
             if person.id not in ranked or by < ranked[person.id][0]:
@@ -272,7 +281,7 @@ class Claims:
     def _remembered_person(self, at: int, remembered: str | None) -> Person | None:
         if remembered is None:
             return None
-        first = self._first[at]
+        first = self._first(at)
         return first if first is not None and first.id == remembered else self._people.get(remembered)
 
     def _pair_counts(self, at: int, person: Person) -> bool:

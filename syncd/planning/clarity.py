@@ -19,7 +19,7 @@ def unclear_people(directory: DirectorySnapshot, policy: Policy) -> tuple[Person
     """Whoever could not be read and matters: entitled or protected by a group, or perhaps so. Sorted by id."""
     ignored = frozenset(policy.ignore_people)
     return tuple(person for person in directory.people
-                 if person.matters_unclear and person.id not in ignored)
+                 if (person.unclear or person.unclean) and person.matters_unclear and person.id not in ignored)
 
 
 def nameless(unclear: Sequence[Person], remembered: Collection[str]) -> bool:

@@ -153,13 +153,14 @@ class _Table:
         """One for each account, in their order. What is looked up for every one of them lies at hand."""
         policy, now, holds, known = self._policy, self._now, self._history.holds, self._history.pairs
         several, may_exempt = self._claims.with_several, self._protection.may_exempt
+        is_active, keep, in_step, unclear = Status.ACTIVE, Action.KEEP, Reason.IN_STEP, Reason.DIRECTORY_UNCLEAR
         for at, (account, person) in enumerate(zip(accounts, self._claims.plain, strict=True)):
             if person is None or account.zoom_id is None:
                 yield self.row(at, account)
                 continue
-            active, zoom_id, reason = account.status is Status.ACTIVE, account.zoom_id, standing(person, policy, now)
+            active, zoom_id, reason = account.status is is_active, account.zoom_id, standing(person, policy, now)
             if (
-                active is not (reason is Reason.IN_STEP) or reason is Reason.DIRECTORY_UNCLEAR or zoom_id in holds
+                active is not (reason is in_step) or reason is unclear or zoom_id in holds
                 or person.id in several or may_exempt(account, person)
             ):
                 yield self.row(at, account)
@@ -168,13 +169,13 @@ class _Table:
                 self.pairs[zoom_id] = person.id
             if person.number and (active or zoom_id in known):
                 self._remember_number(person)
-            yield Decision(account, Action.KEEP, Reason.IN_STEP, person.id, "address", person.entitled_by if active else (),
+            yield Decision(account, keep, in_step, person.id, "address", person.entitled_by if active else (),
                            (), None, None, person.department or account.department)
 
     def row(self, at: int, account: ZoomAccount) -> Decision:
         """The first row of the table that fits, then the overrides."""
         zoom_id = account.zoom_id
-        if self._claims.keys[at] is None or zoom_id is None:
+        if at in self._claims.outside or zoom_id is None:
             reason = Reason.INVITATION_PENDING if self._addresses.in_scope(account.email) else Reason.OUT_OF_SCOPE
             return Decision(account, Action.KEEP, reason, department=account.department)
         claim = self._claims.of(at)

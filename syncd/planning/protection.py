@@ -28,15 +28,11 @@ class Patterns:
     def __bool__(self) -> bool:
         return bool(self._exact or self._globs)
 
-    def may_cover(self, keys: Sequence[str]) -> bool:
-        """Whether ``match`` has to be asked about one of these address keys."""
-        if not self._exact.isdisjoint(keys):
-            return True
-        beginnings, endings = self._beginnings, self._endings
-        for key in keys:  # noqa: SIM110 - no generator: this is asked for every address of the company
-            if key.startswith(beginnings) or (endings and key.endswith(endings)):
-                return True
-        return False
+    @property
+    def fixed_parts(self) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+        """(whole keys, beginnings, endings): a key that has none of them is covered by nothing, and ``match`` need not be
+        asked. For whoever asks about every address of the company."""
+        return frozenset(self._exact), self._beginnings, self._endings
 
     def any(self, keys: Sequence[str]) -> bool:
         """Whether one of these address keys is covered. Nearly always none is: what cannot be is passed over in one step."""
@@ -73,6 +69,7 @@ class Protection:
     def __init__(self, policy: Policy, groups: Mapping[str, str], addresses: Addresses) -> None:
         """*groups*: Zoom's groups, id -> name."""
         self._accounts = Patterns(policy.protect_accounts, addresses)
+        self._quick = self._accounts.fixed_parts
         self._pilot = Patterns(policy.pilot, addresses)
         names = {name.casefold() for name in policy.protect_groups}
         self._group_ids = frozenset(id_ for id_, name in groups.items() if name.casefold() in names)
@@ -100,8 +97,13 @@ class Protection:
         """Whether ``exempt`` may have something to say about an account that *person* has; mostly not, and quickly so."""
         if person.protected_by or (self._group_ids and account.group_ids):
             return True
-        return bool(self._accounts) and (
-            self._accounts.may_cover(person.mains) or (bool(person.aliases) and self._accounts.may_cover(person.aliases)))
+        exact, beginnings, endings = self._quick
+        if beginnings or endings or exact:
+            for keys in (person.mains, person.aliases):
+                for key in keys:
+                    if key in exact or key.startswith(beginnings) or (endings and key.endswith(endings)):
+                        return True
+        return False
 
     def protected(self, account: ZoomAccount, role: str | None = None) -> bool:
         """Whether the API cannot or may not change this account: a Zoom Room, or any role that is not known to be

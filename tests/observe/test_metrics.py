@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from syncd import events
@@ -337,7 +338,7 @@ def test_an_expiry_that_became_unknown_is_not_a_number_again() -> None:
 def test_who_waits_for_a_person_is_shown_with_since_when() -> None:
     """Of several the longest; 0 once a person has acted."""
     metrics = Metrics("1")
-    waits = [replace(decided(zoom_id, Action.MANUAL, Reason.PROTECTED), since=AT - timedelta(days=days))
+    waits = [structs.replace(decided(zoom_id, Action.MANUAL, Reason.PROTECTED), since=AT - timedelta(days=days))
              for zoom_id, days in (("boss", 3), ("admin", 9))]
     metrics(plan_made(*waits, decided("ann", Action.KEEP, Reason.IN_STEP)))
     assert (AT - timedelta(days=9)).timestamp() == value(metrics, "syncd_manual_since_timestamp_seconds", reason="protected")

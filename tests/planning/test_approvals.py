@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.ledger import record
 from syncd.ledger.history import History, RecordedPlan
@@ -189,7 +190,7 @@ def test_announced_leavers_count_in_no_size_guard(reason: Reason, known: Announc
     """Known leavers only, in their time, by name; every other guard still sees them."""
     plain = one_effect(History(announced={known.id: known}))
     leaving = replace(plain, plan=replace(plain.plan, decisions=tuple(
-        replace(one, reason=reason) if one.action is Action.DEACTIVATE else one for one in plain.plan.decisions)))
+        structs.replace(one, reason=reason) if one.action is Action.DEACTIVATE else one for one in plain.plan.decisions)))
 
     for guard in sorted(DEACTIVATION_SIZES):
         assert counts == len(leaving.uncovered(guard, Action.DEACTIVATE))

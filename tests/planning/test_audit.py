@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import (
@@ -71,11 +72,11 @@ def with_decision(facts: Facts, before: Decision, now: Decision) -> Facts:
 
 
 def changed(before: Decision, **more: Any) -> Callable[[Facts], Facts]:
-    return lambda facts: with_decision(facts, before, replace(before, **more))
+    return lambda facts: with_decision(facts, before, structs.replace(before, **more))
 
 
 def other_account(before: Decision, **more: Any) -> Callable[[Facts], Facts]:
-    return lambda facts: with_decision(facts, before, replace(before, account=replace(before.account, **more)))
+    return lambda facts: with_decision(facts, before, structs.replace(before, account=replace(before.account, **more)))
 
 
 def other_policy(**more: Any) -> Callable[[Facts], Facts]:
