@@ -219,11 +219,11 @@ async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Calla
 @asynccontextmanager
 async def open_dependencies(
     config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False,
-    from_checkpoint: bool = False,
+    from_checkpoint: bool = False, asks_clock: bool = True,
 ) -> AsyncIterator[Dependencies]:
     """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
     *by_lease*: lead by the configured lease, as the daemon does; a one-shot verb only takes the ledger's writer lock.
-    *from_checkpoint*: a verb of a person that need not follow the whole chain.
+    *from_checkpoint*: a verb of a person that need not follow the whole chain; *asks_clock*: it asks Zoom its time at once.
 
     Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
     """
@@ -250,7 +250,7 @@ async def open_dependencies(
                             windows=windows_of(config), concurrency=config.zoom.concurrency,
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
                             doubts=partial(doubts, config, ledger))
-        if write_ledger and from_checkpoint:          # a person's verb: nothing tells the time before it writes
+        if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         yield deps
 

@@ -107,9 +107,9 @@ def reports_beside(config: Config) -> int:
     return len(_published_in_reports(config))
 
 
-async def append_at_once(config: Config, draft: Draft, tell: Tell) -> str:
-    """Appends what must not wait (a pause), and looks at the chain afterwards: at its last entries only, however long it is.
-    Gives what is wrong with them, or nothing. Raises ConfigError, LedgerError."""
+async def append_at_once(config: Config, draft: Draft, tell: Tell) -> None:
+    """Appends what must not wait (a pause): only the last entries of the chain are looked at, however long it is, and no service
+    is asked for the time. Whoever follows the chain next finds what lies further back. Raises ConfigError, LedgerError."""
     clock = SystemClock()
     ledger = writable_ledger(config, clock, tell)
     try:
@@ -119,9 +119,11 @@ async def append_at_once(config: Config, draft: Draft, tell: Tell) -> str:
         else:
             await bind(ledger, config, clock)
             demand_same_ledger(await _binding(ledger), config)
-        ledger.clock_is(ClockStanding.UNKNOWN)        # nobody is asked: it may not wait
+        if fault := await ledger.fault_near_the_end():
+            raise LedgerError(f"the ledger is broken: {fault}; nothing is appended to it",
+                              "Keep it as evidence, run syncd ledger verify, and put a backup back: syncd ledger restore FILE")
+        ledger.clock_is(ClockStanding.UNKNOWN)
         await ledger.append([draft])
-        return await ledger.fault_near_the_end()
     finally:
         await ledger.close()
 

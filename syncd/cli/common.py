@@ -180,12 +180,15 @@ async def one_cycle(
     """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report. *from_checkpoint*: the
     ledger need not be followed from its first entry, as for a verb of a person."""
     from syncd.app import open_dependencies, policy_of, report_filer
+    from syncd.operations.reading import ask_clock
 
-    async with open_dependencies(config, tell, write_ledger=True, from_checkpoint=from_checkpoint) as deps:
+    async with open_dependencies(config, tell, write_ledger=True, from_checkpoint=from_checkpoint, asks_clock=False) as deps:
         file = report_filer(deps, config)
 
         async def locked(deps: Dependencies) -> CycleReport:
             async with deps.ledger.writer(wait_seconds) as term:
+                if from_checkpoint:               # a cycle asks by itself
+                    await ask_clock(deps, policy_of(config))
                 report = await work(deps, policy_of(config), term)
                 return await _filed(report, term, file)
 

@@ -165,6 +165,7 @@ def check(context: click.Context, offline: bool) -> None:
 
 async def _checked(config: Config) -> list[tuple[bool, str]]:
     from syncd.app import open_dependencies, policy_of
+    from syncd.ledgers import seconds_ahead
     from syncd.operations.inspect import owner_lines
 
     lines: list[tuple[bool, str]] = []
@@ -172,6 +173,8 @@ async def _checked(config: Config) -> list[tuple[bool, str]]:
         history = await deps.ledger.history()
         lines.append((not history.broken, f"ledger: {history.broken}" if history.broken
                       else f"ledger: {history.head.seq} entries, intact" if history.head.seq else "ledger: none yet"))
+        lines += keeping.state_lines(history, await deps.doubts(history), deps.clock.now(),
+                                     seconds_ahead(history, config, deps.clock))
         for name, ask in (("directory", deps.directory.check), ("zoom", deps.zoom.check)):
             try:
                 lines += [(fine, f"{name}: {what}: {finding}") for what, fine, finding in await ask()]

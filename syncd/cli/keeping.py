@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli.common import config_option, configuration, observers, run, who_and_why
+
+if TYPE_CHECKING:
+    from syncd.ledger.history import History
+    from syncd.operations.dependencies import Doubts
 
 
 @click.command("accept", short_help="say that a new, restored or moved ledger is meant")
@@ -91,6 +97,23 @@ def restore(context: click.Context, file: Path) -> None:
         click.echo(f"lost: what followed up to entry {done.lost.seq} {done.lost.hash}" if done.lost.seq
                    else "what there was before is not known")
         click.echo("everything is held until: syncd ledger accept --by NAME --because TEXT")
+
+
+def state_lines(history: History, doubts: Doubts, now: datetime, ahead_seconds: float) -> list[tuple[bool, str]]:
+    """Lines for ``syncd check``: whether this is the ledger that is meant, and how its clock and ours go together."""
+    lines = []
+    if doubts.new:
+        lines.append((True, f"ledger: warning: {doubts.new}; everything is held until: syncd ledger accept"))
+    if doubts.missing:
+        lines.append((False, f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: put "
+                             "the newest copy back (syncd ledger restore), or say that this one is meant: syncd ledger accept"))
+    if ahead_seconds:
+        lines.append((False, f"clock: the ledger ends {ahead_seconds:.0f} s in the future: set the clocks right, then: "
+                             "syncd ledger accept"))
+    elif history.tip_at is not None:
+        lines.append((True, f"clock: the ledger's latest time is {history.tip_at:%Y-%m-%d %H:%M:%S} UTC, this machine's "
+                            f"{now:%Y-%m-%d %H:%M:%S} UTC"))
+    return lines
 
 
 VERBS = (accept, backup, restore)
