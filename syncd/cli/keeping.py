@@ -105,8 +105,8 @@ def state_lines(history: History, doubts: Doubts, now: datetime, ahead_seconds: 
     if doubts.new:
         lines.append((True, f"ledger: warning: {doubts.new}; everything is held until: syncd ledger accept"))
     if doubts.missing:
-        lines.append((False, f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: put "
-                             "the newest copy back (syncd ledger restore), or say that this one is meant: syncd ledger accept"))
+        lines.append((False, f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: "
+                             "put the newest copy back (syncd ledger restore), or say that this is meant: syncd ledger accept"))
     if ahead_seconds:
         lines.append((False, f"clock: the ledger ends {ahead_seconds:.0f} s in the future: set the clocks right, then: "
                              "syncd ledger accept"))
