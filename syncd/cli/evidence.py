@@ -12,7 +12,7 @@ import click
 from syncd.cli import keeping
 from syncd.cli.common import config_option, configuration, configuration_path, format_option, observers, output, run
 from syncd.cli.exposure import exposures
-from syncd.config import Config, json_schema
+from syncd.config import Config, advice, json_schema
 from syncd.errors import SyncdError
 
 
@@ -151,7 +151,7 @@ def check(context: click.Context, offline: bool) -> None:
     key = signing_key(config)
     if key is not None:
         click.echo(f"ok    signing key: Ed25519, id {key.id()}")
-    for warning in exposures(config, configuration_path(context)):
+    for warning in (*advice(config, Path.cwd()), *exposures(config, configuration_path(context))):
         click.echo(f"warn  {warning}")
     if offline:
         return

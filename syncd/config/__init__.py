@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from syncd.config.advice import advice
 from syncd.config.directories import ActiveDirectory, Directory, Entra, EntraCredential, FileDirectory
 from syncd.config.document import Document, Problem, parse
 from syncd.config.models import Config, Guards, Http, Lease, Ledger, Logging, Notification, Reports, Schedule, Zoom
@@ -22,12 +23,13 @@ from syncd.config.problems import found_by_model, lines
 from syncd.config.rules import broken_rules
 from syncd.config.schema import json_schema
 from syncd.config.section import SecretSource
+from syncd.config.traps import traps
 from syncd.errors import ConfigError
 
 __all__ = [
     "NOT_YET", "ActiveDirectory", "Config", "Directory", "Entra", "EntraCredential", "FileDirectory", "Guards", "Http",
-    "Lease", "Ledger", "Logging", "Notification", "Reports", "Schedule", "SecretSource", "Zoom", "explain_problems",
-    "json_schema", "load",
+    "Lease", "Ledger", "Logging", "Notification", "Reports", "Schedule", "SecretSource", "Zoom", "advice",
+    "explain_problems", "json_schema", "load",
 ]
 
 
@@ -47,6 +49,7 @@ def load(path: Path, env: Mapping[str, str], *, check_files: bool = True, not_ye
         except ValidationError as error:
             problems.extend(found_by_model(error))
         problems.extend(broken_rules(document.values, around, not_yet))
+        problems = _once(problems, [*traps(document)])
     if problems or config is None:
         raise _refusal(path, document, problems)
     return config
@@ -79,3 +82,15 @@ def _refusal(path: Path, document: Document, problems: list[Problem]) -> ConfigE
     said = lines(problems, document)
     return ConfigError(f"{path}: {len(said)} problem{'' if len(said) == 1 else 's'} in the configuration", said,
                        "Every key is explained in config/syncd.example.yaml; `syncd schema` prints the schema.")
+
+
+def _once(problems: list[Problem], traps: list[Problem]) -> list[Problem]:
+    """A value that is a trap is told as that: what the model says about the same value would only distract."""
+    trapped = {problem.where for problem in traps if problem.where}
+    lists = {where[:-1] for where in trapped if isinstance(where[-1], int)}
+
+    def kept(problem: Problem) -> bool:
+        where = problem.where
+        return not (where in trapped or (where and isinstance(where[-1], int) and where[:-1] in lists))
+
+    return [*filter(kept, problems), *traps]

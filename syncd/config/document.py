@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -33,6 +33,16 @@ class Problem:
     what: str
     do: str = ""
     line: int | None = None                   # where known better than from *where*
+    column: int | None = None                 # from 1; only with *line*
+    of_key: bool = False                      # it is about the key, not about its value
+
+
+class Spot(NamedTuple):
+    """A piece of one line: line and columns from 1, *end* excluded."""
+
+    line: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -41,7 +51,25 @@ class Document:
 
     values: dict[str, Any] | None = None
     lines: dict[Where, int] = field(default_factory=dict)
+    keys: dict[Where, Spot] = field(default_factory=dict)
+    scalars: dict[Where, Spot] = field(default_factory=dict)
+    unquoted: set[Where] = field(default_factory=set)
+    text: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
+
+    def spot_of(self, problem: Problem) -> Spot:
+        """The piece of the file that a problem is about; without width where only its line is known."""
+        if problem.line is not None:
+            column = problem.column or 0
+            key = self.keys.get(problem.where)
+            return key if problem.of_key and key and key.line == problem.line else Spot(problem.line, column, column + 1)
+        where = problem.where
+        while where and where not in self.lines:
+            where = where[:-1]
+        line = self.lines.get(where, 1)
+        value, key = self.scalars.get(where), self.keys.get(where)
+        chosen = value if value and value.line == line and where == problem.where and not problem.of_key else key
+        return chosen if chosen is not None else Spot(line, 0, 0)
 
     def line_of(self, where: Where) -> int:
         """The line (from 1) of a value's key, or of the nearest thing around it that is there."""
@@ -71,9 +99,10 @@ def parse(data: bytes) -> Document:
     """Reads one YAML file. Never raises: what is wrong stands in ``problems``."""
     document = Document()
     try:
+        document.text = tuple(data.decode("utf-8-sig", errors="replace").splitlines()) if len(data) <= BYTES_MAX else ()
         document.values = _values_of(_root_of(data), document)
     except _Unreadable as error:
-        document.problems.append(Problem((), error.what, error.do, error.line))
+        document.problems.append(Problem((), error.what, error.do, error.line, error.column))
     return document
 
 
@@ -87,9 +116,9 @@ def _values_of(root: yaml.Node | None, document: Document) -> dict[str, Any]:
 
 
 class _Unreadable(Exception):
-    def __init__(self, what: str, do: str, line: int) -> None:
+    def __init__(self, what: str, do: str, line: int, column: int | None = None) -> None:
         super().__init__(what)
-        self.what, self.do, self.line = what, do, line
+        self.what, self.do, self.line, self.column = what, do, line, column
 
 
 def _root_of(data: bytes) -> yaml.Node | None:
@@ -139,13 +168,14 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
 def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> _Unreadable:
     mark = error.problem_mark or error.context_mark
     said = f"{error.context or ''} {error.problem or ''}"
-    line = mark.line + 1 if mark else 1
     if error.context_mark and ("end of stream" in said or "flow" in said):
-        line = error.context_mark.line + 1
+        mark = error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, None)
     for pattern, what, do in _SYNTAX:
         if re.search(pattern, said):
-            return _Unreadable(f"not valid YAML: {what}", do, min(line, text.count("\n") + 1))
-    return _Unreadable("not valid YAML here", "compare it with config/syncd.example.yaml", line)
+            last = text.count("\n") + 1
+            return _Unreadable(f"not valid YAML: {what}", do, min(line, last), column if line <= last else None)
+    return _Unreadable("not valid YAML here", "compare it with config/syncd.example.yaml", line, column)
 
 
 class _Reader:
@@ -163,6 +193,9 @@ class _Reader:
             raise _Unreadable("refers to itself (an alias inside its own anchor, or too many of them)", "write it out", line)
         self._document.lines.setdefault(where, line)
         if isinstance(node, yaml.ScalarNode):
+            self._document.scalars.setdefault(where, _spot(node))
+            if node.style is None:
+                self._document.unquoted.add(where)
             return self._scalar(node, where)
         self._inside.add(id(node))
         try:
@@ -212,10 +245,11 @@ class _Reader:
             here = (*where, key)
             if key in first:
                 self._document.problems.append(
-                    Problem(here, f"is given twice, first on line {first[key]}", "keep one of the two", line))
+                    Problem(here, f"is given twice, first on line {first[key]}", "keep one of the two", *_spot(key_node)[:2]))
                 continue
             first[key] = line
             self._document.lines[here] = line
+            self._document.keys[here] = _spot(key_node)
             values[key] = self.read(value_node, here)
         return {**merged, **values}
 
@@ -226,3 +260,9 @@ class _Reader:
                 yield inherited
             else:
                 self._document.problems.append(Problem(where, "<< wants a section", "write  <<: *name  of a section"))
+
+
+def _spot(node: yaml.Node) -> Spot:
+    """Where a key or a value stands; of one that goes over several lines, its beginning."""
+    start, end = node.start_mark, node.end_mark
+    return Spot(start.line + 1, start.column + 1, end.column + 1 if end.line == start.line else start.column + 2)

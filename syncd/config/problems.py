@@ -1,6 +1,8 @@
 """Turns what is wrong with a file into lines a person can act on.
 
     line 13: zoom.page_size: 5000 is not between 1 and 2000; write a number from 1 to 2000
+       13 |   page_size: 5000
+          |              ^^^^
 
 No word of the validation library reaches the reader, and no value that may be a secret.
 """
@@ -9,30 +11,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
-from syncd.config.document import Document, Problem, Where
+from syncd.config.document import Document, Problem, Spot, Where
 from syncd.config.models import Config
+from syncd.config.source_line import SMELLS_OF_A_SECRET, source
 from syncd.config.section import field_at, keys_of, secrets_of, section_at, sections_of
 from syncd.config.values import Fault, shown
 
-_SMELLS_OF_A_SECRET = re.compile(r"passw|passphrase|pwd|secret|token|credential|private_?key|api_?key|certificate$|keytab$")
-
 
 def lines(problems: Iterable[Problem], document: Document) -> tuple[str, ...]:
-    """One line for each problem, in the order of the file, each thing said once."""
-    said: dict[str, int] = {}
+    """Each problem with the line it stands on and a caret under it, in the order of the file, each thing said once."""
+    said: dict[str, Spot] = {}
     for problem in problems:
         where = problem.where
         if where and isinstance(where[-1], int) and where not in document.lines:
             where = where[:-1]                # one value written where a list may stand
-        line = problem.line or document.line_of(where)
+        spot = document.spot_of(replace(problem, where=where))
         instead = f"; {problem.do}" if problem.do else ""
-        said.setdefault(f"line {line}: {dotted(where)}{problem.what}{instead}", line)
-    return tuple(sorted(said, key=lambda text: said[text]))
+        said.setdefault(f"line {spot.line}: {dotted(where)}{problem.what}{instead}", spot)
+    return tuple(text + source(document.text, said[text], _plain_keys()) for text in sorted(said, key=lambda text: said[text].line))
+
+
+def _plain_keys() -> frozenset[str]:
+    """Keys whose values may be shown: of no section and no secret."""
+    sections = dict(sections_of(Config))
+    names = {str(where[-1]) for where in sections if where}
+    secrets = {key for section in sections.values() for one in secrets_of(section).values() for key in one.keys}
+    return frozenset(key for section in sections.values() for key in keys_of(section)) - names - secrets
 
 
 def dotted(where: Where) -> str:
@@ -59,7 +69,7 @@ def _problem(where: Where, kind: str, value: Any, facts: Mapping[str, Any]) -> P
     if isinstance(fault, Fault):
         return Problem((*where[:-1], fault.key) if fault.key else where, fault.what, fault.do)
     if kind == "extra_forbidden":
-        return _unknown_key(where)
+        return replace(_unknown_key(where), of_key=True)
     if kind == "missing":
         return _missing(where)
     what, do = _wrong_value(where, kind, value, facts)
@@ -96,7 +106,10 @@ def _unknown_key(where: Where) -> Problem:
     stems = {keys.stem: keys.keys for keys in secrets_of(section).values()} if section else {}
     near = get_close_matches(key.lower(), [*known, *stems], n=1, cutoff=0.75)
     home = _where_else(key, where[:-1])
-    smells = _SMELLS_OF_A_SECRET.search(key.lower()) and not key.endswith(("_file", "_env"))
+    smells = SMELLS_OF_A_SECRET.search(key.lower()) and not key.endswith(("_file", "_env"))
+    if re.match(r"(?i)(cn|ou|dc|o|c|l|st|uid)\s*=", key.strip()):
+        return Problem(where, "looks like a piece of a DN: a comma outside of quotes ended the value before it",
+                       'put the whole DN in quotes, such as "OU=People,DC=corp,DC=example"')
     if near:
         names = stems.get(near[0], near) if near[0] not in known else near
         return Problem(where, "unknown key", f"did you mean {' or '.join(names)}?")

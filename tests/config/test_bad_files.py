@@ -63,6 +63,7 @@ def test_every_problem_names_its_line() -> None:
         count = re.search(r": (\d+) problems? in the configuration$", heading)
 
         assert count is not None, file
-        assert int(count[1]) == len(problems), file
-        assert all(re.match(r"  line \d+: ", problem) for problem in problems), file
+        told = [problem for problem in problems if not re.match(r" {4,}\d* *\|", problem)]
+        assert int(count[1]) == len(told), file
+        assert all(re.match(r"  line \d+: ", problem) for problem in told), file
         assert "syncd schema" in last
