@@ -41,8 +41,8 @@ def _everybody_protected(config: Config) -> tuple[str, ...]:
         domains = [domain for domain in config.scope.domains
                    if fnmatchcase(f"\0@{domain.removeprefix('*.')}", pattern.lower())]
         if domains:
-            lines.append(f'protect.accounts: "{pattern}" matches every account of {", ".join(domains)}: nobody there will ever be '
-                         "changed; name those to be left alone, or write mode: report")
+            lines.append(f'protect.accounts: "{pattern}" matches every account of {", ".join(domains)}: nobody there will ever '
+                         "be changed; name those to be left alone, or write mode: report")
     if config.scope.pilot and not any("*" in one.rpartition("@")[2] or _in_scope(config, one) for one in config.scope.pilot):
         lines.append("scope.pilot: none of these accounts is in scope.domains, so nobody will ever be changed; "
                      "name accounts in scope, or remove it")

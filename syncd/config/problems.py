@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from syncd.config.document import Document, Problem, Spot, Where
 from syncd.config.models import Config
-from syncd.config.source_line import SMELLS_OF_A_SECRET, source
 from syncd.config.section import field_at, keys_of, secrets_of, section_at, sections_of
+from syncd.config.source_line import SMELLS_OF_A_SECRET, source
 from syncd.config.values import Fault, shown
 
 
@@ -34,7 +34,8 @@ def lines(problems: Iterable[Problem], document: Document) -> tuple[str, ...]:
         spot = document.spot_of(replace(problem, where=where))
         instead = f"; {problem.do}" if problem.do else ""
         said.setdefault(f"line {spot.line}: {dotted(where)}{problem.what}{instead}", spot)
-    return tuple(text + source(document.text, said[text], _plain_keys()) for text in sorted(said, key=lambda text: said[text].line))
+    plain = _plain_keys()
+    return tuple(text + source(document.text, said[text], plain) for text in sorted(said, key=lambda text: said[text].line))
 
 
 def _plain_keys() -> frozenset[str]:

@@ -45,7 +45,8 @@ def source(text: Sequence[str], spot: Spot, plain_keys: Collection[str]) -> str:
 
 def _without_secrets(line: str, above: str, plain_keys: Collection[str]) -> str:
     def may_hold(key: str, rest: str) -> bool:
-        return bool(_MAY_HOLD.search(key.lower())) or (key not in plain_keys and rest.lstrip()[:1] not in ("", "{", "#", "&", "["))
+        opens = rest.lstrip()[:1] in ("", "{", "#", "&", "[")
+        return bool(_MAY_HOLD.search(key.lower())) or not (key in plain_keys or opens)
 
     found = [match for match in _KEY.finditer(line) if may_hold(match[1], line[match.end():])]
     if found:

@@ -12,8 +12,9 @@ from typing import Any
 
 from syncd.config.document import Document, Problem, Where
 
-_QUOTES = "“”„‟‘’‚‛«»‹›"
-_DASHES = "–—‒−•"
+# Written by number, for several look like something else.
+_QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
+_DASHES = "\u2013\u2014\u2012\u2212\u2022"
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|<%.*?%>|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$")
 #: One attribute of a DN and its value, alone.
 _PIECE = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*[^,=]+")
@@ -52,8 +53,8 @@ def _pieces_of_a_dn(where: Where, items: list[Any], document: Document) -> Itera
             continue
         if place - begun > 1:
             whole = ",".join(str(item).strip() for item in items[begun:place])
-            yield Problem((*where, begun), f"the list holds {place - begun} pieces of a DN, not one DN: outside of quotes a comma "
-                                           "begins the next item", f'put each DN in quotes: "{whole}"')
+            yield Problem((*where, begun), f"the list holds {place - begun} pieces of a DN, not one DN: outside of quotes a "
+                                           "comma begins the next item", f'put each DN in quotes: "{whole}"')
         begun = place + 1
 
 

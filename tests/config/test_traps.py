@@ -33,8 +33,8 @@ def advised(tmp_path: Path, more: str) -> tuple[str, ...]:
     "groups: [CN=Users]",
     "groups: [A=B plan, Staff]",
     "base_dn:\n  - DC=corp,DC=example\n  - DC=lab,DC=example",
-    "name: O’Brien’s team",
-    "name: 5 – 7",
+    "name: O\u2019Brien\u2019s team",
+    "name: 5 \u2013 7",
     "name: cost $100",
     "name: svc$",
     "secret_env: $ZOOM",                                       # told by the rule of its own
