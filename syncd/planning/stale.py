@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from syncd.ledger.history import History
 from syncd.model import Action, Decision, DirectorySnapshot, Plan, Policy, Reason, Status
 
@@ -52,5 +54,5 @@ def _looks_older(decision: Decision, history: History, policy: Policy, now: date
 
 
 def _unclear(decision: Decision) -> Decision:
-    return replace(decision, action=Action.KEEP, reason=Reason.DIRECTORY_UNCLEAR, notes=(*decision.notes, "may_look_older"),
+    return structs.replace(decision, action=Action.KEEP, reason=Reason.DIRECTORY_UNCLEAR, notes=(*decision.notes, "may_look_older"),
                    since=None, due_at=None)
