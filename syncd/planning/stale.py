@@ -54,5 +54,5 @@ def _looks_older(decision: Decision, history: History, policy: Policy, now: date
 
 
 def _unclear(decision: Decision) -> Decision:
-    return structs.replace(decision, action=Action.KEEP, reason=Reason.DIRECTORY_UNCLEAR, notes=(*decision.notes, "may_look_older"),
-                   since=None, due_at=None)
+    return structs.replace(decision, action=Action.KEEP, reason=Reason.DIRECTORY_UNCLEAR, since=None, due_at=None,
+                           notes=(*decision.notes, "may_look_older"))
