@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint simulate bench image release setup kerberos tables lock clean
+.PHONY: help demo test lint simulate night bench image release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -45,6 +45,10 @@ COMPANIES ?= 4
 simulate: $(VENV)/.dev ## years of bad days against the real thing, judged by the truth; SEED=, YEARS=, COMPANIES=, REPLAY=
 	@$(BIN)/python -m tests.simulation --seed "$(SEED)" --years "$(YEARS)" --companies "$(COMPANIES)" \
 	  $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
+
+# NIGHT="--cycles 100000 --only-simulator" for a shorter one.
+night: $(VENV)/.dev ## a million simulated cycles, the whole mutation run, the measurements; the result goes into the docs
+	@$(BIN)/python -m tests.simulation.night $(NIGHT)
 
 bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another
 	@failed=0; for file in $$(grep -l __main__ tests/benchmarks/*.py); do \

@@ -109,6 +109,8 @@ def _found(world: World) -> None:
         entry = world.truth.employ(0.0, name)
         world.truth.open_account(name, entry.mail, **({"type": BASIC} if luck.random() < 0.2 else {}))
     world.truth.open_account(None, "svc-room@corp.example")
+    world.truth.open_account("partner", "partner@elsewhere.example")
+    world.sentinel = luck.choice(("", "", "founder00"))
     world.interval = luck.choice((15 * MINUTE, HOUR, 2 * HOUR))
     world.care = luck.choice(("careful", "careful", "careful", "careless", "absent"))
     world.policy = {
@@ -119,7 +121,8 @@ def _found(world: World) -> None:
         "directory_tells_time": luck.random() < 0.7,
         "limits": {"max_deactivations": luck.choice((3, 5)), "max_deactivations_percent": 15.0,
                    "max_deactivations_per_day": luck.choice((4, 6)), "max_deactivations_per_30_days": 12,
-                   "max_reactivations": luck.choice((3, 10)), "max_flapping": 3},
+                   "max_reactivations": luck.choice((3, 10)), "max_flapping": 3,
+                   "sentinels": (f"{world.sentinel}@corp.example",) if world.sentinel else ()},
     }
     world.remember_state()
 

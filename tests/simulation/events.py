@@ -59,7 +59,7 @@ def _employed(world: World, luck: Random, *, with_account: bool = True) -> Entry
     """Somebody who works here, with an entitled entry, and usually an active account."""
     found = [
         entry for entry in world.truth.entries.values()
-        if world.truth.works_here(entry.human) and entry.entitled(world.now)
+        if world.truth.works_here(entry.human) and entry.entitled(world.now) and entry.human != world.sentinel
         and (not with_account or any(one.status == ACTIVE and not one.pending for one in world.truth.accounts_of(entry.human)))
     ]
     return luck.choice(found) if found else None
@@ -221,7 +221,7 @@ def put_under_protection(world: World, luck: Random) -> str | None:
     return entry.human
 
 
-@event(8, "inherited_address")
+@event(4, "inherited_address")
 def alias_inherited(world: World, luck: Random) -> str | None:
     """A manager takes a leaver's mail."""
     gone, manager = _leaver(world, luck), _employed(world, luck)
@@ -231,7 +231,7 @@ def alias_inherited(world: World, luck: Random) -> str | None:
     return f"{manager.human} takes {gone.mail}"
 
 
-@event(8, "inherited_address")
+@event(4, "inherited_address")
 def address_recycled(world: World, luck: Random) -> str | None:
     """A leaver's entry is deleted, and somebody new gets the address."""
     gone = _leaver(world, luck, active=False)
@@ -244,7 +244,7 @@ def address_recycled(world: World, luck: Random) -> str | None:
     return f"{name} gets {gone.mail}"
 
 
-@event(8, "inherited_address")
+@event(4, "inherited_address")
 def renamed_and_address_given_away(world: World, luck: Random) -> str | None:
     """Ann is renamed and keeps her account; her old address becomes an alias of Bob, who leaves."""
     ann, bob = _employed(world, luck), _employed(world, luck)
@@ -329,7 +329,7 @@ def drip(world: World, luck: Random) -> str | None:
     return "one a day"
 
 
-@event(6, "group_replaced")
+@event(2, "group_replaced")
 def group_replaced(world: World, luck: Random) -> str | None:
     """The entitling group is deleted and made anew under its name, with some of its members."""
     world.facts["groups"] = world.facts.get("groups", 1) + 1
@@ -338,7 +338,7 @@ def group_replaced(world: World, luck: Random) -> str | None:
     return f"{before} is {world.truth.group_id}; {said}"
 
 
-@event(5, "nameless_person")
+@event(2, "nameless_person")
 def nameless_person(world: World, luck: Random) -> str | None:
     """An entry in the group that shows neither address nor flags: nobody can mend it."""
     if sum(1 for entry in world.truth.entries.values() if not entry.mail) >= 2:
@@ -379,8 +379,8 @@ _spell(2, "recheck_down", (0.2, 3.0))
 _spell(2, "directory_blind", (2.0, 9.0))
 _spell(2, "directory_half", (2.0, 9.0), fact=lambda luck: luck.random())
 _spell(2, "directory_ghost", (3.0, 30.0))
-_spell(6, "directory_lags", (3.0, 8.0), "stale_directory", lambda luck: luck.choice((1, 3, 6)) * HOUR, "controller_lags")
-_spell(3, "directory_lags", (3.0,), "stale_directory", lambda luck: luck.choice((1, 3)) * DAY, "old_export")
+_spell(3, "directory_lags", (3.0, 8.0), "stale_directory", lambda luck: luck.choice((1, 3, 6)) * HOUR, "controller_lags")
+_spell(1, "directory_lags", (3.0,), "stale_directory", lambda luck: luck.choice((1, 3)) * DAY, "old_export")
 
 
 # -------------------------------------------------------------------------------------------------------- Zoom's people
@@ -472,7 +472,7 @@ def refuses_changes(world: World, luck: Random) -> str | None:
     return account.zoom_id
 
 
-@event(5, "odd_account")
+@event(2, "odd_account")
 def odd_account(world: World, luck: Random) -> str | None:
     """Every answer about one leaver's account alone is one that nobody can understand."""
     entry = _employed(world, luck)
@@ -502,10 +502,10 @@ def seats_run_out(world: World, luck: Random) -> str | None:
 _spell(3, "zoom_down", (0.2, 3.0))
 _spell(1, "zoom_blind", (2.0,))
 _spell(2, "zoom_looks_down", (0.5, 3.0))
-_spell(4, "zoom_loses_answers", (3.0, 30.0))
-_spell(3, "zoom_throttles", (2.0, 12.0))
-_spell(3, "zoom_refuses_some", (2.0, 12.0))
-_spell(3, "zoom_lies", (2.0, 12.0))
+_spell(5, "zoom_loses_answers", (10.0, 60.0))
+_spell(3, "zoom_throttles", (6.0, 24.0))
+_spell(3, "zoom_refuses_some", (6.0, 24.0))
+_spell(3, "zoom_lies", (6.0, 24.0))
 _spell(3, "zoom_reads_lag", (5.0, 50.0))
 _spell(2, "zoom_list_lags", (5.0, 20.0))
 _spell(1, "zoom_scope_missing", (2.0,))

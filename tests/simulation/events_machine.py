@@ -102,7 +102,7 @@ def clock_wrong(world: World, luck: Random) -> str | None:
     return f"{process.name} {process.clock_offset:+.0f} s"
 
 
-@event(5, "clock_set_back")
+@event(2, "clock_set_back")
 def clock_set_back(world: World, luck: Random) -> str | None:
     """During a cycle, by a day."""
     process = _running(world, luck)
@@ -111,12 +111,12 @@ def clock_set_back(world: World, luck: Random) -> str | None:
 
     def back() -> None:
         process.clock_offset -= DAY
-        world.later(3 * DAY, lambda: setattr(process, "clock_offset", 0.0))
+        world.later(8 * HOUR, lambda: setattr(process, "clock_offset", 0.0))
     world.in_cycle.append((3, back))
     return process.name
 
 
-@event(5, "future_entry")
+@event(2, "future_entry")
 def entry_from_the_future(world: World, luck: Random) -> str | None:
     """Somebody puts an account on hold from a laptop whose clock is 30 days ahead; then many look as if they had left."""
     account = _account(world, luck, ACTIVE)
@@ -255,6 +255,7 @@ def configuration_edited(world: World, luck: Random) -> str | None:
     name, value = luck.choice([
         ("grace_hours", luck.choice((0, 1, 4, 24))), ("reactivate", luck.choice(("ours", "ours", "any", "never"))),
         ("revoke_sessions", luck.random() < 0.5), ("grace_reads", luck.choice((1, 2, 3))),
+        ("pilot", luck.choice(((), tuple(f"founder{number:02}@corp.example" for number in range(9))))),
         ("protect_accounts", luck.choice((("svc-*@corp.example",), ("svc-*@corp.example", "person0003*")))),
     ])
     world.facts["edits"] = (name, value)

@@ -71,6 +71,7 @@ class World:
         self.copies: list[tuple[float, Path]] = []                    # nightly copies of the ledger
         self.care = "careful"                     # of whoever reviews: careful | careless | absent
         self.reviewing = False
+        self.sentinel = ""                        # who is named as a canary, and stays
         self.calm = False                         # the epilogue: nothing goes wrong any more
         self.seats_ran_out = False
         self.stopped: asyncio.Event = asyncio.Event()

@@ -1,0 +1,70 @@
+"""``make night``: what is too long for every change. Its last result, with date and seed, stands in the page on the simulator.
+
+Usage: python -m tests.simulation.night [--cycles N] [--seed TEXT] [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.simulation.__main__ import progress, say
+from tests.simulation.runner import explained, run
+from tests.simulation.switches import SWITCHES, usual
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "explanation" / "simulation.md"
+BEGIN, END = "<!-- night: begin -->", "<!-- night: end -->"
+
+
+def simulated(seed: str, cycles: int) -> tuple[bool, str]:
+    """Whether every invariant held over so many cycles, and one line about it."""
+    result = run(seed, companies=None, cycles=cycles, days=60.0, switches=usual(), tell=progress)
+    say(result.coverage.table())
+    if result.failed is not None:
+        say(explained(result.failed))
+    found = "nothing found" if result.failed is None else f"**broke {result.failed.findings[0].invariant}**"
+    off = [switch.name for switch in SWITCHES if not switch.on]
+    return result.failed is None, (
+        f"simulator: {result.cycles:,} cycles in {result.companies} companies, {result.pace:.0f} a second, seed `{seed}`; "
+        f"{found}; switched off: {', '.join(off) or 'nothing'}")
+
+
+def made(target: str, *settings: str) -> tuple[bool, str]:
+    """Another long word of the Makefile, if it is there."""
+    if not re.search(rf"(?m)^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8")):
+        return True, f"{target}: not there"
+    ended = subprocess.run(["make", "--no-print-directory", target, *settings], cwd=ROOT, check=False)
+    return ended.returncode == 0, f"make {' '.join((target, *settings))}: {'passed' if ended.returncode == 0 else '**failed**'}"
+
+
+def written(page: str, lines: list[str]) -> str:
+    """The page with the last night's lines in it."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n" + "".join(f"* {line}\n" for line in lines) + f"{END}{after}"
+
+
+def main() -> int:
+    """0: everything held."""
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", default=f"night-{today}")
+    parser.add_argument("--cycles", type=int, default=1_000_000)
+    parser.add_argument("--only-simulator", action="store_true")
+    asked = parser.parse_args()
+    results = [simulated(asked.seed, asked.cycles)]
+    if not asked.only_simulator:
+        results += [made("mutate", "FULL=1"), made("bench"), made("soak")]
+    lines = [f"{today}: {line}" for _, line in results]
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), lines), encoding="utf-8")
+    say("\n".join(lines))
+    return 0 if all(held for held, _ in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
