@@ -12,6 +12,7 @@ from syncd.model import Action, CycleReport, Mode, Trigger
 from syncd.operations import holds, manual, undo
 from syncd.operations.approve import Asked, approve
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.reading import ask_clock
 from tests.simulation.wiring import NOT_APPROVABLE, Process, open_ledger, policy_of
 from tests.simulation.world import Hold, World
 
@@ -25,12 +26,16 @@ def at_the_desk(world: World, what: str, work: Callable[[Process, Dependencies],
         process = Process(world, f"desk{number}")
         ledger = None
         try:
-            ledger = await open_ledger(process)
-            await work(process, process.dependencies(ledger))
+            ledger = process.ledger = await open_ledger(process)
+            deps = process.dependencies(ledger)
+            await ask_clock(deps, policy_of(world.policy))
+            await work(process, deps)
             world.coverage.met("verb", what)
         except SyncdError as error:
             world.coverage.met("verb refused", what)
             world.note(f"desk: {what}: {error.what}")
+            if what == "accept":
+                world.later(900.0, lambda: accept(world))
             if what == "resume":                  # nobody goes home before it runs again
                 world.later(900.0, lambda: resume(world))
         finally:
@@ -51,6 +56,22 @@ def resume(world: World) -> None:
         world.paused_since = None                 # from the moment on it may begin
         await syncd.ledger.append([record.resumed(by="Ann", because="it was nothing")])
     at_the_desk(world, "resume", work)
+
+
+def accept(world: World) -> None:
+    """``syncd ledger accept``, and what the runbook says after it: holds first, then go on."""
+    async def work(process: Process, syncd: Dependencies) -> None:
+        assert process.ledger is not None
+        await process.ledger.accept()
+        if (await syncd.ledger.history()).paused_since is None:
+            return
+        for zoom_id in sorted(world.holds):
+            if (account := world.truth.accounts.get(zoom_id)) is not None:
+                await holds.hold(syncd, [account.email], manual.Request("Ann", "was on hold before"), None)
+                world.holds[zoom_id].until = None
+        if world.paused_since is None:
+            await syncd.ledger.append([record.resumed(by="Ann", because="holds are put back")])
+    at_the_desk(world, "accept", work)
 
 
 def hold(world: World, zoom_id: str, seconds: float | None, *, clock_offset: float = 0.0) -> None:
@@ -114,12 +135,16 @@ def review(world: World, report: CycleReport) -> None:
     """Somebody is paged for a held plan, and looks at it some time later: carefully, carelessly, or not at all."""
     tripped = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
     plan = report.plan
-    if not tripped or plan is None or world.reviewing or world.care == "absent":
+    urgent = {"ledger-new", "ledger-rolled-back"} & set(tripped)
+    if not tripped or plan is None or world.reviewing or (world.care == "absent" and not urgent):
         return
     world.reviewing = True
 
     def look() -> None:
         world.reviewing = False
+        if {"ledger-new", "ledger-rolled-back"} & set(tripped):
+            accept(world)
+            return
         guards = [name for name in tripped if name not in NOT_APPROVABLE]
         wrong = [effect for effect in plan.effects if not _right(world, effect.account.zoom_id or "", effect.action.value)]
         if wrong and world.care == "careful":

@@ -132,7 +132,7 @@ def came_back(world: World, luck: Random) -> str | None:
     return entry.human
 
 
-@event(2)
+@event(5)
 def came_back_as_somebody_new(world: World, luck: Random) -> str | None:
     """A re-hire under another id, with the old address."""
     gone = [one for one in world.truth.humans.values() if not one.employed and not world.truth.entries_of(one.name)]
@@ -201,7 +201,7 @@ def second_account(world: World, luck: Random) -> str | None:
     return entry.human
 
 
-@event(2)
+@event(5)
 def second_zoom_account(world: World, luck: Random) -> str | None:
     entry = _employed(world, luck)
     if entry is None or not entry.aliases:
@@ -313,7 +313,7 @@ def group_emptied(world: World, luck: Random) -> str | None:
     return _changed_by_mistake(world, luck, 10_000, "ungrouped", 8 * HOUR)
 
 
-@event(6, "slow_drip")
+@event(2, "slow_drip")
 def drip(world: World, luck: Random) -> str | None:
     """A faulty system takes one person a day, for weeks; nobody notices."""
     days = 40

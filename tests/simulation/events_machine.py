@@ -49,7 +49,7 @@ def restarted(world: World, luck: Random) -> str | None:
     return process.name
 
 
-@event(2)
+@event(4)
 def disk_full(world: World, luck: Random) -> str | None:
     world.spell("disk_full", luck.choice((0.1, 2.0)) * HOUR)
     return "no space"
@@ -163,13 +163,14 @@ def _with_all_stopped(world: World, then: str, copy: object = None) -> None:
         if copy is not None:
             shutil.copyfile(str(copy), world.folder / "ledger.db")
         world.newest_term = 0
+        world.oracle.forgets()
         world.note(f"the ledger was {then}; everything starts again")
         for process in world.processes:
             process.revive()
     world.spawn(work())
 
 
-@event(5, "ledger_restored")
+@event(2, "ledger_restored")
 def ledger_restored(world: World, luck: Random) -> str | None:
     """Yesterday's copy is put back; what was written since is forgotten."""
     old = [copy for at, copy in world.copies if world.t - at < 3 * DAY]
@@ -179,7 +180,7 @@ def ledger_restored(world: World, luck: Random) -> str | None:
     return "an older copy"
 
 
-@event(5, "ledger_lost")
+@event(1, "ledger_lost")
 def ledger_lost(world: World, luck: Random) -> str | None:
     """The volume was new."""
     _with_all_stopped(world, "lost")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ CLOCK_TOLERANCE = 700.0
 STUCK_AFTER = 4
 
 #: Entries that people write; everybody else writes under a term.
-PEOPLES = frozenset({"pause", "resume", "hold", "release", "approval", "plan", "ledger.opened"})
+PEOPLES = frozenset({"pause", "resume", "hold", "release", "approval", "plan", "ledger.opened", "ledger.accepted"})
 
 #: Answers of Zoom that leave a change undone for good, and say so.
 _REPORTED = frozenset({"refused_by_zoom", "refused", "upcoming_zoom_events", "gone_from_zoom", "changed_since_plan",
@@ -95,6 +95,14 @@ class Oracle:
 
     # ------------------------------------------------------------------------------------------------------ the ledger
 
+    def forgets(self) -> None:
+        """The ledger is an older one, or a new one: what it remembered of people is not known any more, and nobody could. What
+        people decided (a pause, holds) still counts."""
+        self.linked.clear()
+        self.gone.clear()
+        self.unapproved.clear()
+        self.wrong.clear()
+
     def writer_taken(self, process: Process, term: int) -> None:
         world = self.world
         if world.writers:
@@ -114,8 +122,8 @@ class Oracle:
             world.coverage.met("entry", kind)
             if kind in ("cycle.read", "cycle.ended") and body.get("read", {}).get("good") and process.view is not None:
                 self._remember(process.view)      # also of a cycle that is killed before it can end
-            if kind == "approval" and "group-replaced" in body["guards"]:
-                self.group_id = world.truth.group_id
+            if kind == "approval":
+                self._approved(body["guards"])
             if kind == "intent":
                 hold = world.holds.get(subject)
                 account = world.truth.accounts.get(subject)
@@ -129,6 +137,15 @@ class Oracle:
                 for known in self.announced.values():
                     known[:] = [one for one in known if one.id != body["intent"]]
                 world.coverage.met("outcome", f"{body['action']} {body['outcome']} {body['reason']}".strip())
+
+    def _approved(self, guards: Collection[str]) -> None:
+        """What somebody accepted by it: another object behind a group's name; a sum, which begins anew."""
+        if "group-replaced" in guards:
+            self.group_id = self.world.truth.group_id
+        if "max-deactivations-per-day" in guards:
+            self.unapproved.clear()
+        if "max-deactivations-per-30-days" in guards:
+            self.wrong.clear()
 
     # -------------------------------------------------------------------------------------------------------- a request
 
@@ -403,7 +420,7 @@ class Oracle:
         world = self.world
         if (
             account.status == ACTIVE and account.taken == LICENSED and account.type != LICENSED and account.changed_by == "syncd"
-            and account.role_id == MEMBER and not world.seats_ran_out and account.zoom_id not in self.restore_failed
+            and account.role_id == MEMBER and world.truth.works_here(account.owner) and not world.seats_ran_out and account.zoom_id not in self.restore_failed
             and not account.refuses and account.zoom_id not in world.holds
         ):
             self.find("licence_back", f"{account.zoom_id} of {account.owner} is on again without the licence it had")

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd import ledgers
 from syncd.errors import (
     AccountUnreadable,
     AnswerLost,
@@ -45,7 +46,7 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.operations import daemon
-from syncd.operations.dependencies import Dependencies
+from syncd.operations.dependencies import Dependencies, Doubts
 from syncd.operations.schedule import Schedule
 from syncd.planning.guards import NOT_APPROVABLE as _NOT_APPROVABLE
 from syncd.planning.guards import READ_GUARDS as _READ_GUARDS
@@ -203,7 +204,7 @@ class Process:
     def dependencies(self, ledger: SimLedger) -> Dependencies:
         """The real cycle's outside, played by the simulated services."""
         return Dependencies(SimDirectory(self), SimZoom(self), ledger, SimLeadership(self), SimClock(self), self._tell, "0.sim",
-                            credential=lambda: "app-1", concurrency=3)
+                            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Noted) and event.event == "fault.met":
@@ -271,7 +272,8 @@ async def open_ledger(process: Process) -> SimLedger:
     try:
         history = await inner.history()
         if not history.ledger_id and not history.broken:
-            await inner.begin(record.opened(SimClock(process).unique(), ACCOUNT_ID, DIRECTORY))
+            mode = "enforce" if process.world.enforce else "report"
+            await inner.begin(record.opened(SimClock(process).unique(), ACCOUNT_ID, DIRECTORY, mode))
     except BaseException:
         await inner.close()
         raise
@@ -302,6 +304,16 @@ class SimLedger:
             (entry.kind, entry.subject, json.loads(entry.body)) for entry in entries])
         await process.step()
         return entries
+
+    async def doubts(self, history: History) -> Doubts:
+        """By the head that lies beside the ledger, as the program does it."""
+        missing = await ledgers.missing_heads(self.inner, history, self.inner.published())
+        return Doubts(ledgers.why_new(history), tuple(f"entry {head.seq}" for head in missing))
+
+    async def accept(self) -> None:
+        """``syncd ledger accept``: it is meant as it is."""
+        missing = await ledgers.missing_heads(self.inner, await self.inner.history(), self.inner.published())
+        await self.append([record.accepted(by="Ann", because="it is meant", missing=missing)])
 
     @asynccontextmanager
     async def writer(self, wait_seconds: float | None, lease: int = 0) -> AsyncIterator[int]:
@@ -457,6 +469,10 @@ class SimZoom:
         account = await self._arrives(zoom_id, "revoke_sessions")
         self._refusals(account, zoom_id)
         await self._effect(zoom_id, lambda _: None)
+
+    async def ask_clock(self) -> float | None:
+        """What Zoom's clock says against this machine's; None: nobody answers."""
+        return None if self._process.world.suffers("zoom_down") else -self._process.clock_offset
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         return [("zoom", True, "simulated")]
