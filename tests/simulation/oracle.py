@@ -420,7 +420,8 @@ class Oracle:
         world = self.world
         if (
             account.status == ACTIVE and account.taken == LICENSED and account.type != LICENSED and account.changed_by == "syncd"
-            and account.role_id == MEMBER and world.truth.works_here(account.owner) and not world.seats_ran_out and account.zoom_id not in self.restore_failed
+            and account.role_id == MEMBER and world.truth.works_here(account.owner) and not world.seats_ran_out
+            and account.zoom_id not in self.restore_failed
             and not account.refuses and account.zoom_id not in world.holds
         ):
             self.find("licence_back", f"{account.zoom_id} of {account.owner} is on again without the licence it had")
