@@ -1,4 +1,4 @@
-"""Verbs about evidence and set-up: ledger, report, check, schema, demo."""
+"""Verbs about evidence and set-up: ledger, check, schema, demo."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 
-from syncd.cli import keeping
-from syncd.cli.common import config_option, configuration, configuration_path, format_option, observers, output, run
-from syncd.cli.exposure import exposures
-from syncd.config import Config, advice, json_schema
-from syncd.errors import SyncdError
+from syncd.cli import checking, keeping
+from syncd.cli.common import config_option, configuration, format_option, observers, output, run
+from syncd.config import Config, json_schema
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -134,62 +132,6 @@ for _verb in keeping.VERBS:
     ledger.add_command(_verb)
 
 
-@click.command(short_help="is everything in place? one line each, with the fix")
-@config_option
-@click.option("--offline", is_flag=True, help="Only the configuration and the files it names.")
-@click.pass_context
-def check(context: click.Context, offline: bool) -> None:
-    """Looks at configuration, ledger, directory and Zoom: connections, credentials, scopes, permissions, clocks.
-
-    \b
-    Exit status: 0 all in order, 2 the configuration is wrong, 4 something cannot be reached or is not permitted
-    """
-    from syncd.app import signing_key
-
-    config = configuration(context)
-    click.echo(f"ok    configuration: valid, mode {config.mode.value}")
-    key = signing_key(config)
-    if key is not None:
-        click.echo(f"ok    signing key: Ed25519, id {key.id()}")
-    for warning in (*advice(config, Path.cwd()), *exposures(config, configuration_path(context))):
-        click.echo(f"warn  {warning}")
-    if offline:
-        return
-    good = True
-    for fine, line in run(_checked(config)):
-        good = good and fine
-        word = "FAIL  " if not fine else "warn  " if ": warning: " in line else "ok    "
-        click.echo(word + line.replace(": warning: ", ": "))
-    sys.exit(0 if good else 4)
-
-
-async def _checked(config: Config) -> list[tuple[bool, str]]:
-    from syncd.app import open_dependencies, policy_of
-    from syncd.ledgers import seconds_ahead
-    from syncd.operations.inspect import owner_lines
-
-    lines: list[tuple[bool, str]] = []
-    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
-        history = await deps.ledger.history()
-        lines.append((not history.broken, f"ledger: {history.broken}" if history.broken
-                      else f"ledger: {history.head.seq} entries, intact" if history.head.seq else "ledger: none yet"))
-        lines += keeping.state_lines(history, await deps.doubts(history), deps.clock.now(),
-                                     seconds_ahead(history, config, deps.clock))
-        for name, ask in (("directory", deps.directory.check), ("zoom", deps.zoom.check)):
-            try:
-                lines += [(fine, f"{name}: {what}: {finding}") for what, fine, finding in await ask()]
-            except SyncdError as error:
-                lines.append((False, f"{name}: {error.what} {error.do}"))
-        if all(fine for fine, line in lines if line.startswith("zoom: ")):       # what refused us once is not asked again
-            try:
-                lines += [(fine, f"zoom: {what}: {finding}")
-                          for what, fine, finding in await owner_lines(deps, policy_of(config))]
-            except SyncdError as error:
-                lines.append((False, f"zoom: {error.what} {error.do}"))
-        lines.append((True, f"policy: {policy_of(config).digest()[:12]}"))
-    return lines
-
-
 @click.command(short_help="JSON Schema of the configuration")
 def schema() -> None:
     """Prints the JSON Schema of the configuration file, for editors and pipelines."""
@@ -211,4 +153,4 @@ def demo(directory: str, folder: Path | None) -> None:
     sys.exit(run(play(folder, directory)))
 
 
-VERBS = (ledger, check, schema, demo)
+VERBS = (ledger, *checking.VERBS, schema, demo)

@@ -177,7 +177,7 @@ def _one_entra_credential(given: Given) -> Iterator[Problem]:
     kinds = {key.removesuffix("_file").removesuffix("_env") for key in credential}
     if len(kinds) > 1:
         yield Problem((*where, "credential"), f"{listed(sorted(kinds), 'and')} are given, there can be only one", "keep one")
-    if not kinds and not given.around.env.get(FEDERATED_TOKEN_VARIABLE):
+    if not kinds and given.around.check_files and not given.around.env.get(FEDERATED_TOKEN_VARIABLE):
         yield Problem((*where, "credential"), f"no credential is given and ${FEDERATED_TOKEN_VARIABLE} is not set",
                       "write client_secret_file, certificate_file, federated_token_file or managed_identity under it")
     if "managed_identity" not in kinds and given.get(*where, "client_id") is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ from syncd.operations.lookup import AT_ONCE, look_up
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
+from syncd.ports import Directory, Zoom
 
 _WORDS = {
     Reason.IN_STEP: "entitled",
@@ -121,7 +123,15 @@ async def _ahead(deps: Dependencies, account: ZoomAccount | None) -> dict[str, A
     return row
 
 
-async def owner_lines(deps: Dependencies, policy: Policy) -> list[tuple[str, bool, str]]:
+@dataclass(frozen=True)
+class Sides:
+    """The two services, to be asked about whoever owns the account."""
+
+    directory: Directory
+    zoom: Zoom
+
+
+async def owner_lines(deps: Sides | Dependencies, policy: Policy) -> list[tuple[str, bool, str]]:
     """Lines for ``syncd check``: whether whoever owns the Zoom account, for whom our token acts, is under protection. A
     finding that begins with ``warning:`` is no fault. Raises SourceError."""
     if not isinstance(deps.zoom, KnowsOwners):
@@ -136,12 +146,12 @@ async def owner_lines(deps: Dependencies, policy: Policy) -> list[tuple[str, boo
         except (SourceError, ConfigError):            # the directory has lines of its own
             people = ()
         exempt = protection.exempt(owner, addresses.key(owner.email), people)
-        role = "his role keeps him from being deactivated" if protection.protected(owner) else "nothing keeps him from being " \
-            "deactivated once he leaves"
+        role = "their role keeps them from being deactivated" if protection.protected(owner) else (
+            "nothing keeps them from being deactivated once they leave")
         lines.append(("owner", True, f"{owner.email} is protected ({exempt})" if exempt else
-                      f"warning: {owner.email} owns the Zoom account, and our token acts for him; {role}, but he is not in "
-                      "protect: add him to protect.accounts"))
-    lines.append(("credential", True, "Zoom does not tell who made the app, and the app may end with him: let it be an account "
+                      f"warning: {owner.email} owns the Zoom account, and our token acts for them; {role}, but they are not in "
+                      "protect: add them to protect.accounts"))
+    lines.append(("credential", True, "Zoom does not tell who made the app, and the app may end with them: let it be an account "
                   "in protect.accounts"))
     return lines
 

@@ -1,0 +1,329 @@
+"""``syncd check``: everything that ``run`` needs, looked at one by one; a fault is a line and never the end of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from syncd.cli import keeping
+from syncd.cli.common import config_option, configuration_path, observers, run
+from syncd.cli.exposure import exposures
+from syncd.config import Config, advice, load
+from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.host.clock import SystemClock
+from syncd.host.reach import listening_obstacle, obstacle
+from syncd.ports import Directory, Tell
+
+#: So many people or values are named in one line.
+NAMED = 5
+
+
+@dataclass
+class Findings:
+    """What was found so far: printed line by line, and remembered for the exit status."""
+
+    code: int = 0
+    failed: int = 0
+    _told: set[str] = field(default_factory=set)
+
+    def fine(self, line: str) -> None:
+        """In order; a line with ``warning: `` in front of its finding is a warning."""
+        warns = line.startswith("warning: ") or ": warning: " in line
+        self._say("warn  " if warns else "ok    ", line.replace("warning: ", "", 1) if warns else line)
+
+    def warn(self, line: str) -> None:
+        """Not as it should be, but ``run`` can start."""
+        self._say("warn  ", line)
+
+    def bad(self, line: str, code: int = 4) -> None:
+        """``run`` cannot start, or would do nothing. *code* 2: the configuration; 4: something outside."""
+        self.code = 2 if 2 in (code, self.code) else 4
+        self.failed += self._say("FAIL  ", line)
+
+    def error(self, subject: str, error: SyncdError) -> None:
+        """An error as a line; what the configuration says wrong is told in full on standard error too."""
+        wrong = isinstance(error, ConfigError)
+        self.bad(f"{subject}: {_in_one_line(error)}", 2 if wrong else 4)
+        if wrong:
+            click.echo(f"syncd: {error}", err=True)
+
+    def lines(self, lines: Sequence[tuple[bool, str]]) -> None:
+        """Lines of somebody else: whether they are fine, and what they say."""
+        for good, line in lines:
+            if good:
+                self.fine(line)
+            else:
+                self.bad(line)
+
+    def _say(self, word: str, line: str) -> bool:
+        """Prints it, unless it was said before: one advice for each problem."""
+        text = word + " ".join(line.split("\n"))
+        new = text not in self._told
+        if new:
+            self._told.add(text)
+            click.echo(text)
+        return new
+
+
+@click.command(short_help="is everything in place? one line each, with the fix")
+@config_option
+@click.option("--offline", is_flag=True, help="Only the configuration, the files it names and the places it writes to.")
+@click.option("--syntax", is_flag=True, help="Only the configuration itself: no file, no secret, no network.")
+@click.pass_context
+def check(context: click.Context, offline: bool, syntax: bool) -> None:
+    """Looks at configuration, ledger, reports, network, directory and Zoom: credentials, scopes, permissions, clocks, people who
+    cannot be read. Goes on after a fault; what it calls in order, run can start with. Changes and writes nothing.
+
+    \b
+    Example:  syncd check --config syncd.yaml
+              syncd check --config syncd.yaml --syntax
+    Exit status: 0 all in order, 2 the configuration is wrong, 4 something cannot be reached or is not permitted
+    """
+    path = configuration_path(context)
+    found = Findings()
+    config = _configuration(path, found, check_files=not syntax)
+    if config is None:
+        sys.exit(2)
+    for warning in advice(config, Path.cwd()):
+        found.warn(warning)
+    if not syntax:
+        _files(config, path, found)
+    if not (syntax or offline):
+        run(_outside(config, observers(config), found))
+    if found.failed:
+        click.echo(f"{found.failed} {'thing is' if found.failed == 1 else 'things are'} not in order", err=True)
+    sys.exit(found.code)
+
+
+def _configuration(path: Path, found: Findings, *, check_files: bool) -> Config | None:
+    """The configuration. When only files or variables that it names are wrong, the rest of the check goes on without them."""
+    try:
+        config = load(path, os.environ, check_files=check_files)
+    except ConfigError as error:
+        # The one verb whose answers stand on standard output; the refusal itself is told as every verb tells it.
+        click.echo(f"syncd: {error}", err=True)
+        found.bad(f"configuration: {len(error.problems) or 1} problem{'s' if len(error.problems) > 1 else ''}, named on standard "
+                  "error", 2)
+        try:
+            return load(path, os.environ, check_files=False) if check_files and error.problems else None
+        except ConfigError:
+            return None
+    found.fine(f"configuration: valid, mode {config.mode.value}")
+    return config
+
+
+# ------------------------------------------------------------------------------------------- what lies on this machine
+
+
+def _files(config: Config, path: Path, found: Findings) -> None:
+    """Keys, secrets, and the places that are written to."""
+    from syncd.app import policy_of, signing_key
+
+    try:
+        if (key := signing_key(config)) is not None:
+            found.fine(f"signing key: Ed25519, id {key.id()}")
+    except SyncdError as error:
+        found.error("signing key", error)
+    try:
+        found.fine(f"policy: {policy_of(config).digest()[:12]}")
+    except SyncdError as error:
+        found.error("policy", error)
+    for warning in exposures(config, path):
+        found.warn(warning)
+    folder = config.reports.directory
+    if folder is not None:
+        _place(found, "reports.directory", Path(folder))
+    _ledger_place(config, found)
+    host, _, port = config.http.listen.rpartition(":")
+    good, why = listening_obstacle(host.strip("[]"), int(port))
+    if not good:
+        found.bad(f"http.listen: {config.http.listen} cannot be listened on: {why}; name an address of this machine", 2)
+    elif why:
+        found.warn(f"http.listen: {config.http.listen}: {why}")
+
+
+def _ledger_place(config: Config, found: Findings) -> None:
+    from syncd.ledgers import ledger_url
+
+    try:
+        url = ledger_url(config)
+    except SyncdError as error:
+        found.error("ledger", error)
+        return
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///"))
+        _place(found, "ledger.url", file.parent)
+        for each in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+            if each.exists() and not os.access(each, os.R_OK | os.W_OK):
+                found.bad(f"ledger.url: {each} may not be written by this user: let the user syncd runs as own it", 2)
+
+
+def _place(found: Findings, key: str, folder: Path) -> None:
+    """Whether files can be made in a folder, or the folder itself. Makes nothing."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        found.bad(f"{key}: {there} is no folder: name another one, or move it away", 2)
+    elif not os.access(there, os.W_OK | os.X_OK):
+        missing = "" if there == folder else f", so {folder} cannot be made"
+        found.bad(f"{key}: this user may not write in {there}{missing}: let the user syncd runs as own it", 2)
+    else:
+        found.fine(f"{key}: {folder} can be {'written' if there == folder else 'made'}")
+
+
+# ---------------------------------------------------------------------------------------------------- what lies outside
+
+
+async def _outside(config: Config, tell: Tell, found: Findings) -> None:
+    from syncd.app import directory_kind, directory_of, lease_of, policy_of, zoom_of
+
+    clock = SystemClock()
+    if config.leadership.lease is not None:
+        try:
+            lease_of(config.leadership.lease, clock, tell)
+        except SyncdError as error:
+            found.error("lease", error)
+    await _ledger(config, tell, found)
+    kind = directory_kind(config).name
+    for subject, host, port, proxy in _routes(config, kind):
+        await _route(found, subject, host, port, proxy)
+    good = True
+    try:
+        directory = directory_of(config, clock, tell, None)
+        zoom = zoom_of(config, clock, tell, None)
+    except SyncdError as error:
+        found.error("set-up", error)
+        return
+    try:
+        good = await _asked(found, "directory", directory.check)
+        if good:
+            await _people(config, directory, found)
+        if await _asked(found, "zoom", zoom.check):                 # what refused us once is not asked again
+            from syncd.operations.inspect import Sides, owner_lines
+
+            try:
+                lines = await owner_lines(Sides(directory, zoom), policy_of(config))
+                found.lines([(fine, f"zoom: {what}: {finding}") for what, fine, finding in lines])
+            except SyncdError as error:
+                found.error("zoom", error)
+    finally:
+        await directory.close()
+        await zoom.close()
+
+
+async def _asked(found: Findings, side: str, ask: Callable[[], Awaitable[Sequence[tuple[str, bool, str]]]]) -> bool:
+    """Whether everything that one side says of itself is fine."""
+    try:
+        lines = await ask()
+    except SyncdError as error:
+        found.error(side, error)
+        return False
+    # Whether unclear people are too many is judged below, once for every kind of directory.
+    found.lines([(fine, f"{side}: {what}: {finding}") for what, fine, finding in lines if not what.endswith("unclear people")])
+    return all(fine for _, fine, _ in lines)
+
+
+async def _ledger(config: Config, tell: Tell, found: Findings) -> None:
+    """The chain, whose it is, and whether it is the one that is meant."""
+    from syncd.ledgers import demand_same_ledger, doubts, open_ledger, seconds_ahead
+
+    clock = SystemClock()
+    try:
+        async with open_ledger(config, tell) as ledger:
+            history = await ledger.history()
+            if history.broken:
+                found.bad(f"ledger: {history.broken}")
+            else:
+                found.fine(f"ledger: {history.head.seq:,} entries, intact" if history.head.seq else "ledger: none yet")
+            try:
+                demand_same_ledger(history, config)
+            except ConfigError as error:
+                found.error("ledger", error)
+            found.lines(keeping.state_lines(history, await doubts(config, ledger, history), clock.now(),
+                                            seconds_ahead(history, config, clock)))
+    except SyncdError as error:
+        found.error("ledger", error)
+
+
+async def _people(config: Config, directory: Directory, found: Findings) -> None:
+    """Reads everybody as a cycle does, and judges the read as a cycle does: unclear people, groups, addresses of no use."""
+    from syncd.app import policy_of
+    from syncd.planning.clarity import demand_clear, unclear_people
+    from syncd.planning.match import Addresses
+
+    policy = policy_of(config)
+    try:
+        snapshot = await directory.read()
+        unclear = unclear_people(snapshot, policy)
+        demand_clear(unclear, sum(1 for person in snapshot.people if person.entitled_by))
+    except SourceError as error:
+        found.error("directory", error)
+        return
+    if unclear:
+        named = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:NAMED])
+        more = f"; and {len(unclear) - NAMED} more" if len(unclear) > NAMED else ""
+        found.warn(f"directory: {len(unclear)} people cannot be understood, their accounts are left alone: {named}{more}")
+    addresses = Addresses(policy)
+    foreign = sum(1 for person in snapshot.people for address in person.addresses if not addresses.in_scope(address))
+    if foreign:
+        found.fine(f"directory: {foreign:,} addresses are of domains that are not in scope, and claim nothing")
+    if snapshot.people and not any(addresses.in_scope(address) for person in snapshot.people for address in person.addresses):
+        found.warn(f"directory: nobody has an address in scope.domains ({', '.join(config.scope.domains)}): every account would "
+                   "be taken for somebody absent; correct scope.domains or address_attributes")
+
+
+# -------------------------------------------------------------------------------------------------- proxies, firewalls
+
+
+def _routes(config: Config, kind: str) -> Iterator[tuple[str, str, int, str | None]]:
+    """(what for, host, port, proxy) of everything that is asked over the network."""
+    from syncd.directories.entra.settings import CLOUDS as ENTRA
+    from syncd.http.trust import proxy_from_environment
+    from syncd.zoom.token import CLOUDS as ZOOM
+
+    urls: list[tuple[str, str]] = []
+    if kind == "active_directory" and config.directory.active_directory is not None:
+        for server in config.directory.active_directory.servers:
+            split = urlsplit(server)
+            yield "directory", split.hostname or "", split.port or (636 if split.scheme == "ldaps" else 389), None
+    if kind == "entra" and config.directory.entra is not None:
+        entra = config.directory.entra
+        cloud = ENTRA[entra.cloud]
+        urls += [("directory", str(entra.authority_url or cloud.authority)), ("directory", str(entra.graph_url or cloud.graph))]
+    zoom = ZOOM[config.zoom.cloud]
+    urls += [("zoom", str(config.zoom.token_url or zoom.token_url)), ("zoom", str(config.zoom.api_url or zoom.api_url))]
+    for subject, url in urls:
+        split = urlsplit(url)
+        proxy = config.proxy or proxy_from_environment(url)
+        yield subject, split.hostname or "", split.port or (443 if split.scheme == "https" else 80), proxy
+
+
+async def _route(found: Findings, subject: str, host: str, port: int, proxy: str | None) -> None:
+    via = urlsplit(proxy) if proxy else None
+    if via is None:
+        trouble = await obstacle(host, port)
+        way = "directly"
+    else:
+        where = f"{via.hostname}:{via.port or 80}"                  # without its user and password
+        trouble = await obstacle(via.hostname or "", via.port or 80)
+        trouble = trouble and f"the proxy in the way: {trouble}; it is named in proxy or $HTTPS_PROXY (see $NO_PROXY)"
+        way = f"through the proxy {where}"
+    if trouble:
+        found.bad(f"{subject}: network: {trouble}")
+    else:
+        found.fine(f"{subject}: network: {host}:{port} can be reached {way}" if via is None else
+                   f"{subject}: network: {host}:{port} is asked {way}, which can be reached")
+
+
+def _in_one_line(error: SyncdError) -> str:
+    return f"{error.what} {error.do}".strip()
+
+
+VERBS = (check,)

@@ -1,0 +1,121 @@
+"""``syncd check``: goes on after every fault, finds what ``run`` would die of, and is not alarmed by what it would live with."""
+
+from __future__ import annotations
+
+import socket
+
+from tests.acceptance.company import SECRET, Company
+
+
+def lines(out: str, word: str) -> list[str]:
+    return [line.removeprefix(word).strip() for line in out.splitlines() if line.startswith(word)]
+
+
+def test_every_fault_is_told_and_none_ends_it(company: Company) -> None:
+    """A wrong place for reports, a ledger below a file, a listening address of another machine, Zoom that refuses."""
+    company.staff(2)
+    company.zoom.oauth.client_secret = "other"
+    blocked = company.folder / "a-file"
+    blocked.write_text("x", encoding="utf-8")
+    company.configure({"reports.directory": str(blocked), "ledger.url": f"sqlite:///{blocked}/below/ledger.db",
+                       "http.listen": "192.0.2.1:9464"})
+
+    ran = company.syncd("check")
+
+    told = lines(ran.out, "FAIL")
+    assert 2 == ran.code, ran.said
+    assert [True, True, True] == [any(key in line for line in told) for key in
+                                  ("reports.directory: ", "ledger.url: ", "http.listen: ")]
+    assert any(line.startswith("zoom: zoom token") for line in told)
+    assert any(line.startswith("directory: directory file") for line in lines(ran.out, "ok"))
+    assert len(told) == len(set(told))
+
+
+def test_a_missing_secret_file_does_not_end_the_check_of_the_rest(company: Company) -> None:
+    """The directory is read all the same; the refusal stands on standard error as every verb tells it."""
+    company.staff(2)
+    (company.folder / "zoom-secret").unlink()
+
+    ran = company.syncd("check")
+
+    assert 2 == ran.code
+    assert "zoom.client_secret_file: the file" in ran.err
+    assert any("2 people" in line for line in lines(ran.out, "ok"))
+    assert SECRET not in ran.said
+
+
+def test_syntax_needs_neither_secrets_nor_files_nor_a_network(company: Company) -> None:
+    """The configuration alone: right with nothing there, and still wrong where it is wrong."""
+    for name in ("zoom-secret", "trigger-token", "people.csv"):
+        (company.folder / name).unlink(missing_ok=True)
+    company.configure({"reports.directory": "/proc/nowhere", "http.listen": "192.0.2.1:9464",
+                       "guards.sentinels": ["canary@elsewhere.example"]})
+
+    ran = company.syncd("check", "--syntax")
+
+    assert 0 == ran.code, ran.said
+    assert ["guards.sentinels"] == [line.split(":")[0] for line in lines(ran.out, "warn")]
+    assert [] == company.zoom.requests
+    company.configure({"mode": "enforced"})
+    assert 2 == company.syncd("check", "--syntax").code
+
+
+def test_unclear_people_within_the_limit_are_a_warning_and_beyond_it_a_fault(company: Company) -> None:
+    """As a cycle judges the read; whoever match.ignore_people names counts for nothing."""
+    company.staff(5)
+    for number in range(3):
+        company.person(f"odd{number}", address="two@corp.example@corp.example")
+    company.save()
+
+    warned = company.syncd("check")
+    assert 0 == warned.code, warned.said
+    assert 1 == sum("3 people cannot be understood" in line for line in lines(warned.out, "warn"))
+
+    company.person("odd3", address="two@corp.example@corp.example")
+    company.save()
+    refused = company.syncd("check")
+    assert 4 == refused.code
+    assert any("4 people of the directory could not be read, at most 3" in line for line in lines(refused.out, "FAIL"))
+    assert 4 == company.syncd("plan").code
+
+    company.configure({"match.ignore_people": ["odd3"]})
+    assert 0 == company.syncd("check").code
+    assert 0 == company.syncd("plan").code
+
+
+def test_addresses_that_claim_nothing_are_counted(company: Company) -> None:
+    company.staff(2)
+    company.person("ann", address="ann@corp.example;ann@elsewhere.example;;nonsense")
+    company.save()
+
+    ran = company.syncd("check")
+
+    assert 0 == ran.code, ran.said
+    assert any(line.startswith("directory: 1 addresses are of domains that are not in scope") for line in lines(ran.out, "ok"))
+    assert any("values of addresses are no addresses" in line for line in lines(ran.out, "ok"))
+
+
+def test_a_proxy_in_the_way_is_named_without_its_password(company: Company) -> None:
+    """Nothing listens at the proxy: that is said, and not that Zoom is down."""
+    company.staff(1)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        company.configure({"proxy": f"http://127.0.0.1:{port}", "zoom.max_wait": "1s"})
+        ran = company.syncd("check")
+
+    assert 4 == ran.code
+    assert f"the proxy in the way: 127.0.0.1:{port} refuses connections" in ran.out
+
+
+def test_a_taken_port_is_no_fault(company: Company) -> None:
+    """Beside a running daemon it is taken by that."""
+    company.staff(1)
+    with socket.socket() as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.listen()
+        company.configure({"http.listen": f"127.0.0.1:{daemon.getsockname()[1]}"})
+        ran = company.syncd("check", "--offline")
+
+    assert 0 == ran.code, ran.said
+    assert any(line.startswith("http.listen: ") for line in lines(ran.out, "warn"))
