@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.config import Config
 from syncd.errors import UsageError
-from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedApprovals, SignedHeads
+from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SignedApprovals, SignedHeads
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
@@ -168,6 +168,8 @@ def verify_export_file(path: Path, look: Look) -> Found:
     try:
         # An edited byte that is no UTF-8 must be found in its line, not stop the check; only a line feed ends a line.
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
-            return each.told(verify_export(lines, (look.head or "").strip().lower(), each.witnesses))
+            blank: set[str] = set()
+            witnesses = (*each.witnesses, Blankings(blank))
+            return each.told(verify_export(lines, (look.head or "").strip().lower(), witnesses, blank))
     except OSError as error:
         raise UsageError(f"--export: {path} cannot be read ({error.strerror})") from None

@@ -17,13 +17,18 @@ from typing import Protocol
 from syncd.errors import ConfigError, LedgerError
 from syncd.events import Noted
 from syncd.ledger import record
-from syncd.ledger.audit import RecordedFile, RecordedFiles, head_message
+from syncd.ledger.audit import WITH_LISTS, RecordedFile, RecordedFiles, head_message
+from syncd.ledger.entries import LedgerOpened
+from syncd.ledger.entry import decode
 from syncd.ledger.history import History
 from syncd.model import CycleReport, Draft, Head, LedgerEntry
 from syncd.ports import Clock, Tell
 from syncd.reports.cycle import Circumstances
 from syncd.reports.folder import file_cycle, remove
 from syncd.reports.manifest import Listed, write_manifest
+
+#: The version that began ledgers without lists of what was blanked.
+FIRST_VERSION = "0.1.0"
 
 #: Signs bytes: (the key's id, the signature in Base64).
 Sign = Callable[[bytes], tuple[str, str]]
@@ -43,6 +48,9 @@ class Record(Protocol):
 
     async def checkpoint(self, made: Callable[[str], Draft], *, term: int) -> None:
         """Puts what the ledger says beside the chain when that is worth it, and *made* of its hash into it."""
+
+    async def upgraded(self, made: Callable[[Sequence[str]], Draft], *, term: int) -> None:
+        """Appends what *made* of the rows that are blank and that no entry names, unless that was done."""
 
     def entries(self, from_seq: int = 1, kinds: Sequence[str] = ()) -> AsyncIterator[LedgerEntry]:
         """Entries from there on, of these kinds."""
@@ -65,6 +73,7 @@ class Filing:
     circumstances: Callable[[CycleReport], Awaitable[Circumstances]]
     sign: Sign | None = None
     _files: RecordedFiles = field(default_factory=RecordedFiles)
+    _taken_over: bool = False
     _next: int = 1                            # the first entry whose files are not known yet
 
     async def __call__(self, report: CycleReport, term: int) -> None:
@@ -75,6 +84,7 @@ class Filing:
         unsigned = None
         if not broken:
             await self.ledger.checkpoint(record.checkpointed, term=term)
+            await self._take_over(report.version, term)
             try:
                 await self._seal(report.cycle_id, term)
             except ConfigError as error:
@@ -104,6 +114,15 @@ class Filing:
             await self._seal(report.cycle_id, term)
         head, listed = await self.ledger.head(), [_listed(one) for one in self._files.kept.values()]
         await asyncio.to_thread(write_manifest, folder, self._files.ledger_id, head, listed, self.clock.now(), self.sign)
+
+    async def _take_over(self, version: str, term: int) -> None:
+        """A ledger that the first version began did not say what it blanked: that is written down once."""
+        if self._taken_over:
+            return
+        async for entry in self.ledger.entries(kinds=(LedgerOpened.kind,)):
+            if decode(LedgerOpened, entry).v < WITH_LISTS:
+                await self.ledger.upgraded(lambda blank: record.upgraded(FIRST_VERSION, version, blank), term=term)
+        self._taken_over = True
 
     async def _seal(self, cycle: str, term: int) -> None:
         """Signs the head; the signature goes to the log too, where whoever can edit the ledger may not reach it."""

@@ -10,6 +10,7 @@ covered by the next one. A chain cut back to an earlier signed head still verifi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from syncd.errors import LedgerError
@@ -20,6 +21,9 @@ from syncd.model import Announcement, Approval, Head, LedgerEntry
 
 #: The kind of entry that signs the head before it.
 HEAD_SIGNED = entries.HeadSigned.kind
+
+#: The version of ``ledger.opened`` from which on whoever blanks names and addresses lists them in an entry.
+WITH_LISTS = 2
 
 #: (key's id, message, signature) -> whether it fits; None: that key is not at hand.
 Fits = Callable[[str, bytes, str], bool | None]
@@ -212,6 +216,44 @@ class RecordedFiles:
     def end(self, _: Tip) -> Problem | None:
         """Files are compared by whoever can read them."""
         return None
+
+
+@dataclass
+class Blankings:
+    """Follows what the chain says of blanked names and addresses: every row that is *blank* needs an entry. Ledgers that 0.1.0
+    began are held to it from the entry on with which a later version went on, which lists what was blank then."""
+
+    blank: AbstractSet[str]
+    _listed: set[str] = field(default_factory=set)
+    _binding: bool = False                    # whether a version that lists what it blanks has written here
+
+    def begin(self) -> None:
+        """Forgets what was taken."""
+        self._listed.clear()
+        self._binding = False
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry. Raises LedgerError when this program does not understand it."""
+        match entry.kind:
+            case entries.LedgerOpened.kind:
+                self._binding = decode(entries.LedgerOpened, entry).v >= WITH_LISTS
+            case entries.LedgerUpgraded.kind:
+                self._binding = True
+                self._listed.update(decode(entries.LedgerUpgraded, entry).blanked)
+            case entries.PersonalBlanked.kind:
+                self._listed.update(decode(entries.PersonalBlanked, entry).refs)
+            case _:
+                pass
+        return None
+
+    def end(self, tip: Tip) -> Problem | None:
+        """Whether somebody emptied rows that syncd did not."""
+        emptied = sorted(self.blank - self._listed) if self._binding else []
+        if not emptied:
+            return None
+        return Problem(tip.seq, Fault.PERSONAL, (
+            f"{len(emptied)} names and addresses beside the chain were blanked, and no entry says so: somebody emptied them; "
+            f"the first is {emptied[0][:12]}…"))
 
 
 def _signature(seq: int, what: str) -> Problem:

@@ -340,10 +340,12 @@ def read_line(line: str) -> Exported:
     raise ValueError("not a line that a ledger export writes")
 
 
-def verify_export(lines: Iterable[str], head: str = "", witnesses: Sequence[Witness] = ()) -> Verification:
+def verify_export(
+    lines: Iterable[str], head: str = "", witnesses: Sequence[Witness] = (), blank: set[str] | None = None,
+) -> Verification:
     """Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
     *head* (a hash published elsewhere) is in it, and what *witnesses* look for. A file is read line by line, with
-    newline="\\n"."""
+    newline="\\n". *blank* takes the references of names and addresses that are not beside their entries."""
     current: Exported | None = None
     bad: Problem | None = None
 
@@ -359,6 +361,8 @@ def verify_export(lines: Iterable[str], head: str = "", witnesses: Sequence[Witn
 
     def inspect(entry: LedgerEntry) -> str:
         if current is None or current.personal is None:
+            if blank is not None and (who := who_of(entry)):
+                blank.add(who)
             return ""
         return "" if _belongs(current, who_of(entry)) else "the name or address beside it is not the one that was recorded"
 

@@ -224,6 +224,17 @@ def changes_by_action(plan: Plan) -> dict[str, int]:
     return {action.value: plan.counts[action] for action in (Action.DEACTIVATE, Action.REACTIVATE)}
 
 
+def blanked(refs: Sequence[str], unused_since: datetime) -> list[Draft]:
+    """Names and addresses that no entry had referred to since then were blanked, in chunks."""
+    return [draft(entries.PersonalBlanked(len(some), unused_since, tuple(some)))
+            for at in range(0, len(refs), MEMORY_CHUNK) if (some := refs[at:at + MEMORY_CHUNK])]
+
+
+def upgraded(from_version: str, to_version: str, blanked: Sequence[str], *, rules_changed: bool = False) -> Draft:
+    """Another version of syncd goes on with this ledger, in which these rows are blank."""
+    return draft(entries.LedgerUpgraded(from_version, to_version, rules_changed, tuple(blanked)))
+
+
 def checkpointed(digest: str) -> Draft:
     """What the ledger says so far was put beside the chain; its hash."""
     return draft(entries.CheckpointMade(digest))

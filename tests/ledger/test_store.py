@@ -207,6 +207,27 @@ async def test_removed_triggers_are_reported(opened, path):
 
 
 @pytest.mark.parametrize(("statement", "says"), [
+    ("CREATE TRIGGER chain_no_delete BEFORE DELETE ON chain WHEN OLD.seq > 9 BEGIN SELECT RAISE(ABORT, 'x'); END",
+     "changed what guards the chain against changes: chain_no_delete"),
+    ("CREATE TRIGGER later AFTER INSERT ON chain BEGIN UPDATE personal SET value = NULL; END",
+     "added triggers to the ledger: later"),
+])
+async def test_triggers_are_compared_by_their_words(opened, path, statement, says):
+    """One of the same name that guards less is none; an additional one does what nobody asked for."""
+    ledger = opened(path)
+    await ledger.append([draft(1)])
+    with closing(sqlite3.connect(path)) as connection:
+        if "chain_no_delete" in statement:
+            connection.execute("DROP TRIGGER chain_no_delete")
+        connection.execute(statement)
+        connection.commit()
+
+    problem = (await ledger.verify()).problem
+
+    assert (Fault.DAMAGED, True) == (problem.fault, says in str(problem)), problem
+
+
+@pytest.mark.parametrize(("statement", "says"), [
     ("UPDATE personal SET value = replace(value, 'Ann', 'Bob')", "is not the one that was recorded"),
     ("UPDATE personal SET salt = zeroblob(16)", "is not the one that was recorded"),
     ("UPDATE personal SET value = NULL", "is not the one that was recorded"),

@@ -81,11 +81,13 @@ class LedgerRestored(Entry, frozen=True):
 
 @kind("ledger.upgraded")
 class LedgerUpgraded(Entry, frozen=True):
-    """Another version of syncd goes on with this ledger. *rules_changed*: it may decide differently."""
+    """Another version of syncd goes on with this ledger. *rules_changed*: it may decide differently. *blanked*: references of
+    the names and addresses that 0.1.0 blanked, which wrote no entry of it."""
 
     from_version: str
     to_version: str
     rules_changed: bool
+    blanked: tuple[str, ...] = ()
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Other rules are another policy."""
@@ -101,10 +103,12 @@ class CheckpointMade(Entry, frozen=True):
 
 @kind("personal.blanked")
 class PersonalBlanked(Entry, frozen=True):
-    """So many rows of names and addresses, which no entry had referred to since then, were blanked."""
+    """So many rows of names and addresses, which no entry had referred to since then, were blanked: those under *refs*. A row
+    that is blank and that no entry names was emptied by somebody else."""
 
     rows: int
     unused_since: datetime
+    refs: tuple[str, ...] = ()
 
 
 @kind("head.signed")

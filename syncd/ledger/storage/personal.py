@@ -61,11 +61,23 @@ def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict
     return found
 
 
-def blank(connection: Connection, last_used_before: str, at: str) -> int:
-    """Blanks what no entry has referred to since *last_used_before*; how many rows that were."""
-    return connection.execute(
-        update(PERSONAL).where(PERSONAL.c.last_at < last_used_before, PERSONAL.c.blanked_at.is_(None))
-        .values(salt=None, value=None, blanked_at=at)).rowcount
+def unused(connection: Connection, since: str) -> list[str]:
+    """References of what no entry has referred to since then, and is not blank yet."""
+    return list(connection.execute(
+        select(PERSONAL.c.ref).where(PERSONAL.c.last_at < since, PERSONAL.c.blanked_at.is_(None)).order_by(PERSONAL.c.ref)
+    ).scalars())
+
+
+def blank(connection: Connection, refs: Sequence[str], at: str) -> None:
+    """Blanks these rows."""
+    for some in _some(refs):
+        connection.execute(update(PERSONAL).where(PERSONAL.c.ref.in_(some)).values(salt=None, value=None, blanked_at=at))
+
+
+def blanked(connection: Connection) -> set[str]:
+    """References of the rows that hold nothing any more, whoever did that."""
+    return set(connection.execute(
+        select(PERSONAL.c.ref).where(PERSONAL.c.value.is_(None) | PERSONAL.c.blanked_at.is_not(None))).scalars())
 
 
 def faults(connection: Connection) -> dict[str, str]:

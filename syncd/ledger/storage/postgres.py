@@ -26,10 +26,21 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from syncd.errors import ConfigError, LedgerError
 from syncd.ledger.storage.database import LedgerUnreachable
-from syncd.ledger.storage.schema import NEWEST, POSTGRES_TRIGGERS, SCHEMA_VERSION, STATE, bring_up_to_date, version_of
+from syncd.ledger.storage.schema import (
+    NEWEST,
+    POSTGRES_TRIGGERS,
+    SCHEMA_VERSION,
+    STATE,
+    bring_up_to_date,
+    guards_fault,
+    version_of,
+)
 from syncd.model import Head
 
 T = TypeVar("T")
+
+#: What the server keeps of when a trigger fires (``pg_trigger.tgtype``).
+_FIRES = {"FOR EACH ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 #: Advisory locks are numbers; these two are this program's in its database: one write at a time, one cycle at a time.
 WRITE_LOCK = 0x73796E6300000001
@@ -140,11 +151,13 @@ class PostgresDatabase:
             return work(connection)
 
     def fault(self, connection: Connection) -> str:
-        """Whether the triggers that guard the chain are there and on."""
+        """Whether the triggers that guard the chain are there, on, and what we made, word for word."""
         rows = connection.exec_driver_sql(
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'chain'::regclass AND NOT tgisinternal AND tgenabled <> 'D'")
-        missing = sorted(POSTGRES_TRIGGERS.keys() - {row[0] for row in rows})
-        return f"somebody removed what guards the chain against changes: {', '.join(missing)}" if missing else ""
+            "SELECT tgname, tgtype, tgqual IS NULL AND tgattr = '' AND tgenabled IN ('O', 'A'), prosrc "
+            "FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND tgenabled <> 'D' "
+            "AND tgrelid IN (SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name)")
+        ours = {name: (_trigger_type(when), True, f" BEGIN {body} END ") for name, (when, body) in POSTGRES_TRIGGERS.items()}
+        return guards_fault(ours, {name: (type_, always, body) for name, type_, always, body in rows})
 
     def publish(self, head: Head) -> None:
         """Nothing: what lies in the same database is rolled back with it."""
@@ -316,3 +329,7 @@ def _address(url: str) -> URL:
         raise ConfigError("ledger.url: not a PostgreSQL address", do="Write postgresql://user:password@host/database, best in "
                                                                       "a file named by ledger.url_file.") from None
     return made.set(drivername="postgresql+psycopg")
+
+
+def _trigger_type(when: str) -> int:
+    return sum(bit for words, bit in _FIRES.items() if words in when)

@@ -67,6 +67,12 @@ def accepted_as_lost(connection: Connection, head: Head) -> bool:
     return any([head.seq, head.hash] in json.loads(body).get("missing_heads", ()) for body in bodies)
 
 
+def listed_as_blank(connection: Connection) -> set[str]:
+    """References of names and addresses of which an entry says that they were blanked."""
+    bodies = connection.execute(select(CHAIN.c.body).where(CHAIN.c.kind == "personal.blanked")).scalars()
+    return {ref for body in bodies for ref in json.loads(body).get("refs", ())}
+
+
 def insert_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     """Writes entries that continue the chain."""
     insert_rows(connection, CHAIN, [

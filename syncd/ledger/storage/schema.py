@@ -78,7 +78,7 @@ SQLITE_TRIGGERS = {
 }
 
 
-#: The same in PostgreSQL, as (when, whose function body).
+#: The same in PostgreSQL, as (when, its function's body).
 POSTGRES_TRIGGERS = {
     "chain_no_update": ("BEFORE UPDATE OR DELETE ON chain FOR EACH ROW",
                         "RAISE EXCEPTION 'the chain is append-only';"),
@@ -88,6 +88,16 @@ POSTGRES_TRIGGERS = {
                        "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
                        "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;"),
 }
+
+
+def guards_fault(ours: Mapping[str, object], there: Mapping[str, object]) -> str:
+    """What is wrong with the triggers of a database (name -> what it is), or nothing: one is missing, says something else, or
+    is not ours."""
+    found = [(sorted(ours.keys() - there.keys()), "removed what guards the chain against changes"),
+             (sorted(name for name in ours.keys() & there.keys() if ours[name] != there[name]),
+              "changed what guards the chain against changes"),
+             (sorted(there.keys() - ours.keys()), "added triggers to the ledger")]
+    return "; ".join(f"somebody {did}: {', '.join(names)}" for names, did in found if names)
 
 
 def _version_1(connection: Connection) -> None:

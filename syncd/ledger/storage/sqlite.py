@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from syncd.errors import LedgerError
 from syncd.ledger.storage.lock import FileLock
-from syncd.ledger.storage.schema import NEWEST, SCHEMA_VERSION, SQLITE_TRIGGERS, bring_up_to_date, version_of
+from syncd.ledger.storage.schema import NEWEST, SCHEMA_VERSION, SQLITE_TRIGGERS, bring_up_to_date, guards_fault, version_of
 from syncd.model import Head
 
 T = TypeVar("T")
@@ -143,13 +143,13 @@ class SqliteDatabase:
             return work(connection)
 
     def fault(self, connection: Connection) -> str:
-        """SQLite's own look at pages and indexes, and whether the triggers that guard the chain are there."""
+        """SQLite's own look at pages and indexes, and whether what guards the chain is what we made, word for word."""
         found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
         if found != "ok":
             return f"SQLite finds the file damaged: {found}"
-        rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'chain'")
-        missing = sorted(SQLITE_TRIGGERS.keys() - {row[0] for row in rows})
-        return f"somebody removed what guards the chain against changes: {', '.join(missing)}" if missing else ""
+        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        ours = {name: f"CREATE TRIGGER {name} {trigger}" for name, trigger in SQLITE_TRIGGERS.items()}
+        return guards_fault(ours, {str(name): str(text) for name, text in rows})
 
     def publish(self, head: Head) -> None:
         """Writes the end of the chain into a file beside the ledger, so that an older copy put back, or a lost ``-wal``, shows.

@@ -26,7 +26,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
-from syncd.ledger import chain
+from syncd.ledger import chain, record
+from syncd.ledger.audit import Blankings
 from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
@@ -247,9 +248,14 @@ class SqlLedger:
         before = older_than or self._kept_since()
         if before is None:
             return 0
-        number = await self._write(lambda connection: self._blank(connection, before))
+        number = await self._run(lambda: self._blank_now(before))
         self._tell(Noted("personal.blanked", "info", {"rows": number, "unused_since": chain.time_text(before)}))
         return number
+
+    async def upgraded(self, made: Callable[[Sequence[str]], Draft], *, term: int) -> None:
+        """Appends what *made* of the rows that are blank and that no entry names, unless one of its kind is there: from then on
+        every blank row needs an entry. Raises as ``append``."""
+        await self._run(lambda: self._upgraded(made, term))
 
     async def get_state(self, key: str) -> Any:
         """See ``ports.Ledger.get_state``."""
@@ -307,21 +313,22 @@ class SqlLedger:
         kept_since = self._kept_since() if term else None
         if self._blanked_at is not None and now - self._blanked_at < DAILY_SECONDS:
             kept_since = None
-        blanked = 0
+        blanked: tuple[int, LedgerEntry | None] = (0, None)
 
         def extend(connection: Connection) -> tuple[LedgerEntry, ...]:
             nonlocal blanked
             entries = self._extend(connection, drafts, term)
-            blanked = self._blank(connection, kept_since) if kept_since else 0
+            blanked = self._blank(connection, kept_since, term) if kept_since else blanked
             return entries
 
         entries = self._database.write(extend)
+        rows_blanked, last = blanked
         # Only now: what was not committed was never seen.
-        self._committed(entries[-1])
+        self._committed(last or entries[-1])
         if kept_since:
             self._blanked_at = now
-        if blanked:
-            self._notes.append(Noted("personal.blanked", "info", {"rows": blanked, "unused_since": str(kept_since)}))
+        if rows_blanked:
+            self._notes.append(Noted("personal.blanked", "info", {"rows": rows_blanked, "unused_since": str(kept_since)}))
         return entries
 
     def _committed(self, entry: LedgerEntry) -> None:
@@ -414,6 +421,7 @@ class SqlLedger:
 
     def _audit(self, connection: Connection, head: str, witnesses: Sequence[Witness]) -> Verification:
         beside = personal.faults(connection)
+        witnesses = (*witnesses, Blankings(personal.blanked(connection)))
 
         def inspect(entry: LedgerEntry) -> str:
             who = chain.who_of(entry)
@@ -425,8 +433,30 @@ class SqlLedger:
         fault = self._database.fault(connection) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
 
-    def _blank(self, connection: Connection, older_than: datetime) -> int:
-        return personal.blank(connection, chain.time_text(older_than), chain.time_text(self._clock.now()))
+    def _blank(self, connection: Connection, older_than: datetime, term: int) -> tuple[int, LedgerEntry | None]:
+        """How many rows were blanked, and the last entry that names them."""
+        refs = personal.unused(connection, chain.time_text(older_than))
+        if not refs:
+            return 0, None
+        named = self._extend(connection, record.blanked(refs, older_than), term)
+        personal.blank(connection, refs, chain.time_text(self._clock.now()))
+        return len(refs), named[-1]
+
+    def _blank_now(self, older_than: datetime) -> int:
+        number, last = self._database.write(lambda connection: self._blank(connection, older_than, 0))
+        if last is not None:
+            self._committed(last)
+        return number
+
+    def _upgraded(self, made: Callable[[Sequence[str]], Draft], term: int) -> None:
+        def put(connection: Connection) -> LedgerEntry | None:
+            draft = made(sorted(personal.blanked(connection) - rows.listed_as_blank(connection)))
+            there = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == draft.kind).limit(1)).first()
+            return self._extend(connection, [draft], term)[0] if there is None else None
+
+        entry = self._database.write(put)
+        if entry is not None:
+            self._committed(entry)
 
     def _kept_since(self) -> datetime | None:
         if self._keep_personal_seconds is None:
