@@ -43,7 +43,7 @@ OURS: dict[str, set[str]] = {
     "observe": VALUES | {"directories.kinds", "events", "ports", "host", "http"},
     "zoom": VALUES | {"events", "ports", "host", "http"},
     "directories": VALUES | {"events", "ports", "host", "http"},
-    "ledger.storage": VALUES | {"events", "ports", "host", "ledger.chain", "ledger.history"},
+    "ledger.storage": VALUES | {"events", "ports", "host", "ledger.chain", "ledger.history", "ledger.audit", "ledger.record"},
 }
 
 #: Rooms that need nothing but the standard library, each other, and what ONLY_IN gives them.
