@@ -44,7 +44,7 @@ from syncd.ledgers import (
     secret,
     writable_ledger,
 )
-from syncd.model import CycleReport, Guard, Limits, Mode, Policy, canonical_json, sha256_of
+from syncd.model import CycleReport, Guard, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
@@ -54,6 +54,7 @@ from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.reading import ask_clock
 from syncd.operations.schedule import Schedule
+from syncd.operations.witness import WitnessDesk
 from syncd.planning.guards import NOT_APPROVABLE
 from syncd.planning.guards.chains import approval_command
 from syncd.planning.policy_change import changes_between
@@ -196,7 +197,7 @@ def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) 
         required_roles=config.protect.ordinary_roles, required_groups=config.protect.groups,
         writes=config.mode is Mode.ENFORCE, restores_licences=config.restore_licence and config.reactivate != "never",
         revokes_sessions=config.deactivate.revoke_sessions,
-        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(), operation_log=zoom.operation_log,
     ), clock, tell, store=ledger)
 
 
@@ -249,10 +250,15 @@ async def open_dependencies(
         deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
                             windows=windows_of(config), concurrency=config.zoom.concurrency,
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
-                            doubts=partial(doubts, config, ledger))
+                            doubts=partial(doubts, config, ledger), witnesses=witnesses_of(config))
         if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         yield deps
+
+
+def witnesses_of(config: Config) -> Witnesses:
+    """Who is asked what they saw of changes."""
+    return Witnesses(config.zoom.events is not None, config.zoom.operation_log)
 
 
 def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
@@ -278,8 +284,9 @@ def credential_of(config: Config) -> Callable[[], str]:
     return credential
 
 
-def report_filer(deps: Dependencies, config: Config) -> AfterCycle:
-    """What is done after each cycle: signing, filing, retention. Raises ConfigError at once when the folder cannot be written
+def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = None) -> AfterCycle:
+    """What is done after each cycle: signing, filing, retention, asking Zoom's log what it saw (*desk*: the one that takes
+    events, if any). Raises ConfigError at once when the folder cannot be written
     or the signing key is none: better to know before the first change than after it."""
     folder = config.reports.directory
     if folder is not None:
@@ -288,9 +295,18 @@ def report_filer(deps: Dependencies, config: Config) -> AfterCycle:
     if key is not None:
         key.id()
     assert isinstance(deps.ledger, SqlLedger), "filing needs to seal the ledger"
-    return Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
-                  config.reports.omit_columns, config.reports.keep,
-                  lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None)
+    filing = Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
+                    config.reports.omit_columns, config.reports.keep,
+                    lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None)
+    asked = desk or WitnessDesk(deps, policy_of(config))
+
+    async def after_cycle(report: CycleReport, term: int) -> None:
+        try:
+            await filing(report, term)
+        finally:
+            await asked.after_cycle(report, term)
+
+    return after_cycle
 
 
 def signing_key(config: Config) -> SigningKey | None:

@@ -197,6 +197,13 @@ class LicencesCounted:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessesCounted:
+    """How the changes of the last 30 days stand with those who saw them, by state."""
+
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialExpires:
     """When a credential (zoom, entra, active_directory) stops working; None: cannot be told."""
 
@@ -224,5 +231,5 @@ class Noted:
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
     | CycleEnded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
-    | LicencesCounted | CredentialExpires | ClockOffset | Noted
+    | LicencesCounted | WitnessesCounted | CredentialExpires | ClockOffset | Noted
 )

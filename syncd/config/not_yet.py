@@ -14,13 +14,11 @@ Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 SCHEDULE_WATCH: Final = "schedule.watch"
 
 ZOOM_EVENTS: Final = "zoom.events"
-ZOOM_OPERATION_LOG: Final = "zoom.operation_log"
 HANDOVER: Final = "handover"
 
 NOT_YET: frozenset[str] = frozenset({
     SCHEDULE_WATCH,
     ZOOM_EVENTS,
-    ZOOM_OPERATION_LOG,
     HANDOVER,
 })
 

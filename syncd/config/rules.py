@@ -16,7 +16,7 @@ from cronsim import CronSimError
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, ZOOM_EVENTS, ZOOM_OPERATION_LOG
+from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, ZOOM_EVENTS
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
@@ -320,11 +320,6 @@ def _events(given: Given) -> Iterator[Problem]:
         yield Problem(("zoom", "events"), f"listening to Zoom's events {LATER}", "remove the key")
 
 
-def _operation_log(given: Given) -> Iterator[Problem]:
-    if given.get("zoom", "operation_log") is True:
-        yield Problem(("zoom", "operation_log"), f"comparing with Zoom's operation log {LATER}", "write operation_log: false")
-
-
 def _handover(given: Given) -> Iterator[Problem]:
     if given.get("handover") is not None:
         yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
@@ -333,6 +328,5 @@ def _handover(given: Given) -> Iterator[Problem]:
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
     SCHEDULE_WATCH: _watch,
     ZOOM_EVENTS: _events,
-    ZOOM_OPERATION_LOG: _operation_log,
     HANDOVER: _handover,
 }

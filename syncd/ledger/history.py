@@ -22,6 +22,7 @@ from syncd.model import (
     Counted,
     Deactivated,
     Draft,
+    ForeignChange,
     Gone,
     Guard,
     Head,
@@ -30,6 +31,8 @@ from syncd.model import (
     LedgerEntry,
     RecordedPlan,
     Refusal,
+    SeenEffect,
+    Witnesses,
 )
 
 BASELINE_WINDOW = entries.BASELINE_WINDOW
@@ -108,6 +111,11 @@ class History:
     same_results: int = 0                     # how many of the last cycles ended as the last one did
     last_good_cycle_at: datetime | None = None     # read both sides whole and made a plan
     opened_at: datetime | None = None
+    # what others saw, of the last month
+    witnesses: Sequence[tuple[datetime, Witnesses]] = ()              # which were configured from when on; all of them
+    effects: Mapping[str, SeenEffect] = field(default_factory=dict)   # intent id -> change of ours, in order, and who saw it
+    foreign: Sequence[ForeignChange] = ()
+    logs_read: Sequence[tuple[datetime, datetime]] = ()               # times over which Zoom's log was read to its end
 
     # --------------------------------------------------------------------------------------------------- questions
 
@@ -220,6 +228,10 @@ class Growing:
     same_results: int
     last_good_cycle_at: datetime | None
     opened_at: datetime | None
+    witnesses: Sequence[tuple[datetime, Witnesses]]
+    effects: dict[str, SeenEffect]
+    foreign: Sequence[ForeignChange]
+    logs_read: Sequence[tuple[datetime, datetime]]
 
     def __init__(self, history: History) -> None:
         self._began = history

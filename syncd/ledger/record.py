@@ -26,10 +26,16 @@ from syncd.model import (
     Head,
     Intent,
     MemoryChange,
+    OperationLog,
     Plan,
+    SeenEffect,
+    Sighting,
     Verdict,
+    Witnesses,
+    WitnessState,
     ZoomAccount,
     licence_word,
+    sha256_of,
 )
 
 __all__ = ["from_rfc3339", "rfc3339"]
@@ -212,6 +218,32 @@ def report_removed(cycle: str, files: Sequence[str], written_before: datetime) -
 def head_signed(cycle: str, head: Head, key: str, signature: str) -> Draft:
     """Somebody with the key of this id saw the chain end at *head*, the entry right before this one."""
     return draft(entries.HeadSigned(head.seq, head.hash, key, signature), cycle=cycle)
+
+
+def witnesses_set(configured: Witnesses) -> Draft:
+    """Which witnesses are configured from here on."""
+    return draft(entries.WitnessesSet(configured.events, configured.operation_log))
+
+
+def seen(sighting: Sighting, state: WitnessState, digest: str, intent: str, seconds: float | None) -> Draft:
+    """Somebody else saw a change. Whose account it was and who did it lies beside the chain."""
+    names = {name: value for name, value in (("email", sighting.address), ("operator", sighting.operator)) if value}
+    return draft(entries.ChangeSeen(
+        sighting.source.value, sighting.what.value, state.value, sighting.at, digest, intent, seconds,
+        tuple(sorted(sighting.fields)),
+    ), subject=sighting.zoom_id, personal=names or None)
+
+
+def doubted(intent: str, effect: SeenEffect) -> Draft:
+    """The log has a line near a change of ours that nobody understands."""
+    at = effect.done_at or effect.announced_at
+    return draft(entries.ChangeSeen("log", effect.action, "unknown", at, sha256_of(["log", intent]), intent),
+                 subject=effect.zoom_id)
+
+
+def log_compared(log: OperationLog) -> Draft:
+    """Zoom's operation log was read to its end over a time."""
+    return draft(entries.LogCompared(log.since, log.until, log.lines, len(log.unreadable)))
 
 
 def tripped_of(verdicts: Iterable[Verdict]) -> tuple[entries.TrippedGuard, ...]:

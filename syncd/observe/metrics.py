@@ -330,6 +330,11 @@ class Metrics:
             self._licences[state,].set(math.nan if number is None else number)
 
     @_observe.register
+    def _(self, event: events.WitnessesCounted) -> None:
+        for (state,), number in self._witnessed.items():
+            number.set(event.states.get(state, 0))
+
+    @_observe.register
     def _(self, event: events.PlanMade) -> None:
         self._planned_now = True
         due = {effect.account.zoom_id for effect in event.plan.effects}

@@ -100,7 +100,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Exactly what no guard holds, written down before and after; a crashed cycle's licence restores first.
     allowed = [effect for effect in plan.effects if effect.key not in held] if run.mode is Mode.ENFORCE else []
     read = read_facts(run, facts, verdicts)
-    opening = opening_entries(begun.cycle_id, read, facts, verdicts)
+    opening = opening_entries(begun.cycle_id, read, facts, verdicts, deps.witnesses)
     unfinished = unfinished_restores(run, policy, history, plan, verdicts)
     quiet = len(opening) == 1 and not allowed and not unfinished      # then one entry tells all, at the end
     if not quiet:

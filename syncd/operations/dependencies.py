@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
 from syncd.ledger.history import History
-from syncd.model import Mode, Trigger
+from syncd.model import NO_WITNESSES, Mode, Trigger, Witnesses
 from syncd.planning.approved import Fits
 from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
@@ -48,6 +48,7 @@ class Dependencies:
     signature_fits: Fits = lambda _signature, _message, _name, _signers: False     # a person's, made with a key listed for them
     doubts: Callable[[History], Awaitable[Doubts]] = no_doubts     # looks at what was published; raises LedgerError
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
+    witnesses: Witnesses = NO_WITNESSES          # who is asked what they saw of changes
     windows: Windows = ANY_TIME                   # when cycles may make changes
 
     @property

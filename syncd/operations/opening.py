@@ -9,13 +9,14 @@ from syncd.execution.context import ExecutionContext
 from syncd.execution.licences import licences_owed
 from syncd.ledger import record
 from syncd.ledger.entries import ReadFacts
-from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Result, Status, Verdict
+from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Result, Status, Verdict, Witnesses
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.approvals import approval_for
 from syncd.planning.arming import armed_after
 from syncd.planning.guards import Facts, good_read, group_entry
 from syncd.planning.memory import remember, seen_active
 from syncd.planning.windows import Windows
+from syncd.planning.witness import witnesses_changed
 
 
 def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
@@ -62,13 +63,14 @@ def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFac
 
 
 def opening_entries(
-    cycle_id: str, read: ReadFacts, facts: Facts, verdicts: tuple[Verdict, ...]
+    cycle_id: str, read: ReadFacts, facts: Facts, verdicts: tuple[Verdict, ...], witnesses: Witnesses
 ) -> list[Draft]:
-    """The plan (if there is something to approve in it and it is not recorded yet), what was read, and, after a good read,
-    what changed in memory and decisions."""
+    """Who is asked what they saw, when that changed; the plan (if there is something to approve in it and it is not recorded
+    yet), what was read, and, after a good read, what changed in memory and decisions."""
     plan, history = facts.plan, facts.history
     approvable = bool(plan.effects) or bool(plan.accepts)
-    drafts = [record.plan_made(cycle_id, plan, verdicts)] if approvable and plan.digest not in history.plans else []
+    drafts = [record.witnesses_set(witnesses)] if witnesses_changed(history, witnesses) else []
+    drafts += [record.plan_made(cycle_id, plan, verdicts)] if approvable and plan.digest not in history.plans else []
     drafts.append(record.cycle_read(cycle_id, read))
     if not good_read(verdicts):
         drafts += record.memory(cycle_id, seen_active(plan, history))

@@ -22,11 +22,12 @@ from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
 from syncd.http.pacer import BudgetStore, Pacer
 from syncd.http.tokens import TokenKeeper
-from syncd.model import Status, ZoomAccount, ZoomSnapshot, address_key
+from syncd.model import OperationLog, Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
 from syncd.reading import Complete, Mark, NotWhole, Page, Walk, put_together, walk
 from syncd.zoom import limits, scopes
 from syncd.zoom.check import check
+from syncd.zoom.log import LOG_DAYS, LogPage, WireLine, days_of, operation_log_of
 from syncd.zoom.parse import (
     Accounts,
     GroupsPage,
@@ -80,6 +81,7 @@ _read_roles = reader(RolesPage)
 _read_groups = reader(GroupsPage)
 _read_usage = reader(PlanUsage)
 _read_meetings = reader(MeetingsPage)
+_read_log = reader(LogPage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class ZoomSettings:
     restores_licences: bool = False
     revokes_sessions: bool = False
     max_clock_skew_seconds: float = 300.0
+    operation_log: bool = False
 
 
 class ZoomApi:
@@ -238,6 +241,34 @@ class ZoomApi:
         days = {"from": (today - timedelta(days=RECORDINGS_DAYS)).isoformat(), "to": today.isoformat(), "page_size": "300"}
         reply = await self._may_ask(scopes.LIST_RECORDINGS, f"/users/{_segment(zoom_id)}/recordings", days)
         return None if reply is None else _read_meetings(reply.body, "list_recordings").total_records
+
+    async def read_operation_log(self) -> OperationLog:
+        """What Zoom's operation log says of users of the last three days, to its end. Raises SourceError, ScopeMissing: the
+        scope, or a right of the role of whoever made the app."""
+        until = self._clock.now()
+        since = until - timedelta(days=LOG_DAYS)
+
+        async def once() -> Complete[WireLine]:
+            async def ask(token: Mark | None, number: int) -> Page[WireLine]:
+                reply = await self._page(scopes.OPERATION_LOGS, "/report/operationlogs", days_of(since, until), token, number)
+                page = _read_log(reply.body, f"operation_logs, page {number}")
+                return Page(page.operation_logs, page.next_page_token or None)
+
+            return await walk(ask)
+
+        try:
+            async with asyncio.timeout(self._settings.read_seconds):
+                lines = await whole("operation log lines", once, self._clock, self._tell)
+        except TimeoutError:
+            raise SourceError("zoom", f"zoom: the operation log was not read within {self._settings.read_seconds:.0f} s.",
+                              "It is evidence only: nothing waits for it, and it is read again later.") from None
+        return operation_log_of(lines, since, until)
+
+    async def check_operation_log(self) -> int:
+        """Lines of today on the log's first page, to see whether it may be read. Raises as ``read_operation_log``."""
+        now = self._clock.now()
+        reply = await self._request(scopes.OPERATION_LOGS, "GET", "/report/operationlogs", params=days_of(now, now))
+        return len(_read_log(self._read_ok(scopes.OPERATION_LOGS, reply), "operation_logs").operation_logs)
 
     async def owners(self) -> tuple[ZoomAccount, ...]:
         """Who has the role Owner; whoever owns the account is also whom the token acts for. Raises SourceError."""
@@ -383,7 +414,7 @@ class ZoomApi:
         error = refusal(operation, reply)
         if isinstance(error, SourceError):
             raise error
-        raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}", about_the_set_up(reply))
+        raise SourceError("zoom", f"zoom {operation.name}{where}: {error.what}", about_the_set_up(operation, reply))
 
     @staticmethod
     def _understood(user: str, parse: Callable[[], T]) -> T:

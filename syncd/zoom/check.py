@@ -30,6 +30,8 @@ class Asked(Protocol):
 
     async def read_groups(self) -> dict[str, str]: ...
 
+    async def check_operation_log(self) -> int: ...
+
 
 class Expected(Protocol):
     """What the configuration needs."""
@@ -49,6 +51,9 @@ class Expected(Protocol):
     @property
     def max_clock_skew_seconds(self) -> float: ...
 
+    @property
+    def operation_log(self) -> bool: ...
+
 
 async def check(zoom: Asked, expected: Expected) -> Sequence[Line]:
     """The lines, in the order in which things are needed. Without a token nothing else can be looked at."""
@@ -61,6 +66,8 @@ async def check(zoom: Asked, expected: Expected) -> Sequence[Line]:
     lines.append(await _names("zoom roles", zoom.read_roles))
     if expected.required_groups:
         lines.append(await _names("zoom groups", zoom.read_groups))
+    if expected.operation_log:
+        lines.append(await _operation_log(zoom))
     lines.append(_clock(zoom.clock_offset_seconds, expected.max_clock_skew_seconds))
     return lines
 
@@ -75,6 +82,7 @@ def needed(expected: Expected) -> frozenset[str]:
         scopes.SET_STATUS: expected.writes,
         scopes.UPDATE_USER: expected.writes and expected.restores_licences,
         scopes.REVOKE_SESSIONS: expected.writes and expected.revokes_sessions,
+        scopes.OPERATION_LOGS: expected.operation_log,
     }
     return frozenset(operation.name for operation, want in wanted.items() if want)
 
@@ -105,6 +113,15 @@ async def _names(what: str, read: Callable[[], Awaitable[dict[str, str]]]) -> Li
         return _trouble(what, error)
     names = sorted(found.values())
     return what, True, f"{len(names)} found: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
+
+
+async def _operation_log(zoom: Asked) -> Line:
+    """It is evidence only: cycles go on without it."""
+    try:
+        lines = await zoom.check_operation_log()
+    except SyncdError as error:
+        return _trouble("zoom operation log", error)
+    return "zoom operation log", True, f"may be read; {lines} lines of today on its first page"
 
 
 def _clock(offset: float | None, skew_max: float) -> Line:

@@ -31,7 +31,7 @@ import msgspec
 
 from syncd.errors import AccountUnreadable, Refused, ScopeMissing
 from syncd.http.answers import WEB_PAGE_ADVICE, ErrorBody, Reply
-from syncd.zoom.scopes import SET_STATUS, Operation
+from syncd.zoom.scopes import OPERATION_LOGS, SET_STATUS, Operation
 
 TOKEN_CODE = 124
 TOO_FAST_CODE = 429
@@ -136,9 +136,15 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
     return "other", "It is tried again in the next cycle; if it stays, do it in the Zoom portal."
 
 
-def about_the_set_up(reply: Reply) -> str:
+#: What the log needs of whoever made the app.
+_LOG_RIGHTS = "Usage Reports and Admin Activity Logs (view)"
+
+
+def about_the_set_up(operation: Operation, reply: Reply) -> str:
     """What to do about a refused read of a list."""
     code = reply.error.code if reply.error is not None else None
+    if operation is OPERATION_LOGS and code == 200:
+        return f"Give the role of whoever made the app the rights {_LOG_RIGHTS}; Zoom keeps this log on paid plans only."
     if reply.is_web_page:
         return WEB_PAGE_ADVICE
     if code == 2300 or (reply.status == 404 and code is None):
@@ -173,7 +179,10 @@ def _scope_missing(operation: Operation, what: str, says: str, *, right: bool) -
     named = _NAMED.search(says)
     scope = named.group(1).strip() if named else ("" if right else operation.scope)
     if right:
-        do = (f"The app acts with the rights of a role: give that role {scope or 'User: Edit'}, or the app "
+        lacks = scope or "User: Edit"
+        if operation is OPERATION_LOGS:
+            lacks = f"{_LOG_RIGHTS}{f' [{scope}]' if scope else ''}"
+        do = (f"The app acts with the rights of a role: give that role {lacks}, or the app "
               f"{operation.scope} ({operation.purpose}).")
     else:
         do = f"Add the scope {scope} to the app ({operation.purpose}); the next cycle asks with a fresh token."

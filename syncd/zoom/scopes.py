@@ -42,8 +42,11 @@ LIST_MEETINGS = Operation("list_meetings", MEDIUM, "meeting:read:list_meetings:a
 LIST_RECORDINGS = Operation("list_recordings", MEDIUM, "cloud_recording:read:list_user_recordings:admin",
                             "recording:read:admin", "to show recordings (account show)")
 
+OPERATION_LOGS = Operation("operation_logs", HEAVY, "report:read:operation_logs:admin", "report:read:admin",
+                           "to hold Zoom's operation log against the ledger (zoom.operation_log)")
+
 OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_USER, REVOKE_SESSIONS, PLAN_USAGE,
-              LIST_MEETINGS, LIST_RECORDINGS)
+              LIST_MEETINGS, LIST_RECORDINGS, OPERATION_LOGS)
 
 
 def allowed(operation: Operation, granted: Collection[str]) -> bool:

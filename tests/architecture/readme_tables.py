@@ -66,7 +66,7 @@ def scopes() -> Iterator[str]:
 def _need(operation: str, *, writes: bool) -> str:
     if operation in needed(_Configured(writes)):
         return "yes"
-    if operation in needed(_Configured(writes, required_groups=("Rooms",), revokes_sessions=True)):
+    if operation in needed(_Configured(writes, required_groups=("Rooms",), revokes_sessions=True, operation_log=True)):
         return "if configured"
     return "optional" if writes else ""
 
@@ -79,6 +79,7 @@ class _Configured:
     required_groups: tuple[str, ...] = ()
     revokes_sessions: bool = False
     restores_licences: bool = True
+    operation_log: bool = False
     max_clock_skew_seconds: float = 300.0
 
 

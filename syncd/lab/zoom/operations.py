@@ -105,6 +105,10 @@ OPERATIONS: tuple[Operation, ...] = (
                "billing:read:plan_usage:master billing:read:plan_usage:admin",
                "billing:master account:master",
                "SubAccount:Edit SubAccount:Read", "200"),
+    _operation("operation_logs", "GET", "/report/operationlogs", _H,
+               "report:read:operation_logs:admin",
+               "report:read:admin",
+               "UsageReport:Read", "200"),
 )
 
 #: A server-to-server app acts for the whole account: only scopes of this kind are of use to it.

@@ -31,6 +31,7 @@ from syncd.lab.zoom.limits import AccountLimits, Throttled
 from syncd.lab.zoom.oauth import OAuth
 from syncd.lab.zoom.operations import OPERATIONS, Label, Operation
 from syncd.lab.zoom.paging import Walks
+from syncd.lab.zoom.telling import Telling
 from syncd.lab.zoom.tenant import (
     ACTIVE,
     BASIC,
@@ -43,6 +44,8 @@ from syncd.lab.zoom.tenant import (
 from syncd.lab.zoom.views import as_listed, as_meeting, as_member, as_recording, as_shown, as_upcoming, starts_in_utc
 
 TOKEN = "token"  # noqa: S105 (the name of a call)
+LOG_CATEGORIES = ("all", "user", "user_settings", "account", "billing", "im", "recording", "phone_contacts", "webinar",
+                  "sub_account", "role", "zoom_rooms")
 _STATUSES = ("active", "inactive", "pending")
 _ACTIONS = ("activate", "deactivate", "clock_in", "clock_out")
 
@@ -114,6 +117,7 @@ class SimulatedZoom:
         self.oauth = oauth or OAuth()
         self.limits = limits or AccountLimits()
         self.faults = Faults()
+        self.telling = Telling(tenant, now, self.oauth.account_id)
         self.latency_seconds = 0.0               # of every call
         self.clock_skew = timedelta(0)           # what the Date header is ahead of *now*
         self.page_size_max = 2000                # of the list of users; 300 until late in 2024
@@ -129,6 +133,7 @@ class SimulatedZoom:
             "list_meetings": self._list_meetings, "list_upcoming_meetings": self._list_upcoming_meetings,
             "list_recordings": self._list_recordings, "list_roles": self._list_roles, "role_members": self._role_members,
             "list_groups": self._list_groups, "group_members": self._group_members, "plan_usage": self._plan_usage,
+            "operation_logs": self._operation_logs,
         }
         routes = [Route("/oauth/token", self._token, methods=["POST"])]
         routes += [Route("/v2" + operation.path, self._endpoint(operation), methods=[operation.method])
@@ -401,6 +406,21 @@ class SimulatedZoom:
             "type": "yearly", "hosts": used if self.tenant.seats is None else self.tenant.seats, "usage": used,
             "active_hosts": sum(user.licensed for user in self.tenant.listed(ACTIVE)), "pending": 0,
         }})
+
+    def _operation_logs(self, call: _Call) -> Answer:
+        """A month at most, both days are needed; the newest lines first, and no total."""
+        missing = [name for name in ("from", "to") if name not in call.query]
+        category = call.query.get("category_type", "all")
+        if missing or category not in LOG_CATEGORIES:
+            raise invalid(*(missing or ["category_type"]))
+        first, last = _day(call.query, "from", call.at), _day(call.query, "to", call.at)
+        if last < first or last - first > timedelta(days=31):
+            raise invalid("from")
+        lines = self.telling.visible(datetime.combine(first, time(), UTC),
+                                     datetime.combine(last, time(), UTC) + timedelta(days=1), category)
+        page = self._walks.page(lines, "operation log", call.query, call.at, default=30, maximum=300)
+        return as_json({"next_page_token": page.envelope["next_page_token"], "page_size": page.envelope["page_size"],
+                        "operation_logs": list(lines[page.rows])})
 
 
 def _day(query: Mapping[str, str], name: str, now: datetime) -> date:

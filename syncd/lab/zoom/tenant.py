@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,9 @@ from syncd.lab.answers import Refusal, invalid
 BASIC, LICENSED, UNASSIGNED = 1, 2, 4
 ACTIVE, INACTIVE, PENDING = "active", "inactive", "pending"
 OWNER_ROLE, ADMIN_ROLE, MEMBER_ROLE = "0", "1", "2"
+
+#: Who changes things at the portal, when nobody says otherwise.
+PORTAL = "somebody.else@corp.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,8 @@ class Tenant:
         self.basic_cap_code = 3412               # or 2033: activating when the Basic cap is reached
         self.paid = True                         # False: plan usage is refused
         self.changes: list[Change] = []
+        #: Told of changes by the API (no operator) and at the portal; after a deletion there is nothing after.
+        self.told: Callable[[ZoomUser, ZoomUser | None, str | None], None] = lambda _before, _after, _by: None
         self._users: dict[str, ZoomUser] = {}
         self._ids: dict[str, str] = {}           # lower-case address -> id
         self._lists: dict[tuple[str, str | None], tuple[ZoomUser, ...]] = {}
@@ -204,15 +209,18 @@ class Tenant:
         self._ids[user.email.lower()] = user.id
         self._lists.clear()
 
-    def alter(self, ref: str, **fields: Any) -> ZoomUser:
+    def alter(self, ref: str, *, by: str = PORTAL, **fields: Any) -> ZoomUser:
         """Changes fields of a user as somebody at the portal would. Raises Refusal: 404/1001."""
-        changed = replace(self.existing(ref), **fields)
+        before = self.existing(ref)
+        changed = replace(before, **fields)
         self.put(changed)
+        self.told(before, changed, by)
         return changed
 
-    def remove(self, ref: str) -> None:
-        """Deletes a user. Raises Refusal: 404/1001."""
+    def remove(self, ref: str, *, by: str = PORTAL) -> None:
+        """Deletes a user at the portal. Raises Refusal: 404/1001."""
         user = self.existing(ref)
+        self.told(user, None, by)
         del self._users[user.id]
         self._ids.pop(user.email.lower(), None)
         self._lists.clear()
@@ -281,6 +289,7 @@ class Tenant:
     def _change(self, what: str, before: ZoomUser, after: ZoomUser, at: datetime) -> None:
         self.put(after)
         self.changes.append(Change(at, what, before, after))
+        self.told(before, after, None)
 
     def _check_basic_cap(self) -> None:
         if self.basic_seats is None or sum(user.type == BASIC for user in self.listed(ACTIVE)) < self.basic_seats:

@@ -53,12 +53,20 @@ from syncd.ledger.entries.people import (
     PeopleAnnounced,
     RowAcknowledged,
 )
+from syncd.ledger.entries.witness import (
+    WITNESSES_REMEMBERED,
+    ChangeSeen,
+    LogCompared,
+    WitnessesSet,
+)
 
 __all__ = [
     "BASELINE_WINDOW",
     "DAY",
     "MONTH",
+    "WITNESSES_REMEMBERED",
     "ApprovalGiven",
+    "ChangeSeen",
     "ChangesPaused",
     "ChangesResumed",
     "CheckpointMade",
@@ -75,6 +83,7 @@ __all__ = [
     "LedgerOpened",
     "LedgerRestored",
     "LedgerUpgraded",
+    "LogCompared",
     "Memory",
     "OutcomeSettled",
     "PeopleAnnounced",
@@ -87,5 +96,6 @@ __all__ = [
     "RowAcknowledged",
     "TrippedGuard",
     "TroubleMet",
+    "WitnessesSet",
     "stricter",
 ]

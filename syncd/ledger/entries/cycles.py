@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from syncd.ledger.entries.witness import forget_old
 from syncd.ledger.entry import Entry, EntryTime, Number, Part, kind
 from syncd.model import Gone, LedgerEntry, RecordedPlan
 
@@ -145,6 +146,7 @@ class CycleEnded(Entry, frozen=True):
         """The last cycle, and the last that went well."""
         if self.read is not None:
             self.read.fold(history, time)
+        forget_old(history, time.measured)
         history.same_results = history.same_results + 1 if history.last_result == self.result else 1
         history.last_cycle, history.last_cycle_at, history.last_result = entry.cycle, time.measured, self.result
         if self.success:

@@ -8,14 +8,18 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from syncd.ledger.entries.cycles import MONTH
+from syncd.ledger.entries.witness import announce, settle
 from syncd.ledger.entry import Entry, EntryTime, Part, kind
-from syncd.model import Counted, Deactivated, Intent, LedgerEntry, Refusal
+from syncd.model import Counted, Deactivated, Intent, LedgerEntry, Refusal, SeenEffect
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
 
 #: How long a failure for what Zoom answered about one account alone waits for the next one to be the second in a row.
 TROUBLE_REMEMBERED = timedelta(days=7)
+
+#: Changes that Zoom tells others of.
+WITNESSED = frozenset({"deactivate", "reactivate", "restore_licence"})
 
 
 @kind("intent")
@@ -34,6 +38,8 @@ class IntentAnnounced(Entry, frozen=True):
         """Open until its outcome."""
         history.intents[self.id] = Intent(self.id, entry.cycle, time.measured, entry.subject, self.action, self.by, self.reason,
                                           self.before, self.approval, self.restore)
+        if self.action in WITNESSED:
+            announce(history, self.id, SeenEffect(entry.subject, self.action, time.measured, self.who))
 
 
 class RefusalSaid(Part, frozen=True):
@@ -67,9 +73,10 @@ class OutcomeSettled(Entry, frozen=True):
         effect = (intent.zoom_id, intent.action)
         if self.refusal is not None:
             history.refusals[effect] = Refusal(time.measured, self.refusal.code, self.refusal.says, self.refusal.fingerprint)
+        done_at = self.done_at or time.measured
+        settle(history, intent.id, done_at if self.outcome == "done" else None)
         if self.outcome != "done":
             return
-        done_at = self.done_at or time.measured
         history.refusals.pop(effect, None)
         history.troubles.pop(effect, None)
         if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
