@@ -180,6 +180,7 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
     kind = directory_kind(config)
     return kind.make(getattr(config.directory, kind.name), Around(
         clock, tell, secret, store=ledger, protecting_groups=config.protect.directory_groups,
+        holding_groups=config.handover.legal_hold.directory_groups if config.handover is not None else (),
         person_number=config.match.person_number or "", with_managers=config.handover is not None, proxy=config.proxy,
         max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
     ))

@@ -83,5 +83,6 @@ def with_paths(
             entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
             leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),
             protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
+            held_by=ways[GroupUse.HOLDING].get(id_, ()),
         )
     return placed, counts

@@ -25,9 +25,13 @@ from syncd.model import (
     ForeignChange,
     Gone,
     Guard,
+    HandoverDone,
+    HandoverPlan,
     Head,
     Hold,
     Intent,
+    Inventory,
+    LeaverMemory,
     LedgerEntry,
     RecordedPlan,
     Refusal,
@@ -88,6 +92,12 @@ class History:
     plans: Mapping[str, RecordedPlan] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)       # announced, not settled yet
     done: Mapping[str, tuple[Intent, str]] = field(default_factory=dict)   # intent id -> effect done, licence after
+    # handing content over
+    leavers: Mapping[str, LeaverMemory] = field(default_factory=dict)           # zoom id -> what reads showed of its person
+    inventories: Mapping[str, tuple[datetime, Inventory]] = field(default_factory=dict)     # zoom id -> what it held, when
+    handover_plans: Mapping[str, HandoverPlan] = field(default_factory=dict)    # by digest
+    handovers: Mapping[str, HandoverDone] = field(default_factory=dict)         # zoom id -> the latest one
+    hold_releases: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)      # zoom id -> who said it is over
     paused_since: datetime | None = None
     paused_because: str = ""
     paused_by: str = ""
@@ -207,6 +217,11 @@ class Growing:
     plans: dict[str, RecordedPlan]
     intents: dict[str, Intent]
     done: dict[str, tuple[Intent, str]]
+    leavers: dict[str, LeaverMemory]
+    inventories: dict[str, tuple[datetime, Inventory]]
+    handover_plans: dict[str, HandoverPlan]
+    handovers: dict[str, HandoverDone]
+    hold_releases: dict[str, Mapping[str, datetime]]
     paused_since: datetime | None
     paused_because: str
     paused_by: str

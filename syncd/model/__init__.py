@@ -39,6 +39,21 @@ from syncd.model.entries import (
     RecordedPlan,
     Refusal,
 )
+from syncd.model.handover import (
+    CONTENT,
+    HANDOVER,
+    HANDOVER_FORMAT,
+    HandoverDone,
+    HandoverItem,
+    HandoverPlan,
+    HandoverRules,
+    Inventory,
+    Kept,
+    LeaverMemory,
+    Stage,
+    Standing,
+    digest_of_items,
+)
 from syncd.model.plan import EFFECTS, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.witness import (
@@ -68,7 +83,10 @@ from syncd.model.words import (
 )
 
 __all__ = [
+    "CONTENT",
     "EFFECTS",
+    "HANDOVER",
+    "HANDOVER_FORMAT",
     "LICENCES",
     "NO_WITNESSES",
     "Acknowledgement",
@@ -88,11 +106,18 @@ __all__ = [
     "Gone",
     "GroupUse",
     "Guard",
+    "HandoverDone",
+    "HandoverItem",
+    "HandoverPlan",
+    "HandoverRules",
     "Happened",
     "Head",
     "Hold",
     "Intent",
+    "Inventory",
+    "Kept",
     "Key",
+    "LeaverMemory",
     "LedgerEntry",
     "Limits",
     "MemoryChange",
@@ -111,6 +136,8 @@ __all__ = [
     "SecondLook",
     "SeenEffect",
     "Sighting",
+    "Stage",
+    "Standing",
     "Status",
     "StopReason",
     "Trigger",
@@ -124,6 +151,7 @@ __all__ = [
     "ZoomSnapshot",
     "address_key",
     "canonical_json",
+    "digest_of_items",
     "domain_in_letters",
     "domain_key",
     "is_main",

@@ -41,6 +41,7 @@ class Person:
     membership_unknown: bool = False          # which groups they are in could not be read (then they are unclear, too)
     number: str = ""                          # match.person_number as the directory holds it; never written down as it is
     manager: str = ""                         # directory id or DN, as the directory names them
+    held_by: tuple[str, ...] = ()             # the path to a group of handover.legal_hold
     mailbox: str = ""                         # shared | room | equipment | linked; empty: a person's own, or not told
 
     @property
@@ -76,6 +77,7 @@ class GroupUse(StrEnum):
     ENTITLING = "entitling"
     LEAVERS = "leavers"
     PROTECTING = "protecting"
+    HOLDING = "holding"                       # a legal hold on content; it protects nobody's access
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class DirectorySnapshot:
                 person.expires_at and person.expires_at.isoformat(), person.entitled_by, person.leaver_by,
                 person.protected_by, person.guest, person.unclear, person.unclean, person.membership_unknown,
                 person.number, person.manager,
+                *((person.held_by,) if person.held_by else ()),
             )).encode())
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
         return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds,

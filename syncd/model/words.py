@@ -22,6 +22,7 @@ class Trigger(StrEnum):
     APPROVE = "approve"
     UNDO = "undo"
     ACCOUNT = "account"
+    HANDOVER = "handover"
 
 
 class Status(StrEnum):
@@ -164,3 +165,4 @@ class Guard(StrEnum):
     POLICY_CHANGED = "policy-changed"
     MAX_REACTIVATIONS = "max-reactivations"
     MAX_REACTIVATIONS_PER_DAY = "max-reactivations-per-day"
+    HANDOVER = "handover"

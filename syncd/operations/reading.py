@@ -39,7 +39,7 @@ def demand_groups(directory: DirectorySnapshot, history: History) -> None:
     """A group that nothing shows to exist is a missing one, not an empty one, unless it is known to have had members (then
     ``group-emptied`` judges it). A missing leaver group only means that nobody left. Raises SourceError."""
     for group in directory.groups if directory.people else ():       # nobody at all: directory-empty says so
-        if group.exists or group.use is GroupUse.LEAVERS:
+        if group.exists or group.use in (GroupUse.LEAVERS, GroupUse.HOLDING):
             continue
         if group.use is GroupUse.PROTECTING or not history.measures.get(group_measure(group)):
             raise SourceError(

@@ -36,7 +36,8 @@ def _make(section: Section, around: Around) -> Directory:
 
     return ActiveDirectory(ActiveDirectorySettings(
         servers=section.servers, bind=_bind(section, around), base_dns=section.base_dn, groups=section.groups,
-        leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups, start_tls=section.start_tls,
+        leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups,
+        holding_groups=around.holding_groups, start_tls=section.start_tls,
         allow_plaintext=section.allow_plaintext, ca_file=str(section.ca_file) if section.ca_file else None,
         unresolved_members=section.unresolved_members,
         foreign_members=section.foreign_members, number_attribute=around.person_number, nested=section.nested,

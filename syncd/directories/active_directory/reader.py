@@ -265,7 +265,8 @@ class ActiveDirectory:
         placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
         # As in a whole read: somebody below no base is a person by membership alone.
         return tuple(person for id_, person in sorted(placed.items())
-                     if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by)
+                     if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by
+                     or person.held_by)
 
     def _stop_looking(self) -> None:
         kept, self._look = self._look, None

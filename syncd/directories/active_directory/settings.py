@@ -28,6 +28,7 @@ class ActiveDirectorySettings:
     groups: tuple[str, ...]
     leaver_groups: tuple[str, ...] = ()
     protecting_groups: tuple[str, ...] = ()
+    holding_groups: tuple[str, ...] = ()
     start_tls: bool = False
     allow_plaintext: bool = False
     ca_file: str | None = None
@@ -44,7 +45,7 @@ class ActiveDirectorySettings:
     def configured(self) -> Iterator[tuple[GroupUse, str]]:
         """Every configured group with its use, in the order of the file."""
         for use, names in ((GroupUse.ENTITLING, self.groups), (GroupUse.LEAVERS, self.leaver_groups),
-                           (GroupUse.PROTECTING, self.protecting_groups)):
+                           (GroupUse.PROTECTING, self.protecting_groups), (GroupUse.HOLDING, self.holding_groups)):
             for name in names:
                 yield use, name
 

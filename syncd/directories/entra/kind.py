@@ -23,6 +23,7 @@ def _make(section: Section, around: Around) -> Directory:
     return EntraDirectory(EntraSettings(
         tenant_id=section.tenant_id, client_id=section.client_id, credential=_credential(section, around),
         groups=section.groups, leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups,
+        holding_groups=around.holding_groups,
         cloud=section.cloud, authority_url=section.authority_url, graph_url=section.graph_url,
         ca_file=str(section.ca_file) if section.ca_file else None, proxy=around.proxy, nested=section.nested,
         address_attributes=section.address_attributes, max_clock_skew_seconds=around.max_clock_skew_seconds,

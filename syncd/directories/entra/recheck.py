@@ -83,7 +83,7 @@ async def _placed(
         if group.id in member_of:
             ways.setdefault(group.use, _way(group, before))
     return replace(person, entitled_by=ways.get(GroupUse.ENTITLING, ()), leaver_by=ways.get(GroupUse.LEAVERS, ()),
-                   protected_by=ways.get(GroupUse.PROTECTING, ()))
+                   protected_by=ways.get(GroupUse.PROTECTING, ()), held_by=ways.get(GroupUse.HOLDING, ()))
 
 
 async def _transitive(graph: Graph, id_: str, groups: Sequence[str]) -> set[str]:
@@ -105,5 +105,5 @@ async def _direct(graph: Graph, id_: str) -> set[str]:
 
 
 def _way(group: ConfiguredGroup, before: Person | None) -> Path:
-    known = (before.entitled_by, before.leaver_by, before.protected_by) if before is not None else ()
+    known = (before.entitled_by, before.leaver_by, before.protected_by, before.held_by) if before is not None else ()
     return next((path for path in known if path and path[0] == group.name), (group.name,))

@@ -80,6 +80,7 @@ class EntraSettings:
     client_id: str | None = None
     leaver_groups: tuple[str, ...] = ()
     protecting_groups: tuple[str, ...] = ()
+    holding_groups: tuple[str, ...] = ()
     cloud: str = "public"
     authority_url: str | None = None
     graph_url: str | None = None
@@ -128,6 +129,6 @@ class EntraSettings:
     def configured(self) -> Iterator[tuple[GroupUse, str]]:
         """Every configured group with its use, in the order of the file."""
         for use, names in ((GroupUse.ENTITLING, self.groups), (GroupUse.LEAVERS, self.leaver_groups),
-                           (GroupUse.PROTECTING, self.protecting_groups)):
+                           (GroupUse.PROTECTING, self.protecting_groups), (GroupUse.HOLDING, self.holding_groups)):
             for name in names:
                 yield use, name

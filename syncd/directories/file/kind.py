@@ -26,7 +26,7 @@ def _make(section: Section, around: Around) -> Directory:
 
     return FileDirectory(FileDirectorySettings(
         Path(section.path), section.groups, section.leaver_groups, around.protecting_groups, section.max_age,
-        around.person_number,
+        around.person_number, around.holding_groups,
     ), around.clock, around.tell)
 
 

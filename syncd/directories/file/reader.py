@@ -51,6 +51,7 @@ class FileDirectorySettings:
     protecting_groups: tuple[str, ...] = ()
     max_age: timedelta | None = None
     person_number: str = ""
+    holding_groups: tuple[str, ...] = ()
 
 
 class FileDirectory:
@@ -240,6 +241,7 @@ class _Membership(NamedTuple):
     entitled_by: tuple[str, ...]
     leaver_by: tuple[str, ...]
     protected_by: tuple[str, ...]
+    held_by: tuple[str, ...]
     configured: tuple[tuple[GroupUse, str], ...]
 
 
@@ -249,7 +251,7 @@ class _People:
     def __init__(self, settings: FileDirectorySettings, problems: Problems) -> None:
         self._problems = problems
         self._uses = {GroupUse.ENTITLING: settings.groups, GroupUse.LEAVERS: settings.leaver_groups,
-                      GroupUse.PROTECTING: settings.protecting_groups}
+                      GroupUse.PROTECTING: settings.protecting_groups, GroupUse.HOLDING: settings.holding_groups}
         self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
         self._memberships: dict[Value, _Membership] = {}      # few distinct texts, many rows
         self._lines: dict[str, int] = {}
@@ -281,7 +283,7 @@ class _People:
                 _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
                 department=sys.intern(_text(values.get("department", ""))), unclear="; ".join(troubles),
                 aliases=addresses[1:], unclean=unclean, number=_text(values.get(self._number, "")) if self._number else "",
-                manager=_text(values.get("manager", "")))
+                manager=_text(values.get("manager", "")), held_by=membership.held_by)
         except _Problem as problem:
             self._problems.add(row.line, str(problem))
             return None
@@ -323,6 +325,7 @@ class _People:
             entitled = tuple(within[GroupUse.ENTITLING][:1]) if self._uses[GroupUse.ENTITLING] else EVERYBODY
             self._memberships[groups] = _Membership(
                 entitled, tuple(within[GroupUse.LEAVERS][:1]), tuple(within[GroupUse.PROTECTING][:1]),
+                tuple(within[GroupUse.HOLDING][:1]),
                 tuple((use, name) for use, names_ in within.items() for name in names_))
         return self._memberships[groups]
 

@@ -41,7 +41,8 @@ def group_emptied(facts: Facts) -> Verdict:
     """An entitling or protecting group that had members has none."""
     emptied = [
         group for group in facts.directory.groups
-        if group.use is not GroupUse.LEAVERS and group.members == 0 and group_measure(group) in facts.history.peopled
+        if group.use in (GroupUse.ENTITLING, GroupUse.PROTECTING)
+        and group.members == 0 and group_measure(group) in facts.history.peopled
     ]
     return Verdict(
         Guard.GROUP_EMPTIED, bool(emptied), len(emptied), 0, "groups",

@@ -43,7 +43,7 @@ def _group(facts: Facts, group: DirectoryGroup) -> Shrunk | None:
     names = (group_measure(group), entry_measure(group))
     before, now = max(facts.history.baseline(name, facts.now) or 0.0 for name in names), group.members
     fell = before - now
-    if fell <= facts.policy.limits.percent_floor:
+    if fell <= facts.policy.limits.percent_floor or group.use is GroupUse.HOLDING:
         return None
     accepts = {name: float(now) for name in names}
     says = f"members of {group.name} fell from {before:.0f} to {now:.0f}"

@@ -47,6 +47,7 @@ TRAITS: Mapping[Guard, Traits] = {
     Guard.POLICY_CHANGED: Traits(holds=_OFF),
     Guard.MAX_REACTIVATIONS: Traits(holds=_ON),
     Guard.MAX_REACTIVATIONS_PER_DAY: Traits(holds=_ON),
+    Guard.HANDOVER: Traits(holds=frozenset()),          # of plans of handovers, which no cycle makes
 }
 
 #: Guards that say a read is not to be believed. A read that trips none of them is a good read.
