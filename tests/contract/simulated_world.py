@@ -25,7 +25,7 @@ from tests.http.scripted_http import JumpingClock
 
 CROWD = 80
 ENTITLED = ("Zoom Users",)
-POLICY = Policy("lab-account", ("corp.example",), grace=timedelta(0), grace_reads=1)
+POLICY = Policy("lab-account", ("corp.example",), grace=timedelta(0), grace_reads=1, reactivate_reads=1)
 
 
 class Clock(JumpingClock):

@@ -334,14 +334,14 @@ async def test_without_a_free_licence_somebody_is_brought_back_all_the_same(code
         assert ("active", 1) == (world.user("ann").status, world.user("ann").type)
 
 
-async def test_free_licences_are_asked_for_only_before_somebody_comes_back() -> None:
-    """And only with the scope; a refusal is remembered, a failure stops nothing."""
+async def test_licences_are_counted_with_every_read_and_said_in_the_document_before_somebody_comes_back() -> None:
+    """Only with the scope; a refusal is remembered, a failure stops nothing."""
     async with a_world() as world:
         world.employ("ann")
         await world.in_enforcing_use()
         world.leaves("ann")
         assert cycle_document(await world.cycle())["zoom"]["free_licences"] is None
-        assert [] == world.zoom.asked("plan_usage")
+        assert 2 == len(world.zoom.asked("plan_usage"))
         world.comes_back("ann")
         world.zoom.tenant.seats = 5
         assert 5 == cycle_document(await world.cycle(Mode.REPORT))["zoom"]["free_licences"]
