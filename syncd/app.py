@@ -412,10 +412,11 @@ def several(*observers: Tell) -> Tell:
 
 
 def start_logging(config: Config, clock: Clock, *, to_a_person: bool = False) -> LogObserver:
-    """Sets the process's log up. *to_a_person*: only warnings and worse, as text; progress is shown otherwise."""
+    """Sets the process's log up. *to_a_person*: nothing but what is told to nobody else, for progress is shown on the terminal,
+    and results, guards and errors are told by the verb itself; with logging.level debug everything."""
     logging = config.logging
     quiet = to_a_person and logging.level == "info"
-    configure("warning" if quiet else logging.level, "text" if to_a_person else logging.format, clock,
+    configure("critical" if quiet else logging.level, "text" if to_a_person else logging.format, clock,
               addresses=logging.addresses)
     return LogObserver(addresses=logging.addresses)
 

@@ -252,6 +252,17 @@ def binary_output(out: Path | None, format_: str) -> Iterator[BinaryIO]:
             new.unlink(missing_ok=True)
 
 
+def named_configuration() -> Path | None:
+    """The configuration named on the command line of the verb that runs: it belongs into the commands we tell. One named by
+    $SYNCD_CONFIG is found by them, too."""
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        if isinstance(context.obj, dict) and context.obj.get("config"):
+            return Path(context.obj["config"])
+        context = context.parent
+    return None
+
+
 def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, ...]) -> None:
     """Prints a report, as a table or as its document."""
     from syncd.reports.document import written
@@ -262,7 +273,7 @@ def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, .
         else:
             from syncd.reports.terminal import print_cycle
 
-            print_cycle(report, stream)
+            print_cycle(report, stream, config=named_configuration())
 
 
 def emit_cycle(report: CycleReport, format_: str, out: Path | None, config: Config) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ from syncd.operations.lookup import Found, Unreadable
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
+
+#: What is shown of each.
+ASKED_ABOUT = ("email", "status", "licence", "directory", "on_hold", "upcoming_meetings")
 
 
 @click.command(short_help="stop all changes until resume")
@@ -115,10 +119,26 @@ async def agreed(deps: Dependencies, policy: Policy, question: str, effects: Seq
         from syncd.reports.terminal import print_table
 
         shown = [effect.account.email for effect in effects[:SHOWN_BEFORE_ASKING]]
-        print_table(await look_at_all(deps, policy, shown), sys.stderr)
+        rows = await look_at_all(deps, policy, shown)
+        print_table([{key: row.get(key) for key in ASKED_ABOUT} for row in rows], sys.stderr)
         if len(effects) > len(shown):
-            click.echo(f"… and {len(effects) - len(shown)} more", err=True)
+            click.echo(f"… and {len(effects) - len(shown):,} more", err=True)
+        for line in totals_of(effects, rows):
+            click.echo(line, err=True)
     return not effects or confirmed(question, yes=yes)
+
+
+def totals_of(effects: Sequence[Decision], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a question is about, in numbers: by status and licence for all, by entitlement for those that were asked about."""
+    def said(words: Iterable[str]) -> str:
+        return ", ".join(f"{count:,} {word}" for word, count in Counter(words).most_common())
+
+    accounts = [effect.account for effect in effects]
+    lines = [f"{len(accounts):,} accounts: {said(account.status.value for account in accounts)}; licences: "
+             + said(licence_word(account.type) or "unknown" for account in accounts)]
+    words = {None: "unknown", True: "entitled", False: "not entitled"}
+    entitled = said(words[row.get("entitled")] for row in rows)
+    return [*lines, f"of those shown: {entitled}" if len(rows) < len(accounts) else f"in the directory: {entitled}"]
 
 
 def _change(name: str, action: Action, says: str) -> click.Command:
@@ -177,7 +197,7 @@ _change("deactivate", Action.DEACTIVATE, """Deactivates accounts by hand; a cycl
     """)
 _change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with the licence recorded at deactivation.
 
-    Somebody who is not entitled is put on hold for 7 days, so that the next cycle does not deactivate him again.
+    Somebody who is not entitled is put on hold for 7 days, so that the next cycle does not deactivate them again.
     """)
 
 
@@ -292,6 +312,7 @@ async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:
             "email": account.email, "zoom_id": account.zoom_id, "status": account.status.value,
             "role": account.role or account.role_id, "licence": licence_word(account.type), "on_hold": held is not None,
             "until": rfc3339(held.until) if held is not None and held.until is not None else None,
+            "by": held.by if held is not None else None, "because": held.because if held is not None else None,
         })
     return rows + [odd_row(odd) for odd in found.unreadable]
 

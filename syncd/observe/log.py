@@ -28,6 +28,8 @@ from syncd.model import Action, Status
 from syncd.observe.redact import Redaction, rfc3339
 from syncd.ports import Clock
 
+#: For a process whose verb tells everything itself.
+SILENT = "critical"
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("json", "text")
 
@@ -42,7 +44,7 @@ def configure(level: str, format_: str, clock: Clock, *, addresses: bool = False
     *level* is one of LEVELS, *format_* one of FORMATS. May be called again; the later call wins.
     Raises ValueError for another word.
     """
-    if level not in LEVELS:
+    if level not in (*LEVELS, SILENT):
         raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
     if format_ not in FORMATS:
         raise ValueError(f"log format {format_!r} is none of {', '.join(FORMATS)}")

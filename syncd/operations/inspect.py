@@ -84,7 +84,7 @@ async def row_of(
     problem = shown if isinstance(shown, AccountUnreadable) else None
     account = None if isinstance(shown, AccountUnreadable) else shown
     history = await deps.ledger.history()
-    row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None}
+    row: dict[str, Any] = {"email": address, "status": "unknown", "zoom_id": None, "entitled": None}
     if problem is not None:
         row |= {"problem": problem.what, "do": problem.do}
     if account is not None:
@@ -95,13 +95,17 @@ async def row_of(
         async with asyncio.timeout(DIRECTORY_SECONDS):
             people = await deps.directory.recheck_person(
                 history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
+        # Whom several people may own is entitled as soon as one of them is; nobody found: not entitled.
+        standings = [standing(person, policy, deps.clock.now()) for person in people]
+        row["entitled"] = None if Reason.DIRECTORY_UNCLEAR in standings else Reason.IN_STEP in standings
         row["directory"] = "; ".join(_said(person, policy, deps.clock.now()) for person in people) or "nobody found"
     except (SourceError, ConfigError) as error:
         row["directory"] = f"not readable: {error.what}"
     except TimeoutError:
         row["directory"] = f"not readable: no answer within {DIRECTORY_SECONDS:.0f} s"
     row |= await _ahead(deps, account)
-    hold = history.holds.get(row["zoom_id"] or "")
+    held = history.on_hold(row["zoom_id"] or "", deps.clock.now())
+    hold = history.holds.get(row["zoom_id"] or "") if held else None
     last = history.deactivated.get(row["zoom_id"] or "")
     row["on_hold"] = f"{hold.by}: {hold.because}" + (f" (until {rfc3339(hold.until)})" if hold.until else "") if hold else None
     row["deactivated_by_us"] = f"{rfc3339(last.at)} ({last.by}, {last.reason}, cycle {last.cycle})" if last else None

@@ -1,27 +1,33 @@
-"""A plan, as a person reads it: totals, guards, then the accounts that need attention. Plain lines when piped.
+"""A plan, as a person reads it: what holds it and why, totals, then the accounts that need attention. Plain lines when piped.
 
-Colours and boxes only on a terminal; names come from directories and are never read as markup or control characters.
+Colours only on a terminal; names come from directories and are never read as markup or control characters.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-from rich import box
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status
+from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status, licence_word
 from syncd.reports import mailboxes
+from syncd.reports.held_screen import complete, print_cause, print_commands
 from syncd.reports.licences import released_in
+from syncd.reports.screen import GAP, Column, Screen, clean, fitted, number
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
 ROWS_SHOWN = 40
+
+#: A column of a table of any rows is not made narrower than this.
+LEAST_CELLS = 12
+
+#: Account, why and outcome stand in every table; the others where there is room for them.
+_COLUMNS = (
+    Column("account", least=18, most=44), Column("why", least=16), Column("outcome", least=10, most=40),
+    Column("name", 2, most=24), Column("since", 1, most=16), Column("department", 3, most=20), Column("licence", 4),
+    Column("notes", 5, most=40),
+)
 
 _COLOURS = {Action.DEACTIVATE: "red", Action.REACTIVATE: "green", Action.MANUAL: "yellow", Action.KEEP: ""}
 
@@ -37,55 +43,67 @@ _RESULTS = {
 }
 
 
-def print_cycle(report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for_people: bool = False) -> None:
+def print_cycle(
+    report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for_people: bool = False, width: int | None = None,
+    config: Path | None = None,
+) -> None:
     """The whole report for a terminal, or tab-separated lines for a pipe (unless *for_people*). *rows*: accounts shown of
-    each kind of change."""
-    console = Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else 110)
-    if not console.is_terminal and not for_people:
-        out.writelines(line + "\n" for line in plain_lines(report))
+    each kind of change. *config*: the configuration file, to stand in the commands."""
+    screen = Screen(out, width)
+    if not screen.terminal and not for_people:
+        out.writelines(line + "\n" for line in plain_lines(report, config))
         return
     colour, words = _RESULTS[report.result]
-    console.print(Text.assemble(("● ", colour), (words, f"bold {colour}"),
-                                f"   {report.mode.value} mode, {report.trigger.value}"))
-    if report.why:
-        console.print(Text(f"  {report.why}", style=colour))
-    if report.do:
-        console.print(Text(f"  {report.do}"))
-    if report.directory is not None and report.zoom is not None:
-        console.print(Text(f"  directory  {len(report.directory.people)} people, {report.entitled} entitled"))
-        for person in report.unclear:
-            console.print(Text(f"             unclear: {clean(person.id)}: {clean(person.cause)}", style="yellow"))
-        statuses = ", ".join(f"{report.zoom.count(status)} {status.value}" for status in Status)
-        console.print(Text(f"  Zoom       {len(report.zoom.accounts)} accounts: {statuses}"))
-    if report.plan is not None:
-        console.print(Text(f"  plan       {report.plan.digest[:12]}  " + totals(report)))
-    for line in waiting_for_windows(report):
-        console.print(Text(f"  window     {line}"))
-    if licences := _licences(report):
-        console.print(Text(f"  licences   {licences}"))
-    for decision, person in mailboxes.going_with(report)[:rows]:
-        console.print(Text(f"  mailbox    {clean(decision.account.email)} is {person.mailbox_hint}", style="yellow"))
-    _print_guards(report, console)
+    screen.line(("● ", colour), (words, f"bold {colour}"), f"   {report.mode.value} mode, {report.trigger.value}")
+    for text, style in ((report.why, colour), (report.do, "")):
+        if text:
+            screen.prose(clean(text), style)
+    print_cause(report, screen)
+    for title, text, style in _facts(report, rows):
+        screen.prose(text, style, first=f"{title:<11}")
     for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL):
-        _print_decisions(report, action, console, rows)
-    _print_waiting(report, console)
-    _print_commands(report, console)
+        _print_decisions(report, action, screen, rows)
+    _print_waiting(report, screen)
+    print_commands(report, screen, config)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], out: TextIO) -> None:
-    """Any rows with the same keys: a table on a terminal, else tab-separated with a header line."""
-    console = Console(file=out, highlight=False, markup=False, emoji=False)
+def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
+    """(title, text, style) of the lines about what was read and decided."""
+    if report.directory is not None and report.zoom is not None:
+        yield "directory", f"{number(len(report.directory.people))} people, {number(report.entitled)} entitled", ""
+        for person in report.unclear:
+            yield "unclear", f"{clean(person.id)}: {clean(person.cause)}", "yellow"
+        statuses = ", ".join(f"{number(report.zoom.count(status))} {status.value}" for status in Status)
+        yield "Zoom", f"{number(len(report.zoom.accounts))} accounts: {statuses}", ""
+    if report.plan is not None:
+        yield "plan", f"{report.plan.digest[:12]}  {totals(report)}", ""
+        if kept := kept_by_reason(report):
+            yield "kept", kept, ""
+    for line in waiting_for_windows(report):
+        yield "window", line, ""
+    if licences := _licences(report):
+        yield "licences", licences, ""
+    for decision, person in mailboxes.going_with(report)[:rows]:
+        yield "mailbox", f"{clean(decision.account.email)} is {person.mailbox_hint}", "yellow"
+    if report.verdicts and not any(verdict.tripped for verdict in report.verdicts):
+        yield "guards", f"{len(report.verdicts)} checked, none tripped", ""
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], out: TextIO, *, width: int | None = None) -> None:
+    """Any rows with the same keys: on a terminal a table, or where it is too narrow for that one record below the other; else
+    tab-separated with a header line."""
+    screen = Screen(out, width)
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in names] for row in rows]
-    if not console.is_terminal:
-        out.writelines("\t".join(line) + "\n" for line in [names, *cells])
+    if not screen.terminal:
+        out.writelines("\t".join(line) + "\n" for line in ([names, *cells] if names else []))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for line in cells:
-        table.add_row(*(Text(cell) for cell in line))
-    console.print(table)
+    heads = [name.replace("_", " ") for name in names]
+    columns = [Column(head, least=LEAST_CELLS) for head in heads]
+    if sum(fitted(columns, cells, screen.width)) + GAP * (len(columns) - 1) <= screen.width:
+        screen.table(columns, cells, indent=0)
+    else:
+        screen.records([{head: cell for head, cell in zip(heads, line, strict=True) if cell} for line in cells])
 
 
 def _cell(value: Any) -> str:
@@ -95,12 +113,20 @@ def _cell(value: Any) -> str:
 
 
 def totals(report: CycleReport) -> str:
-    """``3 to deactivate, 1 to reactivate, 2 for a person, 230 kept``"""
+    """``3 to deactivate, 1 to reactivate, 2 need manual action, 230 kept``"""
     if report.plan is None:
         return "no plan"
     counts = report.plan.counts
-    return (f"{counts[Action.DEACTIVATE]} to deactivate, {counts[Action.REACTIVATE]} to reactivate, "
-            f"{counts[Action.MANUAL]} for a person, {counts[Action.KEEP]} kept")
+    manual = counts[Action.MANUAL]
+    return (f"{number(counts[Action.DEACTIVATE])} to deactivate, {number(counts[Action.REACTIVATE])} to reactivate, "
+            f"{number(manual)} {'needs' if manual == 1 else 'need'} manual action, {number(counts[Action.KEEP])} kept")
+
+
+def kept_by_reason(report: CycleReport) -> str:
+    """``200 in_step, 20 out_of_scope``: why nothing happens to the others, the most first."""
+    kept = Counter(decision.reason.value for decision in (report.plan.decisions if report.plan is not None else ())
+                   if decision.action is Action.KEEP)
+    return ", ".join(f"{number(count)} {reason}" for reason, count in sorted(kept.items(), key=lambda one: (-one[1], one[0])))
 
 
 def waiting_for_windows(report: CycleReport) -> list[str]:
@@ -118,7 +144,7 @@ def _licences(report: CycleReport) -> str:
     return "; ".join(says + ([f"{released} released"] if released else []))
 
 
-def plain_lines(report: CycleReport) -> Iterable[str]:
+def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str]:
     """Tab-separated: the result, the tripped guards, then every account that is not simply kept in step."""
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
@@ -141,13 +167,7 @@ def plain_lines(report: CycleReport) -> Iterable[str]:
             due = f"{decision.due_at:%Y-%m-%dT%H:%M:%SZ}" if decision.due_at else ""
             yield "\t".join((decision.action.value, clean(decision.account.email), decision.reason.value, due,
                              _outcome(report, decision)))
-    yield from ("\t".join(("command", clean(command))) for command in report.commands)
-
-
-def clean(text: str) -> str:
-    """Text without line breaks, escapes and direction marks: what a terminal shows is what it says."""
-    return "".join(" " if char in "\t\n\r" else char for char in text
-                   if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    yield from ("\t".join(("command", complete(clean(command), config))) for command in report.commands)
 
 
 def _outcome(report: CycleReport, decision: Decision) -> str:
@@ -158,27 +178,7 @@ def _outcome(report: CycleReport, decision: Decision) -> str:
     return f"held by {', '.join(held)}" if held else ""
 
 
-def _print_guards(report: CycleReport, console: Console) -> None:
-    tripped = [verdict for verdict in report.verdicts if verdict.tripped]
-    if report.verdicts and not tripped:
-        console.print(Text(f"  guards     {len(report.verdicts)} looked, none tripped"))
-    for verdict in tripped:
-        console.print()
-        console.print(Text.assemble(("  ! ", "bold yellow"), (verdict.guard.value, "bold yellow"), f"  {clean(verdict.says)}"))
-        console.print(Padding(Text(clean(verdict.do)), (0, 0, 0, 5)))
-
-
-def _print_commands(report: CycleReport, console: Console) -> None:
-    """What a person can do about a held plan, ready to be copied."""
-    if report.known_leavers:
-        console.print()
-        console.print(Text(f"  {len(report.known_leavers)} of those held are known leavers, shown first. They need not wait:"))
-    for command in report.commands:
-        console.print()
-        console.print(Text(f"  {clean(command)}"), soft_wrap=True)
-
-
-def _print_decisions(report: CycleReport, action: Action, console: Console, rows: int) -> None:
+def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: int) -> None:
     if report.plan is None:
         return
     first = {decision.key for decision in report.known_leavers}
@@ -186,27 +186,39 @@ def _print_decisions(report: CycleReport, action: Action, console: Console, rows
                     key=lambda decision: decision.key not in first)
     if not chosen:
         return
-    table = Table(box=box.SIMPLE_HEAD, title=f"{action.value} ({len(chosen)})", title_justify="left",
-                  title_style=f"bold {_COLOURS[action]}", pad_edge=False)
-    for name in ("account", "name", "why", "since", "licence", "outcome"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("account", "why", "since"))
+    screen.line()
+    screen.line((f"{action.value} ({number(len(chosen))})", f"bold {_COLOURS[action]}"), indent=2)
+    cells, styles = [], []
     for decision in chosen[:rows]:
         done = report.outcomes.get(decision.key)
-        style = "green" if done is not None and done.outcome is OutcomeKind.DONE else ""
-        table.add_row(
-            Text(clean(decision.account.email)), Text(clean(decision.account.display_name)), Text(decision.reason.value),
-            Text(f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else ""),
-            Text({1: "basic", 2: "licensed"}.get(decision.account.type or 0, "")),
-            Text("held" if decision.key in report.held else _outcome(report, decision), style=style),
-        )
-    console.print()
-    console.print(table)
+        account = decision.account
+        cells.append([
+            clean(account.email), decision.reason.value, _on_screen(report, decision), clean(account.display_name),
+            f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else "", clean(decision.department or account.department),
+            licence_word(account.type) or "", clean(", ".join(decision.notes)),
+        ])
+        styles.append("" if done is None else "green" if done.outcome is OutcomeKind.DONE else "red")
+    screen.table(_COLUMNS, cells, styles)
     if len(chosen) > rows:
-        console.print(Text(f"  … and {len(chosen) - rows} more; the JSON document has them all"))
+        screen.line(f"… and {number(len(chosen) - rows)} more; --format json has them all", indent=2)
 
 
-def _print_waiting(report: CycleReport, console: Console) -> None:
+def _on_screen(report: CycleReport, decision: Decision) -> str:
+    """What became, or will become, of one row; never empty."""
+    if (said := _outcome(report, decision)) and decision.key not in report.held:
+        return said
+    if decision.action is Action.MANUAL:
+        return "manual action"
+    opening = report.next_openings.get(decision.key)
+    if opening is not None:
+        return f"waits {opening:%a %H:%M}"
+    return "held" if decision.key in report.held or report.result is Result.HELD else "due"
+
+
+def _print_waiting(report: CycleReport, screen: Screen) -> None:
     waiting = report.plan.reasons.get(Reason.WITHIN_GRACE, 0) if report.plan is not None else 0
     if waiting and report.plan is not None:
         first = min(d.due_at for d in report.plan.decisions if d.reason is Reason.WITHIN_GRACE and d.due_at is not None)
-        console.print(Text(f"  {waiting} more are within their grace; the first is due {first:%Y-%m-%d %H:%M} UTC"))
+        screen.line()
+        screen.prose(f"{number(waiting)} more {'is' if waiting == 1 else 'are'} within their grace; the first is due "
+                     f"{first:%Y-%m-%d %H:%M} UTC")

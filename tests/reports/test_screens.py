@@ -1,0 +1,162 @@
+"""What a person sees at 80, 100, 120 and 160 columns, in ASCII, and in a pipe: whole screens, word for word.
+
+To see what a change does to them:  UPDATE_EXPECTED=1 pytest tests/reports/test_screens.py; git diff tests/reports/screens
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from syncd.model import (
+    Action,
+    CycleReport,
+    Decision,
+    Guard,
+    Mode,
+    Plan,
+    Reason,
+    Result,
+    Trigger,
+    Verdict,
+)
+from syncd.reports.held_screen import cause
+from syncd.reports.screen import Column, Screen, cut, fitted
+from syncd.reports.terminal import print_cycle, print_table
+from tests import whole
+from tests.reports.a_cycle import HOUR, NOW, a_cycle, account
+
+SCREENS = Path(__file__).parent / "screens"
+CONFIG = Path("/etc/syncd/head office.yaml")
+
+
+def held(departments: tuple[str, ...] = ("Sales", "Finance"), reason: Reason = Reason.ABSENT_FROM_DIRECTORY) -> CycleReport:
+    """71 people are absent at once, and the guard of sizes holds them."""
+    decisions = [
+        Decision(replace(account(f"person-with-a-long-name-{number:03}"), department=""), Action.DEACTIVATE, reason,
+                 since=NOW - HOUR, due_at=NOW, department=departments[number % len(departments)])
+        for number in range(71)
+    ] + [Decision(account(f"kept{number:04}"), Action.KEEP, Reason.IN_STEP) for number in range(1200)]
+    plan = Plan(NOW, "a" * 64, tuple(decisions))
+    command = f"syncd approve --plan {plan.digest[:12]} --guard max-deactivations policy-changed --by NAME --because TEXT"
+    do = "Compare the plan with what HR knows; a directory that lost an OU looks like this."
+    verdicts = (
+        Verdict(Guard.MAX_DEACTIVATIONS, True, 71, 25, "accounts", "71 deactivations are due, at most 25 may be",
+                f"{do} {command}"),
+        Verdict(Guard.POLICY_CHANGED, True, 71, 0, "accounts", "the first enforcing use of this ledger", f"{do} {command}"),
+        Verdict(Guard.CLOCK_SKEW, False, 0, 300, "seconds", "", ""),
+    )
+    return CycleReport(
+        "cycle-9", Mode.ENFORCE, Trigger.PLAN, Result.HELD, NOW, NOW + timedelta(minutes=1), "0.2.0", "a" * 64, plan=plan,
+        directory=whole.directory("file", NOW, [], []), entitled=1200,
+        zoom=whole.zoom("zoom-1", NOW, [one.account for one in decisions]), verdicts=verdicts, commands=(command,),
+        held={one.key: (Guard.MAX_DEACTIVATIONS,) for one in plan.effects}, exit_code=3)
+
+
+REPORTS = {"held": held(), "partial": a_cycle(2000)}
+
+
+def screen(report: CycleReport, width: int, out: io.StringIO | None = None) -> str:
+    out = out or io.StringIO()
+    print_cycle(report, out, rows=3, for_people=True, width=width, config=CONFIG)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_a_screen_is_as_it_was_looked_at(name: str, width: int) -> None:
+    said = screen(REPORTS[name], width)
+    file = SCREENS / f"{name}-{width}.txt"
+    if os.environ.get("UPDATE_EXPECTED"):
+        file.write_text(said, encoding="utf-8")
+
+    assert file.read_text(encoding="utf-8") == said
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_nothing_wraps_but_commands_which_are_never_broken(name: str, width: int) -> None:
+    """A line longer than the screen is a whole command; account, why and outcome stand in every row."""
+    lines = screen(REPORTS[name], width).splitlines()
+    commands = [line for line in lines if line.strip().startswith("syncd ")]
+
+    assert all(cell_len(line) <= width for line in lines if line not in commands)
+    assert all(line.endswith("--config '/etc/syncd/head office.yaml'") for line in commands)
+    assert commands
+    assert all({"account", "why", "outcome"} <= set(line.split()) for line in lines if line.split()[:1] == ["account"])
+
+
+def test_a_stream_that_knows_only_ascii_gets_ascii() -> None:
+    """Names that it cannot write are spelled with question marks, never an error half way."""
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    print_cycle(a_cycle(), out, for_people=True, width=60)
+    out.flush()
+
+    assert "* applied in part" in raw.getvalue().decode("ascii")
+
+
+class Terminal(io.StringIO):
+    """A terminal's end."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    coloured = screen(a_cycle(), 80, Terminal())
+    monkeypatch.setenv(name, value)
+    plain = screen(a_cycle(), 80, Terminal())
+
+    assert "\x1b[" in coloured
+    assert "\x1b" not in plain
+    assert plain == screen(a_cycle(), 80)
+
+
+def test_the_cause_of_a_held_plan_is_counted_by_reason_and_department() -> None:
+    assert "71 absent, 0 disabled; all in Sales and Finance" == cause(held())
+    assert "71 disabled, 0 absent; all in Sales" == cause(held(("Sales",), Reason.DISABLED_IN_DIRECTORY))
+    assert "71 in no entitling group, 0 absent, 0 disabled; departments are not known" == cause(held(("",), Reason.LEFT_GROUPS))
+    assert cause(held(("A", "B", "C", "D", ""))).endswith(
+        "15 in A, 14 in B, 14 in C, 14 in 1 others, 14 of unknown department")
+    assert "" == cause(replace(a_cycle(), held={}))
+
+
+def test_columns_come_in_by_rank_and_the_first_ones_shrink() -> None:
+    """Rank 0 always; others only where they fit whole; nothing is shown of an empty column."""
+    columns = [Column("account", least=8), Column("why", least=5), Column("since", 1), Column("name", 2), Column("notes", 3)]
+    rows = [["somebody@corp.example", "absent_from_directory", "2026-10-07", "Somebody", ""]]
+
+    assert [21, 21, 0, 0, 0] == fitted(columns, rows, 44)
+    assert [21, 21, 10, 0, 0] == fitted(columns, rows, 56)
+    assert [21, 21, 10, 8, 0] == fitted(columns, rows, 66)
+    assert 30 == sum(fitted(columns, rows, 32))
+    assert "someb…" == cut("somebody", 6)
+    assert "日本…" == cut("日本語の名前", 5)
+
+
+def test_any_rows_are_a_table_where_it_fits_and_records_where_not() -> None:
+    rows = [{"email": "ann@corp.example", "status": "active", "directory": "Ann Doe: entitled " * 5, "on_hold": None}] * 2
+    wide, narrow = Terminal(), Terminal()
+    print_table(rows, wide, width=160)
+    print_table(rows, narrow, width=40)
+
+    assert 3 == len(wide.getvalue().splitlines())
+    assert 2 == narrow.getvalue().count("status")
+    assert all(cell_len(line) <= 40 for line in narrow.getvalue().splitlines() if "\x1b" not in line)
+    piped = io.StringIO()
+    print_table([], piped)
+    assert "" == piped.getvalue()
+
+
+def test_a_screen_has_a_width_even_where_nobody_says_one() -> None:
+    assert 110 == Screen(io.StringIO()).width
