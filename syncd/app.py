@@ -44,7 +44,7 @@ from syncd.ledgers import (
     secret,
     writable_ledger,
 )
-from syncd.model import CycleReport, Guard, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
+from syncd.model import CycleReport, Guard, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
@@ -244,14 +244,15 @@ async def open_dependencies(
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(zoom.close)
         leadership: Leadership = Alone()
+        elsewhere: Callable[[], Sequence[Head]] = tuple
         if by_lease and config.leadership.lease is not None:
             lease = lease_of(config.leadership.lease, clock, tell)
             await opened.enter_async_context(lease.running())
-            leadership = lease
+            leadership, elsewhere = lease, lease.published
         deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
                             windows=windows_of(config), concurrency=config.zoom.concurrency,
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
-                            doubts=partial(doubts, config, ledger), witnesses=witnesses_of(config))
+                            doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config))
         if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         yield deps
@@ -272,6 +273,12 @@ def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
         section.namespace, section.name, int(section.duration.total_seconds()),
         section.api_url or in_cluster_url(dict(os.environ)), token, f"{socket.gethostname()}_{clock.unique()}", ca_file,
     ), clock, tell)
+
+
+async def head_in_lease(config: Config, tell: Tell) -> tuple[Head, ...]:
+    """The end of the ledger that a leader published with the configured lease. Raises ConfigError (outside of a pod), SyncdError
+    (it cannot be read)."""
+    return await lease_of(config.leadership.lease, SystemClock(), tell).look() if config.leadership.lease is not None else ()
 
 
 def credential_of(config: Config) -> Callable[[], str]:
@@ -298,7 +305,8 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
     assert isinstance(deps.ledger, SqlLedger), "filing needs to seal the ledger"
     filing = Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
                     config.reports.omit_columns, config.reports.keep,
-                    lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None)
+                    lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None,
+                    publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None)
     asked = desk or WitnessDesk(deps, policy_of(config))
 
     async def after_cycle(report: CycleReport, term: int) -> None:

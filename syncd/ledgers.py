@@ -163,10 +163,11 @@ def published_heads(config: Config, ledger: SqlLedger | None = None) -> Sequence
     return (*_published_in_reports(config), *beside)
 
 
-async def doubts(config: Config, ledger: SqlLedger, history: History) -> Doubts:
-    """Why this may not be the ledger that is meant, by what was published of it elsewhere. Raises LedgerError."""
+async def doubts(config: Config, ledger: SqlLedger, elsewhere: Callable[[], Sequence[Head]], history: History) -> Doubts:
+    """Why this may not be the ledger that is meant, by what was published of it: in the reports, beside it, and *elsewhere* (the
+    lease). Raises LedgerError."""
     in_reports = await asyncio.to_thread(_published_in_reports, config)
-    missing = await missing_heads(ledger, history, (*in_reports, *await asyncio.to_thread(ledger.published)))
+    missing = await missing_heads(ledger, history, (*in_reports, *await asyncio.to_thread(ledger.published), *elsewhere()))
     words = [f"entry {head.seq} {head.hash[:12]}…" for head in missing]
     lost = history.rolled_back_from
     if lost is not None and lost not in missing:

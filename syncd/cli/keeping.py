@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.common import config_option, configuration, observers, run, who_and_why
+from syncd.errors import SyncdError
 
 if TYPE_CHECKING:
     from syncd.ledger.history import History
+    from syncd.model import Head
     from syncd.operations.dependencies import Doubts
 
 
@@ -34,7 +36,20 @@ def accept(context: click.Context, directory: bool, by: str, because: str) -> No
     from syncd import ledgers
 
     config = configuration(context, check_files=False)
-    done = run(ledgers.accept(config, observers(config), by=by, because=because, directory=directory))
+
+    async def work() -> ledgers.Accepted:
+        published: tuple[Head, ...] = ()
+        if config.leadership.lease is not None:
+            from syncd.app import head_in_lease
+
+            try:
+                published = await head_in_lease(config, observers(config))
+            except SyncdError as error:
+                click.echo(f"note: the lease was not read ({error.what}); a head that only it names is accepted where it can be "
+                           "read, in the pod", err=True)
+        return await ledgers.accept(config, observers(config), by=by, because=because, directory=directory, published=published)
+
+    done = run(work())
     if done.new:
         click.echo(f"accepted as new: {done.new}")
     if done.restored:

@@ -21,7 +21,7 @@ from syncd.ledger.audit import WITH_LISTS, RecordedFile, RecordedFiles, head_mes
 from syncd.ledger.entries import LedgerOpened
 from syncd.ledger.entry import decode
 from syncd.ledger.history import History
-from syncd.model import CycleReport, Draft, Head, LedgerEntry
+from syncd.model import CycleReport, Draft, Guard, Head, LedgerEntry
 from syncd.ports import Clock, Tell
 from syncd.reports.cycle import Circumstances
 from syncd.reports.folder import file_cycle, remove
@@ -72,6 +72,7 @@ class Filing:
     keep: timedelta
     circumstances: Callable[[CycleReport], Awaitable[Circumstances]]
     sign: Sign | None = None
+    publish: Callable[[Head], None] = lambda _: None      # where a head is kept that nothing here can roll back
     _files: RecordedFiles = field(default_factory=RecordedFiles)
     _taken_over: bool = False
     _next: int = 1                            # the first entry whose files are not known yet
@@ -95,6 +96,8 @@ class Filing:
             except OSError as error:
                 raise LedgerError(f"the report cannot be written to {self.folder}: {error.strerror}",
                                   "Make the folder writable, or set reports.directory.") from None
+        if not broken and not any(one.tripped and one.guard is Guard.LEDGER_ROLLED_BACK for one in report.verdicts):
+            self.publish(await self.ledger.head())         # a head that shows a roll-back stays until that is accepted
         if unsigned is not None:
             raise unsigned
 

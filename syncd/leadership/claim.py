@@ -6,12 +6,18 @@ matter, so skew between machines cannot make two leaders. Kubernetes documents t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from syncd.model import Head
+
 #: A lease without a duration (released, or written by something else) is believed for this long.
 DURATION_SECONDS_DEFAULT = 15
+
+#: The annotation with the end of the ledger: outside of any volume or database that may be rolled back.
+HEAD = "syncd/ledger-head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class LeaseRecord:
     transitions: int
     renewed: str
     version: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> LeaseRecord:
@@ -32,7 +39,14 @@ class LeaseRecord:
             str(spec.get("holderIdentity") or ""), int(spec.get("leaseDurationSeconds") or DURATION_SECONDS_DEFAULT),
             int(spec.get("leaseTransitions") or 0), str(spec.get("renewTime") or ""),
             str((body.get("metadata") or {}).get("resourceVersion") or ""),
+            {str(name): str(value) for name, value in ((body.get("metadata") or {}).get("annotations") or {}).items()},
         )
+
+    @property
+    def head(self) -> Head | None:
+        """The end of the ledger that a leader published with the lease, if one did."""
+        seq, _, hash_ = self.annotations.get(HEAD, "").partition(" ")
+        return Head(int(seq), hash_) if seq.isascii() and seq.isdigit() and hash_ else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,12 @@ def may_take(seen: Observation, me: str, now: float) -> bool:
     return seen.record.holder in ("", me) or now - seen.since > seen.record.duration_seconds
 
 
-def taken(name: str, namespace: str, record: LeaseRecord | None, me: str, duration_seconds: int, now: datetime) -> dict[str, Any]:
-    """The Lease with us as its holder. Its transitions count changes of holder: a newer leader has a higher number."""
+def taken(
+    name: str, namespace: str, record: LeaseRecord | None, me: str, duration_seconds: int, now: datetime,
+    head: Head | None = None,
+) -> dict[str, Any]:
+    """The Lease with us as its holder. Its transitions count changes of holder: a newer leader has a higher number. *head*: the end
+    of the ledger to publish with it (None: the one there stays)."""
     new = record is None or record.holder != me
     time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec: dict[str, Any] = {
@@ -65,7 +83,7 @@ def taken(name: str, namespace: str, record: LeaseRecord | None, me: str, durati
     }
     if new:
         spec["acquireTime"] = time
-    return _lease(name, namespace, record, spec)
+    return _lease(name, namespace, record, spec, head)
 
 
 def released(name: str, namespace: str, record: LeaseRecord, now: datetime) -> dict[str, Any]:
@@ -76,8 +94,15 @@ def released(name: str, namespace: str, record: LeaseRecord, now: datetime) -> d
     })
 
 
-def _lease(name: str, namespace: str, record: LeaseRecord | None, spec: dict[str, Any]) -> dict[str, Any]:
+def _lease(
+    name: str, namespace: str, record: LeaseRecord | None, spec: dict[str, Any], head: Head | None = None
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+    annotations = dict(record.annotations) if record is not None else {}
+    if head is not None:
+        annotations[HEAD] = f"{head.seq} {head.hash}"
+    if annotations:
+        metadata["annotations"] = annotations
     if record is not None:
         metadata["resourceVersion"] = record.version
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}

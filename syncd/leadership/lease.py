@@ -21,6 +21,7 @@ from syncd.events import LeadershipChanged, Noted
 from syncd.http.answers import Reply
 from syncd.http.client import Api, ApiSettings
 from syncd.leadership.claim import LeaseRecord, Observation, may_take, observed, released, taken
+from syncd.model import Head
 from syncd.ports import Clock, ReadSecret, Tell
 
 #: Where Kubernetes mounts the service account of a pod.
@@ -63,8 +64,26 @@ class Lease:
         self._seen: Observation | None = None
         self._good_until = clock.monotonic()          # we lead until then
         self._term = 0
+        self._head: Head | None = None                # of the ledger, to be published with the next renewal
         self._announced = False                       # what was told last
         self._leads = asyncio.Event()
+
+    def publish(self, head: Head) -> None:
+        """Writes the end of the ledger into the lease with its next renewal."""
+        self._head = head
+
+    def published(self) -> tuple[Head, ...]:
+        """The end of the ledger as the lease had it when it was last seen."""
+        head = self._seen.record.head if self._seen is not None else None
+        return (head,) if head is not None else ()
+
+    async def look(self) -> tuple[Head, ...]:
+        """Reads the lease once, to learn what it publishes; without ``running``. Raises SyncdError."""
+        try:
+            record = await self._read()
+        finally:
+            await self._api.close()
+        return (record.head,) if record is not None and record.head is not None else ()
 
     def leads(self) -> bool:
         """True while nobody else may be leading."""
@@ -129,7 +148,7 @@ class Lease:
                     self._good_until = now            # somebody else holds it, whatever we believed
                 return False
         body = taken(self._settings.name, self._settings.namespace, record, self._settings.identity,
-                     self._settings.duration_seconds, self._clock.now())
+                     self._settings.duration_seconds, self._clock.now(), self._head)
         reply = await (self._ask("PUT", self._path(), body) if record is not None
                        else self._ask("POST", self._path(whole=True), body))
         if reply.status == 409:                       # somebody was faster: look again next time

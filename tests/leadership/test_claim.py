@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.leadership.claim import LeaseRecord, Observation, may_take, observed, released, taken
+from syncd.leadership.claim import HEAD, LeaseRecord, Observation, may_take, observed, released, taken
+from syncd.model import Head
 
 NOW = datetime(2026, 11, 25, 19, 0, tzinfo=UTC)
 
@@ -52,6 +54,25 @@ def test_a_released_lease_names_nobody_and_lasts_a_second() -> None:
     """The next leader need not wait; the number stays, so that it goes on rising."""
     spec = released("syncd", "ns", record("a", transitions=4), NOW)["spec"]
     assert ("", 1, 4) == (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"])
+
+
+def test_the_end_of_the_ledger_travels_with_the_lease() -> None:
+    """From holder to holder, until a newer one is published; what others wrote into the annotations stays."""
+    first = taken("syncd", "ns", None, "a", 15, NOW, Head(7, "abc"))
+    first["metadata"]["annotations"]["team"] = "iam"
+    read = LeaseRecord.of(first)
+    assert Head(7, "abc") == read.head
+    other = LeaseRecord.of(taken("syncd", "ns", read, "b", 15, NOW))
+    given_back = LeaseRecord.of(released("syncd", "ns", other, NOW))
+    newer = LeaseRecord.of(taken("syncd", "ns", given_back, "b", 15, NOW, Head(9, "def")))
+    assert [Head(7, "abc"), Head(7, "abc"), Head(9, "def")] == [other.head, given_back.head, newer.head]
+    assert "iam" == newer.annotations["team"]
+
+
+@pytest.mark.parametrize("annotations", [None, {}, {HEAD: ""}, {HEAD: "x abc"}, {HEAD: "7"}, {HEAD: "7 "}])
+def test_a_lease_without_a_head_publishes_none(annotations: dict[str, str] | None) -> None:
+    """An older syncd's, or one made by hand."""
+    assert LeaseRecord.of({"metadata": {"annotations": annotations}, "spec": {}}).head is None
 
 
 def test_a_lease_made_by_hand_is_read_with_defaults() -> None:
