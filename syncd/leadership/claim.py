@@ -73,8 +73,8 @@ def taken(
     name: str, namespace: str, record: LeaseRecord | None, me: str, duration_seconds: int, now: datetime,
     head: Head | None = None,
 ) -> dict[str, Any]:
-    """The Lease with us as its holder. Its transitions count changes of holder: a newer leader has a higher number. *head*: the end
-    of the ledger to publish with it (None: the one there stays)."""
+    """The Lease with us as its holder. Its transitions count changes of holder: a newer leader has a higher number. *head*: the
+    end of the ledger to publish with it (None: the one there stays)."""
     new = record is None or record.holder != me
     time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec: dict[str, Any] = {
