@@ -163,7 +163,9 @@ def published_heads(config: Config, ledger: SqlLedger | None = None) -> Sequence
     return (*_published_in_reports(config), *beside)
 
 
-async def doubts(config: Config, ledger: SqlLedger, elsewhere: Callable[[], Sequence[Head]], history: History) -> Doubts:
+async def doubts(
+    config: Config, ledger: SqlLedger, history: History, *, elsewhere: Callable[[], Sequence[Head]] = tuple
+) -> Doubts:
     """Why this may not be the ledger that is meant, by what was published of it: in the reports, beside it, and *elsewhere* (the
     lease). Raises LedgerError."""
     in_reports = await asyncio.to_thread(_published_in_reports, config)
