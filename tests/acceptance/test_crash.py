@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -11,7 +12,8 @@ import pytest
 from syncd.lab import faults
 from tests.acceptance.company import TRIGGER, Company
 
-ROUNDS = 11
+#: Kills. The long run: SYNCD_KILLS=1000 python -m pytest tests/acceptance/test_crash.py
+ROUNDS = int(os.environ.get("SYNCD_KILLS", "11"))
 LEAVERS = 6
 
 
