@@ -54,11 +54,12 @@ from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.reading import ask_clock
 from syncd.operations.schedule import Schedule
+from syncd.operations.watch import Pace
 from syncd.operations.witness import WitnessDesk
 from syncd.planning.guards import NOT_APPROVABLE
 from syncd.planning.guards.chains import approval_command
 from syncd.planning.policy_change import changes_between
-from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell
+from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell, Watcher
 from syncd.reports.cycle import Circumstances
 from syncd.reports.private import make_folder_for_few
 from syncd.zoom.api import ZoomApi, ZoomSettings
@@ -76,6 +77,7 @@ __all__ = [
     "ledger_url",
     "open_dependencies",
     "open_ledger",
+    "pace_of",
     "policy_of",
     "read_public_keys",
     "report_filer",
@@ -202,6 +204,18 @@ def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) 
     ), clock, tell, store=ledger)
 
 
+def watchers_of(config: Config, directory: Directory) -> tuple[Watcher, ...]:
+    """What notices changes of the *directory* between cycles; none unless the configuration asks for it."""
+    kind = directory_kind(config)
+    return tuple(kind.watchers(getattr(config.directory, kind.name), directory)) if config.schedule.watch else ()
+
+
+def pace_of(config: Config) -> Pace:
+    """How the watch goes about it."""
+    poll = config.schedule.watch_poll
+    return Pace(poll.total_seconds() if poll is not None else directory_kind(config).poll_seconds, config.schedule.watch_settle)
+
+
 async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Callable[[], bool]) -> bool:
     """Waits until the ledger's database server answers, while it is *wanted*; whether it did. Its address is read anew for
     each try. Tells of each try that failed: in full when the reason is new. Raises ConfigError (the address)."""
@@ -252,7 +266,8 @@ async def open_dependencies(
         deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
                             windows=windows_of(config), concurrency=config.zoom.concurrency,
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
-                            doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config))
+                            doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config),
+                            watchers=watchers_of(config, directory) if by_lease else ())
         if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         yield deps

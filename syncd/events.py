@@ -95,6 +95,7 @@ class EffectSettled:
     reason: str
     delay_seconds: float | None = None
     licence_released: bool = False
+    lockout_seconds: float | None = None      # from the change in the directory, where it tells, to verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,41 @@ class CycleEnded:
     head_hash: str
     oldest_overdue: datetime | None = None    # earliest due time of a deactivation that is still not done
     why: str = ""                             # what made it end so, if anything did, and what to do about it
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookEnded:
+    """A look at the people a signal was about ended, with a cycle's *result*. *lags*: seconds from the change seen by the watch
+    to the change made, one for each. *head_sequence* 0: it left no entry."""
+
+    cycle_id: str
+    result: str
+    people: int
+    seconds: float
+    outcomes: Mapping[str, int]
+    lags: tuple[float, ...] = ()
+    head_sequence: int = 0
+    head_hash: str = ""
+    why: str = ""
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A watch noticed that something changed. *source*: active_directory, entra, file, zoom_events; *place*: where it was
+    noticed; *people* how many are named."""
+
+    source: str
+    place: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDegraded:
+    """Changes cannot be noticed although they should be (*why*), or can again (*why* empty)."""
+
+    why: str
     do: str = ""
 
 
@@ -230,6 +266,6 @@ class Noted:
 
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
-    | CycleEnded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged | Answered | Waited | Waiting | RetryScheduled
-    | LicencesCounted | WitnessesCounted | CredentialExpires | ClockOffset | Noted
+    | CycleEnded | LookEnded | SignalSeen | WatchDegraded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged
+    | Answered | Waited | Waiting | RetryScheduled | LicencesCounted | WitnessesCounted | CredentialExpires | ClockOffset | Noted
 )

@@ -12,7 +12,18 @@ from typing import Any, Protocol
 
 from syncd.events import Event
 from syncd.ledger.history import History
-from syncd.model import ClockStanding, DirectorySnapshot, Draft, Head, LedgerEntry, Person, ZoomAccount, ZoomSnapshot
+from syncd.model import (
+    ClockStanding,
+    DirectorySnapshot,
+    Draft,
+    Head,
+    Hint,
+    LedgerEntry,
+    Person,
+    Reread,
+    ZoomAccount,
+    ZoomSnapshot,
+)
 
 #: Tells observers what happened. Never raises, never blocks.
 Tell = Callable[[Event], None]
@@ -56,6 +67,27 @@ class Directory(Protocol):
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Lines for ``syncd check``: (what was looked at, whether it is in order, the finding or the fix)."""
+
+    async def close(self) -> None:
+        """Gives connections back."""
+
+
+class Watcher(Protocol):
+    """Notices changes at one place of a directory: a server, a tenant, a file."""
+
+    source: str                               # active_directory | entra | file
+    name: str                                 # the place, in words
+
+    @property
+    def directory(self) -> Directory:
+        """The directory as seen from there, for second looks."""
+
+    async def changes(self) -> Hint:
+        """What changed since it was asked last; false when nothing did, and the first time. Raises SourceError when it cannot
+        tell; it may be asked again."""
+
+    async def read_again(self, hint: Hint, base: DirectorySnapshot) -> Reread:
+        """Those concerned, and whoever *base* shows as concerned, as this place shows them now. Raises SourceError."""
 
     async def close(self) -> None:
         """Gives connections back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from syncd import __version__
-from syncd.app import Watch, ledger_reached, open_dependencies, policy_of, report_filer, schedule_of, secret
+from syncd.app import Watch, ledger_reached, open_dependencies, pace_of, policy_of, report_filer, schedule_of, secret
 from syncd.cli.common import signals
 from syncd.config import Config
 from syncd.host.clock import SystemClock
@@ -32,4 +32,4 @@ async def serve_daemon(config: Config) -> None:
             watch.remember(await deps.ledger.history())
             async with watch.notifying():
                 await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,
-                                 report_filer(deps, config))
+                                 report_filer(deps, config), pace_of(config))

@@ -302,8 +302,8 @@ def _secret_ledger_url(given: Given) -> tuple[str, str]:
 
 _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
     _one_directory, _one_bind, _encrypted_ldap, _one_entra_credential, _groups_apart, _plain_aliases, _one_clock,
-    _promise_can_be_kept, _one_ledger, _no_global_catalog, _patient_polls, _enough_approvers, _content_has_a_receiver,
-    _retention_outlived_by_names, _open_at_times,
+    _promise_can_be_kept, _one_ledger, _no_global_catalog, _patient_polls, _enough_approvers,
+    _content_has_a_receiver, _retention_outlived_by_names, _open_at_times,
 )
 
 
@@ -311,8 +311,8 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 
 
 def _watch(given: Given) -> Iterator[Problem]:
-    if given.get("schedule", "watch") is True:
-        yield Problem(("schedule", "watch"), f"acting between cycles {LATER}", "write watch: false")
+    if given.get("schedule", "watch") is True and "file" not in given.section("directory"):
+        yield Problem(("schedule", "watch"), f"watching this kind of directory {LATER}", "write watch: false")
 
 
 def _events(given: Given) -> Iterator[Problem]:

@@ -7,12 +7,12 @@ A fourth kind is one folder beside the three, with its ``KIND`` in ``kind.py``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.http.pacer import BudgetStore
-from syncd.ports import Clock, Directory, ReadSecret, Tell
+from syncd.ports import Clock, Directory, ReadSecret, Tell, Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class DirectoryKind:
     label under which it tells when its credential ends, "" when it has none. *not_policy* names the keys whose change needs
     no new review: credentials, CA, timeouts. *identity* says of a section what a ledger is bound to, the domain or the tenant
     and not the server that happens to answer; *same* compares what a ledger was bound to with it. *make* builds the adapter
-    (raises ConfigError); it alone loads the kind's libraries.
+    (raises ConfigError); it alone loads the kind's libraries. *watchers* gives what notices changes of a directory that was made
+    so, one for each place where they show; *poll_seconds* is how often those are asked unless the configuration says.
     """
 
     name: str
@@ -53,3 +54,5 @@ class DirectoryKind:
     credential: str = ""
     not_policy: frozenset[str] = frozenset()
     same: Callable[[str, str], bool] = str.__eq__
+    watchers: Callable[[Any, Any], Sequence[Watcher]] = lambda _section, _directory: ()
+    poll_seconds: float = 1.0

@@ -162,7 +162,7 @@ async def _send(
     tries, busy = 0, Refused("", kind="throttled")
     while tries < WRITE_TRIES:
         tries += 1
-        answered = Seen.ACCEPTED
+        answered, sent_at = Seen.ACCEPTED, ports.clock.now()
         try:
             await ports.zoom.set_status(intent.zoom_id, active=intent.action == "reactivate")
         except AnswerLost:
@@ -179,7 +179,8 @@ async def _send(
         except (SourceError, ConfigError) as error:           # surely not carried out; concerns every account
             return _stopped_by(error, intent, before, progress)
         state = step(intent.action, State.ANNOUNCED, answered).state
-        return await _verify(intent, state, ports, progress, tries)
+        verified = await _verify(intent, state, ports, progress, tries)
+        return replace(verified, outcome=replace(verified.outcome, sent_at=sent_at))
     if busy.alone:                            # this account alone stays busy
         tired = step(intent.action, State.ANNOUNCED, Seen.BUSY_TO_THE_END)
         return _Sent(tired, _showing(replace(tired.of(), attempts=tries), before), busy)

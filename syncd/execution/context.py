@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from syncd.errors import Refused, SyncdError
@@ -53,6 +54,7 @@ class ExecutionContext:
     approvals: Mapping[tuple[str, str], str] = field(default_factory=dict)
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # zoom id -> licence owed to the account
     windows: Windows = ANY_TIME              # none for what people ask for
+    changed_at: Mapping[str, datetime] = field(default_factory=dict)     # zoom id -> change in the directory, where it tells
 
     def denied(self, effect: Decision, ports: Ports) -> bool:
         """Whether the operator's calendar denies this change now."""

@@ -21,7 +21,7 @@ from syncd.model.address import (
     spellings,
 )
 from syncd.model.canonical import canonical_json, sha256_of
-from syncd.model.cycle import CycleReport, EffectOutcome
+from syncd.model.cycle import CycleReport, EffectOutcome, Look
 from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person, unclear_limit
 from syncd.model.entries import (
     Acknowledgement,
@@ -56,6 +56,7 @@ from syncd.model.handover import (
 )
 from syncd.model.plan import EFFECTS, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
+from syncd.model.watch import Hint, Reread
 from syncd.model.witness import (
     NO_WITNESSES,
     ForeignChange,
@@ -112,6 +113,7 @@ __all__ = [
     "HandoverRules",
     "Happened",
     "Head",
+    "Hint",
     "Hold",
     "Intent",
     "Inventory",
@@ -120,6 +122,7 @@ __all__ = [
     "LeaverMemory",
     "LedgerEntry",
     "Limits",
+    "Look",
     "MemoryChange",
     "Mode",
     "Nothing",
@@ -132,6 +135,7 @@ __all__ = [
     "Reason",
     "RecordedPlan",
     "Refusal",
+    "Reread",
     "Result",
     "SecondLook",
     "SeenEffect",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.model.words import Status
@@ -77,6 +77,17 @@ class ZoomSnapshot:
                                 account.plan, account.group_ids)).encode())
         return cls(account_id, read_at, ordered, digest.hexdigest(), dict(roles or {}), dict(groups or {}),
                    clock_offset_seconds)
+
+    def with_accounts(self, asked: Collection[str], accounts: Complete[ZoomAccount]) -> ZoomSnapshot:
+        """The same list, with the accounts *asked* for by id as a later reading of them shows: whichever of them is not among
+        *accounts* is not there any more. The moment of reading stays that of the whole read."""
+        ids = {*asked, *(one.zoom_id for one in accounts)}
+        now = [*(one for one in self.accounts if one.zoom_id is None or one.zoom_id not in ids), *accounts]
+        ordered = put_together(sorted(now, key=lambda one: (one.zoom_id or "", one.email)), self.accounts, accounts)
+        digest = hashlib.sha256(repr([self.digest, sorted(asked), [
+            (one.zoom_id, one.email, one.status.value, one.role_id, one.type, one.plan, one.group_ids) for one in accounts
+        ]]).encode())
+        return replace(self, accounts=ordered, digest=digest.hexdigest())
 
     def count(self, status: Status) -> int:
         """How many accounts have this status."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from syncd.model.account import ZoomSnapshot
 from syncd.model.directory import DirectorySnapshot, Person
@@ -24,6 +25,17 @@ class EffectOutcome:
     done_at: datetime | None = None
     verified_at: datetime | None = None
     attempts: int = 0
+    sent_at: datetime | None = None           # when the request that counted left
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look was about: Zoom ids, and for each when the watch noticed something (*seen*) and when the directory says that it
+    was changed (*changed*, where it tells)."""
+
+    accounts: frozenset[str]
+    seen: Mapping[str, datetime] = field(default_factory=dict)
+    changed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,3 +70,23 @@ class CycleReport:
     do: str = ""                              # what the operator should do about it
     exit_code: int = 0
     written: int = 0                          # writes sent to Zoom
+    look: Look | None = None                  # of a look at some people only, between two cycles
+
+    @property
+    def told(self) -> tuple[Decision, ...]:
+        """The decisions that the document names: every one, or those of the people a look was about."""
+        decisions = self.plan.decisions if self.plan is not None else ()
+        return decisions if self.look is None else tuple(
+            one for one in decisions if one.account.zoom_id is not None and one.account.zoom_id in self.look.accounts)
+
+    def changed_at(self, decision: Decision) -> datetime | None:
+        """When the directory says that this person was changed; None where it does not tell."""
+        zoom_id = decision.account.zoom_id
+        if self.look is not None and zoom_id is not None and zoom_id in self.look.changed:
+            return self.look.changed[zoom_id]
+        return self._changed.get(decision.directory_id or "")
+
+    @cached_property
+    def _changed(self) -> Mapping[str, datetime]:
+        people = self.directory.people if self.directory is not None else ()
+        return {person.id: person.changed_at for person in people if person.changed_at is not None}

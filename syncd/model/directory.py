@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -93,6 +93,12 @@ class DirectoryGroup:
     exists: bool = True
     entry: str = ""
 
+    def counts(self, person: Person) -> bool:
+        """Whether the path of this person leads through this group: the one of several that it names."""
+        path = {GroupUse.ENTITLING: person.entitled_by, GroupUse.LEAVERS: person.leaver_by,
+                GroupUse.PROTECTING: person.protected_by}[self.use]
+        return bool(path) and path[0] == self.name
+
 
 @dataclass(frozen=True, slots=True)
 class DirectorySnapshot:
@@ -144,3 +150,20 @@ class DirectorySnapshot:
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
         return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds,
                    view, as_of)
+
+    def with_people(
+        self, asked: Collection[str], people: Complete[Person], groups: Complete[DirectoryGroup] | None = None,
+    ) -> DirectorySnapshot:
+        """The same directory, with those *asked* for as a later reading of them shows: whoever of them is not among *people*
+        is not there any more. *groups*: as read again; None: their sizes follow the people, by the path each has. The moment
+        of reading stays that of the whole read: a part makes nothing else younger."""
+        found = {one.id: one for one in people if one.id in asked}
+        kept = [one for one in self.people if one.id not in asked]
+        before = [one for one in self.people if one.id in asked]
+        ordered = put_together(sorted([*kept, *found.values()], key=lambda one: one.id), self.people, people)
+        sizes = groups if groups is not None else put_together(
+            [replace(group, members=max(0, group.members + sum(group.counts(one) for one in found.values())
+                                        - sum(group.counts(one) for one in before))) for group in self.groups], self.groups)
+        digest = hashlib.sha256(repr([self.digest, sorted(asked), sorted(map(repr, found.values())),
+                                      [(group.id, group.use.value, group.members) for group in sizes]]).encode())
+        return replace(self, people=ordered, groups=sizes, digest=digest.hexdigest())

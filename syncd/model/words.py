@@ -17,6 +17,7 @@ class Trigger(StrEnum):
 
     SCHEDULE = "schedule"
     REQUEST = "request"          # POST /sync
+    WATCH = "watch"              # the directory showed a change
     PLAN = "plan"
     APPLY = "apply"
     APPROVE = "approve"
@@ -84,6 +85,7 @@ class OutcomeReason(StrEnum):
 
     NONE = ""
     CHANGED_SINCE_PLAN = "changed_since_plan"
+    NEXT_CYCLE = "next_cycle"        # not tried: a look is about others only
     WINDOW = "window"                # not tried: the operator's calendar denies it now
     ACCOUNT_UNREADABLE = "account_unreadable"
     GONE_FROM_ZOOM = "gone_from_zoom"

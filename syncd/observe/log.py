@@ -192,6 +192,26 @@ def _(event: events.CycleEnded) -> Iterator[_Line]:
 
 
 @_lines.register
+def _(event: events.LookEnded) -> Iterator[_Line]:
+    level = _LEVEL_OF_RESULT.get(event.result, "info") if event.head_sequence or event.why else "debug"
+    yield level, "look.finished", {
+        **({"cycle_id": event.cycle_id} if event.cycle_id else {}), "result": event.result, "people": event.people,
+        "seconds": _short(event.seconds), "outcomes": dict(event.outcomes),
+        **({"head_sequence": event.head_sequence, "head_hash": event.head_hash} if event.head_sequence else {}),
+        **({"why": event.why, "do": event.do} if event.why else {})}
+
+
+@_lines.register
+def _(event: events.SignalSeen) -> Iterator[_Line]:
+    yield "debug", "watch.signalled", {"source": event.source, "place": event.place, "people": event.people}
+
+
+@_lines.register
+def _(event: events.WatchDegraded) -> Iterator[_Line]:
+    yield ("warning", "watch.degraded", {"why": event.why, "do": event.do}) if event.why else ("info", "watch.restored", {})
+
+
+@_lines.register
 def _(event: events.LedgerSeen) -> Iterator[_Line]:
     yield ("info", "ledger.back", {}) if event.fine else ("error", "ledger.gone", {"why": event.why})
 

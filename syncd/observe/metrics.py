@@ -366,6 +366,8 @@ class Metrics:
             self._note_failing(event.zoom_id, event.outcome)
         if event.delay_seconds is not None:
             self._delay.observe(event.delay_seconds)
+        if event.lockout_seconds is not None:
+            self._lockout.observe(event.lockout_seconds)
         if event.licence_released:
             self._released.inc()
 
@@ -386,6 +388,24 @@ class Metrics:
             self._held.set(self._held_by_plan)
         elif event.result not in {Result.UNREADABLE, Result.FAILED}:
             self._held.set(event.result == Result.HELD)
+
+    @_observe.register
+    def _(self, event: events.LookEnded) -> None:
+        if looks := self._looks.get((event.result,)):
+            looks.inc()
+        for lag in event.lags:
+            self._watch_lag.observe(max(0.0, lag))
+        if event.head_sequence:
+            self._ledger_head.set(event.head_sequence)
+
+    @_observe.register
+    def _(self, event: events.SignalSeen) -> None:
+        if signals := self._signals.get((event.source,)):
+            signals.inc()
+
+    @_observe.register
+    def _(self, event: events.WatchDegraded) -> None:
+        self._degraded.set(bool(event.why))
 
     def _note_failing(self, zoom_id: str, outcome: str) -> None:
         """A change that was not tried says nothing; one that ended otherwise ends the row."""

@@ -49,6 +49,8 @@ class StatusView:
     head_sequence: int = 0
     head_hash: str = ""
     signed_sequence: int = 0                  # the last head this process signed
+    watch_degraded: str = ""                  # why changes cannot be noticed although they should be, and what to do
+    watch_do: str = ""
     signed_by: str = ""                       # the key's id
 
 
@@ -137,8 +139,10 @@ def _state(view: StatusView) -> str:
     colour, words = _RESULTS.get(view.result, ("idle", view.result))
     trouble = f"<p>{_text(view.why)}</p><p class=soft>{_text(view.do)}</p>" if view.why else ""
     paused = '<p class="warn">All changes are paused; <code>syncd resume</code> lets them go on.</p>' if view.paused else ""
+    degraded = (f'<p class="warn">Changes of the directory are not noticed at once now, whole cycles go on: '
+                f'{_text(view.watch_degraded)} {_text(view.watch_do)}</p>' if view.watch_degraded else "")
     return (f'<header><div class="top"><h1>syncd · status</h1><span class="soft">{_time(view.now)}</span></div>'
-            f'<p class="state {colour}">{_text(words)}</p>{trouble}{paused}</header>')
+            f'<p class="state {colour}">{_text(words)}</p>{trouble}{paused}{degraded}</header>')
 
 
 def _to_do(view: StatusView) -> str:

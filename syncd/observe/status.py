@@ -63,4 +63,13 @@ class StatusKeeper:
             case events.Noted(event="head.signed", facts=facts):
                 self._view = replace(self._view, signed_sequence=int(str(facts["head_sequence"])), signed_by=str(facts["key"]))
             case _:
+                self._between_cycles(event)
+
+    def _between_cycles(self, event: events.Event) -> None:
+        match event:
+            case events.LookEnded() if event.head_sequence:
+                self._view = replace(self._view, head_sequence=event.head_sequence, head_hash=event.head_hash)
+            case events.WatchDegraded(why=why, do=do):
+                self._view = replace(self._view, watch_degraded=why, watch_do=do)
+            case _:
                 pass

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from syncd.errors import LedgerError, NotLeader, SyncdError
@@ -30,6 +31,7 @@ from syncd.model import CycleReport, Mode, Policy, Result, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.follow_up import FollowUps
 from syncd.operations.schedule import Schedule
+from syncd.operations.watch import NeedsWholeCycle, Pace, Watch
 from syncd.ports import Clock
 
 T = TypeVar("T")
@@ -95,22 +97,29 @@ AfterCycle = Callable[[CycleReport, int], Awaitable[None]]
 
 async def run_daemon(
     deps: Dependencies, policy: Policy, mode: Mode, schedule: Schedule, signals: DaemonSignals, liveness: Liveness,
-    after_cycle: AfterCycle,
+    after_cycle: AfterCycle, pace: Pace = Pace(),  # noqa: B008  -- frozen
 ) -> None:
-    """Runs cycles until asked to stop; then gives the write in hand a few seconds and returns."""
+    """Runs cycles, and looks between them, until asked to stop; then gives the write in hand a few seconds and returns.
+    *pace*: of the watch; the time between cycles in it is the schedule's."""
     deps = replace(deps, stopping=signals.stop.is_set)
+    watch = Watch(deps, policy, mode, Pace(pace.poll_seconds, pace.settle, schedule.longest_gap(deps.clock.now())))
+    deps = replace(deps, tell=watch.hearing(deps.tell))
     trigger, follow_ups = Trigger.SCHEDULE, FollowUps()
-    while not signals.stop.is_set():
-        started = deps.clock.now()
-        signals.now.clear()
-        report = await until_stopped(_locked(deps, policy, Run(mode, trigger), liveness, after_cycle), signals.stop)
-        if signals.stop.is_set():
-            break
-        scheduled = schedule.next_after(started, deps.clock.now(), deps.clock.random())
-        due = follow_ups.due(report, scheduled, deps.clock.now())
-        deps.tell(CycleScheduled(due))
-        liveness.announce(max(0.0, (due - deps.clock.now()).total_seconds()))
-        trigger = Trigger.REQUEST if await _woken(deps, signals, due) else Trigger.SCHEDULE
+    async with watch.running():
+        while not signals.stop.is_set():
+            started = deps.clock.now()
+            signals.now.clear()
+            report = await until_stopped(_locked(deps, policy, watch.run(trigger), liveness, after_cycle), signals.stop)
+            if signals.stop.is_set():
+                break
+            watch.ended(report)
+            scheduled = schedule.next_after(started, deps.clock.now(), deps.clock.random())
+            due = follow_ups.due(report, scheduled, deps.clock.now())
+            deps.tell(CycleScheduled(due))
+            liveness.announce(max(0.0, (due - deps.clock.now()).total_seconds()))
+            while (woken := await _woken(deps, signals, watch, due)) is Woken.LOOK:
+                await until_stopped(_looked(deps, watch, after_cycle), signals.stop)
+            trigger = {Woken.ASKED: Trigger.REQUEST, Woken.CHANGED: Trigger.WATCH}.get(woken, Trigger.SCHEDULE)
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -216,9 +225,20 @@ async def sleep_until(due: datetime, clock: Clock) -> None:
         await clock.sleep(min(left, SLEEP_SECONDS))
 
 
-async def _woken(deps: Dependencies, signals: DaemonSignals, due: datetime) -> bool:
-    """Sleeps until the time is up (False), or somebody wants a cycle or the end (True)."""
-    waits = [asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(), signals.stop.wait())]
+class Woken(Enum):
+    """What ended the sleep."""
+
+    DUE = auto()                              # the time is up, or somebody wants the end
+    ASKED = auto()                            # somebody wants a cycle
+    LOOK = auto()                             # a signal is to be looked at
+    CHANGED = auto()                          # the watch wants a whole cycle
+
+
+async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, due: datetime) -> Woken:
+    """Sleeps until the time is up, or somebody wants something."""
+    wanted = asyncio.create_task(watch.wanted())
+    waits = [wanted, *(asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(),
+                                                            signals.stop.wait()))]
     looks = asyncio.create_task(_look_for_pauses(deps))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -226,7 +246,33 @@ async def _woken(deps: Dependencies, signals: DaemonSignals, due: datetime) -> b
         for task in (*waits, looks):
             task.cancel()
         await asyncio.gather(*waits, looks, return_exceptions=True)
-    return signals.now.is_set()
+    if signals.now.is_set() or signals.stop.is_set():
+        return Woken.ASKED
+    if wanted.cancelled() or deps.clock.now() >= due:          # a whole cycle that is due looks at everybody
+        return Woken.DUE
+    return Woken.LOOK if wanted.result() else Woken.CHANGED
+
+
+async def _looked(deps: Dependencies, watch: Watch, after_cycle: AfterCycle) -> None:
+    """Looks at whoever was signalled, each place in turn, under the writer lock where there is something to decide. What goes
+    wrong here is left to a whole cycle."""
+    try:
+        found = await watch.find()
+        watch.count_empty(found)
+        for one in found:
+            lease = await deps.leadership.lead()
+            async with deps.ledger.writer(LOOK_SECONDS, lease) as term:
+                looked = await watch.look(one, term)
+                if looked.report is not None:
+                    await _filed(deps, looked.report, term, after_cycle)
+    except NeedsWholeCycle as why:
+        deps.tell(Noted("watch.whole_cycle", "info", {"why": str(why)}))
+    except SyncdError as error:
+        watch.give_up(error.what)
+        deps.tell(Noted("look.failed", "error", {"why": error.what, "do": error.do, "exit_code": error.exit_code}))
+    except Exception as error:  # noqa: BLE001 - as for a cycle: a fault of ours must not end the daemon
+        watch.give_up(f"a fault of syncd itself ({type(error).__name__})")
+        deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
 
 
 async def _look_for_pauses(deps: Dependencies) -> None:

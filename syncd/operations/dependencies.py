@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from syncd.events import PhaseEnded
@@ -12,7 +12,7 @@ from syncd.ledger.history import History
 from syncd.model import NO_WITNESSES, Mode, Trigger, Witnesses
 from syncd.planning.approved import Fits
 from syncd.planning.windows import ANY_TIME, Windows
-from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Zoom
+from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Watcher, Zoom
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class Dependencies:
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
     witnesses: Witnesses = NO_WITNESSES          # who is asked what they saw of changes
     windows: Windows = ANY_TIME                   # when cycles may make changes
+    watchers: tuple[Watcher, ...] = ()            # what notices changes between cycles; none: nothing does
 
     @property
     def ports(self) -> Ports:
@@ -61,12 +62,13 @@ class Dependencies:
 @dataclass(frozen=True, slots=True)
 class Run:
     """How much one cycle may do. *term* None: a dry run, which writes nothing anywhere. *only_plan*: the digest (or its
-    beginning) that the plan must still have."""
+    beginning) that the plan must still have. *looks*: how many there were since the last cycle, by result."""
 
     mode: Mode
     trigger: Trigger
     term: int | None = None
     only_plan: str = ""
+    looks: Mapping[str, int] = field(default_factory=dict)        # between the cycle before and this one, without an entry
 
 
 async def timed(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from syncd.errors import Held, LedgerError, NotLeader
-from syncd.events import CycleEnded
+from syncd.events import CycleEnded, LookEnded
 from syncd.execution.context import Progress
 from syncd.execution.lifecycle import conclude
 from syncd.ledger import record
@@ -64,13 +64,16 @@ async def record_end(
     if run.term is not None and not history.broken:
         says = CycleEndedEntry(
             run.mode.value, run.trigger.value, report.result.value, success, report.started_at, report.ended_at, report.version,
-            report.policy_digest, outcomes, read=read,
+            report.policy_digest, outcomes, read=read, look=report.look is not None, looks=dict(run.looks) or None,
         )
         try:
             await deps.ledger.append([record.cycle_ended(report.cycle_id, says)], term=run.term)
             report = replace(report, head=await deps.ledger.head())
         except (LedgerError, NotLeader) as error:
             report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)
+    if report.look is not None:
+        deps.tell(look_ended(report, outcomes))
+        return report
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
     overdue = oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at) if report.plan is not None else None
     deps.tell(CycleEnded(
@@ -79,6 +82,17 @@ async def record_end(
         *_what_went_wrong(report),
     ))
     return report
+
+
+def look_ended(report: CycleReport, outcomes: Mapping[str, int]) -> LookEnded:
+    """What observers learn of a look that changed something."""
+    assert report.look is not None, "a whole cycle ends otherwise"
+    seen = report.look.seen
+    lags = tuple((one.done_at - seen[zoom_id]).total_seconds() for (zoom_id, _), one in report.outcomes.items()
+                 if one.outcome is OutcomeKind.DONE and one.done_at is not None and zoom_id in seen)
+    return LookEnded(report.cycle_id, report.result.value, len(report.look.accounts),
+                     (report.ended_at - report.started_at).total_seconds(), outcomes, lags, report.head.seq, report.head.hash,
+                     *_what_went_wrong(report))
 
 
 def _what_went_wrong(report: CycleReport) -> tuple[str, str]:

@@ -29,18 +29,22 @@ def under_authority(
     cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str, windows: Windows
 ) -> ExecutionContext:
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
+    people = {effect.directory_id: effect.account.zoom_id or "" for effect in allowed if effect.directory_id is not None}
+    changed_at = {people[person.id]: person.changed_at for person in facts.directory.people
+                  if person.changed_at is not None and person.id in people} if people else {}
     return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals, windows=windows,
-                            restore=licences_owed(allowed, facts.history, facts.policy))
+                            restore=licences_owed(allowed, facts.history, facts.policy), changed_at=changed_at)
 
 
-def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFacts:
-    """What this cycle read, measured and decided, in totals."""
+def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...], *, look: bool = False) -> ReadFacts:
+    """What this cycle read, measured and decided, in totals. A *look* measures nothing and takes no policy into use."""
     plan, zoom, values = facts.plan, facts.zoom, facts.policy.as_json()
     changed = plan.policy_digest != facts.history.policy_digest or (
         run.mode is Mode.ENFORCE and facts.history.policy_in_use != values)
+    whole = not look
     return ReadFacts(
         mode=run.mode.value,
-        good=good_read(verdicts),
+        good=whole and good_read(verdicts),
         source=facts.directory.source,
         directory_digest=facts.directory.digest,
         zoom_digest=zoom.digest,
@@ -57,8 +61,9 @@ def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...]) -> ReadFac
         counts={action.value: count for action, count in plan.counts.items()},
         reasons={reason.value: count for reason, count in plan.reasons.items()},
         tripped=record.tripped_of(verdicts),
-        armed=armed_after(facts, verdicts) if run.mode is Mode.ENFORCE else None,
-        policy_values=values if changed else None,
+        armed=armed_after(facts, verdicts) if whole and run.mode is Mode.ENFORCE else None,
+        policy_values=values if whole and changed else None,
+        look=look,
     )
 
 

@@ -57,11 +57,14 @@ def decide(
     policy: Policy,
     now: datetime,
     credential: str = "",
+    *,
+    look: bool = False,
 ) -> Plan:
     """One decision for every Zoom account read. *credential* identifies the Zoom credential in use (not the secret): a
-    remembered refusal counts only under the same one. Equal inputs give an equal plan, whatever their order."""
+    remembered refusal counts only under the same one. *look*: only some people were read again, so it is no good read and
+    counts as one only where one is enough. Equal inputs give an equal plan, whatever their order."""
     with _collector_at_rest():
-        table = _Table(directory, zoom, history, policy, now, credential)
+        table = _Table(directory, zoom, history, policy, now, credential, look=look)
         decisions = tuple(table.decisions(zoom.accounts))
         return Plan(now, table.policy_digest, decisions, table.pairs, table.numbers, table.next_read_helps,
                     frozenset(table.entitled))
@@ -131,8 +134,9 @@ class _Table:
 
     def __init__(
         self, directory: DirectorySnapshot, zoom: ZoomSnapshot, history: History, policy: Policy, now: datetime,
-        credential: str,
+        credential: str, *, look: bool = False,
     ) -> None:
+        self._look = look
         self._history, self._policy, self._now, self._credential = history, policy, now, credential
         self._roles = zoom.roles
         self._addresses = Addresses(policy)
@@ -320,7 +324,12 @@ class _Table:
     def _reads_back(self, zoom_id: str) -> int:
         """In how many good reads in a row, the read in hand included, somebody was entitled to this inactive account."""
         back = self._history.returning.get(zoom_id)
-        return 1 if back is None else 2 + self._history.good_reads - back.read
+        reads = 1 if back is None else 2 + self._history.good_reads - back.read
+        return self._counted(reads, self._policy.reactivate_reads)
+
+    def _counted(self, reads: int, needed: int) -> int:
+        """Good reads, the one in hand included. A look is none, but where one read is enough it is as fresh as any."""
+        return reads - 1 if self._look and needed > 1 else reads
 
     def _leaving(self, case: _Case, people: Sequence[Person]) -> _Leaving:
         """Of the people who are not entitled the remembered one counts alone; else the one whose account would go last: one who
@@ -335,7 +344,8 @@ class _Table:
             reason = case.weighed.standing(person) if person is not None else Reason.ABSENT_FROM_DIRECTORY
             grace, reads_needed = grace_of(reason, self._policy)
             due_at = since + grace
-            candidates.append(_Leaving(reason, since, due_at, due_at <= self._now and reads >= reads_needed, person))
+            candidates.append(_Leaving(reason, since, due_at, due_at <= self._now
+                                       and self._counted(reads, reads_needed) >= reads_needed, person))
         return max(candidates, key=lambda one: (not one.due, one.due_at, one.person.id if one.person is not None else ""))
 
     # ------------------------------------------------------------------------------------- what is noted and remembered

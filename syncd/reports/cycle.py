@@ -96,7 +96,7 @@ class _Cycle:
     def __init__(self, report: CycleReport, omit: tuple[str, ...], circumstances: Circumstances) -> None:
         self._report = report
         self._circumstances = circumstances
-        self._decisions = report.plan.decisions if report.plan is not None else ()
+        self._decisions = report.told
         self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in omit]
         self._columns = tuple(COLUMNS[place] for place in self._keep)
         self._changed_at = {person.id: person.changed_at for person in report.directory.people

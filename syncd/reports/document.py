@@ -67,12 +67,24 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         if effect else None,
         "status_after": outcome.status_after,
         "licence_after": outcome.licence_after,
+        "moments": moments(report, decision, outcome) if effect and tried is not None else None,
         "decided_at": moment(report.plan.made_at if report.plan is not None else None),
         "done_at": moment(outcome.done_at),
         "verified_at": moment(outcome.verified_at),
         "attempts": outcome.attempts,
     }
     return {key: value for key, value in row.items() if key not in omit}
+
+
+def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> dict[str, str | None]:
+    """The way of one change, from the directory to what a later read of Zoom showed. *changed*: as the directory tells, where it
+    does; *seen*: by the watch; *event*: told by Zoom itself."""
+    seen = report.look.seen.get(decision.account.zoom_id or "") if report.look is not None else None
+    return {
+        "changed": moment(report.changed_at(decision)), "seen": moment(seen),
+        "decided": moment(report.plan.made_at if report.plan is not None else None), "sent": moment(outcome.sent_at),
+        "answered": moment(outcome.done_at), "verified": moment(outcome.verified_at), "event": None,
+    }
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
@@ -89,7 +101,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 def _decisions(report: CycleReport) -> tuple[Decision, ...]:
-    return report.plan.decisions if report.plan is not None else ()
+    return report.told
 
 
 def head(report: CycleReport) -> dict[str, Any]:
@@ -102,6 +114,7 @@ def head(report: CycleReport) -> dict[str, Any]:
         "mode": report.mode.value,
         "trigger": report.trigger.value,
         "result": report.result.value,
+        **({"look": True} if report.look is not None else {}),
         "started_at": moment(report.started_at),
         "ended_at": moment(report.ended_at),
         "plan_digest": plan.digest if plan is not None else None,

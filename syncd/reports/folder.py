@@ -50,7 +50,8 @@ def file_cycle(
     view.demand_balance()
     make_folder_for_few(folder)
     digest = report.plan.digest[:16] if report.plan is not None else "no-plan"
-    stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{report.result.value}"
+    what = report.result.value if report.look is None else f"{report.result.value}_look"
+    stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{what}"
     first, *others = [_file(folder, stem, format_, report, view, omit, known) for format_ in dict.fromkeys(formats)]
     line = {
         "cycle_id": report.cycle_id, "started_at": moment(report.started_at), "ended_at": moment(report.ended_at),

@@ -9,7 +9,7 @@ from syncd.directories.kind import Around, DirectoryKind
 
 if TYPE_CHECKING:
     from syncd.config.directories import FileDirectory as Section
-    from syncd.ports import Directory
+    from syncd.ports import Directory, Watcher
 
 
 def _identity(section: Section) -> str:  # noqa: ARG001  -- whose people they are does not hang on where the file lies
@@ -30,4 +30,12 @@ def _make(section: Section, around: Around) -> Directory:
     ), around.clock, around.tell)
 
 
-KIND = DirectoryKind("file", "a file", _identity, _make, same=_same)
+def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:
+    from syncd.directories.file.reader import FileDirectory
+    from syncd.directories.file.watch import FileWatcher
+
+    assert isinstance(directory, FileDirectory), "made above"
+    return (FileWatcher(directory, Path(section.path)),)
+
+
+KIND = DirectoryKind("file", "a file", _identity, _make, same=_same, watchers=_watchers)

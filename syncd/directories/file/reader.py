@@ -19,7 +19,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
@@ -75,6 +75,12 @@ class FileDirectory:
         async with self._reading:             # one at a time: many changes in flight must not hold many copies of the file
             held = await self._read_again(self._held)
         return held.claiming(directory_id, addresses)
+
+    async def reread(self) -> DirectorySnapshot:
+        """Everybody in the file as it is now; one that did not change is not read again. Raises SourceError."""
+        at = self._clock.now()
+        async with self._reading:
+            return replace((await self._read_again(self._held)).snapshot, read_at=at)
 
     async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:  # noqa: ARG002
         """Nobody: a file holds only those who are there."""

@@ -59,9 +59,12 @@ class ReadFacts(Part, frozen=True):
     groups: dict[str, str] = msgspec.field(default_factory=dict)      # since 2: entry of the configuration -> object it means
     view: str = ""                            # since 2: which copy of the directory was read
     as_of: datetime | None = None             # since 2: when what was read was written
+    look: bool = False                        # since 2: only some people were read again, on top of the last whole read
 
     def fold(self, history: Growing, time: EntryTime) -> None:
-        """The policy in use, and what a good read measured."""
+        """The policy in use, and what a good read measured. A look is no read to measure by."""
+        if self.look:
+            return
         history.policy_digest = self.policy
         history.last_good_cycle_at = time.measured
         if self.armed is not None:
@@ -141,9 +144,13 @@ class CycleEnded(Entry, frozen=True):
     by: str | None = None
     because: str | None = None
     read: ReadFacts | None = None
+    look: bool = False                        # since 2: of a look at some people
+    looks: dict[str, int] | None = None       # since 2: looks since the last whole cycle, by result, that left no entry
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """The last cycle, and the last that went well."""
+        """The last cycle, and the last that went well; looks in between are none."""
+        if self.look:
+            return
         if self.read is not None:
             self.read.fold(history, time)
         forget_old(history, time.measured)

@@ -1,0 +1,53 @@
+"""What a watch on a directory notices (a hint, never data), and what a second reading of those concerned shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.model.directory import DirectoryGroup, DirectorySnapshot, Person
+from syncd.reading import Complete
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something changed. *people* are directory ids, as far as the source names them; *groups* ids of groups whose members
+    may be others now; *anybody*: it does not say who (a file was replaced, somebody was deleted)."""
+
+    people: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    anybody: bool = False
+
+    def __or__(self, other: Hint) -> Hint:
+        """Both, to be looked at together."""
+        return Hint(self.people | other.people, self.groups | other.groups, self.anybody or other.anybody)
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.groups or self.anybody)
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Some people as the source shows them now. *asked* names all who were asked for; whoever of them is not among *people* is
+    not there. *changed* says since when, where the source tells (directory id -> time). *view* as of a snapshot. *groups*:
+    configured groups that were read again; None: as they were. *as_of* as of a snapshot."""
+
+    read_at: datetime
+    view: str
+    asked: frozenset[str]
+    people: Complete[Person]
+    groups: Complete[DirectoryGroup] | None = None
+    changed: Mapping[str, datetime] = field(default_factory=dict)
+    as_of: datetime | None = None
+
+    @classmethod
+    def of_whole(
+        cls, snapshot: DirectorySnapshot, base: DirectorySnapshot, hint: Hint
+    ) -> Reread:
+        """Where everybody was read again: those of the *hint*, and whoever differs or is in one of the two only."""
+        before, now = {one.id: one for one in base.people}, {one.id: one for one in snapshot.people}
+        asked = hint.people | {id_ for id_ in before.keys() | now.keys() if before.get(id_) != now.get(id_)}
+        changed = {} if snapshot.as_of is None else dict.fromkeys(asked, snapshot.as_of)
+        return cls(snapshot.read_at, snapshot.view, asked, snapshot.people, snapshot.groups, changed,
+                   snapshot.as_of)

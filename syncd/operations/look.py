@@ -1,0 +1,274 @@
+"""One look, top-down: a few people read again in the middle of the last whole read, then the same decision and every guard over
+the whole company, and only changes of these people carried out.
+
+A look is no good read. It writes no memory and no measure, starts and advances no grace, and where it finds nothing to change it
+leaves nothing behind. What it does is written down before and after, as in any cycle, under the same term.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+from syncd.errors import AccountUnreadable
+from syncd.execution.context import Progress
+from syncd.execution.executor import execute
+from syncd.execution.licences import free_before
+from syncd.ledger import record
+from syncd.ledger.history import History
+from syncd.model import (
+    ClockStanding,
+    CycleReport,
+    Decision,
+    DirectorySnapshot,
+    Draft,
+    EffectOutcome,
+    Look,
+    Mode,
+    OutcomeKind,
+    OutcomeReason,
+    Person,
+    Policy,
+    Reason,
+    Reread,
+    Result,
+    Status,
+    StopReason,
+    ZoomAccount,
+    ZoomSnapshot,
+)
+from syncd.operations.dependencies import Dependencies, Run
+from syncd.operations.ending import approvals_in_use, faulty, record_end, with_result
+from syncd.operations.opening import read_facts, under_authority
+from syncd.operations.reading import clock_standing
+from syncd.planning.approvals import held_by
+from syncd.planning.approved import only_authorised
+from syncd.planning.arming import armed
+from syncd.planning.audit import plan_audit
+from syncd.planning.clarity import unclear_people
+from syncd.planning.decide import decide
+from syncd.planning.entitlement import entitled_people
+from syncd.planning.guards import Facts, judge
+from syncd.planning.match import Addresses
+from syncd.planning.stale import wait_for_replication
+from syncd.planning.watching import by_id
+from syncd.reading import End, in_one_piece
+
+
+@dataclass(frozen=True)
+class Base:
+    """The last good whole read of both sides (*whole*, *accounts*), and the same with all that looks have read and done since
+    (*directory*, *zoom*)."""
+
+    whole: DirectorySnapshot
+    accounts: ZoomSnapshot
+    directory: DirectorySnapshot
+    zoom: ZoomSnapshot
+    policy: Policy
+
+    @classmethod
+    def after(cls, report: CycleReport, policy: Policy) -> Base | None:
+        """What a whole cycle read, with what it changed; None when it did not get so far."""
+        if report.directory is None or report.zoom is None:
+            return None
+        return cls(report.directory, report.zoom, report.directory, _with_changes(report.zoom, report), policy)
+
+    @cached_property
+    def people(self) -> Mapping[str, Person]:
+        """Everybody of the last whole read by id."""
+        return by_id(self.whole)
+
+    @cached_property
+    def zoom_ids(self) -> Mapping[str, Sequence[str]]:
+        """Address key -> ids of accounts that had it in the last whole read."""
+        addresses, found = Addresses(self.policy), dict[str, list[str]]()
+        for account in self.accounts.accounts:
+            if account.zoom_id is not None and addresses.in_scope(account.email):
+                found.setdefault(addresses.key(account.email), []).append(account.zoom_id)
+        return found
+
+    def with_people(self, reread: Reread) -> Base:
+        """The same, with these people as they are now."""
+        return self._moved(directory=self.directory.with_people(reread.asked, reread.people, reread.groups))
+
+    def with_zoom(self, zoom: ZoomSnapshot) -> Base:
+        """The same, with another state of Zoom."""
+        return self._moved(zoom=zoom)
+
+    def _moved(self, **changes: object) -> Base:
+        moved = replace(self, **changes)  # type: ignore[arg-type]
+        moved.__dict__.update({name: value for name, value in self.__dict__.items() if name in ("people", "zoom_ids")})
+        return moved
+
+
+@dataclass(frozen=True)
+class About:
+    """Whom a look is about: *people* that differ from the last whole read, with how they stand; *ready*: what was seen of them
+    has lasted; *seen*: when the watch noticed something; *changed*: when the directory says that it happened."""
+
+    people: Mapping[str, Reason]
+    ready: frozenset[str]
+    seen: datetime
+    changed: Mapping[str, datetime] = field(default_factory=dict)
+    view: str = ""                            # of the place that showed them, and as of when it was written
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How a look ended. *report* None: there was nothing to change, so nothing was written."""
+
+    base: Base
+    result: Result
+    report: CycleReport | None = None
+
+
+async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, about: About, history: History) -> Looked:
+    """One look under the writer's term. Raises SourceError (nothing was concluded), LedgerError, NotLeader."""
+    assert run.term is not None, "a look is never a dry run"
+    cycle_id, started = deps.clock.unique(), deps.clock.now()
+    zoom, who = await _read_accounts(deps, base, about, history)
+    base = base.with_zoom(zoom)
+    now, history = deps.clock.now(), only_authorised(history, policy, deps.signature_fits)
+    directory = replace(base.directory, view=about.view or base.directory.view, as_of=about.as_of or base.directory.as_of)
+
+    # The same decision and the same guards as in any cycle, over everybody.
+    plan = await asyncio.to_thread(decide, directory, zoom, history, policy, now, deps.credential(), look=True)
+    entitled = await asyncio.to_thread(entitled_people, directory, policy, now)
+    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
+    doubts = await deps.doubts(history)
+    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled, doubts.new,
+                  doubts.missing, look_older)
+    plan, verdicts = await asyncio.to_thread(judge, facts)
+    facts = facts.bound_to(plan)
+    held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
+    free = [effect for effect in plan.effects if effect.key not in held]
+    ours = [effect for effect in free if run.mode is Mode.ENFORCE and _is_ready(effect, who, about)
+            and not deps.windows.denied(effect.action, effect.reason, now)]
+    look = Look(frozenset(who), dict.fromkeys(who, about.seen), _changed(who, about))
+    planned = CycleReport(
+        cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest(), plan=plan,
+        directory=directory, entitled=entitled, unclear=unclear_people(directory, policy), zoom=zoom, verdicts=verdicts,
+        held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, head=history.head, look=look)
+    if not ours or clock_standing(zoom.clock_offset_seconds, policy) is ClockStanding.REFUTED:
+        return Looked(base, _without_a_change(plan.effects, held, who))
+    if faults := plan_audit(facts, free):
+        return Looked(base, Result.FAILED, await record_end(deps, run, faulty(planned, faults), history))
+
+    # Written down before and after; others' due changes stay for the next whole cycle.
+    planned = replace(planned, free_licences=await free_before(replace(plan, decisions=tuple(ours)), deps.zoom))
+    await deps.ledger.append(_opening(cycle_id, run, facts, planned, ours), term=run.term)
+    progress = Progress()
+    context = replace(under_authority(cycle_id, run.term, ours, facts, deps.credential(), deps.windows),
+                      changed_at=look.changed)
+    try:
+        await execute(ours, context, deps.ports, progress)
+    except asyncio.CancelledError:                     # the write in hand stays open in the ledger
+        progress.stop(StopReason.STOPPED)
+        await asyncio.shield(record_end(deps, run, _with_others(with_result(planned, progress), free), history))
+        raise
+    report = await record_end(deps, run, _with_others(with_result(planned, progress), free), history)
+    return Looked(base.with_zoom(_with_changes(zoom, report)), report.result, report)
+
+
+# --------------------------------------------------------------------------------------------------------- what is read
+
+
+async def _read_accounts(
+    deps: Dependencies, base: Base, about: About, history: History
+) -> tuple[ZoomSnapshot, dict[str, frozenset[str]]]:
+    """Zoom with the accounts of these people read again, and whose each of them is. Raises SourceError."""
+    whose: dict[str, set[str]] = {}
+    unknown: dict[str, str] = {}
+    addresses, now = Addresses(base.policy), by_id(base.directory)
+    for id_ in about.people:
+        keys = {addresses.canonical(key) for person in (base.people.get(id_), now.get(id_)) if person is not None
+                for key in person.addresses}
+        for key in keys:
+            for zoom_id in base.zoom_ids.get(key, ()):
+                whose.setdefault(zoom_id, set()).add(id_)
+        person = now.get(id_) or base.people.get(id_)
+        unknown.update((key, id_) for key in (person.mains if person is not None else ())
+                       if addresses.covers(key) and addresses.canonical(key) not in base.zoom_ids)
+    for zoom_id, id_ in history.pairs.items():
+        if id_ in about.people:
+            whose.setdefault(zoom_id, set()).add(id_)
+    listed = {one.zoom_id: one for one in base.zoom.accounts if one.zoom_id is not None and one.zoom_id in whose}
+    found: dict[str, ZoomAccount] = {}
+    unreadable: set[str] = set()
+    for zoom_id in sorted(listed):
+        try:
+            shown = await deps.zoom.get_account(zoom_id)
+        except AccountUnreadable:                      # this one waits for a whole cycle, which says so
+            unreadable.add(zoom_id)
+            continue
+        if shown is not None:
+            found[zoom_id] = _as_listed(shown, listed[zoom_id])
+    for address, id_ in unknown.items():
+        try:
+            shown = await deps.zoom.get_account(address)
+        except AccountUnreadable:
+            continue
+        if shown is not None and shown.zoom_id is not None and shown.status is not Status.PENDING:
+            found[shown.zoom_id] = shown
+            whose.setdefault(shown.zoom_id, set()).add(id_)
+    asked = (listed.keys() | found.keys()) - unreadable
+    zoom = base.zoom.with_accounts(asked, in_one_piece(found.values(), End.EACH_ASKED))
+    return zoom, {zoom_id: frozenset(people) for zoom_id, people in whose.items() if zoom_id in found}
+
+
+def _as_listed(shown: ZoomAccount, listed: ZoomAccount) -> ZoomAccount:
+    """A single read does not tell of everything a list does; what protects an account never gets lost by it."""
+    groups = tuple(dict.fromkeys((*listed.group_ids, *shown.group_ids)))
+    return replace(shown, group_ids=groups, room=shown.room or listed.room, department=shown.department or listed.department,
+                   last_login_at=shown.last_login_at or listed.last_login_at, created_at=shown.created_at or listed.created_at)
+
+
+def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
+    """The accounts as the last looks at them showed."""
+    after = {zoom_id: outcome.status_after for (zoom_id, _), outcome in report.outcomes.items()
+             if outcome.outcome is OutcomeKind.DONE and outcome.status_after is not None}
+    if not after:
+        return zoom
+    changed = [replace(one, status=Status(after[one.zoom_id])) for one in zoom.accounts
+               if one.zoom_id is not None and one.zoom_id in after]
+    return zoom.with_accounts(after, in_one_piece(changed, End.EACH_ASKED))
+
+
+# ------------------------------------------------------------------------------------------------------- what is done
+
+
+def _is_ready(effect: Decision, who: Mapping[str, frozenset[str]], about: About) -> bool:
+    """Whether an effect is about these people, and what was seen of all of them has lasted."""
+    people = who.get(effect.account.zoom_id or "")
+    return people is not None and people <= about.ready
+
+
+def _changed(who: Mapping[str, Iterable[str]], about: About) -> dict[str, datetime]:
+    changes = {zoom_id: [about.changed[id_] for id_ in people if id_ in about.changed] for zoom_id, people in who.items()}
+    return {zoom_id: max(times) for zoom_id, times in changes.items() if times}
+
+
+def _without_a_change(
+    effects: Sequence[Decision], held: Mapping[tuple[str, str], object], who: Mapping[str, object]
+) -> Result:
+    theirs = [effect for effect in effects if effect.account.zoom_id in who]
+    if any(effect.key in held for effect in theirs):
+        return Result.HELD
+    return Result.PLANNED if theirs else Result.IN_STEP
+
+
+def _opening(cycle_id: str, run: Run, facts: Facts, planned: CycleReport, ours: Sequence[Decision]) -> list[Draft]:
+    """The plan (if it is not recorded yet), what was read, and what was decided of these people."""
+    plan = facts.plan
+    drafts = [record.plan_made(cycle_id, plan, planned.verdicts)] if plan.digest not in facts.history.plans else []
+    drafts.append(record.cycle_read(cycle_id, read_facts(run, facts, planned.verdicts, look=True)))
+    return drafts + [record.decided(cycle_id, effect, planned.changed_at(effect)) for effect in ours]
+
+
+def _with_others(report: CycleReport, free: Sequence[Decision]) -> CycleReport:
+    later = EffectOutcome(OutcomeKind.NOT_TRIED, OutcomeReason.NEXT_CYCLE)
+    return replace(report, outcomes={**{effect.key: later for effect in free}, **report.outcomes})
