@@ -201,6 +201,8 @@ def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) 
         writes=config.mode is Mode.ENFORCE, restores_licences=config.restore_licence and config.reactivate != "never",
         revokes_sessions=config.deactivate.revoke_sessions,
         max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(), operation_log=zoom.operation_log,
+        events_subscription=zoom.events.subscription_id if zoom.events is not None else "",
+        events_url=zoom.events.url if zoom.events is not None else None,
     ), clock, tell, store=ledger)
 
 
@@ -479,10 +481,13 @@ class Watch:
         self._show_interval()
         self._status = StatusKeeper(version, config.mode.value, clock, frozenset(Guard) - NOT_APPROVABLE)
         self._ready = False
-        observing = several(start_logging(config, clock), self._metrics, self._status, self._on_schedule, *others)
+        logging = start_logging(config, clock)
+        observing = several(logging, self._metrics, self._status, self._on_schedule, *others)
         self._notifier = Notifier(webhooks_of(config), clock, observing, version, approval_command, config.reports.timezone,
                                   self._schedule.longest_gap(clock.now()))
         self.tell = several(observing, self._notifier)
+        #: For what goes on beside the loop: no sign that the loop itself makes progress.
+        self.aside = several(logging, self._metrics)
 
     def remember(self, history: History) -> None:
         """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from syncd import __version__
 from syncd.app import Watch, ledger_reached, open_dependencies, pace_of, policy_of, report_filer, schedule_of, secret
@@ -10,6 +13,8 @@ from syncd.cli.common import signals
 from syncd.config import Config
 from syncd.host.clock import SystemClock
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
+from syncd.operations.dependencies import Dependencies
+from syncd.operations.witness import LeaderSeen, WitnessDesk
 
 
 async def serve_daemon(config: Config) -> None:
@@ -17,7 +22,8 @@ async def serve_daemon(config: Config) -> None:
     and waiting would make none."""
     clock = SystemClock()
     daemon_signals, liveness = DaemonSignals(), Liveness(clock.monotonic)
-    watch = Watch(config, clock, __version__, liveness)
+    seen = LeaderSeen()
+    watch = Watch(config, clock, __version__, liveness, seen)
     token = config.http.trigger_token
     async with AsyncExitStack() as opened:
         opened.enter_context(signals(daemon_signals.stop))        # first: whoever asks us to stop while we begin is heard too
@@ -30,6 +36,21 @@ async def serve_daemon(config: Config) -> None:
             return
         async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
             watch.remember(await deps.ledger.history())
-            async with watch.notifying():
+            desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config))
+            await desk.tell_counts()
+            async with watch.notifying(), listening(deps, desk, seen):
                 await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,
-                                 report_filer(deps, config), pace_of(config))
+                                 report_filer(deps, config, desk), pace_of(config))
+
+
+@asynccontextmanager
+async def listening(deps: Dependencies, desk: WitnessDesk, seen: LeaderSeen) -> AsyncIterator[None]:
+    """Zoom's events are taken while the body runs, if there are any."""
+    source = getattr(deps.zoom, "events", None)
+    task = asyncio.create_task(desk.listen(source, seen)) if source is not None else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -13,12 +13,10 @@ Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
 SCHEDULE_WATCH: Final = "schedule.watch"          # of Active Directory and Entra ID; of a file it is there
 
-ZOOM_EVENTS: Final = "zoom.events"
 HANDOVER: Final = "handover"
 
 NOT_YET: frozenset[str] = frozenset({
     SCHEDULE_WATCH,
-    ZOOM_EVENTS,
     HANDOVER,
 })
 

@@ -16,7 +16,7 @@ from cronsim import CronSimError
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH, ZOOM_EVENTS
+from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
@@ -315,11 +315,6 @@ def _watch(given: Given) -> Iterator[Problem]:
         yield Problem(("schedule", "watch"), f"watching this kind of directory {LATER}", "write watch: false")
 
 
-def _events(given: Given) -> Iterator[Problem]:
-    if given.get("zoom", "events") is not None:
-        yield Problem(("zoom", "events"), f"listening to Zoom's events {LATER}", "remove the key")
-
-
 def _handover(given: Given) -> Iterator[Problem]:
     if given.get("handover") is not None:
         yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
@@ -327,6 +322,5 @@ def _handover(given: Given) -> Iterator[Problem]:
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
     SCHEDULE_WATCH: _watch,
-    ZOOM_EVENTS: _events,
     HANDOVER: _handover,
 }

@@ -41,8 +41,8 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, on_started: Callable[[], object], certfile: str | None, keyfile: str | None) -> None:
         super().__init__(uvicorn.Config(
-            self._with_cut, interface="asgi3", lifespan="off", http="h11", ws="none", loop="asyncio", access_log=False,
-            log_config=None, date_header=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
+            self._with_cut, interface="asgi3", lifespan="off", http="h11", ws="websockets-sansio", loop="asyncio",
+            access_log=False, log_config=None, date_header=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
             ssl_certfile=certfile, ssl_keyfile=keyfile,
         ))
         self._app = app

@@ -6,13 +6,14 @@ log is read once a day, after a cycle, under its term.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from syncd.errors import SyncdError
-from syncd.events import Noted, WitnessesCounted
+from syncd.events import Event, LeadershipChanged, Noted, WitnessesCounted
 from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import (
@@ -42,6 +43,12 @@ LOG_AGAIN = timedelta(hours=1)
 #: Cycles after which the log is read: those that read both sides and look after themselves.
 _AFTER = frozenset({Trigger.SCHEDULE, Trigger.REQUEST, Trigger.APPLY})
 
+#: Events that may wait to be written down; more, and the connection is not read on until there is room.
+WAITING_MAX = 2000
+
+#: Between two tries to write down what was seen.
+AGAIN_SECONDS = 5.0
+
 #: Told of a change of an account that was not our doing, so that the watch can look. Never raises, never blocks.
 Signal = Callable[[Sighting], None]
 
@@ -56,6 +63,24 @@ class KeepsLog(Protocol):
 
     async def read_operation_log(self) -> OperationLog:
         """The last three days, to its end. Raises SourceError."""
+
+
+class EventSource(Protocol):
+    """Where events come from."""
+
+    async def run(self, put: Callable[[Sighting], Awaitable[None]], wanted: Callable[[], bool]) -> None:
+        """Hands on events for as long as they are *wanted*, again and again, until cancelled. Raises nothing."""
+
+
+class LeaderSeen:
+    """Whether this process was the one that may change things when that was told last."""
+
+    def __init__(self) -> None:
+        self.leader = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, LeadershipChanged):
+            self.leader = event.leader
 
 
 @dataclass
@@ -78,11 +103,37 @@ class WitnessDesk:
         history = await self.deps.ledger.history()
         known = [replace(one, address=one.address or self.addresses.get(one.zoom_id, "")) for one in sightings]
         drafts, signals = self._judged(known, Comparison(history))
-        for sighting in signals:
+        for sighting in signals:                  # before the ledger, which may be busy: whoever watches looks for themselves
             self.signal(sighting)
         if drafts:
             await self.deps.ledger.append(drafts)
             await self.tell_counts()
+
+    async def listen(self, source: EventSource, seen: LeaderSeen) -> None:
+        """Takes the events of *source* while this process leads, until cancelled. What cannot be written down waits."""
+        queue: asyncio.Queue[Sighting] = asyncio.Queue(WAITING_MAX)
+        leads = self.deps.leadership.leads
+        tasks = [asyncio.create_task(one) for one in
+                 (source.run(queue.put, lambda: seen.leader and leads()), self._write_down(queue))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write_down(self, queue: asyncio.Queue[Sighting]) -> None:
+        while True:
+            some = [await queue.get()]
+            while not queue.empty():
+                some.append(queue.get_nowait())
+            while some:
+                try:
+                    await self.take(some)
+                    some = []
+                except SyncdError as error:
+                    self.deps.tell(Noted("witness.failed", "warning", {"why": error.what, "do": error.do, "events": len(some)}))
+                    await self.deps.clock.sleep(AGAIN_SECONDS)
 
     async def after_cycle(self, report: CycleReport, term: int) -> None:
         """What comes after a cycle: the log, when a day has passed since it was read, and the counts for observers."""

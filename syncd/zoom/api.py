@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from syncd.errors import NoUsableAnswer, Refused, SourceError, SyncdError
@@ -52,6 +52,9 @@ from syncd.zoom.refusals import (
 from syncd.zoom.scopes import Operation
 from syncd.zoom.token import CLOUDS, TokenSource, read_token_error
 from syncd.zoom.walk import counted, whole
+
+if TYPE_CHECKING:
+    from syncd.zoom.events import ZoomEvents
 
 T = TypeVar("T")
 
@@ -115,6 +118,8 @@ class ZoomSettings:
     revokes_sessions: bool = False
     max_clock_skew_seconds: float = 300.0
     operation_log: bool = False
+    events_subscription: str = ""
+    events_url: str | None = None
 
 
 class ZoomApi:
@@ -137,6 +142,15 @@ class ZoomApi:
         self._tokens = TokenKeeper(self._token_source.fetch, clock)
         self._api = Api(_api_settings(settings, settings.api_url or cloud.api_url), clock, tell,
                         tokens=self._tokens, pacer=pacer, read_error=read_error)
+        #: Zoom's events, when they are configured.
+        self.events: ZoomEvents | None = None
+        if settings.events_subscription:
+            from syncd.zoom.events import ZoomEvents, event_settings  # here: most processes listen to none
+
+            own = TokenKeeper(self._token_source.fetch_for_app, clock)
+            self.events = ZoomEvents(
+                event_settings(cloud.events_url, settings.events_subscription, settings.events_url, settings.ca_file,
+                               settings.proxy), (own, self._tokens), clock, tell)
         self._roles: Mapping[str, str] = {}
         #: Optional reads that Zoom refused, with the scopes the token had: asked no second time while it has the same.
         self._refused: dict[Operation, frozenset[str] | None] = {}
@@ -343,6 +357,10 @@ class ZoomApi:
                 async with asyncio.timeout(CLOCK_SECONDS):
                     await self._tokens.get()
         return self.clock_offset_seconds
+
+    async def check_events(self) -> str | None:
+        """That events can be had, in words; None: they are not configured. Raises SourceError."""
+        return await self.events.check() if self.events is not None else None
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Lines for ``syncd check``."""

@@ -32,6 +32,8 @@ class Asked(Protocol):
 
     async def check_operation_log(self) -> int: ...
 
+    async def check_events(self) -> str | None: ...
+
 
 class Expected(Protocol):
     """What the configuration needs."""
@@ -68,6 +70,11 @@ async def check(zoom: Asked, expected: Expected) -> Sequence[Line]:
         lines.append(await _names("zoom groups", zoom.read_groups))
     if expected.operation_log:
         lines.append(await _operation_log(zoom))
+    try:
+        connected = await zoom.check_events()
+        lines += [("zoom events", True, connected)] if connected is not None else []
+    except SyncdError as error:
+        lines.append(_trouble("zoom events", error))
     lines.append(_clock(zoom.clock_offset_seconds, expected.max_clock_skew_seconds))
     return lines
 

@@ -33,11 +33,13 @@ class Cloud:
     token_url: str
     api_url: str
     api_hosts: re.Pattern[str]
+    events_url: str = ""                      # of its WebSockets; empty: not known
 
 
 #: The government cloud's hosts are not in Zoom's table of regions; several public clients use these.
 CLOUDS: Mapping[str, Cloud] = {
-    "commercial": Cloud("https://zoom.us/oauth/token", "https://api.zoom.us/v2", re.compile(r"api(-[a-z]{2})?\.zoom\.us")),
+    "commercial": Cloud("https://zoom.us/oauth/token", "https://api.zoom.us/v2", re.compile(r"api(-[a-z]{2})?\.zoom\.us"),
+                        "wss://ws.zoom.us/ws"),
     "government": Cloud("https://zoomgov.com/oauth/token", "https://api.zoomgov.com/v2",
                         re.compile(r"api(-[a-z]{2})?\.zoomgov\.com")),
 }
@@ -84,6 +86,18 @@ class TokenSource:
 
     async def fetch(self) -> Token:
         """A new token, with the secret read afresh. Earlier tokens stay valid. Raises SourceError, CredentialsRefused."""
+        answer = await self._ask({"grant_type": "account_credentials", "account_id": self._account_id})
+        self.scopes = None if answer.scope is None else frozenset(answer.scope.split())
+        if answer.api_url:
+            self._follow(answer.api_url)
+        return Token(answer.access_token, float(answer.expires_in))
+
+    async def fetch_for_app(self) -> Token:
+        """A token of the app itself, as Zoom's WebSockets take it. Raises as ``fetch``."""
+        answer = await self._ask({"grant_type": "client_credentials"})
+        return Token(answer.access_token, float(answer.expires_in))
+
+    async def _ask(self, form: Mapping[str, str]) -> TokenAnswer:
         try:
             secret = self._client_secret()
         except ConfigError as error:
@@ -91,7 +105,7 @@ class TokenSource:
         basic = base64.b64encode(f"{self._client_id}:{secret}".encode()).decode()
         reply = await self._api.request(
             "token", TOKEN, "POST", self._path,
-            form={"grant_type": "account_credentials", "account_id": self._account_id},
+            form=form,
             headers={"authorization": f"Basic {basic}"},
         )
         if not reply.ok:
@@ -99,10 +113,7 @@ class TokenSource:
         answer = _read_token(reply.body, "token")
         if not answer.access_token or not answer.access_token.isascii() or answer.expires_in <= 0:
             raise SourceError("zoom", "zoom token: the answer holds no usable token.", "Check zoom.token_url and the proxy.")
-        self.scopes = None if answer.scope is None else frozenset(answer.scope.split())
-        if answer.api_url:
-            self._follow(answer.api_url)
-        return Token(answer.access_token, float(answer.expires_in))
+        return answer
 
     def _follow(self, api_url: str) -> None:
         if self._move is None:

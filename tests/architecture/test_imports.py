@@ -52,6 +52,7 @@ STANDARD_ONLY = {"model", "errors", "events", "ports", "planning", *PURE, *CYCLE
 #: Modules in which a library may be imported, for those that belong to one place.
 ONLY_IN = {
     "httpx": {"http.client"},
+    "websockets": {"zoom.events"},
     "idna": {"model.address"},
     "cronsim": {"operations.schedule", "planning.windows", "config"},
     "ldap3": {"directories.active_directory"},

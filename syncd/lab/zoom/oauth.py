@@ -25,6 +25,7 @@ class Grant:
     client_id: str
     expires_at: datetime
     scopes: frozenset[str]
+    kind: str = "account_credentials"
 
 
 @dataclass
@@ -46,6 +47,7 @@ class OAuth:
     lifetime: timedelta = timedelta(hours=1)
     api_url: str | None = None                                       # None: the address the request came to
     trouble_form: str = "401"
+    grants: frozenset[str] = frozenset({"account_credentials", "client_credentials"})     # the second: for WebSockets
     _grants: dict[str, Grant] = field(default_factory=dict, repr=False)
     _issued: int = 0
 
@@ -55,14 +57,15 @@ class OAuth:
             raise _token_refusal("Invalid client_id or client_secret", "invalid_client", 4702)
         if not self.enabled:
             raise _token_refusal("The app is disabled.", "invalid_client", 4717)
-        if params.get("grant_type") != "account_credentials":
+        kind = params.get("grant_type", "")
+        if kind not in self.grants:
             raise _token_refusal("unsupported grant type", "unsupported_grant_type", 4705)
-        if params.get("account_id") != self.account_id:
+        if kind == "account_credentials" and params.get("account_id") != self.account_id:
             # What Zoom really answers here is not known; the shape is that of its other token errors.
             raise _token_refusal("Invalid account_id", "invalid_request", 4706)
         self._issued += 1
         token = hashlib.blake2b(f"{self.client_id}/{self._issued}".encode(), digest_size=24).hexdigest()
-        self._grants[token] = Grant(self.client_id, now + self.lifetime, frozenset(self.scopes))
+        self._grants[token] = Grant(self.client_id, now + self.lifetime, frozenset(self.scopes), kind)
         return as_json({
             "access_token": token, "token_type": "bearer", "expires_in": int(self.lifetime.total_seconds()),
             "scope": " ".join(sorted(self.scopes)), "api_url": self.api_url or base_url,
@@ -72,7 +75,7 @@ class OAuth:
         """Whose call this is. Raises Refusal: bad or expired token, scope missing, role right missing."""
         scheme, _, token = (authorization or "").partition(" ")
         grant = self._grants.get(token.strip()) if scheme.lower() == "bearer" else None
-        if grant is None or not self.enabled:
+        if grant is None or not self.enabled or grant.kind != "account_credentials":
             raise self.trouble("Invalid access token.")
         if grant.expires_at <= now:
             raise self.trouble("Access token is expired.")
@@ -81,6 +84,11 @@ class OAuth:
         if self.rights is not None and not self.rights.issuperset(operation.rights):
             raise right_missing(operation)
         return grant
+
+    def grant_of(self, token: str, now: datetime) -> str | None:
+        """By which grant a token was got; None for one that is no good."""
+        grant = self._grants.get(token)
+        return grant.kind if grant is not None and self.enabled and grant.expires_at > now else None
 
     def trouble(self, message: str) -> Refusal:
         """A refusal of a token in the shape chosen by *trouble_form*."""

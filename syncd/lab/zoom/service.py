@@ -21,7 +21,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from syncd.lab.answers import Answer, Refusal, as_json, invalid
@@ -31,6 +31,7 @@ from syncd.lab.zoom.limits import AccountLimits, Throttled
 from syncd.lab.zoom.oauth import OAuth
 from syncd.lab.zoom.operations import OPERATIONS, Label, Operation
 from syncd.lab.zoom.paging import Walks
+from syncd.lab.zoom.socket import EventSocket
 from syncd.lab.zoom.telling import Telling
 from syncd.lab.zoom.tenant import (
     ACTIVE,
@@ -118,6 +119,8 @@ class SimulatedZoom:
         self.limits = limits or AccountLimits()
         self.faults = Faults()
         self.telling = Telling(tenant, now, self.oauth.account_id)
+        self.events = EventSocket(self.oauth, now)
+        self.telling.listeners.append(self.events.send)
         self.latency_seconds = 0.0               # of every call
         self.clock_skew = timedelta(0)           # what the Date header is ahead of *now*
         self.page_size_max = 2000                # of the list of users; 300 until late in 2024
@@ -135,9 +138,10 @@ class SimulatedZoom:
             "list_groups": self._list_groups, "group_members": self._group_members, "plan_usage": self._plan_usage,
             "operation_logs": self._operation_logs,
         }
-        routes = [Route("/oauth/token", self._token, methods=["POST"])]
+        routes: list[BaseRoute] = [Route("/oauth/token", self._token, methods=["POST"])]
         routes += [Route("/v2" + operation.path, self._endpoint(operation), methods=[operation.method])
                    for operation in OPERATIONS]
+        routes.append(WebSocketRoute("/ws", self.events.endpoint))
         self._app = Starlette(routes=routes, exception_handlers={404: self._not_served, 405: self._not_served})
         self._app.router.redirect_slashes = False
 
