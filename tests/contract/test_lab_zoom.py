@@ -69,7 +69,7 @@ async def test_the_grant_may_stand_in_the_query_or_in_the_form(place):
     ({"auth": ("lab-client", "guess")}, "invalid_client"),
     ({"auth": ("stranger", "lab-secret")}, "invalid_client"),
     ({"auth": None}, "invalid_client"),
-    ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
+    ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
     ({"account_id": "another"}, "invalid_request"),
 ])
 async def test_a_wrong_token_request_is_refused_in_the_token_endpoints_own_shape(wrong, error):
@@ -885,3 +885,14 @@ def test_the_directory_is_written_as_the_file_directory_reads_it():
     assert len(company.people) + 1 == len(lines)
     assert "E1001,Amara Okafor,amara.okafor@corp.example;ceo@corp.example,true,,Zoom Users;Executive,Executive" == lines[1]
     assert 1 == sum(",2026-03-02T08:00:00Z," in line for line in lines)
+
+
+async def test_a_token_of_the_app_itself_is_for_websockets_and_reads_no_account():
+    """The grant that Zoom's WebSocket sample asks with."""
+    zoom = a_zoom(a_tenant())
+    async with calling(zoom, signed_in=False) as call:
+        answer = await call.http.post("/oauth/token", auth=(zoom.oauth.client_id, zoom.oauth.client_secret),
+                                      data={"grant_type": "client_credentials"})
+        call.token = answer.json()["access_token"]
+
+        assert 401 == (await call("GET", "/users")).status_code
