@@ -41,6 +41,7 @@ from syncd.ledgers import (
     doubts,
     ledger_url,
     open_ledger,
+    seal_by_person,
     secret,
     writable_ledger,
 )
@@ -272,7 +273,10 @@ async def open_dependencies(
                             watchers=watchers_of(config, directory) if by_lease else ())
         if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
+        before = await ledger.head()
         yield deps
+        if write_ledger and from_checkpoint and await ledger.head() != before:
+            await seal_by_person(ledger, config, tell)
 
 
 def witnesses_of(config: Config) -> Witnesses:
@@ -323,7 +327,8 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
     filing = Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
                     config.reports.omit_columns, config.reports.keep,
                     lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None,
-                    publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None)
+                    publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None,
+                    in_force=in_force(config))
     asked = desk or WitnessDesk(deps, policy_of(config))
 
     async def after_cycle(report: CycleReport, term: int) -> None:
@@ -333,6 +338,23 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
             await asked.after_cycle(report, term)
 
     return after_cycle
+
+
+def in_force(config: Config) -> dict[str, Any]:
+    """What evidence is judged by beside the policy, by keys of the configuration; durations in seconds. Raises ConfigError."""
+    schedule, reports, handover = schedule_of(config), config.reports, config.handover
+    cron = schedule.cron is not None
+    return {
+        "reports.promise": reports.promise.total_seconds(), "reports.keep": reports.keep.total_seconds(),
+        "reports.directory": reports.directory is not None, "reports.timezone": reports.timezone,
+        "reports.omit_columns": list(reports.omit_columns), "ledger.keep_personal": config.ledger.keep_personal.total_seconds(),
+        "schedule.interval": None if cron or schedule.interval is None else schedule.interval.total_seconds(),
+        "schedule.cron": schedule.cron, "schedule.timezone": schedule.timezone,
+        "schedule.jitter": schedule.jitter.total_seconds(), "schedule.windows": windows_of(config).as_json(),
+        "approvals.required": config.approvals.required, "approvals.approvers": sorted(config.approvals.approvers),
+        "approvals.signers_file": list(signers_of(config)),
+        "handover": handover.model_dump(mode="json", exclude={"client_id", "client_secret"}) if handover is not None else None,
+    }
 
 
 def signing_key(config: Config) -> SigningKey | None:

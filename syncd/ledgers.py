@@ -16,10 +16,12 @@ from pathlib import Path
 from syncd.config import Config, SecretSource
 from syncd.directories.kind import DirectoryKind
 from syncd.directories.kinds import KINDS
-from syncd.errors import ConfigError, LedgerError, NotLeader
+from syncd.errors import ConfigError, LedgerError, NotLeader, SyncdError
+from syncd.events import Noted
 from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile, SecretVariable
 from syncd.ledger import record
+from syncd.ledger.audit import head_message
 from syncd.ledger.entries import LedgerAccepted, LedgerOpened
 from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
@@ -124,8 +126,24 @@ async def append_at_once(config: Config, draft: Draft, tell: Tell) -> None:
                               "Keep it as evidence, run syncd ledger verify, and put a backup back: syncd ledger restore FILE")
         ledger.clock_is(ClockStanding.UNKNOWN)
         await ledger.append([draft])
+        await seal_by_person(ledger, config, tell)
     finally:
         await ledger.close()
+
+
+async def seal_by_person(ledger: SqlLedger, config: Config, tell: Tell) -> None:
+    """Signs the head after what a person asked for, where ``reports.signing_key_file`` is set. What cannot be signed now is
+    covered by the next cycle's signature, so nothing here keeps a person's verb from counting."""
+    source = config.reports.signing_key
+    if source is None:
+        return
+    from syncd.host.signing import SigningKey  # here: most installations sign nothing, and its library takes its time
+
+    key = SigningKey(secret(source, "reports.signing_key"))
+    try:
+        await ledger.seal(lambda head: record.head_signed("", head, *key.sign(head_message(head))), term=0)
+    except SyncdError as error:
+        tell(Noted("head.unsigned", "warning", {"why": error.what, "do": "The next cycle's signature covers it."}))
 
 
 async def _binding(ledger: SqlLedger) -> History:
@@ -206,6 +224,7 @@ async def accept(
         if told.nothing and history.accepted:
             return told
         await ledger.append([record.accepted(by=by, because=because, missing=missing, directory=told.directory)])
+        await seal_by_person(ledger, config, tell)
         return replace(told, paused=(await ledger.history()).paused_since is not None)
     finally:
         await ledger.close()
@@ -269,6 +288,7 @@ async def restore(config: Config, file: Path, tell: Tell) -> PutBack:
     ledger = writable_ledger(config, clock, tell)
     try:
         await ledger.append([record.restored(done.backup, done.lost)])
+        await seal_by_person(ledger, config, tell)
     finally:
         await ledger.close()
     return done

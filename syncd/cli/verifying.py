@@ -17,7 +17,7 @@ from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SignedA
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
-from syncd.reports.folder import LISTING, compare, published_heads
+from syncd.reports.folder import LISTING, compare, listed_cycles, published_heads
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ class _Pass:
         there = compare(folder, kept, removed)
         for file, what in there.different:
             found.bad(f"{file}: {what}")
-        for name, heads in ((LISTING, self.listed.lost), (NAME, self.in_manifest.lost)):
+        for name, lost in ((LISTING, self.listed.lost), (NAME, self.in_manifest.lost)):
+            heads = [head for head in lost if (head.seq, head.hash) not in self.files.accepted]
+            if len(heads) < len(lost):
+                found.lines.append(f"note: {len(lost) - len(heads)} heads in {folder}/{name} were accepted as lost")
             if heads:
                 found.bad(f"{len(heads)} heads in {folder}/{name} are not in the chain, the first is {heads[0].seq} "
                           f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger")
@@ -136,16 +139,42 @@ class _Pass:
             for fault in faults:
                 found.bad(fault)
         if there.missing:
-            found.lines.append(f"note: {len(there.missing)} recorded reports are not in {folder}, and retention removed none of "
-                               f"them: {_some(there.missing)}")
-        if there.strange:
-            found.lines.append(f"note: {len(there.strange)} files in {folder} look like reports, but the ledger never recorded "
-                               f"them; do not rely on them: {_some(there.strange)}")
+            found.bad(f"{len(there.missing)} recorded reports are not in {folder}, and retention removed none of them: "
+                      f"{_some(there.missing)}")
+        self._strange(found, folder, there.strange)
+        self._cycles(found, folder, {one.cycle for one in listed_cycles(folder)})
         if found.good:
             gone = f", {len(removed)} were removed when their time was over" if removed else ""
             manifest = "" if self.manifest is None else "; the manifest agrees" + (
                 " and its signature fits" if self.keys is not None else "")
             found.lines.append(f"{len(kept)} reports are recorded, those on disk ({there.same}) are unchanged{gone}{manifest}")
+
+    def _strange(self, found: Found, folder: Path, there: Sequence[str]) -> None:
+        """Files named like ours that the ledger does not know; those of entries accepted as lost are told apart."""
+        lost_ones = {name for one in listed_cycles(folder) if one.head in self.files.accepted for name in one.files}
+        strange = [name for name in there if name not in lost_ones]
+        if len(strange) < len(there):
+            found.lines.append(f"note: {len(there) - len(strange)} reports in {folder} are of entries accepted as lost")
+        if strange:
+            found.bad(f"{len(strange)} files in {folder} look like reports, but the ledger never recorded them; do not rely on "
+                      f"them: {_some(strange)}")
+
+    def _cycles(self, found: Found, folder: Path, listed: set[str]) -> None:
+        """Every cycle that ended has its line, or an entry says why not; the last one may be about to get it."""
+        owed = self.files.owed
+        last = max(owed, key=owed.__getitem__, default="")
+        without = [cycle for cycle in owed if cycle not in listed and cycle != last]
+        if without:
+            found.bad(f"{LISTING}: {len(without)} cycles that ended are not listed in {folder}, and no entry says why; the first "
+                      f"is {without[0]} (entry {owed[without[0]]})")
+        if last and last not in listed:
+            found.lines.append(f"note: the last cycle, {last}, is not listed in {folder} yet")
+        covered = max((seq for cycle, seq in owed.items() if cycle != last), default=0)
+        if self.manifest is not None and self.manifest.head.seq < covered:
+            found.bad(f"{NAME}: is an older one: it ends at entry {self.manifest.head.seq}, but was written anew after entry "
+                      f"{covered}")
+        if self.files.unfiled:
+            found.lines.append(f"note: of {len(self.files.unfiled)} cycles the ledger says why they were not filed at once")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,27 +8,30 @@ were recorded after it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncd.errors import ConfigError, LedgerError
 from syncd.events import Noted
 from syncd.ledger import record
-from syncd.ledger.audit import WITH_LISTS, RecordedFile, RecordedFiles, head_message
-from syncd.ledger.entries import LedgerOpened
+from syncd.ledger.audit import ABOUT_FILES, WITH_LISTS, RecordedFile, RecordedFiles, head_message
+from syncd.ledger.entries import LedgerOpened, PolicyInForce
 from syncd.ledger.entry import decode
 from syncd.ledger.history import History
 from syncd.model import CycleReport, Draft, Guard, Head, LedgerEntry
 from syncd.ports import Clock, Tell
 from syncd.reports.cycle import Circumstances
-from syncd.reports.folder import file_cycle, remove
+from syncd.reports.folder import finish, listed_cycles, prepare_cycle, remove
 from syncd.reports.manifest import Listed, write_manifest
 
 #: The version that began ledgers without lists of what was blanked.
 FIRST_VERSION = "0.1.0"
+
+#: How many reports wait for room in the folder. Each may be large; what falls out is in the ledger all the same.
+OWED_MAX = 4
 
 #: Signs bytes: (the key's id, the signature in Base64).
 Sign = Callable[[bytes], tuple[str, str]]
@@ -74,7 +77,10 @@ class Filing:
     sign: Sign | None = None
     publish: Callable[[Head], None] = lambda _: None      # where a head is kept that nothing here can roll back
     _files: RecordedFiles = field(default_factory=RecordedFiles)
+    in_force: Mapping[str, Any] = field(default_factory=dict)
     _taken_over: bool = False
+    _looked_back: bool = False
+    _owed: list[CycleReport] = field(default_factory=list)
     _next: int = 1                            # the first entry whose files are not known yet
 
     async def __call__(self, report: CycleReport, term: int) -> None:
@@ -86,6 +92,7 @@ class Filing:
         if not broken:
             await self.ledger.checkpoint(record.checkpointed, term=term)
             await self._take_over(report.version, term)
+            await self._record_in_force(report, term)
             try:
                 await self._seal(report.cycle_id, term)
             except ConfigError as error:
@@ -103,17 +110,20 @@ class Filing:
 
     async def _file(self, folder: Path, report: CycleReport, term: int, *, recorded: bool, signed: bool) -> None:
         if not recorded:                                   # still told to people, but nothing can be written down of it
-            await self._write(folder, report, None)
+            await self._write(folder, report, None, term)
             return
         await self._read_record()
+        before = self._next
+        await self._tell_unfiled(folder, report.cycle_id, term)
         removed = await self._removed(folder, report.cycle_id)
-        drafts = removed + await self._write(folder, report, self._files.kept)
-        if drafts:
-            await self.ledger.append(drafts, term=term)
-            await self._read_record()
+        if removed:
+            await self.ledger.append(removed, term=term)
+        await self._file_what_is_owed(folder, report, term)
+        await self._read_record()
         if not signed:                                     # the last signed manifest is worth more than one without
+            await self.ledger.append([record.report_unfiled(report.cycle_id, "the manifest could not be signed")], term=term)
             return
-        if drafts:
+        if self._next > before:
             await self._seal(report.cycle_id, term)
         head, listed = await self.ledger.head(), [_listed(one) for one in self._files.kept.values()]
         await asyncio.to_thread(write_manifest, folder, self._files.ledger_id, head, listed, self.clock.now(), self.sign)
@@ -126,6 +136,14 @@ class Filing:
             if decode(LedgerOpened, entry).v < WITH_LISTS:
                 await self.ledger.upgraded(lambda blank: record.upgraded(FIRST_VERSION, version, blank), term=term)
         self._taken_over = True
+
+    async def _record_in_force(self, report: CycleReport, term: int) -> None:
+        """Compared with what was recorded last, by whomever."""
+        recorded: Mapping[str, Any] | None = None
+        async for entry in self.ledger.entries(kinds=(PolicyInForce.kind,)):
+            recorded = decode(PolicyInForce, entry).values
+        if self.in_force and recorded != self.in_force:
+            await self.ledger.append([record.in_force(report.cycle_id, self.in_force, report.started_at)], term=term)
 
     async def _seal(self, cycle: str, term: int) -> None:
         """Signs the head; the signature goes to the log too, where whoever can edit the ledger may not reach it."""
@@ -144,11 +162,43 @@ class Filing:
             self.tell(Noted("head.signed", "info", {"cycle_id": cycle, "head_sequence": head.seq, "head_hash": head.hash,
                                                     "key": key, "signature": signature}))
 
-    async def _write(self, folder: Path, report: CycleReport, known: Container[str] | None) -> list[Draft]:
+    async def _tell_unfiled(self, folder: Path, cycle: str, term: int) -> None:
+        """Cycles of a process that ended before it filed them: what they found is in the ledger, their reports are lost."""
+        await asyncio.to_thread(finish, folder, {name: one.sha256 for name, one in self._files.kept.items()})
+        if self._looked_back:
+            return
+        listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
+        lost = [one for one in self._files.owed if one not in listed and one != cycle]
+        if lost:
+            await self.ledger.append([record.report_unfiled(one, "syncd ended before it was filed") for one in lost], term=term)
+        self._looked_back = True
+
+    async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
+        """This cycle, and before it those that found no room. Raises OSError, once the ledger says why."""
+        for owed in [*self._owed, report]:
+            try:
+                await self._write(folder, owed, self._files.kept, term)
+            except OSError as error:
+                if owed is report:
+                    await self.ledger.append([record.report_unfiled(report.cycle_id, _why(error))], term=term)
+                    self._owed.append(report)
+                    del self._owed[:-OWED_MAX]
+                    raise
+            else:
+                if owed is not report:
+                    self._owed.remove(owed)
+
+    async def _write(self, folder: Path, report: CycleReport, known: Container[str] | None, term: int) -> None:
+        """Recorded first and shown then: a file that the ledger does not know is nobody's report. *known* None: the ledger is
+        broken, and nothing can be recorded."""
         beside = await self.circumstances(report)
         # In a thread: a large report must not keep health checks waiting.
-        filed = await asyncio.to_thread(file_cycle, folder, report, self.omit, self.formats, beside, known)
-        return [record.reported(report.cycle_id, one.path.name, one.sha256) for one in filed.written]
+        prepared = await asyncio.to_thread(prepare_cycle, folder, report, self.omit, self.formats, beside, known)
+        drafts = [record.reported(report.cycle_id, one.path.name, one.sha256) for one in prepared.filed.written]
+        if drafts and known is not None:
+            await self.ledger.append(drafts, term=term)
+            await self._read_record()
+        await asyncio.to_thread(prepared.show)
 
     async def _removed(self, folder: Path, cycle: str) -> list[Draft]:
         """Removes files whose record is older than they are kept. Removed first and recorded then: after a crash in between
@@ -165,9 +215,13 @@ class Filing:
 
     async def _read_record(self) -> None:
         """Takes over what was recorded since the last look, by other processes too."""
-        async for entry in self.ledger.entries(self._next, ("ledger.opened", "report", "report.removed")):
+        async for entry in self.ledger.entries(self._next, ABOUT_FILES):
             self._files.take(entry)
             self._next = entry.seq + 1
+
+
+def _why(error: OSError) -> str:
+    return f"the folder of reports cannot be written ({error.strerror or type(error).__name__})"
 
 
 def _listed(one: RecordedFile) -> Listed:

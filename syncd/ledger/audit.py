@@ -183,19 +183,33 @@ class RecordedFile:
     seq: int
 
 
+#: Kinds of entries that ``RecordedFiles`` looks at.
+ABOUT_FILES = ("ledger.opened", "ledger.accepted", "policy.in_force", "cycle.ended", "report", "report.unfiled", "report.removed")
+
+
 @dataclass
 class RecordedFiles:
-    """The report files that were written, and which of them retention removed."""
+    """The report files that were written, which of them retention removed, and which cycles must have a line among them:
+    those that ended while a folder was in force, but for those of which an entry says why not."""
 
     ledger_id: str = ""
     kept: dict[str, RecordedFile] = field(default_factory=dict)
     removed: dict[str, RecordedFile] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)          # cycle -> its last entry
+    unfiled: dict[str, str] = field(default_factory=dict)        # cycle -> why
+    accepted: set[tuple[int, str]] = field(default_factory=set)  # heads that somebody said are lost
+    _filing: bool = False
 
     def begin(self) -> None:
         """Forgets what was taken."""
-        self.ledger_id = ""
-        self.kept.clear()
-        self.removed.clear()
+        self.ledger_id, self._filing = "", False
+        for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted):
+            taken.clear()
+
+    @property
+    def owed(self) -> dict[str, int]:
+        """Cycles that must have a line, and the entry with which each ended."""
+        return {cycle: seq for cycle, seq in self.ended.items() if cycle not in self.unfiled}
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry. Raises LedgerError when this program does not understand it."""
@@ -209,6 +223,16 @@ class RecordedFiles:
                 for name in decode(entries.ReportsRemoved, entry).files:
                     if name in self.kept:
                         self.removed[name] = self.kept.pop(name)
+            case "report.unfiled":
+                self.unfiled[entry.cycle] = decode(entries.ReportUnfiled, entry).why
+            case "policy.in_force":
+                self._filing = bool(decode(entries.PolicyInForce, entry).values.get("reports.directory"))
+                if not self._filing:
+                    self.ended.pop(entry.cycle, None)             # the first without a folder
+            case "cycle.ended" if self._filing and decode(entries.CycleEnded, entry).because is None:
+                self.ended[entry.cycle] = entry.seq
+            case "ledger.accepted":
+                self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
             case _:
                 pass
         return None

@@ -210,6 +210,16 @@ def reported(cycle: str, file: str, sha256: str) -> Draft:
     return draft(entries.ReportWritten(file, sha256), cycle=cycle)
 
 
+def report_unfiled(cycle: str, why: str) -> Draft:
+    """A cycle ended, and its line or report is not in the folder yet."""
+    return draft(entries.ReportUnfiled(why), cycle=cycle)
+
+
+def in_force(cycle: str, values: Mapping[str, Any], since: datetime) -> Draft:
+    """What evidence is judged by from the beginning of this cycle on."""
+    return draft(entries.PolicyInForce(since, dict(values)), cycle=cycle)
+
+
 def report_removed(cycle: str, files: Sequence[str], written_before: datetime) -> Draft:
     """Report files older than ``reports.keep`` were removed; their names and hashes stay in the ledger."""
     return draft(entries.ReportsRemoved(tuple(sorted(files)), written_before), cycle=cycle)

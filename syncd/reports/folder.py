@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,13 +40,37 @@ class Filed:
         return tuple(one for one in (self, *self.others) if one.sha256)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A report that lies in the folder under other names, so that the ledger can vouch for it before anybody sees it."""
+
+    folder: Path
+    filed: Filed
+    line: str
+
+    def show(self) -> Filed:
+        """Gives the files their names, and the list its line. Raises OSError; what was recorded is shown by ``finish`` then."""
+        for one in self.filed.written:
+            _unfinished(one.path).replace(one.path)
+        with open(self.folder / LISTING, "a", encoding="utf-8", opener=for_few) as listing:
+            listing.write(self.line + "\n")
+        return self.filed
+
+
 def file_cycle(
     folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
     circumstances: Circumstances | None = None, known: Container[str] | None = None,
 ) -> Filed:
-    """Writes the report in each format (unless a file with the same plan digest and result is there) and adds a line to the
-    list. *known*: the files that count as being there (None: any); one that a crash left unrecorded is written again. Files
-    appear whole or not at all. Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
+    """Writes and shows a report at once. Raises as ``prepare_cycle``."""
+    return prepare_cycle(folder, report, omit, formats, circumstances, known).show()
+
+
+def prepare_cycle(
+    folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
+    circumstances: Circumstances | None = None, known: Container[str] | None = None,
+) -> Prepared:
+    """Writes the report in each format, unless a file with the same plan digest and result is there. *known*: the files that
+    count as being there (None: any). Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
     view = cycle_view(report, omit, circumstances)
     view.demand_balance()
     make_folder_for_few(folder)
@@ -61,9 +86,20 @@ def file_cycle(
         "head_sequence": report.head.seq, "head_hash": report.head.hash,
         **({"problem": report.why} if report.why else {}),    # an unreadable cycle's file may tell of another cause
     }
-    with open(folder / LISTING, "a", encoding="utf-8", opener=for_few) as listing:
-        listing.write(json.dumps(line) + "\n")
-    return replace(first, others=tuple(others))
+    return Prepared(folder, replace(first, others=tuple(others)), json.dumps(line))
+
+
+def finish(folder: Path, recorded: Mapping[str, str]) -> None:
+    """What a crash or a full disk left unfinished: files that the ledger vouches for (name -> SHA-256) get their names, others
+    are removed. Raises OSError."""
+    for new in sorted(folder.glob("*.new")) if folder.is_dir() else ():
+        name = new.name.removesuffix(".new")
+        if not _NAME.fullmatch(name):
+            continue
+        if name in recorded and not (folder / name).exists() and _digest_of(new) == recorded[name]:
+            new.replace(folder / name)
+        else:
+            new.unlink()
 
 
 def _file(
@@ -74,7 +110,7 @@ def _file(
     if same:
         return Filed(same[-1], "")
     path = folder / f"{stem}.{format_}"
-    new = path.with_suffix(path.suffix + ".new")
+    new = _unfinished(path)
     try:
         with open(new, "wb", opener=for_few) as out:
             if format_ == "json":
@@ -83,12 +119,20 @@ def _file(
                 render(view, format_, out)
             out.flush()
             os.fsync(out.fileno())
-        with new.open("rb") as again:
-            digest = hashlib.file_digest(again, "sha256").hexdigest()
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-    return Filed(path, digest)
+        return Filed(path, _digest_of(new))
+    except BaseException:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".new")
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
@@ -114,14 +158,16 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
     backup) is compared too."""
     different, missing, same = [], [], 0
     for name, sha256 in {**removed, **kept}.items():
-        path = folder / name
         if Path(name).name != name:
             different.append((name, "is not a file name"))
-        elif not path.is_file():
+            continue
+        path = folder / name
+        if not path.is_file() and name in kept and _unfinished(path).is_file():
+            path = _unfinished(path)                     # recorded a moment ago, or before a crash
+        if not path.is_file():
             missing += [name] if name in kept else []
         else:
-            with path.open("rb") as content:
-                matches = hashlib.file_digest(content, "sha256").hexdigest() == sha256
+            matches = _digest_of(path) == sha256
             same += matches
             if not matches:
                 different.append((name, "was changed since the ledger recorded it"))
@@ -130,20 +176,32 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
     return Compared(tuple(different), tuple(missing), strange, same)
 
 
-def published_heads(folder: Path) -> list[tuple[int, str]]:
-    """The ledger heads (sequence, hash) that the list of cycles on disk names: what shows that a chain lost its tail. Lines a
-    crash left half written are passed over."""
+@dataclass(frozen=True, slots=True)
+class ListedCycle:
+    """One line of the list of cycles."""
+
+    cycle: str
+    head: tuple[int, str]
+    files: tuple[str, ...]
+
+
+def listed_cycles(folder: Path) -> list[ListedCycle]:
+    """The list of cycles on disk. Lines a crash left half written are passed over."""
     try:
         lines = (folder / LISTING).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    heads = []
+    found = []
     for line in lines:
         try:
             listed = json.loads(line)
-            head = (int(listed["head_sequence"]), str(listed["head_hash"]))
-        except (ValueError, KeyError, TypeError):
+            found.append(ListedCycle(str(listed.get("cycle_id", "")), (int(listed["head_sequence"]), str(listed["head_hash"])),
+                                     tuple(str(name) for name in listed.get("files") or (listed.get("file"),) if name)))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        if head[0] > 0:
-            heads.append(head)
-    return heads
+    return found
+
+
+def published_heads(folder: Path) -> list[tuple[int, str]]:
+    """The ledger heads (sequence, hash) that the list of cycles on disk names: what shows that a chain lost its tail."""
+    return [one.head for one in listed_cycles(folder) if one.head[0] > 0]

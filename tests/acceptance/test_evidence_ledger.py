@@ -299,15 +299,15 @@ def test_a_manifest_that_was_taken_away_is_missed(crew: Crew) -> None:
 
 
 def test_a_file_nobody_recorded_is_pointed_at(crew: Crew) -> None:
-    """A report put beside the others, and one taken away without retention: told, though no fault of the ledger."""
+    """A report put beside the others, and one taken away without retention: faults, by name."""
     report = next(crew.company.reports.glob("*.html"))
     report.rename(report.with_name("20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"))
 
     ran = crew.verify()
 
-    assert 0 == ran.code
-    assert "note: 1 recorded reports are not in" in ran.out
-    assert "note: 1 files in" in ran.out
+    assert 6 == ran.code
+    assert "NOT INTACT: 1 recorded reports are not in" in ran.out
+    assert "NOT INTACT: 1 files in" in ran.out
     assert "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html" in ran.out
 
 

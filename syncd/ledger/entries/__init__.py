@@ -49,7 +49,9 @@ from syncd.ledger.entries.itself import (
     LedgerRestored,
     LedgerUpgraded,
     PersonalBlanked,
+    PolicyInForce,
     ReportsRemoved,
+    ReportUnfiled,
     ReportWritten,
 )
 from syncd.ledger.entries.people import (
@@ -107,8 +109,10 @@ __all__ = [
     "PeopleAnnounced",
     "PersonalBlanked",
     "PlanMade",
+    "PolicyInForce",
     "ReadFacts",
     "RefusalSaid",
+    "ReportUnfiled",
     "ReportWritten",
     "ReportsRemoved",
     "RowAcknowledged",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncd.ledger.entry import Entry, EntryTime, kind
 from syncd.model import Head, LedgerEntry
@@ -127,6 +127,22 @@ class ReportWritten(Entry, frozen=True):
 
     file: str
     sha256: str
+
+
+@kind("report.unfiled")
+class ReportUnfiled(Entry, frozen=True):
+    """A cycle ended, and its line or its report is not in the folder: why. It may be filed later."""
+
+    why: str
+
+
+@kind("policy.in_force")
+class PolicyInForce(Entry, frozen=True):
+    """What the company's evidence is judged by, as far as it is no part of the policy that decides: promise, schedule and
+    windows, retention, rules of approvals, handover. Keys of the configuration; durations in seconds. Written when it changes."""
+
+    since: datetime                           # the beginning of the first cycle under it
+    values: dict[str, Any]
 
 
 @kind("report.removed")

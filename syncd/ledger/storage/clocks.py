@@ -10,8 +10,8 @@ from syncd.errors import ClockOff
 from syncd.ledger.chain import time_text
 from syncd.model import ClockStanding, LedgerEntry
 
-#: Kinds of entries that no clock keeps out: they stop changes, or end the trouble.
-ALWAYS = frozenset({"pause", "hold", "ledger.accepted", "ledger.restored"})
+#: Kinds of entries that no clock keeps out: they stop changes, end the trouble, or sign what stands there.
+ALWAYS = frozenset({"pause", "hold", "ledger.accepted", "ledger.restored", "head.signed"})
 
 _DO = "Set this machine's clock right (NTP) and try again. pause and account hold work all the same."
 

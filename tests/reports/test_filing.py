@@ -1,0 +1,217 @@
+"""Filing: every cycle that ended has its line and its report, or the ledger says why not; whatever else is found by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.cli.verifying import Found, Look, _Pass
+from syncd.errors import LedgerError
+from syncd.evidence.archive import Filing
+from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded
+from syncd.ledger.entry import read
+from syncd.ledger.storage.store import SqlLedger
+from syncd.model import CycleReport, Head, Result
+from syncd.reports.cycle import Circumstances
+from syncd.reports.folder import LISTING
+from syncd.reports.manifest import NAME
+from tests.ledgers import HandClock, untold, url_of
+from tests.reports.a_cycle import a_cycle
+
+IN_FORCE = {"reports.promise": 86400.0, "reports.directory": True}
+
+
+async def beside(_: CycleReport) -> Circumstances:
+    return Circumstances(timedelta(hours=24))
+
+
+@dataclass
+class Office:
+    """A ledger, a folder, and whoever files; each cycle has its own result or plan, so each has its own files."""
+
+    ledger: SqlLedger
+    folder: Path
+    clock: HandClock
+    in_force: dict[str, object] = field(default_factory=lambda: dict(IN_FORCE))
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.filing = self.another()
+
+    def another(self) -> Filing:
+        """A new process."""
+        return Filing(self.ledger, self.clock, untold, self.folder, ("json", "csv"), (), timedelta(days=400), beside,
+                      in_force=self.in_force)
+
+    async def ends(self, result: Result = Result.IN_STEP) -> CycleReport:
+        """A cycle that ended."""
+        self.number += 1
+        self.clock.pass_time(60)
+        at = self.clock.now()
+        report = replace(a_cycle(3), cycle_id=f"cycle-{self.number}", started_at=at, ended_at=at, result=result)
+        if report.plan is not None:
+            report = replace(report, plan=replace(report.plan, policy_digest=f"{self.number:064x}"))
+        await self.ledger.append([record.cycle_ended(report.cycle_id, CycleEnded(
+            "enforce", "schedule", result.value, True, at, at, "0.2.0", "policy"))], term=1)
+        return replace(report, head=await self.ledger.head())
+
+    async def files(self, filing: Filing | None = None) -> CycleReport:
+        """A cycle that ended, and is filed."""
+        report = await self.ends()
+        await (filing or self.filing)(report, 1)
+        return report
+
+    async def verify(self) -> Found:
+        each = _Pass(Look(folder=self.folder))
+        return each.told(await self.ledger.verify(None, each.witnesses))
+
+    async def kinds(self) -> list[str]:
+        return [entry.kind async for entry in self.ledger.entries()]
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    clock = HandClock()
+    ledger = SqlLedger.open(url_of(tmp_path / "ledger.db"), clock, untold, create=True)
+    await ledger.begin(record.opened("ledger", "account", "directory"))
+    yield Office(ledger, tmp_path / "reports", clock)
+    await ledger.close()
+
+
+def faults(found: Found) -> list[str]:
+    return [line for line in found.lines if line.startswith("NOT INTACT")]
+
+
+def blocked(office: Office) -> Path:
+    """The folder cannot be written: something else stands in its place."""
+    kept = office.folder.with_name("kept")
+    office.folder.rename(kept)
+    office.folder.write_text("in the way")
+    return kept
+
+
+def freed(office: Office, kept: Path) -> None:
+    office.folder.unlink()
+    kept.rename(office.folder)
+
+
+async def test_what_is_in_force_is_recorded_when_it_changes(office: Office):
+    """With the beginning of the first cycle under it; not again by the next, nor by another process."""
+    first = await office.files()
+    await office.files()
+    await office.files(office.another())
+    office.in_force = {**IN_FORCE, "reports.promise": 3600.0}
+    last = await office.files(office.another())
+
+    said = [read(entry) async for entry in office.ledger.entries(kinds=["policy.in_force"])]
+    assert [(first.started_at, 86400.0), (last.started_at, 3600.0)] == [
+        (one.since, one.values["reports.promise"]) for one in said]
+    assert [] == faults(await office.verify())
+
+
+async def test_a_full_folder_is_said_and_filed_later(office: Office):
+    """The cycle stands; the ledger says why it has no line; once there is room both get theirs."""
+    await office.files()
+    kept = blocked(office)
+    with pytest.raises(LedgerError):
+        await office.files()
+    freed(office, kept)
+    assert "report.unfiled" in await office.kinds()
+    assert [] == faults(await office.verify())
+
+    await office.files()
+
+    listed = [json.loads(line)["cycle_id"] for line in (office.folder / LISTING).read_text().splitlines()]
+    assert ["cycle-1", "cycle-2", "cycle-3"] == listed
+    assert 6 == len(list(office.folder.glob("2*")))
+    assert [] == faults(await office.verify())
+
+
+async def test_a_process_that_ended_before_it_filed_is_said(office: Office):
+    """By the next one, once; the cycle has no line, and that is no fault."""
+    await office.files()
+    await office.ends()
+    for _ in range(2):
+        await office.files(office.another())
+
+    said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert ["cycle-2"] == said
+    assert [] == faults(await office.verify())
+
+
+async def test_a_crash_between_the_record_and_the_name_is_finished(office: Office):
+    """What the ledger vouches for gets its name; what nobody vouches for is no report."""
+    await office.files()
+    path = next(office.folder.glob("2*.json"))
+    path.rename(path.with_name(path.name + ".new"))
+    orphan = office.folder / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html.new"
+    orphan.write_text("made up")
+    assert [] == faults(await office.verify())
+
+    await office.files(office.another())
+
+    assert path.is_file()
+    assert not orphan.exists()
+    assert [] == faults(await office.verify())
+
+
+async def test_lines_that_were_taken_out_are_found(office: Office):
+    """With the manifest of that time, or without one: thinned evidence is no evidence."""
+    for _ in range(2):
+        await office.files()
+    older, lines = (office.folder / NAME).read_text(), (office.folder / LISTING).read_text().splitlines(keepends=True)
+    for _ in range(2):
+        await office.files()
+    (office.folder / NAME).unlink()
+    (office.folder / LISTING).write_text("".join(lines))
+
+    assert any("1 cycles that ended are not listed" in line and "cycle-3" in line for line in faults(await office.verify()))
+    (office.folder / NAME).write_text(older)
+    assert any("MANIFEST: is an older one" in line for line in faults(await office.verify()))
+
+
+async def test_missing_and_unknown_files_are_faults_by_name(office: Office):
+    """Whoever takes a report away, or puts one beside them."""
+    await office.files()
+    path = next(office.folder.glob("2*.csv"))
+    path.rename(path.with_name("20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"))
+
+    said = "\n".join(faults(await office.verify()))
+
+    assert path.name in said
+    assert "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html" in said
+
+
+async def test_a_cycle_without_a_folder_needs_no_line(office: Office):
+    """From the cycle on with which the folder was left out of the configuration."""
+    await office.files()
+    office.in_force = {**IN_FORCE, "reports.directory": False}
+    without = office.another()
+    without.folder = None
+    for _ in range(2):
+        await office.files(without)
+
+    assert [] == faults(await office.verify())
+
+
+async def test_what_was_accepted_as_lost_is_a_note(office: Office):
+    """Reports of entries that a restored ledger does not hold: somebody said so, and every look tells it."""
+    await office.files()
+    listing = office.folder / LISTING
+    line = {**json.loads(listing.read_text()), "head_sequence": 99, "head_hash": "f" * 64, "cycle_id": "lost",
+            "files": ["20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"]}
+    (office.folder / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html").write_text("of the lost ledger")
+    listing.write_text(listing.read_text() + json.dumps(line) + "\n")
+    assert 2 == len(faults(await office.verify()))
+
+    await office.ledger.append([record.accepted(by="Ann", because="restored", missing=[Head(99, "f" * 64)])])
+
+    found = await office.verify()
+    assert [] == faults(found)
+    assert any("accepted as lost" in line for line in found.lines)
