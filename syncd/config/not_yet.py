@@ -11,7 +11,7 @@ from typing import Final, Literal
 #: A kind of report file.
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
-SCHEDULE_WATCH: Final = "schedule.watch"          # of Active Directory and Entra ID; of a file it is there
+SCHEDULE_WATCH: Final = "schedule.watch"          # of Entra ID; of others it is there
 
 HANDOVER: Final = "handover"
 

@@ -311,7 +311,7 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 
 
 def _watch(given: Given) -> Iterator[Problem]:
-    if given.get("schedule", "watch") is True and "file" not in given.section("directory"):
+    if given.get("schedule", "watch") is True and "entra" in given.section("directory"):
         yield Problem(("schedule", "watch"), f"watching this kind of directory {LATER}", "write watch: false")
 
 

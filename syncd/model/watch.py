@@ -13,18 +13,22 @@ from syncd.reading import Complete
 @dataclass(frozen=True, slots=True)
 class Hint:
     """Something changed. *people* are directory ids, as far as the source names them; *groups* ids of groups whose members
-    may be others now; *anybody*: it does not say who (a file was replaced, somebody was deleted)."""
+    may be others now; *anybody*: it does not say who (a file was replaced); *gone*: somebody may have been deleted.
+    *changed*: when it happened, where the source says so of somebody it names."""
 
     people: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     anybody: bool = False
+    gone: bool = False
+    changed: Mapping[str, datetime] = field(default_factory=dict)
 
     def __or__(self, other: Hint) -> Hint:
         """Both, to be looked at together."""
-        return Hint(self.people | other.people, self.groups | other.groups, self.anybody or other.anybody)
+        return Hint(self.people | other.people, self.groups | other.groups, self.anybody or other.anybody,
+                    self.gone or other.gone, {**self.changed, **other.changed})
 
     def __bool__(self) -> bool:
-        return bool(self.people or self.groups or self.anybody)
+        return bool(self.people or self.groups or self.anybody or self.gone)
 
 
 @dataclass(frozen=True, slots=True)

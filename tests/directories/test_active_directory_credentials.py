@@ -187,7 +187,7 @@ async def test_no_password_is_in_any_repr_of_the_adapter_and_its_connection():
         look = directory._look
         assert look is not None
 
-        shown = repr(directory._settings) + repr(look) + repr(vars(look.session)) + str(look.session._connection)
+        shown = repr(directory.settings) + repr(look) + repr(vars(look.session)) + str(look.session._connection)
         await directory.close()
 
     assert PASSWORD not in shown

@@ -11,7 +11,7 @@ from syncd.errors import ConfigError
 if TYPE_CHECKING:
     from syncd.config.directories import ActiveDirectory as Section
     from syncd.directories.active_directory.settings import Bind
-    from syncd.ports import Directory
+    from syncd.ports import Directory, Watcher
 
 
 def _identity(section: Section) -> str:
@@ -47,6 +47,14 @@ def _make(section: Section, around: Around) -> Directory:
     ), around.clock, around.tell, memory=GroupMemory(around.store))
 
 
+def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:  # noqa: ARG001  -- it stands in the directory
+    from syncd.directories.active_directory.reader import ActiveDirectory
+    from syncd.directories.active_directory.watch import ControllerWatcher
+
+    assert isinstance(directory, ActiveDirectory), "made above"
+    return tuple(ControllerWatcher(directory, server, directory.clock) for server in directory.servers)
+
+
 def _bind(section: Section, around: Around) -> Bind:
     from syncd.directories.active_directory.settings import KerberosBind, SimpleBind
 
@@ -61,5 +69,5 @@ def _bind(section: Section, around: Around) -> Bind:
 KIND = DirectoryKind(
     "active_directory", "Active Directory", _identity, _make, service="ldap",
     operations=("connect", "bind", "search", "ranged", "other"), credential="active_directory",
-    not_policy=frozenset({"bind", "ca_file", "connect_timeout", "read_timeout"}), same=_same,
+    not_policy=frozenset({"bind", "ca_file", "connect_timeout", "read_timeout"}), same=_same, watchers=_watchers,
 )

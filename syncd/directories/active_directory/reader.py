@@ -10,6 +10,7 @@ Everybody of the domain's bases is read, entitled or not, so that "left the grou
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,15 +70,26 @@ class ActiveDirectory:
         self, settings: ActiveDirectorySettings, clock: Clock, tell: Tell, *, memory: GroupMemory | None = None,
     ) -> None:
         """*memory* keeps which objects the configured groups are; without it only for as long as this lives."""
-        self._settings = settings
+        self.settings = settings
         self._servers = settings.addresses()
-        self._clock = clock
+        self.clock = clock
         self._tell = tell
         self._refusals = RefusalMemory(clock.monotonic)
-        self._gone_through: Mapping[str, str] = {}       # id and name of every group of the last whole read
+        self.gone_through: Mapping[str, str] = {}       # id and name of every group of the last whole read
         self._memory = memory or GroupMemory()
         self._look: _Look | None = None
         self._looking = asyncio.Lock()
+
+    def at(self, server: ServerAddress) -> ActiveDirectory:
+        """The same directory as this one server shows it. What is known of refused credentials and of groups is shared."""
+        other = copy.copy(self)
+        other._servers, other._look, other._looking = (server,), None, asyncio.Lock()  # noqa: SLF001  -- another of the kind
+        return other
+
+    @property
+    def servers(self) -> tuple[ServerAddress, ...]:
+        """The configured servers, in the order in which they are tried."""
+        return self._servers
 
     # --------------------------------------------------------------------------------------------------------- the port
 
@@ -89,7 +101,7 @@ class ActiveDirectory:
         return snapshot
 
     async def _read_first_good(self) -> DirectorySnapshot:
-        return await self._in_thread(lambda line, tell: self._first_good(lambda s: self._read(s, tell), line, tell))
+        return await self.in_thread(lambda line, tell: self._first_good(lambda s: self._read(s, tell), line, tell))
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this objectGUID or claims one of these address keys, through a bind of its own, with memberships
@@ -97,7 +109,7 @@ class ActiveDirectory:
         async with self._looking:
             await self._memory.recall()
             try:
-                return await self._in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell))
+                return await self.in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell))
             except asyncio.CancelledError:
                 if self._look is not None:
                     self._look.line.cut()
@@ -110,7 +122,7 @@ class ActiveDirectory:
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """One line per server: whether it can be reached, verified, bound and read, or what to do."""
         await self._memory.recall()
-        return await self._in_thread(self._check)
+        return await self.in_thread(self._check)
 
     async def close(self) -> None:
         """Hangs up."""
@@ -119,7 +131,7 @@ class ActiveDirectory:
 
     # ---------------------------------------------------------------------------------------------- threads and servers
 
-    async def _in_thread(self, work: Callable[[Line, Tell], T]) -> T:
+    async def in_thread(self, work: Callable[[Line, Tell], T]) -> T:
         loop = asyncio.get_running_loop()
         line = Line()
 
@@ -153,7 +165,7 @@ class ActiveDirectory:
         )
 
     def _with_session(self, server: ServerAddress, work: Callable[[Session], T], line: Line, tell: Tell, *, keep: bool) -> T:
-        session = self._open(server, line, tell)
+        session = self.open(server, line, tell)
         try:
             result = work(session)
         except BaseException:
@@ -163,8 +175,8 @@ class ActiveDirectory:
             session.close()
         return result
 
-    def _open(self, server: ServerAddress, line: Line, tell: Tell) -> Session:
-        settings = self._settings
+    def open(self, server: ServerAddress, line: Line, tell: Tell) -> Session:
+        settings = self.settings
         try:
             fingerprint = settings.bind.fingerprint()
         except ConfigError as error:      # the secret is gone while we run: the next read may find it again
@@ -172,7 +184,7 @@ class ActiveDirectory:
         self._refusals.check(fingerprint)
         try:
             return Session(server, settings.bind, start_tls=settings.start_tls and not server.tls, ca_file=settings.ca_file,
-                           timeouts=settings.timeouts(), clock=self._clock, tell=tell, line=line)
+                           timeouts=settings.timeouts(), clock=self.clock, tell=tell, line=line)
         except CredentialsRefused as error:
             self._refusals.remember(fingerprint, error)
             raise
@@ -180,8 +192,8 @@ class ActiveDirectory:
     # -------------------------------------------------------------------------------------------------- the whole read
 
     def _read(self, session: Session, tell: Tell) -> DirectorySnapshot:
-        settings = self._settings
-        read_at = self._clock.now()
+        settings = self.settings
+        read_at = self.clock.now()
         if session.clock_offset_seconds is not None:
             tell(ClockOffset("ldap", session.clock_offset_seconds))
         tell(CredentialExpires("active_directory", password_expiry(session, settings)))
@@ -195,7 +207,7 @@ class ActiveDirectory:
         roster.name_managers(partial(id_by_dn, session))
         unresolved = unresolved_of(below.strays.values(), settings, Trusts(session, settings.page_size))
         people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
-        self._gone_through = below.gone_through
+        self.gone_through = below.gone_through
         return DirectorySnapshot.whole(
             "active_directory", read_at, put_together(people.values(), *lists, *below.lists),
             put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
@@ -205,7 +217,7 @@ class ActiveDirectory:
 
     def _read_people(self, session: Session, tell: Tell) -> tuple[Roster, tuple[Complete[None], ...]]:
         """Everybody, and the lists they came in: one for each base."""
-        settings = self._settings
+        settings = self.settings
         roster = Roster()
         attributes = attributes_to_ask(*settings.of_people())
 
@@ -224,11 +236,11 @@ class ActiveDirectory:
     # ------------------------------------------------------------------------------------------------- the second look
 
     def _look_again(self, directory_id: str | None, addresses: Sequence[str], line: Line, tell: Tell) -> tuple[Person, ...]:
-        wanted = Wanted.of(directory_id, addresses, self._settings.address_attributes)
+        wanted = Wanted.of(directory_id, addresses, self.settings.address_attributes)
         if not wanted.filter:
             return ()
         kept = self._look
-        if kept is not None and not kept.line.was_cut and self._clock.monotonic() < kept.stale_at:
+        if kept is not None and not kept.line.was_cut and self.clock.monotonic() < kept.stale_at:
             try:
                 return self._look_through(kept, wanted)
             except (Unusable, ValueError):
@@ -237,9 +249,9 @@ class ActiveDirectory:
             self._stop_looking()
 
         def look(session: Session) -> tuple[Person, ...]:
-            configured = find_configured(session, self._settings, self._memory.groups)
-            demand_members_readable(session, self._settings, configured, self._gone_through)
-            fresh = _Look(session, configured, line, self._clock.monotonic() + LOOK_SECONDS_MAX)
+            configured = find_configured(session, self.settings, self._memory.groups)
+            demand_members_readable(session, self.settings, configured, self.gone_through)
+            fresh = _Look(session, configured, line, self.clock.monotonic() + LOOK_SECONDS_MAX)
             people = self._look_through(fresh, wanted)
             self._look = fresh
             return people
@@ -247,8 +259,8 @@ class ActiveDirectory:
         return self._first_good(look, line, tell, keep=True)
 
     def _look_through(self, look: _Look, wanted: Wanted) -> tuple[Person, ...]:
-        settings = self._settings
-        above = GroupsAbove(look.session, settings, look.configured, self._gone_through)
+        settings = self.settings
+        above = GroupsAbove(look.session, settings, look.configured, self.gone_through)
         people: dict[str, Person] = {}
         outside: set[str] = set()
         attributes = (*attributes_to_ask(*settings.of_people()), "memberOf", "uSNChanged")
@@ -278,10 +290,10 @@ class ActiveDirectory:
     def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
         def check(session: Session) -> tuple[bool, str]:
             snapshot = self._read(session, _no_one)
-            look = _Look(session, find_configured(session, self._settings, self._memory.groups), line, 0.0)
-            demand_members_readable(session, self._settings, look.configured, self._gone_through)
-            return check_server(session, self._settings, snapshot, lambda id_: self._look_through(
-                look, Wanted.of(id_, [], self._settings.address_attributes)))
+            look = _Look(session, find_configured(session, self.settings, self._memory.groups), line, 0.0)
+            demand_members_readable(session, self.settings, look.configured, self.gone_through)
+            return check_server(session, self.settings, snapshot, lambda id_: self._look_through(
+                look, Wanted.of(id_, [], self.settings.address_attributes)))
 
         lines: list[tuple[str, bool, str]] = []
         refusal = ""
