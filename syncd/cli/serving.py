@@ -11,10 +11,12 @@ from syncd import __version__
 from syncd.app import Watch, ledger_reached, open_dependencies, pace_of, policy_of, report_filer, schedule_of, secret
 from syncd.cli.common import signals
 from syncd.config import Config
+from syncd.events import SignalSeen
 from syncd.host.clock import SystemClock
+from syncd.model import Sighting
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.witness import LeaderSeen, WitnessDesk
+from syncd.operations.witness import LeaderSeen, WitnessDesk, no_signal
 
 
 async def serve_daemon(config: Config) -> None:
@@ -36,7 +38,12 @@ async def serve_daemon(config: Config) -> None:
             return
         async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
             watch.remember(await deps.ledger.history())
-            desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config))
+            def signal(_: Sighting) -> None:
+                watch.aside(SignalSeen("zoom_events", "zoom", 1))
+                daemon_signals.elsewhere.set()
+
+            desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config),
+                               signal if config.schedule.watch else no_signal)
             await desk.tell_counts()
             async with watch.notifying(), listening(deps, desk, seen):
                 await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,

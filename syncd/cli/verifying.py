@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.config import Config
 from syncd.errors import UsageError
-from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SignedApprovals, SignedHeads
+from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
@@ -78,12 +78,13 @@ class _Pass:
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
         self.signed = SignedHeads(self.keys.fits if self.keys is not None else None)
         self.files = RecordedFiles()
+        self.seen = SeenChanges()
         self.approvals = SignedApprovals(signed_by(look.signers)) if look.signers is not None else None
 
     @property
     def witnesses(self) -> Sequence[Witness]:
         own = (self.approvals,) if self.approvals is not None else ()
-        return (self.signed, self.listed, self.in_manifest, self.files, *own)
+        return (self.signed, self.listed, self.in_manifest, self.files, self.seen, *own)
 
     def told(self, chain: Verification) -> Found:
         """Everything found, the chain first."""
@@ -93,6 +94,9 @@ class _Pass:
             return found
         found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
         self._signatures(found, chain.head)
+        if self.seen.by_event or self.seen.by_log or self.seen.foreign:
+            found.lines.append(f"{self.seen.by_event} changes are confirmed by Zoom's events, {self.seen.by_log} by its "
+                               f"operation log; {self.seen.foreign} changes by others are recorded")
         if self.approvals is not None:
             found.lines.append(f"{self.approvals.signed} approvals are signed, and the signatures fit")
             if self.approvals.unsigned:

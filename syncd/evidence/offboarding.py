@@ -6,7 +6,7 @@ wanted. The same account can leave twice (re-hired, brought back): each time is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -179,6 +179,7 @@ class Told:
     approvals: Mapping[str, Mapping[str, Any]]
     asked_by: Mapping[str, Mapping[str, Any]]                            # cycle of a hand verb or undo -> by, because
     held: Sequence[tuple[datetime, datetime, tuple[str, ...]]]           # first, last, guards
+    witness: Callable[[str], str | None] = lambda _: None                # intent -> how it stands with who saw it
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ def told(episode: Episode, known: Told) -> Story:
         "approved_by": approval.get("by"),
         "approved_because": approval.get("because"),
         "held_by": _held_by(episode, known),
+        "witness": known.witness(episode.done.intent) if episode.done is not None else None,
         "cycle": episode.cycle or None,
         "first_entry": episode.first_entry,
         "deactivations": [_text(one.done_at) for one in episode.tries if one.done_at is not None],

@@ -25,6 +25,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from syncd.evidence.offboarding import Episode, Story, Told, told
+from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, from_rfc3339, rfc3339
 from syncd.ledger.entry import read as read_entry
@@ -154,6 +155,7 @@ class Period:
     _counted: Counter[str] = field(default_factory=Counter)
     _unbalanced: list[str] = field(default_factory=list)
     _reads: int = 0
+    _seen_by_others: SeenByOthers = field(default_factory=SeenByOthers)
 
     # -------------------------------------------------------------------------------------------------------- the fold
 
@@ -164,6 +166,7 @@ class Period:
         says = read_entry(entry)
         at = says.time(entry).measured
         self._first_at, self._last_at = self._first_at or at, at
+        self._seen_by_others.take(entry, says, at)
         match says:
             case entries.DecisionMade():
                 self._take_decision(entry, says, at)
@@ -410,7 +413,8 @@ class Period:
     def references(self) -> list[str]:
         """Which personal data the document needs."""
         kept = {one.decision.who for one in self._kept_in_period()}
-        return sorted(({one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
+        seen = set(self._seen_by_others.references(self.asked.start, self.asked.end))
+        return sorted((seen | {one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
 
     def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
         """Everything, as plain JSON values. *personal*: names and addresses by reference; whatever was blanked is null."""
@@ -418,6 +422,7 @@ class Period:
         rows = [story.row(personal.get(story.who, {})) for story in stories]
         chosen = rows if sample is None else sample.of(rows)
         until = self._covered_until()
+        others = self._seen_by_others.rows(self.asked.start, self.asked.end, self._last_at or self.asked.start, personal)
         return {
             "format": FORMAT,
             "period": {"from": self.asked.first.isoformat(), "to": self.asked.last.isoformat(),
@@ -433,6 +438,8 @@ class Period:
             "leavers": chosen,
             "late": [[row["zoom_id"], row["first_entry"]] for row in rows if row["promise_met"] is False],
             "kept": self._kept_told(personal),
+            "seen_by_others": others,
+            "witnesses": totals_of(others),
             "gaps": self._gaps(until),
             "guards": self._held(),
             "changes": self._changes,
@@ -451,7 +458,8 @@ class Period:
     def _stories(self) -> list[Story]:
         end = self._last_at or self.asked.start
         known = Told(self.asked.promise, end, self._approvals, self._asked_by,
-                     [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards])
+                     [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards],
+                     lambda intent: self._seen_by_others.state(intent, end))
         return sorted((told(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
 
     def _covered_until(self) -> datetime:

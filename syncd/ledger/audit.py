@@ -280,6 +280,32 @@ class Blankings:
             f"the first is {emptied[0][:12]}…"))
 
 
+@dataclass
+class SeenChanges:
+    """Counts what others saw of changes: confirmed by event, by log, and what was not ours."""
+
+    by_event: int = 0
+    by_log: int = 0
+    foreign: int = 0
+
+    def begin(self) -> None:
+        """Forgets what was taken."""
+        self.by_event = self.by_log = self.foreign = 0
+
+    def take(self, entry: LedgerEntry) -> Problem | None:
+        """One more good entry. Raises LedgerError when this program does not understand it."""
+        if entry.kind == entries.ChangeSeen.kind:
+            says = decode(entries.ChangeSeen, entry)
+            self.foreign += says.state == "foreign"
+            self.by_event += says.state == "confirmed" and says.source == "event"
+            self.by_log += says.state == "confirmed" and says.source == "log"
+        return None
+
+    def end(self, _: Tip) -> Problem | None:
+        """Nothing is missing at the end."""
+        return None
+
+
 def _signature(seq: int, what: str) -> Problem:
     return Problem(seq, Fault.SIGNATURE, what)
 

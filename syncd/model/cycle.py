@@ -11,6 +11,7 @@ from syncd.model.account import ZoomSnapshot
 from syncd.model.directory import DirectorySnapshot, Person
 from syncd.model.entries import Approval, Head
 from syncd.model.plan import Decision, Plan, Verdict
+from syncd.model.witness import Seen, SeenByOthers
 from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
 
 
@@ -60,6 +61,8 @@ class CycleReport:
     held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
     approvals: tuple[Approval, ...] = ()
+    witness: Mapping[tuple[str, str], Seen] = field(default_factory=dict)      # changes done, by others who saw them
+    foreign: tuple[SeenByOthers, ...] = ()    # what somebody else did to accounts in scope lately, the latest first
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
     known_leavers: tuple[Decision, ...] = ()  # of what guards hold: to be shown first, with the command below
     commands: tuple[str, ...] = ()            # complete commands for a held plan; with addresses, so never logged
@@ -70,6 +73,11 @@ class CycleReport:
     do: str = ""                              # what the operator should do about it
     exit_code: int = 0
     written: int = 0                          # writes sent to Zoom
+
+    @cached_property
+    def foreign_ids(self) -> frozenset[str]:
+        """Accounts that somebody else changed lately."""
+        return frozenset(one.zoom_id for one in self.foreign if one.zoom_id)
     look: Look | None = None                  # of a look at some people only, between two cycles
 
     @property

@@ -100,6 +100,28 @@ class SeenEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """How one change stands, and when and by whom it was seen."""
+
+    state: WitnessState
+    by: str = ""                              # event | log
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenByOthers:
+    """What somebody else did to an account in scope, with names, for reports."""
+
+    zoom_id: str
+    email: str
+    what: str
+    at: datetime
+    source: str
+    operator: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignChange:
     """What somebody else did to an account in scope. *who*: reference of the names beside the chain."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -89,6 +89,7 @@ class DaemonSignals:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     now: asyncio.Event = field(default_factory=asyncio.Event)
+    elsewhere: asyncio.Event = field(default_factory=asyncio.Event)      # Zoom says that somebody else changed something
 
 
 #: Called after each cycle, still under the writer lock, with the report and the term: files reports and the like.
@@ -105,7 +106,7 @@ async def run_daemon(
     watch = Watch(deps, policy, mode, Pace(pace.poll_seconds, pace.settle, schedule.longest_gap(deps.clock.now())))
     deps = replace(deps, tell=watch.hearing(deps.tell))
     trigger, follow_ups = Trigger.SCHEDULE, FollowUps()
-    async with watch.running():
+    async with watch.running(), _heeding(watch, signals):
         while not signals.stop.is_set():
             started = deps.clock.now()
             signals.now.clear()
@@ -120,6 +121,23 @@ async def run_daemon(
             while (woken := await _woken(deps, signals, watch, due)) is Woken.LOOK:
                 await until_stopped(_looked(deps, watch, after_cycle), signals.stop)
             trigger = {Woken.ASKED: Trigger.REQUEST, Woken.CHANGED: Trigger.WATCH}.get(woken, Trigger.SCHEDULE)
+
+
+@contextlib.asynccontextmanager
+async def _heeding(watch: Watch, signals: DaemonSignals) -> AsyncIterator[None]:
+    """The watch is told of what happens at Zoom while the body runs."""
+    async def heed() -> None:
+        while True:
+            await signals.elsewhere.wait()
+            signals.elsewhere.clear()
+            watch.elsewhere()
+
+    task = asyncio.create_task(heed())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

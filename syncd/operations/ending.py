@@ -15,11 +15,24 @@ from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded as CycleEndedEntry
 from syncd.ledger.entries import ReadFacts
 from syncd.ledger.history import History
-from syncd.model import Action, Approval, CycleReport, EffectOutcome, Guard, OutcomeKind, OutcomeReason, Plan, Result
+from syncd.model import (
+    Action,
+    Approval,
+    CycleReport,
+    EffectOutcome,
+    Guard,
+    OutcomeKind,
+    OutcomeReason,
+    Plan,
+    Result,
+    SeenByOthers,
+)
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.approvals import approval_for
 from syncd.planning.guards import Facts
 from syncd.planning.windows import Windows
+from syncd.planning.witness import foreign_lately, seen_in
+from syncd.ports import Ledger
 
 
 def with_result(report: CycleReport, progress: Progress) -> CycleReport:
@@ -69,11 +82,13 @@ async def record_end(
         try:
             await deps.ledger.append([record.cycle_ended(report.cycle_id, says)], term=run.term)
             report = replace(report, head=await deps.ledger.head())
+            history = await deps.ledger.history()
         except (LedgerError, NotLeader) as error:
             report = replace(report, result=Result.FAILED, why=error.what, do=error.do, exit_code=error.exit_code)
     if report.look is not None:
         deps.tell(look_ended(report, outcomes))
         return report
+    report = await with_witnesses(report, history, deps.ledger)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
     overdue = oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at) if report.plan is not None else None
     deps.tell(CycleEnded(
@@ -93,6 +108,23 @@ def look_ended(report: CycleReport, outcomes: Mapping[str, int]) -> LookEnded:
     return LookEnded(report.cycle_id, report.result.value, len(report.look.accounts),
                      (report.ended_at - report.started_at).total_seconds(), outcomes, lags, report.head.seq, report.head.hash,
                      *_what_went_wrong(report))
+
+
+async def with_witnesses(report: CycleReport, history: History, ledger: Ledger) -> CycleReport:
+    """How the changes of this cycle stand with those who saw them, and what others did lately. A ledger that cannot be read
+    any more leaves the names out: the cycle ended as it ended."""
+    done = {key: one.done_at for key, one in report.outcomes.items() if one.done_at is not None
+            and one.outcome is OutcomeKind.DONE}
+    foreign = foreign_lately(history, report.ended_at)
+    if not done and not foreign:
+        return report
+    try:
+        named = await ledger.personal([one.who for one in foreign if one.who])
+    except LedgerError:
+        named = {}
+    seen = tuple(SeenByOthers(one.zoom_id, named.get(one.who, {}).get("email", ""), one.what, one.at, one.source,
+                              named.get(one.who, {}).get("operator", ""), one.fields) for one in foreign)
+    return replace(report, witness=seen_in(history, done, report.ended_at), foreign=seen)
 
 
 def _what_went_wrong(report: CycleReport) -> tuple[str, str]:

@@ -12,12 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 from syncd.errors import AccountUnreadable, ConfigError, SourceError
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
-from syncd.model import CycleReport, Decision, Person, Policy, Reason, ZoomAccount, licence_word
+from syncd.model import CycleReport, Decision, Person, Policy, Reason, WitnessState, ZoomAccount, licence_word
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.lookup import AT_ONCE, look_up
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
+from syncd.planning.witness import effects_of, state_of
 from syncd.ports import Directory, Zoom
 
 _WORDS = {
@@ -179,6 +180,7 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     story["in_scope"] = addresses.in_scope(address)
     story["directory"] = [_person(person, policy, report.plan.made_at) for person in people]
     story["accounts"] = [_account(report, decision, history) for decision in decisions]
+    story["seen_by_others"] = _seen(history, {one["zoom_id"] for one in story["accounts"]}, report.plan.made_at)
     story["unclear"] = [{"id": person.id, "cause": person.cause} for person in report.unclear]
     story["tripped"] = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
     return story
@@ -219,6 +221,7 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _account_told(account)
     if not story["accounts"]:
         yield "  Zoom       no account"
+    yield from map(_seen_told, story["seen_by_others"])
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
 
@@ -236,6 +239,24 @@ def _account_told(account: dict[str, Any]) -> Iterator[str]:
         yield f"             not entitled since {account['since']}, due at {account['due_at']}"
     if account["held_by"]:
         yield f"             held by {', '.join(account['held_by'])}"
+
+
+def _seen(history: History, zoom_ids: set[str | None], now: datetime) -> list[dict[str, Any]]:
+    """Changes of these accounts of the last month, ours and those of others, in their order."""
+    ours = [
+        {"at": rfc3339(one.done_at or one.announced_at), "what": one.action, "state": state_of(one, history, now).value,
+         "source": one.seen_by, "seen_at": rfc3339(one.seen_at) if one.seen_at is not None else None}
+        for one in effects_of(history).values() if one.zoom_id in zoom_ids]
+    foreign = [
+        {"at": rfc3339(one.at), "what": one.what, "state": WitnessState.FOREIGN.value, "source": one.source,
+         "seen_at": rfc3339(one.at)} for one in history.foreign if one.zoom_id and one.zoom_id in zoom_ids]
+    return sorted([*ours, *foreign], key=lambda row: str(row["at"]))
+
+
+def _seen_told(one: dict[str, Any]) -> str:
+    by = f" by {one['source']} at {one['seen_at']}" if one["source"] else ""
+    not_ours = ": not our doing" if one["state"] == "foreign" else ""
+    return f"  seen       {one['what']} at {one['at']}, {one['state']}{by}{not_ours}"
 
 
 def _said(person: Person, policy: Policy, now: datetime) -> str:

@@ -135,6 +135,12 @@ class Watch:
             self._deps.tell(WatchDegraded(why, do if why else ""))
             self._said = why
 
+    def elsewhere(self) -> None:
+        """Zoom says that somebody else changed an account. No place shows that again: a whole cycle looks, at most every 5
+        minutes."""
+        if self._watchers:
+            self._fall_back("somebody else changed an account at Zoom")
+
     def _fall_back(self, why: str, *, storm: bool = False) -> None:
         """A whole cycle must look."""
         self._whole_wanted = self._whole_wanted or why

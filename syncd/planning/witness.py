@@ -25,7 +25,9 @@ from datetime import datetime, timedelta
 
 from syncd.ledger.history import History
 from syncd.model import (
+    ForeignChange,
     Happened,
+    Seen,
     SeenEffect,
     Sighting,
     Unreadable,
@@ -39,6 +41,9 @@ FITS_WITHIN = timedelta(minutes=15)
 
 #: How long a change may wait for somebody to have seen it.
 WAITS = timedelta(hours=48)
+
+#: How long what others did is shown with each cycle.
+SHOWN = timedelta(hours=48)
 
 #: Over which time changes are counted for observers.
 COUNTED = timedelta(days=30)
@@ -153,6 +158,21 @@ def covered(spans: Iterable[tuple[datetime, datetime]], start: datetime, end: da
 def effects_of(history: History) -> dict[str, SeenEffect]:
     """Changes of status of ours that were done, by intent."""
     return {intent: one for intent, one in history.effects.items() if one.done_at is not None and one.action in _STATUS_CHANGES}
+
+
+def seen_in(history: History, zoom_ids: Mapping[tuple[str, str], datetime], now: datetime) -> dict[tuple[str, str], Seen]:
+    """How changes stand, each by Zoom id and action; *zoom_ids* says when each was done."""
+    found = {}
+    for effect in effects_of(history).values():
+        key = (effect.zoom_id, effect.action)
+        if zoom_ids.get(key) == effect.done_at:
+            found[key] = Seen(state_of(effect, history, now), effect.seen_by, effect.seen_at)
+    return found
+
+
+def foreign_lately(history: History, now: datetime) -> list[ForeignChange]:
+    """What others did within the last 48 h, the latest first."""
+    return sorted((one for one in history.foreign if one.at >= now - SHOWN), key=lambda one: one.at, reverse=True)
 
 
 def count_states(history: History, now: datetime) -> dict[WitnessState, int]:

@@ -19,7 +19,7 @@ from syncd.model import (
     Status,
     licence_word,
 )
-from syncd.reports.document import head, tail
+from syncd.reports.document import head, tail, witness_word
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
 from syncd.reports.words import RESULTS, RULES, spread
 
@@ -75,6 +75,9 @@ COLUMNS = (
     Column("outcome", "Outcome", Kind.WORD, "done, skipped, failed, not_tried; empty: no change was due", "Outcome"),
     Column("outcome_reason", "Why", Kind.TEXT, "Why it ended so; held_by names guards", "Outcome"),
     Column("attempts", "Attempts", Kind.NUMBER, "Writes sent for this account", "Outcome", lead=" · ", label="attempts"),
+    Column("witness", "Seen by others", Kind.WORD,
+           "confirmed, waiting (48 h), missing, unknown, unwatched; foreign: somebody else changed it lately", "Outcome",
+           label="seen by others"),
 )
 
 _EXCEPTION = Column("exception", "Exception", Kind.WORD,
@@ -114,7 +117,8 @@ class _Cycle:
             title=f"Cycle {report.cycle_id}" + (f" of Zoom account {zoom}" if zoom else ""),
             state=state, tone=tone, says=tuple(text for text in (report.why, report.do) if text),
             facts=self._facts(), balances=self._balances(), charts=self._charts(),
-            tables=(self._exceptions_table(), self._guards(), self._approvals(), self._groups(), self._policy_changes(),
+            tables=(self._exceptions_table(), self._seen_by_others(), self._guards(), self._approvals(), self._groups(),
+                    self._policy_changes(),
                     self._reasons()),
             main=main, record="cycle",
             head={**head(report), **tail(report), "promise_seconds": self._circumstances.promise.total_seconds(),
@@ -148,6 +152,7 @@ class _Cycle:
             outcome.outcome.value if outcome is not None else None,
             (outcome.reason or ("held_by " + " ".join(held) if held else None)) if outcome is not None else None,
             outcome.attempts if outcome is not None else None,
+            witness_word(self._report, decision),
         )
         return row if len(self._keep) == len(row) else tuple(row[place] for place in self._keep)
 
@@ -303,6 +308,22 @@ class _Cycle:
         return Table("exceptions", "Exceptions", (_EXCEPTION, *self._columns), rows, len(self._exceptions),
                      "Accounts a person should look at: manual, held, refused, failed, skipped, not tried, overdue, too late.",
                      "None: no account needs a person.")
+
+    def _seen_by_others(self) -> Table:
+        columns = (
+            Column("zoom_id", "Zoom id", Kind.CODE, "Empty: an account nobody knew any more", "Account"),
+            Column("email", "Account", Kind.STRONG, "Its address then", "Account"),
+            Column("what", "What", Kind.WORD, "activated, deactivated, deleted or updated", "What"),
+            Column("fields", "Touched", Kind.LIST, "What an update changed: type, role, status", "What"),
+            Column("at", "At", Kind.MOMENT, "When, as Zoom says", "When"),
+            Column("operator", "By", Kind.TEXT, "Who did it, as Zoom says", "Who"),
+            Column("source", "Told by", Kind.WORD, "event, or Zoom's operation log", "Who"),
+        )
+        return _table("seen_by_others", "Seen by others", columns, [
+            (one.zoom_id or None, one.email or None, one.what, one.fields or None, one.at, one.operator or None, one.source)
+            for one in self._report.foreign],
+            "Changes of accounts in scope of the last 48 hours that were not ours. Nothing is decided by them.",
+            "None, as far as zoom.events or zoom.operation_log tell.")
 
     def _guards(self) -> Table:
         columns = (

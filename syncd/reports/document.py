@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, licence_word
+from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, WitnessState, licence_word
 from syncd.reports.licences import released_in
 
 FORMAT = "syncd.cycle/1"
@@ -67,6 +67,7 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         if effect else None,
         "status_after": outcome.status_after,
         "licence_after": outcome.licence_after,
+        "witness": witness_word(report, decision),
         "moments": moments(report, decision, outcome) if effect and tried is not None else None,
         "decided_at": moment(report.plan.made_at if report.plan is not None else None),
         "done_at": moment(outcome.done_at),
@@ -83,8 +84,18 @@ def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> 
     return {
         "changed": moment(report.changed_at(decision)), "seen": moment(seen),
         "decided": moment(report.plan.made_at if report.plan is not None else None), "sent": moment(outcome.sent_at),
-        "answered": moment(outcome.done_at), "verified": moment(outcome.verified_at), "event": None,
+        "answered": moment(outcome.done_at), "verified": moment(outcome.verified_at),
+        "event": moment(told.at) if (told := report.witness.get(decision.key)) is not None and told.by == "event" else None,
     }
+
+
+def witness_word(report: CycleReport, decision: Decision) -> str | None:
+    """How a change that was done stands with those who saw it; ``foreign`` where somebody else changed the account lately. None
+    for everything else."""
+    seen = report.witness.get(decision.key)
+    if seen is not None:
+        return seen.state.value
+    return WitnessState.FOREIGN.value if decision.account.zoom_id in report.foreign_ids else None
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
@@ -153,6 +164,10 @@ def tail(report: CycleReport) -> dict[str, Any]:
             {"id": approval.id, "plan": approval.plan_digest, "guards": [guard.value for guard in approval.guards],
              "by": approval.by, "because": approval.because, "at": moment(approval.at), "expires_at": moment(approval.expires_at)}
             for approval in report.approvals
+        ],
+        "seen_by_others": [
+            {"zoom_id": one.zoom_id or None, "email": one.email or None, "what": one.what, "at": moment(one.at),
+             "source": one.source, "operator": one.operator or None, "fields": list(one.fields)} for one in report.foreign
         ],
         "ledger": {"head_sequence": report.head.seq, "head_hash": report.head.hash},
     }

@@ -69,6 +69,8 @@ COLUMNS = (
     Column("by", "By", Kind.WORD, "cycle, hand or undo", "Outcome", label="by"),
     Column("asked_by", "Asked by", Kind.TEXT, "Who asked for a change by hand", "Outcome", label="asked by"),
     Column("asked_because", "Asked because", Kind.TEXT, "Why, as given", "Outcome"),
+    Column("witness", "Seen by others", Kind.WORD,
+           "Of the deactivation: confirmed, waiting (48 h), missing, unknown or unwatched", "Outcome", label="seen by others"),
     Column("held_by", "Held by", Kind.LIST, "Guards that tripped while the deactivation was due", "Outcome", label="held by"),
     Column("approved_by", "Approved by", Kind.TEXT, "Who let it pass those guards", "Outcome", label="approved by"),
     Column("approved_because", "Approved because", Kind.TEXT, "Why, as given", "Outcome"),
@@ -129,7 +131,8 @@ class _Period:
                     self._exceptions("open", "Not done" + self._of, self._open,
                                      "Manual, failed, skipped, put back or still due; whoever is late stands above too.",
                                      "None."),
-                    self._kept(), self._gaps(), self._approvals(), self._overrides(), self._changes(), self._guards(),
+                    self._kept(), self._gaps(), self._approvals(), self._overrides(), self._seen_by_others(), self._changes(),
+                    self._guards(),
                     self._words()),
             main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
             made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
@@ -159,7 +162,7 @@ class _Period:
             return None if seconds is None else round(seconds / 3600, 4)
         if column.key == "rule":
             return RULES[Reason(leaver["reason"])] if leaver["reason"] in list(Reason) else None
-        value = leaver[column.key]
+        value = leaver.get(column.key)           # a document made earlier may lack the newest columns
         if column.key in _MOMENTS:
             return _moment(value)
         return tuple(value) or None if isinstance(value, list) else value
@@ -298,6 +301,30 @@ class _Period:
         says = "Where a person decided instead of the rules."
         return _table("overrides", "Overrides", columns, rows, says, "None.", "override")
 
+    def _seen_by_others(self) -> Table:
+        columns = (
+            Column("state", "State", Kind.WORD, "foreign (not ours), confirmed, waiting, missing, unknown or unwatched", "State"),
+            Column("email", "Account", Kind.STRONG, "The account's address", "Account"),
+            Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
+            Column("what", "What", Kind.WORD, "activated, deactivated, deleted or updated", "What"),
+            Column("fields", "Touched", Kind.LIST, "What an update changed", "What"),
+            Column("at", "At", Kind.MOMENT, "When it was done", "When"),
+            Column("seen_at", "Seen", Kind.MOMENT, "When, as Zoom says", "When", label="seen"),
+            Column("seconds", "Seconds", Kind.NUMBER, "From done to seen", "When", label="seconds"),
+            Column("source", "Told by", Kind.WORD, "event, or log (Zoom's operation log)", "Who"),
+            Column("operator", "By", Kind.TEXT, "Who did it, as Zoom says", "Who", label="by"),
+            Column("cycle", "Cycle", Kind.CODE, "Of a change of ours", "Evidence", label="cycle"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Evidence", label="ledger entry"),
+        )
+        rows: list[Row] = [
+            (one["state"], one["email"], one["zoom_id"], one["what"], tuple(one["fields"]) or None, _moment(one["at"]),
+             _moment(one["seen_at"]), one["seconds"], one["source"], one["operator"], one["cycle"], one["entry"])
+            for one in self._doc.get("seen_by_others", ())]
+        says = ("What others did to accounts in scope first; then each change of ours, and whether Zoom's events or its "
+                "operation log tell of it, too. Missing: nobody does, though the log was read whole over the 48 hours after it.")
+        return _table("seen_by_others", "Seen by others", columns, rows, says,
+                      "Nobody changed anything, as far as is known.", "sighting")
+
     def _changes(self) -> Table:
         columns = (
             Column("at", "At", Kind.MOMENT, "The first cycle with the new value", "At"),
@@ -338,7 +365,8 @@ class _Period:
 
 
 #: Parts of the document that become rows, not header.
-_ROWS = frozenset({"leavers", "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late"})
+_ROWS = frozenset({"leavers", "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late",
+                   "seen_by_others"})
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:

@@ -33,7 +33,8 @@ OURS: dict[str, set[str]] = {
     "execution": VALUES | PURE | {"planning", "events", "ports"},
     "operations": VALUES | PURE | {"execution", "planning", "events", "ports"},
     "reports": VALUES | {"execution.licences"},
-    "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "operations.schedule"},
+    "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "planning.witness",
+                                 "operations.schedule"},
     "config": VALUES | {"planning.windows"},
     "lab": VALUES,
     # Adapters know what they implement, the shared HTTP policy, clock and secrets, and their own library; never each other.

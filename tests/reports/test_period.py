@@ -297,7 +297,8 @@ def test_json_lines_hold_header_gaps_approvals_and_stories(month: dict[str, Any]
     records = [json.loads(line) for line in made(month, "jsonl").decode().splitlines()]
 
     assert "period" == records[0]["record"]
-    assert {"period", "gap", "approval", "override", "change", "guard", "leaver"} == {one["record"] for one in records}
+    assert {"period", "gap", "approval", "override", "change", "guard", "leaver", "sighting"} == {
+        one["record"] for one in records}
     assert all(one["events"] for one in records if one["record"] == "leaver")
 
 
