@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint simulate night bench image release setup kerberos tables lock clean
+.PHONY: help demo test coverage lint simulate night bench image release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -32,6 +32,9 @@ demo: $(VENV)/.run ## watch syncd work, on a company that comes with it
 
 test: $(VENV)/.dev ## every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+coverage: $(VENV)/.dev ## branch coverage of the tests; ARGS="tests/planning" of some
+	@$(BIN)/coverage run -m pytest $(ARGS) && $(BIN)/coverage report --skip-covered --show-missing
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .

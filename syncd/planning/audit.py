@@ -52,6 +52,13 @@ class Audited:
         owners = self.owners[self.addresses.key(effect.account.email)]
         return [*([named] if named is not None else []), *owners]
 
+    def answerable(self, effect: Decision) -> list[Person]:
+        """Whose protection covers an effect's account: whom the ledger remembers for it and whoever has its main address; where
+        there are none, its person. Somebody's alias protects nobody else's account."""
+        owners = self.owners[self.addresses.key(effect.account.email)]
+        pair = self.people.get(self.facts.history.pairs.get(effect.account.zoom_id or "", ""))
+        return [*([pair] if pair is not None else []), *owners] or self.concerned(effect)
+
     def stands(self, person: Person) -> Reason:
         """Whether somebody is entitled, and if not, why not."""
         return standing(person, self.facts.policy, self.facts.now)
@@ -95,7 +102,7 @@ def _protected(audited: Audited) -> Iterator[object]:
         last = history.deactivated.get(effect.account.zoom_id or "")
         role = zoom.roles.get(last.role_id or "") if last is not None else None
         key = audited.addresses.key(effect.account.email)
-        if protection.protected(effect.account, role) or protection.exempt(effect.account, key, audited.concerned(effect)):
+        if protection.protected(effect.account, role) or protection.exempt(effect.account, key, audited.answerable(effect)):
             yield effect
 
 

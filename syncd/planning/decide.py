@@ -346,7 +346,9 @@ class _Table:
             due_at = since + grace
             candidates.append(_Leaving(reason, since, due_at, due_at <= self._now
                                        and self._counted(reads, reads_needed) >= reads_needed, person))
-        return max(candidates, key=lambda one: (not one.due, one.due_at, one.person.id if one.person is not None else ""))
+        owners = case.claim.owners            # of those who go equally late, an owner: it is their account
+        return max(candidates, key=lambda one: (
+            not one.due, one.due_at, one.person in owners, one.person.id if one.person is not None else ""))
 
     # ------------------------------------------------------------------------------------- what is noted and remembered
 

@@ -47,7 +47,9 @@ def person_as_planned(decision: Decision, people: Sequence[Person], policy: Poli
     helpers = {person.id for person in others if reasons[person.id] in (Reason.IN_STEP, Reason.DIRECTORY_UNCLEAR)}
     if helpers - set(look.elsewhere):
         return False
-    gone = owners if look.elsewhere else owners or others
+    # Whom the plan names may have the address as an alias only, and go later than its owner.
+    named = [person for person in others if person.id == decision.directory_id and person.id in (*look.owners, *look.others)]
+    gone = owners if look.elsewhere else [*owners, *named] or others
     return decision.reason in ({reasons[person.id] for person in gone} or {Reason.ABSENT_FROM_DIRECTORY})
 
 

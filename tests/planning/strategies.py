@@ -1,9 +1,12 @@
-"""Small worlds for hypothesis: few names, so that people and accounts meet, collide and miss each other often."""
+"""Small worlds for hypothesis: few names, so that people and accounts meet, collide and miss each other often; and among them
+accounts to which something happens (``aimed``), for left to chance hardly anything is ever due."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,6 +28,7 @@ from syncd.model import (
     Verdict,
     ZoomAccount,
     ZoomSnapshot,
+    unclear_limit,
 )
 from syncd.planning.decide import decide, refusal_fingerprint
 from syncd.planning.entitlement import entitled_people
@@ -38,6 +42,7 @@ settings.load_profile("syncd")
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 ROLES = {"0": "Owner", "1": "Admin", "2": "Member"}
+AIMED = ("dan", "eve", "fay")
 LOCAL = ("ann", "bob", "cid", "svc-x")
 DOMAINS = ("corp.example", "old.example", "sub.corp.example", "elsewhere.example")
 
@@ -55,7 +60,7 @@ def paths(name: str, usual: st.SearchStrategy[bool]) -> st.SearchStrategy[tuple[
 @st.composite
 def people(draw: st.DrawFn) -> list[Person]:
     """Up to five people, some with several or shared addresses."""
-    return [
+    drawn = [
         Person(
             f"p{number}",
             (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[:(mains := draw(st.sampled_from([1, 1, 2])))],
@@ -73,6 +78,9 @@ def people(draw: st.DrawFn) -> list[Person]:
         )
         for number in range(draw(st.integers(0, 5)))
     ]
+    # No more of them than a read may have: how one with more ends, is a matter of its own.
+    unread = [person for person in drawn if person.unclear or person.unclean]
+    return [replace(person, unclear="", unclean=()) if person in unread[unclear_limit(0):] else person for person in drawn]
 
 
 @st.composite
@@ -96,7 +104,7 @@ policies = st.builds(
     zoom_account_id=st.just("zoom-account"),
     domains=st.sampled_from([("corp.example",), ("corp.example", "*.corp.example")]),
     domain_aliases=st.sampled_from([(), (("old.example", "corp.example"),)]),
-    pilot=st.sampled_from([(), (), ("ann@corp.example", "bob@*")]),
+    pilot=st.sampled_from([(), (), (), ("ann@corp.example", "bob@*")]),
     ordinary_roles=st.sampled_from([("member",), ("Member", "admin")]),
     protect_accounts=st.sampled_from([(), ("svc-*@corp.example",), ("ann@corp.example",)]),
     protect_groups=st.sampled_from([(), ("Rooms",)]),
@@ -114,11 +122,11 @@ policies = st.builds(
 
 
 @st.composite
-def histories(draw: st.DrawFn, zoom: ZoomSnapshot, policy: Policy) -> History:
+def histories(draw: st.DrawFn, accounts: Sequence[ZoomAccount], policy: Policy) -> History:
     """What a ledger could remember about these accounts."""
     history = History(good_reads=10, policy_in_use=policy.as_json(), ledger_id="ledger",
                       numbers={"p5": number_hash("7", "ledger")} if draw(st.booleans()) else {})
-    for account in zoom.accounts:
+    for account in accounts:
         zoom_id = account.zoom_id
         if zoom_id is None:
             continue
@@ -139,6 +147,110 @@ def histories(draw: st.DrawFn, zoom: ZoomSnapshot, policy: Policy) -> History:
             history.refusals[(zoom_id, draw(st.sampled_from(["deactivate", "reactivate"])))] = Refusal(
                 NOW - draw(ago), 200, "", refusal_fingerprint(account, policy.digest(), draw(st.sampled_from(["app", "other"]))))
     return history
+
+
+class Aimed:
+    """One account to which something happens, with its person and its past. What the others of a world do to it, is chance."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.email = name, f"{name}@corp.example"
+        self.people = [Person(f"p-{name}", (self.email,), entitled_by=("Zoom Users",))]
+        self.accounts = [ZoomAccount(f"z-{name}", self.email, Status.ACTIVE, role_id="2", role="Member", type=2)]
+        self.pairs = {f"z-{name}": f"p-{name}"}
+        self.gone = False                     # for long enough
+        self.ours = ""                        # who deactivated it
+        self.held = self.refused = False
+        self.number = ""                      # remembered for the person
+
+    def person(self, **changes: Any) -> None:
+        """Something about the person is otherwise."""
+        self.people[0] = replace(self.people[0], **changes)
+
+    def account(self, **changes: Any) -> None:
+        """Something about the account is otherwise."""
+        self.accounts[0] = replace(self.accounts[0], **changes)
+
+    def leave(self, how: str) -> None:
+        """They have left, and their grace is over."""
+        self.gone = True
+        match how:
+            case "disabled":
+                self.person(enabled=False)
+            case "expired":
+                self.person(expires_at=NOW - timedelta(days=1))
+            case "leavers":
+                self.person(leaver_by=("Leavers",))
+            case "groups":
+                self.person(entitled_by=())
+            case "absent":
+                self.people.clear()
+
+    def come_back(self, by: str) -> None:
+        """They are back, the account is still off."""
+        self.account(status=Status.INACTIVE)
+        self.ours = by
+
+    def into(self, history: History, policy: Policy) -> None:
+        """Writes its past down."""
+        history.pairs.update(self.pairs)
+        for account in self.accounts:
+            zoom_id = account.zoom_id or ""
+            if self.gone:
+                history.gone[zoom_id] = Gone(NOW - timedelta(days=2), 7)
+            if self.ours:
+                history.deactivated[zoom_id] = Deactivated(NOW - timedelta(days=3), "c1", self.ours, 2, None, account.role_id)
+                history.returning[zoom_id] = Gone(NOW - timedelta(days=1), 8)
+            if self.held:
+                history.holds[zoom_id] = Hold("Kim", "", NOW - timedelta(days=1))
+            if self.refused:
+                action = "reactivate" if self.ours else "deactivate"
+                history.refusals[zoom_id, action] = Refusal(
+                    NOW - timedelta(days=1), 200, "", refusal_fingerprint(account, policy.digest(), "app"))
+        if self.number:
+            history.numbers[f"p-{self.name}"] = number_hash(self.number, history.ledger_id)
+
+
+LEAVING = ("disabled", "expired", "leavers", "groups", "absent")
+#: What lies in the way of a change, or beside it.
+BESIDE = ("", "", "", "role", "room", "held", "refused", "renamed", "alias", "second", "unclear", "protected", "number")
+
+
+@st.composite
+def aimed(draw: st.DrawFn, name: str) -> Aimed:
+    """A matched pair that leaves or comes back, mostly with nothing in the way."""
+    one = Aimed(name)
+    back = draw(st.booleans())
+    if back:
+        one.come_back(draw(st.sampled_from(["cycle", "cycle", "cycle", "hand"])))
+    else:
+        one.leave(draw(st.sampled_from(LEAVING)))
+    beside = draw(st.sampled_from(BESIDE))
+    other = Person(f"p-boss-{name}", (f"boss-{name}@corp.example",), entitled_by=("Zoom Users",))
+    match beside:
+        case "role":
+            one.account(role_id="1", role="Admin")
+        case "room":
+            one.account(room=True)
+        case "held" | "refused":
+            setattr(one, beside, True)
+        case "renamed" if one.people:
+            one.person(mains=(f"{name}.new@corp.example",))
+        case "alias":
+            one.people.append(replace(other, aliases=(one.email,)))
+            if draw(st.booleans()):
+                one.accounts.append(ZoomAccount(f"z-boss-{name}", other.mains[0], Status.ACTIVE, role_id="2", role="Member"))
+        case "second" if one.people:
+            one.person(mains=(one.email, f"{name}.2@corp.example"))
+            one.accounts.append(ZoomAccount(f"z2-{name}", f"{name}.2@corp.example", draw(st.sampled_from(
+                [Status.ACTIVE, Status.INACTIVE])), role_id="2", role="Member"))
+        case "unclear" if one.people:
+            one.person(unclear="unreadable", entitled_by=("Zoom Users",))
+        case "protected" if one.people:
+            one.person(protected_by=("Legal Hold",))
+        case "number":
+            one.number = f"n-{name}"          # hired again under a new id, or on the way from one domain to another
+            one.people = [replace(person, id=f"p-new-{name}", number=one.number) for person in one.people]
+    return one
 
 
 @dataclass(frozen=True)
@@ -168,12 +280,21 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """A world and its past."""
     policy = draw(policies)
-    zoom = whole.zoom("zoom-account", NOW, draw(accounts()), roles=ROLES, groups={"g-rooms": "Rooms"})
+    happens = [draw(aimed(name)) for name in AIMED[:draw(st.sampled_from([3, 3, 2, 1, 0]))]]
+    around, theirs = draw(people()), [one for aim in happens for one in aim.people]
+    if sum(bool(one.unclear or one.unclean) for one in (*around, *theirs)) > unclear_limit(0):
+        around = [replace(one, unclear="", unclean=()) for one in around]
+    chance = draw(accounts())
+    matched = [one for aim in happens for one in aim.accounts]
+    zoom = whole.zoom("zoom-account", NOW, [*chance, *matched], roles=ROLES, groups={"g-rooms": "Rooms"})
     directory = whole.directory(
-        "file", NOW, draw(people()), [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
+        "file", NOW, [*around, *theirs], [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
         unresolved=draw(seldom.map(lambda some: ("CN=ghost",) if some else ())),
     )
-    return Case(directory, zoom, draw(histories(zoom, policy)), policy)
+    history = draw(histories(chance, policy))
+    for aim in happens:
+        aim.into(history, policy)
+    return Case(directory, zoom, history, policy)
 
 
 #: Guards that never trip on such small worlds, except those a test asks for.

@@ -28,6 +28,7 @@ from syncd.model import (
 from syncd.planning.audit import INVARIANTS, plan_audit
 from syncd.planning.guards import Facts
 from tests import whole
+from tests.planning.shares import exercises, met, of_plan
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
 POLICY = Policy("a", ("corp.example",), grace=timedelta(hours=4), grace_reads=2)
@@ -96,6 +97,12 @@ def new_person(one: Person) -> Callable[[Facts], Facts]:
 
 def other_history(**more: Any) -> Callable[[Facts], Facts]:
     return lambda facts: replace(facts, history=replace(facts.history, **more))
+
+
+def with_an_alias_of_a_protected_leaver(facts: Facts) -> Facts:
+    """Who has Bob's address as an alias, has left too, and later: they are named, and protect nothing but their own."""
+    facts = new_person(Person("p-x", ("x@corp.example",), aliases=("bob@corp.example",), protected_by=("VIP",)))(facts)
+    return with_decision(facts, LEFT, structs.replace(LEFT, directory_id="p-x"))
 
 
 def another_account(facts: Facts) -> Facts:
@@ -181,6 +188,7 @@ def test_what_a_guard_holds_is_not_judged():
     other_policy(pilot=("*@corp.example",)),
     other_history(holds={"z-bob": Hold("Kim", "", LONG_AGO, NOW)}),                    # a hold that has ended
     other_person("bob", unclear="?"),                                                  # in no group: counts for nothing
+    with_an_alias_of_a_protected_leaver,
     new_person(Person("p-x", ("eve@corp.example",), unclear="?")),                     # nobody's whose account changes
 ])
 def test_what_is_right_breaks_no_rule(passes: Callable[[Facts], Facts]):
@@ -190,9 +198,11 @@ def test_what_is_right_breaks_no_rule(passes: Callable[[Facts], Facts]):
     assert [] == plan_audit(facts, facts.plan.effects)
 
 
+@exercises({"deactivate": 0.05, "reactivate": 0.02, "several_claimants": 0.02})
 @given(cases())
 def test_what_the_table_plans_never_breaks_a_rule(case: Case):
     """Over small worlds of every kind."""
+    met(of_plan(case.plan()))
     facts = case.facts()
 
     assert [] == plan_audit(facts, facts.plan.effects)

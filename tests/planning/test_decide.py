@@ -24,6 +24,7 @@ from syncd.model import (
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import KNOWN_LEAVERS, standing
 from tests import whole
+from tests.planning.shares import exercises, met, of_plan
 from tests.planning.strategies import NOW, ROLES, Case, cases
 
 
@@ -55,19 +56,27 @@ def in_scope(case: Case, account: ZoomAccount) -> bool:
     return domain == "corp.example" or (domain.endswith(".corp.example") and "*.corp.example" in case.policy.domains)
 
 
+@exercises({
+    "deactivate": 0.05, "reactivate": 0.02, "manual": 0.03, "on_hold": 0.02, "directory_unclear": 0.03, "exempt": 0.05,
+    "refused_by_zoom": 0.005, "protected": 0.005, "absent_from_directory": 0.02, "disabled_in_directory": 0.02,
+    "left_groups": 0.01, "several_claimants": 0.02, "duplicate_account": 0.01,
+})
 @given(cases())
 def test_every_account_gets_exactly_one_decision_and_the_totals_balance(case: Case):
     """The control totals of the cycle document."""
     plan = case.plan()
+    met(of_plan(plan))
 
     assert list(case.zoom.accounts) == [decision.account for decision in plan.decisions]
     assert len(case.zoom.accounts) == sum(plan.counts.values()) == sum(plan.reasons.values())
 
 
+@exercises({"deactivate": 0.05, "absent_from_directory": 0.02, "several_claimants": 0.02})
 @given(cases().map(plain))
 def test_nobody_entitled_is_deactivated_and_doubt_keeps_the_account(case: Case):
     """Not while a main or pair claimant is entitled or could not be read; while somebody has the address as an alias only if
     they have another active account, and its owner is known to have left."""
+    met(of_plan(case.plan()))
     for effect in case.plan().effects:
         if effect.action is not Action.DEACTIVATE:
             continue
@@ -87,9 +96,11 @@ def test_nobody_entitled_is_deactivated_and_doubt_keeps_the_account(case: Case):
             pytest.fail(f"{effect.account.email} stands in a value that is not exactly one address")
 
 
+@exercises({"reactivate": 0.02})
 @given(cases().map(plain))
 def test_an_account_comes_back_for_the_remembered_person_only(case: Case):
     """Somebody else who has the address now is a stranger until a person says otherwise."""
+    met(of_plan(case.plan()))
     for effect in case.plan().effects:
         if effect.action is Action.REACTIVATE:
             owners, _ = claiming(case, effect.account)
@@ -103,9 +114,11 @@ def test_an_account_comes_back_for_the_remembered_person_only(case: Case):
                            for person in others)
 
 
+@exercises({"in_step": 0.04, "deactivate": 0.05})
 @given(cases())
 def test_the_short_way_gives_what_the_table_gives(case: Case):
     """Every account in step that is answered at once has the row it would have had."""
+    met(of_plan(case.plan()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("syncd.planning.decide._Table.decisions",
                       lambda table, accounts: (table.row(at, account) for at, account in enumerate(accounts)))
@@ -114,9 +127,14 @@ def test_the_short_way_gives_what_the_table_gives(case: Case):
     assert slowly == case.plan()
 
 
+@exercises({
+    "deactivate": 0.05, "reactivate": 0.02, "exempt": 0.05, "protected": 0.005, "on_hold": 0.02, "invitation_pending": 0.05,
+    "out_of_scope": 0.1,
+})
 @given(cases().map(plain))
 def test_nobody_protected_exempt_held_pending_or_out_of_scope_is_changed(case: Case):
     """Checked with rules written anew, against whatever is planned."""
+    met(of_plan(case.plan()))
     for effect in case.plan().effects:
         account = effect.account
         hold = case.history.holds.get(account.zoom_id or "")
@@ -288,3 +306,14 @@ def test_somebody_must_be_entitled_again_in_enough_good_reads_in_a_row(reads: in
                       deactivated={"z": Deactivated(NOW, "c1", "cycle", role_id="2")})
 
     assert expected == one(ann(), Status.INACTIVE, history=history, reactivate_reads=3)
+
+
+def test_of_two_leavers_who_go_equally_late_the_owner_is_named():
+    """Their account it is; whoever has the address as an alias only is not asked whether they are protected."""
+    owner = Person("a", ("ann@corp.example",), enabled=False)
+    other = Person("z", ("zoe@corp.example",), aliases=("ann@corp.example",), enabled=False, protected_by=("Legal Hold",))
+    account = ZoomAccount("z1", "ann@corp.example", Status.ACTIVE, role_id="2", role="Member")
+    case = Case(whole.directory("file", NOW, [owner, other]), whole.zoom("a", NOW, [account], roles=ROLES), History(good_reads=5),
+                Policy("a", ("corp.example",)))
+
+    assert [(Action.DEACTIVATE, "a")] == [(one.action, one.directory_id) for one in case.plan().decisions]

@@ -27,6 +27,11 @@ def off(reason: Reason, **look: Any) -> Decision:
     return Decision(ANN, Action.DEACTIVATE, reason, "p", second_look=SecondLook(("p",), remembered=("p",), **look))
 
 
+def later(named: str) -> Decision:
+    return Decision(ANN, Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, named,
+                    second_look=SecondLook(("p",), ("boss",), remembered=("p",)))
+
+
 ON = Decision(replace(ANN, status=Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p",
               second_look=SecondLook(("p",), remembered=("old", "p")))
 
@@ -68,6 +73,9 @@ def test_an_account_that_is_gone_is_not_as_planned():
     (off(Reason.LEFT_GROUPS), [replace(ENTITLED, mains=("ann.new@corp.example",))], False),
     (off(Reason.ABSENT_FROM_DIRECTORY), [], True),
     (off(Reason.ABSENT_FROM_DIRECTORY), [LEFT], False),
+    (later("boss"), [LEFT, replace(BY_ALIAS, enabled=False)], True),     # whom the plan names has it by alias, and went later
+    (later("boss"), [LEFT, replace(BY_ALIAS, leaver_by=("L",))], False),
+    (later("nobody"), [LEFT, replace(BY_ALIAS, enabled=False)], False),
     (ON, [ENTITLED], True),
     (ON, [ENTITLED, replace(DISABLED, id="q")], False),                  # a known leaver has the same main address
     (ON, [ENTITLED, replace(LEFT, id="q")], True),
