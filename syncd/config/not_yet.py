@@ -11,12 +11,9 @@ from typing import Final, Literal
 #: A kind of report file.
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
-SCHEDULE_WATCH: Final = "schedule.watch"          # of Entra ID; of others it is there
-
 HANDOVER: Final = "handover"
 
 NOT_YET: frozenset[str] = frozenset({
-    SCHEDULE_WATCH,
     HANDOVER,
 })
 

@@ -16,7 +16,7 @@ from cronsim import CronSimError
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import HANDOVER, SCHEDULE_WATCH
+from syncd.config.not_yet import HANDOVER
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
@@ -310,17 +310,11 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 # ------------------------------------------------------------------------------------------------------ later features
 
 
-def _watch(given: Given) -> Iterator[Problem]:
-    if given.get("schedule", "watch") is True and "entra" in given.section("directory"):
-        yield Problem(("schedule", "watch"), f"watching this kind of directory {LATER}", "write watch: false")
-
-
 def _handover(given: Given) -> Iterator[Problem]:
     if given.get("handover") is not None:
         yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
 
 
 _FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
-    SCHEDULE_WATCH: _watch,
     HANDOVER: _handover,
 }

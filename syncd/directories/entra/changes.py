@@ -85,6 +85,11 @@ class Changes:
         self.changed_at = self._clock.now()
         return f"{user_changes} changed users, {group_changes} changed groups"
 
+    @property
+    def tracking(self) -> bool:
+        """Whether there is something to go on from."""
+        return self._cursor is not None and not self._told
+
     async def begin(self) -> None:
         """Tracks from now on. A tenant that cannot (External ID has no delta queries) is read whole every time."""
         self._cursor = None

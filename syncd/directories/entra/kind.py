@@ -9,7 +9,7 @@ from syncd.directories.kind import Around, DirectoryKind
 if TYPE_CHECKING:
     from syncd.config.directories import Entra as Section
     from syncd.directories.entra.settings import Credential
-    from syncd.ports import Directory
+    from syncd.ports import Directory, Watcher
 
 
 def _identity(section: Section) -> str:
@@ -31,6 +31,14 @@ def _make(section: Section, around: Around) -> Directory:
     ), around.clock, around.tell, state=around.store)
 
 
+def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:
+    from syncd.directories.entra.reader import EntraDirectory
+    from syncd.directories.entra.watch import TenantWatcher
+
+    assert isinstance(directory, EntraDirectory), "made above"
+    return (TenantWatcher(directory, f"tenant {section.tenant_id}"),)
+
+
 def _credential(section: Section, around: Around) -> Credential:
     from syncd.directories.entra import settings
 
@@ -48,5 +56,6 @@ KIND = DirectoryKind(
     "entra", "Entra ID", _identity, _make, service="graph",
     operations=("token", "list_users", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search",
                 "application", "other"),
-    credential="entra", not_policy=frozenset({"client_id", "credential", "ca_file"}),
+    credential="entra", not_policy=frozenset({"client_id", "credential", "ca_file"}), watchers=_watchers,
+    poll_seconds=30.0,
 )

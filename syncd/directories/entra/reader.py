@@ -57,10 +57,10 @@ class EntraDirectory:
     """Implements ``ports.Directory``. *state* keeps the change tracking's cursor; without it every read is a whole one."""
 
     def __init__(self, settings: EntraSettings, clock: Clock, tell: Tell, *, state: BudgetStore | None = None) -> None:
-        self._settings, self._clock, self._tell = settings, clock, tell
+        self.settings, self.clock, self._tell = settings, clock, tell
         self._tokens = EntraTokens(settings, clock, tell)
-        self._graph = Graph(settings, self._tokens, clock, tell)
-        self._changes = Changes(self._graph, settings, clock, tell, state) if state is not None else None
+        self.graph = Graph(settings, self._tokens, clock, tell)
+        self._changes = Changes(self.graph, settings, clock, tell, state) if state is not None else None
         self._one_read = asyncio.Lock()
         self._last: Whole | None = None          # None: the next read is a whole one
         self._unproved: DirectorySnapshot | None = None      # given out again without a whole read of its own
@@ -86,7 +86,7 @@ class EntraDirectory:
     async def deleted(self, addresses: Iterable[str]) -> tuple[tuple[str, datetime], ...]:
         """Who of these addresses lies in the recycle bin: (object id, when he was deleted). Raises SourceError."""
         keys = frozenset(map(address_key, addresses))
-        asked = self._settings.address_attributes
+        asked = self.settings.address_attributes
 
         def make(entry: Entry) -> tuple[str, datetime] | None:
             if keys.isdisjoint(claims_of(entry, asked).keys()):
@@ -95,30 +95,45 @@ class EntraDirectory:
                 return id_of(entry), datetime.fromisoformat(str(entry.get("deletedDateTime")))
             return None
 
-        select = f"{what_to_ask(self._settings)['$select']},deletedDateTime"
-        found = await self._in_time(read_recycle_bin(self._graph, select, make))
+        select = f"{what_to_ask(self.settings)['$select']},deletedDateTime"
+        found = await self._in_time(read_recycle_bin(self.graph, select, make))
         return tuple(sorted(one for one in found if one is not None))
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """One line per item: credential, token, permissions, groups, users, second look, clock."""
-        return await check(self._settings, self._tokens, self._graph, self._tell, self._clock)
+        return await check(self.settings, self._tokens, self.graph, self._tell, self.clock)
 
     async def close(self) -> None:
         """Gives connections back."""
-        await self._graph.close()
+        await self.graph.close()
         await self._tokens.close()
+
+    # ------------------------------------------------------------------------------------------------------- the watch
+
+    def looking_directly(self) -> EntraDirectory:
+        """The same directory for second looks at people who were just read by themselves: there is no list given again that a
+        whole read would have to prove."""
+        return _Directly(self)
+
+    def differs(self, entry: Entry) -> bool:
+        """Whether a reported user is anything but what the last whole read showed."""
+        return self._last is None or _differs(entry, self._last.by_id, self.settings)
+
+    def tracks(self, group: str) -> bool:
+        """Whether a group is a configured one, or below one, as of the last whole read."""
+        return self._last is None or group in self._last.tracked_groups
 
     # ----------------------------------------------------------------------------------------- when to read everything
 
     async def _read(self) -> DirectorySnapshot:
-        self._graph.restart_clock()
+        self.graph.restart_clock()
         ends_at = self._tokens.credential_ends_at()
         self._tell_end(ends_at or self._secret_ends_at)
         self._unproved = self._disproved = None
         why = await self._why_read_whole()
         if self._last is not None and not why:
-            snapshot = self._unproved = replace(self._last.snapshot, read_at=self._clock.now(),
-                                                clock_offset_seconds=self._graph.clock_offset_seconds)
+            snapshot = self._unproved = replace(self._last.snapshot, read_at=self.clock.now(),
+                                                clock_offset_seconds=self.graph.clock_offset_seconds)
         else:
             self._tell(Noted("directory.read_whole", "debug", {"why": why or "the first read"}))
             snapshot = await self._read_whole_anew()
@@ -128,9 +143,9 @@ class EntraDirectory:
 
     async def _read_whole_anew(self) -> DirectorySnapshot:
         self._last = None                                    # should this fail, nothing old is given again
-        self._last = await read_whole(self._graph, self._tokens, self._settings, self._clock, self._tell)
-        self._looked_up = (self._clock.monotonic(), self._last.configured)
-        ends_at = await secret_ends_at(self._graph, self._settings, self._tokens.roles, self._clock.now())
+        self._last = await read_whole(self.graph, self._tokens, self.settings, self.clock, self._tell)
+        self._looked_up = (self.clock.monotonic(), self._last.configured)
+        ends_at = await secret_ends_at(self.graph, self.settings, self._tokens.roles, self.clock.now())
         if ends_at != self._secret_ends_at:
             self._secret_ends_at = ends_at
             self._tell_end(ends_at)
@@ -138,7 +153,7 @@ class EntraDirectory:
 
     def _tell_end(self, ends_at: datetime | None) -> None:
         self._tell(CredentialExpires("entra", ends_at))
-        now = self._clock.now()
+        now = self.clock.now()
         if ends_at is not None and ends_at - now < EXPIRY_WARNING and self._warned_on != now.date():
             self._warned_on = now.date()
             self._tell(Noted("credential.ends_soon", "warning",
@@ -148,8 +163,8 @@ class EntraDirectory:
         """Why the last whole read will not do; empty when it will."""
         if self._changes is None:
             return "changes are not tracked"
-        last, now = self._last, self._clock.now()
-        settings = self._settings
+        last, now = self._last, self.clock.now()
+        settings = self.settings
 
         def user_counts(entry: Entry) -> bool:
             return last is None or _differs(entry, last.by_id, settings)
@@ -176,7 +191,7 @@ class EntraDirectory:
         found = await self._read_whole_anew()
         if found.digest != self._unproved.digest:
             if self._changes is not None:
-                self._changes.changed_at = self._clock.now()
+                self._changes.changed_at = self.clock.now()
             self._disproved = SourceError(
                 "directory", "entra: changes were missed: a whole read differs from what change tracking called unchanged "
                 f"({len(self._unproved.people)} people then, {len(found.people)} now).",
@@ -187,21 +202,32 @@ class EntraDirectory:
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._settings.total_timeout_seconds):
+            async with asyncio.timeout(self.settings.total_timeout_seconds):
                 return await work
         except TimeoutError:
-            raise SourceError("directory", f"entra: not read whole within {self._settings.total_timeout_seconds:.0f} s.",
+            raise SourceError("directory", f"entra: not read whole within {self.settings.total_timeout_seconds:.0f} s.",
                               "See whether Graph is slow or throttles; the next cycle tries again.") from None
 
     # ------------------------------------------------------------------------------------------------- the second look
 
     async def _look(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         await self._tokens.get()
-        if self._looked_up is None or self._clock.monotonic() - self._looked_up[0] >= GROUPS_SECONDS_MAX:
-            configured = await find_configured(self._graph, self._settings, self._tokens.roles, self._tell)
-            self._looked_up = (self._clock.monotonic(), configured)
+        if self._looked_up is None or self.clock.monotonic() - self._looked_up[0] >= GROUPS_SECONDS_MAX:
+            configured = await find_configured(self.graph, self.settings, self._tokens.roles, self._tell)
+            self._looked_up = (self.clock.monotonic(), configured)
         before = self._last.by_id if self._last is not None else {}
-        return await look(self._graph, self._settings, self._looked_up[1], before, directory_id, addresses)
+        return await look(self.graph, self.settings, self._looked_up[1], before, directory_id, addresses)
+
+
+class _Directly(EntraDirectory):
+    """``EntraDirectory.looking_directly``. It shares everything with the one it was made of."""
+
+    def __init__(self, of: EntraDirectory) -> None:
+        self.__dict__ = of.__dict__
+
+    async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        """As of ``ports.Directory``."""
+        return await self._in_time(self._look(directory_id, addresses))
 
 
 #: What a change of a user may change here.
