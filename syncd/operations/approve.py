@@ -57,7 +57,7 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
                          "The approval is evidence: say who decided and why.")
     history = await deps.ledger.history()
     now = deps.clock.now()
-    plan = _recorded(history, asked.digest, now - DAY)
+    plan = _recorded(history, asked.digest, now - DAY, several=policy.approvals_required > 1)
     drafts, good = [], False
     if plan is None:
         report = await run_cycle(deps, policy, Run(mode, Trigger.APPROVE))
@@ -126,11 +126,12 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
     return chosen
 
 
-def _recorded(history: History, digest: str, since: datetime) -> RecordedPlan | None:
+def _recorded(history: History, digest: str, since: datetime, *, several: bool) -> RecordedPlan | None:
+    """The plan of that digest. *several*: people have to agree to what one of them asks for by hand, too."""
     found = [
         plan for plan in history.plans.values()
         if plan.digest.startswith(digest) and plan.at >= since
-        and not any(reason == Reason.BY_HAND for _, _, reason in plan.effects)      # a person's plan, not a cycle's
+        and (several or not any(reason == Reason.BY_HAND for _, _, reason in plan.effects))     # a person's plan
     ]
     if len(found) > 1:
         raise UsageError(f"{digest} is the beginning of several plans; give more digits")

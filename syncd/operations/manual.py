@@ -25,6 +25,7 @@ from syncd.model import (
     Action,
     CycleReport,
     Decision,
+    Guard,
     Mode,
     Plan,
     Policy,
@@ -38,6 +39,7 @@ from syncd.model import (
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.ending import outcome_counts
 from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts
+from syncd.planning.approved import only_authorised
 from syncd.planning.guards import HandFacts, judge_by_hand
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -87,8 +89,19 @@ async def wanted_by_address(
     effects = tuple(by_hand(account, action) for account in found if account.status is not target)
     already = tuple(account for account in found if account.status is target)
     history = await deps.ledger.history()
-    return Wanted(effects, already, named.unknown, (), named.unreadable,
-                  await judge_request(deps, policy, history, effects, request), licences_owed(effects, history, policy))
+    verdicts = await judge_request(deps, policy, history, effects, request)
+    await _offer_for_approval(deps, policy, history, effects, verdicts, term)
+    return Wanted(effects, already, named.unknown, (), named.unreadable, verdicts, licences_owed(effects, history, policy))
+
+
+async def _offer_for_approval(
+    deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision], verdicts: Sequence[Verdict], term: int
+) -> None:
+    """Records what several people have to agree to, so that they can approve it. Raises LedgerError, NotLeader."""
+    plan = Plan(deps.clock.now(), policy.digest(), tuple(effects))
+    facts = HandFacts(plan, history, policy, plan.made_at, history.active_in_scope)
+    if term and facts.needs_approval and any(one.tripped and one.guard is Guard.MAX_DEACTIVATIONS for one in verdicts):
+        await deps.ledger.append([record.plan_made(deps.clock.unique(), plan, verdicts)], term=term)
 
 
 async def settle_interrupted(deps: Dependencies, accounts: Sequence[ZoomAccount], term: int) -> list[ZoomAccount]:
@@ -119,6 +132,7 @@ async def judge_request(
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
     protected = await protected_among(deps, policy, history, effects)
     plan = Plan(deps.clock.now(), policy.digest(), tuple(effects))
+    history = only_authorised(history, policy, deps.signature_fits)
     return judge_by_hand(HandFacts(plan, history, policy, plan.made_at, history.active_in_scope, tuple(protected),
                                    request.confirm_count, request.while_paused))
 
@@ -159,8 +173,10 @@ async def execute_request(
         await deps.ledger.append(drafts, term=term)
     progress = Progress()
     ports: Ports = replace(deps.ports, directory=None)
+    facts = HandFacts(plan, only_authorised(await deps.ledger.history(), policy, deps.signature_fits), policy, started, 0)
+    approvals = {effect.key: found for effect in plan.effects if (found := facts.covering(effect, Guard.MAX_DEACTIVATIONS))}
     context = ExecutionContext(cycle_id, term, policy, by="undo" if undo_of else "hand", credential=deps.credential(),
-                    while_paused=request.while_paused, restore=wanted.restore)
+                               while_paused=request.while_paused, restore=wanted.restore, approvals=approvals)
     await execute(plan.effects, context, ports, progress)
     return await _reported(deps, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,3 +92,26 @@ def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
     ran = company.syncd("apply", "--format", "json")
     measured = {one["guard"]: one["measured"] for one in ran.document["guards"] if one["tripped"]}
     assert (3, {"max-deactivations": 1, "policy-changed": 3}) == (ran.code, measured)    # p002 was not announced
+
+
+def test_deactivations_by_hand_need_the_same_approvals_where_two_people_have_to_agree(company: Company) -> None:
+    """Above the floor no number said is enough; up to it, and for giving access back, one person is."""
+    company.staff(12)
+    company.enforcing()
+    company.configure({"approvals": {"required": 2}})
+    names = [f"p{number:03}@corp.example" for number in range(4)]
+    words = ("account", "deactivate", *names, "--yes", "--confirm-count", "4", *WHO)
+
+    refused = company.syncd(*words)
+    assert (3, []) == (refused.code, company.written())
+    digest = re.search(r"approve --plan ([0-9a-f]{12})", refused.said)
+    assert digest is not None
+    for name, code in (("Kim", 3), ("Kim", 3), ("Lee", 0)):
+        approved = company.syncd("approve", "--plan", digest[1], "--guard", "max-deactivations", "--by", name, "--because", "x")
+        assert 0 == approved.code, approved.said
+        assert code == company.syncd(*words).code
+
+    assert {(f"p{number:03}", "deactivate") for number in range(4)} == set(company.written())
+    assert 0 == company.syncd("account", "deactivate", "p010@corp.example", "--yes", *WHO).code
+    assert 0 == company.syncd("account", "reactivate", *names, "--yes", "--confirm-count", "4", *WHO).code
+    assert 3 == company.syncd(*words).code                                      # used up, each once

@@ -51,6 +51,11 @@ class Situation:
         return False
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether these changes need approvals however many there are: a person's, where several have to agree."""
+        return False
+
+    @property
     def while_paused(self) -> bool:
         """Whether a person said: even so."""
         return False
@@ -190,13 +195,23 @@ class HandFacts(Situation):
         return "asked for"
 
     def covering(self, effect: Decision, guard: Guard) -> str:
-        """What a person asks for is covered by no cycle's approval."""
-        del effect, guard
-        return ""
+        """What a person asks for is covered by an approval only where several people have to agree."""
+        return super().covering(effect, guard) if self.needs_approval and guard is Guard.MAX_DEACTIVATIONS else ""
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a number said is not enough: with ``approvals.required: 2`` more deactivations than ``percent_floor`` need
+        the approvals that a cycle's would. Giving access back never needs more than one person."""
+        off = sum(effect.action is Action.DEACTIVATE for effect in self.plan.effects)
+        return self.policy.approvals_required > 1 and off > self.policy.limits.percent_floor
 
     @property
     def advice(self) -> str:
-        """The number is the way past."""
+        """The number is the way past, or the approval of several people."""
+        if self.needs_approval:
+            return (f"approvals.required asks for {self.policy.approvals_required} people: each says  syncd approve --plan "
+                    f"{self.plan.digest[:12]} --guard {Guard.MAX_DEACTIVATIONS.value} --by NAME --because TEXT ; then say this "
+                    f"again with --confirm-count {len(self.plan.effects)}")
         return f"Check the list; if all of them are meant: add --confirm-count {len(self.plan.effects)}"
 
 

@@ -23,7 +23,12 @@ def too_large_a_share(planned: int, active: int, policy: Policy) -> bool:
 
 def max_deactivations(facts: Situation) -> Verdict:
     """One cycle would deactivate more accounts than the operator allowed."""
-    return _at_once(facts, Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE, deactivation_limit(facts.policy, facts.active))
+    limit = deactivation_limit(facts.policy, facts.active)
+    if facts.needs_approval:                  # no number said passes it
+        planned, limit = len(facts.uncovered(Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE)), facts.policy.limits.percent_floor
+        return Verdict(Guard.MAX_DEACTIVATIONS, planned > limit, planned, limit, "accounts",
+                       f"{planned} deactivations {facts.asked} that nobody else approved, limit {limit}", facts.advice)
+    return _at_once(facts, Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE, limit)
 
 
 def max_reactivations(facts: Situation) -> Verdict:
