@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -45,16 +45,17 @@ async def serve_daemon(config: Config) -> None:
             desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config),
                                signal if config.schedule.watch else no_signal)
             await desk.tell_counts()
-            async with watch.notifying(), listening(deps, desk, seen):
+            async with watch.notifying(), listening(
+                    deps, desk, lambda: seen.leader and deps.leadership.leads() and not daemon_signals.stop.is_set()):
                 await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,
                                  report_filer(deps, config, desk), pace_of(config))
 
 
 @asynccontextmanager
-async def listening(deps: Dependencies, desk: WitnessDesk, seen: LeaderSeen) -> AsyncIterator[None]:
+async def listening(deps: Dependencies, desk: WitnessDesk, leads: Callable[[], bool]) -> AsyncIterator[None]:
     """Zoom's events are taken while the body runs, if there are any."""
     source = getattr(deps.zoom, "events", None)
-    task = asyncio.create_task(desk.listen(source, seen)) if source is not None else None
+    task = asyncio.create_task(desk.listen(source, leads)) if source is not None else None
     try:
         yield
     finally:

@@ -109,12 +109,11 @@ class WitnessDesk:
             await self.deps.ledger.append(drafts)
             await self.tell_counts()
 
-    async def listen(self, source: EventSource, seen: LeaderSeen) -> None:
-        """Takes the events of *source* while this process leads, until cancelled. What cannot be written down waits."""
+    async def listen(self, source: EventSource, leads: Callable[[], bool]) -> None:
+        """Takes the events of *source* while this process *leads*, until cancelled. What cannot be written down waits."""
         queue: asyncio.Queue[Sighting] = asyncio.Queue(WAITING_MAX)
-        leads = self.deps.leadership.leads
         tasks = [asyncio.create_task(one) for one in
-                 (source.run(queue.put, lambda: seen.leader and leads()), self._write_down(queue))]
+                 (source.run(queue.put, leads), self._write_down(queue))]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -123,6 +122,7 @@ class WitnessDesk:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write_down(self, queue: asyncio.Queue[Sighting]) -> None:
+        said = ""
         while True:
             some = [await queue.get()]
             while not queue.empty():
@@ -130,9 +130,11 @@ class WitnessDesk:
             while some:
                 try:
                     await self.take(some)
-                    some = []
+                    some, said = [], ""
                 except SyncdError as error:
-                    self.deps.tell(Noted("witness.failed", "warning", {"why": error.what, "do": error.do, "events": len(some)}))
+                    facts = {"why": error.what, "do": error.do, "events": len(some)}
+                    self.deps.tell(Noted("witness.failed", "debug" if error.what == said else "warning", facts))
+                    said = error.what
                     await self.deps.clock.sleep(AGAIN_SECONDS)
 
     async def after_cycle(self, report: CycleReport, term: int) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from syncd.errors import Refused, SyncdError
 from syncd.events import Noted, WitnessesCounted
+from syncd.evidence.periods import Asked, Period
 from syncd.ledger.entry import read
 from syncd.model import (
     CycleReport,
@@ -25,7 +28,12 @@ from syncd.model import (
 )
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.schedule import Schedule
+from syncd.operations.watch import Pace, Watch
 from syncd.operations.witness import WitnessDesk
+from syncd.reports.cycle import cycle_view
+from syncd.reports.document import cycle_document
+from syncd.reports.period import period_view
 from tests.fakes import Company, FakeZoom
 
 HOUR = timedelta(hours=1)
@@ -270,3 +278,140 @@ async def test_an_event_for_a_change_that_we_did_not_make_after_all_was_somebody
 
     assert ["failed"] == [one.outcome for one in report.outcomes.values()]
     assert {"foreign": 1} == world.counts()
+
+
+# ------------------------------------------------------------------------------------------- what documents say of it
+
+
+async def test_the_document_says_how_each_change_stands_and_when_an_event_told() -> None:
+    """In the cycle that made it: an event that came before the cycle's end confirms."""
+    world = World()
+    world.employ("ann", "bob")
+    await world.cycle()
+    world.person("ann", enabled=False)
+    world.person("bob", enabled=False)
+    sent = world.zoom.set_status
+
+    async def set_status(zoom_id: str, *, active: bool) -> None:
+        await sent(zoom_id, active=active)
+        if zoom_id == "z-ann":
+            await world.desk.take([world.event("deactivated", "ann")])
+
+    world.zoom.set_status = set_status  # type: ignore[method-assign]
+    document = cycle_document(await world.cycle())
+    rows = {row["zoom_id"]: row for row in document["decisions"] if row["outcome"] == "done"}
+
+    assert {"z-ann": "confirmed", "z-bob": "waiting"} == {zoom_id: row["witness"] for zoom_id, row in rows.items()}
+    assert rows["z-ann"]["moments"]["event"] is not None
+    assert rows["z-bob"]["moments"]["event"] is None
+    assert all(row["witness"] is None for row in document["decisions"] if row["outcome"] is None)
+
+
+async def test_a_foreign_change_stands_in_the_documents_of_two_days() -> None:
+    """With who it was; the report has a section of it."""
+    world = World(Witnesses(events=True))
+    await world.cycle()
+    await world.desk.take([world.event("activated", "crowd001")])
+    report = await world.cycle()
+    document = cycle_document(report)
+    tables = {table.key: table for table in cycle_view(report).tables}
+    world.clock.pass_time(49 * HOUR)
+    later = cycle_document(await world.cycle())
+
+    assert ["foreign"] == [row["witness"] for row in document["decisions"] if row["zoom_id"] == "z-crowd001"]
+    assert [("z-crowd001", "activated", "boss@corp.example")] == [
+        (one["zoom_id"], one["what"], one["operator"]) for one in document["seen_by_others"]]
+    assert 1 == tables["seen_by_others"].count
+    assert [] == later["seen_by_others"]
+    assert [None] == [row["witness"] for row in later["decisions"] if row["zoom_id"] == "z-crowd001"]
+
+
+async def test_a_period_tells_each_change_and_puts_what_others_did_first() -> None:
+    """Missing, unknown and unwatched as the metrics say it, at the end of the ledger."""
+    world = World(Witnesses())
+    world.employ("eve")
+    await world.cycle()
+    world.person("eve", enabled=False)
+    await world.cycle()                                     # nobody was asked yet
+    world.witnesses = Witnesses(events=True, operation_log=True)
+    world.desk = WitnessDesk(world.deps, POLICY, world.signals.append)       # as after a restart with another configuration
+    world.clock.pass_time(HOUR)
+    for name in ("ann", "bob", "cid"):
+        world.employ(name)
+    await world.cycle()
+    for name in ("ann", "bob", "cid"):
+        world.person(name, enabled=False)
+    world.clock.pass_time(HOUR)
+    await world.cycle()
+    await world.desk.take([world.event("deactivated", "ann"), world.event("updated", "crowd001", fields=frozenset({"role"}))])
+    world.zoom.unreadable.append(Unreadable(world.clock.now(), frozenset({"bob@corp.example"})))
+    for _ in range(2):
+        world.clock.pass_time(25 * HOUR)
+        await world.cycle()
+    first = world.ledger.entries[0].at[:10]
+    period = Period(Asked(date.fromisoformat(first), date.fromisoformat(first), timedelta(hours=24), Schedule(HOUR)))
+    for entry in world.ledger.entries:
+        period.take(entry)
+    document = period.document(await world.ledger.personal(period.references))
+
+    assert [("foreign", "crowd001@corp.example", "boss@corp.example")] == [
+        (row["state"], row["email"], row["operator"]) for row in document["seen_by_others"]][:1]
+    assert {"z-eve": "unwatched", "z-ann": "confirmed", "z-bob": "unknown", "z-cid": "missing"} == {
+        row["zoom_id"]: row["state"] for row in document["seen_by_others"][1:]}
+    assert {row["zoom_id"]: row["state"] for row in document["seen_by_others"][1:]} == {
+        row["zoom_id"]: row["witness"] for row in document["leavers"]}
+    assert {"foreign": 1, "unwatched": 1, "confirmed": 1, "unknown": 1, "missing": 1} == {
+        state: number for state, number in document["witnesses"].items() if number} == world.counts()
+    table = next(table for table in period_view(document).tables if table.key == "seen_by_others")
+    assert "foreign" == next(iter(table.rows()))[0]
+
+
+# -------------------------------------------------------------------------------------------------- events that come
+
+
+class Script:
+    """A source of events that hands on what it is given while it is wanted."""
+
+    def __init__(self, *sightings: Sighting) -> None:
+        self.sightings = list(sightings)
+
+    async def run(self, put: Callable[[Sighting], Awaitable[None]], wanted: Callable[[], bool]) -> None:
+        while True:
+            if wanted() and self.sightings:
+                await put(self.sightings.pop(0))
+            await asyncio.sleep(0)
+
+
+async def test_a_ledger_that_cannot_be_written_loses_no_event_and_is_said_once() -> None:
+    """What was seen waits until it can be written down."""
+    world = World()
+    await world.ann_leaves()
+    world.ledger.refuse_after = len(world.ledger.entries)
+    script = Script(world.event("deactivated", "ann"), world.event("activated", "crowd001"))
+    task = asyncio.create_task(world.desk.listen(script, lambda: True))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    world.ledger.refuse_after = None
+    for _ in range(50):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert {"confirmed": 1, "foreign": 1} == world.counts()
+    warnings = [one for one in world.events if isinstance(one, Noted) and (one.event, one.level) == ("witness.failed", "warning")]
+    assert 1 == len(warnings)
+
+
+@pytest.mark.parametrize("watchers", [0, 1])
+async def test_a_foreign_change_wakes_a_watch_for_a_whole_cycle(watchers: int) -> None:
+    """No place of the directory shows it; without a watch it only witnesses."""
+    world = World()
+    deps = replace(world.deps, watchers=(object(),) * watchers)  # type: ignore[arg-type]
+    watch = Watch(deps, POLICY, Mode.ENFORCE, Pace())
+    watch.elsewhere()
+    wanted = asyncio.create_task(watch.wanted())
+    await asyncio.sleep(0.01)
+
+    assert wanted.done() == bool(watchers)
+    assert not watchers or wanted.result() is False
+    wanted.cancel()
