@@ -45,7 +45,7 @@ from syncd.ledgers import (
     secret,
     writable_ledger,
 )
-from syncd.model import CycleReport, Guard, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
+from syncd.model import CycleReport, Draft, Guard, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
@@ -426,13 +426,23 @@ async def period_document(config: Config, tell: Tell, asked: Asked, sample: Samp
             raise UsageError("ledger.url names no ledger, or an empty one: there is nothing to report",
                              "Name the ledger there; a copy of it is enough.")
         demand_same_ledger(await ledger.history(), config)
-        period = Period(asked)
+        period = Period(asked, sampling=sample is not None)
         async for entry in ledger.entries():
             if entry.seq > found.head.seq:             # appended since it was verified
                 break
             period.take(entry)
             progress(entry.seq)
         return period.document(await ledger.personal(period.references), sample)
+
+
+async def record_period_report(config: Config, tell: Tell, made: Draft) -> None:
+    """Writes down that a period's report was made. Raises ConfigError, LedgerError (a copy that cannot be written)."""
+    ledger = writable_ledger(config, SystemClock(), tell)
+    try:
+        await ledger.append([made])
+        await seal_by_person(ledger, config, tell)
+    finally:
+        await ledger.close()
 
 
 def demand_writable(folder: Path) -> None:

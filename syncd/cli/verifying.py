@@ -17,7 +17,7 @@ from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenCha
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
-from syncd.reports.folder import LISTING, compare, listed_cycles, published_heads
+from syncd.reports.folder import LISTING, PERIOD_NAME, compare, digest_of, listed_cycles, published_heads
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class _Pass:
         if there.missing:
             found.bad(f"{len(there.missing)} recorded reports are not in {folder}, and retention removed none of them: "
                       f"{_some(there.missing)}")
+        self._periods(found, folder)
         self._strange(found, folder, there.strange)
         self._cycles(found, folder, {one.cycle for one in listed_cycles(folder)})
         if found.good:
@@ -162,6 +163,18 @@ class _Pass:
         if strange:
             found.bad(f"{len(strange)} files in {folder} look like reports, but the ledger never recorded them; do not rely on "
                       f"them: {_some(strange)}")
+
+    def _periods(self, found: Found, folder: Path) -> None:
+        """Reports of periods, each held against every time it was made under this name."""
+        made = self.files.made
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name in made and not any(digest_of(path) == one for one in made[path.name]):
+                found.bad(f"{path.name}: was changed since the ledger recorded it")
+            elif path.name not in made and PERIOD_NAME.fullmatch(path.name):
+                found.bad(f"{path.name}: looks like a report of a period, but the ledger never recorded it; do not rely on it")
+        gone = [name for name in sorted(self.files.made_here) if not (folder / name).is_file()]
+        if gone:
+            found.bad(f"{len(gone)} recorded reports of periods are not in {folder}: {_some(gone)}")
 
     def _cycles(self, found: Found, folder: Path, listed: set[str]) -> None:
         """Every cycle that ended has its line, or an entry says why not; the last one may be about to get it."""

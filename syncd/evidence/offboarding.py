@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from syncd.evidence.in_force import InForce
 from syncd.ledger.entries import DecisionMade, IntentAnnounced, OutcomeSettled
 from syncd.ledger.entry import rfc3339
 from syncd.model import LedgerEntry, licence_word
+from syncd.reports.promise import promise_met
 
 #: In place of a decision that was never recorded.
 _NONE = DecisionMade("", "", "")
@@ -174,7 +176,7 @@ class Episode:
 class Told:
     """What telling a story needs beside it. *until*: the ledger's last entry, where knowledge ends."""
 
-    promise: timedelta
+    in_force: InForce
     until: datetime
     approvals: Mapping[str, Mapping[str, Any]]
     asked_by: Mapping[str, Mapping[str, Any]]                            # cycle of a hand verb or undo -> by, because
@@ -212,9 +214,14 @@ def told(episode: Episode, known: Told) -> Story:
     closed_otherwise = state in ("put_back", "entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
     kept_until = locked if closed_otherwise and left is not None else None
     delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
+    reason = (last.reason if last is not None else decision.reason) or ""
+    promise = known.in_force.promise_at(left) if left is not None else None
+    met = promise_met(left, kept_until if closed_otherwise else locked if delay is not None else None, known.until,
+                      promise, promised=not closed_otherwise) if promise is not None and (
+                          not closed_otherwise or kept_until is not None) else None
     values = {
         "state": state,
-        "reason": last.reason if last is not None else decision.reason or None,
+        "reason": reason or None,
         "directory_id": decision.directory_id or earlier.directory_id,
         "matched_by": decision.matched_by or earlier.matched_by,
         "group_path": list(decision.group_path or earlier.group_path) or None,
@@ -236,7 +243,9 @@ def told(episode: Episode, known: Told) -> Story:
         "ended_at": _text(episode.ended),
         "measured_from": measured_from,
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
-        "promise_met": _met(left, delay, kept_until, closed=closed_otherwise, known=known),
+        "promise_seconds": promise.total_seconds() if promise is not None else None,
+        "promise_met": met,
+        "late_by": "window" if met is False and _late_by_window(left, locked, reason, known) else None,
         "outcome": outcome.outcome if outcome is not None else None,
         "outcome_reason": (outcome.reason or None) if outcome is not None else None,
         "attempts": len(episode.tries),
@@ -285,19 +294,12 @@ def _left(episode: Episode) -> tuple[datetime | None, str | None]:
     return (episode.seen, "first_seen") if episode.seen is not None else (None, None)
 
 
-def _met(left: datetime | None, delay: timedelta | None, ended: datetime | None, *, closed: bool, known: Told) -> bool | None:
-    """Whether the promise was kept; None: nothing was promised for him, or his time is still running.
-
-    *ended*: when he was no longer leaving for another reason (entitled again, exempt, put back). If his time had run out
-    before that, the promise was broken all the same.
-    """
-    if closed and left is not None and ended is not None and ended - left > known.promise:
+def _late_by_window(left: datetime | None, ended: datetime | None, reason: str, known: Told) -> bool:
+    """Whether somebody who was late would have been in time but for the operator's calendar."""
+    if left is None:
         return False
-    if delay is not None and not closed:
-        return delay <= known.promise
-    if closed or left is None:
-        return None
-    return False if known.until - left > known.promise else None
+    until = ended or known.until
+    return until - left - known.in_force.denied_between(reason, left, until) <= known.in_force.promise_at(left)
 
 
 def _held_by(episode: Episode, known: Told) -> list[str]:

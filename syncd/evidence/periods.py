@@ -23,7 +23,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from syncd.evidence.in_force import InForce, Record
 from syncd.evidence.offboarding import Episode, Story, Told, told
 from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
@@ -36,6 +38,9 @@ from syncd.planning.policy_change import Change, changes_between
 FORMAT = "syncd.period/1"
 
 DAY = timedelta(days=1)
+
+#: States of leavers who can still log in, as far as the ledger knows.
+STILL_ACCESS = frozenset({"due", "within_grace", "manual", "on_hold", "exempt", "not_in_pilot", "left_alone", "put_back"})
 
 #: Reasons that keep an account whatever becomes of its person.
 _EXCEPTED = frozenset({"exempt", "on_hold"})
@@ -50,22 +55,31 @@ _ByPerson = entries.HoldPlaced | entries.HoldReleased | entries.ChangesPaused | 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants to know: whole days in UTC, the *last* one included. *promise*: from leaving to locked out."""
+    """What somebody wants to know: whole days of a time zone, the *last* one included. *promise*, *schedule*: for times before
+    the ledger recorded what was in force; where it did, that counts."""
 
     first: date
     last: date
     promise: timedelta
     schedule: Schedule
+    timezone: str = "UTC"
 
     @property
     def start(self) -> datetime:
         """The period's first moment."""
-        return datetime.combine(self.first, time(), UTC)
+        return self._midnight(self.first)
 
     @property
     def end(self) -> datetime:
         """The first moment after the period."""
-        return datetime.combine(self.last, time(), UTC) + DAY
+        return self._midnight(self.last + DAY)
+
+    def day_of(self, at: datetime) -> date:
+        """The day of a moment where the company is."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
 
     def holds(self, at: datetime) -> bool:
         """Whether a moment lies in the period."""
@@ -115,13 +129,15 @@ class _Ended:
     result: str
     success: bool
     guards: tuple[str, ...]
+    mode: str = ""
 
 
 @dataclass
 class Period:
-    """Takes the whole ledger, in order, and tells the period."""
+    """Takes the whole ledger, in order, and tells the period. *sampling*: accounts that were kept are to be named, too."""
 
     asked: Asked
+    sampling: bool = False
     _ledger: dict[str, Any] = field(default_factory=dict)
     _first_at: datetime | None = None
     _last_at: datetime | None = None
@@ -132,6 +148,7 @@ class Period:
     _good_before: datetime | None = None                     # and the one before it
     _good_cycle: str = ""
     _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)   # zoom id -> the last decision
+    _at_the_end: dict[str, tuple[int, datetime, entries.DecisionMade]] = field(default_factory=dict)     # of the period
     _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
     _holds: dict[str, tuple[int, entries.HoldPlaced]] = field(default_factory=dict)
@@ -156,17 +173,32 @@ class Period:
     _unbalanced: list[str] = field(default_factory=list)
     _reads: int = 0
     _seen_by_others: SeenByOthers = field(default_factory=SeenByOthers)
+    _after_made: int = 0                      # entries about reports of periods since the last other one
+    _reviews: list[dict[str, Any]] = field(default_factory=list)
+    _unfiled: list[dict[str, Any]] = field(default_factory=list)
+    _in_force: InForce = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._in_force = InForce(self.asked.promise, self.asked.schedule)
 
     # -------------------------------------------------------------------------------------------------------- the fold
 
     def take(self, entry: LedgerEntry) -> None:
         """Takes one more entry. Raises LedgerError for one that this program does not understand."""
-        self._entries += 1
-        self._head = (entry.seq, entry.hash)
         says = read_entry(entry)
         at = says.time(entry).measured
-        self._first_at, self._last_at = self._first_at or at, at
+        self._first_at = self._first_at or at
+        # Reports that were made of the ledger are no part of what it tells: the next report says the same.
+        made = isinstance(says, entries.ReportWritten) and says.making is not None
+        self._after_made += made or (self._after_made > 0 and isinstance(says, entries.HeadSigned))
+        if made or (self._after_made and isinstance(says, entries.HeadSigned)):
+            return
+        self._entries, self._after_made = self._entries + 1 + self._after_made, 0
+        self._head, self._last_at = (entry.seq, entry.hash), at
         self._seen_by_others.take(entry, says, at)
+        self._heard(entry, says, at)
+
+    def _heard(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
         match says:
             case entries.DecisionMade():
                 self._take_decision(entry, says, at)
@@ -199,8 +231,22 @@ class Period:
                 self._take_undo(entry, says, at)
             case entries.LedgerOpened():
                 self._take_ledger_opened(entry, says, at)
+            case entries.PolicyInForce():
+                self._take_in_force(entry, says, at)
+            case entries.CycleReviewed():
+                self._reviews.append({"at": text(at), "of": says.of, "by": says.by, "note": says.note or None,
+                                      "entry": entry.seq})
+            case entries.ReportUnfiled():
+                if self.asked.holds(at):
+                    self._unfiled.append({"at": text(at), "cycle": entry.cycle, "why": says.why, "entry": entry.seq})
             case _:
                 pass                              # no part of a period
+
+    def _take_in_force(self, entry: LedgerEntry, says: entries.PolicyInForce, at: datetime) -> None:
+        before = self._in_force.records[-1].values if self._in_force.records else None
+        self._in_force.records.append(Record(says.since, entry.seq, says.values))
+        if before is not None:
+            self._changed(entry, at, changes_between(before, says.values))
 
     def _take_ledger_opened(self, entry: LedgerEntry, says: entries.LedgerOpened, at: datetime) -> None:
         self._ledger = {"ledger_id": says.ledger_id, "zoom_account": says.zoom_account, "directory": says.directory}
@@ -222,13 +268,14 @@ class Period:
             self._asked_by[entry.cycle] = {"by": says.by, "because": says.because}
             return
         guards = tuple(sorted(one.guard for one in read.tripped)) if read is not None else ()
-        self._ended.append(_Ended(entry.cycle, started, at, says.result, says.success, guards))
+        self._ended.append(_Ended(entry.cycle, started, at, says.result, says.success, guards, says.mode))
         if self.asked.holds(started):
             self._counted["cycles"] += 1
             self._counted["result:" + says.result] += 1
             self._counted["mode:" + says.mode] += 1
             self._day(started)["cycles"] += 1
             self._day(started)["good"] += says.success
+            self._day(started)["report_mode"] += says.mode == "report"
         for name, was, now in (("mode", self._mode, says.mode), ("version", self._version, says.version)):
             if was and was != now:
                 self._changed(entry, at, [Change(name, was, now)])
@@ -287,6 +334,8 @@ class Period:
             if episode is not None:
                 episode.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
+            if at < self.asked.end:
+                self._at_the_end.pop(zoom_id, None)
             self._no_longer_kept(zoom_id, seen)
 
     def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, at: datetime, says: str) -> Episode:
@@ -308,6 +357,8 @@ class Period:
 
     def _take_decision(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
         self._decided[entry.subject] = says
+        if at < self.asked.end:
+            self._at_the_end[entry.subject] = (entry.seq, at, says)
         if entry.subject in self._kept or says.reason in _EXCEPTED:
             self._take_kept(entry, says, at)
         episode = self._open.get(entry.subject)
@@ -367,6 +418,8 @@ class Period:
             self._counted[f"{says.action}.{says.outcome}"] += 1
             if says.action == "deactivate" and says.outcome == "done":
                 self._day(done_at)["deactivated"] += 1
+        if (says.action, says.outcome) == ("deactivate", "done") and done_at < self.asked.end:
+            self._at_the_end.pop(zoom_id, None)
         episode = self._latest.get(zoom_id)
         if episode is not None:
             episode.settled(says, done_at, entry)
@@ -405,16 +458,29 @@ class Period:
             episode.note(entry, at, f"{what} {details} by {says.by}: {says.because}".replace("  ", " "))
 
     def _day(self, at: datetime) -> dict[str, int]:
-        return self._days.setdefault(at.date(), {"cycles": 0, "good": 0, "deactivated": 0})
+        return self._days.setdefault(self.asked.day_of(at), {"cycles": 0, "good": 0, "report_mode": 0, "deactivated": 0})
 
     # ---------------------------------------------------------------------------------------------------- the answers
 
     @property
     def references(self) -> list[str]:
         """Which personal data the document needs."""
-        kept = {one.decision.who for one in self._kept_in_period()}
+        looked_at = self._at_the_end.values() if self.sampling else ()
+        kept = {says.who for _, _, says in looked_at if says.action == "keep"}
+        kept |= {one.decision.who for one in self._kept_in_period()}
         seen = set(self._seen_by_others.references(self.asked.start, self.asked.end))
         return sorted((seen | {one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
+
+    def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, Any]:
+        """Kept accounts, picked as leavers are: that nobody is missing shows among those who were not touched."""
+        kept = [
+            {"zoom_id": zoom_id, "email": personal.get(says.who, {}).get("email"), "reason": says.reason, "status": says.status,
+             "directory_id": says.directory_id, "matched_by": says.matched_by, "group_path": list(says.group_path) or None,
+             "decided_at": text(at), "entry": seq, "first_entry": seq}
+            for zoom_id, (seq, at, says) in sorted(self._at_the_end.items())
+            if says.action == "keep" and says.status == "active"]
+        chosen = sample.of(kept)
+        return {**sample.described(len(kept), len(chosen)), "rows": chosen}
 
     def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
         """Everything, as plain JSON values. *personal*: names and addresses by reference; whatever was blanked is null."""
@@ -427,14 +493,22 @@ class Period:
             "format": FORMAT,
             "period": {"from": self.asked.first.isoformat(), "to": self.asked.last.isoformat(),
                        "starts_at": text(self.asked.start), "ends_before": text(self.asked.end),
-                       "days": (self.asked.last - self.asked.first).days + 1},
+                       "days": (self.asked.last - self.asked.first).days + 1, "timezone": self.asked.timezone},
             "ledger": {**self._ledger, "entries": self._entries, "first_at": text(self._first_at), "last_at": text(self._last_at),
                        "head_sequence": self._head[0], "head_hash": self._head[1]},
-            "settings": {"promise_seconds": self.asked.promise.total_seconds(), "schedule": _schedule_words(self.asked.schedule)},
+            "settings": {"promise_seconds": self._in_force.promise_at(self.asked.end).total_seconds(),
+                         "schedule": _schedule_words(self._in_force.schedule_at(self.asked.end)),
+                         "recorded": bool(self._in_force.records)},
+            "in_force": self._in_force.told(self.asked.start, self.asked.end),
+            "coverage": self._coverage(),
+            "reviews": [one for one in self._reviews if one["of"] in self._months() or one["of"] in self._cycles_in_period()
+                        or self.asked.holds(moment(one["at"]))],
+            "unfiled": self._unfiled,
             "covered_until": text(until),
             "totals": self._totals(rows),
             "balances": self._balances(rows),
             "sample": sample.described(len(rows), len(chosen)) if sample is not None else None,
+            "kept_sample": self._kept_sample(personal, sample) if sample is not None else None,
             "leavers": chosen,
             "late": [[row["zoom_id"], row["first_entry"]] for row in rows if row["promise_met"] is False],
             "kept": self._kept_told(personal),
@@ -450,6 +524,33 @@ class Period:
                      if self.asked.first <= day <= self.asked.last],
         }
 
+    def _still_access(self, rows: list[dict[str, Any]]) -> set[str]:
+        """Whoever of the leavers can still log in, by the last that is told of them, and whom an exception keeps."""
+        last = {row["zoom_id"]: row["state"] for row in rows}
+        kept = {one.zoom_id for one in self._kept_in_period() if one.until is None or one.until >= self.asked.end}
+        return kept | {zoom_id for zoom_id, state in last.items() if state in STILL_ACCESS}
+
+    def _coverage(self) -> dict[str, Any]:
+        """What the evidence of the period rests on, before anything is concluded from it."""
+        inside = [one for one in self._ended if self.asked.holds(one.started)]
+        wanted = [self.asked.first + DAY * number for number in range((self.asked.last - self.asked.first).days + 1)]
+        days = {self.asked.day_of(one.started) for one in inside}
+        good = {self.asked.day_of(one.started) for one in inside if one.success}
+        acted = {self.asked.day_of(one.started) for one in inside if one.mode == "enforce"}
+        return {"days": len(wanted), "days_with_cycles": len(days), "days_with_good_cycles": len(good),
+                "days_detected_only": len(days - acted), "cycles": len(inside), "good_cycles": sum(one.success for one in inside),
+                "without_good_cycle": [day.isoformat() for day in wanted if day not in good]}
+
+    def _months(self) -> set[str]:
+        first, months = self.asked.first.replace(day=1), set()
+        while first <= self.asked.last:
+            months.add(f"{first:%Y-%m}")
+            first = (first + DAY * 32).replace(day=1)
+        return months
+
+    def _cycles_in_period(self) -> set[str]:
+        return {one.id for one in self._ended if self.asked.holds(one.started)}
+
     def _told(self) -> list[Episode]:
         """Who began to leave in the period, or was on his way out when it began."""
         end, start = self.asked.end, self.asked.start
@@ -457,7 +558,7 @@ class Period:
 
     def _stories(self) -> list[Story]:
         end = self._last_at or self.asked.start
-        known = Told(self.asked.promise, end, self._approvals, self._asked_by,
+        known = Told(self._in_force, end, self._approvals, self._asked_by,
                      [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards],
                      lambda intent: self._seen_by_others.state(intent, end))
         return sorted((told(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
@@ -509,6 +610,8 @@ class Period:
         counted = self._counted
         return {
             "leavers": len(rows),
+            "still_access": len(self._still_access(rows)),
+            "late_by_window": sum(row["late_by"] == "window" for row in rows),
             "states": dict(sorted(Counter(row["state"] for row in rows).items())),
             "promise_met": sum(row["promise_met"] is True for row in rows),
             "promise_missed": sum(row["promise_met"] is False for row in rows),
@@ -566,7 +669,7 @@ class Period:
 
     def _overdue(self, before: datetime, after: datetime) -> bool:
         """Whether a scheduled cycle between the two moments is missing: the second one after *before* is past due."""
-        schedule = self.asked.schedule
+        schedule = self._in_force.schedule_at(before)
         first = schedule.next_after(before, before, 0.0)
         second = schedule.next_after(first, first, 0.0)
         return after > second + schedule.jitter + LATE_ENOUGH

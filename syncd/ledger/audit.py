@@ -198,12 +198,14 @@ class RecordedFiles:
     ended: dict[str, int] = field(default_factory=dict)          # cycle -> its last entry
     unfiled: dict[str, str] = field(default_factory=dict)        # cycle -> why
     accepted: set[tuple[int, str]] = field(default_factory=set)  # heads that somebody said are lost
+    made: dict[str, set[str]] = field(default_factory=dict)      # reports of periods -> hashes, one each time it was made
+    made_here: set[str] = field(default_factory=set)             # those that were written into the folder of reports
     _filing: bool = False
 
     def begin(self) -> None:
         """Forgets what was taken."""
         self.ledger_id, self._filing = "", False
-        for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted):
+        for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted, self.made, self.made_here):
             taken.clear()
 
     @property
@@ -217,8 +219,7 @@ class RecordedFiles:
             case "ledger.opened":
                 self.ledger_id = decode(entries.LedgerOpened, entry).ledger_id
             case "report":
-                written = decode(entries.ReportWritten, entry)
-                self.kept[written.file] = RecordedFile(written.file, written.sha256, entry.cycle, entry.at, entry.seq)
+                self._written(entry, decode(entries.ReportWritten, entry))
             case "report.removed":
                 for name in decode(entries.ReportsRemoved, entry).files:
                     if name in self.kept:
@@ -229,13 +230,23 @@ class RecordedFiles:
                 self._filing = bool(decode(entries.PolicyInForce, entry).values.get("reports.directory"))
                 if not self._filing:
                     self.ended.pop(entry.cycle, None)             # the first without a folder
-            case "cycle.ended" if self._filing and decode(entries.CycleEnded, entry).because is None:
-                self.ended[entry.cycle] = entry.seq
             case "ledger.accepted":
                 self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
             case _:
-                pass
+                self._take_cycle(entry)
         return None
+
+    def _take_cycle(self, entry: LedgerEntry) -> None:
+        if entry.kind == "cycle.ended" and self._filing and decode(entries.CycleEnded, entry).because is None:
+            self.ended[entry.cycle] = entry.seq
+
+    def _written(self, entry: LedgerEntry, says: entries.ReportWritten) -> None:
+        if says.making is None:
+            self.kept[says.file] = RecordedFile(says.file, says.sha256, entry.cycle, entry.at, entry.seq)
+            return
+        self.made.setdefault(says.file, set()).add(says.sha256)
+        if says.making.get("inside"):
+            self.made_here.add(says.file)
 
     def end(self, _: Tip) -> Problem | None:
         """Files are compared by whoever can read them."""

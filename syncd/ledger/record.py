@@ -205,9 +205,14 @@ def undone(cycle: str, of_cycle: str, *, by: str, because: str) -> Draft:
     return draft(entries.CycleUndone(of_cycle, by, because), cycle=cycle)
 
 
-def reported(cycle: str, file: str, sha256: str) -> Draft:
-    """A report file was written: its name and hash, so that a swapped file shows."""
-    return draft(entries.ReportWritten(file, sha256), cycle=cycle)
+def reported(cycle: str, file: str, sha256: str, making: Mapping[str, Any] | None = None) -> Draft:
+    """A report file was written: its name and hash, so that a swapped file shows. *making*: how a period's report was made."""
+    return draft(entries.ReportWritten(file, sha256, dict(making) if making is not None else None), cycle=cycle)
+
+
+def reviewed(of: str, *, by: str, note: str) -> Draft:
+    """A person looked at a cycle or a month."""
+    return draft(entries.CycleReviewed(of, by, note))
 
 
 def report_unfiled(cycle: str, why: str) -> Draft:

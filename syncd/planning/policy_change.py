@@ -21,7 +21,8 @@ _KEYS = {
 }
 
 _DURATIONS = frozenset({"deactivate.grace", "deactivate.grace_for_known_leavers", "guards.max_clock_skew",
-                        "guards.max_replication_lag", "deactivate.grace_for_expired"})
+                        "guards.max_replication_lag", "deactivate.grace_for_expired", "reports.promise", "reports.keep",
+                        "ledger.keep_personal", "schedule.interval", "schedule.jitter"})
 
 
 @dataclass(frozen=True, slots=True)

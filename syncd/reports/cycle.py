@@ -20,8 +20,9 @@ from syncd.model import (
     licence_word,
 )
 from syncd.reports.document import head, tail, witness_word
+from syncd.reports.promise import promise_met
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
-from syncd.reports.words import RESULTS, RULES, spread
+from syncd.reports.words import RESULTS, RULES, left_out, spread
 
 #: Reasons of somebody whose access has to end: for these time counts against the promise.
 LEAVING = frozenset({
@@ -100,7 +101,7 @@ class _Cycle:
         self._report = report
         self._circumstances = circumstances
         self._decisions = report.told
-        self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in omit]
+        self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in left_out(omit)]
         self._columns = tuple(COLUMNS[place] for place in self._keep)
         self._changed_at = {person.id: person.changed_at for person in report.directory.people
                             if person.changed_at is not None} if report.directory is not None else {}
@@ -169,11 +170,8 @@ class _Cycle:
         return decision.since, "first_seen"
 
     def _met(self, start: datetime | None, delay: timedelta | None) -> bool | None:
-        if delay is not None:
-            return delay <= self._circumstances.promise
-        if start is None:
-            return None
-        return False if self._report.ended_at - start > self._circumstances.promise else None
+        ended = start + delay if start is not None and delay is not None else None
+        return promise_met(start, ended, self._report.ended_at, self._circumstances.promise)
 
     def _exception(self, decision: Decision) -> str:
         """Why a person should look at this account; empty: no need."""
@@ -193,7 +191,7 @@ class _Cycle:
             if outcome.outcome is OutcomeKind.NOT_TRIED and self._met(start, None) is False:
                 return "overdue"
             locked = outcome.verified_at or outcome.done_at
-            if locked is not None and start is not None and locked - start > self._circumstances.promise:
+            if locked is not None and start is not None and self._met(start, locked - start) is False:
                 return "promise_missed"
             return ""
         if self._met(start, None) is False:

@@ -13,6 +13,7 @@ from typing import Any
 
 from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Status, Verdict, WitnessState, licence_word
 from syncd.reports.licences import released_in
+from syncd.reports.words import left_out
 
 FORMAT = "syncd.cycle/1"
 
@@ -74,7 +75,7 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         "verified_at": moment(outcome.verified_at),
         "attempts": outcome.attempts,
     }
-    return {key: value for key, value in row.items() if key not in omit}
+    return {key: value for key, value in row.items() if key not in left_out(omit)}
 
 
 def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> dict[str, str | None]:

@@ -24,6 +24,9 @@ LISTING = "cycles.jsonl"
 #: How the files of a cycle are called: when it began, the beginning of the plan's digest, the result, the format.
 _NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)")
 
+#: How a period's report is called when a folder is named for it.
+PERIOD_NAME = re.compile(r"syncd_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.(html|csv|json|xlsx|jsonl|txt)")
+
 
 @dataclass(frozen=True, slots=True)
 class Filed:
@@ -96,7 +99,7 @@ def finish(folder: Path, recorded: Mapping[str, str]) -> None:
         name = new.name.removesuffix(".new")
         if not _NAME.fullmatch(name):
             continue
-        if name in recorded and not (folder / name).exists() and _digest_of(new) == recorded[name]:
+        if name in recorded and not (folder / name).exists() and digest_of(new) == recorded[name]:
             new.replace(folder / name)
         else:
             new.unlink()
@@ -119,7 +122,7 @@ def _file(
                 render(view, format_, out)
             out.flush()
             os.fsync(out.fileno())
-        return Filed(path, _digest_of(new))
+        return Filed(path, digest_of(new))
     except BaseException:
         with suppress(OSError):
             new.unlink(missing_ok=True)
@@ -130,7 +133,8 @@ def _unfinished(path: Path) -> Path:
     return path.with_suffix(path.suffix + ".new")
 
 
-def _digest_of(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal. Raises OSError."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -167,7 +171,7 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
         if not path.is_file():
             missing += [name] if name in kept else []
         else:
-            matches = _digest_of(path) == sha256
+            matches = digest_of(path) == sha256
             same += matches
             if not matches:
                 different.append((name, "was changed since the ledger recorded it"))

@@ -23,7 +23,8 @@ from syncd.reports.view import Column, Kind, Row, Table, Tone, Value, View, coun
 from syncd.reports.words import TONES
 
 #: Tables that are told even when they are empty: their absence would be no answer.
-ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "open", "kept", "gaps", "changes", "overrides"})
+ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "open", "kept", "gaps", "changes", "overrides", "in_force",
+                    "reviews", "kept_sample", "compared"})
 
 #: Between a group and one below it.
 _BELOW = " \u203a "

@@ -6,13 +6,14 @@ can be rendered again without the ledger.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from syncd.model import Reason
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
-from syncd.reports.words import RULES, spread
+from syncd.reports.words import RULES, left_out, spread
 
 #: What became of a leaver, for readers.
 STATES = {
@@ -58,8 +59,12 @@ COLUMNS = (
     Column("acted_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the account inactive", "Timing", label="verified"),
     Column("ended_at", "Ended", Kind.MOMENT, "When nothing more was to be done, whoever did it"),
-    Column("promise_met", "Promise met", Kind.YESNO, "Within reports.promise; empty: not promised, or time still runs",
+    Column("promise_met", "Promise met", Kind.YESNO, "Within the promise in force then; empty: not promised, or time still runs",
            "Promise", label="promise met"),
+    Column("late_by", "Late by", Kind.WORD, "window: only because schedule.windows denied it for so long", "Promise",
+           label="late by"),
+    Column("promise_hours", "Hours promised", Kind.HOURS, "The promise in force when the person left", "Promise",
+           label="promised"),
     Column("delay_hours", "Hours to lock-out", Kind.HOURS, "From measured_from to locked out", "Promise", " after "),
     Column("measured_from", "Measured from", Kind.WORD, "last_seen_entitled (the worst case), directory_change, or first_seen",
            "Promise", label="from"),
@@ -79,27 +84,38 @@ COLUMNS = (
     Column("first_entry", "First entry", Kind.NUMBER, "Where the story begins in the ledger", "Account", label="ledger entry"),
 )
 
+#: Leavers who can still log in, but for those whose grace runs: somebody has to look.
+_OPEN = frozenset({"due", "manual", "put_back", "on_hold", "exempt", "not_in_pilot", "left_alone"})
+
+_LICENCE = re.compile(r", licence [^,]*")
+
 _MOMENTS = frozenset(column.key for column in COLUMNS if column.kind is Kind.MOMENT)
 
 
 def period_view(document: Mapping[str, Any], omit: tuple[str, ...] = ()) -> View:
-    """The view of a period's document. *omit*: ``display_name``, ``department``."""
+    """The view of a period's document. *omit*: as ``reports.omit_columns``."""
     return _Period(document, omit).view()
 
 
 def without(document: Mapping[str, Any], omit: tuple[str, ...]) -> dict[str, Any]:
     """The document without personal columns that the evidence must do without."""
-    return {**document, "leavers": [{key: value for key, value in row.items() if key not in omit}
-                                    for row in document["leavers"]]}
+    gone = left_out(omit)
+    return {**document, "leavers": [{key: _events(value, gone) if key == "events" else value
+                                     for key, value in row.items() if key not in gone} for row in document["leavers"]]}
+
+
+def _events(events: Sequence[Mapping[str, Any]], gone: frozenset[str]) -> list[Mapping[str, Any]]:
+    """The story without what stands in a column that is left out."""
+    return [{**one, "says": _LICENCE.sub("", one["says"])} if "licence" in gone else one for one in events]
 
 
 class _Period:
     def __init__(self, document: Mapping[str, Any], omit: tuple[str, ...]) -> None:
         self._doc = document
-        self._columns = tuple(column for column in COLUMNS if column.key not in omit)
-        self._leavers: Sequence[Mapping[str, Any]] = document["leavers"]
+        self._columns = tuple(column for column in COLUMNS if column.key not in left_out(omit))
+        self._leavers: Sequence[Mapping[str, Any]] = without(document, omit)["leavers"]
         self._late = [row for row in self._leavers if row["promise_met"] is False]
-        self._open = [row for row in self._leavers if row["state"] in ("due", "manual", "put_back")
+        self._open = [row for row in self._leavers if row["state"] in _OPEN
                       or row["outcome"] in ("failed", "skipped")]
         self._of = " in the sample" if document["sample"] is not None else ""
         self._stories = {(row["zoom_id"], row["first_entry"]): row["events"] for row in self._leavers}
@@ -116,7 +132,10 @@ class _Period:
             "Nobody left in this period.", record="leaver",
             story=lambda row: [(event["at"], f"{event['says']} (entry {event['entry']})")
                                for event in self._stories[row[story_at[0]], row[story_at[1]]]])
-        says = [f"{period['from']} to {period['to']}, both days included, in UTC ({period['days']} days)."]
+        zone = period.get("timezone", "UTC")
+        says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({period['days']} days)."]
+        if self._doc.get("making"):
+            says.append(self._made_how())
         if sample:
             says.append(f"A sample of {sample['chosen']} out of {sample['of']} leavers, seed {sample['seed']}: "
                         f"{sample['method']}.")
@@ -133,22 +152,41 @@ class _Period:
                                      "None."),
                     self._kept(), self._gaps(), self._approvals(), self._overrides(), self._seen_by_others(), self._changes(),
                     self._guards(),
+                    self._in_force(), self._reviews(),
+                    *((self._sample_of_kept(),) if self._doc.get("kept_sample") is not None else ()),
+                    *((self._compared(),) if self._doc.get("compared") is not None else ()),
                     self._words()),
             main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
             made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
-            foot=f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}",
+            foot=(f"report {doc['report_id']} · " if doc.get("report_id") else "") + (
+                f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}"),
             glossary=(*STATES.items(), *((reason.value, rule) for reason, rule in RULES.items())),
             pages=sample is not None,
         )
 
     def _state(self) -> tuple[Tone, str]:
-        totals, gaps = self._doc["totals"], self._doc["gaps"]
+        """Coverage first: what nobody looked at cannot be none late."""
+        totals, gaps, coverage = self._doc["totals"], self._doc["gaps"], self._doc.get("coverage")
         leavers = _many(totals["leavers"], "leaver")
+        if coverage is not None and not coverage["good_cycles"]:
+            return Tone.BAD, f"No evidence for this period: no good cycle in it; {leavers} known from before or after"
+        rests = "" if coverage is None or coverage["days_with_good_cycles"] == coverage["days"] else (
+            f"Evidence for {coverage['days_with_good_cycles']} of {coverage['days']} days: ")
+        more = f", {totals['still_access']} still have access" if totals.get("still_access") else ""
+        detected = coverage["days_detected_only"] if coverage is not None else 0
+        more += f", detected only on {_many(detected, 'day')} (mode: report)" if detected else ""
         if totals["promise_missed"]:
-            return Tone.BAD, f"{leavers}, {totals['promise_missed']} later than promised"
-        if gaps:
-            return Tone.WARN, f"{leavers}, none late, but {_many(len(gaps), 'gap')} in the record"
-        return Tone.GOOD, f"{leavers}, none late, no gap in the record"
+            window = f" ({totals['late_by_window']} by window)" if totals.get("late_by_window") else ""
+            return Tone.BAD, f"{rests}{leavers}, {totals['promise_missed']} later than promised{window}{more}"
+        if gaps or rests:
+            return Tone.WARN, f"{rests}{leavers}, none late as far as it reaches, {_many(len(gaps), 'gap')} in the record{more}"
+        return Tone.WARN if detected else Tone.GOOD, f"{leavers}, none late, no gap in the record{more}"
+
+    def _made_how(self) -> str:
+        making = self._doc["making"]
+        words = " ".join(f"--{name} {value}" for name, value in making["parameters"].items() if value is not None)
+        return (f"Report {self._doc['report_id']}, made by {making['by']} on {making['host']} with syncd {making['version']}: "
+                f"{making['command']} {words}; configuration {making['configuration'] or 'none (from an export)'}.")
 
     def _place(self, key: str) -> int:
         return next(place for place, column in enumerate(self._columns) if column.key == key)
@@ -157,8 +195,8 @@ class _Period:
         return [self._value(leaver, column) for column in self._columns]
 
     def _value(self, leaver: Mapping[str, Any], column: Column) -> Value:
-        if column.key == "delay_hours":
-            seconds = leaver["delay_seconds"]
+        if column.key in ("delay_hours", "promise_hours"):
+            seconds = leaver.get(column.key.replace("hours", "seconds"))
             return None if seconds is None else round(seconds / 3600, 4)
         if column.key == "rule":
             return RULES[Reason(leaver["reason"])] if leaver["reason"] in list(Reason) else None
@@ -176,6 +214,8 @@ class _Period:
             Fact("locked out in time", totals["promise_met"], Kind.NUMBER),
             Fact("too late", totals["promise_missed"], Kind.NUMBER, Tone.BAD if totals["promise_missed"] else Tone.GOOD),
             Fact("not promised or not over yet", totals["promise_open"], Kind.NUMBER),
+            *((Fact("still have access", totals["still_access"], Kind.NUMBER,
+                    Tone.WARN if totals["still_access"] else Tone.GOOD),) if "still_access" in totals else ()),
             Fact("gaps", len(doc["gaps"]), Kind.NUMBER, Tone.WARN if doc["gaps"] else Tone.GOOD),
             Fact("approvals and overrides", len(doc["approvals"]) + len(doc["overrides"]), Kind.NUMBER),
         ), big=True)
@@ -184,8 +224,10 @@ class _Period:
             Fact("The ledger covers it until", _moment(doc["covered_until"]), Kind.MOMENT),
             Fact("Promise", f"locked out within {settings['promise_seconds'] / 3600:g} h of leaving"),
             Fact("Schedule", settings["schedule"]), Fact("Accounts at the last read", totals["accounts"], Kind.NUMBER),
-        ), "The promise and the schedule are those of the configuration this report was made with. Time counts from the latest "
-           "moment at which the person was surely still entitled.")
+        ), ("Promise and schedule as the ledger recorded them, at the period's end; changes stand below, and each leaver is "
+            "judged by what was in force then." if settings.get("recorded") else
+            "The ledger does not record promise and schedule: they are those of the configuration this report was made with.")
+           + " Time counts from the latest moment at which the person was surely still entitled.")
         cycles = Facts("Cycles", (
             Fact("Cycles", totals["cycles"], Kind.NUMBER),
             *(Fact(f"Mode {word}", count, Kind.NUMBER) for word, count in totals["modes"].items()),
@@ -194,7 +236,7 @@ class _Period:
             Fact("Failed", totals["failed"], Kind.NUMBER), Fact("Skipped", totals["skipped"], Kind.NUMBER),
             Fact("Licences released", totals["licences_released"], Kind.NUMBER),
         ))
-        return (numbers, scope, cycles, Facts("Ledger", (
+        return (*self._covered(), numbers, scope, cycles, Facts("Ledger", (
             Fact("Ledger", ledger.get("ledger_id"), Kind.CODE), Fact("Zoom account", ledger.get("zoom_account"), Kind.CODE),
             Fact("Directory", ledger.get("directory"), Kind.CODE), Fact("Entries", ledger["entries"], Kind.NUMBER),
             Fact("First entry", _moment(ledger["first_at"]), Kind.MOMENT),
@@ -202,6 +244,90 @@ class _Period:
             Fact("Head", ledger["head_hash"] or None, Kind.CODE),
         ), "The chain was verified from its first entry to this head while the report was made. That its tail was not cut off "
            "shows only against a head kept elsewhere: syncd ledger verify --head HASH."))
+
+    def _covered(self) -> tuple[Facts, ...]:
+        coverage = self._doc.get("coverage")
+        if coverage is None:                                # a document of an earlier version
+            return ()
+        good, days, only = coverage["days_with_good_cycles"], coverage["days"], coverage["days_detected_only"]
+        tone = Tone.BAD if not good else Tone.WARN if good < days else Tone.GOOD
+        return (Facts("Coverage", (
+            Fact("days with a good cycle", good, Kind.NUMBER, tone), Fact("days of the period", days, Kind.NUMBER),
+            Fact("good cycles", coverage["good_cycles"], Kind.NUMBER), Fact("cycles", coverage["cycles"], Kind.NUMBER),
+            Fact("days on which leavers were detected only", only, Kind.NUMBER, Tone.WARN if only else Tone.GOOD),
+        ), "Whatever follows is known for these days only." if good < days else "", big=True),)
+
+    def _in_force(self) -> Table:
+        columns = (
+            Column("since", "Since", Kind.MOMENT, "The first cycle under it", "Since"),
+            Column("promise_hours", "Hours promised", Kind.HOURS, "From leaving to locked out", "Hours promised"),
+            Column("schedule", "Schedule", Kind.TEXT, "When cycles were to run", "Schedule"),
+            Column("windows", "Windows", Kind.NUMBER, "How many windows allowed or denied changes", "Schedule", label="windows"),
+            Column("keep_days", "Reports kept", Kind.NUMBER, "Days", "Kept for days"),
+            Column("keep_personal_days", "Names kept", Kind.NUMBER, "Days", "Kept for days", label="names"),
+            Column("approvals_required", "Approvals required", Kind.NUMBER, "How many people", "Approvals"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
+        )
+        rows: list[Row] = []
+        for one in self._doc.get("in_force", ()):
+            values = one["values"]
+            interval = values.get("schedule.interval")
+            schedule = f"every {interval / 60:g} min" if interval else (
+                f"cron {values.get('schedule.cron')} ({values.get('schedule.timezone')})")
+            rows.append((_moment(one["since"]), round(values["reports.promise"] / 3600, 4), schedule,
+                         len(values.get("schedule.windows") or ()), *(_days(values.get(key)) for key in (
+                             "reports.keep", "ledger.keep_personal")), values.get("approvals.required"), one["entry"]))
+        says = "What the ledger recorded as in force in the period. Whoever makes a report cannot choose it."
+        return _table("in_force", "In force", columns, rows, says, "The ledger recorded nothing: it is of an earlier version.",
+                      "in_force")
+
+    def _reviews(self) -> Table:
+        columns = (
+            Column("by", "By", Kind.STRONG, "Who looked", "Who"),
+            Column("at", "At", Kind.MOMENT, "When", "When"),
+            Column("of", "Of", Kind.TEXT, "Which month or cycle", "Of"),
+            Column("note", "Note", Kind.TEXT, "As given", "Note"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
+        )
+        rows: list[Row] = [(one["by"], _moment(one["at"]), one["of"], one["note"], one["entry"])
+                           for one in self._doc.get("reviews", ())]
+        return _table("reviews", "Reviews", columns, rows, "Who said that they looked: syncd review.",
+                      "Nobody said that they looked at this period.", "review")
+
+    def _sample_of_kept(self) -> Table:
+        columns = (
+            Column("email", "Account", Kind.STRONG, "The account's address", "Account"),
+            Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
+            Column("reason", "Reason", Kind.WORD, "Why it was kept, as last decided", "Reason"),
+            Column("status", "Status", Kind.WORD, "As last read", "Reason", " "),
+            Column("directory_id", "Directory id", Kind.CODE, "The person this account was matched to", "Directory"),
+            Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
+            Column("group_path", "Groups", Kind.PATH, "The groups the person is entitled by", "Directory"),
+            Column("decided_at", "Decided", Kind.MOMENT, "When the decision changed last", "When"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
+        )
+        found = self._doc.get("kept_sample") or {"of": 0, "rows": ()}
+        rows: list[Row] = [
+            (one["email"], one["zoom_id"], one["reason"], one["status"], one["directory_id"], one["matched_by"],
+             tuple(one["group_path"] or ()) or None, _moment(one["decided_at"]), one["entry"]) for one in found["rows"]]
+        says = (f"{len(rows)} of {found['of']} accounts that were kept at the period's end, picked as the leavers are: was each "
+                "of them rightly kept?")
+        return _table("kept_sample", "Kept accounts looked at closely", columns, rows, says, "None.", "kept_sample")
+
+    def _compared(self) -> Table:
+        columns = (
+            Column("address", "Address", Kind.STRONG, "As the other list or the ledger has it", "Address"),
+            Column("stands_in", "Stands in", Kind.WORD, "both, only_there (the other list), only_here (this report)",
+                   "Stands in"),
+            Column("left_at", "Left", Kind.TEXT, "As the other list says", "Left"),
+            Column("first_seen_at", "First seen gone", Kind.MOMENT, "Here", "First seen gone"),
+            Column("state", "State", Kind.WORD, "What became of it here; empty: no leaver here", "State"),
+        )
+        rows: list[Row] = [(one["address"], one["stands_in"], one["left_at"], _moment(one["first_seen_at"]), one["state"])
+                           for one in self._doc.get("compared") or ()]
+        return _table("compared", "Compared with another list", columns, rows,
+                      "Leavers of another system beside those told here; what stands in one only comes first.", "None.",
+                      "compared")
 
     def _charts(self) -> tuple[Chart, ...]:
         days = self._doc["days"]
@@ -365,8 +491,8 @@ class _Period:
 
 
 #: Parts of the document that become rows, not header.
-_ROWS = frozenset({"leavers", "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late",
-                   "seen_by_others"})
+_ROWS = frozenset({"leavers", "in_force", "reviews", "kept_sample", "compared",
+                    "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late", "seen_by_others"})
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:
@@ -378,6 +504,10 @@ def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], s
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _days(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds / 86400)
 
 
 def _many(number: int, word: str) -> str:

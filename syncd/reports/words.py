@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from syncd.model import Reason, Result
 from syncd.reports.view import Tone
 
@@ -65,3 +67,12 @@ def spread(hours: list[float]) -> tuple[tuple[str, int], ...]:
     for one in hours:
         counts[next(place for place, (_, end) in enumerate(BUCKETS) if one <= end)] += 1
     return tuple((name, count) for (name, _), count in zip(BUCKETS, counts, strict=True))
+
+#: What leaving out a column leaves out besides: columns that tell the same.
+_SAME = {"licence": ("licence_after", "licence_released")}
+
+
+@cache
+def left_out(omit: tuple[str, ...]) -> frozenset[str]:
+    """Every key that ``reports.omit_columns`` leaves out."""
+    return frozenset(key for name in omit for key in (name, *_SAME.get(name, ())))

@@ -33,7 +33,7 @@ OURS: dict[str, set[str]] = {
     "execution": VALUES | PURE | {"planning", "events", "ports"},
     "operations": VALUES | PURE | {"execution", "planning", "events", "ports"},
     "reports": VALUES | {"execution.licences"},
-    "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "planning.witness",
+    "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "planning.witness", "planning.windows",
                                  "operations.schedule"},
     "config": VALUES | {"planning.windows"},
     "lab": VALUES,

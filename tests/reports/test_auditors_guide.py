@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from syncd.evidence.periods import Sample
 from syncd.host.signing import SigningKey
 from syncd.ledger import record
 from syncd.ledger.audit import head_message
@@ -28,7 +29,7 @@ from tests.reports.a_cycle import a_cycle
 from tests.reports.october import document, october
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "deploy" / "auditors-guide.md"
+GUIDE = ROOT / "docs" / "auditors-guide.md"
 
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -65,13 +66,14 @@ def test_every_column_and_state_is_explained() -> None:
 def test_titles_between_asterisks_are_titles_of_the_reports() -> None:
     """A reader looks for them on the page."""
     named = set(re.findall(r"\*([A-Z][\w -]+)\*", GUIDE.read_text(encoding="utf-8").replace("**", "")))
-    views = (cycle_view(a_cycle(3)), period_view(document(october())))
+    full = {**document(october(), sample=Sample(1, "1")), "compared": []}
+    views = (cycle_view(a_cycle(3)), period_view(document(october())), period_view(full))
     titles = {table.title for view in views for table in view.tables} | {view.main.title for view in views} | {
         column.title for view in views for table in (*view.tables, view.main) for column in table.columns}
 
     assert {"Late", "Gaps", "Held by"} <= named
     assert set() == {name for name in named - titles if name not in {
-        "Control totals", "Recorded reports are not in the folder", "Entries are not signed yet"}}
+        "Control totals", "Coverage", "Entries are not signed yet"}}
 
 
 def test_the_verbs_and_options_of_the_guide_exist() -> None:
@@ -80,11 +82,11 @@ def test_the_verbs_and_options_of_the_guide_exist() -> None:
 
     text = GUIDE.read_text(encoding="utf-8")
     named = {name for name, _ in all_verbs() if re.search(rf"syncd {name}\b", text)}
-    options = {option for command in (syncd.commands["report"], syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
+    options = {option for command in (syncd.commands["report"], syncd.commands["review"], syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
                                       syncd.commands["ledger"].commands["export"])  # type: ignore[attr-defined]
                for parameter in command.params for option in parameter.opts}
 
-    assert {"report", "ledger verify", "ledger export"} == named
+    assert {"report", "ledger verify", "ledger export", "review"} == named
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--by"} <= options
 
 

@@ -121,12 +121,13 @@ class HeadSigned(Entry, frozen=True):
     signature: str
 
 
-@kind("report")
+@kind("report", newest=2)
 class ReportWritten(Entry, frozen=True):
     """A report file was written: its name and hash, so that a swapped file shows."""
 
     file: str
     sha256: str
+    making: dict[str, Any] | None = None      # since 2: of a period's report: command, parameters, who, host, configuration
 
 
 @kind("report.unfiled")

@@ -1,0 +1,67 @@
+"""A month as an auditor gets it: a report that is recorded, made again from an export, held beside another list, looked at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.acceptance.company import Company
+
+
+@pytest.fixture
+def month(company: Company) -> Company:
+    """Somebody left today."""
+    company.staff(6)
+    company.enforcing()
+    company.leaves("p000")
+    assert 0 == company.syncd("apply").code
+    return company
+
+
+def days() -> tuple[str, ...]:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    return ("--from", today, "--to", today)
+
+
+def test_a_month_is_made_recorded_checked_and_made_again(month: Company) -> None:
+    """Recorded with its hash; made again the same from the ledger and from the export; edited, it is found by name."""
+    reports, export, again = month.reports, month.folder / "ledger.jsonl", month.folder / "again.html"
+    assert 0 == (ran := month.syncd("review", days()[1][:7], "--by", "Ann Lee", "--note", "all fine")).code, ran.said
+    assert 0 == (ran := month.syncd("report", *days(), "--format", "html", "--out", str(reports))).code, ran.said
+    made = reports / f"syncd_{days()[1]}_{days()[1]}.html"
+    said = month.entries()[-1]
+    assert ("report", made.name, "syncd report") == (said["kind"], said["body"]["file"], said["body"]["making"]["command"])
+    assert said["body"]["making"]["report_id"] in made.read_text(encoding="utf-8")
+    assert "Ann Lee" in made.read_text(encoding="utf-8")
+    assert 0 == month.syncd("ledger", "verify").code
+    assert 0 == month.syncd("report", *days(), "--format", "html", "--out", str(again)).code
+    assert made.read_bytes() == again.read_bytes()
+
+    assert 0 == month.syncd("ledger", "export", "--out", str(export)).code
+    one, two = (month.syncd("report", "--export", str(export), *days(), "--format", "jsonl", config=False) for _ in range(2))
+    assert (0, 0, one.out) == (one.code, two.code, two.out), one.said
+    assert "p000@corp.example" in one.out
+
+    made.write_text(made.read_text(encoding="utf-8").replace("Ann Lee", "Bob Lee"), encoding="utf-8")
+    (reports / "syncd_2020-01-01_2020-01-31.html").write_text("made up")
+    ran = month.syncd("ledger", "verify")
+    assert 6 == ran.code
+    assert f"NOT INTACT: {made.name}: was changed since the ledger recorded it" in ran.out
+    assert "NOT INTACT: syncd_2020-01-01_2020-01-31.html: looks like a report of a period" in ran.out
+
+
+def test_another_list_and_what_nobody_can_look_at(month: Company) -> None:
+    """What stands in one list only; a cycle that never was cannot be reviewed."""
+    other = month.folder / "personnel.csv"
+    other.write_text(f"address,left_at\np000@corp.example,{days()[1]}\np003@corp.example,{days()[1]}\n", encoding="utf-8")
+
+    ran = month.syncd("report", *days(), "--compare", str(other), "--format", "jsonl")
+
+    assert 0 == ran.code, ran.said
+    rows = [line for line in ran.out.splitlines() if '"compared"' in line and "stands_in" in line]
+    assert 2 == len(rows)
+    assert "p003@corp.example" in next(row for row in rows if "only_there" in row)
+    assert 2 == month.syncd("review", "no-such-cycle", "--by", "Ann").code
+    other.write_text("name\nann\n", encoding="utf-8")
+    assert 2 == month.syncd("report", *days(), "--compare", str(other)).code
