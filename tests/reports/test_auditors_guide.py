@@ -82,7 +82,8 @@ def test_the_verbs_and_options_of_the_guide_exist() -> None:
 
     text = GUIDE.read_text(encoding="utf-8")
     named = {name for name, _ in all_verbs() if re.search(rf"syncd {name}\b", text)}
-    options = {option for command in (syncd.commands["report"], syncd.commands["review"], syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
+    options = {option for command in (syncd.commands["report"], syncd.commands["review"],
+                                      syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
                                       syncd.commands["ledger"].commands["export"])  # type: ignore[attr-defined]
                for parameter in command.params for option in parameter.opts}
 
