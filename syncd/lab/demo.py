@@ -35,14 +35,19 @@ from syncd.lab.server import serve
 from syncd.lab.zoom.limits import AccountLimits
 from syncd.lab.zoom.service import SimulatedZoom
 from syncd.ledgers import accept
-from syncd.model import CycleReport, Mode, Policy, Result, Trigger
+from syncd.model import CycleReport, Mode, Policy, Reason, Result, Sighting, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
+from syncd.operations.witness import WitnessDesk
 from syncd.planning.guards import NOT_APPROVABLE
 from syncd.reports.terminal import print_cycle
+from syncd.zoom.api import ZoomApi
 
 #: Accounts shown of each kind of change; the report has them all.
 ROWS = 6
+
+#: Who changes an account behind syncd's back.
+HELPDESK = "helpdesk@corp.example"
 
 #: Seconds one cycle of the demo may take on a slow machine.
 CYCLE_SECONDS = 60.0
@@ -80,11 +85,11 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
             open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
             _daemon(config, deps, policy, watch) as daemon,
         ):
-            return await _scenes(stage, side, daemon, deps, policy, morning)
+            return await _scenes(stage, side, daemon, deps, policy, morning, zoom)
 
 
 async def _scenes(
-    stage: _Stage, side: _Side, daemon: _Daemon, deps: Dependencies, policy: Policy, morning: Company
+    stage: _Stage, side: _Side, daemon: _Daemon, deps: Dependencies, policy: Policy, morning: Company, zoom: SimulatedZoom
 ) -> int:
     ends = [Result.IN_STEP]
     stage.scene("An ordinary morning", ["240 people, 243 Zoom accounts; the daemon reads both sides whole and compares."])
@@ -104,9 +109,14 @@ async def _scenes(
     side.change(back.company)
     stage.scene(back.title, back.story)
     stage.say("syncd deactivated that account, so it may bring it back, with the licence recorded before Zoom stripped it.")
+    first = await daemon.cycle()
+    returning = first.plan.reasons.get(Reason.RETURNING, 0) if first.plan is not None else 0
+    stage.say(f"The first read that shows it does nothing yet ({returning} returning): one read may be wrong. The second does:")
     again = await daemon.cycle()
     stage.show(again)
     ends.append(again.result)
+
+    ends.append(await _somebody_else(stage, daemon, deps, zoom, applied, again))
 
     lost = bad_day(back.company)
     side.change(lost.company)
@@ -115,7 +125,25 @@ async def _scenes(
     stage.show(held)
     ends.append(held.result)
     stage.closing(held, daemon)
-    return 0 if ends == [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.HELD] else 1
+    return 0 if ends == [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.IN_STEP, Result.HELD] else 1
+
+
+async def _somebody_else(
+    stage: _Stage, daemon: _Daemon, deps: Dependencies, zoom: SimulatedZoom, applied: CycleReport, again: CycleReport
+) -> Result:
+    """An administrator brings a leaver's account back at Zoom; the daemon is told within the second, and leaves it to people."""
+    brought_back = {zoom_id for zoom_id, _ in again.outcomes}
+    leaver = next(zoom_id for zoom_id, action in applied.outcomes if action == "deactivate" and zoom_id not in brought_back)
+    await daemon.listens(zoom)
+    email = zoom.tenant.alter(leaver, status="active", by=HELPDESK).email
+    stage.scene("Somebody else changes an account", [f"{HELPDESK} reactivates at Zoom the account of {email}, who left"])
+    seen = await daemon.foreign()
+    after = (deps.clock.now() - seen.at).total_seconds()
+    stage.say(f"Zoom's event was here {after:.1f} s later: {email} was {seen.what} by {seen.operator}, and not by syncd. It is "
+              "recorded as foreign; the next cycle asks a person instead of fighting about it.")
+    report = await daemon.cycle()
+    stage.show(report)
+    return report.result
 
 
 # ------------------------------------------------------------------------------------------------ the daemon on stage
@@ -128,6 +156,7 @@ class _Daemon:
     signals: DaemonSignals
     url: str = ""
     reports: asyncio.Queue[CycleReport] = field(default_factory=asyncio.Queue)
+    others: asyncio.Queue[Sighting] = field(default_factory=asyncio.Queue)
 
     async def first(self) -> CycleReport:
         """The report of the cycle every daemon begins with."""
@@ -138,12 +167,23 @@ class _Daemon:
         self.signals.now.set()
         return await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
 
+    async def foreign(self) -> Sighting:
+        """The next change by somebody else, once it is in the ledger."""
+        return await asyncio.wait_for(self.others.get(), CYCLE_SECONDS)
+
+    async def listens(self, zoom: SimulatedZoom) -> None:
+        """Waits until Zoom's events are listened to."""
+        async with asyncio.timeout(CYCLE_SECONDS):
+            while not zoom.events.connected:
+                await SystemClock().sleep(0.05)
+
 
 @contextlib.asynccontextmanager
 async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Watch) -> AsyncIterator[_Daemon]:
     liveness = Liveness(deps.clock.monotonic)
     daemon = _Daemon(DaemonSignals())
-    file = report_filer(deps, config)
+    desk = WitnessDesk(deps, policy, daemon.others.put_nowait)
+    file = report_filer(deps, config, desk)
 
     async def filed(report: CycleReport, term: int) -> None:
         await file(report, term)
@@ -152,6 +192,9 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
     watch.remember(await deps.ledger.history())
     async with watch.serve(config.http.listen, healthy=liveness.health, trigger=daemon.signals.now.set, trigger_token=None) as at:
         daemon.url = at.url
+        assert isinstance(deps.zoom, ZoomApi), "the demo listens to Zoom's events"
+        assert deps.zoom.events is not None, "and its configuration says so"
+        listening = asyncio.create_task(desk.listen(deps.zoom.events, lambda: not daemon.signals.stop.is_set()))
         running = asyncio.create_task(
             run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed))
         try:
@@ -159,6 +202,8 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
         finally:
             daemon.signals.stop.set()
             await running
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
 # -------------------------------------------------------------------------------------------- the company's directory
@@ -229,8 +274,9 @@ class _Stage:
         folder = self._folder
         _write_secret(folder / "zoom-secret", zoom.oauth.client_secret)
         config = folder / "syncd.yaml"
-        config.write_text(CONFIG.format(folder=folder, directory=side.section, account=zoom.oauth.account_id,
-                                        client=zoom.oauth.client_id, url=url), encoding="utf-8")
+        config.write_text(CONFIG.format(
+            folder=folder, directory=side.section, account=zoom.oauth.account_id, client=zoom.oauth.client_id, url=url,
+            socket=url.replace("http", "ws", 1), subscription=zoom.events.subscription_id), encoding="utf-8")
         return config
 
     def opening(self, side: _Side, url: str) -> None:
@@ -295,6 +341,7 @@ zoom:
   client_secret_file: "{folder}/zoom-secret"
   token_url: {url}/oauth/token
   api_url: {url}/v2
+  events: {{subscription_id: {subscription}, url: "{socket}/ws"}}
 match:
   domain_aliases: {{corp-old.example: corp.example}}
 scope:

@@ -75,8 +75,9 @@ class EventSocket:
         mine: asyncio.Queue[str | None] = asyncio.Queue()
         self._outbox, self._loop = mine, asyncio.get_running_loop()
         try:
-            await websocket.send_json({"module": "build_connection", "success": True})
-            await self._serve(websocket, mine)
+            with suppress(asyncio.CancelledError):        # the server stops, and needs no traceback for it
+                await websocket.send_json({"module": "build_connection", "success": True})
+                await self._serve(websocket, mine)
         finally:
             if self._outbox is mine:
                 self._outbox = None

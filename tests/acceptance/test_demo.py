@@ -1,0 +1,17 @@
+"""``syncd demo``: every scene ends as it should."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.company import Company
+
+
+@pytest.mark.parametrize("directory", ["file", "entra"])
+def test_every_scene_of_the_demo_ends_as_it_should(company: Company, directory: str) -> None:
+    """A morning, leavers, a return, somebody else's change seen while no cycle runs, and half a directory that is held."""
+    done = company.syncd("demo", "--directory", directory, "--folder", str(company.folder / "demo"), config=False)
+
+    assert done.code == 0, done.said
+    assert "was activated by helpdesk@corp.example, and not by syncd" in " ".join(done.out.split())
+    assert "reactivated_by_others" in done.out
