@@ -37,7 +37,7 @@ from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
              "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings",
-             "delete_user", "operation_logs", "events", "other"),
+             "list_webinars", "delete_user", "operation_logs", "events", "other"),
     **{kind.service: kind.operations for kind in sorted(KINDS.values(), key=lambda kind: kind.service) if kind.service},
     "kubernetes": ("lease", "other"),
 }

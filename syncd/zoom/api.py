@@ -22,11 +22,12 @@ from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
 from syncd.http.pacer import BudgetStore, Pacer
 from syncd.http.tokens import TokenKeeper
-from syncd.model import OperationLog, Status, ZoomAccount, ZoomSnapshot, address_key
+from syncd.model import Inventory, OperationLog, Status, ZoomAccount, ZoomSnapshot, address_key
 from syncd.ports import Clock, ReadSecret, Tell
 from syncd.reading import Complete, Mark, NotWhole, Page, Walk, put_together, walk
 from syncd.zoom import limits, scopes
 from syncd.zoom.check import check
+from syncd.zoom.content import content_of
 from syncd.zoom.log import LOG_DAYS, LogPage, WireLine, days_of, operation_log_of
 from syncd.zoom.parse import (
     Accounts,
@@ -178,7 +179,7 @@ class ZoomApi:
         """One user by id or address; None when Zoom says that it knows none. Raises AccountUnreadable for whatever Zoom answers
         about this one alone or that cannot be understood, else SourceError."""
         try:
-            reply = await self._request(scopes.GET_USER, "GET", f"/users/{_segment(user)}")
+            reply = await self._request(scopes.GET_USER, "GET", f"/users/{segment(user)}")
         except NoUsableAnswer as error:
             if not error.connected:
                 raise
@@ -241,7 +242,7 @@ class ZoomApi:
     async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
         """How many meetings the user hosts from now on (six months at most), and when the first one begins; None when the
         app may not know. Raises SourceError."""
-        reply = await self._may_ask(scopes.LIST_MEETINGS, f"/users/{_segment(zoom_id)}/meetings",
+        reply = await self._may_ask(scopes.LIST_MEETINGS, f"/users/{segment(zoom_id)}/meetings",
                                     {"type": "upcoming", "page_size": "300"})
         if reply is None:
             return None
@@ -253,7 +254,7 @@ class ZoomApi:
         """How many cloud recordings of the last 30 days the user has; None when the app may not know. Raises SourceError."""
         today = self._clock.now().date()
         days = {"from": (today - timedelta(days=RECORDINGS_DAYS)).isoformat(), "to": today.isoformat(), "page_size": "300"}
-        reply = await self._may_ask(scopes.LIST_RECORDINGS, f"/users/{_segment(zoom_id)}/recordings", days)
+        reply = await self._may_ask(scopes.LIST_RECORDINGS, f"/users/{segment(zoom_id)}/recordings", days)
         return None if reply is None else _read_meetings(reply.body, "list_recordings").total_records
 
     async def read_operation_log(self) -> OperationLog:
@@ -284,6 +285,10 @@ class ZoomApi:
         reply = await self._request(scopes.OPERATION_LOGS, "GET", "/report/operationlogs", params=days_of(now, now))
         return len(_read_log(self._read_ok(scopes.OPERATION_LOGS, reply), "operation_logs").operation_logs)
 
+    async def content_of(self, account: ZoomAccount) -> Inventory:
+        """What the account holds, for a handover; what the app may not know is None. Raises SourceError."""
+        return await content_of(self._may_ask, segment(account.zoom_id or ""), account, self._clock.now())
+
     async def owners(self) -> tuple[ZoomAccount, ...]:
         """Who has the role Owner; whoever owns the account is also whom the token acts for. Raises SourceError."""
         roles = await self.read_roles()
@@ -306,7 +311,7 @@ class ZoomApi:
         before, busy = self._throttled.pop(zoom_id, (0, False))
         if busy:
             await self._clock.sleep(backoff(before, None, self._clock.random()))
-        reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{_segment(zoom_id)}/status", json=body, write=True,
+        reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{segment(zoom_id)}/status", json=body, write=True,
                                     repeat_throttled=False, throttled_before=0 if busy else before)
         if reply.ok:
             return
@@ -320,11 +325,11 @@ class ZoomApi:
         if type_ not in LICENCES_TO_GIVE:
             raise Refused(f"Licence type {type_} cannot be given by Zoom's API; nothing was sent.", kind="other",
                           do="Assign the licence in the Zoom portal.")
-        await self._write(scopes.UPDATE_USER, "PATCH", f"/users/{_segment(zoom_id)}", {"type": type_})
+        await self._write(scopes.UPDATE_USER, "PATCH", f"/users/{segment(zoom_id)}", {"type": type_})
 
     async def revoke_sessions(self, zoom_id: str) -> None:
         """Ends the SSO session."""
-        await self._write(scopes.REVOKE_SESSIONS, "DELETE", f"/users/{_segment(zoom_id)}/token", None)
+        await self._write(scopes.REVOKE_SESSIONS, "DELETE", f"/users/{segment(zoom_id)}/token", None)
 
     # ---------------------------------------------------------------------------------------------- the set-up
 
@@ -525,7 +530,7 @@ def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:
                           f"Correct {key}: protection that names nothing protects nobody.")
 
 
-def _segment(user: str) -> str:
+def segment(user: str) -> str:
     """*user* as one path segment: ``+`` must arrive as ``%2B``."""
     if not user or user in (".", ".."):
         raise ValueError("an id or an address is needed")

@@ -109,16 +109,18 @@ class PlanUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class WireMeeting(msgspec.Struct, frozen=True, gc=False):
-    """A meeting or a recorded one; only when it starts is read."""
+    """A meeting or a recorded one: when it starts, and for a recorded one its bytes."""
 
     start_time: str | None = None
+    total_size: int | None = None
 
 
 class MeetingsPage(msgspec.Struct, frozen=True, gc=False):
     """One page of ``GET /users/{id}/meetings`` or ``/recordings``."""
 
-    meetings: list[WireMeeting]
     total_records: int
+    meetings: list[WireMeeting] = []
+    next_page_token: str = ""
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, gc=False):

@@ -45,8 +45,13 @@ LIST_RECORDINGS = Operation("list_recordings", MEDIUM, "cloud_recording:read:lis
 OPERATION_LOGS = Operation("operation_logs", HEAVY, "report:read:operation_logs:admin", "report:read:admin",
                            "to hold Zoom's operation log against the ledger (zoom.operation_log)")
 
+LIST_WEBINARS = Operation("list_webinars", MEDIUM, "webinar:read:list_webinars:admin", "webinar:read:admin",
+                          "to count webinars (handover)")
+DELETE_USER = Operation("delete_user", LIGHT, "user:delete:user:admin", "user:write:admin",
+                        "for syncd handover run alone, in an app of its own")
+
 OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_USER, REVOKE_SESSIONS, PLAN_USAGE,
-              LIST_MEETINGS, LIST_RECORDINGS, OPERATION_LOGS)
+              LIST_MEETINGS, LIST_RECORDINGS, LIST_WEBINARS, DELETE_USER, OPERATION_LOGS)
 
 
 def allowed(operation: Operation, granted: Collection[str]) -> bool:

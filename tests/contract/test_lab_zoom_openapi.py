@@ -117,6 +117,8 @@ SUCCESSES = {
     "get_user": ["/users/{user}", "/users/{pending}", "/users/{inactive}", "/users/{room}"],
     "update_user": ["/users/{user}", "/users/{pending}"],
     "set_status": ["/users/{user}/status"],
+    "delete_user": ["/users/{user}?action=delete&transfer_email={other}&transfer_meeting=true&transfer_recording=true",
+                    "/users/{inactive}"],
     "revoke_sessions": ["/users/{user}/token"],
     "list_meetings": ["/users/{user}/meetings", "/users/{user}/meetings?type=live", "/users/{room}/meetings"],
     "list_upcoming_meetings": ["/users/{user}/upcoming_meetings", "/users/{room}/upcoming_meetings"],
@@ -140,7 +142,9 @@ def a_company_to_ask():
     recording = Meeting(id=97_763_643_887, topic="Recorded", start_time=MORNING - timedelta(days=4), bytes=4096)
     tenant.put(a_user("jill.example@corp.example", meetings=(meeting,), recordings=(recording,), plan_united_type="8", type=2,
                       license_info_list=({"license_type": "MEETING", "license_option": 16, "subscription_id": "SUB-1"},)))
+    tenant.put(a_user("other@corp.example", type=2))
     places = {
+        "other": "other@corp.example",
         "user": "jill.example@corp.example", "pending": tenant.listed("pending")[0].email,
         "inactive": tenant.listed("inactive")[0].id, "room": next(user.id for user in tenant.users if user.room),
         "group": tenant.groups[0].id,
@@ -178,6 +182,14 @@ REFUSALS = [
     ("set_status", "/users/{inactive}/status", {"action": "activate"}),
     ("set_status", "/users/{pending}/status", {"action": "activate"}),
     ("revoke_sessions", "/users/nobody/token", None),
+    ("delete_user", "/users/nobody", None),
+    ("delete_user", "/users/{user}?action=erase", None),
+    ("delete_user", "/users/{user}?transfer_email=nobody@corp.example", None),
+    ("delete_user", "/users/{user}?transfer_email=jill.example@corp.example", None),
+    ("delete_user", "/users/{user}?transfer_email={other}&transfer_recording=maybe", None),
+    ("delete_user", "/users/{user}?transfer_email={inactive}", None),
+    ("delete_user", "/users/{room}?action=delete", None),
+    ("delete_user", "/users/{pending}?action=delete", None),
     ("list_meetings", "/users/nobody/meetings", None),
     ("list_upcoming_meetings", "/users/nobody/upcoming_meetings", None),
     ("list_recordings", "/users/nobody/recordings", None),

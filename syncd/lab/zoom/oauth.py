@@ -48,12 +48,14 @@ class OAuth:
     api_url: str | None = None                                       # None: the address the request came to
     trouble_form: str = "401"
     grants: frozenset[str] = frozenset({"account_credentials", "client_credentials"})     # the second: for WebSockets
+    more_apps: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict, repr=False)    # client id -> secret, scopes
     _grants: dict[str, Grant] = field(default_factory=dict, repr=False)
     _issued: int = 0
 
     def issue(self, authorization: str | None, params: Mapping[str, str], base_url: str, now: datetime) -> Answer:
         """The token request. Raises Refusal in the token endpoint's own shape (``reason``, ``error``)."""
-        if not self._known_client(authorization):
+        client, scopes = self._client(authorization)
+        if not client:
             raise _token_refusal("Invalid client_id or client_secret", "invalid_client", 4702)
         if not self.enabled:
             raise _token_refusal("The app is disabled.", "invalid_client", 4717)
@@ -65,10 +67,10 @@ class OAuth:
             raise _token_refusal("Invalid account_id", "invalid_request", 4706)
         self._issued += 1
         token = hashlib.blake2b(f"{self.client_id}/{self._issued}".encode(), digest_size=24).hexdigest()
-        self._grants[token] = Grant(self.client_id, now + self.lifetime, frozenset(self.scopes), kind)
+        self._grants[token] = Grant(client, now + self.lifetime, frozenset(scopes), kind)
         return as_json({
             "access_token": token, "token_type": "bearer", "expires_in": int(self.lifetime.total_seconds()),
-            "scope": " ".join(sorted(self.scopes)), "api_url": self.api_url or base_url,
+            "scope": " ".join(sorted(scopes)), "api_url": self.api_url or base_url,
         })
 
     def authorise(self, authorization: str | None, operation: Operation, now: datetime) -> Grant:
@@ -111,16 +113,25 @@ class OAuth:
         """How many tokens were given out."""
         return self._issued
 
-    def _known_client(self, authorization: str | None) -> bool:
+    def _client(self, authorization: str | None) -> tuple[str, frozenset[str]]:
+        """Whose credentials these are, and what that app may do; "" when nobody's."""
+        nobody: tuple[str, frozenset[str]] = ("", frozenset())
         scheme, _, encoded = (authorization or "").partition(" ")
         if scheme.lower() != "basic":
-            return False
+            return nobody
         try:
             client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            return False
-        return client_id == self.client_id and any(
-            hmac.compare_digest(secret.encode(), good.encode()) for good in (self.client_secret, *self.old_secrets))
+            return nobody
+        good: tuple[str, ...]
+        if client_id == self.client_id:
+            good, scopes = (self.client_secret, *self.old_secrets), self.scopes
+        elif client_id in self.more_apps:
+            good, scopes = (self.more_apps[client_id][0],), self.more_apps[client_id][1]
+        else:
+            return nobody
+        known = any(hmac.compare_digest(secret.encode(), one.encode()) for one in good)
+        return (client_id, scopes) if known else nobody
 
 
 def scope_missing(operation: Operation, *, classic: bool = False) -> Refusal:

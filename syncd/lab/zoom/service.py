@@ -133,6 +133,7 @@ class SimulatedZoom:
         self._handlers: dict[str, Callable[[_Call], Answer]] = {
             "list_users": self._list_users, "users_summary": self._users_summary, "get_user": self._get_user,
             "update_user": self._update_user, "set_status": self._set_status, "revoke_sessions": self._revoke_sessions,
+            "delete_user": self._delete_user,
             "list_meetings": self._list_meetings, "list_upcoming_meetings": self._list_upcoming_meetings,
             "list_recordings": self._list_recordings, "list_roles": self._list_roles, "role_members": self._role_members,
             "list_groups": self._list_groups, "group_members": self._group_members, "plan_usage": self._plan_usage,
@@ -332,6 +333,15 @@ class SimulatedZoom:
         self.tenant.revoke_sessions(call.user, call.at)
         return Answer(204)
 
+    def _delete_user(self, call: _Call) -> Answer:
+        action = call.query.get("action", "disassociate")
+        if action not in ("disassociate", "delete"):
+            raise invalid("action")
+        kinds = [name for name in ("meeting", "webinar", "recording", "whiteboard") if _flag(call.query, f"transfer_{name}")]
+        call.action = action
+        self.tenant.end(call.user, action, call.query.get("transfer_email", ""), kinds, call.at)
+        return Answer(204)
+
     def _list_meetings(self, call: _Call) -> Answer:
         user = self.tenant.existing(call.user)
         if not user.may_host:
@@ -425,6 +435,13 @@ class SimulatedZoom:
         page = self._walks.page(lines, "operation log", call.query, call.at, default=30, maximum=300)
         return as_json({"next_page_token": page.envelope["next_page_token"], "page_size": page.envelope["page_size"],
                         "operation_logs": list(lines[page.rows])})
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise invalid(name)
+    return text == "true"
 
 
 def _day(query: Mapping[str, str], name: str, now: datetime) -> date:

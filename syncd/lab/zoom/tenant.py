@@ -87,6 +87,7 @@ class ZoomUser(msgspec.Struct, frozen=True, kw_only=True):
     hosts_events: bool = False           # has upcoming Zoom Events: cannot be deactivated
     may_host: bool = True
     signed_in: bool = True               # an SSO session is open
+    manages_queue: bool = False          # of Zoom Phone
     meetings: tuple[Meeting, ...] = ()
     recordings: tuple[Meeting, ...] = ()
 
@@ -114,7 +115,7 @@ def a_user(email: str, **fields: Any) -> ZoomUser:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that really changed in the account. *what*: status, user or sessions."""
+    """Something that really changed in the account. *what*: status, user, sessions, deleted or unlinked."""
 
     at: datetime
     what: str
@@ -141,6 +142,8 @@ class Tenant:
         self.no_seat_code = 3412                 # or 2034, 2038: giving a licence when none is free
         self.basic_cap_code = 3412               # or 2033: activating when the Basic cap is reached
         self.paid = True                         # False: plan usage is refused
+        self.managed_domains: frozenset[str] = frozenset()    # whose users can be deleted and not unlinked
+        self.ending_inactive = "works"           # or "licence", "active", "support": what ending somebody inactive needs
         self.changes: list[Change] = []
         #: Told of changes by the API (no operator) and at the portal; after a deletion there is nothing after.
         self.told: Callable[[ZoomUser, ZoomUser | None, str | None], None] = lambda _before, _after, _by: None
@@ -217,7 +220,7 @@ class Tenant:
         self.told(before, changed, by)
         return changed
 
-    def remove(self, ref: str, *, by: str = PORTAL) -> None:
+    def remove(self, ref: str, *, by: str | None = PORTAL) -> None:
         """Deletes a user at the portal. Raises Refusal: 404/1001."""
         user = self.existing(ref)
         self.told(user, None, by)
@@ -285,6 +288,60 @@ class Tenant:
         """``DELETE /users/{id}/token``: ends the SSO session. Raises Refusal: 404/1001."""
         user = self.existing(ref)
         self._change("sessions", user, replace(user, signed_in=False), at)
+
+    def end(self, ref: str, action: str, receiver: str, kinds: Sequence[str], at: datetime) -> None:
+        """``DELETE /users/{id}``: ``delete`` or ``disassociate``, with content handed to *receiver*. Raises Refusal: 404/1001 (of
+        either, without saying which), 400/300, 200, 1000, 1107, 1117, 1120. Meetings on the personal meeting id never move;
+        what is not handed over is lost."""
+        user = self.find(ref)
+        target = self.find(receiver) if receiver else None
+        if user is None or (receiver and target is None):
+            raise Refusal(404, 1001, "User does not exist.")
+        if user.status == PENDING:
+            if action == "delete":
+                raise Refusal(400, 1120, "A valid invitation does not exist.")
+            self.remove(user.email, by=None)
+            return
+        self._demand_endable(user, action, receiver)
+        if target is not None:
+            self._demand_can_take(user, target, kinds)
+            self._hand_over(user, target, kinds)
+        self.remove(user.id, by=None)
+        self.changes.append(Change(at, "deleted" if action == "delete" else "unlinked", user, replace(user, status="gone")))
+
+    def _demand_endable(self, user: ZoomUser, action: str, receiver: str) -> None:
+        role = self.role(user.role_id)
+        if user.room:
+            raise Refusal(400, 200, "Zoom Rooms users cannot be deleted by this API.")
+        if role is not None and role.admin:
+            if action == "disassociate":
+                raise Refusal(400, 1117, "An admin user cannot be unlinked.")
+            raise Refusal(400, 200, "You are not able to delete this user.")
+        if user.manages_queue:
+            raise Refusal(400, 1000, "The user manages a call queue or operates an auto receptionist.")
+        if action == "disassociate" and user.email.partition("@")[2].lower() in self.managed_domains:
+            raise Refusal(400, 1107, "A user of a managed domain cannot be unlinked.")
+        if user.hosts_events and not receiver:
+            raise Refusal(400, 300, "The user has published Zoom Events; a transfer_email is required.")
+        if user.status == INACTIVE and self.ending_inactive != "works":
+            if self.ending_inactive == "support":
+                raise Refusal(400, 200, "Unable to delete this deactivated user. Contact Zoom support.")
+            if self.ending_inactive == "active" or not user.licensed:
+                raise Refusal(400, 200, "The user must be active and requires a license for the transfer.")
+
+    @staticmethod
+    def _demand_can_take(user: ZoomUser, target: ZoomUser, kinds: Sequence[str]) -> None:
+        if target.id == user.id:
+            raise Refusal(400, 300, "The target user is the same as the source user.")
+        if target.status != ACTIVE:
+            raise Refusal(400, 300, "The target user is not active.")
+        if {"recording", "webinar"} & set(kinds) and not target.licensed:
+            raise Refusal(400, 300, "The target user lacks the license for this transfer.")
+
+    def _hand_over(self, user: ZoomUser, target: ZoomUser, kinds: Sequence[str]) -> None:
+        moved = tuple(one for one in user.meetings if one.id != user.pmi) if "meeting" in kinds else ()
+        recorded = user.recordings if "recording" in kinds else ()
+        self.put(replace(target, meetings=target.meetings + moved, recordings=target.recordings + recorded))
 
     def _change(self, what: str, before: ZoomUser, after: ZoomUser, at: datetime) -> None:
         self.put(after)
