@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ from syncd.config import Config
 from syncd.config import Lease as LeaseSection
 from syncd.config.windows import windows_of
 from syncd.directories.kind import Around
-from syncd.errors import ConfigError, LedgerError, UsageError
+from syncd.errors import ConfigError, LedgerError, SyncdError, UsageError
 from syncd.events import CredentialExpires, CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.evidence.periods import Asked, Period, Sample
 from syncd.host.certificates import earliest_end
 from syncd.host.clock import SystemClock
+from syncd.host.leavers_file import leavers_in
 from syncd.host.secrets import SecretFile
 from syncd.leadership.alone import Alone
 from syncd.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
@@ -45,12 +47,13 @@ from syncd.ledgers import (
     secret,
     writable_ledger,
 )
-from syncd.model import CycleReport, Draft, Guard, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
+from syncd.model import CycleReport, Draft, Guard, HandoverRules, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
 from syncd.observe.server import Endpoint, Health, serve
 from syncd.observe.status import StatusKeeper
+from syncd.operations import leavers
 from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
 from syncd.operations.reading import ask_clock
@@ -64,6 +67,7 @@ from syncd.ports import Clock, Directory, Leadership, Ledger, ReadSecret, Tell, 
 from syncd.reports.cycle import Circumstances
 from syncd.reports.private import make_folder_for_few
 from syncd.zoom.api import ZoomApi, ZoomSettings
+from syncd.zoom.ending import EndingApi
 
 if TYPE_CHECKING:
     from syncd.host.signing import PublicKeys, SigningKey
@@ -191,8 +195,13 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
 
 def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> ZoomApi:
     """The configured Zoom account."""
+    return ZoomApi(zoom_settings(config), clock, tell, store=ledger)
+
+
+def zoom_settings(config: Config) -> ZoomSettings:
+    """The section ``zoom``, and what else decides what is asked of Zoom."""
     zoom = config.zoom
-    return ZoomApi(ZoomSettings(
+    return ZoomSettings(
         account_id=zoom.account_id, client_id=zoom.client_id,
         client_secret=secret(zoom.client_secret, "zoom.client_secret"), cloud=zoom.cloud,
         token_url=zoom.token_url, api_url=zoom.api_url, ca_file=str(zoom.ca_file) if zoom.ca_file else None,
@@ -204,7 +213,7 @@ def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) 
         max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(), operation_log=zoom.operation_log,
         events_subscription=zoom.events.subscription_id if zoom.events is not None else "",
         events_url=zoom.events.url if zoom.events is not None else None,
-    ), clock, tell, store=ledger)
+    )
 
 
 def watchers_of(config: Config, directory: Directory) -> tuple[Watcher, ...]:
@@ -336,6 +345,8 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
             await filing(report, term)
         finally:
             await asked.after_cycle(report, term)
+            if config.handover is not None:
+                await _remember_leavers(deps, config, report, term)
 
     return after_cycle
 
@@ -355,6 +366,37 @@ def in_force(config: Config) -> dict[str, Any]:
         "approvals.signers_file": list(signers_of(config)),
         "handover": handover.model_dump(mode="json", exclude={"client_id", "client_secret"}) if handover is not None else None,
     }
+
+
+async def _remember_leavers(deps: Dependencies, config: Config, report: CycleReport, term: int) -> None:
+    """For handovers. Nothing of the cycle depends on it, so it fails no cycle: the next one goes on."""
+    try:
+        await leavers.after_cycle(deps, policy_of(config), partial(handover_rules, config), report, term)
+    except SyncdError as error:
+        deps.tell(Noted("leavers.forgotten", "error", {"why": error.what, "do": error.do}))
+
+
+def handover_rules(config: Config) -> HandoverRules:
+    """The section ``handover``, as far as it decides. Raises ConfigError (``leavers_file``)."""
+    section = config.handover
+    assert section is not None
+    return HandoverRules(
+        section.after, section.end, section.receiver.from_ is not None, section.receiver.else_ or "", section.content,
+        leavers_in(Path(section.leavers_file)) if section.leavers_file is not None else frozenset(),
+        section.legal_hold.accounts, bool(section.legal_hold.directory_groups), section.never_to_manager, section.max_per_day)
+
+
+@asynccontextmanager
+async def ending_zoom(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[EndingApi]:
+    """Zoom under the app that may end users, for ``handover run`` alone; closed at the end."""
+    section = config.handover
+    assert section is not None
+    api = EndingApi(replace(zoom_settings(config), client_id=section.client_id,
+                            client_secret=secret(section.client_secret, "handover.client_secret")), clock, tell)
+    try:
+        yield api
+    finally:
+        await api.close()
 
 
 def signing_key(config: Config) -> SigningKey | None:

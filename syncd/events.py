@@ -256,6 +256,13 @@ class ClockOffset:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoversCounted:
+    """How many deactivated accounts are at each stage of the handover of their content."""
+
+    stages: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Anything else worth a log line: a constant *event* name (noun.past_participle) and facts without secrets."""
 
@@ -267,5 +274,6 @@ class Noted:
 Event = (
     CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
     | CycleEnded | LookEnded | SignalSeen | WatchDegraded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged
-    | Answered | Waited | Waiting | RetryScheduled | LicencesCounted | WitnessesCounted | CredentialExpires | ClockOffset | Noted
+    | Answered | Waited | Waiting | RetryScheduled | LicencesCounted | WitnessesCounted | HandoversCounted
+    | CredentialExpires | ClockOffset | Noted
 )

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from syncd import __version__
-from syncd.cli import approving, cycles, evidence, people, reporting, undo
+from syncd.cli import approving, cycles, evidence, handover, people, reporting, undo
 from syncd.cli.common import CONTEXT, config_option
 from syncd.errors import SyncdError
 
@@ -41,7 +41,7 @@ def syncd() -> None:
     """Keeps Zoom accounts in step with the company directory, and proves it."""
 
 
-for verb in (*cycles.VERBS, *approving.VERBS, *people.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS):
+for verb in (*cycles.VERBS, *approving.VERBS, *people.VERBS, *handover.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS):
     syncd.add_command(verb)
 
 

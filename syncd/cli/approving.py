@@ -17,6 +17,7 @@ from syncd.cli.common import config_option, configuration, observers, run, secon
 from syncd.cli.people import all_addresses, moment
 from syncd.config import Config
 from syncd.errors import UsageError
+from syncd.model import Guard
 
 if TYPE_CHECKING:
     from syncd.operations.announce import Announced
@@ -82,7 +83,7 @@ async def _approved(
     from syncd.operations.approve import approve as record_approval
 
     async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
-        asked = Asked(digest, guards, by, because, lasts, _signing(key), _os_user(), socket.gethostname())
+        asked = Asked(digest, guards, by, because, lasts, signing(key), _os_user(), socket.gethostname())
         given = await record_approval(deps, policy_of(config), config.mode, asked)
         summed = {one.zoom_id for counted in given.sums.values() for one in counted}
         effects = {zoom_id for zoom_id, _, _ in given.plan.effects} if given.sums else set()
@@ -113,6 +114,9 @@ def _told(given: Given, names: Names) -> list[str]:
         lines.append(f"{given.people} of {given.required}: somebody else must approve the same plan, too, before it passes")
     elif given.still:
         lines.append(f"still held by: {', '.join(given.still)}")
+    elif approval.guards == (Guard.HANDOVER,):
+        lines.append(f"Carry it out: syncd handover run --plan {approval.plan_digest[:12]} --confirm-count "
+                     f"{len(approval.effects)} --by NAME --because TEXT")
     else:
         lines.append("The next cycle carries it out (or at once: syncd apply).")
     return lines
@@ -134,7 +138,7 @@ def _announce(
 
         async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
             return await announce(deps, policy_of(config), addresses, starts_at, ends_at, by=by, because=because,
-                                  sign=_signing(key))
+                                  sign=signing(key))
 
     done = run(work())
     one = done.announcement
@@ -144,7 +148,7 @@ def _announce(
         click.echo(f"{done.people} of {config.approvals.required}: somebody else must announce the same people, too")
 
 
-def _signing(key: Path | None) -> Callable[[bytes], str] | None:
+def signing(key: Path | None) -> Callable[[bytes], str] | None:
     if key is None:
         return None
     from syncd.host.sshsig import sign  # here: most approvals are not signed, and its library takes its time

@@ -6,16 +6,13 @@ of its own (exit 2), because silently not doing what somebody configured is wors
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 #: A kind of report file.
 Format = Literal["html", "csv", "json", "xlsx", "jsonl"]
 
-HANDOVER: Final = "handover"
-
-NOT_YET: frozenset[str] = frozenset({
-    HANDOVER,
-})
+#: Keys that a later version will understand; none now.
+NOT_YET: frozenset[str] = frozenset()
 
 #: What ``reports.formats`` is when nobody says.
 DEFAULT_FORMATS: tuple[Format, ...] = ("html", "csv", "json")

@@ -16,7 +16,6 @@ from cronsim import CronSimError
 from syncd.config.directories import FEDERATED_TOKEN_VARIABLE, Directory
 from syncd.config.document import Problem, Where
 from syncd.config.models import Config
-from syncd.config.not_yet import HANDOVER
 from syncd.config.places import Surroundings, ledger_url_fault
 from syncd.config.problems import listed
 from syncd.config.section import field_at
@@ -24,8 +23,6 @@ from syncd.config.values import Fault, duration, spelled
 from syncd.config.windows import calendar_faults, promise_fault, windows_given
 from syncd.model import domain_key
 from syncd.planning.windows import LEAVING, Windows
-
-LATER = "comes with a later version"
 
 
 class Given:
@@ -310,11 +307,5 @@ _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
 # ------------------------------------------------------------------------------------------------------ later features
 
 
-def _handover(given: Given) -> Iterator[Problem]:
-    if given.get("handover") is not None:
-        yield Problem(("handover",), f"handing content over {LATER}", "remove the section")
-
-
-_FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {
-    HANDOVER: _handover,
-}
+#: What this version does not know yet; nothing now.
+_FEATURES: Mapping[str, Callable[[Given], Iterator[Problem]]] = {}

@@ -249,6 +249,11 @@ def _(event: events.LicencesCounted) -> Iterator[_Line]:
 
 
 @_lines.register
+def _(event: events.HandoversCounted) -> Iterator[_Line]:
+    yield "debug", "handovers.counted", dict(event.stages)
+
+
+@_lines.register
 def _(event: events.Waiting) -> Iterator[_Line]:
     yield "info", "http.waiting", {"service": event.service, "cause": event.cause, "seconds": _short(event.seconds)}
 

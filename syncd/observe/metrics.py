@@ -458,6 +458,11 @@ class Metrics:
             retries.inc()
 
     @_observe.register
+    def _(self, event: events.HandoversCounted) -> None:
+        for (stage,), accounts in self._handover.items():
+            accounts.set(event.stages.get(stage, 0))
+
+    @_observe.register
     def _(self, event: events.Noted) -> None:
         at = event.facts.get("resume_timestamp")
         if event.event == "http.paused" and isinstance(at, int | float) and (

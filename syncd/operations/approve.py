@@ -11,6 +11,7 @@ from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
 from syncd.model import Action, Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
+from syncd.operations.approve_handover import approve_handover
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.approved import Fits, only_authorised, people_of, refuses, required
@@ -57,6 +58,8 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
                          "The approval is evidence: say who decided and why.")
     history = await deps.ledger.history()
     now = deps.clock.now()
+    if Guard.HANDOVER in chosen:
+        return await _handover(deps, policy, history, asked, chosen)
     plan = _recorded(history, asked.digest, now - DAY, several=policy.approvals_required > 1)
     drafts, good = [], False
     if plan is None:
@@ -92,6 +95,18 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         still.append(Guard.PAUSED.value)
     return Given(approval, plan, people[fewest], needed[fewest], tuple(still),
                  {guard: sum_before(history, guard, now) for guard in chosen if guard in SUMS})
+
+
+async def _handover(deps: Dependencies, policy: Policy, history: History, asked: Asked, chosen: Sequence[Guard]) -> Given:
+    if len(chosen) > 1:
+        raise UsageError("--guard handover stands alone: it is of plans that no cycle makes")
+    now = deps.clock.now()
+    given = Approval(deps.clock.unique(), asked.digest, policy.digest(), (Guard.HANDOVER,), frozenset(), asked.by, asked.because,
+                     now, now + asked.lasts, os_user=asked.os_user, host=asked.host)
+    done = await approve_handover(deps, policy, history, given, asked.lasts,
+                                  lambda one: authorised(one, policy, history, deps.signature_fits, asked.sign))
+    still = (Guard.PAUSED.value,) if history.paused_since is not None else ()
+    return Given(done.approval, done.plan, done.people, done.needed, still)
 
 
 G = TypeVar("G", Approval, Announcement)

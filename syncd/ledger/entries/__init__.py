@@ -32,6 +32,7 @@ from syncd.ledger.entries.effects import (
     TroubleMet,
 )
 from syncd.ledger.entries.handover import (
+    RELEASE_LASTS,
     RELEASERS,
     HandoverAnnounced,
     HandoverPlanned,
@@ -77,6 +78,7 @@ __all__ = [
     "DAY",
     "MONTH",
     "RELEASERS",
+    "RELEASE_LASTS",
     "WITNESSES_REMEMBERED",
     "ApprovalGiven",
     "ChangeSeen",

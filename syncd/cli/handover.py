@@ -1,0 +1,235 @@
+"""``syncd handover``: what becomes of leavers' content. Listed, planned, approved and run by people alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.common import (
+    config_option,
+    configuration,
+    demand_enforce,
+    format_option,
+    observers,
+    output,
+    run,
+    seconds,
+    wait_option,
+    who_and_why,
+    with_signals,
+)
+from syncd.cli.people import addresses_arguments, all_addresses, print_rows
+from syncd.config import Config
+from syncd.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncd.operations.dependencies import Dependencies
+    from syncd.operations.handover import Ended
+
+
+@click.group(short_help="what becomes of leavers' meetings and recordings: list, plan, run, release")
+def handover() -> None:
+    """Hands the content of people who left for good to somebody, and ends their accounts. Never in a cycle, never unattended.
+
+    \b
+    syncd handover list                                              every stage, with the day it falls due
+    syncd handover plan                                              what is due now, with a digest
+    syncd approve --plan DIGEST --guard handover --by … --because …  somebody else says yes
+    syncd handover run --plan DIGEST --confirm-count N --by … --because …
+    """
+
+
+@handover.command("list", short_help="every deactivated account with its stage")
+@config_option
+@format_option("table", "json", default="table")
+@click.pass_context
+def list_(context: click.Context, format_: str, out: Path | None) -> None:
+    """Shows all: stage, reason, when it falls due, who would receive it (or why nobody). Changes nothing."""
+    config = _configured(context)
+    rows, doubts = run(_listed(config))
+    _print(rows, format_, out)
+    for doubt in doubts:
+        click.echo(f"warning: this read is not to be believed: {doubt}", err=True)
+    counts = Counter(str(row["stage"]) for row in rows)
+    click.echo(", ".join(f"{count} {stage}" for stage, count in counts.items()) or "nobody is deactivated", err=True)
+    sys.exit(3 if doubts else 0)
+
+
+async def _listed(config: Config) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    from syncd.app import handover_rules, names_of, open_dependencies, policy_of
+    from syncd.operations.handover import look, row_of
+
+    async with open_dependencies(config, observers(config), write_ledger=False) as deps:
+        looked = await look(deps, policy_of(config), handover_rules(config), config.mode)
+        rows = [row_of(case, looked.facts) for case in looked.cases]
+        names = await names_of(deps.ledger, [row["zoom_id"] for row in rows if row["email"] is None])
+        for row in rows:
+            row["email"] = row["email"] or names.get(row["zoom_id"], {}).get("email")
+        return rows, looked.doubts
+
+
+@handover.command("plan", short_help="a plan of everything due, to be approved")
+@config_option
+@addresses_arguments
+@format_option("table", "json", default="table")
+@click.pass_context
+def plan(context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None) -> None:
+    """Plans the handover of everybody due, or of the addresses named: who receives what, what the account holds, what is left
+    behind to be lost. Its digest binds account, receiver, content and end of each. Changes nothing at Zoom.
+
+    \b
+    Exit status: 0 planned (or nothing is due), 2 somebody named is not due, 3 the read is not to be believed, 4 unreadable
+    """
+    config = _configured(context)
+    only = all_addresses(addresses, from_file) if addresses or from_file is not None else ()
+    document = run(_planned(config, only))
+    if format_ == "json":
+        with output(out) as stream:
+            stream.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    else:
+        _print(document["items"], format_, out)
+    for line in _about(document):
+        click.echo(line, err=True)
+
+
+async def _planned(config: Config, only: Sequence[str]) -> dict[str, Any]:
+    from syncd.app import handover_rules, open_dependencies, policy_of
+    from syncd.operations.handover import make_plan, settle
+
+    async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        if any(one.state == "handing_over" for one in (await deps.ledger.history()).handovers.values()):
+            async with deps.ledger.writer(0.0) as term:        # nobody is at it: an earlier run was interrupted
+                await settle(deps, term)
+        _, document = await make_plan(deps, policy_of(config), handover_rules(config), config.mode, only)
+        return document
+
+
+def _about(document: dict[str, Any]) -> list[str]:
+    items = document["items"]
+    if not items:
+        return ["nothing is due"]
+    lines = [f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
+             f"{', '.join(document['content'])} handed over", document["undo"],
+             "lost whatever is handed over: " + "; ".join(document["always_lost"])]
+    if document["left_behind"]:
+        lines.append("left behind to be lost (not in handover.content): " + ", ".join(document["left_behind"]))
+    unchecked = [item["email"] for item in items if item["hold_unchecked"]]
+    if unchecked:
+        lines.append(f"a legal hold cannot be checked any more for {len(unchecked)}, who are not in the directory: "
+                     f"{', '.join(unchecked)}; approving says that there is none")
+    lines += [f"{one['receiver']} would receive the content of {one['people']} people" for one in document["many_to_one"]]
+    digest = document["digest"][:12]
+    lines.append(f"approve: syncd approve --plan {digest} --guard handover --by NAME --because TEXT")
+    lines.append(f"then: syncd handover run --plan {digest} --confirm-count {len(items)} --by NAME --because TEXT")
+    return lines
+
+
+@handover.command("run", short_help="carry out an approved plan")
+@config_option
+@click.option("--plan", "digest", required=True, metavar="DIGEST", help="The approved plan (8 digits or more).")
+@click.option("--confirm-count", type=int, required=True, metavar="N", help="How many accounts that is.")
+@who_and_why
+@format_option("table", "json", default="table")
+@wait_option
+@click.pass_context
+def run_(
+    context: click.Context, digest: str, confirm_count: int, by: str, because: str, format_: str, out: Path | None, wait: str
+) -> None:
+    """Hands over and ends exactly what was approved, one account after the other, each looked at right before and after. At
+    least one approver must be somebody else than --by.
+
+    \b
+    Exit status: 0 all handed over, 2 usage or mode: report, 3 not approved (any more), 4 unreadable, 5 some were not
+    """
+    config = _configured(context)
+    demand_enforce(config, "handover run")
+    results = run(_run(config, digest.lower(), confirm_count, by, because, seconds(wait, "--wait")))
+    rows = [{"email": one.email, "receiver": one.receiver, "state": one.state, "says": one.says, "do": one.do,
+             "missing": one.missing or {}, "zoom_id": one.zoom_id} for one in results]
+    _print(rows, format_, out)
+    done = sum(one.state == "handed_over" for one in results)
+    click.echo(f"{done} of {len(results)} handed over", err=True)
+    sys.exit(0 if done == len(results) else 5)
+
+
+async def _run(config: Config, digest: str, count: int, by: str, because: str, wait: float) -> list[Ended]:
+    from syncd.app import ending_zoom, handover_rules, open_dependencies, policy_of
+    from syncd.operations.handover import run_plan
+    from syncd.operations.manual import Request
+    from syncd.operations.reading import ask_clock
+
+    tell = observers(config)
+    async with open_dependencies(config, tell, write_ledger=True, asks_clock=False) as deps:
+        policy = policy_of(config)
+
+        async def locked(deps: Dependencies) -> list[Ended]:
+            async with deps.ledger.writer(wait) as term, ending_zoom(config, deps.clock, tell) as ending:
+                await ask_clock(deps, policy)
+                return await run_plan(deps, policy, handover_rules(config), config.mode, ending, digest,
+                                      Request(by, because, count), term)
+
+        return await with_signals(deps, locked)
+
+
+@handover.command("release", short_help="say that a legal hold is over (two people)")
+@config_option
+@addresses_arguments
+@who_and_why
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE",
+              help="OpenSSH private key (Ed25519) of whoever is named by --by: signs it.")
+@click.pass_context
+def release(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, key: Path | None
+) -> None:
+    """Ends legal holds that were seen and stand since. Two different people must say so within a week."""
+    config = _configured(context)
+    for address, over in run(_released(config, all_addresses(addresses, from_file), by, because, key)):
+        click.echo(f"{address}: the legal hold is over" if over else
+                   f"{address}: 1 of 2: somebody else must release it, too")
+
+
+async def _released(config: Config, names: Sequence[str], by: str, because: str, key: Path | None) -> list[tuple[str, bool]]:
+    from syncd.app import open_dependencies, policy_of
+    from syncd.cli.approving import signing
+    from syncd.operations.approve import authorised
+    from syncd.operations.handover import release_hold
+
+    async with open_dependencies(config, observers(config), write_ledger=True) as deps:
+        policy, history = policy_of(config), await deps.ledger.history()
+        return await release_hold(deps, policy, names, by, because, lambda one: authorised(
+            one, policy, history, deps.signature_fits, signing(key)))
+
+
+def _configured(context: click.Context) -> Config:
+    config = configuration(context)
+    if config.handover is None:
+        raise UsageError("this configuration has no section handover: leavers' content stays where it is",
+                         "See docs/how-to/hand-over-content.md.")
+    return config
+
+
+def _print(rows: list[dict[str, Any]], format_: str, out: Path | None) -> None:
+    shown = rows if format_ == "json" else [_flat(row) for row in rows]
+    print_rows(shown, format_, out)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for the eye: the receiver by address, what it holds in words."""
+    flat = {key: value for key, value in row.items() if key not in ("receiver", "inventory", "holds", "zoom_id", "display_name")}
+    if isinstance(row.get("receiver"), dict):
+        flat["receiver"] = f"{row['receiver']['email']} ({row['receiver']['rule']})"
+    else:
+        flat["receiver"] = row.get("receiver")
+    holds = row.get("holds") or row.get("inventory")
+    if holds:
+        flat["holds"] = ", ".join(f"{kind} {holds[kind]}" for kind in ("meetings", "webinars", "recordings", "recording_bytes"))
+    return flat
+
+
+VERBS = (handover,)

@@ -1,0 +1,271 @@
+"""Handing over as an administrator meets it: list, plan, approve, run; and everything that may come between."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from syncd.lab import faults
+from syncd.lab.faults import Cut, Fault
+from syncd.lab.zoom.operations import ALL_SCOPES
+from syncd.lab.zoom.tenant import Meeting
+from tests.acceptance import company as companies
+from tests.acceptance.company import PATIENCE_SECONDS, Company, Ran, clean_environment
+
+KIM, LEE = ("--by", "Kim", "--because", "ticket 1"), ("--by", "Lee", "--because", "ticket 1")
+DELETE = "user:delete:user:admin"
+
+
+@pytest.fixture
+def left(company: Company, monkeypatch: pytest.MonkeyPatch) -> Company:
+    """``lee`` left: managed by ``mia``, with two meetings (one on the personal id) and a recording; deactivated by a cycle. The
+    retention is a second long."""
+    monkeypatch.setattr(companies, "HEADER", f"{companies.HEADER},manager")
+    now = datetime.now(UTC)
+    meetings = tuple(Meeting(id=id_, topic="m", start_time=now + timedelta(days=2)) for id_ in (11, 12))
+    recording = Meeting(id=13, topic="r", start_time=now - timedelta(days=40), bytes=4096)
+    company.zoom.oauth.scopes = ALL_SCOPES - {DELETE, "user:delete:user"}
+    company.zoom.oauth.more_apps["handover-app"] = ("handover-secret", frozenset({DELETE}))
+    (company.folder / "handover-secret").write_text("handover-secret\n", encoding="utf-8")
+    company.configure({"directory.file": {"path": str(company.people), "groups": ["staff"], "leaver_groups": ["left"]},
+                       "deactivate.grace_for_known_leavers": "0s"})
+    for name, manager in (("lee", "mia"), ("mia", "ned"), ("ned", ""), *((f"p{n}", "mia") for n in range(12))):
+        company.person(name)
+        company.rows[name] += f",{manager}"
+        company.account(name, type=2, user_created_at=now - timedelta(days=90), **({
+            "meetings": meetings, "recordings": (recording,), "pmi": 12} if name == "lee" else {}))
+    company.save()
+    section(company)
+    company.enforcing()
+    leaves(company, "lee")
+    done = company.syncd("apply")
+    assert (0, "inactive") == (done.code, company.status("lee")), done.said
+    return company
+
+
+def section(company: Company, **more: Any) -> None:
+    company.configure({"handover": {"after": "1s", "end": "delete", "receiver": {"else": "ned@corp.example"},
+                                    "client_id": "handover-app", "client_secret_file": str(company.folder / "handover-secret"),
+                                    **more}})
+
+
+def leaves(company: Company, name: str) -> None:
+    """Into the leaver group."""
+    company.rows[name] = company.rows[name].replace(",staff,", ",staff;left,")
+    company.save()
+
+
+def returns(company: Company, name: str) -> None:
+    company.rows[name] = company.rows[name].replace(",staff;left,", ",staff,")
+    company.save()
+
+
+def rows(company: Company) -> dict[str, dict[str, Any]]:
+    ran = company.syncd("handover", "list", "--format", "json")
+    assert ran.code == 0, ran.said
+    return {row["email"] or row["zoom_id"]: row for row in ran.document}
+
+
+def stage(company: Company, name: str = "lee") -> tuple[str, str | None]:
+    row = rows(company)[f"{name}@corp.example"]
+    return row["stage"], row["reason"]
+
+
+def planned(company: Company) -> dict[str, Any]:
+    ran = company.syncd("handover", "plan", "--format", "json")
+    assert ran.code == 0, ran.said
+    document: dict[str, Any] = ran.document
+    return document
+
+
+def approved(company: Company, *words: str) -> str:
+    digest: str = planned(company)["digest"]
+    ran = company.syncd("approve", "--plan", digest[:12], "--guard", "handover", *(words or LEE))
+    assert ran.code == 0, ran.said
+    return digest
+
+
+def handed(company: Company, digest: str, *words: str, count: str = "1") -> Ran:
+    return company.syncd("handover", "run", "--plan", digest[:12], "--confirm-count", count, *(words or KIM), "--format", "json")
+
+
+def until(there: Callable[[], bool]) -> None:
+    """Waits for something that comes."""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while not there():
+        assert time.monotonic() < ends_at
+        time.sleep(0.05)
+
+
+def deletions(company: Company) -> int:
+    return len(company.zoom.asked("delete_user"))
+
+
+def test_one_leavers_content_goes_to_the_manager(left: Company) -> None:
+    """Planned, approved by somebody else, deleted once under the app of its own; the meeting on the personal id is lost."""
+    document = planned(left)
+    item = document["items"][0]
+    digest = document["digest"]
+
+    assert ("syncd.handover/1", "lee@corp.example", "mia@corp.example", "manager") == (
+        document["format"], item["email"], item["receiver"]["email"], item["receiver"]["rule"])
+    assert {"meetings": 2, "webinars": "unknown", "recordings": 1, "recording_bytes": 4096} == {
+        key: item["holds"][key] for key in ("meetings", "webinars", "recordings", "recording_bytes")}
+    assert ("licensed", 1) == (item["inventory"]["licence"], item["inventory"]["recordings"])
+    assert (3, 0) == (handed(left, digest).code, deletions(left))
+    assert 0 == left.syncd("approve", "--plan", digest[:12], "--guard", "handover", *LEE).code
+    assert ("approved", None) == stage(left)
+    assert (3, 3, 0) == (handed(left, digest, *LEE).code, handed(left, digest, count="2").code, deletions(left))
+    done = handed(left, digest)
+    mia = left.zoom.tenant.existing("mia@corp.example")
+
+    assert (0, "handed_over", {"meetings": 1}) == (done.code, done.document[0]["state"], done.document[0]["missing"]), done.said
+    assert (None, [11], [13]) == (left.zoom.tenant.find("lee@corp.example"), [one.id for one in mia.meetings],
+                                  [one.id for one in mia.recordings])
+    assert ["handover-app"] == [seen.app for seen in left.zoom.asked("delete_user")]
+    assert {"handover-app"} == {seen.app for seen in left.zoom.requests if seen.operation == "delete_user"}
+    assert (3, 1, ("handed_over", None)) == (handed(left, digest).code, deletions(left), stage(left))
+    assert 0 == left.syncd("ledger", "verify").code
+
+
+def test_the_managers_name_lies_beside_the_chain(left: Company) -> None:
+    """And is remembered from before leaving, whatever the directory says now."""
+    left.rows["lee"] = left.rows["lee"].replace(",mia", ",")
+    left.save()
+    left.syncd("apply")
+    bodies = json.dumps([entry["body"] for entry in left.entries() if entry["kind"].startswith("handover")])
+
+    assert "mia" not in bodies
+    assert "mia@corp.example" == rows(left)["lee@corp.example"]["receiver"]["email"]
+
+
+def test_called_back_until_the_request_is_sent(left: Company) -> None:
+    """Entitled again, on hold, held by law, receiver gone, paused, in report mode: nothing is deleted, each says why."""
+    digest = approved(left)
+    returns(left, "lee")
+    assert (("kept", "entitled_again"), 3) == (stage(left), handed(left, digest).code)
+    leaves(left, "lee")
+    section(left, legal_hold={"accounts": ["lee@corp.example"]})
+    assert (("kept", "legal_hold"), 3) == (stage(left), handed(left, digest).code)
+    section(left)
+    leaves(left, "mia")
+    ran = handed(left, digest)
+    assert (3, True) == (ran.code, "no longer as planned" in ran.said)
+    returns(left, "mia")
+    section(left, end="unlink")
+    assert 3 == handed(left, digest).code
+    section(left)
+    left.syncd("account", "hold", "lee@corp.example", *KIM)
+    assert (("kept", "on_hold"), 3) == (stage(left), handed(left, digest).code)
+    left.syncd("account", "release", "lee@corp.example", *KIM)
+    left.syncd("pause", *KIM)
+    assert 3 == handed(left, digest).code
+    left.syncd("resume", *KIM)
+    left.configure({"mode": "report"})
+    assert 2 == handed(left, digest).code
+    left.configure({"mode": "enforce"})
+
+    assert 0 == deletions(left)
+    assert (0, 1) == (handed(left, digest).code, deletions(left))
+
+
+def test_a_legal_hold_once_seen_stays_until_two_people_release_it(left: Company) -> None:
+    """Whoever was in the group while leaving is held although the group says nothing now; a missing group stops everything."""
+    section(left, legal_hold={"directory_groups": ["trial"]})
+    assert 4 == left.syncd("handover", "plan").code
+    left.rows["lee"] = left.rows["lee"].replace(";left,", ";left;trial,")
+    left.save()
+    assert 0 == left.syncd("apply").code
+    left.rows["lee"] = left.rows["lee"].replace(";trial,", ",")
+    left.rows["p1"] = left.rows["p1"].replace(",staff,", ",staff;trial,")
+    left.save()
+    assert ("kept", "legal_hold") == stage(left)
+    said = [left.syncd("handover", "release", "lee@corp.example", *who).out for who in (KIM, KIM, LEE)]
+
+    assert [True, True, False] == ["1 of 2" in one for one in said]
+    assert ("due", None) == stage(left)
+    assert 2 == left.syncd("handover", "release", "lee@corp.example", *KIM).code
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_lost_answer_is_never_repeated(left: Company, done: bool) -> None:
+    """What became of it is told by looking: gone and the content there, or still there."""
+    digest = approved(left)
+    left.zoom.faults.add(faults.lost_answer() if done else faults.connection_reset(), "delete_user")
+    ran = handed(left, digest)
+    state = ran.document[0]["state"]
+
+    assert (1, "handed_over" if done else "unconfirmed") == (deletions(left), stage(left)[0])
+    assert state in ("unconfirmed", "handed_over")
+    assert (3, 1) == (handed(left, digest).code, deletions(left))
+    assert [] == planned(left)["items"]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_run_that_died_is_told_by_a_look(left: Company, sent: bool) -> None:
+    """kill -9 before and after Zoom did it: the intent stands, and nothing is sent again."""
+    digest = approved(left)
+    left.zoom.faults.add(faults.late_answer(4) if sent else Fault("never_done", cut=Cut.BEFORE, wait_before=4), "delete_user")
+    words = ("handover", "run", "--plan", digest[:12], "--confirm-count", "1", *KIM)
+    process = subprocess.Popen([sys.executable, "-m", "syncd", *words], cwd=left.folder, stdin=subprocess.DEVNULL,
+                               env={**clean_environment(), "SYNCD_CONFIG": str(left.config)})
+    until(lambda: any(entry["kind"] == "handover.intent" for entry in left.entries()))
+    if sent:
+        until(lambda: left.zoom.tenant.find("lee@corp.example") is None)
+    process.kill()
+    process.wait()
+
+    assert "handing_over" == stage(left)[0]
+    assert 0 == left.syncd("handover", "plan").code
+    assert ("handed_over" if sent else "unconfirmed") == stage(left)[0]
+    assert 3 == handed(left, digest).code
+    until(lambda: deletions(left) == 1 or not sent)
+    assert sent == (left.zoom.tenant.find("lee@corp.example") is None)
+
+
+@pytest.mark.parametrize("answer", ["licence", "active", "support"])
+def test_a_zoom_that_will_not_end_somebody_inactive_is_survived(left: Company, answer: str) -> None:
+    """Refused, said with what to do, and nobody is activated for it."""
+    left.zoom.tenant.ending_inactive = answer
+    ran = handed(left, approved(left))
+
+    assert (5, "refused", "inactive") == (ran.code, ran.document[0]["state"], left.status("lee"))
+    assert ("support" in ran.document[0]["do"], "due") == (True, stage(left)[0])
+
+
+def test_two_people_where_two_are_required(left: Company) -> None:
+    """And one of them is not whoever runs it."""
+    left.configure({"approvals": {"required": 2}})
+    digest = approved(left)
+    assert (3, 0) == (handed(left, digest).code, deletions(left))
+    ran = left.syncd("approve", "--plan", digest[:12], "--guard", "handover", *KIM)
+
+    assert (0, 0, 1) == (ran.code, handed(left, digest).code, deletions(left))
+
+
+def test_the_daily_limit_and_a_count_that_is_wrong(left: Company) -> None:
+    """One a day: the second stays approved."""
+    section(left, max_per_day=1)
+    leaves(left, "p3")
+    left.syncd("apply")
+    digest = approved(left)
+    ran = handed(left, digest, count="2")
+
+    assert (5, {"handed_over", "not_tried"}, 1) == (ran.code, {one["state"] for one in ran.document}, deletions(left))
+    assert (5, 1) == (handed(left, digest).code, deletions(left))
+
+
+def test_without_the_section_nothing_of_it_exists(company: Company) -> None:
+    """Neither verb nor entry."""
+    company.staff(3)
+    company.enforcing()
+    ran = company.syncd("handover", "list")
+
+    assert (2, []) == (ran.code, [one for one in company.entries() if one["kind"].startswith("handover")])
