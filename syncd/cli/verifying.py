@@ -76,7 +76,7 @@ class _Pass:
                 self.manifest_fault = str(error)
         self.listed = PublishedHeads.of(heads)
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
-        self.signed = SignedHeads(self.keys.fits if self.keys is not None else None)
+        self.signed = SignedHeads(self.keys.fits, self.keys.valid) if self.keys is not None else SignedHeads()
         self.files = RecordedFiles()
         self.seen = SeenChanges()
         self.approvals = SignedApprovals(signed_by(look.signers)) if look.signers is not None else None

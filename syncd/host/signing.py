@@ -11,7 +11,8 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -24,6 +25,7 @@ from syncd.ports import ReadSecret
 #: Hexadecimal digits of a key's id: enough to tell a company's keys apart.
 KEY_ID_DIGITS = 16
 
+_VALID = re.compile(r"^#?\s*valid-(after|before):\s*(\S+)", re.MULTILINE)
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
@@ -67,6 +69,7 @@ class PublicKeys:
     """The keys an auditor trusts, by id; several when keys were changed."""
 
     keys: Mapping[str, Ed25519PublicKey]
+    validity: Mapping[str, tuple[str, str]] = field(default_factory=dict)     # id -> first day, first day after (or "")
 
     @classmethod
     def in_file(cls, path: Path) -> PublicKeys:
@@ -78,12 +81,22 @@ class PublicKeys:
         if b"PRIVATE KEY-----" in content:
             raise UsageError(f"--public-key: {path} holds a private key, which nobody but syncd should have",
                              f"Take its public half: openssl pkey -in {path.name} -pubout -out public.pem")
-        found = [_public_key(block[0]) for block in _PUBLIC.finditer(content)]
-        keys = {key_id(key): key for key in found if key is not None}
+        keys, validity, begin = {}, {}, 0
+        for block in _PUBLIC.finditer(content):
+            key = _public_key(block[0])
+            if key is not None:
+                keys[key_id(key)] = key
+                validity[key_id(key)] = _validity(path, content[begin:block.start()].decode("utf-8", "replace"))
+            begin = block.end()
         if not keys:
             raise UsageError(f"--public-key: {path} holds no Ed25519 public key in PEM",
                              "Whoever runs syncd makes it: openssl pkey -in signing.pem -pubout -out public.pem")
-        return cls(keys)
+        return cls(keys, validity)
+
+    def valid(self, key: str, at: str) -> bool:
+        """Whether the key of this id was in use at a time of the ledger, as its file says."""
+        after, before = self.validity.get(key, ("", ""))
+        return after <= at and (not before or at < before)
 
     def fits(self, key: str, message: bytes, signature: str) -> bool | None:
         """Whether a signature (Base64) was made with the key of this id; None when that key is not among these."""
@@ -95,6 +108,17 @@ class PublicKeys:
         except (InvalidSignature, binascii.Error, ValueError):
             return False
         return True
+
+
+def _validity(path: Path, said: str) -> tuple[str, str]:
+    """What the lines before a key say: ``valid-after: 2026-01-01`` and ``valid-before: 2027-01-01``, whole days in UTC."""
+    found = {"after": "", "before": ""}
+    for which, day in _VALID.findall(said):
+        try:
+            found[which] = date.fromisoformat(day).isoformat()
+        except ValueError:
+            raise UsageError(f"--public-key: {path}: valid-{which}: {day!r} is no day", "Write 2026-01-31.") from None
+    return found["after"], found["before"]
 
 
 def _public_key(pem: bytes) -> Ed25519PublicKey | None:

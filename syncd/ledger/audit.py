@@ -39,6 +39,7 @@ class SignedHeads:
     """Follows the signed heads. Without *fits* only their place is judged: each must name the very head before it."""
 
     fits: Fits | None = None
+    valid: Callable[[str, str], bool] = lambda _key, _at: True    # whether a key was in use at a time
     count: int = 0                            # of signed heads; with *fits*, those of a key at hand
     last: Head = field(default_factory=lambda: Head(0, ""))      # the furthest of them
     by_others: dict[str, int] = field(default_factory=dict)      # keys that are not at hand -> their first entry
@@ -66,6 +67,9 @@ class SignedHeads:
         if not fits:
             return _signature(entry.seq, f"entry {entry.seq}: its signature does not fit the head before it: it was forged, or "
                                          f"entries up to {head.seq} were rewritten after they were signed")
+        if not self.valid(says.key, entry.at):
+            return _signature(entry.seq, f"entry {entry.seq}: it was signed at {entry.at} with the key {says.key}, which was not "
+                                         "in use then (valid-after and valid-before in the file of keys)")
         self.count, self.last, self._cycle = self.count + 1, head, None
         return None
 

@@ -85,6 +85,9 @@ _EXCEPTION = Column("exception", "Exception", Kind.WORD,
                     "manual, held, failed, refused, skipped, not_tried, overdue, promise_missed, owner_changed or address_taken",
                     "Decision")
 
+#: Reasons for which an account is kept without anything to look at.
+_PLAIN = frozenset({Reason.IN_STEP.value, Reason.OUT_OF_SCOPE.value})
+
 #: Notes on an account in step that a person should know of: it went to somebody else, or may be about to.
 OWNERSHIP_EXCEPTIONS = ("owner_changed", "address_taken")
 
@@ -113,7 +116,8 @@ class _Cycle:
         tone, state = RESULTS[report.result]
         zoom = report.zoom.account_id if report.zoom is not None else ""
         main = Table("accounts", "Accounts", self._columns, lambda: map(self._row, self._decisions), len(self._decisions),
-                     "Every account Zoom listed, kept ones too.", "No account was read.", record="account")
+                     "Every account Zoom listed, kept ones too.", "No account was read.", record="account",
+                     plain=self._plainly_kept)
         return View(
             title=f"Cycle {report.cycle_id}" + (f" of Zoom account {zoom}" if zoom else ""),
             state=state, tone=tone, says=tuple(text for text in (report.why, report.do) if text),
@@ -172,6 +176,11 @@ class _Cycle:
     def _met(self, start: datetime | None, delay: timedelta | None) -> bool | None:
         ended = start + delay if start is not None and delay is not None else None
         return promise_met(start, ended, self._report.ended_at, self._circumstances.promise)
+
+    def _plainly_kept(self, row: Row) -> bool:
+        """In step or out of scope, with nothing to say about it."""
+        told = {column.key: value for column, value in zip(self._columns, row, strict=True)}
+        return told["action"] == "keep" and told["reason"] in _PLAIN and not told["notes"]
 
     def _exception(self, decision: Decision) -> str:
         """Why a person should look at this account; empty: no need."""

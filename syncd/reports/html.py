@@ -32,6 +32,12 @@ _BELOW = " \u203a "
 #: A longer text of a header takes two places.
 LONG = 28
 
+#: Rows up to which a page shows all of a table that has rows with nothing to see.
+ROWS_SHOWN = 5_000
+
+#: Characters of the foot on each printed page.
+FOOT_MAX = 200
+
 #: Characters gathered before they are handed on.
 PIECE = 1 << 16
 
@@ -40,12 +46,12 @@ def html_pieces(view: View) -> Iterator[str]:
     """The document, piece by piece. Raises Unbalanced."""
     view.demand_balance()
     template = _environment().from_string(_asset("report.html.j2"))
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = _asset("report.css") + _on_paper(view.foot), _asset("report.js")
     stream = template.generate(
         view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script),  # noqa: S704 (our own files)
         listed=[*(table for table in view.tables if table.count or table.key in ALWAYS), view.main],
         charts=[(chart, Markup(svg(chart))) for chart in view.charts if chart.bars],  # noqa: S704 (escaped there)
-        value=_value, long=LONG, rows=_rows, pages=_pages, cells=_cells, meaning=_meaning,
+        value=_value, long=LONG, shortened=_shortened, meanings=_meanings, rows=_rows, pages=_pages, cells=_cells,
     )
     gathered: list[str] = []
     size = 0
@@ -56,6 +62,23 @@ def html_pieces(view: View) -> Iterator[str]:
             yield "".join(gathered)
             gathered, size = [], 0
     yield "".join(gathered) + "\n"
+
+
+def _on_paper(foot: str) -> str:
+    """Each printed page says which report it is, of which ledger, and how many pages there are."""
+    words = "".join(char for char in foot if char.isalnum() or char in " ·.:-_")[:FOOT_MAX]
+    return (f'@page{{@bottom-left{{content:"{words}";font:7pt sans-serif}}'
+            '@bottom-right{content:"Page " counter(page) " of " counter(pages);font:7pt sans-serif}}')
+
+
+def _shortened(table: Table) -> bool:
+    """Whether the page leaves out the rows that have nothing to see: a browser has to carry it."""
+    return table.plain is not None and table.count > ROWS_SHOWN
+
+
+def _meanings(table: Table) -> list[tuple[str, str]]:
+    """What each column on the page means, for whoever cannot hover."""
+    return [(column.title, column.says) for column in table.columns if column.cell]
 
 
 def _policy(style: str, script: str) -> str:
@@ -87,13 +110,12 @@ def _cells(table: Table) -> list[str]:
     return list(dict.fromkeys(column.cell for column in table.columns if column.cell))
 
 
-def _meaning(table: Table, cell: str) -> str:
-    return "\n".join(f"{column.title}: {column.says}" for column in table.columns if column.cell == cell)
-
-
 def _rows(table: Table) -> Iterator[Markup]:
     groups = [[(place, column) for place, column in enumerate(table.columns) if column.cell == cell] for cell in _cells(table)]
+    shortened = _shortened(table)
     for row in counted(table):
+        if shortened and table.plain is not None and table.plain(row):
+            continue
         cells = [_cell([(column, row[place]) for place, column in group]) for group in groups]
         if table.story is not None:
             cells[0] = cells[0].removesuffix("</td>") + _story(table, row) + "</td>"

@@ -74,6 +74,7 @@ class Table:
     none: str = "None."
     record: str = ""
     story: Callable[[Row], Sequence[tuple[str, str]]] | None = None
+    plain: Callable[[Row], bool] | None = None    # rows that a page may leave out when there are very many: nothing to see
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ from syncd.reports.view import Column, Kind, Table, Value, View, counted
 CELL_MAX = 32_767
 ROWS_MAX = 1_048_576
 
+#: Paper, as Excel numbers it; and how long a footer may be beside its marks (255 characters in all).
+A4 = 9
+FOOT_MAX = 220
+
 _WIDTHS = {Kind.STRONG: 32, Kind.TEXT: 28, Kind.CODE: 26, Kind.WORD: 20, Kind.MOMENT: 19, Kind.NUMBER: 10, Kind.HOURS: 10,
            Kind.YESNO: 10, Kind.PATH: 30, Kind.LIST: 24}
 
@@ -34,12 +38,24 @@ def write_xlsx(view: View, out: BinaryIO) -> None:
     book.set_properties({"title": visible(view.title), "comments": visible(view.foot),
                          "created": view.made_at.astimezone(UTC).replace(tzinfo=None)})
     looks = _Looks(book)
-    _summary(book.add_worksheet("Summary"), view, looks)
+    _summary(_printed(book.add_worksheet("Summary"), view), view, looks)
     for table in (*(one for one in view.tables if one.count), view.main):
         for number, part in enumerate(_parts(table)):
-            _sheet(book.add_worksheet(_sheet_name(table.title, number)), table, part, looks)
-    _columns(book.add_worksheet("Columns"), view, looks)
+            _sheet(_printed(book.add_worksheet(_sheet_name(table.title, number)), view), table, part, looks)
+    _columns(_printed(book.add_worksheet("Columns"), view), view, looks)
     book.close()
+
+
+def _printed(sheet: Worksheet, view: View) -> Worksheet:
+    """On paper: one page wide, headings on every page, and at its foot which report it is, of which ledger, and the page."""
+    sheet.set_landscape()
+    sheet.set_paper(A4)
+    sheet.fit_to_pages(1, 0)
+    if sheet.get_name() != "Summary":
+        sheet.repeat_rows(0)
+    foot = visible(view.foot).replace("&", "&&")
+    sheet.set_footer(f"&L&7{foot[:FOOT_MAX]}&R&8Page &P of &N")
+    return sheet
 
 
 class _Looks:
@@ -89,7 +105,7 @@ def _sheet(sheet: Worksheet, table: Table, rows: Iterator[Any], looks: _Looks) -
         sheet.set_column(place, place, _WIDTHS[column.kind])
     sheet.freeze_panes(1, 1)
     for place, column in enumerate(table.columns):
-        sheet.write_string(0, place, column.key, looks.head)
+        sheet.write_string(0, place, column.title, looks.head)
     last = 0
     for last, row in enumerate(rows, 1):
         for place, (value, column) in enumerate(zip(row, table.columns, strict=True)):
@@ -114,22 +130,23 @@ def _cell(sheet: Worksheet, row: int, place: int, value: Value, kind: Kind, look
 
 
 def _columns(sheet: Worksheet, view: View, looks: _Looks) -> None:
-    sheet.set_column(0, 1, 24)
-    sheet.set_column(2, 2, 100)
+    sheet.set_column(0, 2, 24)
+    sheet.set_column(3, 3, 100)
     sheet.freeze_panes(1, 0)
-    for place, name in enumerate(("sheet", "column", "meaning")):
+    for place, name in enumerate(("Sheet", "Column", "Key", "Meaning")):
         sheet.write_string(0, place, name, looks.head)
     lines = [(table.title, column) for table in (*view.tables, view.main) if table.count for column in table.columns]
     at = 0
     for at, (title, column) in enumerate(lines, 1):
         sheet.write_string(at, 0, visible(title))
-        sheet.write_string(at, 1, column.key)
-        sheet.write_string(at, 2, _meaning(column), looks.wrap)
+        sheet.write_string(at, 1, column.title)
+        sheet.write_string(at, 2, column.key)
+        sheet.write_string(at, 3, _meaning(column), looks.wrap)
     for word, says in view.glossary:
         at += 1
-        sheet.write_string(at, 0, "word")
-        sheet.write_string(at, 1, word)
-        sheet.write_string(at, 2, says, looks.wrap)
+        sheet.write_string(at, 0, "(word)")
+        sheet.write_string(at, 2, word)
+        sheet.write_string(at, 3, says, looks.wrap)
 
 
 def _meaning(column: Column) -> str:

@@ -124,7 +124,7 @@ def test_omitted_columns_are_in_no_format(tmp_path: Path):
     book = tmp_path / "report.xlsx"
     book.write_bytes(made("xlsx", omit=("display_name", "department")))
     cells = {cell.value for sheet in openpyxl.load_workbook(book) for line in sheet.iter_rows() for cell in line}
-    assert not cells & {"Ann Doe", "Field Service", "display_name", "department"}
+    assert not cells & {"Ann Doe", "Field Service", "display_name", "department", "Name", "Department"}
 
 
 @pytest.mark.parametrize("format_", VIEW_FORMATS)
@@ -176,10 +176,20 @@ def test_a_workbook_has_typed_cells_a_frozen_header_and_filters(book: Path):
     ann = dict(zip(head, [cell.value for cell in next(
         line for line in sheet.iter_rows(min_row=2) if line[0].value == "ann@corp.example")], strict=True))
 
-    assert ACTED == ann["done_at"]
-    assert (True, 3.0011, 1) == (ann["promise_met"], ann["delay_hours"], ann["attempts"])
+    assert ACTED == ann["Acted"]
+    assert (True, 3.0011, 1) == (ann["Promise met"], ann["Hours to lock-out"], ann["Attempts"])
     assert "B2" == sheet.freeze_panes
     assert f"A1:{openpyxl.utils.get_column_letter(len(head))}8" == sheet.auto_filter.ref
+
+
+def test_a_workbook_prints_one_page_wide_with_titles_and_the_reports_name(book: Path):
+    """Each page says which report it is, of which ledger, and how many pages there are."""
+    for sheet in openpyxl.load_workbook(book):
+        setup = sheet.page_setup
+        assert (1, 0, True) == (setup.fitToWidth or 1, setup.fitToHeight, sheet.sheet_properties.pageSetUpPr.fitToPage)
+        assert ("$1:$1" if sheet.title != "Summary" else None) == sheet.print_title_rows
+        assert "ledger entry" in sheet.oddFooter.left.text
+        assert "Page &P of &N" in sheet.oddFooter.right.text.replace("&[Page]", "&P").replace("&[Pages]", "&N")
 
 
 def test_no_cell_of_a_workbook_is_a_formula_or_a_link(book: Path):
@@ -196,7 +206,7 @@ def test_a_workbook_explains_its_columns_and_opens_with_the_totals(book: Path):
 
     assert ["Summary", "Exceptions"] == opened.sheetnames[:2]
     assert ["Accounts", "Columns"] == opened.sheetnames[-2:]
-    meanings = {line[1].value: line[2].value for line in opened["Columns"].iter_rows(min_row=2)}
+    meanings = {line[2].value: line[3].value for line in opened["Columns"].iter_rows(min_row=2)}
     assert {"email", "promise_met", "within_grace"} <= set(meanings)
     assert all(meanings.values())
 
@@ -211,11 +221,11 @@ def test_libreoffice_opens_the_workbook_with_types_kept(book: Path, tmp_path: Pa
     head = [cell.value for cell in sheet[1]]
     cells = {line[0].value: dict(zip(head, line, strict=True)) for line in sheet.iter_rows(min_row=2)}
 
-    assert ACTED == cells["ann@corp.example"]["done_at"].value
-    assert "=TRUE()" == cells["ann@corp.example"]["promise_met"].value       # how that program writes a boolean
-    name = cells["bob@corp.example"]["display_name"]
+    assert ACTED == cells["ann@corp.example"]["Acted"].value
+    assert "=TRUE()" == cells["ann@corp.example"]["Promise met"].value       # how that program writes a boolean
+    name = cells["bob@corp.example"]["Name"]
     assert ("s", FORMULA) == (name.data_type, name.value)
-    assert "n" == cells["ann@corp.example"]["delay_hours"].data_type
+    assert "n" == cells["ann@corp.example"]["Hours to lock-out"].data_type
 
 
 # ---------------------------------------------------------------------------------------------------------- the view

@@ -4,6 +4,7 @@ for (const tools of document.querySelectorAll(".tools")) {
   const body = table.tBodies[0];
   const box = tools.querySelector("input");
   const shown = tools.querySelector("output");
+  const named = document.getElementById("f-" + table.id.slice(2));
   tools.hidden = false;
   const rows = Array.from(body.rows);
   let texts = null;
@@ -16,6 +17,8 @@ for (const tools of document.querySelectorAll(".tools")) {
       row.hidden = !fits;
       count += fits;
     });
+    named.hidden = words.length === 0;
+    named.textContent = "Filtered by \u201c" + box.value.trim() + "\u201d: " + count.toLocaleString("en") + " of " + rows.length.toLocaleString("en") + " rows are shown.";
     shown.textContent = count.toLocaleString("en") + " of " + rows.length.toLocaleString("en");
   };
   let waiting = 0;
