@@ -163,12 +163,13 @@ class Filing:
                                                     "key": key, "signature": signature}))
 
     async def _tell_unfiled(self, folder: Path, cycle: str, term: int) -> None:
-        """Cycles of a process that ended before it filed them: what they found is in the ledger, their reports are lost."""
+        """The cycle of a process that ended before it filed it: what it found is in the ledger, its report is lost. Only the last
+        one can be: those that waited for room are told already."""
         await asyncio.to_thread(finish, folder, {name: one.sha256 for name, one in self._files.kept.items()})
         if self._looked_back:
             return
         listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
-        lost = [one for one in self._files.owed if one not in listed and one != cycle]
+        lost = [one for one in [*(one for one in self._files.owed if one != cycle)][-1:] if one not in listed]
         if lost:
             await self.ledger.append([record.report_unfiled(one, "syncd ended before it was filed") for one in lost], term=term)
         self._looked_back = True
