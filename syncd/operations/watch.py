@@ -16,11 +16,12 @@ from typing import Any
 
 from syncd.errors import SourceError, SyncdError
 from syncd.events import Event, LeadershipChanged, LookEnded, SignalSeen, WatchDegraded
-from syncd.model import CycleReport, Hint, Mode, Policy, Reason, Result, Trigger
+from syncd.model import CycleReport, Hint, Mode, Policy, Reason, Result, Status, Trigger
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.operations.look import About, Base, Looked, run_look
 from syncd.planning.entitlement import GONE, standing
 from syncd.planning.guards import good_read
+from syncd.planning.guards.sizes import deactivation_limit
 from syncd.planning.watching import WHOLE_APART, Noticed, Watching, base_serves, by_id, differing
 from syncd.ports import Tell, Watcher
 
@@ -57,7 +58,7 @@ class Watch:
     def __init__(self, deps: Dependencies, policy: Policy, mode: Mode, pace: Pace) -> None:
         self._deps, self._policy, self._mode, self._pace = deps, policy, mode, pace
         self._watchers = deps.watchers
-        self._state = Watching(pace.settle, policy.limits.max_replication_lag, policy.limits.max_deactivations)
+        self._state = Watching(pace.settle, policy.limits.max_replication_lag)
         self._base: Base | None = None
         self._looks: Counter[str] = Counter()
         self._leads = asyncio.Event()
@@ -82,6 +83,7 @@ class Watch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(watcher.close() for watcher in self._watchers), return_exceptions=True)
 
     def hearing(self, tell: Tell) -> Tell:
         """The same, and the watch hears it too: only who leads asks."""
@@ -253,7 +255,7 @@ class Watch:
             else:
                 self._state.acted([id_])
         leaving = {id_ for id_, stands in differs.items() if stands in GONE and id_ in base.people}
-        if self._state.too_many(leaving):
+        if len(leaving) > deactivation_limit(self._policy, base.zoom.count(Status.ACTIVE)):
             raise self._whole(f"{len(leaving)} people leave at once, more than guards.max_deactivations", storm=True)
         ready = frozenset(id_ for id_ in differs if self._state.may_act(id_, now))
         if not ready:

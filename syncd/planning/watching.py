@@ -8,7 +8,7 @@ contradictory waits for a whole cycle, which remains the truth.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,11 +45,10 @@ class Leaving:
 @dataclass(slots=True)
 class Watching:
     """The memory between looks. Places are numbers: each server or file that is watched. *settle*: how long a leaving must last;
-    *lag*: within which the opposite, shown elsewhere, makes it doubtful; *limit*: leavers one look may have."""
+    *lag*: within which the opposite, shown elsewhere, makes it doubtful."""
 
     settle: timedelta
     lag: timedelta
-    limit: int | None
     _noticed: dict[int, Noticed] = field(default_factory=dict)
     _leaving: dict[str, Leaving] = field(default_factory=dict)
     _entitled: dict[str, dict[int, datetime]] = field(default_factory=dict)      # who was shown entitled where, and when
@@ -123,10 +122,6 @@ class Watching:
         """What could be done about these was tried; whatever is left to do is a whole cycle's."""
         for person in people:
             self._leaving.pop(person, None)
-
-    def too_many(self, leaving: Collection[str]) -> bool:
-        """Whether so many leave in one look that a whole cycle must look at everybody."""
-        return self.limit is not None and len(leaving) > self.limit
 
     def start_over(self, now: datetime, read_at: datetime) -> None:
         """A whole cycle read everybody at *read_at*: what was noticed before it is known, and nobody is waited for."""

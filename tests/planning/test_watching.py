@@ -17,8 +17,8 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ANN = Hint(people=frozenset({"ann"}))
 
 
-def watching(settle: int = 30, lag: int = 15, limit: int | None = 10) -> Watching:
-    return Watching(timedelta(seconds=settle), timedelta(minutes=lag), limit)
+def watching(settle: int = 30, lag: int = 15) -> Watching:
+    return Watching(timedelta(seconds=settle), timedelta(minutes=lag))
 
 
 def test_a_signal_is_due_at_once_and_taken_once() -> None:
@@ -119,12 +119,6 @@ def test_signals_without_end_are_dropped() -> None:
     assert not state.notice(0, ANN, NOON + SECOND)
     assert {} == state.take(NOON + SECOND)
     assert state.notice(0, ANN, NOON + 2 * MINUTE)
-
-
-@pytest.mark.parametrize(("limit", "leaving", "storm"), [(3, 3, False), (3, 4, True), (0, 1, True), (None, 500, False)])
-def test_more_leavers_than_a_cycle_may_make_are_a_storm(limit: int | None, leaving: int, storm: bool) -> None:
-    """No limit, no storm: then the guards decide."""
-    assert storm is watching(limit=limit).too_many([str(number) for number in range(leaving)])
 
 
 def test_a_whole_cycle_knows_what_was_noticed_before_it_read() -> None:

@@ -1,0 +1,276 @@
+"""Looks in a small world: whatever the signals are, nothing happens that a whole cycle would not do, and much less of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.errors import SourceError
+from syncd.events import LookEnded, WatchDegraded
+from syncd.model import DirectorySnapshot, Hint, Mode, Policy, Reread, Result, Status, Trigger
+from syncd.operations.cycle import run_cycle
+from syncd.operations.watch import NeedsWholeCycle, Pace, Watch
+from tests.fakes import Company, FakeDirectory
+from tests.planning.strategies import LOOSE
+
+AT_ONCE = Policy("zoom-account", ("corp.example",), grace=timedelta(0), limits=LOOSE)
+
+
+@dataclass
+class FakeWatcher:
+    """Says what it is told to say; shows the directory as it is, or as *older* has it."""
+
+    directory: FakeDirectory
+    name: str = "people"
+    source: str = "file"
+    hint: Hint = field(default_factory=Hint)
+    fails: SourceError | None = None
+
+    async def changes(self) -> Hint:
+        hint, self.hint = self.hint, Hint()
+        return hint
+
+    async def read_again(self, hint: Hint, base: DirectorySnapshot) -> Reread:
+        if self.fails is not None:
+            raise self.fails
+        return Reread.of_whole(await self.directory.read(), base, hint)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class World:
+    """A company whose first whole cycle ended well, and its watch."""
+
+    def __init__(self, policy: Policy = AT_ONCE, settle: int = 0, crowd: int = 30, mode: Mode = Mode.ENFORCE) -> None:
+        self.company, self.policy, self.mode = Company(), policy, mode
+        self.company.crowd(crowd)
+        self.watcher = FakeWatcher(self.company.directory)
+        self.deps = replace(self.company.deps, watchers=(self.watcher,))
+        self.watch = Watch(self.deps, policy, mode, Pace(1.0, timedelta(seconds=settle)))
+
+    async def cycle(self) -> Any:
+        async with self.company.ledger.writer(0.0) as term:
+            report = await run_cycle(self.deps, self.policy, replace(self.watch.run(Trigger.SCHEDULE), term=term))
+        self.watch.ended(report)
+        return report
+
+    async def look(self, *people: str) -> list[Result]:
+        """A signal about these people (nobody: about anybody), and what came of it."""
+        now = self.company.clock.now()
+        self.watch._state.notice(0, Hint(frozenset(people)) if people else Hint(anybody=True), now)
+        return await self.ripe()
+
+    async def ripe(self) -> list[Result]:
+        results = []
+        for found in await self.watch.find():
+            async with self.company.ledger.writer(0.0) as term:
+                results.append((await self.watch.look(found, term)).result)
+        return results
+
+    def off(self) -> set[str]:
+        return {zoom_id for zoom_id, one in self.company.zoom.accounts.items() if one.status is Status.INACTIVE}
+
+
+async def test_a_leaver_goes_by_a_look_that_is_no_good_read() -> None:
+    """No memory, no measure, no last cycle; the next whole cycle finds it done."""
+    world = World()
+    await world.cycle()
+    before = world.company.ledger._history
+    world.company.person("crowd003", enabled=False)
+    assert [Result.APPLIED] == await world.look("p-crowd003")
+
+    after = world.company.ledger._history
+    assert {"z-crowd003"} == world.off()
+    for name in ("good_reads", "measures", "gone", "pairs", "last_cycle", "last_cycle_at", "last_result", "same_results",
+                 "last_success_at", "last_good_cycle_at", "policy_in_use", "good_policy_since"):
+        assert getattr(before, name) == getattr(after, name), name
+    assert 1 == len(after.counted) == len(after.deactivated)
+    assert Result.IN_STEP is (await world.cycle()).result
+
+
+@pytest.mark.parametrize("change", [
+    {"entitled": False}, {"enabled": False, "unclear": "broken"}, {"department": "Finance"},
+], ids=["within grace", "unclear", "nothing of interest"])
+async def test_without_a_change_to_make_nothing_is_written(change: dict[str, Any]) -> None:
+    """However often it is looked."""
+    world = World(replace(AT_ONCE, grace=timedelta(hours=24), grace_reads=2))
+    await world.cycle()
+    entries = len(world.company.ledger.entries)
+    world.company.person("crowd003", **change)
+    for _ in range(3):
+        assert await world.look("p-crowd003") in ([], [Result.IN_STEP])
+
+    assert (entries, set()) == (len(world.company.ledger.entries), world.off())
+    assert Result.IN_STEP is (await world.cycle()).result
+
+
+async def test_a_look_is_no_second_good_read_for_whoever_needs_two() -> None:
+    """Neither for leaving nor for coming back; a whole cycle is."""
+    policy = replace(AT_ONCE, grace=timedelta(minutes=1), grace_reads=2, reactivate_reads=2)
+    world = World(policy)
+    await world.cycle()
+    world.company.person("crowd003", entitled=False)
+    await world.cycle()
+    world.company.clock.pass_time(timedelta(minutes=5))
+    await world.look("p-crowd003")
+    assert set() == world.off()
+    await world.cycle()
+    assert {"z-crowd003"} == world.off()
+    world.company.person("crowd003")
+    await world.cycle()
+    world.company.person("crowd003", number="4711")
+    await world.look("p-crowd003")
+    assert {"z-crowd003"} == world.off()
+    await world.cycle()
+    assert set() == world.off()
+
+
+async def test_others_that_are_due_wait_for_their_cycle() -> None:
+    """They are guarded and told as not tried; here somebody whom no signal named."""
+    world = World()
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    world.company.person("crowd004", enabled=False)
+    reread = await world.watcher.read_again(Hint(), world.watch._base.directory)       # type: ignore[union-attr]
+    world.watch._base = world.watch._base.with_people(reread)                          # type: ignore[union-attr]
+    assert [Result.APPLIED] == await world.look("p-crowd003")
+    assert {"z-crowd003"} == world.off()
+    await world.cycle()
+    assert {"z-crowd003", "z-crowd004"} == world.off()
+
+
+async def test_a_second_look_that_shows_something_else_changes_nothing() -> None:
+    """The person is enabled again between look and write."""
+    world = World()
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    world.company.directory.before_look = lambda: world.company.person("crowd003") and None
+    assert [Result.APPLIED] == await world.look("p-crowd003")
+    assert set() == world.off()
+
+
+async def test_a_settling_person_is_read_again_before_anything_is_done() -> None:
+    """Taken back without a signal: nothing; still so: off."""
+    world = World(settle=30)
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    world.company.person("crowd004", enabled=False)
+    assert [] == await world.look("p-crowd003", "p-crowd004")
+    world.company.person("crowd003")
+    world.company.clock.pass_time(timedelta(seconds=30))
+    assert [Result.APPLIED] == await world.ripe()
+    assert {"z-crowd004"} == world.off()
+    assert world.watch._state.due(world.company.clock.now()) is None
+
+
+async def test_too_old_a_base_and_an_unreadable_cycle_ask_for_a_whole_one() -> None:
+    """And nothing is done on such grounds."""
+    world = World()
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    world.company.clock.pass_time(timedelta(minutes=31))
+    with pytest.raises(NeedsWholeCycle, match="too old"):
+        await world.look("p-crowd003")
+    assert not await world.watch.wanted()
+    world.company.directory.fails = SourceError("directory", "gone", "")
+    await world.cycle()
+    world.company.directory.fails = None
+    with pytest.raises(NeedsWholeCycle, match="did not read both sides whole"):
+        await world.look("p-crowd003")
+    assert set() == world.off()
+
+
+async def test_a_storm_asks_for_a_whole_cycle_and_is_said_once() -> None:
+    """Healed by that cycle, if it is good."""
+    world = World(replace(AT_ONCE, limits=replace(LOOSE, max_deactivations=2)))
+    await world.cycle()
+    for number in range(3):
+        world.company.person(f"crowd{number:03}", enabled=False)
+    with pytest.raises(NeedsWholeCycle, match="3 people leave at once"):
+        await world.look()
+    assert [True] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+    report = await world.cycle()
+    assert (Result.HELD, set()) == (report.result, world.off())
+    assert [True, False] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+
+
+async def test_a_place_that_cannot_be_read_again_is_looked_at_later() -> None:
+    """Degraded meanwhile; the signal is not lost."""
+    world = World()
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    world.watcher.fails = SourceError("directory", "no answer", "look")
+    assert [] == await world.look("p-crowd003")
+    assert [True] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+    world.watcher.fails = None
+    assert [Result.APPLIED] == await world.ripe()
+
+
+async def test_report_mode_changes_nothing_and_paused_looks_are_held() -> None:
+    """Counted all the same."""
+    world = World(mode=Mode.REPORT)
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    assert [Result.PLANNED] == await world.look("p-crowd003")
+    assert (set(), ["planned"]) == (world.off(), [e.result for e in world.company.events if isinstance(e, LookEnded)])
+    assert [] == world.company.zoom.writes
+
+
+CHANGES = st.sampled_from(["disable", "enable", "leave", "join", "delete", "rename", "unclear"])
+NAMES = st.sampled_from([f"crowd{number:03}" for number in range(6)])
+STEPS = st.lists(st.tuples(CHANGES, NAMES, st.booleans()), max_size=12)
+
+
+def change(company: Company, what: str, name: str) -> None:
+    match what:
+        case "disable":
+            company.person(name, enabled=False)
+        case "leave":
+            company.person(name, entitled=False)
+        case "delete":
+            company.directory.people.pop(f"p-{name}", None)
+        case "unclear":
+            company.person(name, unclear="broken")
+        case "rename":
+            company.person(name, addresses=(f"{name}-x", name), mains=1)
+        case _:
+            company.person(name)
+
+
+@settings(max_examples=80, deadline=None)
+@given(STEPS, st.lists(st.sampled_from([*(f"p-crowd{number:03}" for number in range(6)), "p-nobody"]), max_size=3))
+def test_with_lost_doubled_and_invented_signals_a_run_ends_as_one_without_a_watch(
+    steps: list[tuple[str, str, bool]], lies: list[str]
+) -> None:
+    """Known leavers go earlier, and nobody else ever goes; the last whole cycles make both worlds the same."""
+    policy = replace(AT_ONCE, grace=timedelta(hours=24), grace_reads=2, grace_for_known_leavers=timedelta(0), reactivate_reads=1)
+    watched, plain = World(policy), World(policy)
+
+    async def both() -> None:
+        await watched.cycle()
+        await plain.cycle()
+        for what, name, told in steps:
+            for world in (watched, plain):
+                change(world.company, what, name)
+                world.company.clock.pass_time(timedelta(seconds=7))
+            if told:
+                await watched.look(f"p-{name}")
+                await watched.look(f"p-{name}", *lies)
+            gone = {f"z-{one}" for one in (f"crowd{number:03}" for number in range(6))
+                    if (person := watched.company.directory.people.get(f"p-{one}")) is not None and not person.enabled}
+            ever.update(gone)
+            assert watched.off() <= ever
+        for _ in range(2):
+            await watched.cycle()
+            await plain.cycle()
+        assert watched.off() == plain.off()
+
+    ever: set[str] = set()
+    asyncio.run(both())
