@@ -40,6 +40,9 @@ from syncd.planning.witness import (
 LOG_EVERY = timedelta(hours=24)
 LOG_AGAIN = timedelta(hours=1)
 
+#: How long reading it may keep the next cycle waiting.
+LOG_SECONDS = 120.0
+
 #: Cycles after which the log is read: those that read both sides and look after themselves.
 _AFTER = frozenset({Trigger.SCHEDULE, Trigger.REQUEST, Trigger.APPLY})
 
@@ -171,7 +174,13 @@ class WitnessDesk:
             return
         self._log_tried = self.deps.clock.monotonic()
         try:
-            log = await zoom.read_operation_log()
+            async with asyncio.timeout(LOG_SECONDS):
+                log = await zoom.read_operation_log()
+        except TimeoutError:
+            self.deps.tell(Noted("witness.log_unreadable", "warning", {
+                "why": f"the operation log was not read within {LOG_SECONDS:.0f} s",
+                "do": "It is tried again in an hour; give syncd more of the account's limits (zoom.share) if that goes on."}))
+            return
         except SyncdError as error:
             self.deps.tell(Noted("witness.log_unreadable", "warning", {"why": error.what, "do": error.do}))
             return

@@ -247,6 +247,16 @@ async def test_the_log_is_read_once_a_day_and_after_an_hour_when_it_failed() -> 
     assert 3 == world.zoom.log_reads
 
 
+async def test_a_log_that_takes_too_long_keeps_no_cycle_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is evidence only."""
+    monkeypatch.setattr("syncd.operations.witness.LOG_SECONDS", 0.01)
+    world = World()
+    world.zoom.read_operation_log = asyncio.Event().wait  # type: ignore[assignment]  # for ever
+
+    assert "in_step" == (await world.cycle()).result
+    assert ["witness.log_unreadable"] == [one.event for one in world.events if isinstance(one, Noted)]
+
+
 async def test_the_ledger_says_who_was_asked_from_when_on_and_only_when_it_changes() -> None:
     """A ledger without witnesses holds no word of them."""
     world = World(Witnesses())
@@ -278,6 +288,11 @@ async def test_an_event_for_a_change_that_we_did_not_make_after_all_was_somebody
 
     assert ["failed"] == [one.outcome for one in report.outcomes.values()]
     assert {"foreign": 1} == world.counts()
+    day = world.clock.now().date()
+    period = Period(Asked(day, day, timedelta(hours=24), Schedule(HOUR)))
+    for entry in world.ledger.entries:
+        period.take(entry)
+    assert ["foreign"] == [row["state"] for row in period.document({})["seen_by_others"]]
 
 
 # ------------------------------------------------------------------------------------------- what documents say of it
