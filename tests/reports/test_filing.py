@@ -161,6 +161,20 @@ async def test_a_crash_between_the_record_and_the_name_is_finished(office: Offic
     assert [] == faults(await office.verify())
 
 
+async def test_what_is_unfinished_gets_no_name_unless_it_is_what_was_recorded(office: Office):
+    """Put there by somebody under a recorded name, it is removed, and the report stays missing."""
+    await office.files()
+    path = next(office.folder.glob("2*.json"))
+    path.unlink()
+    path.with_name(path.name + ".new").write_text("made up")
+
+    await office.files(office.another())
+
+    assert not path.exists()
+    assert not path.with_name(path.name + ".new").exists()
+    assert any(path.name in line for line in faults(await office.verify()))
+
+
 async def test_lines_that_were_taken_out_are_found(office: Office):
     """With the manifest of that time, or without one: thinned evidence is no evidence."""
     for _ in range(2):
