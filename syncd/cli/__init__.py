@@ -14,13 +14,14 @@ from typing import NoReturn
 import click
 
 from syncd import __version__
-from syncd.cli import approving, cycles, evidence, handover, people, reporting, undo
+from syncd.cli import approving, cycles, evidence, handover, init, people, reporting, undo
 from syncd.cli.common import CONTEXT, config_option
 from syncd.errors import SyncdError
 
 EPILOG = """\b
 First steps:
   syncd demo                                    watch it work, on a company that comes with it
+  syncd init                                    a first configuration: asks a few questions
   syncd check --config syncd.yaml               is everything in place?
   syncd plan --config syncd.yaml                what would it do, and why? (changes nothing)
   syncd run --config syncd.yaml                 the daemon
@@ -41,7 +42,9 @@ def syncd() -> None:
     """Keeps Zoom accounts in step with the company directory, and proves it."""
 
 
-for verb in (*cycles.VERBS, *approving.VERBS, *people.VERBS, *handover.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS):
+for verb in (
+    *init.VERBS, *cycles.VERBS, *approving.VERBS, *people.VERBS, *handover.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS
+):
     syncd.add_command(verb)
 
 

@@ -11,7 +11,7 @@ import click
 
 from syncd.cli import checking, keeping
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
-from syncd.config import Config, json_schema
+from syncd.config import Config, example, json_schema
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -68,7 +68,11 @@ def verify(
 @format_option("table", "json", default="table")
 @click.pass_context
 def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str, format_: str, out: Path | None) -> None:
-    """Lists what was recorded: when, what kind, in which cycle, about which account."""
+    """Lists what was recorded: when, what kind, in which cycle, about which account.
+
+    \b
+    Example:  syncd ledger show --config syncd.yaml --limit 20 --kind approval
+    """
     config = configuration(context, check_files=False)
     rows = run(_entries(config, limit, kinds, cycle))
     from syncd.reports.terminal import print_table
@@ -96,7 +100,11 @@ async def _entries(config: Config, limit: int, kinds: tuple[str, ...], cycle: st
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Default: standard output.")
 @click.pass_context
 def export(context: click.Context, out: Path | None) -> None:
-    """Writes every entry as a JSON line, with names and addresses (where still kept) beside the hashed part."""
+    """Writes every entry as a JSON line, with names and addresses (where still kept) beside the hashed part.
+
+    \b
+    Example:  syncd ledger export --config syncd.yaml --out ledger.jsonl
+    """
     config = configuration(context, check_files=False)
     run(_exported(config, out))
 
@@ -133,9 +141,15 @@ for _verb in keeping.VERBS:
 
 
 @click.command(short_help="JSON Schema of the configuration")
-def schema() -> None:
-    """Prints the JSON Schema of the configuration file, for editors and pipelines."""
-    click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=1))
+@click.option("--example", "commented", is_flag=True, help="Instead: the commented example, every key with its default.")
+def schema(commented: bool) -> None:
+    """Prints the JSON Schema of the configuration file, for editors and pipelines.
+
+    \b
+    Example:  syncd schema > syncd.schema.json
+              syncd schema --example | less
+    """
+    click.echo(example().rstrip("\n") if commented else json.dumps(json_schema(), ensure_ascii=False, indent=1))
 
 
 @click.command(short_help="watch syncd work, on a company that comes with it")
@@ -143,14 +157,18 @@ def schema() -> None:
               help="Which kind of directory the company has; both are simulated.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="DIR",
               help="Where the demo's configuration, ledger and reports lie; default: a new temporary folder.")
-def demo(directory: str, folder: Path | None) -> None:
+@click.option("--keep", is_flag=True, help="Leave the daemon, its status page and the simulated services running until Ctrl-C.")
+def demo(directory: str, folder: Path | None, keep: bool) -> None:
     """Runs the whole daemon against an embedded company: nothing to install, no account anywhere.
 
     Shows a first plan, a day with leavers, a day on which half the directory vanishes and is held, and the way past.
+
+    \b
+    Example:  syncd demo --keep
     """
     from syncd.lab.demo import play
 
-    sys.exit(run(play(folder, directory)))
+    sys.exit(run(play(folder, directory, keep=keep)))
 
 
 VERBS = (ledger, *checking.VERBS, schema, demo)

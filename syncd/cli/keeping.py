@@ -97,6 +97,7 @@ def restore(context: click.Context, file: Path) -> None:
     Everything is held afterwards until somebody says: syncd ledger accept.
 
     \b
+    Example:  syncd ledger restore /backup/ledger-2026-11-27.db --config syncd.yaml
     Exit status: 0 put back, 2 no backup of this account's ledger, 6 the backup does not verify, 7 a cycle is running
     """
     from syncd import ledgers

@@ -62,7 +62,11 @@ def pause(context: click.Context, by: str, because: str) -> None:
 @who_and_why
 @click.pass_context
 def resume(context: click.Context, by: str, because: str) -> None:
-    """Ends a pause; the next cycle carries out what is due."""
+    """Ends a pause; the next cycle carries out what is due.
+
+    \b
+    Example:  syncd resume --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
+    """
     from syncd.ledger import record
     from syncd.ledgers import append_at_once
 
@@ -95,7 +99,11 @@ def account_show(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None
 ) -> None:
     """Shows each account: status, role, licence, last login, who claims it in the directory, upcoming meetings and recordings
-    (where the app has the scopes), holds and our last change."""
+    (where the app has the scopes), holds and our last change.
+
+    \b
+    Example:  syncd account show ann@corp.example --config syncd.yaml
+    """
     chosen = all_addresses(addresses, from_file)
     rows = run(_shown(configuration(context), chosen))
     print_rows(rows, format_, out)
@@ -198,6 +206,9 @@ _change("deactivate", Action.DEACTIVATE, """Deactivates accounts by hand; a cycl
 _change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with the licence recorded at deactivation.
 
     Somebody who is not entitled is put on hold for 7 days, so that the next cycle does not deactivate them again.
+
+    \b
+    Example:  syncd account reactivate ann@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
     """)
 
 
@@ -213,7 +224,12 @@ def account_hold(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str | None, yes: bool, by: str,
     because: str, format_: str, out: Path | None,
 ) -> None:
-    """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says."""
+    """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says.
+
+    \b
+    Example:  syncd account hold ann@corp.example --config syncd.yaml --until 2026-12-31 \\
+                --by "Ann Lee" --because "parental leave"
+    """
     from syncd.app import open_dependencies
     from syncd.operations.holds import hold
     from syncd.operations.manual import Request
@@ -246,7 +262,11 @@ def account_release(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, yes: bool, by: str, because: str,
     format_: str, out: Path | None,
 ) -> None:
-    """Ends holds: the next cycle decides about these accounts again."""
+    """Ends holds: the next cycle decides about these accounts again.
+
+    \b
+    Example:  syncd account release ann@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
+    """
     from syncd.app import open_dependencies
     from syncd.operations.holds import release
     from syncd.operations.manual import Request
@@ -280,6 +300,10 @@ def account_acknowledge(
     """Says that you know of accounts that need manual action: they alert nobody until then, or until the facts change.
 
     Decisions go on as before; syncd_manual_accounts still counts them.
+
+    \b
+    Example:  syncd account acknowledge admin@corp.example --config syncd.yaml --until 2026-12-31 \\
+                --by "Ann Lee" --because "ticket 4711"
     """
     from syncd.app import open_dependencies
     from syncd.operations.holds import acknowledge
@@ -332,6 +356,9 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
     """One person through every step: found where, by which group path, matched how, decided why, due when.
 
     Reads both sides as a plan does, and changes nothing.
+
+    \b
+    Example:  syncd explain ann@corp.example --config syncd.yaml
     """
     config = configuration(context)
     story = run(_explained(config, address))

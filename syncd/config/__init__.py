@@ -29,7 +29,7 @@ from syncd.errors import ConfigError
 __all__ = [
     "NOT_YET", "ActiveDirectory", "Config", "Directory", "Entra", "EntraCredential", "FileDirectory", "Guards", "Http",
     "Lease", "Ledger", "Logging", "Notification", "Reports", "Schedule", "SecretSource", "Zoom", "advice",
-    "explain_problems", "json_schema", "load",
+    "example", "explain_problems", "faults_in", "json_schema", "load",
 ]
 
 
@@ -55,9 +55,29 @@ def load(path: Path, env: Mapping[str, str], *, check_files: bool = True, not_ye
     return config
 
 
+def faults_in(data: bytes, beside: Path, env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Everything wrong with a configuration that is still being written, as (dotted path, what and what to do). Files and
+    variables it names may be missing."""
+    document = parse(data)
+    problems = [*document.problems]
+    if document.values is not None:
+        around = Surroundings(beside, Path.cwd(), env, check_files=False)
+        try:
+            Config.model_validate(document.values, context=around)
+        except ValidationError as error:
+            problems.extend(found_by_model(error))
+        problems.extend(broken_rules(document.values, around, NOT_YET))
+    return [(".".join(map(str, one.where)), f"{one.what}; {one.do}" if one.do else one.what) for one in problems]
+
+
 def explain_problems(error: ConfigError) -> str:
     """The whole of a refusal as text for a person: how many problems, each on its line, and where to look things up."""
     return str(error)
+
+
+def example() -> str:
+    """The example configuration: every key with its default, its unit and why one would change it."""
+    return (Path(__file__).parent / "syncd.example.yaml").read_text(encoding="utf-8")
 
 
 def _read(path: Path) -> bytes:

@@ -1,6 +1,6 @@
 """``python -m syncd.lab zoom|entra``: simulated services on this machine, with a configuration to match.
 
-    python -m syncd.lab zoom --port 9000 --out /tmp/lab              # Corp Example, 240 people, in a file directory
+    python -m syncd.lab zoom --port 9000 --out /tmp/lab              # Corp Example, 240 people in a file, some just left
     python -m syncd.lab zoom --port 9000 --out /tmp/lab --users 100000 --plan none
     python -m syncd.lab entra --port 9000 --out /tmp/lab             # the same company in Entra, and its Zoom account
 
@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from syncd.host.clock import SystemClock
-from syncd.lab.company import ALIAS_DOMAIN, DOMAIN, ENTITLING_GROUP, ROOMS, Company, corp_example
+from syncd.lab.company import ALIAS_DOMAIN, DOMAIN, ENTITLING_GROUP, ROOMS, Company, corp_example, day_one
 from syncd.lab.entra.company import entra_of
 from syncd.lab.entra.login import SimulatedLogin
 from syncd.lab.entra.serving import EntraServing, serve_entra
@@ -37,20 +39,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     clock = SystemClock()
     if options.users is None:
-        company = corp_example(clock.now())
+        morning = corp_example(clock.now())
+        company = day_one(morning, clock.now()).company           # the first plan has leavers in it, each gone in another way
     else:
-        company = population(options.users, clock.now(), leavers=options.leavers)
-    zoom = SimulatedZoom(company.tenant(), now=clock.now, sleep=clock.sleep,
+        morning = company = population(options.users, clock.now(), leavers=options.leavers)
+    zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep,
                          limits=AccountLimits(None if options.plan == "none" else options.plan))
     zoom.latency_seconds = options.latency
     zoom.page_size_max = options.page_size
     if options.service == "zoom":
-        asyncio.run(_serve(zoom, company, options))
-        return 0
+        return _run(_serve(zoom, company, options))
     login = SimulatedLogin(entra_of(company, clock.now), now=clock.now, sleep=clock.sleep)
     graph = SimulatedGraph(login.tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
     graph.latency_seconds = options.latency
-    asyncio.run(_serve_with_entra(zoom, login, graph, company, options))
+    return _run(_serve_with_entra(zoom, login, graph, company, options))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> int:
+    """Serves to the end; a port that cannot be had is said, with the way out."""
+    try:
+        asyncio.run(serving)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        sys.stderr.write(f"syncd.lab: a port of 127.0.0.1 cannot be listened on ({error.strerror}): a lab that runs already?\n"
+                         "  Stop it, or choose another port: --port 0 takes any free one.\n")
+        return 2
     return 0
 
 

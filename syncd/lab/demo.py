@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -53,22 +54,22 @@ HELPDESK = "helpdesk@corp.example"
 CYCLE_SECONDS = 60.0
 
 
-async def play(folder: Path | None, directory: str = "file") -> int:
-    """Plays all scenes with a ``file`` or ``entra`` directory; returns 0 when every one ended as it should. Raises what the
-    daemon raises."""
+async def play(folder: Path | None, directory: str = "file", *, keep: bool = False) -> int:
+    """Plays all scenes with a ``file`` or ``entra`` directory; returns 0 when every one ended as it should. *keep*: then goes on
+    running until SIGINT or SIGTERM, so that every verb can be tried on it. Raises what the daemon raises."""
     folder = (folder or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="syncd-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     morning = corp_example(clock.now())
     if directory == "file":
-        return await _play(_Stage(folder), _PeopleFile(folder), clock, morning)
+        return await _play(_Stage(folder), _PeopleFile(folder), clock, morning, keep=keep)
     login = SimulatedLogin(entra_of(morning, clock.now), now=clock.now, sleep=clock.sleep)
     graph = SimulatedGraph(login.tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
     async with serve_entra(login, graph, folder) as entra:
-        return await _play(_Stage(folder), _Tenant(folder, login, entra), clock, morning)
+        return await _play(_Stage(folder), _Tenant(folder, login, entra), clock, morning, keep=keep)
 
 
-async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company) -> int:
+async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company, *, keep: bool) -> int:
     side.change(morning)
     zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits("business"))
     zoom.latency_seconds = 0.02
@@ -85,7 +86,11 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
             open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
             _daemon(config, deps, policy, watch) as daemon,
         ):
-            return await _scenes(stage, side, daemon, deps, policy, morning, zoom)
+            code = await _scenes(stage, side, daemon, deps, policy, morning, zoom)
+            if keep:
+                stage.keeping(daemon.url)
+                await _stopped().wait()
+            return code
 
 
 async def _scenes(
@@ -144,6 +149,14 @@ async def _somebody_else(
     report = await daemon.cycle()
     stage.show(report)
     return report.result
+
+
+def _stopped() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 # ------------------------------------------------------------------------------------------------ the daemon on stage
@@ -302,6 +315,16 @@ class _Stage:
         print_cycle(report, sys.stdout, rows=ROWS, for_people=True)
         self._console.print()
 
+    def keeping(self, url: str) -> None:
+        """What is still running, and what to try on it."""
+        config = self._folder / "syncd.yaml"
+        self._console.print()
+        self.say(f"Still running: the daemon with its status page {url}/, and the simulated services. Try, in another window:")
+        for verb in ("plan", "explain ceo@corp.example", "pause --by NAME --because TEXT"):
+            self._console.print(Text(f"  {_command()} {verb} --config {config}"), soft_wrap=True)
+        self.say("Ctrl-C ends it.")
+        sys.stdout.flush()
+
     def closing(self, held: CycleReport, daemon: _Daemon) -> None:
         """The way past the guards, and where the evidence lies."""
         tripped = [verdict.guard for verdict in held.verdicts if verdict.tripped and verdict.guard not in NOT_APPROVABLE]
@@ -330,8 +353,8 @@ def _command() -> str:
 
 
 CONFIG = """\
-# The configuration of the demo: enforcing, and without a grace so that a leaver goes within the minute. In production
-# keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
+# The configuration of the demo: enforcing, without a grace and with one read so that everything happens within the
+# minute. In production keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
 mode: enforce
 directory:
   {directory}
@@ -351,6 +374,7 @@ protect:
   accounts: [ceo@corp.example]
 deactivate:
   grace: 0s
+reactivate_reads: 1
 guards:
   sentinels: [ceo@corp.example]
 ledger:

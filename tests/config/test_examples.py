@@ -98,3 +98,8 @@ def test_required_keys_are_marked() -> None:
                                                          "duration"):
             above = "".join(lines[max(0, number - 4):number + 1])
             assert "REQUIRED" in above, line
+
+
+def test_the_example_in_the_package_is_the_one_that_is_shipped() -> None:
+    """``syncd schema --example`` prints what stands in config/; whoever edits one copies it over the other."""
+    assert EXAMPLE.read_bytes() == (Path(__file__).parents[2] / "syncd" / "config" / EXAMPLE.name).read_bytes()

@@ -1,0 +1,155 @@
+"""The first hour: a configuration from a few answers, the example, the demo that stays, the lab whose port is taken."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syncd.config import example, load
+from tests.acceptance.company import ROOT, Company
+
+FILE = ("--set", "directory.file.path=people.csv", "--set", "directory.file.groups=staff")
+ZOOM = ("--set", "zoom.account_id=abc", "--set", "zoom.client_id=xyz", "--set", "zoom.client_secret_file=/run/secrets/zoom",
+        "--set", "scope.domains=corp.example, *.sub.example")
+KINDS = {
+    "file": FILE,
+    "active_directory": (
+        "--set", "directory.active_directory.servers=ldaps://dc1.corp.example, ldaps://dc2.corp.example",
+        "--set", "directory.active_directory.base_dn=OU=People,DC=corp,DC=example",
+        "--set", "directory.active_directory.bind.simple.user=svc@corp.example",
+        "--set", "directory.active_directory.bind.simple.password_env=AD_PASSWORD",
+        "--set", "directory.active_directory.groups=CN=Zoom Users,OU=Groups,DC=corp,DC=example; Staff"),
+    "entra": (
+        "--set", "directory.entra.tenant_id=00000000-0000-0000-0000-000000000001",
+        "--set", "directory.entra.client_id=00000000-0000-0000-0000-000000000002",
+        "--set", "directory.entra.credential.managed_identity=system", "--set", "directory.entra.groups=Zoom Users"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_answers_given_beforehand_make_a_valid_configuration_in_report_mode(company: Company, kind: str) -> None:
+    """Commented, and the next two commands are told; further keys go along."""
+    out = company.folder / "new.yaml"
+
+    ran = company.syncd("init", "--directory", kind, "--out", str(out), *KINDS[kind], *ZOOM, "--set", "schedule.interval=30m",
+                        config=False)
+
+    assert 0 == ran.code, ran.said
+    assert ["syncd check", "syncd plan"] == [line.strip()[:11].strip() for line in ran.out.splitlines()[-2:]]
+    text = out.read_text(encoding="utf-8")
+    assert text.count("# ") > 8
+    config = load(out, {}, check_files=False)
+    assert ("report", ("corp.example", "*.sub.example")) == (config.mode.value, config.scope.domains)
+    assert 0 == company.syncd("check", "--syntax", "--config", str(out), config=False).code
+    again = company.syncd("init", "--directory", kind, "--out", str(out), *KINDS[kind], *ZOOM, config=False)
+    assert 2 == again.code
+    assert text == out.read_text(encoding="utf-8")
+
+
+def test_a_dn_stays_one_dn(company: Company) -> None:
+    out = company.folder / "new.yaml"
+    company.syncd("init", "--directory", "active_directory", "--out", str(out), *KINDS["active_directory"], *ZOOM, config=False)
+
+    directory = yaml.safe_load(out.read_text(encoding="utf-8"))["directory"]["active_directory"]
+    assert "OU=People,DC=corp,DC=example" == directory["base_dn"]
+    assert ["CN=Zoom Users,OU=Groups,DC=corp,DC=example", "Staff"] == directory["groups"]
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (FILE, "no answer to 3 questions: zoom.account_id"),
+    ((*FILE, *ZOOM, "--set", "scope.domains=corp"), '"corp" is not a domain'),
+    ((*FILE, *ZOOM, "--set", "mode=enforce"), "report mode only"),
+    ((*FILE, *ZOOM, "--set", "shedule.interval=1h"), "did you mean schedule?"),
+    ((*FILE, *ZOOM, "--set", "nonsense"), "is not KEY=VALUE"),
+])
+def test_a_missing_or_wrong_answer_writes_nothing(company: Company, words: tuple[str, ...], says: str) -> None:
+    out = company.folder / "new.yaml"
+
+    ran = company.syncd("init", "--directory", "file", "--out", str(out), *words, config=False)
+
+    assert 2 == ran.code
+    assert says in ran.err
+    assert not out.exists()
+
+
+def test_answers_are_asked_for_again_until_they_are_right(tmp_path: Path) -> None:
+    """Line by line, as a person types them."""
+    out = tmp_path / "new.yaml"
+    answers = "file\npeople.csv\n\nabc\nxyz\nzoom-secret\ncorp\ncorp.example\n"
+    ran = subprocess.run([sys.executable, "-m", "syncd", "init", "--out", str(out)], input=answers, cwd=tmp_path, text=True,
+                         capture_output=True, timeout=60, check=False)
+
+    assert 0 == ran.returncode, ran.stderr
+    assert '"corp" is not a domain' in ran.stderr
+    assert ("corp.example",) == load(out, {}, check_files=False).scope.domains
+
+
+def test_the_example_is_the_one_that_is_shipped(company: Company) -> None:
+    """In the package and beside the sources, to the byte."""
+    ran = company.syncd("schema", "--example", config=False)
+
+    assert 0 == ran.code
+    assert ran.out == example()
+    assert example() == (ROOT / "config" / "syncd.example.yaml").read_text(encoding="utf-8")
+
+
+def test_every_verb_shows_an_example(company: Company) -> None:
+    """In its help."""
+    verbs = [("run",), ("plan",), ("apply",), ("approve",), ("undo",), ("pause",), ("resume",), ("explain",), ("report",),
+             ("check",), ("schema",), ("demo",), ("init",)]
+    verbs += [("account", name) for name in ("show", "deactivate", "reactivate", "hold", "release", "acknowledge")]
+    verbs += [("ledger", name) for name in ("verify", "show", "export", "copy", "backup", "restore", "accept")]
+
+    without = [verb for verb in verbs if "Example:" not in company.syncd(*verb, "--help", config=False).out]
+
+    assert [] == without
+
+
+def test_the_lab_begins_with_leavers_and_says_when_its_port_is_taken(tmp_path: Path) -> None:
+    """A first plan that has something to show."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        ran = subprocess.run([sys.executable, "-m", "syncd.lab", "zoom", "--port", str(taken), "--out", str(tmp_path / "a")],
+                             capture_output=True, text=True, timeout=60, check=False)
+    assert 2 == ran.returncode
+    assert "--port 0" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+    lab = subprocess.Popen([sys.executable, "-m", "syncd.lab", "zoom", "--port", "0", "--out", str(tmp_path / "b")],
+                           stdout=subprocess.PIPE, text=True)
+    try:
+        assert lab.stdout is not None
+        assert "simulated Zoom" in lab.stdout.readline()
+        plan = subprocess.run([sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "b" / "syncd.yaml")],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert "disabled_in_directory" in plan.stdout
+        assert "left_groups" in plan.stdout or "within_grace" in plan.stdout
+    finally:
+        lab.terminate()
+        lab.communicate(timeout=30)
+
+
+def test_a_demo_that_is_kept_runs_until_it_is_asked_to_stop(tmp_path: Path) -> None:
+    """Its configuration answers to every verb meanwhile."""
+    demo = subprocess.Popen([sys.executable, "-m", "syncd", "demo", "--keep", "--folder", str(tmp_path)], stdout=subprocess.PIPE,
+                            text=True)
+    try:
+        assert demo.stdout is not None
+        assert any("Ctrl-C" in line for line in demo.stdout)
+        plan = subprocess.run([sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "syncd.yaml")],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert 3 == plan.returncode
+        assert demo.poll() is None
+        demo.send_signal(signal.SIGTERM)
+        assert 0 == demo.wait(60)
+    finally:
+        demo.kill()
+        demo.communicate(timeout=30)
