@@ -17,11 +17,13 @@ from syncd.cli.common import (
     left_out,
     observers,
     one_cycle,
+    output,
     run,
     seconds,
     wait_option,
 )
 from syncd.config import Config
+from syncd.errors import UsageError
 from syncd.model import CycleReport, Trigger
 
 CHANGES_ARE_DUE = 10
@@ -50,8 +52,10 @@ def run_(context: click.Context) -> None:
 @config_option
 @format_option(*CYCLE_FORMATS, default="table")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when changes are due and nothing holds them.")
+@click.option("--compare-with", "other", type=click.Path(path_type=Path, dir_okay=False), metavar="CONFIG",
+              help="Show only who would be treated differently under this configuration, by the same read.")
 @click.pass_context
-def plan(context: click.Context, format_: str, out: Path | None, detailed_exitcode: bool) -> None:
+def plan(context: click.Context, format_: str, out: Path | None, detailed_exitcode: bool, other: Path | None) -> None:
     """Shows what apply would do, and why, without changing or writing anything anywhere.
 
     \b
@@ -59,6 +63,15 @@ def plan(context: click.Context, format_: str, out: Path | None, detailed_exitco
     Exit status: 0 shown, 3 a guard would stop it, 4 a source could not be read, 10 see --detailed-exitcode
     """
     config = configuration(context)
+    if other is not None:
+        from syncd.cli.comparing import compared, print_comparison
+
+        if format_ not in ("table", "json"):
+            raise UsageError(f"--compare-with: a comparison is a table or json, not {format_}")
+        found = run(compared(config, other))
+        with output(out) as stream:
+            print_comparison(found, format_, stream)
+        return
     report = run(_plan(config))
     emit_cycle(report, format_, out, config)
     due = report.exit_code == 0 and report.plan is not None and bool(report.plan.effects)

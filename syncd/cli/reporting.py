@@ -19,6 +19,7 @@ import click
 
 from syncd import __version__
 from syncd.cli.common import binary_output, config_option, configuration, observers, run
+from syncd.cli.idle import idle
 from syncd.config import Config
 from syncd.errors import SyncdError, UsageError
 from syncd.evidence.comparing import compared, other_leavers
@@ -34,7 +35,18 @@ DATE = click.DateTime(["%Y-%m-%d"])
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
-@click.command(short_help="evidence over a period, from the ledger or an export")
+class _Report(click.Command):
+    """``syncd report``, and ``syncd report idle``, which is about now and so takes other options."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["idle"]:
+            return idle.make_context(f"{info_name} idle", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Report, short_help="evidence over a period, from the ledger or an export; idle: unused licences")
 @config_option
 @click.option("--from", "first", type=DATE, required=True, metavar="DATE", help="First day, such as 2026-10-01.")
 @click.option("--to", "last", type=DATE, required=True, metavar="DATE", help="Last day; it is included.")
@@ -63,6 +75,7 @@ def report(
 
     \b
     Example:  syncd report --config syncd.yaml --from 2026-10-01 --to 2026-10-31 --out october.html
+              syncd report idle --config syncd.yaml --days 90
               syncd report --export ledger.jsonl --from 2026-10-01 --to 2026-10-31 --sample 25 --seed 7
     Exit status: 0 reported, 2 usage or configuration, 6 the ledger or export is not intact
     """

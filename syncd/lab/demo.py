@@ -353,8 +353,8 @@ def _command() -> str:
 
 
 CONFIG = """\
-# The configuration of the demo: enforcing, without a grace and with one read so that everything happens within the
-# minute. In production keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
+# The configuration of the demo: enforcing, and without a grace so that a leaver goes within the minute. In production
+# keep the defaults (4 h grace, two reads in a row) and begin with mode: report.
 mode: enforce
 directory:
   {directory}
@@ -374,7 +374,6 @@ protect:
   accounts: [ceo@corp.example]
 deactivate:
   grace: 0s
-reactivate_reads: 1
 guards:
   sentinels: [ceo@corp.example]
 ledger:
