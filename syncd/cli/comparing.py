@@ -65,7 +65,8 @@ def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> Non
     rows = found["different"]
     stream.write(f"{len(rows):,} of {found['accounts']:,} accounts would be treated differently\n")
     print_table([{"account": row["email"], "now": f"{row['action']} {row['reason']}",
-                  "then": f"{row['other_action']} {row['other_reason']}", "due then": row["other_due_at"]} for row in rows], stream)
+                  "then": f"{row['other_action']} {row['other_reason']}", "due then": row["other_due_at"]} for row in rows],
+                stream)
 
 
 def _name(decision: Decision) -> tuple[str, str]:
