@@ -118,7 +118,7 @@ def _found(world: World) -> None:
         "grace_reads": luck.choice((1, 2, 3)), "grace_for_known_leavers": timedelta(hours=luck.choice((0, 0, 1))),
         "protect_accounts": ("svc-*@corp.example",), "protect_directory_groups": ("VIPs",),
         "revoke_sessions": luck.random() < 0.3, "reactivate": luck.choice(("ours", "ours", "ours", "any")),
-        "directory_tells_time": luck.random() < 0.7,
+        "directory_tells_time": luck.random() < 0.7, "source": luck.choice(("active_directory", "file")),
         "limits": {"max_deactivations": luck.choice((3, 5)), "max_deactivations_percent": 15.0,
                    "max_deactivations_per_day": luck.choice((4, 6)), "max_deactivations_per_30_days": 12,
                    "max_reactivations": luck.choice((3, 10)), "max_flapping": 3,

@@ -379,8 +379,25 @@ _spell(2, "recheck_down", (0.2, 3.0))
 _spell(2, "directory_blind", (2.0, 9.0))
 _spell(2, "directory_half", (2.0, 9.0), fact=lambda luck: luck.random())
 _spell(2, "directory_ghost", (3.0, 30.0))
-_spell(3, "directory_lags", (3.0, 8.0), "stale_directory", lambda luck: luck.choice((1, 3, 6)) * HOUR, "controller_lags")
-_spell(1, "directory_lags", (3.0,), "stale_directory", lambda luck: luck.choice((1, 3)) * DAY, "old_export")
+
+@event(3, "stale_directory")
+def controller_lags(world: World, luck: Random) -> str | None:
+    """Another controller answers, and it is behind."""
+    if world.policy["source"] != "active_directory":
+        return None
+    behind = luck.choice((0.5, 1.5, 2.8)) * HOUR
+    world.spell("directory_lags", luck.choice((3.0, 8.0)) * HOUR, behind)
+    return f"by {behind / HOUR:g} h"
+
+
+@event(3, "stale_directory")
+def old_export(world: World, luck: Random) -> str | None:
+    """An older file is put in the place of today's."""
+    if world.policy["source"] != "file":
+        return None
+    behind = luck.choice((3 * HOUR, DAY, 3 * DAY))
+    world.spell("directory_lags", luck.choice((3.0, 8.0)) * HOUR, behind)
+    return f"of {behind / HOUR:g} h ago"
 
 
 # -------------------------------------------------------------------------------------------------------- Zoom's people

@@ -202,7 +202,8 @@ class Oracle:
             self.alone[account.zoom_id] = employed
         if employed and not intent.approved and view.group_id != self.group_id and intent.reason == "left_groups":
             self.find("group_replaced", f"{account.zoom_id} of {account.owner} is switched off because the group is another one")
-        if employed and view.as_of < self.newest_view - 60.0 and not intent.approved and (
+        newly = intent.reason in ("disabled_in_directory", "in_leavers_group")       # counts at once, on whatever copy it is seen
+        if employed and view.as_of < self.newest_view - 60.0 and not intent.approved and not newly and (
                 self.shown(world.state_at(self.newest_view), account) is not None):
             self.find("stale_view", f"{account.zoom_id} of {account.owner} is switched off by a view of "
                                     f"{(self.newest_view - view.as_of) / HOUR:.1f} h before one that was read already")

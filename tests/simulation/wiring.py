@@ -356,9 +356,11 @@ class SimDirectory:
         groups = [DirectoryGroup(id_, name, use, sum(name in entry.groups for entry in view.entries.values()), entry=name)
                   for id_, name, use in ((view.group_id, ENTITLING, GroupUse.ENTITLING),
                                          ("group-l", LEAVERS, GroupUse.LEAVERS), ("group-v", VIPS, GroupUse.PROTECTING))]
-        offset = -process.clock_offset if world.policy["directory_tells_time"] else None
-        return whole.directory("active_directory", process.now(), people, groups, clock_offset_seconds=offset,
-                               view="dc2" if world.blowing("directory_lags") else "dc1",
+        file = world.policy["source"] == "file"
+        offset = -process.clock_offset if world.policy["directory_tells_time"] and not file else None
+        return whole.directory(world.policy["source"], process.now(), people, groups, clock_offset_seconds=offset,
+                               view="" if file else "dc2" if world.blowing("directory_lags") else "dc1",
+                               as_of=START + timedelta(seconds=view.as_of) if file else None,
                                unresolved=("CN=Ghost",) if world.suffers("directory_ghost") else ())
 
     async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
