@@ -204,8 +204,11 @@ def second_account(world: World, luck: Random) -> str | None:
 @event(5)
 def second_zoom_account(world: World, luck: Random) -> str | None:
     entry = _employed(world, luck)
-    if entry is None or not entry.aliases:
+    if entry is None:
         return None
+    if not entry.aliases:
+        world.facts["names"] = world.facts.get("names", 0) + 1
+        entry = world.truth.change(world.t, entry.id, aliases=(f"extra{world.facts['names']}@{world.truth.domain}",))
     if any(one.email == entry.aliases[-1] for one in world.truth.accounts.values()):
         return None
     world.truth.open_account(entry.human, entry.aliases[-1])
@@ -475,7 +478,7 @@ def invited_in_zoom(world: World, luck: Random) -> str | None:
     return name
 
 
-@event(1)
+@event(3)
 def refuses_changes(world: World, luck: Random) -> str | None:
     """An account that Zoom will not change, for a reason of its own."""
     account = _account(world, luck, luck.choice((ACTIVE, INACTIVE)))

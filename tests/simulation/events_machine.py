@@ -163,7 +163,7 @@ def _with_all_stopped(world: World, then: str, copy: object = None) -> None:
         if copy is not None:
             shutil.copyfile(str(copy), world.folder / "ledger.db")
         world.newest_term = 0
-        world.oracle.forgets()
+        world.oracle.forgets(everything=copy is None)
         world.note(f"the ledger was {then}; everything starts again")
         for process in world.processes:
             process.revive()

@@ -95,11 +95,12 @@ class Oracle:
 
     # ------------------------------------------------------------------------------------------------------ the ledger
 
-    def forgets(self) -> None:
-        """The ledger is an older one, or a new one: what it remembered of people is not known any more, and nobody could. What
-        people decided (a pause, holds) still counts."""
+    def forgets(self, *, everything: bool) -> None:
+        """The ledger is an older one, or (*everything*) a new one: what it remembered of people is not known any more, and nobody
+        could know it. What people decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
         self.linked.clear()
-        self.gone.clear()
+        if everything:
+            self.gone.clear()
         self.unapproved.clear()
         self.wrong.clear()
 
@@ -312,8 +313,10 @@ class Oracle:
             entries = view.of(account.owner)
             self._link(view, account)
             email = account.email.lower()
-            claimed = self.shown(view, account) is not None or any(
-                entry.entitled(now) and email in (entry.mail.lower(), *entry.aliases) for entry in view.entries.values())
+            mains = [entry for entry in view.entries.values() if entry.mail.lower() == email]
+            by_alias = not mains and account.zoom_id not in self.linked and any(
+                entry.entitled(now) and email in entry.aliases for entry in view.entries.values())
+            claimed = by_alias or self.shown(view, account) is not None or any(entry.entitled(now) for entry in mains)
             if claimed or account.status != ACTIVE:
                 self.gone.pop(account.zoom_id, None)
             elif not any(entry.unclear for entry in entries):
