@@ -17,10 +17,11 @@ _GUARDS = frozenset({
 })
 
 
-def wanted(switches: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Family -> words that a run with these switches must meet."""
+def wanted(switches: frozenset[str], *, rare: bool = False) -> dict[str, frozenset[str]]:
+    """Family -> words that a run with these switches must meet. *rare*: it is long enough for the rarest events, too."""
     return {
-        "event": frozenset(kind.name for kind in KINDS.values() if not kind.switch or kind.switch in switches),
+        "event": frozenset(kind.name for kind in KINDS.values()
+                           if (not kind.switch or kind.switch in switches) and (rare or kind.weight > 1)),
         "reason": _REASONS,
         "guard": _GUARDS,
         "result": frozenset({"in_step", "applied", "held", "unreadable", "partial", "failed"}),

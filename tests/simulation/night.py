@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.simulation.__main__ import progress, say
+from tests.simulation.expected import wanted
 from tests.simulation.runner import explained, run
 from tests.simulation.switches import SWITCHES, usual
 
@@ -27,11 +28,12 @@ def simulated(seed: str, cycles: int) -> tuple[bool, str]:
     say(result.coverage.table())
     if result.failed is not None:
         say(explained(result.failed))
+    never = result.coverage.never(wanted(usual(), rare=True))
     found = "nothing found" if result.failed is None else f"**broke {result.failed.findings[0].invariant}**"
     off = [switch.name for switch in SWITCHES if not switch.on]
-    return result.failed is None, (
+    return result.failed is None and not never, (
         f"simulator: {result.cycles:,} cycles in {result.companies} companies, {result.pace:.0f} a second, seed `{seed}`; "
-        f"{found}; switched off: {', '.join(off) or 'nothing'}")
+        f"{found}; never met: {', '.join(never) or 'nothing'}; switched off: {', '.join(off) or 'nothing'}")
 
 
 def made(target: str, *settings: str) -> tuple[bool, str]:

@@ -49,8 +49,8 @@ def no_pairs(patch: pytest.MonkeyPatch) -> None:
 
 #: Switch -> the companies in which it shows, and what takes the mending away.
 REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.MonkeyPatch], None]]] = {
-    "ledger_restored": (lambda: _companies("ledger_restored"), no_doubts),
-    "ledger_lost": (lambda: _companies("ledger_lost"), no_doubts),
+    "ledger_restored": (lambda: _forgetting("ledger_restored"), no_doubts),
+    "ledger_lost": (lambda: _forgetting("ledger_lost"), no_doubts),
     "slow_drip": (lambda: _dripping("slow_drip"), no_monthly_sum),
     "inherited_address": (lambda: _companies("inherited_address"), no_pairs),
 }
@@ -59,6 +59,14 @@ REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.Monkey
 def _companies(switch: str) -> Iterator[Story]:
     for number in range(8):
         yield imagine(f"{switch}/0/{number}", 40.0, frozenset({switch}))
+
+
+def _forgetting(switch: str) -> Iterator[Story]:
+    """Somebody pauses, people leave, and the ledger is one that knows of no pause."""
+    for number in range(12):
+        leavers = [Happening((20 + 2 * each) * HOUR, "left", number * 10 + each) for each in range(12)]
+        yield Story(f"{switch}/{number}", 3.0, frozenset({switch}), sorted(
+            [*leavers, Happening(33 * HOUR, "paused", number), Happening(35 * HOUR, switch, number)], key=lambda one: one.at))
 
 
 def _dripping(switch: str) -> Iterator[Story]:

@@ -22,7 +22,7 @@ from tests.simulation.world import Story
 
 #: Cycles of each fixed seed; together at least 20,000.
 CYCLES = 3500
-SEEDS = ("coverage one", "coverage two", "coverage three", "coverage four")
+SEEDS = ("coverage one", "coverage two", "coverage three")
 
 #: The fresh seed: drawn anew in each run, or given to have a run again.
 FRESH = os.environ.get("SYNCD_SIMULATION_SEED") or secrets.token_hex(4)
@@ -46,7 +46,7 @@ def test_no_invariant_breaks_with_fresh_luck():
 
 def test_the_simulation_meets_what_it_is_for():
     """Its own coverage has no zero: every event that is switched on, the reasons, guards, outcomes and refusals that matter."""
-    result = run("coverage", companies=None, days=7.0, cycles=7000, switches=usual())
+    result = run("coverage", companies=None, days=7.0, cycles=6500, switches=usual())
 
     assert result.failed is None, explained(result.failed)
     assert [] == result.coverage.never(wanted(usual()))
