@@ -23,9 +23,6 @@ from tests.simulation.world import DAY, HOUR, MINUTE, Happening, Story, World
 #: Where ledgers lie while a company lives: memory, where there is such a place.
 FAST = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
-#: How long everything is left alone at the end, beyond the longest grace, so that whatever is on its way arrives.
-CALM = 4 * DAY
-
 
 @dataclass
 class Ended:
@@ -36,6 +33,7 @@ class Ended:
     coverage: Coverage
     cycles: int
     head: str
+    stopped_at: float                             # days after its first
     log: list[str] = field(default_factory=list)
 
 
@@ -80,16 +78,17 @@ async def _life(story: Story, folder: Path) -> Ended:
         world.later(happening.at, lambda happening=happening: _happens(world, happening))  # type: ignore[misc]
     for night in range(int(story.days) + 1):
         world.later(night * DAY + 20 * HOUR, lambda: events_machine.copy_ledger(world))
-    for hour in range(int((story.days * DAY + CALM) / HOUR)):
+    for hour in range(int((story.days + story.calm) * 24)):
         world.later(hour * HOUR, oracle.still_runs)
     process.start()
     world.later(story.days * DAY, lambda: _calm_down(world))
-    world.later(story.days * DAY + CALM, world.stopped.set)
+    world.later((story.days + story.calm) * DAY, world.stopped.set)
     await world.stopped.wait()
-    if not oracle.findings and last:
+    stopped_at = world.t / DAY
+    if not oracle.findings and last and story.calm:
         one, report = last[0]
         if report.plan is None or one.view is None:
-            oracle.find("readable", f"the last cycle after {CALM / DAY:g} calm days read nothing: {report.why}")
+            oracle.find("readable", f"the last cycle after {story.calm:g} calm days read nothing: {report.why}")
         else:
             oracle.when_calm(report, one.view)
     for one in world.processes:
@@ -98,7 +97,8 @@ async def _life(story: Story, folder: Path) -> Ended:
     for task in list(world.tasks):
         task.cancel()
     await asyncio.gather(*world.tasks, return_exceptions=True)
-    return Ended(story, oracle.findings, world.coverage, oracle.cycles, await _audited(world), world.log)
+    head = await _audited(world)
+    return Ended(story, oracle.findings, world.coverage, oracle.cycles, head, stopped_at, world.log)
 
 
 def _found(world: World) -> None:

@@ -70,6 +70,9 @@ def shortened(ended: Ended, tell: Told = lambda _: None) -> Ended:
             return True
         return False
 
+    if ended.stopped_at < ended.story.days:        # what would come after it cannot matter
+        before = [one for one in ended.story.happenings if one.at <= ended.stopped_at * DAY]
+        attempt(replace(ended.story, days=ended.stopped_at + 0.02, calm=0.0, happenings=before))
     size = max(1, len(best.story.happenings) // 2)
     while size and tries < SHRINK_TRIES:
         at = 0
@@ -79,14 +82,12 @@ def shortened(ended: Ended, tell: Told = lambda _: None) -> Ended:
                 at += size
         tell(f"shrinking: {len(best.story.happenings)} events left after {tries} tries")
         size //= 2
-    last = max((one.at for one in best.story.happenings), default=0.0)
-    attempt(replace(best.story, days=last / DAY + 0.1))
     return best
 
 
 def written(story: Story) -> str:
     """A story as one line that can be kept and replayed."""
-    return json.dumps({"seed": story.seed, "days": story.days, "switches": sorted(story.switches),
+    return json.dumps({"seed": story.seed, "days": story.days, "calm": story.calm, "switches": sorted(story.switches),
                        "events": [one.as_json() for one in story.happenings]})
 
 
@@ -94,7 +95,7 @@ def read(text: str) -> Story:
     """The story that ``written`` wrote."""
     found = json.loads(text)
     return Story(found["seed"], found["days"], frozenset(found["switches"]),
-                 [Happening(at, name, luck, step) for at, name, luck, step in found["events"]])
+                 [Happening(at, name, luck, step) for at, name, luck, step in found["events"]], found["calm"])
 
 
 def explained(ended: Ended) -> str:

@@ -3,12 +3,15 @@ the mending taken away again it does."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation.company import imagine, live
 from tests.simulation.reverted import REVERTED
 from tests.simulation.runner import explained
 from tests.simulation.switches import BY_NAME, SWITCHES, Switch
+from tests.simulation.world import HOUR, Happening
 
 ON = [switch for switch in SWITCHES if switch.on]
 
@@ -25,8 +28,10 @@ def test_what_is_off_breaks_an_invariant_today():
 
 @pytest.mark.parametrize("switch", ON, ids=lambda switch: switch.name)
 def test_what_is_on_breaks_nothing(switch: Switch):
-    """A company in which it happens."""
-    ended = live(imagine(switch.seed, 6.0, frozenset({switch.name})))
+    """A company in which it happens, among all else that happens."""
+    story = imagine(switch.seed, 3.0, frozenset({switch.name}))
+    added = [Happening((26 + 6 * number) * HOUR, name, number) for number, name in enumerate(switch.events * 2)]
+    ended = live(replace(story, happenings=sorted([*story.happenings, *added], key=lambda one: one.at)))
 
     assert [] == ended.findings, explained(ended)
     assert any(ended.coverage.counts["event", name] for name in switch.events)

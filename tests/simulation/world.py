@@ -184,9 +184,10 @@ class Happening:
 
 @dataclass
 class Story:
-    """Everything a run is a function of."""
+    """Everything a run is a function of. *calm*: days at the end in which nothing goes wrong any more."""
 
     seed: str
     days: float
     switches: frozenset[str]
     happenings: list[Happening] = field(default_factory=list)
+    calm: float = 4.0
