@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint simulate night bench image release setup kerberos tables lock clean
+.PHONY: help demo test coverage lint simulate night bench image docs release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -65,6 +65,9 @@ image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FIL
 	set -x; "$$builder" build --tag "$(IMAGE)" \
 	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
 
+docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
+	@$(BIN)/mkdocs build --quiet
+
 release: $(VENV)/.dev ## everything of a release into dist/; RELEASE_ARGS="--key signing.pem --image oci-archive.tar"
 	@$(BIN)/python deploy/release --out dist $(RELEASE_ARGS)
 
@@ -72,8 +75,8 @@ setup: $(VENV)/.run ## only install: then there is .venv/bin/syncd
 
 kerberos: $(VENV)/.kerberos ## also the Kerberos extra (compiles: needs gcc, the headers of krb5 and of Python)
 
-tables: $(VENV)/.dev ## write README.md's tables that come from the code
-	@$(BIN)/python -m tests.architecture.readme_tables README.md
+tables: $(VENV)/.dev ## write what is made from code: tables of the docs, the chart's README, rules, dashboard
+	@$(BIN)/python -m tests.architecture.readme_tables docs/reference/*.md docs/how-to/*.md
 	@$(BIN)/python -m tests.deploy.chart_readme
 	@$(BIN)/python deploy/monitoring/mixin
 

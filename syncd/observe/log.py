@@ -249,6 +249,11 @@ def _(event: events.LicencesCounted) -> Iterator[_Line]:
 
 
 @_lines.register
+def _(event: events.WitnessesCounted) -> Iterator[_Line]:
+    yield "debug", "witnesses.counted", dict(event.states)
+
+
+@_lines.register
 def _(event: events.HandoversCounted) -> Iterator[_Line]:
     yield "debug", "handovers.counted", dict(event.stages)
 

@@ -1,4 +1,4 @@
-"""The tables of README.md that come from the code, so that they cannot drift: ``make tables`` writes them, a test compares.
+"""The tables of the docs that come from the code, so that they cannot drift: ``make tables`` writes them, a test compares.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; whatever is between the two is replaced.
 """
@@ -93,5 +93,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 TABLES: dict[str, Callable[[], Iterator[str]]] = {"metrics": metrics, "verbs": verbs, "scopes": scopes}
 
 if __name__ == "__main__":
-    readme = Path(sys.argv[1])
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in map(Path, sys.argv[1:]):
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

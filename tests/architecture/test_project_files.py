@@ -22,6 +22,10 @@ from tests.architecture.readme_tables import TABLES, all_verbs, names_in, with_t
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: Everything that is written for readers, as one text.
+MANUAL = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -115,9 +119,9 @@ def test_the_makefile_has_the_word_and_explains_it(word: str) -> None:
     assert re.search(rf"(?m)^{word}:.*## \S", MAKEFILE)
 
 
-def test_the_readme_names_only_words_that_exist() -> None:
+def test_the_docs_names_only_words_that_exist() -> None:
     """`make x` in a block or between backticks."""
-    named = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", README))
+    named = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", MANUAL + CONTRIBUTING))
 
     assert named >= {"demo", "test", "lint", "bench", "image"}
     assert set() == {word for word in named if not re.search(rf"(?m)^{word}:", MAKEFILE)}
@@ -150,50 +154,52 @@ def test_the_changelog_knows_this_version() -> None:
     assert re.search(rf"(?m)^## .*\b{re.escape(__version__)}\b", CHANGELOG)
 
 
-# ------------------------------------------------------------------------------------------------------------ README
+# -------------------------------------------------------------------------------------------------------- README and docs
 
 
-def test_tables_of_the_readme_are_those_of_the_code() -> None:
+def test_tables_of_the_docs_are_those_of_the_code() -> None:
     """After a change of metrics, verbs or scopes: make tables."""
-    assert sorted(TABLES) == sorted(names_in(README))
-    assert with_tables(README) == README
+    made = "\n".join(path.read_text(encoding="utf-8") for path in PAGES if path.parent.name in ("reference", "how-to"))
+
+    assert sorted(TABLES) == sorted(names_in(made))
+    assert with_tables(made) == made
 
 
 @pytest.mark.parametrize("verb", [name for name, _ in all_verbs()])
-def test_the_readme_mentions_the_verb(verb: str) -> None:
+def test_the_docs_mentions_the_verb(verb: str) -> None:
     """As an operator would type it."""
-    assert f"syncd {verb}" in README
+    assert f"syncd {verb}" in MANUAL
 
 
 @pytest.mark.parametrize("guard", list(Guard))
-def test_the_readme_says_what_to_do_about_the_guard(guard: Guard) -> None:
+def test_the_docs_says_what_to_do_about_the_guard(guard: Guard) -> None:
     """One row each."""
-    rows = re.findall(rf"(?m)^\| `{guard.value}` \|.*$", README)
+    rows = re.findall(rf"(?m)^\| `{guard.value}` \|.*$", MANUAL)
 
     assert 1 == len(rows)
     assert 6 == rows[0].count("|")
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_the_readme_explains_the_reason(reason: Reason) -> None:
+def test_the_docs_explains_the_reason(reason: Reason) -> None:
     """In the table of decisions."""
-    assert re.search(rf"(?m)^\| .* \| `{reason.value}` \|$", README)
+    assert re.search(rf"(?m)^\| .* \| `{reason.value}` \|$", MANUAL)
 
 
-def test_the_readme_explains_every_exit_code() -> None:
+def test_the_docs_explains_every_exit_code() -> None:
     """Those of the errors, success, and changes that are due."""
     codes = {error.exit_code for error in vars(errors).values()
              if isinstance(error, type) and issubclass(error, errors.SyncdError)}
 
-    assert sorted(codes | {0, 10}) == [int(code) for code in re.findall(r"(?m)^\| (\d+) \|", README)]
+    assert sorted(codes | {0, 10}) == [int(code) for code in re.findall(r"(?m)^\| (\d+) \|", MANUAL)]
 
 
-def test_the_readme_names_every_kind_of_ledger_entry() -> None:
+def test_the_docs_names_every_kind_of_ledger_entry() -> None:
     """Those of ``ledger/entries``."""
     kinds = ledger_kinds()
 
     assert kinds >= {"intent", "outcome"}
-    assert set() == {kind for kind in kinds if f"`{kind}`" not in README}
+    assert set() == {kind for kind in kinds if f"`{kind}`" not in MANUAL}
 
 
 def ledger_kinds() -> set[str]:
@@ -201,13 +207,13 @@ def ledger_kinds() -> set[str]:
     return {name for name, struct in KINDS.items() if struct.__module__.startswith(entries.__name__)}
 
 
-def test_keys_the_readme_names_exist() -> None:
+def test_keys_the_docs_names_exist() -> None:
     """`section.key` between backticks, and the bare limits in the table of guards."""
     schema = json_schema()
     sections = set(schema["properties"])
-    dotted = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", README)) - ledger_kinds()
+    dotted = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", MANUAL)) - ledger_kinds() - {"directory.unclear", "ledger.db.head", "ledger.jsonl"}
     named = {name for name in dotted if name.partition(".")[0] in sections and not name.endswith(".py")}
-    limits = {name for row in re.findall(r"(?m)^\| `[a-z-]+` \|.*$", README) for name in re.findall(r"`((?:max|min)_\w+)`", row)}
+    limits = {name for row in re.findall(r"(?m)^\| `[a-z-]+` \|.*$", MANUAL) for name in re.findall(r"`((?:max|min)_\w+)`", row)}
 
     assert "scope.domains" in named
     assert "max_clock_skew" in limits
@@ -233,9 +239,9 @@ def _has(schema: dict[str, Any], path: list[str]) -> bool:
     return inside(schema, path)
 
 
-def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
-    """Every block of YAML loads as it stands."""
-    blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```", README)
+def test_the_configuration_in_the_docs_is_right(tmp_path: Path) -> None:
+    """Every block of YAML that is a whole configuration loads as it stands."""
+    blocks = [block for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", MANUAL) if re.search(r"(?m)^mode: ", block)]
 
     assert blocks
     for number, block in enumerate(blocks):
@@ -244,13 +250,21 @@ def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
         assert "report" == load(file, {}, check_files=False).mode
 
 
-def test_paths_and_links_of_the_readme_lead_somewhere() -> None:
-    """Files and folders of this repository between backticks, and targets of links."""
-    named = set(re.findall(r"`((?:syncd|tests|config|deploy|\.ci)/[\w./-]*)`", README))
-    named |= {target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_and_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """Files and folders of this repository between backticks, and targets of links from where the page lies."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:syncd|tests|config|deploy|docs|\.ci)/[\w./-]*)`", text))
+    linked = {target for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in target}
 
-    assert "syncd/operations/cycle.py" in named
-    assert set() == {path for path in named if not (ROOT / path).exists()}
+    assert set() == {path for path in named if not (ROOT / path).exists()} - {"syncd/ledger-head"}      # an annotation
+    assert set() == {target for target in linked if not (page.parent / target).exists()}
+
+
+def test_the_readme_is_short_and_shows_two_commands() -> None:
+    """One block of shell: the first word runs the main job, the second passes the tests."""
+    assert len(README.splitlines()) <= 180
+    assert ["make demo\nmake test\n"] == re.findall(r"(?ms)^```sh\n(.*?)^```", README)
 
 
 def test_every_room_of_the_program_stands_in_the_architecture() -> None:
@@ -258,7 +272,7 @@ def test_every_room_of_the_program_stands_in_the_architecture() -> None:
     rooms = {f"syncd/{path.name}{'/' if path.is_dir() else ''}" for path in (ROOT / "syncd").iterdir()
              if not path.name.startswith("__")}
 
-    assert set() == {room for room in rooms if not re.search(rf"(?m)^\| .*`{re.escape(room)}`.* \|", README)}
+    assert set() == {room for room in rooms if not re.search(rf"(?m)^\| .*`{re.escape(room)}`.* \|", MANUAL)}
 
 
 # ------------------------------------------------------------------------------------------------------------- image

@@ -115,6 +115,7 @@ EVERY_EVENT: list[tuple[events.Event, str]] = [
     (events.Waited("zoom", "pace", 0.1), "http.waited"),
     (events.Waiting("zoom", "retry_after", 2000.0), "http.waiting"),
     (events.LicencesCounted(88, 28), "licences.counted"),
+    (events.WitnessesCounted({"confirmed": 1}), "witnesses.counted"),
     (events.HandoversCounted({"due": 1}), "handovers.counted"),
     (events.LedgerSeen(fine=False, why="it is gone"), "ledger.gone"),
     (events.RetryScheduled("zoom", "list_users", "throttled", 2, 4.0), "retry.scheduled"),
