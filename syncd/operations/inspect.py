@@ -221,7 +221,7 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _account_told(account)
     if not story["accounts"]:
         yield "  Zoom       no account"
-    yield from map(_seen_told, story["seen_by_others"])
+    yield from map(_seen_told, story.get("seen_by_others", ()))
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
 
