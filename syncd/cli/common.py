@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 import click
 
@@ -18,9 +18,12 @@ from syncd.config import Config, load
 from syncd.errors import SyncdError, UsageError
 from syncd.host.stopping import end_on_sigterm
 from syncd.model import CycleReport, Mode, Policy
-from syncd.operations.cycle import Dependencies
-from syncd.operations.daemon import AfterCycle, until_stopped
-from syncd.ports import Tell
+
+if TYPE_CHECKING:                                 # not loaded for a verb that may not wait (pause)
+    from syncd.events import Event
+    from syncd.operations.cycle import Dependencies
+    from syncd.operations.daemon import AfterCycle
+    from syncd.ports import Tell
 
 T = TypeVar("T")
 
@@ -114,6 +117,10 @@ def observers(config: Config) -> Tell:
     return several(start_logging(config, SystemClock(), to_a_person=True), Progress(sys.stderr))
 
 
+def unheard(_: Event) -> None:
+    """For a verb that must not wait until a log is set up."""
+
+
 @contextmanager
 def left_out(*packages: str) -> Iterator[None]:
     """While the body imports others, these count as not installed unless they are loaded already. For what others use, if it
@@ -145,6 +152,8 @@ async def with_signals(deps: Dependencies, work: Callable[[Dependencies], Corout
 
     Raises UsageError when it was stopped before it had a result.
     """
+    from syncd.operations.daemon import until_stopped
+
     stop = asyncio.Event()
     with signals(stop):
         result = await until_stopped(work(replace(deps, stopping=stop.is_set)), stop)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,14 +23,17 @@ from syncd.cli.common import (
     output,
     run,
     seconds,
+    unheard,
     wait_option,
     who_and_why,
 )
 from syncd.config import Config
 from syncd.errors import Held, UsageError
 from syncd.model import Action, CycleReport, Decision, Guard, Policy, Trigger, address_key, licence_word
-from syncd.operations.cycle import Dependencies
-from syncd.operations.lookup import Found, Unreadable
+
+if TYPE_CHECKING:
+    from syncd.operations.cycle import Dependencies
+    from syncd.operations.lookup import Found, Unreadable
 
 #: Accounts shown before a person is asked; more would scroll the question away.
 SHOWN_BEFORE_ASKING = 20
@@ -53,7 +56,7 @@ def pause(context: click.Context, by: str, because: str) -> None:
     from syncd.ledgers import append_at_once
 
     config = configuration(context, check_files=False)
-    run(append_at_once(config, record.paused(by=by, because=because), observers(config)))
+    run(append_at_once(config, record.paused(by=by, because=because), unheard))
     click.echo("paused: nothing is changed until: syncd resume --by NAME --because TEXT")
 
 
@@ -71,7 +74,7 @@ def resume(context: click.Context, by: str, because: str) -> None:
     from syncd.ledgers import append_at_once
 
     config = configuration(context, check_files=False)
-    run(append_at_once(config, record.resumed(by=by, because=because), observers(config)))
+    run(append_at_once(config, record.resumed(by=by, because=because), unheard))
     click.echo("resumed")
 
 

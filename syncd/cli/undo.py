@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,7 +28,9 @@ from syncd.cli.people import agreed, demand_not_held
 from syncd.config import Config
 from syncd.errors import Held, UsageError
 from syncd.model import CycleReport, Policy, Reason, Trigger
-from syncd.operations.cycle import Dependencies
+
+if TYPE_CHECKING:
+    from syncd.operations.cycle import Dependencies
 
 #: Known leavers named before a person is asked about them; the number is always said.
 LEAVERS_NAMED = 20
