@@ -28,8 +28,9 @@ def test_killed_at_random_moments_every_decision_is_carried_out_exactly_once(com
     staff = company.staff(ROUNDS * LEAVERS + 20)
     company.configure({
         "guards": {"max_deactivations": 1000, "max_deactivations_percent": 100, "max_deactivations_per_day": 10000,
-                   "max_reactivations": 1000, "max_directory_shrink_percent": 99, "max_flapping": 1000, "min_match_percent": 1},
-        "schedule": {"interval": "6h", "jitter": "0s"}, "zoom.concurrency": 3,
+                   "max_deactivations_per_30_days": 10000, "max_reactivations_per_day": 10000, "max_reactivations": 1000,
+                   "max_directory_shrink_percent": 99, "max_flapping": 1000, "min_match_percent": 1},
+        "schedule": {"interval": "6h", "jitter": "0s"}, "zoom.concurrency": 3, "reactivate_reads": 1,
     })
     company.enforcing()
     company.zoom.latency_seconds = 0.04
@@ -79,7 +80,7 @@ def test_an_unfinished_licence_restore_is_finished_by_the_next_cycle(company: Co
     company.person("p000")
     company.save()
     company.zoom.faults.add(faults.slow(4), "update_user")
-    company.configure({"schedule": {"interval": "6h", "jitter": "0s"}})
+    company.configure({"schedule": {"interval": "6h", "jitter": "0s"}, "reactivate_reads": 1})
     with company.running() as daemon:
         daemon.wait(lambda: company.status("p000") == "active", "the account is back")
         daemon.wait(lambda: any(entry["body"].get("action") == "restore_licence" for entry in company.entries()), "the intent")
