@@ -117,8 +117,15 @@ def observers(config: Config) -> Tell:
     return several(start_logging(config, SystemClock(), to_a_person=True), Progress(sys.stderr))
 
 
-def unheard(_: Event) -> None:
-    """For a verb that must not wait until a log is set up."""
+def observers_if_needed(config: Config) -> Tell:
+    """The same for a verb that must not wait until a log is set up: it is with the first thing there is to tell."""
+    made: list[Tell] = []
+
+    def tell(event: Event) -> None:
+        if not made:
+            made.append(observers(config))
+        made[0](event)
+    return tell
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from syncd.cli.common import (
     demand_enforce,
     format_option,
     observers,
+    observers_if_needed,
     one_cycle,
     output,
     run,
     seconds,
-    unheard,
     wait_option,
     who_and_why,
 )
@@ -56,7 +56,7 @@ def pause(context: click.Context, by: str, because: str) -> None:
     from syncd.ledgers import append_at_once
 
     config = configuration(context, check_files=False)
-    run(append_at_once(config, record.paused(by=by, because=because), unheard))
+    run(append_at_once(config, record.paused(by=by, because=because), observers_if_needed(config)))
     click.echo("paused: nothing is changed until: syncd resume --by NAME --because TEXT")
 
 
@@ -74,7 +74,7 @@ def resume(context: click.Context, by: str, because: str) -> None:
     from syncd.ledgers import append_at_once
 
     config = configuration(context, check_files=False)
-    run(append_at_once(config, record.resumed(by=by, because=because), unheard))
+    run(append_at_once(config, record.resumed(by=by, because=because), observers_if_needed(config)))
     click.echo("resumed")
 
 

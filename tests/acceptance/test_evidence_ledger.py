@@ -54,6 +54,13 @@ class Crew:
         return self.company.syncd("ledger", "verify", "--export", str(export), *more, config=False)
 
 
+def only_the_reports_are_missed(ran: Ran) -> bool:
+    """The chain is whole, and what is wrong is that the reports it lists are gone."""
+    faults = [line for line in ran.out.splitlines() if line.startswith("NOT INTACT")]
+    missing = ("recorded reports are not in", "that ended are not listed in")
+    return "the chain is intact" in ran.out and bool(faults) and all(any(one in fault for one in missing) for fault in faults)
+
+
 #: Whoever can write into the database can tamper with it, whatever database it is.
 on_every_database = pytest.mark.parametrize("crew", ["sqlite", "postgresql"], indirect=True)
 
@@ -234,7 +241,7 @@ def test_a_chain_hashed_anew_is_found_by_its_signature_only(crew: Crew) -> None:
     replaced(crew.url, forged)
     shutil.rmtree(crew.company.reports)
 
-    assert 0 == crew.company.syncd("ledger", "verify").code
+    assert only_the_reports_are_missed(crew.company.syncd("ledger", "verify"))
     found = shown(crew)
     signed = next(one.seq for one in entries if one.kind == "head.signed" and one.seq > seq)
     assert f"NOT INTACT: entry {signed}: its signature does not fit" in found
@@ -249,7 +256,7 @@ def test_a_new_story_after_a_signed_head_is_found(crew: Crew) -> None:
     replaced(crew.url, rewritten([*entries[:first], *(one for one in entries[first:] if one.kind != "head.signed")]))
     shutil.rmtree(crew.company.reports)
 
-    assert 0 == crew.company.syncd("ledger", "verify").code
+    assert only_the_reports_are_missed(crew.company.syncd("ledger", "verify"))
     assert "is covered by no signature" in shown(crew)
 
 

@@ -141,5 +141,5 @@ async def test_the_program_serves_entra_and_zoom_and_writes_a_configuration(tmp_
         await program.wait()
 
     assert 0 == program.returncode
-    assert "with 241 users" in said[1]
+    assert "with 240 users" in said[1]
     assert ["Zoom Users"] == [group["displayName"] for group in groups]

@@ -114,7 +114,7 @@ async def test_check_says_of_every_scope_whether_it_is_granted_and_what_for() ->
         assert world.adapter is not None
         lines = {what: (fine, says) for what, fine, says in await world.adapter.check()}
         assert all(fine for fine, _ in lines.values())
-        assert 10 == len([what for what in lines if what.startswith("zoom scope ")])
+        assert 13 == len([what for what in lines if what.startswith("zoom scope ")])
 
         world.zoom.oauth.scopes -= {"user:update:status:admin", "meeting:read:list_meetings:admin"}
         await world.restart()

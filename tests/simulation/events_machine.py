@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from pathlib import Path
 from random import Random
 
 from tests.simulation import desk
@@ -152,7 +153,7 @@ def copy_ledger(world: World) -> None:
         world.copies.append((world.t, path))
 
 
-def _with_all_stopped(world: World, then: str, copy: object = None) -> None:
+def _with_all_stopped(world: World, then: str, copy: tuple[float, Path] | None = None) -> None:
     async def work() -> None:
         for process in world.processes:
             process.terminate()
@@ -161,9 +162,9 @@ def _with_all_stopped(world: World, then: str, copy: object = None) -> None:
         for ending in ("", "-wal", "-shm"):
             (world.folder / f"ledger.db{ending}").unlink(missing_ok=True)
         if copy is not None:
-            shutil.copyfile(str(copy), world.folder / "ledger.db")
+            shutil.copyfile(copy[1], world.folder / "ledger.db")
         world.newest_term = 0
-        world.oracle.forgets(everything=copy is None)
+        world.oracle.forgets(copy[0] if copy is not None else None)
         world.note(f"the ledger was {then}; everything starts again")
         for process in world.processes:
             process.revive()
@@ -173,7 +174,7 @@ def _with_all_stopped(world: World, then: str, copy: object = None) -> None:
 @event(2, "ledger_restored")
 def ledger_restored(world: World, luck: Random) -> str | None:
     """Yesterday's copy is put back; what was written since is forgotten."""
-    old = [copy for at, copy in world.copies if world.t - at < 3 * DAY]
+    old = [copy for copy in world.copies if world.t - copy[0] < 3 * DAY]
     if not old:
         return None
     _with_all_stopped(world, "put back", luck.choice(old))

@@ -95,12 +95,16 @@ class Oracle:
 
     # ------------------------------------------------------------------------------------------------------ the ledger
 
-    def forgets(self, *, everything: bool) -> None:
-        """The ledger is an older one, or (*everything*) a new one: what it remembered of people is not known any more, and nobody
-        could know it. What people decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
+    def forgets(self, since: float | None) -> None:
+        """The ledger is one of *since*, or (None) a new one: what it remembered of people is not known any more, and nobody
+        could know it, nor which licences were taken in between. What people decided (a pause, holds) still counts; who was gone
+        already in an older one is gone still."""
         self.linked.clear()
-        if everything:
+        if since is None:
             self.gone.clear()
+        for account in self.world.truth.accounts.values():
+            if since is None or account.taken_at > since:
+                account.taken = None
         self.unapproved.clear()
         self.wrong.clear()
 
@@ -258,7 +262,7 @@ class Oracle:
             self.find("twice", f"{account.zoom_id} is made {wanted} a second time")
         if not active:
             if account.status == ACTIVE:
-                account.taken = account.type
+                account.taken, account.taken_at = account.type, self.world.t
             self.ours.add(account.zoom_id)
             self._count(account)
 

@@ -20,6 +20,9 @@ from tests.simulation.runner import explained, read, run, shortened, written
 from tests.simulation.switches import SWITCHES, usual
 from tests.simulation.world import Story
 
+#: Thousands of cycles, a finding made shorter, on a busy machine.
+pytestmark = pytest.mark.timeout(1200)
+
 #: Cycles of each fixed seed; together at least 20,000.
 CYCLES = 3500
 SEEDS = ("coverage one", "coverage two", "coverage three")

@@ -13,6 +13,9 @@ from tests.simulation.runner import explained
 from tests.simulation.switches import BY_NAME, SWITCHES, Switch
 from tests.simulation.world import HOUR, Happening
 
+#: Weeks are lived; on a busy machine that takes a while.
+pytestmark = pytest.mark.timeout(1200)
+
 ON = [switch for switch in SWITCHES if switch.on]
 
 

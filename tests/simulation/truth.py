@@ -69,6 +69,7 @@ class Account:
     refuses: bool = False                     # Zoom refuses every change of it for good
     shows: tuple[str, float] | None = None    # an older status that single reads show until then
     taken: int | None = None                  # the type it had when syncd switched it off
+    taken_at: float = 0.0
     changed_by: str = ""                      # syncd | admin: who changed its status last
     changed_at: float = 0.0
 
