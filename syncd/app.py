@@ -341,12 +341,16 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
     asked = desk or WitnessDesk(deps, policy_of(config))
 
     async def after_cycle(report: CycleReport, term: int) -> None:
+        failed: SyncdError | None = None
         try:
             await filing(report, term)
-        finally:
-            await asked.after_cycle(report, term)
-            if config.handover is not None:
-                await _remember_leavers(deps, config, report, term)
+        except SyncdError as error:                # of no matter for what follows; being asked to stop is
+            failed = error
+        await asked.after_cycle(report, term)
+        if config.handover is not None:
+            await _remember_leavers(deps, config, report, term)
+        if failed is not None:
+            raise failed
 
     return after_cycle
 

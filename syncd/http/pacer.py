@@ -23,6 +23,9 @@ LONG_WAIT_SECONDS = 30.0
 #: A shorter pause is over before a new process asks.
 KEPT_PAUSE_SECONDS_MIN = 1.0
 
+#: How long a store may take for what is given back at the end, for each budget.
+GIVE_BACK_SECONDS = 1.0
+
 
 class BudgetStore(Protocol):
     """Keeps daily counts over a restart; a ledger's side table is one."""
@@ -199,10 +202,13 @@ class Pacer:
             await self._store.set_state(key, budget.kept())
 
     async def close(self) -> None:
-        """Gives unused leases back to the store."""
+        """Gives unused leases back to the store. Where that cannot be written soon they count as used: a store that does not
+        answer keeps nobody from ending, and less may be sent that day."""
         for key, budget in {key: budget for key, budget in self._budgets.values() if key in self._restored}.items():
             budget.give_back()
-            await self._keep(key, budget)
+            with suppress(SyncdError, TimeoutError):
+                async with asyncio.timeout(GIVE_BACK_SECONDS):
+                    await self._keep(key, budget)
 
 
 def rfc3339(at: datetime) -> str:

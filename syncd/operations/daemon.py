@@ -39,6 +39,10 @@ T = TypeVar("T")
 #: Seconds after SIGTERM in which the write in hand may still be answered; the rest of the promised 10 s is for closing.
 FINISH_SECONDS = 6.0
 
+#: Seconds for what is given back after that, before it is told again to end: longer than the ledger takes for a server that
+#: does not answer.
+GIVE_BACK_SECONDS = 3.0
+
 #: Seconds between two looks at the ledger while nothing is to be done: a pause shows in metrics and on the page that soon,
 #: and a standby notices that it is asked to stop.
 LOOK_SECONDS = 2.0
@@ -141,15 +145,17 @@ async def _heeding(watch: Watch, signals: DaemonSignals) -> AsyncIterator[None]:
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
-    """Lets *work* end by itself; once asked to stop it has FINISH_SECONDS left, then it is cancelled (None). A write that is
-    not answered by then stays open in the ledger."""
+    """Lets *work* end by itself; once asked to stop it has FINISH_SECONDS left, then it is cancelled (None), and has
+    GIVE_BACK_SECONDS for each thing it gives back. A write that is not answered by then stays open in the ledger."""
     task = asyncio.create_task(work)
     asked = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             await asyncio.wait({task}, timeout=FINISH_SECONDS)
+        while not task.done():                    # again, should it wait for something else as it ends
             task.cancel()
+            await asyncio.wait({task}, timeout=GIVE_BACK_SECONDS)
         try:
             return await task
         except asyncio.CancelledError:

@@ -127,10 +127,10 @@ class Claims:
         return any(self._accounts[other].status is Status.ACTIVE and person in self.of(other).owners
                    for other in self._claimed_by(person) if other != at)
 
-    def has_another_active(self, person: Person, at: int) -> bool:
-        """The same, or by an alias where nobody has a better claim."""
-        return any(self._accounts[other].status is Status.ACTIVE and person in self.of(other).answerable
-                   for other in self._claimed_by(person) if other != at)
+    def other_active(self, person: Person, at: int) -> Iterator[ZoomAccount]:
+        """Their active accounts beside this one, by main address, pair, or by an alias where nobody has a better claim."""
+        return (self._accounts[other] for other in self._claimed_by(person)
+                if other != at and self._accounts[other].status is Status.ACTIVE and person in self.of(other).answerable)
 
     def has_by_main(self, person: Person) -> bool:
         """Whether some account, of whatever status, has a main address of this person."""

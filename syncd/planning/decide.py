@@ -23,6 +23,7 @@ from syncd.ledger.history import History
 from syncd.model import (
     EFFECTS,
     Action,
+    Deactivated,
     Decision,
     DirectorySnapshot,
     Person,
@@ -277,7 +278,7 @@ class _Table:
             return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_HAND)
         if not weighed.owners_entitled:
             return _IN_STEP._replace(notes=("claimed_by_alias",), person=weighed.aliases_entitled[0])
-        person = comes_back_for(weighed, lambda owner: self._claims.has_another_active(owner, case.at))
+        person = comes_back_for(weighed, lambda owner: self._has_another_active(owner, case.at, last if ours else None))
         if person is None:
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)
         wanted = self._policy.reactivate == "any" or ours == "cycle"
@@ -287,6 +288,16 @@ class _Table:
         if wanted:
             return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN, person=person)
         return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, person=person)
+
+    def _has_another_active(self, owner: Person, at: int, gone: Deactivated | None) -> bool:
+        """*gone*: how this account was switched off, if we did. Of two that were off together the other may already be back
+        (a crash, a refusal, or a hold lay between): it does not take this one's place."""
+        for other in self._claims.other_active(owner, at):
+            theirs = self._history.deactivated.get(other.zoom_id or "")
+            back_at = theirs.reactivated_at if theirs is not None and not theirs.seen_active else None
+            if gone is None or back_at is None or back_at < gone.at:
+                return True
+        return False
 
     def _overridden(self, case: _Case, answer: _Answer) -> _Answer:
         """A due change may still turn into ``manual`` or ``keep``."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 
 from syncd.ledger.history import History
 from syncd.model import Deactivated, Decision, Person, Plan, Policy, Status, ZoomAccount
@@ -46,6 +49,23 @@ def test_somebody_with_another_active_account_does_not_get_the_old_one_back():
 
     assert ("manual", "ambiguous_match") == old([both], [OFF, NEW], {"z": "ann"})
     assert ("reactivate", "entitled_again") == old([both], [OFF, replace(NEW, status=Status.INACTIVE)], {"z": "ann"})
+
+
+@pytest.mark.parametrize(("back_after", "decided"), [
+    (timedelta(hours=1), ("reactivate", "entitled_again")),        # off together: a crash or a refusal lay between
+    (timedelta(days=-1), ("manual", "ambiguous_match")),           # was back before this one went
+    (None, ("manual", "ambiguous_match")),                         # somebody else switched it on
+])
+def test_of_two_that_were_off_together_the_second_comes_back_after_the_first(back_after, decided):
+    """Whatever lay between the two."""
+    both = replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
+    gone = OURS["z"]
+    first = replace(gone, reactivated_at=gone.at + back_after) if back_after else replace(gone, seen_active=True)
+    made = decide(whole.directory("file", NOW, [both]), whole.zoom("a", NOW, [OFF, NEW], roles=ROLES),
+                  History(pairs={"z": "ann"}, deactivated={"z": gone, "new": first}),
+                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+
+    assert decided == brief(next(one for one in made.decisions if one.account.zoom_id == "z"))
 
 
 def test_an_inactive_account_never_takes_a_renamed_person_away_from_their_active_one():
