@@ -148,6 +148,7 @@ def test_the_daemon_runs_reconciles_and_ends_on_sigterm(image: Store, pod: dict[
     assert took < 15
     assert "Traceback" not in logs.stdout + logs.stderr
     assert [] == [line for line in changed.splitlines() if not re.fullmatch(r"[CA] /(etc|run|tmp|var|proc|sys|dev)\b.*", line)]
+    accepted(image, pod)
     done = image.run(["apply"], mounts=pod, environment=environment(syncd))
     assert 0 == done.returncode, done.stderr
     assert "inactive" == company.status("p001")
@@ -156,6 +157,7 @@ def test_the_daemon_runs_reconciles_and_ends_on_sigterm(image: Store, pod: dict[
 def test_the_monthly_report_comes_out_of_the_manifest_s_command(image: Store, pod: dict[Path, str]) -> None:
     """The CronJob's own command and arguments, on a ledger that knows one cycle."""
     syncd = container("syncd")
+    accepted(image, pod)
     assert 0 == image.run(["apply"], mounts=pod, environment=environment(syncd)).returncode
     report = one(overlay("report-only"), "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
         "containers"][0]
@@ -169,6 +171,13 @@ def test_the_monthly_report_comes_out_of_the_manifest_s_command(image: Store, po
     (written,) = (state / "evidence").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d\.html", written.name)
     assert "<html" in written.read_text(encoding="utf-8")
+
+
+def accepted(image: Store, pod: dict[Path, str]) -> None:
+    """A ledger that begins with mode enforce changes nothing until a person says that it may."""
+    said = image.run(["ledger", "accept", "--by", "Ann Lee", "--because", "the first start"], mounts=pod,
+                     environment=environment(container("syncd")))
+    assert 0 == said.returncode, said.stderr
 
 
 def _status(url: str) -> int:
