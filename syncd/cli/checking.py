@@ -18,10 +18,15 @@ from syncd.config import Config, advice, load
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle, obstacle
-from syncd.ports import Directory, Tell
+from syncd.model import DirectorySnapshot
+from syncd.ports import Directory, Tell, Zoom
 
 #: So many people or values are named in one line.
 NAMED = 5
+
+
+#: Keys whose warnings say that nobody will ever be changed.
+NOBODY = frozenset({"protect.accounts", "scope.pilot"})
 
 
 @dataclass
@@ -90,12 +95,14 @@ def check(context: click.Context, offline: bool, syntax: bool) -> None:
     config = _configuration(path, found, check_files=not syntax)
     if config is None:
         sys.exit(2)
-    for warning in advice(config, Path.cwd()):
+    warnings = advice(config, Path.cwd())
+    for warning in warnings:
         found.warn(warning)
     if not syntax:
         _files(config, path, found)
     if not (syntax or offline):
-        run(_outside(config, observers(config), found))
+        told = {warning.partition(":")[0] for warning in warnings} & NOBODY
+        run(_outside(config, observers(config), found, reach_told=bool(told)))
     if found.failed:
         click.echo(f"{found.failed} {'thing is' if found.failed == 1 else 'things are'} not in order", err=True)
     sys.exit(found.code)
@@ -136,6 +143,7 @@ def _files(config: Config, path: Path, found: Findings) -> None:
         found.error("policy", error)
     for warning in exposures(config, path):
         found.warn(warning)
+    _approvals(config, found)
     folder = config.reports.directory
     if folder is not None:
         _place(found, "reports.directory", Path(folder))
@@ -146,6 +154,31 @@ def _files(config: Config, path: Path, found: Findings) -> None:
         found.bad(f"http.listen: {config.http.listen} cannot be listened on: {why}; name an address of this machine", 2)
     elif why:
         found.warn(f"http.listen: {config.http.listen}: {why}")
+
+
+def _approvals(config: Config, found: Findings) -> None:
+    """Whether those who may approve have keys, and are enough."""
+    from syncd.app import signers_of
+
+    asked = config.approvals
+    if asked.signers_file is None:
+        return
+    try:
+        signers = {line.rsplit(" ", 2)[0] for line in signers_of(config)}
+    except SyncdError:                                     # told with the policy
+        return
+    known = {name.casefold() for name in signers}
+    without = [name for name in asked.approvers if name.casefold() not in known]
+    if without:
+        found.warn(f"approvals: {', '.join(without)} may approve, but {asked.signers_file} has no key for them: their approvals "
+                   "never count")
+    able = known & {name.casefold() for name in asked.approvers} if asked.approvers else known
+    if len(able) < asked.required:
+        found.warn(f"approvals: {len(able)} {'person has' if len(able) == 1 else 'people have'} a key and may approve, and "
+                   f"required asks for {asked.required}: no held plan can ever pass; add keys to {asked.signers_file}")
+    elif not without:
+        found.fine(f"approvals: signed; {len(able)} {'person' if len(able) == 1 else 'people'} may approve, {asked.required} "
+                   f"{'is' if asked.required == 1 else 'are'} asked for")
 
 
 def _ledger_place(config: Config, found: Findings) -> None:
@@ -181,7 +214,7 @@ def _place(found: Findings, key: str, folder: Path) -> None:
 # ---------------------------------------------------------------------------------------------------- what lies outside
 
 
-async def _outside(config: Config, tell: Tell, found: Findings) -> None:
+async def _outside(config: Config, tell: Tell, found: Findings, *, reach_told: bool) -> None:
     from syncd.app import directory_kind, directory_of, lease_of, policy_of, zoom_of
 
     clock = SystemClock()
@@ -194,7 +227,7 @@ async def _outside(config: Config, tell: Tell, found: Findings) -> None:
     kind = directory_kind(config).name
     for subject, host, port, proxy in _routes(config, kind):
         await _route(found, subject, host, port, proxy)
-    good = True
+    people: DirectorySnapshot | None = None
     try:
         directory = directory_of(config, clock, tell, None)
         zoom = zoom_of(config, clock, tell, None)
@@ -202,15 +235,15 @@ async def _outside(config: Config, tell: Tell, found: Findings) -> None:
         found.error("set-up", error)
         return
     try:
-        good = await _asked(found, "directory", directory.check)
-        if good:
-            await _people(config, directory, found)
+        if await _asked(found, "directory", directory.check):
+            people = await _people(config, directory, found)
         if await _asked(found, "zoom", zoom.check):                 # what refused us once is not asked again
             from syncd.operations.inspect import Sides, owner_lines
 
             try:
                 lines = await owner_lines(Sides(directory, zoom), policy_of(config))
                 found.lines([(fine, f"zoom: {what}: {finding}") for what, fine, finding in lines])
+                await _accounts(config, zoom, None if reach_told else people, found)
             except SyncdError as error:
                 found.error("zoom", error)
     finally:
@@ -252,11 +285,13 @@ async def _ledger(config: Config, tell: Tell, found: Findings) -> None:
         found.error("ledger", error)
 
 
-async def _people(config: Config, directory: Directory, found: Findings) -> None:
-    """Reads everybody as a cycle does, and judges the read as a cycle does: unclear people, groups, addresses of no use."""
+async def _people(config: Config, directory: Directory, found: Findings) -> DirectorySnapshot | None:
+    """Reads everybody as a cycle does, and judges the read as a cycle does: unclear people, groups, addresses of no use. None: it
+    is no good read."""
     from syncd.app import policy_of
     from syncd.planning.clarity import demand_clear, unclear_people
     from syncd.planning.match import Addresses
+    from syncd.planning.reach import domains_of, named
 
     policy = policy_of(config)
     try:
@@ -265,18 +300,37 @@ async def _people(config: Config, directory: Directory, found: Findings) -> None
         demand_clear(unclear, sum(1 for person in snapshot.people if person.entitled_by))
     except SourceError as error:
         found.error("directory", error)
-        return
+        return None
     if unclear:
-        named = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:NAMED])
+        first = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:NAMED])
         more = f"; and {len(unclear) - NAMED} more" if len(unclear) > NAMED else ""
-        found.warn(f"directory: {len(unclear)} people cannot be understood, their accounts are left alone: {named}{more}")
+        found.warn(f"directory: {len(unclear)} people cannot be understood, their accounts are left alone: {first}{more}")
     addresses = Addresses(policy)
     foreign = sum(1 for person in snapshot.people for address in person.addresses if not addresses.in_scope(address))
     if foreign:
         found.fine(f"directory: {foreign:,} addresses are of domains that are not in scope, and claim nothing")
     if snapshot.people and not any(addresses.in_scope(address) for person in snapshot.people for address in person.addresses):
         found.warn(f"directory: nobody has an address in scope.domains ({', '.join(config.scope.domains)}): every account would "
-                   "be taken for somebody absent; correct scope.domains or address_attributes")
+                   "be taken for somebody absent; correct scope.domains or address_attributes; the domains seen: "
+                   f"{named(domains_of(address for person in snapshot.people for address in person.addresses))}")
+    return snapshot
+
+
+async def _accounts(config: Config, zoom: Zoom, people: DirectorySnapshot | None, found: Findings) -> None:
+    """Reads all accounts as a cycle does: which domains they are of, and whether anybody may ever be changed (not asked without
+    *people*). Raises SourceError."""
+    from syncd.app import policy_of
+    from syncd.ledger.history import History
+    from syncd.planning.decide import decide
+    from syncd.planning.reach import changeable, out_of_reach, scope_lines
+
+    policy, accounts = policy_of(config), await zoom.read()
+    for line in scope_lines(accounts.accounts, policy):
+        found.fine(f"zoom: scope: {line}")
+    if people is not None:
+        plan = decide(people, accounts, History(), policy, SystemClock().now())
+        if line := out_of_reach(plan, changeable(plan, policy, accounts.groups)):
+            found.warn(f"zoom: scope: {line}")
 
 
 # -------------------------------------------------------------------------------------------------- proxies, firewalls

@@ -14,7 +14,8 @@ from syncd.model import domain_key
 
 def advice(config: Config, working: Path) -> tuple[str, ...]:
     """One line each, with what to do. *working*: the working directory, which a relative path follows."""
-    return (*_relative_ledger(config, working), *_sentinels_out_of_scope(config), *_everybody_protected(config))
+    return (*_relative_ledger(config, working), *_sentinels_out_of_scope(config), *_everybody_protected(config),
+            *_unsigned_approvals(config))
 
 
 def _relative_ledger(config: Config, working: Path) -> tuple[str, ...]:
@@ -57,3 +58,13 @@ def _in_scope(config: Config, address: str) -> bool:
         name == domain or (domain.startswith("*.") and name.endswith(domain[1:]))
         for name in names for domain in (one.lower() for one in config.scope.domains)
     )
+
+
+def _unsigned_approvals(config: Config) -> tuple[str, ...]:
+    """Names that anybody may type are no second pair of eyes."""
+    asked = config.approvals
+    if asked.signers_file is not None or (asked.required == 1 and not asked.approvers):
+        return ()
+    rule = "approvals.required: 2" if asked.required > 1 else "approvals.approvers"
+    return (f"approvals.signers_file: approvals are not signed, so {rule} only asks for names, and whoever may run syncd can "
+            "type any of them; name a signers_file, and approve with --key",)

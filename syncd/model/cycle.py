@@ -66,6 +66,7 @@ class CycleReport:
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
     known_leavers: tuple[Decision, ...] = ()  # of what guards hold: to be shown first, with the command below
     commands: tuple[str, ...] = ()            # complete commands for a held plan; with addresses, so never logged
+    warnings: tuple[str, ...] = ()            # what is probably not meant, without holding anything
     free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
     head: Head = field(default_factory=lambda: Head(0, ""))
     off_the_record: bool = False              # this machine's clock is wrong: neither ledger nor reports hold this cycle

@@ -36,6 +36,7 @@ from syncd.planning.clarity import demand_clear, unclear_people
 from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts, judge
+from syncd.planning.reach import changeable, out_of_reach
 from syncd.planning.stale import wait_for_replication
 
 __all__ = ["Dependencies", "Run", "run_cycle"]
@@ -89,7 +90,8 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
                       held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
                       next_openings=openings, head=history.head, known_leavers=leavers,
-                      commands=commands_for(plan, verdicts, leavers))
+                      commands=commands_for(plan, verdicts, leavers),
+                      warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])))
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
     if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):

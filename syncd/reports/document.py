@@ -155,6 +155,7 @@ def head(report: CycleReport) -> dict[str, Any]:
         "counts": {action.value: counts[action] for action in Action},
         "reasons": {reason.value: count for reason, count in (plan.reasons if plan is not None else {}).items()},
         "guards": [verdict_row(verdict) for verdict in report.verdicts],
+        "warnings": list(report.warnings),
     }
 
 

@@ -79,6 +79,8 @@ def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
         yield "plan", f"{report.plan.digest[:12]}  {totals(report)}", ""
         if kept := kept_by_reason(report):
             yield "kept", kept, ""
+    for line in report.warnings:
+        yield "warning", line, "yellow"
     for line in waiting_for_windows(report):
         yield "window", line, ""
     if licences := _licences(report):
@@ -148,6 +150,7 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
     """Tab-separated: the result, the tripped guards, then every account that is not simply kept in step."""
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
+    yield from ("\t".join(("warning", line)) for line in report.warnings)
     yield from ("\t".join(("window", line)) for line in waiting_for_windows(report))
     if report.why:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))

@@ -173,6 +173,13 @@ class Company:
         assert "Traceback" not in ran.err, ran.err
         return ran
 
+    def killed(self, *arguments: str, after: float) -> int:
+        """Runs a verb that gets SIGKILL so many seconds after its start; its exit code, -9 when that came before its end."""
+        environment = {**clean_environment(), "SYNCD_CONFIG": str(self.config)}
+        code, _, err = self.prefork.run(arguments, self.folder, environment, PATIENCE_SECONDS, after)
+        assert "Traceback" not in err, err
+        return code
+
     def accept_a_new_ledger(self, verb: str) -> None:
         """As the runbook has it: a ledger that would be begun in enforce mode is accepted first."""
         begins = verb in ("apply", "run", "account", "undo", "approve", "pause", "resume")

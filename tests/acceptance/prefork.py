@@ -10,10 +10,12 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,13 +32,16 @@ class Prefork:
         self._lines = self._ours.makefile("rw", encoding="utf-8")
 
     def run(
-        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], seconds: float
+        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], seconds: float,
+        killed_after: float | None = None,
     ) -> tuple[int, str, str]:
-        """(exit code, standard output, standard error) of one run."""
+        """(exit code, standard output, standard error) of one run. *killed_after*: so many seconds after its start it gets
+        SIGKILL, wherever it is; -9 unless it had ended."""
         self._ours.settimeout(seconds)
         with tempfile.TemporaryDirectory() as streams:
             out, err = Path(streams, "out"), Path(streams, "err")
-            order = {"argv": list(arguments), "cwd": str(folder), "env": dict(environment), "out": str(out), "err": str(err)}
+            order = {"argv": list(arguments), "cwd": str(folder), "env": dict(environment), "out": str(out), "err": str(err),
+                     "killed_after": killed_after}
             self._lines.write(json.dumps(order) + "\n")
             self._lines.flush()
             code = int(self._lines.readline())
@@ -58,6 +63,9 @@ def serve(channel: socket.socket) -> None:
             if child == 0:
                 _become(order)
                 return
+            if order["killed_after"] is not None:
+                time.sleep(order["killed_after"])          # an ended child keeps its id until it is waited for
+                os.kill(child, signal.SIGKILL)
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             lines.write(f"{code}\n")
             lines.flush()

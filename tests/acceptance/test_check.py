@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from syncd.lab.zoom.tenant import a_user
 from tests.acceptance.company import SECRET, Company
 
 
@@ -119,3 +125,106 @@ def test_a_taken_port_is_no_fault(company: Company) -> None:
 
     assert 0 == ran.code, ran.said
     assert any(line.startswith("http.listen: ") for line in lines(ran.out, "warn"))
+
+
+# ---------------------------------------------------------------------------------- a policy that can do nothing is no success
+
+
+@pytest.mark.parametrize("domain", ["corp.exmaple", "crop.example", "corp.com", "*.corp.example", "mail.corp.example"])
+def test_a_misspelt_scope_is_told_with_the_domains_seen(company: Company, domain: str) -> None:
+    """Once, with the domain that was probably meant."""
+    company.staff(4)
+    company.configure({"scope.domains": [domain]})
+
+    ran = company.syncd("check")
+
+    assert 0 == ran.code, ran.said
+    told = [line for line in lines(ran.out, "warn") if line.startswith("zoom: scope: ")]
+    assert 1 == len(told)
+    assert "the domains seen: corp.example 4; did you mean corp.example 4?" in told[0]
+
+
+def test_of_several_domains_a_misspelt_one_is_told_and_foreign_ones_are_counted(company: Company) -> None:
+    """A domain that is near nothing is no slip: nobody is there yet."""
+    company.staff(4)
+    for address in ("ann@corp2.example", "bob@corp2.example", "guest@mail.com"):
+        company.zoom.tenant.put(a_user(address))
+    company.configure({"scope.domains": ["corp.example", "cor2.example"], "match.domain_aliases": {"old.test": "corp.example"}})
+
+    ran = company.syncd("check")
+
+    told = [line for line in lines(ran.out, "warn") if "scope" in line]
+    assert ["zoom: scope: scope.domains: no account is of cor2.example; near it and not in scope: corp2.example 2; is it "
+            "misspelt?"] == told
+    said = [line.removeprefix("zoom: scope: ") for line in lines(ran.out, "ok") if line.startswith("zoom: scope: ")]
+    assert ["4 of 7 accounts are of domains in scope: corp.example 4",
+            "3 of 7 are of other domains, and left alone: corp2.example 2, mail.com 1"] == said
+
+
+def test_a_scope_that_is_right_warns_of_nothing(company: Company) -> None:
+    company.staff(4)
+
+    ran = company.syncd("check")
+
+    assert not [line for line in lines(ran.out, "warn") if line.startswith(("zoom: scope", "approvals"))]
+
+
+@pytest.mark.parametrize("changes", [
+    {"protect.accounts": ["*@corp.example"]}, {"scope.pilot": ["nobody@corp.example"]}, {"protect.accounts": ["p0*"]},
+    {"protect.directory_groups": ["staff"]},
+])
+def test_that_nobody_may_ever_be_changed_is_a_warning_of_check_and_plan(company: Company, changes: dict[str, Any]) -> None:
+    """By patterns, a pilot without anybody, or groups; with one account that may be changed nothing is said."""
+    company.staff(4)
+    company.configure(changes)
+
+    check, plan = company.syncd("check"), company.syncd("plan")
+    document = company.syncd("plan", "--format", "json").document
+
+    assert 0 == check.code, check.said
+    assert 1 == sum("ever be changed" in line for line in lines(check.out, "warn"))
+    assert 0 == plan.code
+    assert ["none of 4 accounts in scope may ever be changed"] == [one.partition(" (")[0] for one in document["warnings"]]
+    assert "warning\tnone of 4 accounts in scope may ever be changed" in plan.out
+    company.person("zed", groups="staff" if "protect.directory_groups" not in changes else "")
+    company.account("zed")
+    company.save()
+    company.configure({"scope.pilot": [*changes["scope.pilot"], "zed@corp.example"]} if "scope.pilot" in changes else {
+        key: ["p0*@corp.example"] if key == "protect.accounts" else value for key, value in changes.items()})
+    assert not any("ever be changed" in line for line in lines(company.syncd("check").out, "warn"))
+    assert [] == company.syncd("plan", "--format", "json").document["warnings"]
+
+
+# ------------------------------------------------------------------------------------------------------ who may approve
+
+
+def test_unsigned_approvals_are_told(company: Company) -> None:
+    """Where a rule relies on names; signed ones are fine, unless those who may approve have no keys or are too few."""
+    company.staff(2)
+    for rule in ({"required": 2}, {"approvers": ["Ann Lee"]}):
+        company.configure({"approvals": rule})
+        told = [line for line in lines(company.syncd("check", "--syntax").out, "warn") if line.startswith("approvals")]
+        assert 1 == len(told)
+        assert "approvals are not signed" in told[0]
+    signers = company.folder / "signers"
+    signers.write_text("".join(f"{name} ssh-ed25519 {ed25519()}\n" for name in ("ann", "bob")), encoding="utf-8")
+
+    def told_with(**rule: Any) -> list[str]:
+        company.configure({"approvals": {"signers_file": str(signers), **rule}})
+        ran = company.syncd("check", "--offline")
+        assert 0 == ran.code, ran.said
+        return [line for line in lines(ran.out, "warn") if line.startswith("approvals")]
+
+    assert [] == told_with(required=2)
+    assert [] == told_with(required=1, approvers=["Ann"])
+    (line,) = told_with(required=1, approvers=["Ann", "Cid"])
+    assert "approvals: Cid may approve, but" in line
+    signers.write_text(f"ann ssh-ed25519 {ed25519()}\n", encoding="utf-8")
+    (line,) = told_with(required=2)
+    assert "1 person has a key and may approve, and required asks for 2" in line
+
+
+def ed25519() -> str:
+    """The public half of a key nobody has, as OpenSSH writes it."""
+    key = Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()[1]

@@ -71,6 +71,64 @@ def killed_in_the_middle(company: Company, chance: random.Random, what: str) -> 
         daemon.kill()
 
 
+def test_killed_cycles_leave_every_status_and_every_licence_right(company: Company) -> None:
+    """People who leave, come back, and leave again before their licence was given back, in cycles that are killed anywhere.
+
+    Whenever a cycle came to its end, every account stands as the directory says and everybody active has the licence they had
+    on the first day; no change was made twice in a row, and nobody who stayed was ever touched.
+    """
+    chance = random.Random(20261128)
+    staying = company.staff(12)
+    licences = {f"q{number:02}": chance.choice((1, 2, 2)) for number in range(18)}
+    for name, licence in licences.items():
+        company.person(name)
+        company.account(name, type=licence)
+    company.configure({
+        "guards": {"max_deactivations": 1000, "max_deactivations_percent": 100, "max_deactivations_per_day": 10**6,
+                   "max_deactivations_per_30_days": 10**6, "max_reactivations_per_day": 10**6, "max_reactivations": 1000,
+                   "max_directory_shrink_percent": 99, "max_flapping": 10**6, "min_match_percent": 1},
+        "zoom.concurrency": 3, "reactivate_reads": 1,
+    })
+    company.save()
+    company.enforcing()
+    company.zoom.latency_seconds = 0.01
+    began = time.monotonic()
+    company.syncd("apply")
+    lasts = time.monotonic() - began
+    kills = ended = 0
+    while kills < ROUNDS or ended < ROUNDS // 4:
+        flips(company, chance, list(licences))
+        kills += company.killed("apply", "--wait", "0s", after=chance.uniform(0.3, 2.0) * lasts) == -9
+        if chance.random() < 0.25:
+            ended += 1
+            what = f"after {kills} kills"
+            done = company.syncd("apply", "--format", "json")
+            assert 0 == done.code, f"{what}: {done.said}"
+            gone = {name for name in licences if name not in company.rows}
+            assert gone == {name for name in [*licences, *staying] if company.status(name) == "inactive"}, what
+            assert {name: licence for name, licence in licences.items() if name not in gone} == {
+                name: company.zoom.tenant.existing(f"{name}@corp.example").type for name in licences if name not in gone}, what
+
+    assert [] == company.open_intents()
+    written = company.written()
+    assert not {name for name, _ in written} & set(staying)
+    for name in licences:
+        of_one = [action for who, action in written if who == name]
+        assert of_one == [("deactivate", "activate")[place % 2] for place in range(len(of_one))], name
+    verified = company.syncd("ledger", "verify")
+    assert 0 == verified.code, verified.out
+
+
+def flips(company: Company, chance: random.Random, names: list[str]) -> None:
+    """Some of them leave or come back."""
+    for name in chance.sample(names, chance.randint(2, 6)):
+        if name in company.rows:
+            del company.rows[name]
+        else:
+            company.person(name)
+    company.save()
+
+
 def test_an_unfinished_licence_restore_is_finished_by_the_next_cycle(company: Company) -> None:
     """Killed between giving the account and giving the licence back."""
     company.staff(20)
