@@ -50,7 +50,7 @@ simulate: $(VENV)/.dev ## years of bad days against the real thing, judged by th
 	  $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
 
 # NIGHT="--cycles 100000 --only-simulator" for a shorter one.
-night: $(VENV)/.dev ## a million simulated cycles, the whole mutation run, the measurements; the result goes into the docs
+night: $(VENV)/.dev ## a million simulated cycles, 1,000 kills, the whole mutation run, the measurements; the result goes into the docs
 	@$(BIN)/python -m tests.simulation.night $(NIGHT)
 
 bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another

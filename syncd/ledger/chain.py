@@ -21,6 +21,7 @@ from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # a string as canonical JSON spells it
 from typing import Any, Protocol
 
+from syncd.errors import LedgerError
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
 
 #: Stands before every hashed entry, so that no hash of another format can be passed off as one of ours.
@@ -237,7 +238,7 @@ def audit(
         if problem is None and (says := inspect(entry)):
             problem = Problem(entry.seq, Fault.PERSONAL, f"entry {entry.seq}: {says}")
         if problem is None:
-            problem = _first(witness.take(entry) for witness in witnesses)
+            problem = _told(witnesses, entry)
         if problem:
             return Verification(tip.seq, tip.head, problem)
         tip = tip.after(entry)
@@ -249,6 +250,14 @@ def audit(
         ))
     problem = problem or _first(witness.end(tip) for witness in witnesses)
     return Verification(tip.seq, tip.head, problem)
+
+
+def _told(witnesses: Sequence[Witness], entry: LedgerEntry) -> Problem | None:
+    """What a witness finds in a good entry; words that this program does not understand are found, too."""
+    try:
+        return _first(witness.take(entry) for witness in witnesses)
+    except LedgerError as error:
+        return Problem(entry.seq, Fault.EDITED, f"{error.what}: it was edited and hashed anew, or a newer syncd wrote it")
 
 
 def _first(problems: Iterable[Problem | None]) -> Problem | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def prefork() -> Iterator[Prefork]:
 
 @pytest.fixture
 def company(tmp_path: Path, prefork: Prefork) -> Iterator[Company]:
+    """See ``corp_example``."""
+    with corp_example(tmp_path, prefork) as made:
+        yield made
+
+
+@contextmanager
+def corp_example(tmp_path: Path, prefork: Prefork) -> Iterator[Company]:
     """Corp Example with nobody in it: report mode, no grace, the file directory, ledger and reports below the folder."""
     zoom = SimulatedZoom(Tenant(), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, limits=AccountLimits(None),
                          oauth=OAuth(client_secret=SECRET))

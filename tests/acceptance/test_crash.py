@@ -12,11 +12,12 @@ import pytest
 from syncd.lab import faults
 from tests.acceptance.company import TRIGGER, Company
 
-#: Kills. The long run: SYNCD_KILLS=1000 python -m pytest tests/acceptance/test_crash.py
+#: Kills. The long run is part of make night: SYNCD_KILLS=1000 python -m pytest tests/acceptance/test_crash.py -k killed
 ROUNDS = int(os.environ.get("SYNCD_KILLS", "11"))
 LEAVERS = 6
 
 
+@pytest.mark.timeout(300 + 10 * ROUNDS)
 @pytest.mark.parametrize("seed", [20261125])
 def test_killed_at_random_moments_every_decision_is_carried_out_exactly_once(company: Company, seed: int) -> None:
     """A company where people leave and come back, a slow Zoom, and a daemon that is killed in the middle, again and again.
@@ -71,6 +72,7 @@ def killed_in_the_middle(company: Company, chance: random.Random, what: str) -> 
         daemon.kill()
 
 
+@pytest.mark.timeout(300 + 10 * ROUNDS)
 def test_killed_cycles_leave_every_status_and_every_licence_right(company: Company) -> None:
     """People who leave, come back, and leave again before their licence was given back, in cycles that are killed anywhere.
 

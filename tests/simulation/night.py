@@ -1,11 +1,12 @@
 """``make night``: what is too long for every change. Its last result, with date and seed, stands in the page on the simulator.
 
-Usage: python -m tests.simulation.night [--cycles N] [--seed TEXT] [--write]
+Usage: python -m tests.simulation.night [--cycles N] [--seed TEXT] [--kills N] [--only-simulator]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -44,6 +45,14 @@ def made(target: str, *settings: str) -> tuple[bool, str]:
     return ended.returncode == 0, f"make {' '.join((target, *settings))}: {'passed' if ended.returncode == 0 else '**failed**'}"
 
 
+def killed(kills: int) -> tuple[bool, str]:
+    """Enforcing cycles with returns and licences, killed at so many random moments (tests/acceptance/test_crash.py)."""
+    ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/acceptance/test_crash.py", "-k", "killed"], cwd=ROOT,
+                           env={**os.environ, "SYNCD_KILLS": str(kills)}, check=False)
+    return ended.returncode == 0, (f"{kills:,} kills at random moments, in daemons and in single cycles: every status and every "
+                                   f"licence {'right' if ended.returncode == 0 else '**not right**'}")
+
+
 def written(page: str, lines: list[str]) -> str:
     """The page with the last night's lines in it."""
     before, _, rest = page.partition(BEGIN)
@@ -57,11 +66,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", default=f"night-{today}")
     parser.add_argument("--cycles", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--only-simulator", action="store_true")
     asked = parser.parse_args()
     results = [simulated(asked.seed, asked.cycles)]
     if not asked.only_simulator:
-        results += [made("mutate", "FULL=1"), made("bench"), made("soak")]
+        results += [killed(asked.kills), made("mutate", "FULL=1"), made("bench"), made("soak")]
     lines = [f"{today}: {line}" for _, line in results]
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), lines), encoding="utf-8")
     say("\n".join(lines))

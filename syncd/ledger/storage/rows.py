@@ -39,9 +39,18 @@ def head_of(connection: Connection) -> Head:
     return Head(*row) if row else Head(0, "")
 
 
+def every_entry(connection: Connection) -> Iterator[LedgerEntry]:
+    """Every row in its order, in bounded memory, also those with numbers that no entry has."""
+    return _entries(connection, select(CHAIN))
+
+
 def entries_after(connection: Connection, seq: int) -> Iterator[LedgerEntry]:
     """All later entries in their order, in bounded memory."""
-    query = select(CHAIN).where(CHAIN.c.seq > seq).order_by(CHAIN.c.seq).execution_options(yield_per=AT_ONCE)
+    return _entries(connection, select(CHAIN).where(CHAIN.c.seq > seq))
+
+
+def _entries(connection: Connection, query: Select[Any]) -> Iterator[LedgerEntry]:
+    query = query.order_by(CHAIN.c.seq).execution_options(yield_per=AT_ONCE)
     with connection.execute(query) as found:      # a reader may stop half-way: then the cursor is closed at once
         for row in found:
             yield LedgerEntry(*row)

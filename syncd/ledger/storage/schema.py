@@ -100,6 +100,24 @@ def guards_fault(ours: Mapping[str, object], there: Mapping[str, object]) -> str
     return "; ".join(f"somebody {did}: {', '.join(names)}" for names, did in found if names)
 
 
+def structure_fault(connection: Connection) -> str:
+    """What is wrong with the tables and indexes of a ledger, or nothing: each of ours must be there, a table no view, an index of
+    the same columns and of every row. More indexes do no harm."""
+    inspector = inspect(connection)
+    tables = set(inspector.get_table_names())
+    if missing := sorted(METADATA.tables.keys() - tables):
+        return f"somebody replaced or removed tables of the ledger: {', '.join(missing)}"
+    changed = []
+    for table in METADATA.sorted_tables:
+        there = {index["name"]: index for index in inspector.get_indexes(table.name)}
+        for index in table.indexes:
+            found = there.get(index.name)
+            partial = found is not None and any(name.endswith("_where") for name in found.get("dialect_options") or {})
+            if found is None or partial or found["unique"] or list(found["column_names"]) != [one.name for one in index.columns]:
+                changed.append(str(index.name))
+    return f"somebody changed or removed indexes of the ledger: {', '.join(sorted(changed))}" if changed else ""
+
+
 def _version_1(connection: Connection) -> None:
     METADATA.create_all(connection, checkfirst=False)
     connection.execute(insert(FENCE).values(id=1, term=0))

@@ -34,7 +34,7 @@ from syncd.ledger.storage import checkpoint, personal, rows
 from syncd.ledger.storage.clocks import demand_clock
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
-from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE
+from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE, structure_fault
 from syncd.model import ClockStanding, Draft, Head, LedgerEntry, canonical_json
 from syncd.ports import Clock, Tell
 
@@ -428,9 +428,9 @@ class SqlLedger:
             # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
             return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
 
-        found = chain.audit(rows.entries_after(connection, 0), head=head, seen=self._follower.seen, inspect=inspect,
+        found = chain.audit(rows.every_entry(connection), head=head, seen=self._follower.seen, inspect=inspect,
                             witnesses=witnesses)
-        fault = self._database.fault(connection) if found.ok else ""
+        fault = (structure_fault(connection) or self._database.fault(connection)) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
 
     def _blank(self, connection: Connection, older_than: datetime, term: int) -> tuple[int, LedgerEntry | None]:

@@ -1,0 +1,104 @@
+"""Every tampering of ``tests.tamperings`` is found by ``ledger verify`` with the public key alone: 6, and a word about it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.acceptance.company import WHO, Company, Ran
+from tests.acceptance.conftest import corp_example
+from tests.acceptance.prefork import Prefork
+from tests.acceptance.test_evidence_ledger import openssl
+from tests.tamperings import IN_THE_EXPORT, IN_THE_LEDGER, Scene
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory, prefork: Prefork) -> Iterator[Company]:
+    """A signed year in short: people who left, a hold, a pause, an approval, blanked names, a review, the report of a period."""
+    with corp_example(tmp_path_factory.mktemp("evidence"), prefork) as company:
+        private = company.folder / "signing.pem"
+        openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
+        openssl("pkey", "-in", str(private), "-pubout", "-out", str(company.folder / "public.pem"))
+        company.configure({"reports.signing_key_file": str(private)})
+        company.staff(60)
+        company.enforcing()
+        company.leaves("p000")
+        assert 0 == company.syncd("apply").code
+        time.sleep(1.1)
+        company.configure({"ledger.keep_personal": "1s"})          # the first leaver is forgotten
+        assert 0 == company.syncd("apply").code
+        company.configure({"ledger.keep_personal": "400d", "guards.max_deactivations": 1})
+        assert 0 == company.syncd("pause", *WHO).code
+        assert 0 == company.syncd("resume", *WHO).code
+        assert 0 == company.syncd("account", "hold", "p009@corp.example", *WHO).code
+        for name in ("MANIFEST", "cycles.jsonl"):
+            shutil.copy(company.reports / name, company.folder / f"{name.partition('.')[0]}.older")
+        company.leaves("p001", "p002")
+        assert 3 == company.syncd("apply").code
+        company.approve_what_is_held()
+        applied = company.syncd("apply", "--format", "json")
+        assert 0 == applied.code
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        assert 0 == company.syncd("report", "--from", day, "--to", day, "--out",
+                                  str(company.reports / f"syncd_{day}_{day}.csv")).code
+        assert 0 == company.syncd("review", applied.document["cycle_id"], "--by", WHO[1]).code
+        assert 0 == company.syncd("apply").code
+        assert 0 == company.syncd("ledger", "export", "--out", str(company.folder / "ledger.jsonl")).code
+        yield company
+
+
+@pytest.fixture
+def scene(evidence: Company, tmp_path: Path) -> Scene:
+    """A copy of the evidence, with a configuration of its own."""
+    for name in ("state", "reports"):
+        shutil.copytree(evidence.folder / name, tmp_path / name)
+    for name in ("ledger.jsonl", "public.pem", "MANIFEST.older", "cycles.older"):
+        shutil.copy(evidence.folder / name, tmp_path)
+    made = Scene(tmp_path)
+    settings = yaml.safe_load(evidence.config.read_text(encoding="utf-8"))
+    settings["ledger"]["url"], settings["reports"]["directory"] = made.url, str(made.reports)
+    (tmp_path / "syncd.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return made
+
+
+def of_ledger(company: Company, scene: Scene) -> Ran:
+    return company.syncd("ledger", "verify", "--config", str(scene.folder / "syncd.yaml"), "--public-key",
+                         str(scene.folder / "public.pem"), config=False)
+
+
+def of_export(company: Company, scene: Scene) -> Ran:
+    return company.syncd("ledger", "verify", "--export", str(scene.export), "--reports", str(scene.reports), "--public-key",
+                         str(scene.folder / "public.pem"), config=False)
+
+
+def test_what_nobody_touched_verifies(evidence: Company, scene: Scene) -> None:
+    """The ledger with its folder, and the export; and there are as many tamperings as are promised."""
+    for ran in (of_ledger(evidence, scene), of_export(evidence, scene)):
+        assert 0 == ran.code, ran.out
+        assert "the manifest agrees and its signature fits" in ran.out
+    assert len(IN_THE_LEDGER) + len(IN_THE_EXPORT) >= 60
+
+
+@pytest.mark.parametrize("name", IN_THE_LEDGER)
+def test_a_tampering_is_found(evidence: Company, scene: Scene, name: str) -> None:
+    IN_THE_LEDGER[name](scene)
+
+    ran = of_ledger(evidence, scene)
+
+    assert 6 == ran.code, f"{name}: {ran.said}"
+    assert "NOT INTACT: " in ran.out or "syncd: " in ran.err
+
+
+@pytest.mark.parametrize("name", IN_THE_EXPORT)
+def test_a_tampering_of_an_export_is_found(evidence: Company, scene: Scene, name: str) -> None:
+    IN_THE_EXPORT[name](scene)
+
+    ran = of_export(evidence, scene)
+
+    assert 6 == ran.code, f"{name}: {ran.said}"
+    assert "NOT INTACT: " in ran.out
