@@ -48,6 +48,7 @@ from syncd.ledgers import (
     writable_ledger,
 )
 from syncd.model import CycleReport, Draft, Guard, HandoverRules, Head, Limits, Mode, Policy, Witnesses, canonical_json, sha256_of
+from syncd.observe.digest import Ended
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
@@ -548,6 +549,14 @@ def certificate_files(config: Config) -> list[Path]:
     return [Path(path) for key in ("sslcert", "sslrootcert") for path in asked.get(key, []) if path != "system"]
 
 
+async def cycles_in(ledger: SqlLedger) -> AsyncIterator[Ended]:
+    """How cycles and looks ended, the newest first; nothing of what people did by hand. Raises LedgerError."""
+    async for entry in ledger.entries(kinds=("cycle.ended",), reverse=True):
+        says = read_entry(entry)
+        if isinstance(says, CycleEnded) and says.by is None:
+            yield Ended(says.ended_at, entry.cycle, says.result, says.outcomes or {}, says.look, says.looks or {})
+
+
 class Watch:
     """The daemon's observers and its HTTP server."""
 
@@ -567,8 +576,10 @@ class Watch:
         #: For what goes on beside the loop: no sign that the loop itself makes progress.
         self.aside = several(logging, self._metrics)
 
-    def remember(self, history: History) -> None:
-        """Takes over what the ledger knows of earlier runs; from now on the daemon is ready."""
+    def remember(self, history: History, ledger: Ledger | None = None) -> None:
+        """Takes over what the *ledger* knows of earlier runs; from now on the daemon is ready."""
+        if isinstance(ledger, SqlLedger):
+            self._notifier.recorded = partial(cycles_in, ledger)
         self._metrics.set_last_success(history.last_success_at)
         self._metrics.set_ledger_head(history.head.seq)
         self._metrics.remember(result=history.last_result, same_results=history.same_results,

@@ -37,7 +37,7 @@ async def serve_daemon(config: Config) -> None:
         if not await ledger_reached(config, clock, watch.tell, lambda: not daemon_signals.stop.is_set()):
             return
         async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
-            watch.remember(await deps.ledger.history())
+            watch.remember(await deps.ledger.history(), deps.ledger)
             def signal(_: Sighting) -> None:
                 watch.aside(SignalSeen("zoom_events", "zoom", 1))
                 daemon_signals.elsewhere.set()

@@ -7,21 +7,22 @@ How a message looks to its receiver is said in ``messages``.
     word           sent when
     held           a cycle ended with its plan held by a guard
     unreadable     the directory or Zoom could not be read whole
-    partial        some changes of a cycle failed
+    partial        some changes of a cycle, or of a look of the watch, failed
     manual         accounts need manual action that did not before
     overdue        a deactivation could have been made for more than two hours and two intervals, and is not
-    digest_daily   the first cycle of a day ended: what the day before was like, and what waits now
+    digest_daily   the first cycle of a day ended: what the day before was like (``digest``), and what waits now
     digest_weekly  the same on Mondays, for a week
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from functools import singledispatchmethod
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +32,8 @@ from syncd import events
 from syncd.errors import AnswerLost, ConfigError, SourceError, SyncdError
 from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
-from syncd.model import Action, Plan, Verdict
+from syncd.model import EFFECTS, Action, Plan, Verdict
+from syncd.observe.digest import SPANS, Ended, Recorded, span_of, tally
 from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.redact import Redaction, rfc3339
 from syncd.ports import Clock, ReadSecret, Tell
@@ -64,17 +66,19 @@ class Webhook:
     format: str = "json"                          # json | slack | teams
 
 
-@dataclass
-class _Tally:
-    """What happened since the last digest."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A message to be made and sent; None: there is nothing to say after all."""
 
-    since: date | None = None
-    results: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    word: str
+    make: Callable[[], Awaitable[Notice | None]]
 
 
 #: Stands for "never said": no news can be equal to it.
 _NOTHING = object()
+
+#: What tells one cause from another although it is a number; any other number counts something or names one of many servers.
+_CODE = re.compile(r"[45]\d\d|AADSTS\d+|52[0-9a-f]|53[0-3]|701|773|775")
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Notifier:
     command: Callable[[Plan, Sequence[Verdict]], str] = lambda _plan, _verdicts: ""      # that lets a held plan pass
     zone: str = "UTC"                             # whose days digests are about
     interval: timedelta = timedelta(0)            # the longest between two planned cycles
+    recorded: Recorded | None = None              # what the ledger holds of cycles, for digests
     _mode: str = ""
     _plan: Plan | None = None
     _verdicts: tuple[Verdict, ...] = ()
@@ -95,10 +100,12 @@ class Notifier:
     _unclear: int = 0
     _manual: Mapping[str, int] = field(default_factory=dict)
     _told: dict[str, object] = field(default_factory=dict)         # word -> what was said last under it
-    _tallies: dict[str, _Tally] = field(default_factory=lambda: {"digest_daily": _Tally(), "digest_weekly": _Tally()})
-    _queues: list[asyncio.Queue[Notice]] = field(default_factory=list)
+    _failing: set[tuple[str, str, str]] = field(default_factory=set)      # account, change, why: of the cycle or look under way
+    _seen: list[Ended] = field(default_factory=list)               # cycles and looks of this week
+    _queues: list[asyncio.Queue[_Waiting]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._began = self.clock.now()
         self._queues = [asyncio.Queue() for _ in self.webhooks]
         self._redaction = Redaction(addresses=False)
 
@@ -129,7 +136,7 @@ class Notifier:
 
     @_observe.register
     def _(self, event: events.CycleStarted) -> None:
-        self._mode, self._plan, self._verdicts, self._source = event.mode, None, (), None
+        self._mode, self._plan, self._verdicts, self._source, self._failing = event.mode, None, (), None, set()
 
     @_observe.register
     def _(self, event: events.DirectoryRead) -> None:
@@ -161,6 +168,18 @@ class Notifier:
                 command="syncd plan", shown=tuple((reason, str(count)) for reason, count in self._manual.items()))
 
     @_observe.register
+    def _(self, event: events.EffectSettled) -> None:
+        if event.outcome == "failed" and event.action in EFFECTS:
+            self._failing.add((event.zoom_id, event.action, event.reason))
+
+    @_observe.register
+    def _(self, event: events.LookEnded) -> None:
+        if event.result == "partial":
+            self._partial(event)
+        self._failing = set()
+        self._seen.append(Ended(self.clock.now(), event.cycle_id, event.result, event.outcomes, look=True))
+
+    @_observe.register
     def _(self, event: events.CycleEnded) -> None:
         said = {"held": self._held, "unreadable": self._unreadable, "partial": self._partial}.get(event.result)
         for word in ("held", "unreadable", "partial"):
@@ -181,7 +200,8 @@ class Notifier:
         departments = Counter(one.department for one in effects if one.department)
         command = self.command(self._plan, self._verdicts) if self._plan is not None else ""
         self._say(
-            "held", event.cycle_id, (frozenset(one.guard for one in self._verdicts), tuple(sorted(event.counts.items()))),
+            # The digest stands for what is held and for the command: whoever joins meanwhile changes neither.
+            "held", event.cycle_id, (frozenset(one.guard for one in self._verdicts), self._plan.digest if self._plan else ""),
             f"held by {says}",
             {"guards": guards, "counts": dict(event.counts), "reasons": dict(reasons), "departments": dict(departments),
              "command": command},
@@ -193,16 +213,28 @@ class Notifier:
         source = self._source
         about = "a source" if source is None else source.source
         facts = {"source": about} if source is None else {"source": about, "why": source.why, "do": source.do}
-        self._say("unreadable", event.cycle_id, about,
+        # Causes may take turns: each is told once until the source can be read again.
+        told = self._told.get("unreadable")
+        causes = {*(told if isinstance(told, frozenset) else ()), (about, _cause(source.why) if source else "")}
+        self._say("unreadable", event.cycle_id, frozenset(causes),
                   f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""), facts,
                   do=source.do if source else "", command="syncd check")
 
-    def _partial(self, event: events.CycleEnded) -> None:
+    def _partial(self, event: events.CycleEnded | events.LookEnded) -> None:
+        """Told of accounts, and causes, that did not fail so before. A look is about a few: all others fail as before."""
         outcomes = dict(event.outcomes)
-        self._say("partial", event.cycle_id, tuple(sorted(outcomes.items())),
-                  f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
-                  {"outcomes": outcomes, "counts": dict(event.counts), "why": event.why, "do": event.do}, do=event.do,
-                  shown=tuple((name, str(count)) for name, count in outcomes.items()))
+        before = self._told.get("partial")
+        told = before if isinstance(before, set) else set()
+        failing = self._failing or {("", "", _cause(event.why))}
+        self._told["partial"] = failing | told if isinstance(event, events.LookEnded) else set(failing)
+        if failing <= told:
+            return
+        counts = {"counts": dict(event.counts)} if isinstance(event, events.CycleEnded) else {"look": True}
+        self._send_to_all(
+            "partial", event.cycle_id,
+            f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
+            {"outcomes": outcomes, **counts, "why": event.why, "do": event.do}, do=event.do,
+            shown=tuple((name, str(count)) for name, count in outcomes.items()))
 
     def _overdue(self, event: events.CycleEnded) -> None:
         since = event.oldest_overdue
@@ -216,32 +248,44 @@ class Notifier:
                       {"since": rfc3339(since), "why": event.why, "do": event.do}, do=event.do, command="syncd plan")
 
     def _digests(self, event: events.CycleEnded) -> None:
-        today = event.ended_at.astimezone(ZoneInfo(self.zone)).date()
-        for word, tally in self._tallies.items():
-            begins = today if word == "digest_daily" else today - timedelta(days=today.weekday())
-            if tally.since is None:
-                tally.since = begins
-            if begins > tally.since:
-                self._digest(word, event, tally)
-                tally = self._tallies[word] = _Tally(begins)
-            tally.results[event.result] += 1
-            tally.outcomes.update(event.outcomes)
+        now, zone = Ended(event.ended_at, event.cycle_id, event.result, event.outcomes), ZoneInfo(self.zone)
+        today = event.ended_at.astimezone(zone).date()
+        for word in SPANS:
+            first = not any(span_of(word, one.at.astimezone(zone).date()) == span_of(word, today)
+                            for one in self._seen if not one.look)
+            if first:                                  # by what this process saw; the ledger may know better
+                self._queue(word, self._digest(word, now, event.oldest_overdue))
+        week = span_of("digest_weekly", today)
+        self._seen = [one for one in self._seen if one.at.astimezone(zone).date() >= week]
+        self._seen.append(now)
 
-    def _digest(self, word: str, event: events.CycleEnded, tally: _Tally) -> None:
-        span = "day" if word == "digest_daily" else "week"
-        cycles, made = tally.results.total(), sum(count for name, count in tally.outcomes.items() if name.endswith(".done"))
-        held = [one.guard.value for one in self._verdicts]
-        facts: dict[str, object] = {
-            "since": str(tally.since), "cycles": dict(sorted(tally.results.items())),
-            "outcomes": dict(sorted(tally.outcomes.items())), "held_now": held, "manual_now": dict(self._manual),
-            "unclear_now": self._unclear, "overdue_since": rfc3339(event.oldest_overdue) if event.oldest_overdue else None}
-        waits = f"held by {', '.join(held)}" if held else "nothing held"
-        shown = (*((f"cycles {name}", str(count)) for name, count in sorted(tally.results.items())),
-                 *((name.replace(".", " "), str(count)) for name, count in sorted(tally.outcomes.items())),
-                 ("held now", ", ".join(held) or "nothing"), ("need manual action", str(sum(self._manual.values()))),
-                 ("unclear people", str(self._unclear)))
-        self._send_to_all(word, event.cycle_id, f"the {span} from {tally.since}: {cycles} cycles, {made} changes made, {waits}",
-                          facts, shown=shown)
+    def _digest(self, word: str, now: Ended, overdue: datetime | None) -> Callable[[], Awaitable[Notice | None]]:
+        """As things stand now; what the span was like is counted when it is sent."""
+        held, manual, unclear = [one.guard.value for one in self._verdicts], dict(self._manual), self._unclear
+        seen = tuple(self._seen)
+        waits, mode = f"held by {', '.join(held)}" if held else "nothing held", self._mode
+
+        async def made() -> Notice | None:
+            counted = await tally(word, now, ZoneInfo(self.zone), self.recorded, seen, self._began)
+            if counted is None:
+                return None
+            cycles, outcomes = sorted(counted.cycles.items()), sorted(counted.outcomes.items())
+            looks, since = sum(counted.looks.values()), counted.counted_since
+            facts: dict[str, object] = {
+                "since": str(counted.since), "until": str(counted.until), "cycles": dict(cycles),
+                "looks": dict(sorted(counted.looks.items())), "outcomes": dict(outcomes), "held_now": held, "manual_now": manual,
+                "unclear_now": unclear, "overdue_since": rfc3339(overdue) if overdue else None,
+                "counted_since": rfc3339(since) if since else None}
+            shown = (*((f"cycles {name}", str(count)) for name, count in cycles), *([("looks", str(looks))] if looks else []),
+                     *((name.replace(".", " "), str(count)) for name, count in outcomes),
+                     ("held now", ", ".join(held) or "nothing"), ("need manual action", str(sum(manual.values()))),
+                     ("unclear people", str(unclear)))
+            only = f" (counted since {since:%Y-%m-%d %H:%M} UTC only: the ledger cannot be read)" if since else ""
+            return self._notice(
+                word, now.cycle_id, f"the {SPANS[word]} from {counted.since}: {sum(counted.cycles.values())} cycles, "
+                f"{counted.made} changes made, {waits}{only}", facts, mode=mode, shown=shown)
+
+        return made
 
     def _over(self, word: str) -> None:
         self._told.pop(word, None)
@@ -252,32 +296,43 @@ class Notifier:
             self._told[word] = about
             self._send_to_all(word, cycle_id, text, facts, **more)
 
-    def _send_to_all(
-        self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], *, do: str = "", command: str = "",
+    def _send_to_all(self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], **more: Any) -> None:
+        notice = self._notice(word, cycle_id, text, facts, mode=self._mode, **more)
+
+        async def made() -> Notice:
+            return notice
+
+        self._queue(word, made)
+
+    def _notice(
+        self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], *, mode: str, do: str = "", command: str = "",
         shown: tuple[tuple[str, str], ...] = (),
-    ) -> None:
+    ) -> Notice:
         body = self._redaction.facts({
             "format": FORMAT, "event": word, "text": f"syncd: {text}", "at": rfc3339(self.clock.now()), "cycle_id": cycle_id,
-            "mode": self._mode, "version": self.version, **facts})
+            "mode": mode, "version": self.version, **facts})
         words = self._redaction.facts({"do": do, "command": command, **dict(shown)})
-        notice = Notice(word, str(body["text"]), do=str(words.pop("do")), command=str(words.pop("command")),
-                        facts=tuple((name, str(value)) for name, value in words.items()), body=body)
+        return Notice(word, str(body["text"]), do=str(words.pop("do")), command=str(words.pop("command")),
+                      facts=tuple((name, str(value)) for name, value in words.items()), body=body)
+
+    def _queue(self, word: str, make: Callable[[], Awaitable[Notice | None]]) -> None:
         for hook, queue in zip(self.webhooks, self._queues, strict=True):
             if word not in hook.on:
                 continue
             if queue.qsize() >= WAITING_MAX:
                 queue.get_nowait()
                 queue.task_done()
-            queue.put_nowait(notice)
+            queue.put_nowait(_Waiting(word, make))
 
     # ----------------------------------------------------------------------------------------------------- sending
 
-    async def _send_all(self, hook: Webhook, queue: asyncio.Queue[Notice]) -> None:
+    async def _send_all(self, hook: Webhook, queue: asyncio.Queue[_Waiting]) -> None:
         while True:
             message = await queue.get()
             try:
-                await self._send(hook, message)
-                self.tell(events.Noted("notification.sent", "info", {"about": message.word}))
+                if (notice := await message.make()) is not None:
+                    await self._send(hook, notice)
+                    self.tell(events.Noted("notification.sent", "info", {"about": message.word}))
             except SyncdError as error:
                 self.tell(events.Noted("notification.failed", "warning",
                                        {"about": message.word, "why": error.what, "do": error.do}))
@@ -317,3 +372,8 @@ class Notifier:
 def _ended(outcomes: Mapping[str, int], how: str) -> int:
     """Outcomes by how they ended, whatever the action: ``deactivate.failed`` and ``failed``."""
     return sum(count for name, count in outcomes.items() if name.rpartition(".")[2] == how)
+
+
+def _cause(why: str) -> str:
+    """What went wrong without what differs from time to time: counts, names of servers, ids of requests."""
+    return re.sub(r"\S*\d\S*", lambda word: word[0] if _CODE.fullmatch(word[0].strip("()[],;:.'\"")) else "#", why)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncd import events
+from syncd.app import SqlLedger, cycles_in
+from syncd.errors import LedgerError
 from syncd.host.secrets import SecretFile
+from syncd.ledger import record
+from syncd.ledger.entries import CycleEnded as EndedEntry
 from syncd.model import Action, Decision, Guard, Plan, Reason, Status, Verdict, ZoomAccount
 from syncd.observe import notify
+from syncd.observe.digest import Ended
 from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.notify import Notifier, Webhook
 from tests.http.scripted_http import Answer, JumpingClock, ScriptedServer, serving
+from tests.ledgers import HandClock, untold, url_of
 
 AT = datetime(2026, 11, 25, 19, 5, tzinfo=UTC)
 EVERYTHING = ("held", "unreadable", "partial", "manual")
@@ -36,7 +43,9 @@ class World:
                                  lambda plan, _: f"syncd approve --plan {plan.digest[:12]}", "Europe/Berlin")
 
     def cycle(self, result: str, *, guards: tuple[Guard, ...] = (), manual: tuple[str, ...] = (), why: str = "",
-              outcomes: Mapping[str, int] | None = None, at: datetime = AT, overdue: datetime | None = None) -> None:
+              outcomes: Mapping[str, int] | None = None, at: datetime = AT, overdue: datetime | None = None,
+              leaving: tuple[str, ...] = (), staying: int = 100, failing: tuple[str, ...] = (),
+              cycle_id: str = "c1") -> None:
         """One cycle as observers are told of it."""
         self.notifier(events.CycleStarted("c1", "enforce", "schedule"))
         if why:
@@ -44,9 +53,23 @@ class World:
         else:
             verdicts = tuple(Verdict(guard, guard in guards, 58, 25, "accounts", "58 planned, ann@corp.example too", "Review.")
                              for guard in Guard)
-            self.notifier(events.PlanMade("c1", Plan(AT, "p", tuple(map(_waiting, manual))), verdicts, None))
-        self.notifier(events.CycleEnded("c1", "enforce", result, False, at, 1.0, {"deactivate": 58}, outcomes or {}, 7, "abc",
-                                      overdue))
+            plan = Plan(AT, "p", (*map(_waiting, manual), *map(_leaving, leaving)))
+            self.notifier(events.PlanMade("c1", plan, verdicts, None))
+        self._settled(failing)
+        counts = {"deactivate": 58, "keep": staying}
+        self.notifier(events.CycleEnded(cycle_id, "enforce", result, False, at, 1.0, counts, outcomes or {}, 7, "abc",
+                                        overdue))
+
+    def look(self, result: str, *, failing: tuple[str, ...] = (), outcomes: Mapping[str, int] | None = None,
+             cycle_id: str = "") -> None:
+        """One look of the watch; without an id it left nothing behind."""
+        self._settled(failing)
+        self.notifier(events.LookEnded(cycle_id, result, 1, 0.1, outcomes or {}))
+
+    def _settled(self, failing: tuple[str, ...]) -> None:
+        for who in failing:
+            zoom_id, _, reason = who.partition(":")
+            self.notifier(events.EffectSettled("c1", zoom_id, "a@corp.example", "deactivate", "failed", reason or "refused"))
 
     async def sent(self) -> list[dict[str, Any]]:
         """What arrived once everything was sent."""
@@ -61,6 +84,11 @@ class World:
 def _waiting(zoom_id: str) -> Decision:
     account = ZoomAccount(zoom_id, f"{zoom_id}@corp.example", Status.ACTIVE, zoom_id, "1", "Admin", 2)
     return Decision(account, Action.MANUAL, Reason.PROTECTED)
+
+
+def _leaving(zoom_id: str) -> Decision:
+    account = ZoomAccount(zoom_id, f"{zoom_id}@corp.example", Status.ACTIVE, zoom_id, "2", "Member", 2)
+    return Decision(account, Action.DEACTIVATE, Reason.ABSENT_FROM_DIRECTORY)
 
 
 OK = Answer(200, b"ok", {"content-type": "text/html"})
@@ -142,6 +170,52 @@ async def test_another_guard_is_news() -> None:
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS, Guard.DIRECTORY_SHRUNK))
 
         assert [1, 2] == [len(message["guards"]) for message in await world.sent()]
+
+
+async def test_another_plan_of_the_same_size_is_news_and_a_joiner_is_none() -> None:
+    """Whoever copies the command approves what is held now; whoever joins changes nothing of it."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver)
+        world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), leaving=("ann", "bob"))
+        world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), leaving=("ann", "bob"), staying=101)
+        world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), leaving=("ann", "eve"), staying=101)
+        first, second = await world.sent()
+
+    assert first["command"] != second["command"]
+    assert second["command"].endswith(Plan(AT, "p", (_leaving("ann"), _leaving("eve"))).digest[:12])
+
+
+async def test_another_cause_is_news_and_other_numbers_in_it_are_not() -> None:
+    """Causes that take turns are told once each; a source that was well in between is told of anew."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("unreadable",))
+        for why in ("page 3 broke off", "page 7 broke off", "dc1 refused (52e)", "page 3 broke off", "dc2 refused (52e)",
+                    "dc2 refused (533)", "Graph answered 401", "Graph answered 503"):
+            world.cycle("unreadable", why=why)
+        world.cycle("in_step")
+        world.cycle("unreadable", why="page 3 broke off")
+        whys = [message["why"] for message in await world.sent()]
+
+    assert ["page 3 broke off", "dc1 refused (52e)", "dc2 refused (533)", "Graph answered 401", "Graph answered 503",
+            "page 3 broke off"] == whys
+
+
+async def test_only_accounts_that_did_not_fail_so_before_are_news() -> None:
+    """However many others went well beside them, and whether a cycle or a look of the watch met them."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("partial",))
+        world.cycle("partial", failing=("ann",), outcomes={"deactivate.failed": 1, "deactivate.done": 3})
+        world.cycle("partial", failing=("ann",), outcomes={"deactivate.failed": 1, "deactivate.done": 5})
+        world.look("partial", failing=("bob",), outcomes={"deactivate.failed": 1}, cycle_id="w1")
+        world.look("partial", failing=("ann",), outcomes={"deactivate.failed": 1}, cycle_id="w2")
+        world.cycle("partial", failing=("ann", "bob"), outcomes={"deactivate.failed": 2})
+        world.cycle("partial", failing=("ann:throttled",), outcomes={"deactivate.failed": 1})
+        world.cycle("applied")
+        world.cycle("partial", failing=("ann",), outcomes={"deactivate.failed": 1})
+        messages = await world.sent()
+
+    assert ["c1", "w1", "c1", "c1"] == [message["cycle_id"] for message in messages]
+    assert messages[1]["look"] is True
 
 
 async def test_an_unreadable_cycle_does_not_end_what_was_held() -> None:
@@ -290,6 +364,97 @@ async def test_digests_say_what_a_day_and_a_week_were_like() -> None:
     assert "the day from 2026-11-27: 2 cycles, 3 changes made, held by flapping" in first["text"]
 
 
+def _recorded(*held: Ended) -> Callable[[], AsyncIterator[Ended]]:
+    """A ledger that holds these, the newest first."""
+    async def recorded() -> AsyncIterator[Ended]:
+        for one in held:
+            yield one
+
+    return recorded
+
+
+async def _unreachable() -> AsyncIterator[Ended]:
+    raise LedgerError("the database does not answer")
+    yield
+
+
+async def test_a_digest_counts_what_the_looks_of_the_watch_did() -> None:
+    """They make most changes where there is a watch."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("digest_daily",))
+        world.clock.started_at = AT
+        world.cycle("applied", outcomes={"deactivate.done": 1})
+        world.look("applied", outcomes={"deactivate.done": 2, "deactivate.failed": 1}, cycle_id="w1")
+        world.look("in_step")
+        world.clock.passed += 24 * 3600
+        world.cycle("in_step", at=AT + timedelta(days=1))
+        (message,) = await world.sent()
+
+    assert {"deactivate.done": 3, "deactivate.failed": 1} == message["outcomes"]
+    assert ({"applied": 1}, {"applied": 1, "in_step": 1}) == (message["cycles"], message["looks"])
+    assert "1 cycles, 3 changes made" in message["text"]
+
+
+async def test_a_restart_loses_nothing_of_a_digest() -> None:
+    """A process that began a minute ago tells of the whole day before, from the ledger, beside what only it saw; the next one
+    of that day tells nothing."""
+    midnight = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)       # in Berlin
+    held = (Ended(midnight - timedelta(minutes=5), "c9", "partial", {"deactivate.failed": 1}, looks={"in_step": 4}),
+            Ended(midnight - timedelta(hours=3), "w8", "applied", {"deactivate.done": 2}, look=True),
+            Ended(midnight - timedelta(hours=23), "c7", "applied", {"deactivate.done": 7}),
+            Ended(midnight - timedelta(hours=25), "c6", "applied", {"deactivate.done": 100}),
+            Ended(midnight - timedelta(days=3), "c5", "applied", {"deactivate.done": 1000}))
+    ours = Ended(midnight + timedelta(minutes=10), "c1", "in_step")
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("digest_daily",))
+        world.notifier.recorded = _recorded(ours, *held)
+        world.cycle("failed", at=midnight - timedelta(minutes=1), cycle_id="f1")             # the ledger could not be written
+        world.cycle("in_step", at=ours.at)
+        (message,) = await world.sent()
+        again = World(receiver, ("digest_daily",))
+        again.notifier.recorded = _recorded(Ended(ours.at + timedelta(minutes=15), "c2", "in_step"), ours, *held)
+        again.cycle("in_step", at=ours.at + timedelta(minutes=15))
+        assert 1 == len(await again.sent())
+
+    assert ("2026-11-24", "2026-11-25", {"partial": 1, "applied": 1, "failed": 1}, {"applied": 1, "in_step": 4},
+            {"deactivate.done": 9, "deactivate.failed": 1}, None) == tuple(
+        message[key] for key in ("since", "until", "cycles", "looks", "outcomes", "counted_since"))
+
+
+async def test_a_digest_says_from_when_on_it_counts_where_the_ledger_cannot_be_read() -> None:
+    """It never claims a whole week of which it saw an afternoon."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, ("digest_weekly",))
+        world.notifier._began = AT
+        world.notifier.recorded = _unreachable
+        world.cycle("applied", outcomes={"deactivate.done": 1}, at=AT)
+        world.cycle("in_step", at=AT + timedelta(days=7))
+        (message,) = await world.sent()
+
+    assert ("2026-11-23", "2026-11-25T19:05:00.000Z") == (message["since"], message["counted_since"])
+    assert "counted since 2026-11-25 19:05 UTC only" in message["text"]
+
+
+async def test_the_ledger_tells_how_cycles_and_looks_ended(tmp_path: Path) -> None:
+    """The newest first; what people did by hand is no cycle."""
+    ledger = SqlLedger.open(url_of(tmp_path / "ledger.db"), HandClock(), untold, create=True)
+    ended = partial(EndedEntry, "enforce", "schedule", started_at=AT, version="1", policy="p", success=True)
+    try:
+        async with ledger.writer(0.0) as term:
+            for cycle, says in (
+                ("c1", ended(result="partial", ended_at=AT, outcomes={"deactivate.failed": 1}, looks={"in_step": 3})),
+                ("h1", ended(result="applied", ended_at=AT, by="Ann", because="x")),
+                ("w1", ended(result="applied", ended_at=AT + timedelta(minutes=1), look=True)),
+            ):
+                await ledger.append([record.cycle_ended(cycle, says)], term=term)
+        found = [one async for one in cycles_in(ledger)]
+    finally:
+        await ledger.close()
+
+    assert [Ended(AT + timedelta(minutes=1), "w1", "applied", look=True),
+            Ended(AT, "c1", "partial", {"deactivate.failed": 1}, looks={"in_step": 3})] == found
+
+
 # --------------------------------------------------------------------------------------------------------------- shapes
 
 
@@ -360,9 +525,20 @@ async def test_a_chat_gets_cause_counts_and_the_complete_command(
     assert TOKEN not in everything
 
 
-def test_a_text_of_any_length_fits_its_shape() -> None:
-    """A plan about everybody is cut, never refused by the receiver."""
-    notice = Notice("held", "h" * 9000, "s" * 9000, "d" * 9000, "c" * 9000, tuple((f"name {n}", "v" * 9000) for n in range(40)))
+@pytest.mark.parametrize("letter", ["h", "&", "<", "é", "漢", '"', "\n"])
+def test_a_text_of_any_length_fits_its_shape(letter: str) -> None:
+    """A plan about everybody is cut, never refused by the receiver, however its letters are written on the wire."""
+    long = letter * 9000
+    notice = Notice("held", long, long, long, long, tuple((f"name {n}", long) for n in range(40)))
 
     demand_slack(SHAPES["slack"](notice))
     demand_teams(SHAPES["teams"](notice))
+
+
+@pytest.mark.parametrize("shape", ["slack", "teams"])
+@pytest.mark.parametrize(("command", "whole"), [("syncd approve " + "x" * 2800, True), ("syncd approve " + "x" * 3100, False)])
+def test_a_command_is_whole_or_it_is_said_where_it_is(shape: str, command: str, whole: bool) -> None:
+    """Half of one is another command."""
+    text = json.dumps(SHAPES[shape](Notice("held", "held", command=command)))
+
+    assert (whole, not whole) == (command in text, "syncd plan ends with it" in text)
