@@ -103,7 +103,7 @@ def report(
             document["compared"] = compared(document["leavers"], listed, first.date(), last.date())
         parameters = {"from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}", "sample": sample, "seed": seed if sample else None,
                       "compare": sha256(others.read_bytes()).hexdigest() if others is not None else None}
-        made_of(document, parameters, digest)
+        made_of(document, parameters, digest, omit)
         writing(f"writing {format_}: {len(document.get('leavers', ())):,} leavers")
         content = _written(document, format_, omit)
     with binary_output(out, format_) as binary:
@@ -114,8 +114,13 @@ def report(
         run(_recorded(config, out.name, content, document, inside=inside))
 
 
-def made_of(document: dict[str, Any], parameters: dict[str, Any], configuration_digest: str | None) -> None:
-    """Puts into a document how it was made. No time: the same input gives the same report."""
+def made_of(document: dict[str, Any], parameters: dict[str, Any], configuration_digest: str | None,
+            omit: tuple[str, ...] = ()) -> None:
+    """Puts into a document how it was made, and the digest of everything else: somebody else, elsewhere, gets the same one from
+    the same entries. No time: the same input gives the same report."""
+    from syncd.reports.period import without
+
+    document["digest"] = sha256_of(without(document, omit))[:32]
     document["making"] = {"command": "syncd report", "parameters": parameters, "by": _user(), "host": socket.gethostname(),
                           "configuration": configuration_digest, "version": __version__}
     document["report_id"] = sha256_of([document["making"], document["ledger"]["head_hash"]])[:16]

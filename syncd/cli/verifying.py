@@ -106,7 +106,16 @@ class _Pass:
                 self._folder(found, self.look.folder)
             except OSError as error:
                 raise UsageError(f"{error.filename} cannot be read ({error.strerror})") from None
+        self._not_looked_at(found)
         return found
+
+    def _not_looked_at(self, found: Found) -> None:
+        """An intact chain is not the whole proof: what was not asked for is said, so that nobody takes it for shown."""
+        without = [words for given, words in (
+            (self.look.head, "whether later entries were cut off (--head HASH, of a log archive or an earlier visit)"),
+            (self.keys, "signatures (--public-key FILE)"), (self.look.folder, "report files (--reports DIR)")) if not given]
+        if without:
+            found.lines.append(f"note: not looked at: {'; '.join(without)}")
 
     def _signatures(self, found: Found, head: Head) -> None:
         signed = self.signed

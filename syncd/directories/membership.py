@@ -27,7 +27,7 @@ Path = tuple[str, ...]
 
 
 def paths_from(root: str, nodes: Mapping[str, GroupNode], *, nested: bool) -> dict[str, Path]:
-    """For everybody in the group *root*: the names from it down to the group he stands in directly.
+    """For everybody in the group *root*: the names from it down to the group they stand in directly.
 
     Of several ways the shortest counts, of equally short ones the first in alphabetical order: so the answer does not
     depend on the order in which a server lists members. Without *nested* only direct members count.

@@ -1,4 +1,4 @@
-"""One person's leaving, as the ledger tells it: from the read that first showed him gone to the state verified at Zoom.
+"""One person's leaving, as the ledger tells it: from the read that first showed them gone to the state verified at Zoom.
 
 ``Episode`` collects while entries pass by; ``told`` makes the finished ``Story``. ``period`` decides whose stories are
 wanted. The same account can leave twice (re-hired, brought back): each time is an episode of its own.
@@ -54,21 +54,21 @@ class Deactivation:
 
 @dataclass
 class Episode:
-    """Collects what entries say of one leaving. *before*: the last decision while he was still entitled."""
+    """Collects what entries say of one leaving. *before*: the last decision while they were still entitled."""
 
     zoom_id: str
     first_entry: int
-    seen: datetime | None                     # first good read that showed him gone; None: nobody saw it, a person asked
-    last_entitled: datetime | None            # the good read before, if it showed him entitled
+    seen: datetime | None                     # first good read that showed them gone; None: nobody saw it, a person asked
+    last_entitled: datetime | None            # the good read before, if it showed them entitled
     before: DecisionMade | None
     decision: DecisionMade | None = None
     decided_at: datetime | None = None        # when the deactivation was first decided
     tries: list[Deactivation] = field(default_factory=list)
     others: dict[str, tuple[str, str]] = field(default_factory=dict)    # other intents: id -> action, by
-    put_back_in: str = ""                     # the undo or hand verb that reactivated him
+    put_back_in: str = ""                     # the undo or hand verb that reactivated them
     closed: str = ""                          # a word of STATES, once nothing more is to be done
     back_at: datetime | None = None
-    back_in: str = ""                         # the cycle whose read showed that he is no longer leaving
+    back_in: str = ""                         # the cycle whose read showed that they are no longer leaving
     who: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ class Episode:
 
     @property
     def locked_out(self) -> bool:
-        """Whether syncd deactivated him."""
+        """Whether syncd deactivated them."""
         return self.done is not None
 
     @property
@@ -110,7 +110,7 @@ class Episode:
         self.events.append({"at": _text(at), "says": says, "entry": entry.seq, "cycle": entry.cycle or None})
 
     def decided(self, says: DecisionMade, at: datetime, entry: LedgerEntry) -> None:
-        """A decision while he is leaving."""
+        """A decision while they are leaving."""
         self.who = says.who or self.who
         if self.done is not None:             # inactive now: in step
             return
@@ -121,12 +121,12 @@ class Episode:
         self.note(entry, at, f"decided: {says.action}, {says.reason}{due}")
 
     def back(self, at: datetime, entry: LedgerEntry) -> None:
-        """A good read shows that he is no longer leaving; the decision of the same cycle says why."""
+        """A good read shows that they are no longer leaving; the decision of the same cycle says why."""
         if self.done is None:
             self.closed, self.back_at, self.back_in = "entitled_again", at, entry.cycle
 
     def explained(self, says: DecisionMade, at: datetime, entry: LedgerEntry) -> None:
-        """The decision of the cycle in which he came back."""
+        """The decision of the cycle in which they came back."""
         self.who = says.who or self.who
         self.closed = (
             "deactivated_by_others" if says.status == "inactive"
@@ -282,7 +282,7 @@ def _state(episode: Episode) -> str:
 
 
 def _left(episode: Episode) -> tuple[datetime | None, str | None]:
-    """(from when on his time counts, why from then)"""
+    """(from when on the time counts, why from then)"""
     decision = episode.decision
     at = decision.changed_at if decision is not None and decision.reason == "disabled_in_directory" else None
     if at is not None and episode.seen is not None and at <= episode.seen and (
@@ -303,7 +303,7 @@ def _late_by_window(left: datetime | None, ended: datetime | None, reason: str, 
 
 
 def _held_by(episode: Episode, known: Told) -> list[str]:
-    """Guards that tripped in cycles while his deactivation was due."""
+    """Guards that tripped in cycles while the deactivation was due."""
     if episode.decided_at is None:
         return []
     until = episode.ended or known.until

@@ -1,18 +1,18 @@
-"""What the ledger shows for a period: everybody who left, when he lost access, and what an auditor asks beside it.
+"""What the ledger shows for a period: everybody who left, when they lost access, and what an auditor asks beside it.
 
 A pure fold: entries in their order go in (``Period.take``), plain JSON values come out (``Period.document``, format
 ``syncd.period/1``). There is no "now" in it: what is known ends with the ledger's last entry, so the same ledger and the
 same settings always give the same document. Names are not in the chain; the caller resolves ``Period.references``.
 
-Whoever left within the period, or was on his way out when it began, is told to the end of the ledger, beyond the period
-too: his deactivation may lie in the next month.
+Whoever left within the period, or was on the way out when it began, is told to the end of the ledger, beyond the period
+too: the deactivation may lie in the next month.
 
-How long somebody kept access is counted from the latest moment at which he was surely still entitled or, where that is
-not known, from the first read that showed him gone (``measured_from`` says which):
+How long somebody kept access is counted from the latest moment at which they were surely still entitled or, where that is
+not known, from the first read that showed them gone (``measured_from`` says which):
 
-    last_seen_entitled   the good read before the first that showed him gone; the worst case, so downtime counts
+    last_seen_entitled   the good read before the first that showed them gone; the worst case, so downtime counts
     directory_change     a disabled account's own last change, where the directory tells it and it lies between the two
-    first_seen           no earlier good read showed him entitled (a first read, a new account, an exemption that ended)
+    first_seen           no earlier good read showed them entitled (a first read, a new account, an exemption that ended)
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.evidence.in_force import InForce, Record
+from syncd.evidence.missing import LOST, Missing
 from syncd.evidence.offboarding import Episode, Story, Told, told
+from syncd.evidence.overrides import Overrides, said_by_person
 from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, from_rfc3339, rfc3339
@@ -47,10 +49,6 @@ _EXCEPTED = frozenset({"exempt", "on_hold"})
 
 #: A cycle itself takes time, and a machine may be late: only beyond this is a missing cycle called missing.
 LATE_ENOUGH = timedelta(minutes=2)
-
-
-#: What people ask for beside the plan of a cycle.
-_ByPerson = entries.HoldPlaced | entries.HoldReleased | entries.ChangesPaused | entries.ChangesResumed | entries.CycleUndone
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,8 @@ class Period:
     _intents: dict[str, tuple[str, datetime]] = field(default_factory=dict)     # open ones: id -> (zoom id, at)
     _approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
     _used: Counter[str] = field(default_factory=Counter)
-    _overrides: list[dict[str, Any]] = field(default_factory=list)
+    _overrides: Overrides = field(default_factory=Overrides)
+    _missing: Missing = field(default_factory=Missing)
     _asked_by: dict[str, dict[str, Any]] = field(default_factory=dict)          # hand cycle -> by, because
     _changes: list[dict[str, Any]] = field(default_factory=list)
     _values: dict[str, Any] | None = None
@@ -175,7 +174,6 @@ class Period:
     _seen_by_others: SeenByOthers = field(default_factory=SeenByOthers)
     _after_made: int = 0                      # entries about reports of periods since the last other one
     _reviews: list[dict[str, Any]] = field(default_factory=list)
-    _unfiled: list[dict[str, Any]] = field(default_factory=list)
     _in_force: InForce = field(init=False)
 
     def __post_init__(self) -> None:
@@ -196,6 +194,8 @@ class Period:
         self._entries, self._after_made = self._entries + 1 + self._after_made, 0
         self._head, self._last_at = (entry.seq, entry.hash), at
         self._seen_by_others.take(entry, says, at)
+        self._missing.take(entry, says, at)
+        self._take_word(entry, says, at)
         self._heard(entry, says, at)
 
     def _heard(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
@@ -221,14 +221,10 @@ class Period:
                 self._take_approval(entry, says, at)
             case entries.HoldPlaced():
                 self._take_hold(entry, says, at)
-            case entries.HoldReleased():
-                self._take_release(entry, says, at)
             case entries.ChangesPaused():
                 self._take_pause(entry, says, at)
             case entries.ChangesResumed():
                 self._take_resume(entry, says, at)
-            case entries.CycleUndone():
-                self._take_undo(entry, says, at)
             case entries.LedgerOpened():
                 self._take_ledger_opened(entry, says, at)
             case entries.PolicyInForce():
@@ -236,9 +232,6 @@ class Period:
             case entries.CycleReviewed():
                 self._reviews.append({"at": text(at), "of": says.of, "by": says.by, "note": says.note or None,
                                       "entry": entry.seq})
-            case entries.ReportUnfiled():
-                if self.asked.holds(at):
-                    self._unfiled.append({"at": text(at), "cycle": entry.cycle, "why": says.why, "entry": entry.seq})
             case _:
                 pass                              # no part of a period
 
@@ -348,7 +341,7 @@ class Period:
         return episode
 
     def _brought_back(self, entry: LedgerEntry, zoom_id: str, seen: datetime) -> None:
-        """Deactivated by us, and active again by somebody else's doing. Not entitled: he is leaving once more."""
+        """Deactivated by us, and active again by somebody else's doing. Not entitled: they are leaving once more."""
         says = "found active again, which syncd did not do"
         if zoom_id in self._open and self._open[zoom_id].locked_out:
             self._begin(entry, zoom_id, seen, seen, says)
@@ -365,7 +358,7 @@ class Period:
         latest = self._latest.get(entry.subject)
         if episode is not None:
             episode.decided(says, at, entry)
-        elif latest is not None and latest.back_in == entry.cycle:      # the same read says why he is no longer leaving
+        elif latest is not None and latest.back_in == entry.cycle:      # the same read says why they are no longer leaving
             latest.explained(says, at, entry)
 
     def _take_kept(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
@@ -404,7 +397,7 @@ class Period:
             self._counted["intents"] += 1
         episode = self._open.get(entry.subject)
         if action == "deactivate" and (episode is None or episode.locked_out):
-            episode = self._begin(entry, entry.subject, None, at, "to be deactivated, though no read had shown him gone")
+            episode = self._begin(entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone")
         episode = episode or self._latest.get(entry.subject)
         if episode is not None:
             episode.announced(says, at, entry)
@@ -425,37 +418,27 @@ class Period:
             episode.settled(says, done_at, entry)
 
     def _take_hold(self, entry: LedgerEntry, says: entries.HoldPlaced, at: datetime) -> None:
-        until = f"until {text(says.until)}" if says.until is not None else "until released"
         self._holds[entry.subject] = (entry.seq, says)
         if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":       # prolonged
             self._kept[entry.subject].hold = self._holds[entry.subject]
-        self._override(entry, says, at, "hold", until)
-
-    def _take_release(self, entry: LedgerEntry, says: entries.HoldReleased, at: datetime) -> None:
-        self._override(entry, says, at, "release", "")
 
     def _take_pause(self, entry: LedgerEntry, says: entries.ChangesPaused, at: datetime) -> None:
         if not self._paused or self._paused[-1][1] is not None:
             self._paused.append((at, None))
-        self._override(entry, says, at, "pause", "all changes stop")
 
     def _take_resume(self, entry: LedgerEntry, says: entries.ChangesResumed, at: datetime) -> None:
         if self._paused and self._paused[-1][1] is None:
             self._paused[-1] = (self._paused[-1][0], at)
-        self._override(entry, says, at, "resume", "changes go on")
 
-    def _take_undo(self, entry: LedgerEntry, says: entries.CycleUndone, at: datetime) -> None:
-        self._override(entry, says, at, "undo", f"of cycle {says.of}")
-
-    def _override(self, entry: LedgerEntry, says: _ByPerson, at: datetime, what: str, details: str) -> None:
-        if self.asked.holds(at):
-            decided = self._decided.get(entry.subject)
-            who = says.who or (decided.who if decided is not None else "")
-            self._overrides.append({"at": text(at), "what": what, "zoom_id": entry.subject or None, "details": details or None,
-                                    "by": says.by, "because": says.because, "entry": entry.seq, "who": who})
+    def _take_word(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
+        decided = self._decided.get(entry.subject)
+        self._overrides.take(entry, says, at, decided.who if decided is not None else "")
         episode = self._open.get(entry.subject) if entry.subject else None
-        if episode is not None:
-            episode.note(entry, at, f"{what} {details} by {says.by}: {says.because}".replace("  ", " "))
+        told = said_by_person(says)
+        if episode is not None and told is not None:
+            what, details = told
+            episode.note(entry, at, f"{what} {details} by {getattr(says, 'by', '')}: {getattr(says, 'because', '')}"
+                         .replace("  ", " "))
 
     def _day(self, at: datetime) -> dict[str, int]:
         return self._days.setdefault(self.asked.day_of(at), {"cycles": 0, "good": 0, "report_mode": 0, "deactivated": 0})
@@ -469,7 +452,8 @@ class Period:
         kept = {says.who for _, _, says in looked_at if says.action == "keep"}
         kept |= {one.decision.who for one in self._kept_in_period()}
         seen = set(self._seen_by_others.references(self.asked.start, self.asked.end))
-        return sorted((seen | {one.who for one in self._told()} | {one["who"] for one in self._overrides} | kept) - {""})
+        overruled = set(self._overrides.references(self.asked.start, self.asked.end))
+        return sorted((seen | {one.who for one in self._told()} | overruled | kept) - {""})
 
     def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, Any]:
         """Kept accounts, picked as leavers are: that nobody is missing shows among those who were not touched."""
@@ -488,6 +472,7 @@ class Period:
         rows = [story.row(personal.get(story.who, {})) for story in stories]
         chosen = rows if sample is None else sample.of(rows)
         until = self._covered_until()
+        missing = self._missing.rows(self.asked.start, self.asked.end)
         others = self._seen_by_others.rows(self.asked.start, self.asked.end, self._last_at or self.asked.start, personal)
         return {
             "format": FORMAT,
@@ -503,9 +488,9 @@ class Period:
             "coverage": self._coverage(),
             "reviews": [one for one in self._reviews if one["of"] in self._months() or one["of"] in self._cycles_in_period()
                         or self.asked.holds(moment(one["at"]))],
-            "unfiled": self._unfiled,
+            "missing": missing,
             "covered_until": text(until),
-            "totals": self._totals(rows),
+            "totals": self._totals(rows, missing),
             "balances": self._balances(rows),
             "sample": sample.described(len(rows), len(chosen)) if sample is not None else None,
             "kept_sample": self._kept_sample(personal, sample) if sample is not None else None,
@@ -519,7 +504,7 @@ class Period:
             "changes": self._changes,
             "approvals": [{**one, "used": self._used[one["id"]]} for one in self._approvals.values()
                           if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)],
-            "overrides": self._overrides_told(personal),
+            "overrides": self._overrides.rows(self.asked.start, self.asked.end, personal),
             "days": [{"day": day.isoformat(), **counts} for day, counts in sorted(self._days.items())
                      if self.asked.first <= day <= self.asked.last],
         }
@@ -552,7 +537,7 @@ class Period:
         return {one.id for one in self._ended if self.asked.holds(one.started)}
 
     def _told(self) -> list[Episode]:
-        """Who began to leave in the period, or was on his way out when it began."""
+        """Who began to leave in the period, or was on the way out when it began."""
         end, start = self.asked.end, self.asked.start
         return [one for one in self._episodes if one.began < end and (one.ended is None or one.ended >= start)]
 
@@ -568,17 +553,6 @@ class Period:
 
     def _used_in(self, id_: str, rows: list[dict[str, Any]]) -> bool:
         return any(row["approval"] == id_ for row in rows)
-
-    def _overrides_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
-        by_hand = [
-            {"at": text(one.began), "what": "deactivate", "zoom_id": one.zoom_id, "details": "by hand",
-             "by": asked.get("by"), "because": asked.get("because"), "entry": one.first_entry, "who": one.who}
-            for one in self._told()
-            if (asked := self._asked_by.get(one.cycle)) and one.by == "hand" and self.asked.holds(one.began)
-        ]
-        both = sorted([*self._overrides, *by_hand], key=lambda one: one["entry"])
-        return [{**{key: value for key, value in one.items() if key != "who"},
-                 "email": personal.get(one["who"], {}).get("email")} for one in both]
 
     def _kept_in_period(self) -> list[_Kept]:
         return [one for one in (*self._kept_before, *self._kept.values())
@@ -606,11 +580,12 @@ class Period:
             and stretch.last >= self.asked.start for one in stretch.tripped
         ]
 
-    def _totals(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def _totals(self, rows: list[dict[str, Any]], missing: list[dict[str, Any]]) -> dict[str, Any]:
         counted = self._counted
         return {
             "leavers": len(rows),
             "still_access": len(self._still_access(rows)),
+            "entries_lost": any(one["what"] in LOST for one in missing),
             "late_by_window": sum(row["late_by"] == "window" for row in rows),
             "states": dict(sorted(Counter(row["state"] for row in rows).items())),
             "promise_met": sum(row["promise_met"] is True for row in rows),

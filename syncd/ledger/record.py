@@ -91,7 +91,7 @@ def memory(cycle: str, change: MemoryChange) -> list[Draft]:
 
 def decided(cycle: str, decision: Decision, changed_at: datetime | None = None) -> Draft:
     """A decision that differs from the last one recorded for this account. *changed_at*: when the directory says its person
-    was changed last; evidence of when he left, but no difference by itself."""
+    was changed last; evidence of when they left, but no difference by itself."""
     account = decision.account
     return draft(decision_made(decision, changed_at), subject=account.zoom_id or "", cycle=cycle,
                  personal=personal_of(account, decision.department))

@@ -21,7 +21,7 @@ def licence_word(type_: int | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ZoomAccount:
-    """One Zoom user as one read showed him. Pending users have no id."""
+    """One Zoom user as one read showed them. Pending users have no id."""
 
     zoom_id: str | None
     email: str                                # as Zoom gave it

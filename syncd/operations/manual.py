@@ -51,7 +51,7 @@ HOLD_AFTER_OVERRULING = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asks and why; how far he confirms. *confirm_count*: the number of changes he knows of, which passes the sizes."""
+    """Who asks and why; how far they confirm. *confirm_count*: the number of changes they know of, which passes the sizes."""
 
     by: str
     because: str

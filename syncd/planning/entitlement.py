@@ -36,7 +36,7 @@ def entitled_people(directory: DirectorySnapshot, policy: Policy, now: datetime)
 
 
 def grace_of(reason: Reason, policy: Policy) -> tuple[timedelta, int]:
-    """How long somebody with this standing stays (and in how many good reads in a row he must be gone)."""
+    """How long somebody with this standing stays (and in how many good reads in a row they must be gone)."""
     if reason is Reason.EXPIRED_IN_DIRECTORY and policy.grace_for_expired is not None:
         return policy.grace_for_expired, 1
     if reason in KNOWN_LEAVERS:

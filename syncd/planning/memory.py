@@ -1,7 +1,7 @@
 """What a good read adds to memory: who was matched to whom, who is gone since when, who is back.
 
 Only good reads (whole, no read guard tripped) count; others neither advance nor reset anything. A person who could not be
-read keeps what is remembered, and the read does not count for him.
+read keeps what is remembered, and the read does not count for them.
 """
 
 from __future__ import annotations

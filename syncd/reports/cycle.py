@@ -165,7 +165,7 @@ class _Cycle:
         return self._report.outcomes.get(decision.key) or EffectOutcome(OutcomeKind.NOT_TRIED)
 
     def _left(self, decision: Decision) -> tuple[datetime | None, str | None]:
-        """From when on his time counts. Only a disabled account's own change says when he left: a group's does not."""
+        """From when on the time counts. Only a disabled account's own change says when they left: a group's does not."""
         if decision.since is None or decision.reason not in LEAVING:
             return None, None
         changed = self._changed_at.get(decision.directory_id or "")

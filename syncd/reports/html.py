@@ -24,7 +24,7 @@ from syncd.reports.words import TONES
 
 #: Tables that are told even when they are empty: their absence would be no answer.
 ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "open", "kept", "gaps", "changes", "overrides", "in_force",
-                    "reviews", "kept_sample", "compared"})
+                    "reviews", "missing", "kept_sample", "compared"})
 
 #: Between a group and one below it.
 _BELOW = " \u203a "
@@ -147,6 +147,7 @@ def _cell(values: list[tuple[Column, Value]]) -> str:
     for column, value in shown:
         text += escape(column.lead) or "<br>" if text else ""
         text += (f"<i>{escape(column.label)}</i>" if column.label else "") + _shown(value, column.kind)
+        text += "\u00a0h" if column.kind is Kind.HOURS and len(values) > 1 else ""         # no heading says it
     first, value = shown[0]
     number = ' class="n"' if len(values) == 1 and first.kind in (Kind.NUMBER, Kind.HOURS) else ""
     sort = f' data-s="{escape(plain(value))}"' if first.kind in (Kind.MOMENT, Kind.NUMBER, Kind.HOURS) else ""

@@ -1,6 +1,6 @@
 """A period as a report: everybody who left with the whole story, late ones and gaps first, then what people decided.
 
-Works from the period's document (``syncd.period/1``, plain JSON values, see ``core.period``), so a document that was kept
+Works from the period's document (``syncd.period/1``, plain JSON values, see ``evidence.periods``), so a document that was kept
 can be rendered again without the ledger.
 """
 
@@ -128,12 +128,12 @@ class _Period:
         title = "Leavers looked at closely" if sample else "Leavers"
         main = Table(
             "leavers", title, self._columns, lambda: map(self._row, self._leavers), len(self._leavers),
-            "Everybody who left in the period or was on his way out when it began, told to the end of the ledger.",
+            "Everybody who left in the period or was on the way out when it began, told to the end of the ledger.",
             "Nobody left in this period.", record="leaver",
             story=lambda row: [(event["at"], f"{event['says']} (entry {event['entry']})")
                                for event in self._stories[row[story_at[0]], row[story_at[1]]]])
         zone = period.get("timezone", "UTC")
-        says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({period['days']} days)."]
+        says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({_many(period['days'], 'day')})."]
         if self._doc.get("making"):
             says.append(self._made_how())
         if sample:
@@ -146,13 +146,12 @@ class _Period:
                            for one in doc["balances"]),
             charts=self._charts(),
             tables=(self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.",
-                                     "None: every promise was kept."),
+                                     self._none_late()),
                     self._exceptions("open", "Not done" + self._of, self._open,
                                      "Manual, failed, skipped, put back or still due; whoever is late stands above too.",
                                      "None."),
-                    self._kept(), self._gaps(), self._approvals(), self._overrides(), self._seen_by_others(), self._changes(),
-                    self._guards(),
-                    self._in_force(), self._reviews(),
+                    self._kept(), self._gaps(), self._missing(), self._approvals(), self._overrides(),
+                    self._seen_by_others(), self._changes(), self._guards(), self._in_force(), self._reviews(),
                     *((self._sample_of_kept(),) if self._doc.get("kept_sample") is not None else ()),
                     *((self._compared(),) if self._doc.get("compared") is not None else ()),
                     self._words()),
@@ -177,16 +176,29 @@ class _Period:
         more += f", detected only on {_many(detected, 'day')} (mode: report)" if detected else ""
         if totals["promise_missed"]:
             window = f" ({totals['late_by_window']} by window)" if totals.get("late_by_window") else ""
-            return Tone.BAD, f"{rests}{leavers}, {totals['promise_missed']} later than promised{window}{more}"
+            lost = ", entries were lost" if totals.get("entries_lost") else ""
+            return Tone.BAD, f"{rests}{leavers}, {totals['promise_missed']} later than promised{window}{lost}{more}"
+        if totals.get("entries_lost"):
+            return Tone.BAD, f"{rests}{leavers}, none late as far as the ledger still knows: entries were lost{more}"
         if gaps or rests:
             return Tone.WARN, f"{rests}{leavers}, none late as far as it reaches, {_many(len(gaps), 'gap')} in the record{more}"
         return Tone.WARN if detected else Tone.GOOD, f"{leavers}, none late, no gap in the record{more}"
 
+    def _none_late(self) -> str:
+        """Never more than is known."""
+        coverage, totals = self._doc.get("coverage"), self._doc["totals"]
+        if coverage is not None and not coverage["good_cycles"]:
+            return "Nobody knows: there is no evidence for this period."
+        none = "None: every promise was kept" if not totals["promise_open"] else (
+            f"None; for {totals['promise_open']} nothing was promised, or the time still runs")
+        return none + (", as far as the record reaches." if self._doc["gaps"] or totals.get("entries_lost") else ".")
+
     def _made_how(self) -> str:
         making = self._doc["making"]
         words = " ".join(f"--{name} {value}" for name, value in making["parameters"].items() if value is not None)
+        again = f" Whoever makes it again gets the digest {self._doc['digest']}." if self._doc.get("digest") else ""
         return (f"Report {self._doc['report_id']}, made by {making['by']} on {making['host']} with syncd {making['version']}: "
-                f"{making['command']} {words}; configuration {making['configuration'] or 'none (from an export)'}.")
+                f"{making['command']} {words}; configuration {making['configuration'] or 'none (from an export)'}.{again}")
 
     def _place(self, key: str) -> int:
         return next(place for place, column in enumerate(self._columns) if column.key == key)
@@ -226,7 +238,10 @@ class _Period:
             Fact("Schedule", settings["schedule"]), Fact("Accounts at the last read", totals["accounts"], Kind.NUMBER),
         ), ("Promise and schedule as the ledger recorded them, at the period's end; changes stand below, and each leaver is "
             "judged by what was in force then." if settings.get("recorded") else
-            "The ledger does not record promise and schedule: they are those of the configuration this report was made with.")
+            "The ledger does not record promise and schedule: "
+            + ("they are those of the configuration this report was made with." if doc.get("making", {}).get("configuration")
+               else "they are what syncd takes when nothing is known, and may not be this company's; gaps and lateness are "
+                    "measured by them."))
            + " Time counts from the latest moment at which the person was surely still entitled.")
         cycles = Facts("Cycles", (
             Fact("Cycles", totals["cycles"], Kind.NUMBER),
@@ -367,6 +382,17 @@ class _Period:
                 "guard tripped, and every change was made.")
         return _table("gaps", "Gaps", columns, rows, says, "None.", "gap")
 
+    def _missing(self) -> Table:
+        columns = (
+            Column("what", "What", Kind.WORD, "entries_lost, earlier_ledger, not_filed, reports_removed, names_blanked", "What"),
+            Column("at", "At", Kind.MOMENT, "When it was noticed or done", "At"),
+            Column("says", "What the ledger says", Kind.TEXT, "In words", "What the ledger says"),
+            Column("entry", "Entry", Kind.NUMBER, "In the ledger, the first one", "Entry"),
+        )
+        rows: list[Row] = [(one["what"], _moment(one["at"]), one["says"], one["entry"]) for one in self._doc.get("missing", ())]
+        says = "What was lost, put back, not filed, removed or blanked, as far as the ledger itself knows."
+        return _table("missing", "Missing", columns, rows, says, "Nothing, as far as the ledger itself knows.", "missing")
+
     def _kept(self) -> Table:
         columns = (
             Column("email", "Account", Kind.STRONG, "The account's address", "Account"),
@@ -414,7 +440,8 @@ class _Period:
         columns = (
             Column("by", "By", Kind.STRONG, "Who decided", "Who"),
             Column("at", "At", Kind.MOMENT, "When", "When"),
-            Column("what", "What", Kind.WORD, "hold, release, pause, resume, undo, deactivate by hand", "What"),
+            Column("what", "What", Kind.WORD, "hold, release, pause, resume, undo, acknowledge, announce (leavers), "
+                   "accept (the ledger); deactivate or reactivate by hand", "What"),
             Column("details", "Details", Kind.TEXT, "Until when, of which cycle", "What"),
             Column("email", "Account", Kind.TEXT, "Whom it concerns", "Account"),
             Column("zoom_id", "Zoom id", Kind.CODE, "Whom it concerns", "Account"),
@@ -491,8 +518,8 @@ class _Period:
 
 
 #: Parts of the document that become rows, not header.
-_ROWS = frozenset({"leavers", "in_force", "reviews", "kept_sample", "compared",
-                    "kept", "gaps", "guards", "changes", "approvals", "overrides", "balances", "late", "seen_by_others"})
+_ROWS = frozenset({"leavers", "in_force", "reviews", "kept_sample", "compared", "kept", "gaps", "missing", "guards", "changes",
+                   "approvals", "overrides", "balances", "late", "seen_by_others"})
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:

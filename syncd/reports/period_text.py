@@ -12,7 +12,7 @@ from syncd.reports.view import Row, Table, View, counted
 SHORT = ("email", "zoom_id", "state", "reason", "first_seen_at", "acted_at", "delay_hours", "promise_met", "approved_by")
 
 #: Widest title of a fact, for the column of values.
-INDENT = 30
+INDENT = 48
 
 
 def print_period(view: View, out: TextIO) -> None:

@@ -491,8 +491,8 @@ async def _put_together(
     look: Callable[[str], Awaitable[ZoomAccount | None]] | None,
     tell: Tell,
 ) -> Complete[ZoomAccount]:
-    """One account per id. Somebody who stands in two lists changed while they were read: he is looked at, and is what that
-    shows (or nothing, when he is gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
+    """One account per id. Somebody who stands in two lists changed while they were read: they are looked at, and are what that
+    shows (or nothing, when they are gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
     may not look at single users (a dry run needs no scope for it)."""
     active, inactive = (
         {account.zoom_id or "": account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE))

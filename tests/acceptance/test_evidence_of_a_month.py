@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.acceptance.company import Company
+
+BECAUSE = ("--by", "Ann Lee", "--because", "ticket 4711")
 
 
 @pytest.fixture
@@ -65,3 +68,44 @@ def test_another_list_and_what_nobody_can_look_at(month: Company) -> None:
     assert 2 == month.syncd("review", "no-such-cycle", "--by", "Ann").code
     other.write_text("name\nann\n", encoding="utf-8")
     assert 2 == month.syncd("report", *days(), "--compare", str(other)).code
+
+
+def digest_of(text: str) -> str:
+    """What whoever makes the report again has to get."""
+    return re.search(r"again gets the digest ([0-9a-f]{32})", text)[1]  # type: ignore[index]
+
+
+def test_an_outsider_gets_the_same_digest_and_hears_what_was_not_looked_at(month: Company) -> None:
+    """From the export alone; until something happens."""
+    export = month.folder / "ledger.jsonl"
+    assert 0 == month.syncd("ledger", "export", "--out", str(export)).code
+    inside = month.syncd("report", *days())
+    outside = month.syncd("report", "--export", str(export), *days(), config=False)
+    assert (0, 0, digest_of(inside.out)) == (inside.code, outside.code, digest_of(outside.out)), inside.said + outside.said
+
+    ran = month.syncd("ledger", "verify", "--export", str(export), config=False)
+    assert (0, True) == (ran.code, "note: not looked at: " in ran.out), ran.said
+    assert all(option in ran.out for option in ("--head", "--public-key", "--reports"))
+    head = re.search(r"head \d+ ([0-9a-f]{64})", ran.out)[1]  # type: ignore[index]
+    assert "--head" not in month.syncd("ledger", "verify", "--export", str(export), "--head", head, config=False).out
+
+    month.leaves("p001")
+    assert 0 == month.syncd("apply").code
+    assert digest_of(inside.out) != digest_of(month.syncd("report", *days()).out)
+
+
+def test_what_was_lost_and_who_overruled_the_rules_stand_in_the_report(month: Company) -> None:
+    """A backup put back after somebody else had left; access given back by hand; the word that accepted it."""
+    backup = month.folder / "backup.db"
+    assert 0 == (ran := month.syncd("ledger", "backup", str(backup))).code, ran.said
+    assert 0 == (ran := month.syncd("account", "reactivate", "p000@corp.example", "--yes", *BECAUSE)).code, ran.said
+    before = month.syncd("report", *days())
+    assert "reactivate\tby hand\tp000@corp.example" in before.out, before.said
+    assert "Missing (0)" in before.out
+
+    assert 0 == (ran := month.syncd("ledger", "restore", str(backup))).code, ran.said
+    assert 0 == (ran := month.syncd("ledger", "accept", *BECAUSE)).code, ran.said
+    after = month.syncd("report", *days())
+    assert "entries_lost" in after.out, after.said
+    assert "entries were lost" in after.out.splitlines()[1]
+    assert "accept\tthe ledger" in after.out

@@ -1,4 +1,4 @@
-"""Active Directory as a ``ports.Directory``: everybody below the bases, whole, with the way he got into each group.
+"""Active Directory as a ``ports.Directory``: everybody below the bases, whole, with the way they got into each group.
 
 A read uses one connection to one controller from its first page to its last; whatever goes wrong, the connection is
 thrown away and the next server starts from nothing. Refused credentials end it at once. ldap3 runs in a thread; the

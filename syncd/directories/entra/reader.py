@@ -1,4 +1,4 @@
-"""Entra ID as a ``ports.Directory``: everybody of the tenant, whole, with the way he got into each group.
+"""Entra ID as a ``ports.Directory``: everybody of the tenant, whole, with the way they got into each group.
 
 This file says when to read; how is in ``entra_whole`` (everybody), ``entra_look`` (one person) and ``entra_changes``.
 
@@ -84,7 +84,7 @@ class EntraDirectory:
         return await self._in_time(self._look(directory_id, addresses))
 
     async def deleted(self, addresses: Iterable[str]) -> tuple[tuple[str, datetime], ...]:
-        """Who of these addresses lies in the recycle bin: (object id, when he was deleted). Raises SourceError."""
+        """Who of these addresses lies in the recycle bin: (object id, when they were deleted). Raises SourceError."""
         keys = frozenset(map(address_key, addresses))
         asked = self.settings.address_attributes
 

@@ -1,7 +1,7 @@
 """One whole read: the list of all users, the members of each group, and both put together, or SourceError.
 
-The two lists must agree. A member whom the list of users does not show is in the recycle bin (then he is nobody: Entra keeps
-memberships for 30 days), new since the list was read, or unclear; he is never just dropped.
+The two lists must agree. A member whom the list of users does not show is in the recycle bin (then they are nobody: Entra keeps
+memberships for 30 days), new since the list was read, or unclear; they are never just dropped.
 """
 
 from __future__ import annotations
