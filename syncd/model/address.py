@@ -50,10 +50,16 @@ _PLAIN = re.compile(r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+(?:[.'][A-Za-z0-9!#$%&*+/=?^_
 _KNOWN_TYPES = re.compile(r"(?:sip|x400|x500|eum|spo|im|tel|fax|ms|notes|ccmail|gwise)\s*:", re.IGNORECASE)
 _ANY_TYPE = re.compile(r"[A-Za-z0-9_-]+\s*:")
 _SMTP = re.compile(r"smtp\s*:", re.IGNORECASE)
+_MAIN = re.compile(r"SMTP\s*:")
 #: ``@`` as East Asian keyboards write it. Neither is one, and both were meant as one.
 _AT_LOOKALIKES = str.maketrans({"\uff20": "@", "\ufe6b": "@"})
-#: What may not stand in a local part: blanks, and what separates or encloses addresses.
+#: What may not stand in a local part: blanks, and what separates or encloses addresses; in the wide and small forms of other
+#: scripts, too.
 _SEPARATES = frozenset(' ,;:<>()[]"\\@')
+_SEPARATES_ABROAD = frozenset("\u3001\uff64\u060c\u061b\u201e\u201a") | frozenset(
+    wide for wide in (*map(chr, range(0xFE50, 0xFE70)), *map(chr, range(0xFF01, 0xFF5F)))
+    if unicodedata.normalize("NFKC", wide) in _SEPARATES)
+_QUOTES = frozenset({"Pi", "Pf"})            # categories of quotation marks that open and close
 #: Invisible, and yet of no category that says so.
 _HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0x180B, 0x1810))) | frozenset(
     map(chr, range(0xFE00, 0xFE10))) | frozenset(map(chr, range(0xE0100, 0xE01F0)))
@@ -138,7 +144,7 @@ def judge(text: str, *, typed: bool = False) -> Key | Nothing | Unclear:
 
 def is_main(text: str) -> bool:
     """Whether a value of proxyAddresses is the primary address: ``SMTP:`` in capitals marks it, ``smtp:`` an alias."""
-    return _clean(text).startswith("SMTP:")
+    return _MAIN.match(_clean(text)) is not None
 
 
 def _clean(text: str) -> str:
@@ -178,11 +184,11 @@ def _fault(value: str) -> str:
         return f"has nothing {'before' if not local else 'after'} the @"
     if any(map(_is_invisible, local)):
         return "holds an invisible character before the @"
-    if any(character.isspace() or character in _SEPARATES for character in local):
+    if any(character.isspace() or character in _SEPARATES or character in _SEPARATES_ABROAD for character in local):
         return "holds a blank or a separator before the @"
     if any(map(str.isspace, domain)):
         return "holds a blank after the @"
-    if local[0] in ".'`" or local[-1] in ".'`" or ".." in local:
+    if ".." in local or any(end in ".'`" or unicodedata.category(end) in _QUOTES for end in (local[0], local[-1])):
         return "has a dot or a quotation mark at an end of what stands before the @, or two dots in a row"
     return "" if domain_key(domain) else "has no domain after the @"
 
@@ -190,6 +196,10 @@ def _fault(value: str) -> str:
 _CANDIDATE = re.compile(r"[^\s,;:<>()\[\]\"\\@]+@[^\s,;:<>()\[\]\"\\@]+")
 _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 _NARROW = re.compile(r"[^\s,;:<>()\[\]\"\\@/|&+='`]+@[^\s,;:<>()\[\]\"\\@/|&+='`]+")
+_BARE = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")              # a domain ends where its letters do: ?subject=, %20, #
+_BROKEN = re.compile(r"-*\.[.-]*")           # between two labels of a domain
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w+;")                      # as addresses and pages write separators
+_COMMENT = re.compile(r"\([^()]*\)")
 
 
 def _possible(value: str) -> Iterator[Key]:
@@ -197,12 +207,15 @@ def _possible(value: str) -> Iterator[Key]:
     apart = "".join(" " if _is_invisible(one) else one for one in value.translate(_AT_LOOKALIKES))
     seen = "".join(one for one in value.translate(_AT_LOOKALIKES) if one.isspace() or not _is_invisible(one))
     seen = re.sub(r"@[@\s]*@", "@", seen)
+    foreign = "".join(" " if one > "\x7f" and unicodedata.category(one)[0] in "PS" else one for one in seen)
+    unquoted = _COMMENT.sub("", seen).replace('"', "").replace("\\", "")
     found: dict[Key, None] = {}
-    for reading in (seen, apart, re.sub(r"\s+", "", seen), re.sub(r"\s*@\s*", "@", seen), seen.replace(",", ".")):
-        for pattern in (_CANDIDATE, _NARROW):
+    readings = (seen, apart, foreign, unquoted, _ESCAPE.sub(" ", seen), re.sub(r"\s+", "", seen), seen.replace(",", "."))
+    for reading in (*readings, *(re.sub(r"\s*@\s*", "@", one) for one in (seen, foreign))):
+        for pattern in (_CANDIDATE, _NARROW, _BARE):
             for candidate in pattern.findall(reading):
                 local, _, domain = candidate.strip(".'`").partition("@")
-                name = domain_key(re.sub(r"\.{2,}", ".", _ENDS.sub("", domain)))
+                name = domain_key(_BROKEN.sub(".", _ENDS.sub("", domain)))
                 if local and name:
                     found[address_key(f"{local}@{name}")] = None
                     found[address_key(f"{re.sub(r'[.]{2,}', '.', local).strip('.')}@{name}")] = None

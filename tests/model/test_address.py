@@ -77,6 +77,13 @@ def test_what_claims_nothing(value: str, typed: bool, why: str):
     "smtp:p1@corp.example;smtp:x@corp.example",
     "smtp:Ann <p1@corp.example>", "p1@corp.example\x00", "p1@-corp.example", "p1@corp.example\u200bold@corp.example",
     "[p1@corp.example]", "p1@corp.example:", "p1@corp.example\\", "p1@corp.example..",
+    '"p1"@corp.example', "p1(Ann)@corp.example", "p1@(Corp)corp.example", "“p1@corp.example”", "«p1@corp.example»",
+    "“p1”@corp.example",
+    "＂p1＂@corp.example", "Ann＜p1@corp.example＞", "old@corp.example；p1@corp.example", "p1@corp.example、old@corp.example",
+    "p1@corp.example，old@corp.example", "p1@corp.example·old@corp.example", "‚p1@corp.example‘", "old、p1@corp.example",
+    "p1@corp.example?subject=x", "p1@corp.example%20", "old@corp.example%3Bp1@corp.example", "p1@corp.example#1",
+    "p1@corp-.example",
+    "&lt;p1@corp.example&gt;", "p1@corp.example&#59;", "p1@corp.example!", "p1@corp.example/path", "p1@corp.example=",
 ])
 def test_what_is_not_exactly_one_address_is_unclear_and_names_whose_accounts_it_may_mean(value: str):
     """Not guessed at: neither claimed nor nothing."""
@@ -156,5 +163,5 @@ def test_domains_and_patterns_of_the_configuration():
 
 def test_capitals_mark_the_primary_address():
     """As Exchange does."""
-    assert all(map(is_main, ("SMTP:a@x", " SMTP:a@x")))
+    assert all(map(is_main, ("SMTP:a@x", " SMTP:a@x", "SMTP : a@x")))
     assert not any(map(is_main, ("smtp:a@x", "Smtp:a@x", "a@x")))
