@@ -10,6 +10,7 @@ import csv
 import difflib
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -102,7 +103,7 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
         if reader.line_num != line:
             # A quotation mark left open swallows the next people, and may do so without any other trace.
             problems.add(line, "a line break inside quotation marks; close the mark on the line where it opens")
-        elif header is None and line == 1 and (told := _SEPARATOR.fullmatch(",".join(cells))):
+        elif header is None and (told := _SEPARATOR.fullmatch(",".join(cells))):
             if told[1] != ",":
                 problems.add(line, f"it says that {_separator(told[1])} separates the columns; {_COMMAS}")
                 return
@@ -110,9 +111,11 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
             header = _without_empty_end(cells)
             if not _header_is_right(header, line, problems, number):
                 return
-        elif len(cells) != len(header) and any(cells[len(header):] or ["too few"]):
-            problems.add(line, f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
-                               "quotation marks around a text that holds one")
+        elif len(cells) != len(header) and any(map(str.strip, cells[len(header):] or ["too few"])):
+            mark = _separates(",".join(cells), len(header))
+            problems.add(line, f"{_separator(mark)} separates the columns here, and commas those of the header; {_COMMAS}" if mark
+                         else f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
+                              "quotation marks around a text that holds one")
         else:
             yield Row(line, dict(zip(header, cells[: len(header)], strict=True)))
 
@@ -125,14 +128,15 @@ def _csv_fault(says: str) -> str:
     return 'a quotation mark inside a text; write it twice ("") and put the text in quotation marks'
 
 
-#: Excel's way of saying what separates columns.
-_SEPARATOR = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)
+#: Excel's way of saying what separates columns; once saved again it has empty columns at its end, too.
+_SEPARATOR = re.compile(r"\s*sep=(\\t|.),*\s*", re.IGNORECASE)
 _COMMAS = "separate them by commas, with quotation marks around a text that holds one"
-_OTHERS = {";": "a semicolon", "\t": "a tab", "|": "a bar (|)"}
+_OTHERS = {";": "a semicolon", "\t": "a tab", "\\t": "a tab", "|": "a bar (|)", " ": "a blank"}
 
 
 def _separator(mark: str) -> str:
-    return _OTHERS.get(mark, repr(mark))
+    name = "" if mark.isascii() else f" ({unicodedata.name(mark, 'without a name').lower()})"
+    return _OTHERS.get(mark) or f"{mark!r}{name}"
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:
@@ -144,7 +148,18 @@ def _without_empty_end(cells: list[str]) -> list[str]:
 def _other_separator(header: Sequence[str]) -> str:
     """What separates the columns of a header in which no comma does; nothing when it is no header at all."""
     text = ",".join(header)
-    return next((mark for mark in _OTHERS if {name.strip().strip('"') for name in text.split(mark)} & set(COLUMNS[:6])), "")
+    marks = dict.fromkeys((*_OTHERS, *(one for one in text if not (one.isalnum() or one in "_,\"'"))))
+    return next((mark for mark in marks
+                 if len({name.strip().strip('"').lower() for name in text.split(mark)} & set(COLUMNS)) >= _ENOUGH), "")
+
+
+#: So many columns' names on one line make a header of it, whatever separates them.
+_ENOUGH = 2
+
+
+def _separates(row: str, columns: int) -> str:
+    """What separates the columns of a row for which commas do not; nothing when it cannot be told."""
+    return next((mark for mark in _OTHERS if mark != " " and row.count(mark) >= columns - 1), "")
 
 
 def _header_is_right(header: Sequence[str], line: int, problems: Problems, number: str) -> bool:
