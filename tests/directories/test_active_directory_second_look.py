@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 
 import pytest
@@ -41,6 +42,76 @@ async def test_everybody_looks_the_same_from_below_as_from_above(way_down):
         await directory.close()
 
     assert [(read,) for read in snapshot.people] == seen
+
+
+def tangled(seed: int) -> dict:
+    """Eight people of one address each and one they share, and nine groups that hold people and each other at random."""
+    chance = random.Random(seed)
+    entries = company(people=8, members=0)
+    names = [f"g{number}" for number in range(8)]
+    for number in range(1, 9):
+        entries[f"CN=p{number},{STAFF}"]["proxyAddresses"] = ["smtp:all@corp.example"]
+    for at, name in enumerate((*names, "zoom")):
+        members = [f"CN=p{number},{STAFF}" for number in range(1, 9) if chance.random() < 0.2]
+        members += [f"CN={other},{GROUPS}" for other in (*names, "zoom") if chance.random() < 0.15]
+        entries[f"CN={name},{GROUPS}"] = group(900_010 + at, name, members)
+    return entries
+
+
+@pytest.mark.parametrize("pairs", [0, 50])
+@pytest.mark.parametrize("seed", range(8))
+async def test_so_does_everybody_in_a_tangle_of_groups_also_several_at_once(seed, pairs, monkeypatch):
+    """However the questions are put: about single groups, or over the domain."""
+    monkeypatch.setattr("syncd.directories.active_directory.memberships_of_one.PAIRS_MAX", pairs)
+    with Windows(tangled(seed)) as controller:
+        directory = Directory(controller.url, groups=("zoom",), leaver_groups=("g1",), protecting_groups=("g2",))
+        snapshot = await directory.read()
+        together = await directory.recheck_person(None, ["all@corp.example"])
+        alone = [await directory.recheck_person(read.id, []) for read in snapshot.people]
+        await directory.close()
+
+    def standing(people):
+        """Without the way: of equally short ones either may be shown."""
+        return {one.id: [len(way) for way in (one.entitled_by, one.leaver_by, one.protected_by)] for one in people}
+
+    assert standing(snapshot.people) == standing(together) == standing(one for [one] in alone)
+
+
+@pytest.mark.parametrize("above", [0, 9])
+async def test_groups_that_lead_nowhere_cost_one_search_of_the_domain_a_level(above):
+    """Which of them lies below which does not matter then."""
+    entries = nested()
+    for number in range(9):
+        entries[f"CN=list{number},{GROUPS}"] = group(900_100 + number, f"list{number}", [f"CN=p6,{STAFF}"])
+    if above:
+        entries[f"CN=above,{GROUPS}"] = group(900_200, "above", [f"CN=list{number},{GROUPS}" for number in range(above)])
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, **{**ALL, "groups": ("north",)})
+        await directory.recheck_person(id_of(6), [])
+        controller.searches_seen.clear()
+        await directory.recheck_person(id_of(6), [])
+        await directory.close()
+
+        assert (4 if above else 3) >= len([one for one in controller.searches_seen if one.asks_for("member")])
+
+
+async def test_a_group_that_vanishes_between_two_questions_is_no_membership_left():
+    """The look ends in an error and not in an answer without that way."""
+    asked = []
+
+    def fault(search):
+        if search.base.startswith("<GUID=") and search.asks_for("CN=east") and search.asks_for("member"):
+            asked.append(search)
+            return done(search.mid, 32)
+        return None
+
+    with Windows(nested(), fault=fault) as controller:
+        directory = Directory(controller.url, **ALL)
+        with pytest.raises(SourceError, match=r"the group CN=north,.* changed while it was read"):
+            await directory.recheck_person(id_of(3), [])
+        await directory.close()
+
+    assert asked
 
 
 async def test_the_ways_are_the_ones_the_groups_give():

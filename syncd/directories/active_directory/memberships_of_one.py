@@ -24,6 +24,9 @@ from syncd.directories.membership import GroupNode
 #: True of every object whose ``member`` may be read, and undefined (so never true) of others.
 MEMBER_READABLE = "(|(member=*)(!(member=*)))"
 
+#: So many questions about one object each are cheaper than searching the domain for each group.
+PAIRS_MAX = 50
+
 #: How many names or ids one filter holds.
 FILTER_SIZE = 50
 
@@ -40,6 +43,7 @@ class GroupsAbove:
         self._roots = search_roots(session, settings)
         self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
         self._walked: set[str] = set()
+        self._matter = set(self.nodes)        # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
@@ -54,18 +58,37 @@ class GroupsAbove:
         if self._settings.nested:
             self._walk_up(direct)
 
-    def _walk_up(self, level: Mapping[str, Entry]) -> None:
-        while level:
-            waiting = {id_: group for id_, group in level.items() if id_ not in self._walked}
+    def _walk_up(self, direct: Mapping[str, Entry]) -> None:
+        """Level by level, with one question each: what lies above all of these? Which of them lies below which is asked only
+        where that way leads to a configured group; above most people's groups lies nothing that matters."""
+        links: list[tuple[Mapping[str, Entry], Mapping[str, Entry]]] = []
+        level = direct
+        while waiting := {id_: group for id_, group in level.items() if id_ not in self._walked}:
             self._walked.update(waiting)
-            above: dict[str, Entry] = {}
-            # One question for a whole level says mostly that nothing lies above; only then is each group asked for its own.
-            if waiting and self._naming([group.dn for group in waiting.values()]):
-                for child, group in waiting.items():
-                    for id_, parent in self._naming([group.dn]).items():
-                        self._node(id_, parent).groups.add(child)
-                        above[id_] = parent
-            level = above
+            level = self._naming([group.dn for group in waiting.values()])
+            links.append((waiting, level))
+        if any(id_ in self._matter for _, above in links for id_ in above):
+            for below, above in links:
+                self._matter.update(below)
+                self._link(below, above)
+
+    def _link(self, below: Mapping[str, Entry], above: Mapping[str, Entry]) -> None:
+        for id_, parent in above.items():
+            self._node(id_, parent)
+        if len(below) * len(above) > PAIRS_MAX:
+            for child, group in below.items():
+                for id_, parent in self._naming([group.dn]).items():
+                    self._node(id_, parent).groups.add(child)
+            return
+        for id_, parent in above.items():
+            found = {child for child, group in below.items() if self._names(id_, group)}
+            if not found:                     # it named one of them a moment ago
+                raise Unusable(f"the group {parent.dn} changed while it was read")
+            self.nodes[id_].groups.update(found)
+
+    def _names(self, id_: str, member: Entry) -> bool:
+        """Whether this group names that one as a member: one object is looked at, not the whole domain."""
+        return self._session.entry(f"<GUID={id_}>", ["1.1"], f"(member={escape_filter_chars(member.dn)})") is not None
 
     def _node(self, id_: str, entry: Entry) -> GroupNode:
         return self.nodes.setdefault(id_, GroupNode(id_, name_of(entry), people=set()))
