@@ -138,7 +138,7 @@ async def _change(
     intent = Intent(
         ports.clock.unique(), context.cycle_id, ports.clock.now(), seen.zoom_id or "", effect.action.value, context.by,
         effect.reason.value, record.before_of(seen), context.approvals.get(effect.key, ""),
-        context.restore.get(seen.zoom_id or ""),
+        context.restore.get(seen.zoom_id or ""), effect.directory_id or "",
     )
     await progress.commit.append(ports.ledger, [record.intended(intent, seen)], context.term)
     if not ports.leadership.leads():          # frozen since we were asked: the next leader settles the intent by looking

@@ -147,7 +147,7 @@ def intended(intent: Intent, account: ZoomAccount) -> Draft:
     """An effect about to be tried: written, durably, before the request leaves."""
     return draft(entries.IntentAnnounced(
         intent.id, intent.action, intent.by, intent.reason, dict(intent.before), intent.approval,
-        dict(intent.restore) if intent.restore is not None else None,
+        dict(intent.restore) if intent.restore is not None else None, intent.person,
     ), subject=intent.zoom_id, cycle=intent.cycle, personal=personal_of(account))
 
 

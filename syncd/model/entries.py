@@ -68,6 +68,7 @@ class Deactivated:
     reason: str = ""
     seen_active: bool = False                 # a later read showed it active although we did not reactivate it
     reactivated_at: datetime | None = None    # when we reactivated it since
+    person: str = ""                          # directory id of who had left, where the directory showed them
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Intent:
     before: Mapping[str, Any]                 # status, type, plan, role_id
     approval: str = ""
     restore: Mapping[str, Any] | None = None  # licence to give back after a reactivation
+    person: str = ""                          # directory id of whom it is done for, where the directory shows somebody
 
 
 @dataclass(frozen=True, slots=True)

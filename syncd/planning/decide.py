@@ -279,7 +279,7 @@ class _Table:
         if not weighed.owners_entitled:
             return _IN_STEP._replace(notes=("claimed_by_alias",), person=weighed.aliases_entitled[0])
         person = comes_back_for(weighed, lambda owner: self._has_another_active(owner, case.at, last if ours else None))
-        if person is None:
+        if person is None or (ours == "cycle" and self._went_for_another(person, claim, last)):
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)
         wanted = self._policy.reactivate == "any" or ours == "cycle"
         if self._reads_back(case.zoom_id) < self._policy.reactivate_reads:
@@ -288,6 +288,13 @@ class _Table:
         if wanted:
             return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN, person=person)
         return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, person=person)
+
+    def _went_for_another(self, person: Person, claim: Claim, gone: Deactivated | None) -> bool:
+        """Nobody was ever seen entitled to it, but we switched it off for somebody: whoever has its address now may be another
+        one (a recycled address)."""
+        if claim.remembered is not None or gone is None or not gone.person:
+            return False
+        return gone.person not in {entry.id for entry in self._persons.entries(person)}
 
     def _has_another_active(self, owner: Person, at: int, gone: Deactivated | None) -> bool:
         """*gone*: how this account was switched off, if we did. Of two that were off together the other may already be back

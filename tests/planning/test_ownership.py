@@ -94,3 +94,14 @@ def test_an_exact_address_outranks_one_of_an_aliased_domain():
 
     assert [("manual", "ambiguous_match")] == [brief(one) for one in made.decisions]
     assert "kept_by_alias" in made.decisions[0].notes
+
+
+@pytest.mark.parametrize(("went_for", "decided"), [
+    ("ann", ("reactivate", "entitled_again")), ("", ("reactivate", "entitled_again")), ("bob", ("manual", "ambiguous_match"))])
+def test_what_went_for_somebody_never_seen_entitled_is_not_given_to_who_has_their_address_now(went_for, decided):
+    """Hired and gone before a good read showed them entitled; then the address is somebody else's."""
+    made = decide(whole.directory("file", NOW, [ANN]), whole.zoom("a", NOW, [OFF], roles=ROLES),
+                  History(deactivated={"z": replace(OURS["z"], person=went_for)}),
+                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+
+    assert decided == brief(made.decisions[0])

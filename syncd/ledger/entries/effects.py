@@ -33,11 +33,12 @@ class IntentAnnounced(Entry, frozen=True):
     before: dict[str, Any]                    # what the account had: see ``record.before_of``
     approval: str
     restore: dict[str, Any] | None
+    person: str = ""                          # directory id of whom it is done for
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Open until its outcome."""
         history.intents[self.id] = Intent(self.id, entry.cycle, time.measured, entry.subject, self.action, self.by, self.reason,
-                                          self.before, self.approval, self.restore)
+                                          self.before, self.approval, self.restore, self.person)
         if self.action in WITNESSED:
             announce(history, self.id, SeenEffect(entry.subject, self.action, time.measured, self.who))
 
@@ -91,7 +92,8 @@ class OutcomeSettled(Entry, frozen=True):
         if intent.action == "deactivate":
             before = {**intent.before, **(intent.restore or {})}          # a licence still owed outlives leaving again
             history.deactivated[intent.zoom_id] = Deactivated(
-                done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason)
+                done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason,
+                person=intent.person)
         elif intent.action == "reactivate" and intent.by == "hand":   # a person says whose it is: the next good read remembers
             history.pairs.pop(intent.zoom_id, None)
         if intent.action == "reactivate" and intent.zoom_id in history.deactivated:
