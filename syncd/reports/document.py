@@ -19,6 +19,9 @@ FORMAT = "syncd.cycle/1"
 
 _NO_OUTCOME = EffectOutcome(OutcomeKind.NOT_TRIED)
 
+#: One row as text. Made once: ``json.dumps`` with an option would make an encoder for every row.
+_line = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def cycle_document(report: CycleReport, omit: tuple[str, ...] = ()) -> dict[str, Any]:
     """The whole document. *omit*: ``display_name``, ``department``, where the evidence must do without them."""
@@ -32,7 +35,7 @@ def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
     yield first[:-2] + ',\n "decisions": ['
     separator = "\n  "
     for decision in _decisions(report):
-        yield separator + json.dumps(decision_row(report, decision, omit), ensure_ascii=False)
+        yield separator + _line(decision_row(report, decision, omit))
         separator = ",\n  "
     yield "\n ],\n" + last[2:] + "\n"
 
@@ -75,7 +78,10 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         "verified_at": moment(outcome.verified_at),
         "attempts": outcome.attempts,
     }
-    return {key: value for key, value in row.items() if key not in left_out(omit)}
+    if omit:
+        for key in left_out(omit):
+            row.pop(key, None)
+    return row
 
 
 def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> dict[str, str | None]:
