@@ -37,16 +37,21 @@ class Schedule:
         return max(due, now) + jitter * spread
 
     def longest_gap(self, now: datetime, ahead: timedelta = timedelta(days=14)) -> timedelta:
-        """The longest time between two planned cycles, of those that begin within so much time."""
+        """The longest time between two planned cycles, of the gap that *now* lies in and those that begin within so much time:
+        after the last of some nights in a row it is long until the next, and nothing is late meanwhile."""
         if self.cron is None:
             return self.interval or timedelta(0)
-        times = CronSim(self.cron, now.astimezone(ZoneInfo(self.timezone)))
-        before = next(times).astimezone(UTC)
-        longest = timedelta(0)
-        while before <= now + ahead or not longest:
-            after = next(times).astimezone(UTC)
-            longest, before = max(longest, after - before), after
-        return longest
+        here = now.astimezone(ZoneInfo(self.timezone))
+        times = CronSim(self.cron, here)
+        back = CronSim(self.cron, here + timedelta(minutes=1), reverse=True)       # from before a moment, never that itself
+        before = next(moment for moment in back if moment <= here).astimezone(UTC)
+        after = next(times).astimezone(UTC)
+        longest = after - before
+        while True:                                   # the first planned gap always, however far ahead it begins
+            before, after = after, next(times).astimezone(UTC)
+            longest = max(longest, after - before)
+            if after > now + ahead:
+                return longest
 
     def period(self, now: datetime) -> timedelta:
         """The longest usual time between two cycles: the interval, or the largest of the next eight gaps of a cron."""

@@ -109,6 +109,33 @@ def test_a_user_s_settings_reach_every_rule(tmp_path: Path) -> None:
     assert "absent(" not in json.dumps(made)
 
 
+def test_clusters_under_one_ruler_are_told_apart(tmp_path: Path) -> None:
+    """The same namespace and job in two clusters are two installations: no two leaders, and the one that is down rings."""
+    ran = tool(sys.executable, MONITORING / "mixin", "--out", tmp_path, "--many", "--also-by", "cluster")
+    assert (0, "") == (ran.returncode, ran.stderr)
+    made = yaml.safe_load((tmp_path / "prometheus-rules.yaml").read_text(encoding="utf-8"))
+    for alert in alerts(made):
+        del alert["annotations"]
+    labels = 'job="syncd", namespace="syncd", instance="a"'
+    down = {"exp_labels": {"cluster": "west", "job": "syncd", "namespace": "syncd", "severity": "critical"}}
+    cases = written(tmp_path, "cases.yml", {"rule_files": [str(written(tmp_path, "rules.yml", made))], "tests": [{
+        "interval": "1m",
+        "input_series": [
+            {"series": f'up{{{labels}, cluster="east"}}', "values": "1x60"},
+            {"series": f'syncd_leader{{{labels}, cluster="east"}}', "values": "1x60"},
+            {"series": f'up{{{labels}, cluster="west"}}', "values": "1x20 0x40"},
+            {"series": f'syncd_leader{{{labels}, cluster="west"}}', "values": "1x20 stale"},
+        ],
+        "alert_rule_test": [
+            {"eval_time": "15m", "alertname": "SyncdTwoLeaders"}, {"eval_time": "50m", "alertname": "SyncdReplicaDown"},
+            {"eval_time": "50m", "alertname": "SyncdDown", "exp_alerts": [down]}],
+    }]})
+
+    tested = tool("promtool", "test", "rules", cases)
+
+    assert (0, "") == (tested.returncode, tested.stderr)
+
+
 def test_the_rules_pass_the_strictest_look(tmp_path: Path) -> None:
     """`promtool check rules --lint=all`."""
     ran = tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", written(tmp_path, "rules.yml", RULES))

@@ -105,6 +105,15 @@ def test_the_longest_gap_of_the_next_fortnight(schedule: Schedule, longest: time
     assert longest == schedule.longest_gap(MONDAY)
 
 
+@pytest.mark.parametrize(("day", "hour", "longest"), [
+    (7, 3, 24), (7, 4, 24), (8, 12, 24), (16, 12, 24), (28, 12, 25), (1, 2, 25)])
+def test_the_longest_gap_is_at_least_the_one_that_now_lies_in(day: int, hour: int, longest: int):
+    """The first seven nights of each month: from 7 June on nothing is planned for 24 days, and nothing is late meanwhile."""
+    schedule = Schedule(interval=None, cron="0 3 1-7 * *")
+
+    assert timedelta(days=longest) == schedule.longest_gap(datetime(2026, 6, day, hour, tzinfo=UTC))
+
+
 def test_the_longest_gap_knows_that_clocks_change():
     """In Berlin the night of 25 October 2026 has an hour more."""
     schedule = Schedule(interval=None, cron="0 1 * * *", timezone="Europe/Berlin")

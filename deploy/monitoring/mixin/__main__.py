@@ -89,6 +89,8 @@ def main(words: list[str]) -> None:
     usage.add_argument("--out", type=Path, help="folder to write to, instead of the files of this repository")
     usage.add_argument("--selector", default=Settings.selector, help="label matchers of the installations")
     usage.add_argument("--many", action="store_true", help="the selector covers several installations")
+    usage.add_argument("--also-by", action="append", default=[], metavar="LABEL",
+                       help="a further label that tells installations apart, such as cluster")
     usage.add_argument("--runbook-base", default=Settings.runbook_base, help="what stands before /AlertName.md")
     usage.add_argument("--severity", type=_pair, action="append", default=[], help="critical=WORD, warning=WORD, info=WORD")
     usage.add_argument("--label", type=_pair, action="append", default=[], help="NAME=VALUE on every alert")
@@ -99,7 +101,7 @@ def main(words: list[str]) -> None:
             path.write_text(text, encoding="utf-8")
         return
     settings = Settings(given.selector, not given.many, given.runbook_base, Settings().severities | dict(given.severity),
-                        dict(given.label))
+                        dict(given.label), tuple(given.also_by))
     given.out.mkdir(parents=True, exist_ok=True)
     for name, text in (("rules.yaml", as_yaml(prometheus_rule(settings))), ("prometheus-rules.yaml", as_yaml(rules(settings))),
                        ("dashboard.json", as_json(dashboard(settings)))):

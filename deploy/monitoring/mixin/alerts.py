@@ -7,7 +7,8 @@ So an alert is right at every interval: one minute, a day, or a cron expression 
 * Critical is only what somebody must act on now. What waits for a person's decision is a warning.
 * Nobody is accused whom syncd does not name: the source of an unreadable cycle is what syncd says it is.
 
-Installations are told apart by namespace and job; of several replicas only the leader's view of the plan counts.
+Installations are told apart by namespace and job (and what else the settings say); of several replicas only the leader's view
+counts, for a former leader shows for ever what it saw last.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from settings import Settings
 
 #: Guards with alerts of their own; by all others a plan waits for a decision.
 SAID_ELSEWHERE = "paused|ledger-broken|ledger-new|ledger-rolled-back|clock-skew"
+#: Results of cycles that did not get as far as a plan, or could not write.
+UNREAD = 'result=~"unreadable|failed"'
+#: Guards that only `syncd ledger accept` ends.
+UNACCEPTED = 'guard=~"ledger-new|ledger-rolled-back"'
 #: Guards that hold reactivations only: no leaver waits for them.
 OF_RETURNS = "max-reactivations|max-reactivations-per-day"
 
@@ -38,37 +43,54 @@ class Alert:
 def alerts(settings: Settings) -> list[Alert]:
     """All of them, the gravest subjects first."""
     s = settings.selector
+    keys = ", ".join(("namespace", "job", *settings.also_by))       # what makes an installation
 
     def series(metric: str, *matchers: str, **equal: str) -> str:
         parts = (s, *matchers, *(f'{label}="{value}"' for label, value in equal.items()))
         return f"{metric}{{{', '.join(part for part in parts if part)}}}"
 
-    def led(metric: str, *matchers: str, by: str = "namespace, job", **equal: str) -> str:
+    def of_leader(shown: str) -> str:
+        return f"{shown} and on ({keys}, instance) {series('syncd_leader')} == 1"
+
+    def known(shown: str) -> str:
+        """What the leader shows, or anybody while none leads: for what may itself keep everybody from leading."""
+        return f"({of_leader(shown)} or {shown} unless on ({keys}) {series('syncd_leader')} == 1)"
+
+    def led(metric: str, *matchers: str, by: str = keys, **equal: str) -> str:
         """A state of the plan as the leader sees it; a former leader may still show another."""
-        return (f"max by ({by}) ({series(metric, *matchers, **equal)} "
-                f"and on (namespace, job, instance) {series('syncd_leader')} == 1)")
+        return f"max by ({by}) ({of_leader(series(metric, *matchers, **equal))})"
 
     def guards(matcher: str) -> str:
-        return led("syncd_guard_tripped", matcher, by="namespace, job, guard")
+        return led("syncd_guard_tripped", matcher, by=f"{keys}, guard")
 
-    interval = f"max by (namespace, job) ({series('syncd_interval_seconds')})"
+    def lately(metric: str) -> str:
+        """As it was last shown, so that a process which dies again and again hides nothing between two lives."""
+        return f"last_over_time({series(metric)}[15m])"
+
+    interval = f"max by ({keys}) ({lately('syncd_interval_seconds')})"
     # Where there never was a good cycle: since the oldest start of a process within a week, so that neither the first scrape
     # nor a loop of restarts hides it.
-    never = (f"min by (namespace, job) (min_over_time({series('process_start_time_seconds')}[7d]) "
-             f"and on (namespace, job) {series('syncd_build_info')})")
-    since_good = (f"(time() - (max by (namespace, job) ({series('syncd_last_good_cycle_timestamp_seconds')}) > 0 or {never}))")
+    never = (f"min by ({keys}) (min_over_time({series('process_start_time_seconds')}[7d]) "
+             f"and on ({keys}) {lately('syncd_build_info')})")
+    since_good = f"(time() - (max by ({keys}) ({lately('syncd_last_good_cycle_timestamp_seconds')}) > 0 or {never}))"
+    # Changes are made in a cycle only after its plan, which may take hours for an approved one; looks make them too, so the
+    # last cycle must have read both sides.
+    at_work = (f"(sum by ({keys}) (increase({series('syncd_effects_total', result='done')}[15m])) > 0\n"
+               f"unless on ({keys}) {led('syncd_cycles_in_a_row', UNREAD)} > 0)")
 
     def again(result: str) -> str:
         """Two cycles in a row ended so, or one where the next is an hour or more away."""
         row = led("syncd_cycles_in_a_row", result=result)
-        return f"({row} >= 2 or ({row} >= 1 and on (namespace, job) {interval} >= 3600))"
+        return f"({row} >= 2 or ({row} >= 1 and on ({keys}) {interval} >= 3600))"
 
     def unreadable(source: str) -> str:
         return (f'{led("syncd_unreadable", source=source)} == 1\n'
-                f"and on (namespace, job) {again('unreadable')}\nand on (namespace, job) {since_good} > 900")
+                f"and on ({keys}) {again('unreadable')}\nand on ({keys}) {since_good} > 900")
 
-    deactivations_held = led("syncd_guard_tripped", f'guard!~"{OF_RETURNS}"')
-    decisions, unaccepted = guards(f'guard!~"{SAID_ELSEWHERE}"'), guards('guard=~"ledger-new|ledger-rolled-back"')
+    # Held now or within two hours: what is set free is long due already, and carrying it out takes its time.
+    held = series("syncd_guard_tripped", f'guard!~"{OF_RETURNS}"')
+    deactivations_held = f"max by ({keys}) ({of_leader(f'max_over_time({held}[2h])')})"
+    decisions, unaccepted = guards(f'guard!~"{SAID_ELSEWHERE}"'), guards(UNACCEPTED)
     absent = f"\nor absent({series('up')})" if settings.expected else ""
     expiry = series("syncd_credential_expiry_timestamp_seconds")
 
@@ -80,18 +102,19 @@ def alerts(settings: Settings) -> list[Alert]:
 
     throttled = f"increase({series('syncd_http_requests_total', answer='throttled')}[30m])"
     waited = f"increase({series('syncd_http_wait_seconds_total', cause='retry_after')}[30m])"
-    left = f"min by (namespace, job, credential) ({expiry} - time())"
+    left = f"min by ({keys}, credential) ({known(expiry)} - time())"
     return [
         Alert("SyncdDown", "critical",
-              f"group by (namespace, job) (max_over_time({series('up')}[1d]))\n"
-              f"unless on (namespace, job) (max by (namespace, job) ({series('up')}) == 1){absent}", "10m",
-              "syncd is down or not scraped",
-              "No replica of syncd answered Prometheus for ten minutes. While it is down nobody who leaves is locked out."),
+              f"group by ({keys}) (max_over_time({series('up')}[1d]))\n"
+              f"unless on ({keys}) (max by ({keys}) (avg_over_time({series('up')}[5m]) and {series('up')}) > 0.5){absent}", "10m",
+              "syncd is down, dies again and again, or is not scraped",
+              "For ten minutes no replica of syncd answered Prometheus more often than not. While it is down nobody who leaves "
+              "is locked out."),
         Alert("SyncdReplicaDown", "warning",
-              f"{series('up')} == 0 and on (namespace, job) max by (namespace, job) ({series('up')}) == 1", "15m",
+              f"{series('up')} == 0 and on ({keys}) max by ({keys}) ({series('up')}) == 1", "15m",
               "A replica of syncd is down",
               "{{ $labels.instance }} does not answer; another replica does. If that one fails too, nobody is left."),
-        Alert("SyncdNoGoodCycle", "critical", f"{since_good} > 2 * {interval} + 900", "5m",
+        Alert("SyncdNoGoodCycle", "critical", f"{since_good} > 2 * {interval} + 900\nunless on ({keys}) {at_work}", "5m",
               "syncd does not work: no whole read and plan for more than two intervals",
               "The last cycle that read both sides whole and made a plan is {{ $value | humanizeDuration }} ago. Leavers may "
               "still have access. Whatever is merely held, paused or reported does not ring here."),
@@ -106,9 +129,9 @@ def alerts(settings: Settings) -> list[Alert]:
               "The ledger could not be written, or syncd met a fault of its own. Nothing is changed without a ledger."),
         Alert("SyncdLeaversOverdue", "critical",
               f"time() - ({led('syncd_oldest_overdue_timestamp_seconds')} > 0) > clamp_min(2 * {interval}, 7200)\n"
-              f"and on (namespace, job) {led('syncd_mode', mode='enforce')} == 1\n"
-              f"unless on (namespace, job) {led('syncd_paused')} == 1\n"
-              f"unless on (namespace, job) {deactivations_held} == 1", "10m", "A leaver is overdue",
+              f"and on ({keys}) {led('syncd_mode', mode='enforce')} == 1\n"
+              f"unless on ({keys}) {led('syncd_paused')} == 1\n"
+              f"unless on ({keys}) {deactivations_held} == 1", "10m", "A leaver is overdue",
               "The deactivation that is longest overdue was due {{ $value | humanizeDuration }} ago and is not done, and nobody "
               "was asked to decide."),
         Alert("SyncdHeld", "warning",
@@ -127,12 +150,12 @@ def alerts(settings: Settings) -> list[Alert]:
               "{{ $value }} people of the directory cannot be read",
               "Their accounts are kept as they are. syncd plan names them with the cause."),
         Alert("SyncdNobodyInScope", "warning",
-              f"{led('syncd_accounts_in_scope')} == 0 and on (namespace, job) "
-              f"max by (namespace, job) ({series('syncd_last_good_cycle_timestamp_seconds')}) > 0", "15m",
+              f"{led('syncd_accounts_in_scope')} == 0 and on ({keys}) "
+              f"max by ({keys}) ({series('syncd_last_good_cycle_timestamp_seconds')}) > 0", "15m",
               "No account of Zoom is in scope",
               "syncd works and can never change anybody. scope.domains may be misspelt; syncd check shows the domains seen."),
         Alert("SyncdLedgerBroken", "critical",
-              f"max by (namespace, job) ({series('syncd_guard_tripped', guard='ledger-broken')}) == 1", "0m",
+              f"max by ({keys}) ({known(series('syncd_guard_tripped', guard='ledger-broken'))}) == 1", "0m",
               "The ledger does not verify",
               "Its chain is not intact: it was damaged or tampered with. Nothing is changed any more."),
         Alert("SyncdLedgerNotAccepted", "critical",
@@ -142,22 +165,23 @@ def alerts(settings: Settings) -> list[Alert]:
               "somebody looked and said syncd ledger accept."),
         # A standby knows the head of its start only; it learns the newest one with its first cycle as the leader. 0: not open.
         Alert("SyncdLedgerShorter", "critical",
-              f"max by (namespace, job) ({series('syncd_ledger_head_sequence')} > 0)\n"
-              f"< max by (namespace, job) (max_over_time({series('syncd_ledger_head_sequence')}[1d]))", "30m",
+              f"max by ({keys}) ({series('syncd_ledger_head_sequence')} > 0)\n"
+              f"< max by ({keys}) (max_over_time({series('syncd_ledger_head_sequence')}[1d]))\n"
+              f"unless on ({keys}) max by ({keys}) (max_over_time({series('syncd_guard_tripped', UNACCEPTED)}[1d])) == 1", "30m",
               "The ledger is shorter than it was",
               "Its last entry is number {{ $value }}, and a higher one was seen within the day: an old copy was put back, or the "
-              "tail was cut off. The chain alone cannot show this."),
-        Alert("SyncdNoLeader", "critical", f"max by (namespace, job) ({series('syncd_leader')}) == 0", "5m",
+              "tail was cut off, and no guard noticed. The chain alone cannot show this."),
+        Alert("SyncdNoLeader", "critical", f"max by ({keys}) ({series('syncd_leader')}) == 0", "5m",
               "No replica of syncd leads",
               "Replicas run, but none may change anything: neither holds the Lease or the ledger's writer lock."),
-        Alert("SyncdTwoLeaders", "critical", f"sum by (namespace, job) ({series('syncd_leader')}) > 1", "2m",
+        Alert("SyncdTwoLeaders", "critical", f"sum by ({keys}) ({series('syncd_leader')}) > 1", "2m",
               "{{ $value }} replicas of syncd believe that they lead",
               "The ledger refuses the older one, so nothing is done twice, but this must not be."),
-        Alert("SyncdPaused", "warning", f"max by (namespace, job) ({series('syncd_paused')}) == 1", "4h",
+        Alert("SyncdPaused", "warning", f"{led('syncd_paused')} == 1", "4h",
               "syncd has been paused for four hours",
               "An operator stopped all changes with syncd pause; leavers keep their access until syncd resume."),
         Alert("SyncdThrottled", "warning",
-              f"sum by (namespace, job, service) ({throttled}) > 20\nor sum by (namespace, job, service) ({waited}) > 300",
+              f"sum by ({keys}, service) ({throttled}) > 20\nor sum by ({keys}, service) ({waited}) > 300",
               "0m", "{{ $labels.service }} throttles syncd",
               "Requests to {{ $labels.service }} are refused for asking too fast, or wait for minutes. Others use the same "
               "limits, or the share is too large."),
@@ -165,7 +189,7 @@ def alerts(settings: Settings) -> list[Alert]:
         expiring("warning", f"({left} < 7 * 86400) >= 1 * 86400", "less than 7 days"),
         expiring("critical", f"{left} < 1 * 86400", "less than a day"),
         Alert("SyncdClockSkew", "warning",
-              f"max by (namespace, job, service) (abs({series('syncd_clock_offset_seconds')}) > 120)", "15m",
+              f"max by ({keys}, service) (abs({known(series('syncd_clock_offset_seconds'))}) > 120)", "15m",
               "The clock differs by {{ $value | humanizeDuration }} from {{ $labels.service }}'s",
               "Beyond guards.max_clock_skew (5 minutes unless configured) everything is held, since grace and expiry cannot be "
               "judged."),
