@@ -22,7 +22,7 @@ from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile, SecretVariable
 from syncd.ledger import record
 from syncd.ledger.audit import head_message
-from syncd.ledger.entries import LedgerAccepted, LedgerOpened
+from syncd.ledger.entries import ChangesPaused, ChangesResumed, LedgerAccepted, LedgerOpened, LedgerRestored
 from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
 from syncd.ledger.storage.backup import PutBack, put_back, url_of
@@ -109,9 +109,10 @@ def reports_beside(config: Config) -> int:
     return len(_published_in_reports(config))
 
 
-async def append_at_once(config: Config, draft: Draft, tell: Tell) -> None:
+async def append_at_once(config: Config, draft: Draft, tell: Tell, *, if_paused: bool = False) -> bool:
     """Appends what must not wait (a pause): only the last entries of the chain are looked at, however long it is, and no service
-    is asked for the time. Whoever follows the chain next finds what lies further back. Raises ConfigError, LedgerError."""
+    is asked for the time. Whoever follows the chain next finds what lies further back. *if_paused*: only while changes are
+    paused; whether it was appended. Raises ConfigError, LedgerError."""
     clock = SystemClock()
     ledger = writable_ledger(config, clock, tell)
     try:
@@ -124,9 +125,12 @@ async def append_at_once(config: Config, draft: Draft, tell: Tell) -> None:
         if fault := await ledger.fault_near_the_end():
             raise LedgerError(f"the ledger is broken: {fault}; nothing is appended to it",
                               "Keep it as evidence, run syncd ledger verify, and put a backup back: syncd ledger restore FILE")
+        if if_paused and not await _is_paused(ledger):
+            return False
         ledger.clock_is(ClockStanding.UNKNOWN)
         await ledger.append([draft])
         await seal_by_person(ledger, config, tell)
+        return True
     finally:
         await ledger.close()
 
@@ -144,6 +148,29 @@ async def seal_by_person(ledger: SqlLedger, config: Config, tell: Tell) -> None:
         await ledger.seal(lambda head: record.head_signed("", head, *key.sign(head_message(head))), term=0)
     except SyncdError as error:
         tell(Noted("head.unsigned", "warning", {"why": error.what, "do": "The next cycle's signature covers it."}))
+
+
+async def _is_paused(ledger: SqlLedger) -> bool:
+    """Whether the last entries about it left changes paused, as the history has it: one that accepts a roll-back pauses, too."""
+    accepted = False
+    async for entry in ledger.entries(
+        kinds=(ChangesPaused.kind, ChangesResumed.kind, LedgerAccepted.kind, LedgerRestored.kind), reverse=True,
+    ):
+        match read_entry(entry):
+            case ChangesPaused():
+                return True
+            case ChangesResumed():
+                return False
+            case LedgerAccepted() as says:
+                if says.missing_heads or says.directory:
+                    return True
+                accepted = True
+            case LedgerRestored() as says:
+                if accepted and (says.lost_sequence, says.lost_hash) != (says.sequence, says.hash):
+                    return True
+            case _:
+                pass
+    return False
 
 
 async def _binding(ledger: SqlLedger) -> History:

@@ -17,7 +17,7 @@ from syncd.cli.common import config_option, configuration, observers, run, secon
 from syncd.cli.people import all_addresses, moment
 from syncd.config import Config
 from syncd.errors import UsageError
-from syncd.model import Guard
+from syncd.model import Guard, Mode
 
 if TYPE_CHECKING:
     from syncd.operations.announce import Announced
@@ -71,7 +71,7 @@ def approve(
         raise UsageError("--for: an approval that runs no time lets nothing pass", "Write 1h, 24h or 7d.")
     chosen = [name for text in guards for name in text.split(",") if name]
     given, names = run(_approved(config, digest.lower(), chosen, by, because, duration, key))
-    for line in _told(given, names):
+    for line in _told(given, names, config.mode):
         click.echo(line)
 
 
@@ -90,7 +90,7 @@ async def _approved(
         return given, await names_of(deps.ledger, {*given.approval.on_the_way, *summed, *effects})
 
 
-def _told(given: Given, names: Names) -> list[str]:
+def _told(given: Given, names: Names, mode: Mode) -> list[str]:
     """What was approved, who is covered beside, and what still holds."""
     from syncd.planning.guards import SUMS, values_of
 
@@ -117,8 +117,11 @@ def _told(given: Given, names: Names) -> list[str]:
     elif approval.guards == (Guard.HANDOVER,):
         lines.append(f"Carry it out: syncd handover run --plan {approval.plan_digest[:12]} --confirm-count "
                      f"{len(approval.effects)} --by NAME --because TEXT")
-    else:
+    elif mode is Mode.ENFORCE:
         lines.append("The next cycle carries it out (or at once: syncd apply).")
+    if mode is Mode.REPORT:
+        lines.append("mode: report: nothing will be carried out until the configuration says mode: enforce; the approval counts "
+                     f"then if that is before {approval.expires_at:%Y-%m-%d %H:%M} UTC.")
     return lines
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "auto_envvar_prefix": None}
 
+#: Every format that some verb writes.
+FORMATS = frozenset({"json", "html", "csv", "xlsx", "jsonl"})
+
 #: How a cycle can be printed.
 CYCLE_FORMATS = ("table", "json", "html", "csv", "xlsx", "jsonl")
 
@@ -50,13 +54,28 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def format_option(*formats: str, default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``--format`` and ``--out``."""
+    """``--format`` and ``--out``. Without the first the file's ending decides, and without that *default*."""
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                               help="Write there instead of standard output.")(command)
-        return click.option("--format", "format_", type=click.Choice(formats), default=default,
-                            show_default=True, metavar="|".join(formats), help="How to print the result.")(command)
+        @functools.wraps(command)
+        def decided(*arguments: Any, format_: str | None, out: Path | None, **options: Any) -> Any:
+            return command(*arguments, format_=format_ or by_ending(out, formats, default), out=out, **options)
+
+        decided = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                               help="Write there instead of standard output.")(decided)
+        return click.option("--format", "format_", type=click.Choice(formats), metavar="|".join(formats),
+                            help=f"Default: by the ending of --out, else {default}.")(decided)
     return decorate
+
+
+def by_ending(out: Path | None, formats: Sequence[str], default: str) -> str:
+    """The format that a file's name asks for. Raises UsageError for a format that this verb does not write."""
+    ending = out.suffix.removeprefix(".").lower() if out is not None else ""
+    if ending in formats:
+        return ending
+    if ending in FORMATS:
+        raise UsageError(f"--out: {out} asks for {ending}, and this verb writes {', '.join(formats)}",
+                         f"Name a file that ends in one of these, or say --format {default}.")
+    return default
 
 
 def who_and_why(command: Callable[..., Any]) -> Callable[..., Any]:

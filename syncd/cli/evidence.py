@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from syncd.cli import checking, keeping
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, example, json_schema
+from syncd.errors import UsageError
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -73,8 +75,16 @@ def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str,
     \b
     Example:  syncd ledger show --config syncd.yaml --limit 20 --kind approval
     """
+    from syncd.ledger.entry import KINDS
+
+    for unknown in (kind for kind in kinds if kind not in KINDS):
+        near = get_close_matches(unknown.lower(), KINDS, n=1)
+        raise UsageError(f"--kind: there are no entries of the kind {unknown!r}",
+                         f"Did you mean {near[0]}?" if near else f"Kinds: {', '.join(sorted(KINDS))}")
     config = configuration(context, check_files=False)
     rows = run(_entries(config, limit, kinds, cycle))
+    if not rows:
+        click.echo("no such entry", err=True)
     from syncd.reports.terminal import print_table
 
     with output(out) as stream:

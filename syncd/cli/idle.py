@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import config_option, configuration, observers, output, run
+from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config
 
 FORMATS = ("table", "json")
@@ -18,11 +18,9 @@ FORMATS = ("table", "json")
 @config_option
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, metavar="N", help="Unused for so long.")
 @click.option("--names", is_flag=True, help="By person too, not only by department.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), metavar="|".join(FORMATS),
-              help="Default: by the ending of --out, else table.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Default: standard output.")
+@format_option(*FORMATS, default="table")
 @click.pass_context
-def idle(context: click.Context, days: int, names: bool, format_: str | None, out: Path | None) -> None:
+def idle(context: click.Context, days: int, names: bool, format_: str, out: Path | None) -> None:
     """Licensed accounts in scope that nobody used for N days, never signed in, or deactivated and still licensed; new ones and
     those of which nothing is known apart. Counts by department, names only with --names. Changes nothing.
 
@@ -37,7 +35,7 @@ def idle(context: click.Context, days: int, names: bool, format_: str | None, ou
 
     found = run(_found(configuration(context), days, names=names))
     with output(out) as stream:
-        if (format_ or ("json" if out is not None and out.suffix == ".json" else "table")) == "json":
+        if format_ == "json":
             stream.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
             return
         seats = found["seats"]

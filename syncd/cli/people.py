@@ -28,7 +28,7 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.config import Config
-from syncd.errors import Held, UsageError
+from syncd.errors import Held, SyncdError, UsageError
 from syncd.model import Action, CycleReport, Decision, Guard, Policy, Trigger, address_key, licence_word
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def resume(context: click.Context, by: str, because: str) -> None:
     from syncd.ledgers import append_at_once
 
     config = configuration(context, check_files=False)
-    run(append_at_once(config, record.resumed(by=by, because=because), observers_if_needed(config)))
-    click.echo("resumed")
+    done = run(append_at_once(config, record.resumed(by=by, because=because), observers_if_needed(config), if_paused=True))
+    click.echo("resumed" if done else "changes are not paused: there was nothing to resume, and nothing was recorded")
 
 
 @click.group(short_help="single accounts: show, deactivate, reactivate, hold, release")
@@ -107,12 +107,19 @@ def account_show(
     \b
     Example:  syncd account show ann@corp.example --config syncd.yaml
     """
+    from syncd.operations.lookup import Found, without_account
+
     chosen = all_addresses(addresses, from_file)
     rows = run(_shown(configuration(context), chosen))
     print_rows(rows, format_, out)
     strange = [row for row in rows if row["status"] == "unknown"]
     unreadable = [row for row in strange if "problem" in row]
-    sys.exit(4 if len(unreadable) == len(rows) else 5 if strange else 0)
+    unknown = [row for row in strange if "problem" not in row]
+    if unknown:
+        named = Found((), tuple(row["email"] for row in unknown))
+        click.echo(f"syncd: {without_account(named, {row['email']: row.get('near', ()) for row in unknown})}", err=True)
+    nobody = UsageError.exit_code if len(unknown) == len(rows) else 0             # nothing was done in part: it is misspelt
+    sys.exit(4 if len(unreadable) == len(rows) else nobody or (5 if strange else 0))
 
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
@@ -152,6 +159,10 @@ def totals_of(effects: Sequence[Decision], rows: Sequence[Mapping[str, Any]]) ->
     return [*lines, f"of those shown: {entitled}" if len(rows) < len(accounts) else f"in the directory: {entitled}"]
 
 
+class NobodyMeant(SyncdError):
+    """Behind none of the addresses given is an account."""
+
+
 def _change(name: str, action: Action, says: str) -> click.Command:
     @account.command(name, short_help=f"{name} by hand")
     @config_option
@@ -168,6 +179,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
     ) -> None:
         from syncd.operations.holds import unsure_to_hold
+        from syncd.operations.lookup import SPELLING, Found, without_account
         from syncd.operations.manual import Request, execute_request, wanted_by_address
 
         config = configuration(context)
@@ -176,12 +188,18 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         request = Request(by, because, confirm_count, while_paused)
         left: list[dict[str, Any]] = []
         codes: list[int] = []
+        said: list[str] = []
 
         async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
             wanted = await wanted_by_address(deps, policy, chosen, action, request, term)
-            left.extend({"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom"}
-                        for address in wanted.unknown)
+            left.extend({"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom",
+                         "near": list(wanted.near.get(address, ()))} for address in wanted.unknown)
+            left.extend({"email": address, "status": "pending", "outcome": "skipped", "outcome_reason": "invitation_pending"}
+                        for address in wanted.pending)
             left.extend(odd_row(odd) for odd in wanted.unreadable)
+            said.append(without_account(Found((), wanted.unknown, (), wanted.pending), wanted.near))
+            if not (wanted.effects or wanted.already or wanted.unreadable):
+                raise NobodyMeant(said[0], SPELLING if wanted.unknown else "")
             codes.append(wanted.unreadable_code)
             demand_not_held(wanted.verdicts)
             if not await agreed(deps, policy, f"{name} {len(wanted.effects)} accounts?", wanted.effects, yes=yes):
@@ -189,10 +207,16 @@ def _change(name: str, action: Action, says: str) -> click.Command:
             hold = await unsure_to_hold(deps, policy, wanted) if action is Action.REACTIVATE else ()
             return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.ACCOUNT, hold=hold)
 
-        report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work, from_checkpoint=True))
+        try:
+            report = run(one_cycle(config, observers(config), seconds(wait, "--wait"), work, from_checkpoint=True))
+        except NobodyMeant as error:
+            print_rows(left, format_, out)
+            raise UsageError(f"{error.what}; nothing was done", error.do) from None
         rows = verified_rows(report) + left
         print_rows(rows, format_, out)
         done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
+        if said[0]:
+            click.echo(f"syncd: {said[0]}", err=True)
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
         sys.exit(report.exit_code or max(codes) or (5 if left else 0))
 
@@ -204,7 +228,7 @@ _change("deactivate", Action.DEACTIVATE, """Deactivates accounts by hand; a cycl
 
     \b
     Example:  syncd account deactivate leaver@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
-    Exit status: 0 all as asked, 3 a guard or a protected account, 5 some failed
+    Exit status: 0 all as asked, 2 nobody of these addresses, 3 a guard or a protected account, 5 some failed
     """)
 _change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with the licence recorded at deactivation.
 

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from syncd import __version__
-from syncd.cli.common import binary_output, config_option, configuration, observers, run
+from syncd.cli.common import binary_output, by_ending, config_option, configuration, observers, run
 from syncd.cli.idle import idle
 from syncd.config import Config
 from syncd.errors import SyncdError, UsageError
@@ -81,7 +81,7 @@ def report(
     """
     if last < first:
         raise UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}", "Both days are included.")
-    format_ = format_ or _by_ending(out)
+    format_ = format_ or by_ending(out, FORMATS, "table")
     if out is not None and out.is_dir():
         ending = "txt" if format_ == "table" else format_
         out = out / f"syncd_{first:%Y-%m-%d}_{last:%Y-%m-%d}.{ending}"
@@ -157,11 +157,6 @@ async def _recorded(config: Config, name: str, content: bytes, document: dict[st
         await record_period_report(config, observers(config), record.reported("", name, sha256(content).hexdigest(), making))
     except SyncdError as error:
         click.echo(f"syncd: the report was made, but the ledger does not know it: {error.what}", err=True)
-
-
-def _by_ending(out: Path | None) -> str:
-    ending = out.suffix.removeprefix(".") if out is not None else ""
-    return ending if ending in FORMATS else "table"
 
 
 def _written(document: dict[str, Any], format_: str, omit: tuple[str, ...]) -> bytes:

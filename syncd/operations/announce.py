@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.errors import UsageError
@@ -11,7 +11,7 @@ from syncd.ledger import record
 from syncd.model import Announcement, Policy, ZoomAccount
 from syncd.operations.approve import authorised
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.lookup import find_accounts
+from syncd.operations.lookup import find_accounts, near_accounts, without_account
 from syncd.planning.approved import only_authorised, people_of
 
 #: How long an announcement may reach: longer, and nobody remembers who is on the list.
@@ -44,10 +44,11 @@ async def announce(
         raise UsageError(f"--from and --until: {(ends_at - starts_at).days} days; at most {LONGEST.days} can be announced",
                          "Announce the rest when its time comes.")
     found = await find_accounts(deps, addresses)
-    missing = (*found.unknown, *(one.name for one in found.unreadable))
-    if missing:
-        raise UsageError(f"nothing was announced: Zoom shows no account for {', '.join(missing[:20])}"
-                         + (f" and {len(missing) - 20} more" if len(missing) > 20 else ""), "Check the spelling in --people.")
+    found = replace(found, unknown=(*found.unknown, *(one.name for one in found.unreadable)))
+    if found.unknown or found.pending:
+        near = await near_accounts(deps, found.unknown)
+        raise UsageError(f"nothing was announced: {without_account(found, near)}",
+                         "Check the spelling in --people." if found.unknown else "Take them out of --people.")
     history = await deps.ledger.history()
     zoom_ids = frozenset(account.zoom_id or "" for account in found.accounts)
     one = Announcement(deps.clock.unique(), zoom_ids, starts_at, ends_at, by, because, now)

@@ -37,7 +37,7 @@ from syncd.model import (
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.leavers import CountsContent, facts_of, tell_stages
-from syncd.operations.lookup import find_accounts
+from syncd.operations.lookup import find_accounts, near_accounts, without_account
 from syncd.operations.manual import Request, protected_among
 from syncd.planning.approved import people_of
 from syncd.planning.entitlement import standing
@@ -464,8 +464,9 @@ async def release_hold(
     """Says that legal holds on these accounts' content are over; each is, once two different people said so within a week.
     (address, whether it is over now). Raises UsageError, SourceError, LedgerError."""
     found = await find_accounts(deps, names)
-    if missing := (*found.unknown, *(one.name for one in found.unreadable)):
-        raise UsageError(f"nothing was released: Zoom shows no account for {', '.join(missing)}")
+    found = replace(found, unknown=(*found.unknown, *(one.name for one in found.unreadable)))
+    if found.unknown or found.pending:
+        raise UsageError(f"nothing was released: {without_account(found, await near_accounts(deps, found.unknown))}")
     history = await deps.ledger.history()
     free = [account.email for account in found.accounts
             if (memory := history.leavers.get(account.zoom_id or "")) is None or not memory.held]

@@ -12,7 +12,7 @@ from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import Acknowledgement, Action, Person, Plan, Policy, Reason, address_key
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.lookup import Found, Unreadable, find_accounts
+from syncd.operations.lookup import SPELLING, Found, Unreadable, find_accounts, near_accounts, without_account
 from syncd.operations.manual import Request, Wanted
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
@@ -79,8 +79,9 @@ def acknowledged_rows(plan: Plan, history: History, now: datetime) -> frozenset[
 
 async def _known(deps: Dependencies, names: Sequence[str]) -> Found:
     found = await find_accounts(deps, names)
-    if found.unknown:
-        raise UsageError(f"Zoom knows no account {', '.join(found.unknown)}; nothing was done", "Check the spelling.")
+    if found.unknown or found.pending:
+        near = await near_accounts(deps, found.unknown)
+        raise UsageError(f"{without_account(found, near)}; nothing was done", SPELLING if found.unknown else "")
     return await _from_the_list(deps, found) if found.unreadable else found
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from syncd.errors import AccountUnreadable, ConfigError, SourceError
+from syncd.errors import AccountUnreadable, ConfigError, SourceError, UsageError
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, WitnessState, ZoomAccount, licence_word
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.lookup import AT_ONCE, look_up
+from syncd.operations.lookup import AT_ONCE, look_up, near_accounts, near_addresses
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
@@ -69,7 +69,12 @@ async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[st
             tasks = [looks.create_task(one(address, account)) for address, account in shown]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-    return [task.result() for task in tasks]
+    rows = [task.result() for task in tasks]
+    near = await near_accounts(deps, [name for name, account in shown if account is None])
+    for row in rows:
+        if row["email"] in near and row["status"] == "unknown":
+            row["near"] = list(near[row["email"]])
+    return rows
 
 
 async def look_at(deps: Dependencies, policy: Policy, address: str) -> dict[str, Any]:
@@ -176,7 +181,11 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     ]
     matched = {decision.directory_id for decision in decisions}
     people += [person for person in report.directory.people if person.id in matched - ids]
-    story["exit_code"] = 0 if people or decisions else 5
+    story["exit_code"] = 0 if people or decisions else UsageError.exit_code     # nobody: probably misspelt
+    if not people and not decisions:
+        everybody = [account.email for account in report.zoom.accounts]
+        everybody += [one for person in report.directory.people for one in person.addresses]
+        story["near"] = list(near_addresses(address, everybody))
     story["in_scope"] = addresses.in_scope(address)
     story["directory"] = [_person(person, policy, report.plan.made_at) for person in people]
     story["accounts"] = [_account(report, decision, history) for decision in decisions]
@@ -220,10 +229,16 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     for account in story["accounts"]:
         yield from _account_told(account)
     if not story["accounts"]:
-        yield "  Zoom       no account"
+        yield from _no_account_told(story)
     yield from map(_seen_told, story.get("seen_by_others", ()))
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
+
+
+def _no_account_told(story: dict[str, Any]) -> Iterator[str]:
+    yield "  Zoom       no account"
+    if story.get("near"):
+        yield f"  near       {', '.join(story['near'])}: is one of these meant?"
 
 
 def _account_told(account: dict[str, Any]) -> Iterator[str]:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.execution.lifecycle import IN_PART
 from syncd.execution.set_up import Parts, SameAnswers
-from syncd.model import Status, ZoomAccount
+from syncd.model import Status, ZoomAccount, address_key
 from syncd.operations.dependencies import Dependencies
+
+#: How long the list of accounts may take when only near names are looked for.
+LIST_SECONDS = 15.0
+
+#: Near addresses for one name, and names for which they are looked for.
+NEAR = 3
+NEAR_FOR = 10
+
+#: What to do about names that nobody has.
+SPELLING = "Check the spelling: syncd explain ADDRESS says what both sides know."
+
+#: Names told in one line; the others are counted.
+NAMED = 20
 
 #: Accounts looked up side by side; Zoom's limits hold whatever this is.
 AT_ONCE = 8
@@ -28,11 +42,12 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """*accounts*: each once, however often it is named; *unknown*: names behind which there is no account."""
+    """*accounts*: each once, however often it is named; *unknown*: names behind which there is nothing."""
 
     accounts: tuple[ZoomAccount, ...]
     unknown: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    pending: tuple[str, ...] = ()             # names of invitations that nobody accepted: no accounts yet
 
 
 def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
@@ -43,15 +58,56 @@ def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
 async def find_accounts(deps: Dependencies, names: Sequence[str]) -> Found:
     """What is behind these addresses or ids. An invitation that nobody accepted is no account yet. Raises as ``look_up``."""
     accounts: dict[str, ZoomAccount] = {}
-    unknown, unreadable = [], []
+    unknown, unreadable, pending = [], [], []
     for name, seen in await look_up(deps, names):
         if isinstance(seen, AccountUnreadable):
             unreadable.append(Unreadable(name, seen.what, seen.do))
-        elif seen is None or seen.zoom_id is None or seen.status is Status.PENDING:
+        elif seen is None:
             unknown.append(name)
+        elif seen.zoom_id is None or seen.status is Status.PENDING:
+            pending.append(name)
         else:
             accounts[seen.zoom_id] = seen
-    return Found(tuple(accounts.values()), tuple(unknown), tuple(unreadable))
+    return Found(tuple(accounts.values()), tuple(unknown), tuple(unreadable), tuple(pending))
+
+
+async def near_accounts(deps: Dependencies, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each name the addresses in Zoom that are spelt nearly so. Nothing when its list cannot be read in a few seconds: what
+    was misspelt stays misspelt all the same."""
+    if not names:
+        return {}
+    try:
+        async with asyncio.timeout(LIST_SECONDS):
+            listed = (await deps.zoom.read()).accounts
+    except (SourceError, TimeoutError):
+        return {}
+    there = [account.email for account in listed]
+    return {name: near_addresses(name, there) for name in names[:NEAR_FOR]}
+
+
+def near_addresses(name: str, addresses: Iterable[str]) -> tuple[str, ...]:
+    """The few of *addresses* that were probably meant by *name*: the same person elsewhere first, then those spelt nearly so."""
+    key = address_key(name)
+    local = key.partition("@")[0]
+    keys: dict[str, str] = {address_key(address): address for address in addresses}
+    same = [one for one in keys if one.partition("@")[0] == local and one != key]
+    found = [*same[:NEAR], *get_close_matches(key, keys, n=NEAR, cutoff=0.85)]
+    return tuple(keys[one] for one in dict.fromkeys(found) if one != key)[:NEAR]
+
+
+def without_account(found: Found, near: Mapping[str, Sequence[str]]) -> str:
+    """What to say of names behind which there is no account, invitations told apart and counted; nothing when there are none."""
+    said = []
+    if found.unknown:
+        named = [f"{name} (near: {', '.join(near[name])})" if near.get(name) else name for name in found.unknown[:NAMED]]
+        more = f" and {len(found.unknown) - NAMED} more" if len(found.unknown) > NAMED else ""
+        said.append(f"Zoom knows no account {', '.join(named)}{more}")
+    if found.pending:
+        more = f" and {len(found.pending) - NAMED} more" if len(found.pending) > NAMED else ""
+        one = len(found.pending) == 1
+        said.append(f"{len(found.pending)} {'is an invitation' if one else 'are invitations'} that nobody has accepted, and no "
+                    f"account{'' if one else 's'} yet: {', '.join(found.pending[:NAMED])}{more}")
+    return "; ".join(said)
 
 
 async def look_up(deps: Dependencies, names: Sequence[str]) -> list[tuple[str, ZoomAccount | AccountUnreadable | None]]:

@@ -38,7 +38,7 @@ from syncd.model import (
 )
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.ending import outcome_counts
-from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts
+from syncd.operations.lookup import Unreadable, exit_code_of, find_accounts, near_accounts
 from syncd.planning.approved import only_authorised
 from syncd.planning.guards import HandFacts, judge_by_hand
 from syncd.planning.match import Addresses
@@ -72,6 +72,8 @@ class Wanted:
     unreadable: tuple[Unreadable, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()             # invitations that nobody accepted
+    near: Mapping[str, Sequence[str]] = field(default_factory=dict)      # addresses near to unknown ones
 
     @property
     def unreadable_code(self) -> int:
@@ -91,7 +93,9 @@ async def wanted_by_address(
     history = await deps.ledger.history()
     verdicts = await judge_request(deps, policy, history, effects, request)
     await _offer_for_approval(deps, policy, history, effects, verdicts, term)
-    return Wanted(effects, already, named.unknown, (), named.unreadable, verdicts, licences_owed(effects, history, policy))
+    near = await near_accounts(deps, named.unknown)
+    return Wanted(effects, already, named.unknown, (), named.unreadable, verdicts,
+                  licences_owed(effects, history, policy), named.pending, near)
 
 
 async def _offer_for_approval(

@@ -106,7 +106,8 @@ async def wanted_by_undo(
                   key=lambda effect: (effect.account.zoom_id not in leavers, effect.account.email))
     meant = {intent.zoom_id for intent in chosen}
     wanted = Wanted(
-        tuple(free), tuple(already), tuple(name for name in named.unknown if name in meant), tuple(protected.values()),
+        tuple(free), tuple(already), tuple(name for name in (*named.unknown, *named.pending) if name in meant),
+        tuple(protected.values()),
         tuple(odd for odd in named.unreadable if odd.name in meant), await judge_request(deps, policy, history, free, request),
         restore,
     )

@@ -59,14 +59,14 @@ def print_cause(report: CycleReport, screen: Screen) -> None:
         screen.prose(clean(verdict.says), "yellow", first=f"! {verdict.guard.value}: ", indent=2)
     if said := cause(report):
         screen.prose(said, "bold", first="cause   ", indent=2)
-    advice = dict.fromkeys(_without_command(clean(verdict.do), report.commands) for verdict in tripped)
+    advice = dict.fromkeys(without_command(clean(verdict.do), report.commands) for verdict in tripped)
     for text in filter(None, advice):
         screen.prose(text, first="check   ", indent=2)
     meanwhile = "nothing is changed while it is held" if report.result is Result.HELD else "what is held stays as it is"
     screen.prose(f"Unsure? Do nothing: {meanwhile}.", first="        ", indent=2)
 
 
-def _without_command(text: str, commands: tuple[str, ...]) -> str:
+def without_command(text: str, commands: tuple[str, ...]) -> str:
     """The advice without the command that stands below it for all of them."""
     for command in commands:
         text = text.replace(command, "")

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status, licence_word
 from syncd.reports import mailboxes
-from syncd.reports.held_screen import complete, print_cause, print_commands
+from syncd.reports.held_screen import complete, print_cause, print_commands, without_command
 from syncd.reports.licences import released_in
 from syncd.reports.screen import GAP, Column, Screen, clean, fitted, number
 
@@ -162,7 +162,8 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
         yield "\t".join(("mailbox", clean(decision.account.email), person.mailbox, person.mailbox_hint))
     for verdict in report.verdicts:
         if verdict.tripped:
-            yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), clean(verdict.do)))
+            advice = without_command(clean(verdict.do), report.commands)          # it stands in a line of its own
+            yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), advice))
     first = {decision.key for decision in report.known_leavers}
     decisions = report.plan.decisions if report.plan is not None else ()
     for decision in sorted(decisions, key=lambda decision: decision.key not in first) if first else decisions:

@@ -64,6 +64,24 @@ def test_an_approval_counts_only_when_it_is_signed(company: Company) -> None:
     assert 6 == company.syncd("ledger", "verify", "--signers", str(signers)).code
 
 
+def test_in_report_mode_it_is_said_that_nothing_will_be_carried_out(company: Company) -> None:
+    """And in enforce mode that the next cycle does."""
+    company.staff(20)
+    company.configure({"guards.max_deactivations": 1})
+    company.leaves("p000", "p001")
+
+    def approved() -> str:
+        plan = company.syncd("plan", "--format", "json")
+        return company.syncd("approve", "--plan", plan.document["plan_digest"], "--guard", *plan.tripped(), *WHO).out
+
+    said = approved()
+    assert "mode: report: nothing will be carried out" in said
+    assert "The next cycle carries it out" not in said
+    company.configure({"mode": "enforce"})
+    said = approved()
+    assert "mode: report" not in said
+
+
 def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
     """By address, for a time; a stranger among them, a time too long or over, and nothing is announced."""
     company.staff(30)
@@ -82,6 +100,12 @@ def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
     stranger.write_text("p000@corp.example\nnobody@corp.example\n")
     refused = company.syncd("approve", "--people", str(stranger), *dates, *WHO)
     assert (2, True) == (refused.code, "nobody@corp.example" in refused.said)
+    company.account("invited", status="pending")
+    stranger.write_text("p000@corp.example\ninvited@corp.example\np001@crop.example\n")
+    refused = company.syncd("approve", "--people", str(stranger), *dates, *WHO)
+    assert 2 == refused.code
+    assert "p001@crop.example (near: p001@corp.example" in refused.err
+    assert "1 is an invitation that nobody has accepted" in refused.err
     announced = company.syncd("approve", "--people", str(people), *dates, *WHO)
     assert (0, True) == (announced.code, "2 leavers" in announced.out), announced.said
     assert "corp.example" not in json.dumps([one["body"] for one in company.entries() if one["kind"] == "people"])

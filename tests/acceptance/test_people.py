@@ -121,6 +121,43 @@ def test_addresses_zoom_does_not_know_make_the_exit_code_five(crew: Company) -> 
     assert (5, "done", "failed") == (ran.code, rows_of(ran.out)["p000"]["outcome"], rows_of(ran.out)["nobody"]["outcome"])
 
 
+@pytest.mark.parametrize("verb", ["deactivate", "reactivate"])
+def test_a_person_nobody_knows_is_not_applied_in_part(crew: Company, verb: str) -> None:
+    """Alone: 2, nothing done, no cycle, and who was probably meant."""
+    before = len(crew.entries())
+    ran = crew.syncd("account", verb, "p001@crop.example", "p02@corp.example", *WHO, "--format", "json")
+
+    assert 2 == ran.code
+    assert ("failed", "not_in_zoom") == tuple(rows_of(ran.out)["p02"][key] for key in ("outcome", "outcome_reason"))
+    assert "p001@corp.example" == json.loads(ran.out)[0]["near"][0]
+    assert "Zoom knows no account p001@crop.example (near: p001@corp.example" in ran.err
+    assert "nothing was done" in ran.err
+    assert before == len(crew.entries())
+    for words in (("show", "p001@crop.example"), ("hold", "p001@crop.example", *WHO), ("release", "p001@crop.example", *WHO)):
+        ran = crew.syncd("account", *words)
+        assert 2 == ran.code
+        assert "p001@crop.example (near: p001@corp.example" in ran.err
+
+
+def test_invitations_nobody_accepted_are_told_apart_and_counted(crew: Company) -> None:
+    """In a list the others are done; alone there is nothing to do."""
+    for name in ("new1", "new2"):
+        crew.account(name, status="pending")
+    invited = [f"{name}@corp.example" for name in ("new1", "new2")]
+
+    ran = crew.syncd("account", "deactivate", "p000@corp.example", *invited, *WHO, "--format", "json")
+
+    rows = rows_of(ran.out)
+    assert (5, "done") == (ran.code, rows["p000"]["outcome"])
+    assert [("pending", "skipped", "invitation_pending")] * 2 == [
+        tuple(rows[name][key] for key in ("status", "outcome", "outcome_reason")) for name in ("new1", "new2")]
+    assert "2 are invitations that nobody has accepted, and no accounts yet: new1@corp.example, new2@corp.example" in ran.err
+    for words in (("account", "deactivate", invited[0]), ("account", "hold", invited[0])):
+        ran = crew.syncd(*words, *WHO)
+        assert (2, True) == (ran.code, "1 is an invitation that nobody has accepted" in ran.err)
+    assert [("p000", "deactivate")] == crew.written()
+
+
 def test_hand_verbs_need_no_directory(crew: Company) -> None:
     """In the worst hour: the directory cannot be read, and accounts can be deactivated, reactivated, shown and held."""
     crew.people.write_text("", encoding="utf-8")
@@ -239,6 +276,52 @@ def test_a_hold_until_a_date_and_until_release(crew: Company) -> None:
     assert 2 == crew.syncd("account", "release", "p000@corp.example", *WHO).code
 
 
+def test_resume_without_a_pause_says_so(crew: Company) -> None:
+    """And records nothing; after a pause, or after a roll-back was accepted, there is something to resume."""
+    before = len(crew.entries())
+    ran = crew.syncd("resume", *WHO)
+    assert (0, True) == (ran.code, "changes are not paused" in ran.out)
+    assert before == len(crew.entries())
+    assert 0 == crew.syncd("pause", *WHO).code
+    assert "resumed\n" == crew.syncd("resume", *WHO).out
+    assert "not paused" in crew.syncd("resume", *WHO).out
+    assert 0 == crew.syncd("ledger", "accept", "--directory", *WHO).code
+    crew.configure({"directory.file.path": str(crew.people.rename(crew.folder / "others.csv"))})
+    assert "paused" in crew.syncd("ledger", "accept", "--directory", *WHO).out
+    assert "resumed\n" == crew.syncd("resume", *WHO).out
+
+
+@pytest.mark.parametrize(("words", "begins"), [
+    (("plan",), "<!doctype html>"), (("account", "show", "p000@corp.example"), "["), (("explain", "p000@corp.example"), "{"),
+    (("ledger", "show"), "["), (("report", "idle"), "{"), (("undo",), "["), (("apply",), "syncd"),
+    (("report", "--from", "2026-01-01", "--to", "2026-01-31"), "<!doctype html>"),
+])
+def test_every_verb_writes_what_the_name_of_the_file_says(crew: Company, words: tuple[str, ...], begins: str) -> None:
+    """Unless --format says something else; a format that the verb does not have is refused before anything is done."""
+    ending = {"<": "html", "s": "csv"}.get(begins[0], "json")
+    file = crew.folder / f"result.{ending.upper()}"
+
+    ran = crew.syncd(*words, "--out", str(file))
+
+    assert 0 == ran.code, ran.said
+    text = file.read_text(encoding="utf-8-sig")
+    assert text.lower().startswith(begins) if begins != "syncd" else "," in text.splitlines()[0]
+    assert 0 == crew.syncd(*words, "--out", str(file), "--format", "table").code
+    assert not file.read_text(encoding="utf-8").startswith(("<", "[", "{"))
+    if ending == "json":
+        refused = crew.syncd(*words, "--out", str(crew.folder / "result.xlsx"))
+        assert (2, True) == (refused.code, "asks for xlsx, and this verb writes table, json" in refused.err)
+
+
+def test_entries_of_an_unknown_kind_are_refused_with_the_near_one(crew: Company) -> None:
+    refused = crew.syncd("ledger", "show", "--kind", "cycle.endet")
+    assert (2, True) == (refused.code, "Did you mean cycle.ended?" in refused.err)
+    assert "cycle.ended" in crew.syncd("ledger", "show", "--kind", "nonsense").err
+    assert "cycle.ended" in crew.syncd("ledger", "show", "--kind", "cycle.ended").out
+    nothing = crew.syncd("ledger", "show", "--kind", "approval")
+    assert (0, "no such entry\n") == (nothing.code, nothing.err)
+
+
 def test_account_show_says_what_both_sides_and_the_ledger_know(crew: Company) -> None:
     """5 when Zoom does not know one of them."""
     crew.leaves("p000")
@@ -253,7 +336,7 @@ def test_account_show_says_what_both_sides_and_the_ledger_know(crew: Company) ->
 
 
 def test_explain_tells_one_person_through_every_step(crew: Company) -> None:
-    """Found where, by which group, matched how, decided why; 5 for somebody unknown everywhere; writes nothing."""
+    """Found where, by which group, matched how, decided why; writes nothing."""
     crew.person("p000", enabled="false")
     crew.save()
     before = crew.everything_on_disk()
@@ -264,8 +347,9 @@ def test_explain_tells_one_person_through_every_step(crew: Company) -> None:
         assert word in told.out
     as_json = json.loads(crew.syncd("explain", "p000@corp.example", "--format", "json").out)
     assert "disabled_in_directory" == as_json["accounts"][0]["reason"]
-    assert 5 == crew.syncd("explain", "nobody@corp.example").code
     assert before == crew.everything_on_disk()
+    unknown = crew.syncd("explain", "p001@crop.example")
+    assert (2, True) == (unknown.code, "near       p001@corp.example" in unknown.out)
 
 
 def test_explain_while_a_source_is_unreadable_is_four(crew: Company) -> None:

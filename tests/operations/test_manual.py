@@ -56,7 +56,7 @@ async def test_an_invitation_is_no_account_yet():
     company.account("new", Status.PENDING)
     found = await wanted(company, Action.DEACTIVATE, "new", "nobody")
 
-    assert ((), ("new@corp.example", "nobody@corp.example")) == (found.effects, found.unknown)
+    assert ((), ("nobody@corp.example",), ("new@corp.example",)) == (found.effects, found.unknown, found.pending)
 
 
 @pytest.mark.parametrize("role", ["1", "0", None])
