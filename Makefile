@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint simulate night bench image docs release setup kerberos tables lock clean
+.PHONY: help demo test coverage lint simulate mutate night bench image docs release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,6 +48,10 @@ COMPANIES ?= 4
 simulate: $(VENV)/.dev ## years of bad days against the real thing, judged by the truth; SEED=, YEARS=, COMPANIES=, REPLAY=
 	@$(BIN)/python -m tests.simulation --seed "$(SEED)" --years "$(YEARS)" --companies "$(COMPANIES)" \
 	  $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
+
+# SEED= chooses the mutants, FULL=1 takes all of them, those of accepted.txt too (two hours).
+mutate: $(VENV)/.dev ## mutants of the decision core against its tests and the stories: what lives; SEED=, FULL=1
+	@$(BIN)/python -m tests.mutation --seed "$(SEED)" $(if $(FULL),--size 0,--size 600 --minutes 22) $(ARGS)
 
 # NIGHT="--cycles 100000 --only-simulator" for a shorter one.
 night: $(VENV)/.dev ## a million simulated cycles, 1,000 kills, the whole mutation run, the measurements; the result goes into the docs

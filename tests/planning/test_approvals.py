@@ -268,6 +268,22 @@ def test_an_approval_counts_only_when_it_was_given_by_whoever_may_and_is_signed(
     assert ("" == refuses(given_, policy.as_json(), "l", signed)) == counts
 
 
+def test_a_signature_is_of_this_approval_in_this_ledger():
+    """What is checked: the signature, what was signed, whose it is, and who may sign. The refusal says who it is about."""
+    given_ = replace(by("Kim"), signature="key")
+    asked: list[Any] = []
+
+    def fits(*all_of_it: Any) -> bool:
+        asked.append(all_of_it)
+        return False
+
+    rules = replace(POLICY, signers=("Kim key",)).as_json()
+    assert "its signature was not made with a key that approvals.signers_file lists for Kim" == refuses(given_, rules, "l", fits)
+    assert [("key", given_.message("l"), "Kim", ["Kim key"])] == asked
+    assert "it is not signed, and approvals.signers_file asks for that" == refuses(by("Kim"), rules, "l", fits)
+    assert "Lee is not among approvals.approvers" == refuses(by("Lee"), {"approvers": ["Kim"]}, "l", fits)
+
+
 def test_rules_in_use_before_take_policy_changed_from_an_approval():
     """Every other guard of it counts."""
     history = History(approvals={"Lee": by("Lee", Guard.POLICY_CHANGED, Guard.FLAPPING)},
@@ -420,6 +436,16 @@ SHRINKING: list[dict[str, Any]] = [
 def test_a_change_that_can_widen_a_plan_is_named(name: str, change: dict[str, Any]):
     """So that the operator sees what woke the guard."""
     assert [name] == widened(BASE.as_json(), replace(BASE, **change))
+
+
+def test_other_rules_are_named_too():
+    """A version that decides by other ones; 0.1.0 recorded none, which were the first."""
+    recorded = BASE.as_json()
+
+    assert ["rules"] == widened({**recorded, "rules": 1}, BASE)
+    assert ["rules"] == widened({name: value for name, value in recorded.items() if name != "rules"}, BASE)
+    assert [] == widened({name: value for name, value in recorded.items() if name != "rules"}, replace(BASE, rules=1))
+    assert [] == widened({name: value for name, value in recorded.items() if name != "limits"}, BASE)
 
 
 def test_no_pilot_means_everybody():

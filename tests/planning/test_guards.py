@@ -93,6 +93,18 @@ def written(when: datetime) -> DirectorySnapshot:
     return whole.directory("file", NOW, (Person(f"p{number}") for number in range(200)), as_of=when)
 
 
+def emptied(use: GroupUse) -> Facts:
+    """A group of this use has no members; it had some."""
+    return facts(groups=(DirectoryGroup("g", "G", use, 0),), history=History(peopled={f"group:{use.value}:g"}))
+
+
+def approved_for(guard: Guard, *numbers: int, before: History) -> History:
+    """These deactivations are approved for one guard."""
+    effects = frozenset((f"z{number}", "deactivate") for number in numbers)
+    given_ = Approval("a", "d", POLICY.digest(), (guard,), effects, "Kim", "", NOW, NOW + timedelta(hours=1))
+    return replace(before, approvals={"a": given_})
+
+
 def elsewhere(status: Status) -> tuple[Decision, ...]:
     return (Decision(account(9000, status), Action.KEEP, Reason.OUT_OF_SCOPE),)
 
@@ -133,6 +145,8 @@ CASES = [
     (G.GROUP_EMPTIED, True, facts(groups=entitling(0), history=measured(group_g=1))),
     (G.GROUP_EMPTIED, False, facts(groups=entitling(1), history=measured(group_g=3))),
     (G.GROUP_EMPTIED, False, facts(groups=entitling(0))),                              # never had members
+    (G.GROUP_EMPTIED, True, emptied(GroupUse.PROTECTING)),
+    (G.GROUP_EMPTIED, False, emptied(GroupUse.LEAVERS)),                               # everybody who left is gone from it
     (G.SENTINEL_MISSING, True, facts(policy=limits(sentinels=("canary@corp.example",)))),
     (G.SENTINEL_MISSING, False, facts()),
     (G.MATCH_RATE, False, facts(active=100, matched=50)),
@@ -143,6 +157,8 @@ CASES = [
     (G.MATCH_RATE, False, facts(active=0)),
     (G.MATCH_RATE, False, facts(active=100, matched=30, history=History(accepted_match_percent=30.0))),
     (G.MATCH_RATE, True, facts(active=100, matched=29, history=History(accepted_match_percent=30.0))),
+    (G.MATCH_RATE, False, facts(active=100, matched=60, history=History(accepted_match_percent=70.0))),   # it raises nothing
+    (G.MATCH_RATE, False, facts(active=100, matched=97)),
     (G.ZOOM_EMPTY, True, facts(active=0)),
     (G.ZOOM_EMPTY, False, facts(active=1)),
     (G.CLOCK_SKEW, False, facts(offsets=(300.0, -300.0))),
@@ -167,6 +183,10 @@ CASES = [
     (G.MAX_DEACTIVATIONS_PER_DAY, True, facts(active=2_500, gone=11, history=earlier(90, 23.9))),
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, gone=11, history=earlier(90, 24.1))),
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, gone=11, history=earlier(90, 1, approved=True))),
+    (G.MAX_DEACTIVATIONS_PER_DAY, True, facts(
+        active=2_500, gone=11, history=approved_for(G.MAX_DEACTIVATIONS, *range(11), before=earlier(90, 1)))),    # another's
+    (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(
+        active=2_500, gone=11, history=approved_for(G.MAX_DEACTIVATIONS_PER_DAY, 0, before=earlier(90, 1)))),
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, history=earlier(900, 1))),    # nothing planned
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=10_000, gone=100, history=earlier(100, 1))),     # 2 %
     (G.FLAPPING, False, facts(history=back_to_life(5))),
@@ -254,6 +274,29 @@ def test_a_planned_change_of_a_protected_account_holds_everything(bad: ZoomAccou
     assert all(holds(Guard.PROTECTED_IN_PLAN, action) for action in (Action.DEACTIVATE, Action.REACTIVATE))
 
 
+@pytest.mark.parametrize(("person", "trips"), [
+    (Person("px", protected_by=("Legal Hold",)), True),
+    (Person("px", ("user9000@corp.example",), aliases=("ceo@corp.example",)), True),
+    (Person("px", ("user9000@corp.example",)), False),
+    (Person("p2", protected_by=("Legal Hold",)), False),                 # somebody else
+])
+def test_the_second_look_sees_the_person_of_the_account_too(person: Person, trips: bool):
+    """By group, and by any of their addresses."""
+    known = facts(decisions=(Decision(account(9000), Action.DEACTIVATE, Reason.LEFT_GROUPS, "px"),))
+
+    assert trips == verdict(Guard.PROTECTED_IN_PLAN, replace(known, directory=whole.directory("file", NOW, [person]))).tripped
+
+
+@pytest.mark.parametrize(("role_id", "trips"), [("2", False), ("1", True), ("9", True), (None, True)])
+def test_the_second_look_knows_the_role_at_our_deactivation(role_id: str | None, trips: bool):
+    """Zoom may not show the role of an inactive account."""
+    hidden = ZoomAccount("zx", "x@corp.example", Status.INACTIVE)
+    known = facts(decisions=(Decision(hidden, Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p1"),),
+                  history=History(deactivated={"zx": Deactivated(NOW - timedelta(days=3), "c", "cycle", role_id=role_id)}))
+
+    assert trips == verdict(Guard.PROTECTED_IN_PLAN, known).tripped
+
+
 def shrunk_group(use: GroupUse, known: Facts) -> Verdict:
     """A group of a hundred has ten members left."""
     group = DirectoryGroup("l", "Group", use, 10)
@@ -324,6 +367,7 @@ def test_the_size_of_a_group_is_remembered_by_its_entry_too():
 @pytest.mark.parametrize(("person", "trips"), [
     (Person("p0", ("canary@corp.example",), entitled_by=("g",)), False),
     (Person("p0", ("canary@old.example",), entitled_by=("g",)), False),
+    (Person("p0", ("other@corp.example", "canary@corp.example"), entitled_by=("g",)), False),
     (Person("p0", ("canary@corp.example",), entitled_by=("g",), enabled=False), True),
     (Person("p0", ("canary@corp.example",), entitled_by=("g",), unclear="?"), True),
     (Person("p0", ("canary@corp.example",)), True),
@@ -334,6 +378,14 @@ def test_a_sentinel_must_be_seen_entitled(person: Person, trips: bool):
     known = replace(facts(policy=policy), directory=whole.directory("file", NOW, [person]))
 
     assert trips == verdict(Guard.SENTINEL_MISSING, known).tripped
+
+
+def test_a_sentinel_of_an_aliased_domain_is_found():
+    """It is compared as accounts are."""
+    policy = replace(limits(sentinels=("canary@old.example",)), domain_aliases=(("old.example", "corp.example"),))
+    read = whole.directory("file", NOW, [Person("p0", ("canary@corp.example",), entitled_by=("g",))])
+
+    assert not verdict(Guard.SENTINEL_MISSING, replace(facts(policy=policy), directory=read)).tripped
 
 
 @pytest.mark.parametrize(("seen", "tripped", "approvable"), [

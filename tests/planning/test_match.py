@@ -44,3 +44,23 @@ def test_a_wildcard_does_not_cover_the_domain_itself():
 def test_the_forms_of_an_address_include_its_aliases():
     """What a second look in the directory asks for."""
     assert ("ann@corp.example", "ann@old.example") == Addresses(POLICY).forms("Ann@corp.example")
+
+
+@pytest.mark.parametrize(("key", "expected"), [
+    ("ann@old.example", "ann@corp.example"), ("a@b@old.example", "a@b@corp.example"), ("ann@old.example.x", "ann@old.example.x"),
+    ("ann@sub.old.example", "ann@sub.old.example"), ("old.example", "old.example"), ("ann@corp.example", "ann@corp.example"),
+])
+def test_an_alias_is_applied_to_the_whole_domain_only(key: str, expected: str):
+    """What stands behind the last at sign."""
+    assert expected == Addresses(POLICY).canonical(key)
+    assert key == Addresses(Policy("a", ("corp.example",))).canonical(key)
+
+
+def test_a_domain_without_a_target_has_its_own_form_only():
+    """Aliases of another domain are not among the forms; the address as it was is."""
+    two = Policy("a", ("corp.example",), domain_aliases=(("older.example", "corp.example"), ("x.example", "y.example")))
+
+    assert ("ann@corp.example", "ann@older.example") == Addresses(two).forms("ann@corp.example")
+    assert ("ann@corp.example", "ann@older.example") == Addresses(two).forms("ann@older.example")
+    assert ("ann@y.example", "ann@x.example") == Addresses(two).forms("ann@x.example")
+    assert ("ann@z.example",) == Addresses(two).forms("ann@z.example")

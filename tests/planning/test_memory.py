@@ -88,6 +88,7 @@ def test_whom_somebody_brought_back_is_seen_in_every_whole_read(last: Deactivate
 
     assert expected == seen_active(made, history).seen_active == remember(made, history).seen_active
     assert names(seen_active(made, history)) <= {"seen_active"}
+    assert NOW == seen_active(made, history).at == remember(made, history).at
 
 
 def fold(history: History, drafts: list[Draft]) -> History:

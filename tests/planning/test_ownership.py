@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.ledger.history import History
-from syncd.model import Deactivated, Decision, Person, Plan, Policy, Status, ZoomAccount
+from syncd.model import Deactivated, Decision, Gone, Person, Plan, Policy, SecondLook, Status, ZoomAccount
 from syncd.planning.decide import decide
 from tests import whole
 from tests.planning.strategies import NOW, ROLES
@@ -105,3 +105,93 @@ def test_what_went_for_somebody_never_seen_entitled_is_not_given_to_who_has_thei
                   Policy("a", ("corp.example",), reactivate_reads=1), NOW)
 
     assert decided == brief(made.decisions[0])
+
+
+@pytest.mark.parametrize(("role_id", "expected"), [
+    ("2", ("reactivate", "entitled_again")), ("1", ("manual", "protected")), ("9", ("manual", "protected")),
+    (None, ("manual", "protected")),
+])
+def test_the_role_at_our_deactivation_stands_in_for_one_that_zoom_does_not_show(role_id: str | None, expected: tuple[str, str]):
+    """Of an inactive account it may not be shown."""
+    hidden = replace(OFF, role_id=None, role=None)
+    made = decide(whole.directory("file", NOW, [ANN]), whole.zoom("a", NOW, [hidden], roles=ROLES),
+                  History(pairs={"z": "ann"}, deactivated={"z": replace(OURS["z"], role_id=role_id)}),
+                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+
+    assert [expected] == [brief(one) for one in made.decisions]
+
+
+def test_the_group_that_decides_is_shown():
+    """The leaver group of a known leaver; the entitling one of whoever is in step; none of somebody disabled."""
+    def path(person: Person) -> tuple[str, ...]:
+        return plan([person], [ON], {"z": "ann"}).decisions[0].group_path
+
+    assert ("g",) == path(ANN)
+    assert ("Leavers", "Leavers Bonn") == path(replace(ANN, leaver_by=("Leavers", "Leavers Bonn")))
+    assert () == path(replace(ANN, enabled=False))
+
+
+def decided(people: list[Person], pairs: dict[str, str], account: ZoomAccount = ON, history: History | None = None,
+            **policy: object) -> Decision:
+    """What is decided about one account, the grace being over."""
+    known = replace(history or History(), pairs=pairs)
+    known = replace(known, gone={"z": Gone(NOW - timedelta(days=9), 0)}, good_reads=9) if not known.gone else known
+    rules = Policy("a", ("corp.example",), reactivate_reads=1, **policy)  # type: ignore[arg-type]
+    zoom = whole.zoom("a", NOW, [account], roles=ROLES)
+    return decide(whole.directory("file", NOW, people), zoom, known, rules, NOW).decisions[0]
+
+
+def test_somebody_left_out_keeps_their_account():
+    """Whether by memory or by address; and so does a stranger with their address."""
+    for people, pairs in (([ANN], {}), ([ANN], {"z": "ann"}), ([replace(ANN, enabled=False)], {"z": "ann"})):
+        found = decided(people, pairs, ignore_people=("ann",))
+        assert ("keep", "exempt", ("ignored_person",)) == (*brief(found), found.notes)
+    assert "deactivate" == decided([replace(ANN, enabled=False)], {"z": "ann"}, ignore_people=("bob",)).action.value
+
+
+def test_an_exempt_leaver_is_named():
+    """The one it is about, not the first who claims the account; whoever was never entitled is told apart."""
+    gone = replace(ANN, id="zed", enabled=False)
+    found = decided([replace(ANN, enabled=False), gone], {"z": "zed"}, protect_accounts=("ann@corp.example",))
+    assert ("keep", "exempt", "zed", ("several_claimants", "exempt_account", "exempt_leaver")) == (
+        *brief(found), found.directory_id, found.notes)
+    first = decided([gone], {}, protect_accounts=("ann@corp.example",))
+    assert ("exempt_account", "exempt_leaver", "never_entitled") == first.notes
+    assert ("exempt_account",) == decided([ANN], {"z": "ann"}, protect_accounts=("ann@corp.example",)).notes
+    off = decided([gone], {"z": "zed"}, OFF, protect_accounts=("ann@corp.example",))
+    assert ("exempt_account",) == off.notes
+    absent = decided([], {"z": "zed"}, protect_accounts=("ann@corp.example",))
+    assert ("exempt_account",) == absent.notes
+    group = decided([replace(ANN, protected_by=("VIP", "VIP Bonn"))], {"z": "ann"})
+    assert (("VIP", "VIP Bonn"), ("exempt_directory_group",)) == (group.group_path, group.notes)
+    other = decided([replace(ANN, protected_by=("VIP",))], {"z": "ann"}, protect_accounts=("ann@corp.example",))
+    assert (("g",), ("exempt_account",)) == (other.group_path, other.notes)
+
+
+def test_a_decision_shows_whom_it_is_about_and_since_when():
+    """The person leaving with their times; the entitled one of several; the account's department where theirs is not known."""
+    left = replace(ANN, enabled=False, department="Sales")
+    due = decided([left], {"z": "ann"}, replace(ON, department="Zoom says"))
+    ago = NOW - timedelta(days=9)
+    assert ("deactivate", "disabled_in_directory", "ann", "address", "Sales", ago, ago) == (
+        *brief(due), due.directory_id, due.matched_by, due.department, due.since, due.due_at)
+    kept = decided([ANN], {"z": "ann"}, replace(ON, department="Zoom says"))
+    assert ("Zoom says", None, None, None) == (kept.department, kept.since, kept.due_at, kept.second_look)
+    two = decided([replace(ANN, id="a", entitled_by=()), ANN], {"z": "a"})
+    assert ("keep", "in_step", "ann", ("g",)) == (*brief(two), two.directory_id, two.group_path)
+    absent = decided([], {"z": "ann"}, replace(ON, department="Zoom says"))
+    assert ("deactivate", "absent_from_directory", None, None, "Zoom says", ()) == (
+        *brief(absent), absent.directory_id, absent.matched_by, absent.department, absent.group_path)
+
+
+def test_a_change_carries_what_a_second_look_needs():
+    """Who owns the account, who has the address beside them, whom the ledger remembers, and who has it elsewhere."""
+    left = replace(ANN, enabled=False)
+    due = decided([left], {"z": "ann"})
+    assert SecondLook(("ann",), (), ("ann",), ()) == due.second_look
+    unknown = decided([left], {})
+    assert SecondLook(("ann",), (), (), ()) == unknown.second_look
+    beside = decided([left, Person("bob", ("bob@corp.example",), aliases=("ann@corp.example",))], {"z": "ann"})
+    assert SecondLook(("ann",), ("bob",), ("ann",), ()) == beside.second_look
+    absent = decided([], {"z": "ann"})
+    assert SecondLook((), (), ("ann",), ()) == absent.second_look

@@ -63,3 +63,13 @@ def test_who_looks_worse_on_another_copy_waits(decision: Decision, expected: boo
 def test_it_waits_no_longer_than_replication_takes(history: History, view: str, expected: bool):
     """From the change of the copy on."""
     assert expected == waits(leaving(Reason.LEFT_GROUPS), history, view)
+
+
+def test_who_waits_is_kept_and_says_why():
+    """Nothing of the leaving is left but its notes."""
+    directory = whole.directory("active_directory", NOW, (), view="dc2")
+    made, _ = wait_for_replication(Plan(NOW, "p", (leaving(Reason.WITHIN_GRACE, "left_groups"),)), directory, BEFORE, POLICY, NOW)
+    found = made.decisions[0]
+
+    assert (Action.KEEP, Reason.DIRECTORY_UNCLEAR, None, None, ("left_groups", "may_look_older")) == (
+        found.action, found.reason, found.since, found.due_at, found.notes)
