@@ -277,7 +277,8 @@ async def open_dependencies(
             await opened.enter_async_context(lease.running())
             leadership, elsewhere = lease, lease.published
         deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-                            windows=windows_of(config), concurrency=config.zoom.concurrency,
+                            windows=windows_of(config), interval=schedule_of(config).period(clock.now()),
+                            concurrency=config.zoom.concurrency,
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
                             doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config),
                             watchers=watchers_of(config, directory) if by_lease else ())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.config.models import Config
 from syncd.config.values import Fault, duration, spelled
 from syncd.model import Action, Reason
-from syncd.planning.windows import KNOWN_LEAVERS, LEAVING, Window, Windows
+from syncd.planning.windows import AHEAD, KNOWN_LEAVERS, LEAVING, LOOKED_THROUGH, Stretch, Window, Windows
 
-#: From when on a calendar is looked through: two years from here hold a leap day and every kind of week.
+#: The time over which a calendar is judged, whenever it is read.
 _FROM = datetime(2027, 6, 1, tzinfo=UTC)
+_UNTIL = _FROM + LOOKED_THROUGH
+
+#: Reasons for which an action may be denied.
+_REASONS: Mapping[Action, Sequence[Reason]] = {Action.DEACTIVATE: LEAVING, Action.REACTIVATE: (Reason.ENTITLED_AGAIN,)}
 
 
 def windows_of(config: Config) -> Windows:
@@ -42,35 +46,63 @@ def _window(kind: str, cron: str, lasts: timedelta, timezone: str, applies_to: A
 def calendar_faults(windows: Windows) -> Iterator[tuple[int, str, str]]:
     """(place of the window, what is wrong, what to do) of windows that are always or never open."""
     for place, window in enumerate(windows.windows):
-        alone = Windows((window,))
-        reason = next(one for one in (*LEAVING, Reason.ENTITLED_AGAIN) if one not in window.exempt) if len(
-            window.exempt) < len(LEAVING) + 1 else None
-        if reason is None:
-            yield place, "excepts every reason, so it says nothing", "remove it, or shorten except"
-            continue
-        action = min(window.applies_to, default=None)
-        if action is None:
-            yield place, "applies to nothing", "name deactivate, reactivate or both"
-        elif window.denies and alone.next_opening(action, reason, _FROM) is None:
-            yield place, "never opens: the next one begins before this one ends", "shorten duration, or begin less often"
-        elif not window.denies and next(alone.closings(action, reason, _FROM, _FROM + timedelta(days=800)), None) is None:
-            yield place, "is always open, so it allows nothing in particular", "shorten duration, or remove it"
-    for action in (Action.DEACTIVATE, Action.REACTIVATE):
-        reason = Reason.ABSENT_FROM_DIRECTORY if action is Action.DEACTIVATE else Reason.ENTITLED_AGAIN
-        mine = [place for place, window in enumerate(windows.windows) if window.covers(action, reason)]
-        if len(mine) > 1 and windows.next_opening(action, reason, _FROM) is None:
-            yield mine[-1], f"together with the others it leaves no time to {action.value} anybody", "leave an opening"
+        if what := _fault_alone(window):
+            yield place, *what
+    for action, reasons in _REASONS.items():
+        shut: dict[int, list[Reason]] = {}
+        for reason, (denied, end) in _denials(windows, action, reasons).items():
+            mine = [place for place, window in enumerate(windows.windows) if window.covers(action, reason)]
+            if len(mine) > 1 and _never_opens(denied, end):
+                shut.setdefault(mine[-1], []).append(reason)
+        for place, these in shut.items():
+            whom = "anybody" if len(these) == len(reasons) else f"for {', '.join(these)}"
+            yield place, f"together with the others it leaves no time to {action.value} {whom}", "leave an opening"
+
+
+def _fault_alone(window: Window) -> tuple[str, str] | None:
+    """What is wrong with a window by itself, and what to do."""
+    action = min(window.applies_to, default=None)
+    if action is None:
+        return "applies to nothing", "name deactivate, reactivate or both"
+    reason = next((one for one in (*LEAVING, Reason.ENTITLED_AGAIN) if one not in window.exempt), None)
+    if reason is None:
+        return "excepts every reason, so it says nothing", "remove it, or shorten except"
+    denied, end = Windows((window,)).denials(action, reason, _FROM, _UNTIL)
+    if window.denies and _never_opens(denied, end):
+        return "never opens: the next one begins before this one ends", "shorten duration, or begin less often"
+    if not window.denies and not denied:
+        return "is always open, so it allows nothing in particular", "shorten duration, or remove it"
+    return None
+
+
+def _never_opens(denied: Sequence[Stretch], end: datetime) -> bool:
+    return len(denied) == 1 and denied[0][0] <= _FROM and denied[0][1] > end
+
+
+def _denials(windows: Windows, action: Action, reasons: Sequence[Reason]) -> Mapping[Reason, tuple[Sequence[Stretch], datetime]]:
+    """Of each reason; those that the same windows are about are looked at once."""
+    known: dict[tuple[bool, ...], tuple[Sequence[Stretch], datetime]] = {}
+    found = {}
+    for reason in reasons:
+        about = tuple(window.covers(action, reason) for window in windows.windows)
+        if about not in known:
+            known[about] = windows.denials(action, reason, _FROM, _UNTIL)
+        found[reason] = known[about]
+    return found
 
 
 def longest_denials(windows: Windows) -> Mapping[Reason, timedelta]:
     """For each reason to deactivate: the longest time in which it may not be done."""
-    return {reason: windows.longest_denial(Action.DEACTIVATE, reason, _FROM) for reason in LEAVING}
+    return {reason: max((until - since for since, until in denied), default=timedelta(0))
+            for reason, (denied, _) in _denials(windows, Action.DEACTIVATE, LEAVING).items()}
 
 
 def promise_fault(windows: Windows, promise: timedelta, graces: Mapping[Reason, timedelta], interval: timedelta) -> str:
     """Why a promise cannot be kept under these windows, or nothing: grace, twice the interval and the longest denial."""
-    denials = longest_denials(windows)
-    reason = max(LEAVING, key=lambda one: graces[one] + denials[one])
+    denials = {reason: lasts for reason, lasts in longest_denials(windows).items() if lasts <= AHEAD}    # else: it never opens
+    reason = max(denials, key=lambda one: graces[one] + denials[one], default=None)
+    if reason is None:
+        return ""
     needed = graces[reason] + 2 * interval + denials[reason]
     if not denials[reason] or needed <= promise:
         return ""

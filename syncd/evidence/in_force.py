@@ -77,8 +77,8 @@ class InForce:
             found = self.at(begin)
             windows = found.windows if found is not None else ANY_TIME
             if windows.windows:
-                total += sum((min(opened, end) - closed for closed, opened in windows.closings(
-                    Action.DEACTIVATE, Reason(reason), begin, end)), timedelta(0))
+                denied, _ = windows.denials(Action.DEACTIVATE, Reason(reason), begin, end)
+                total += sum((min(opened, end) - closed for closed, opened in denied), timedelta(0))
         return total
 
     def told(self, start: datetime, end: datetime) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
     openings = next_openings(plan, deps.windows, now)
-    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now), openings,
+    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now, deps.interval), openings,
                        acknowledged_rows(plan, history, now)))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     leavers = known_leavers(plan, held)

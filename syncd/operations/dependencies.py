@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from syncd.events import PhaseEnded
@@ -50,6 +51,7 @@ class Dependencies:
     directory_service: str = ""                    # the word under which the directory's requests and clock are told
     witnesses: Witnesses = NO_WITNESSES          # who is asked what they saw of changes
     windows: Windows = ANY_TIME                   # when cycles may make changes
+    interval: timedelta = timedelta(minutes=15)   # the usual time between two cycles
     watchers: tuple[Watcher, ...] = ()            # what notices changes between cycles; none: nothing does
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.errors import Held, LedgerError, NotLeader
 from syncd.events import CycleEnded, LookEnded
@@ -90,7 +90,8 @@ async def record_end(
         return report
     report = await with_witnesses(report, history, deps.ledger)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
-    overdue = oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at) if report.plan is not None else None
+    overdue = (oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at, deps.interval)
+               if report.plan is not None else None)
     deps.tell(CycleEnded(
         report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
         (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
@@ -140,17 +141,17 @@ def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
 
 
 def oldest_overdue(
-    plan: Plan, outcomes: Mapping[tuple[str, str], EffectOutcome], windows: Windows, now: datetime
+    plan: Plan, outcomes: Mapping[tuple[str, str], EffectOutcome], windows: Windows, now: datetime, interval: timedelta
 ) -> datetime | None:
-    """Since when the deactivation that is longest overdue could have been made; what a window denies is not overdue."""
-    due = [
-        windows.open_since(effect.action, effect.reason, now, effect.due_at) if effect.due_at < now else effect.due_at
-        for effect in plan.effects
+    """Since when the deactivation that is longest overdue could have been made; what windows denied ever since it was due is
+    not overdue. *interval*: between two cycles."""
+    kinds = {
+        (effect.action, effect.reason, effect.due_at) for effect in plan.effects
         if effect.action is Action.DEACTIVATE and effect.due_at is not None
-        and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)
-        and not windows.denied(effect.action, effect.reason, now)
-    ]
-    return min(due, default=None)
+        and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)}
+    since = (windows.overdue_since(action, reason, due_at, now, interval) if due_at < now else due_at
+             for action, reason, due_at in kinds if due_at < now or not windows.denied(action, reason, now))
+    return min((one for one in since if one is not None), default=None)
 
 
 def next_openings(plan: Plan, windows: Windows, now: datetime) -> dict[tuple[str, str], datetime]:

@@ -11,10 +11,11 @@ Source of the rules: the interface, section 13.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -26,8 +27,22 @@ LEAVING = (Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED
            Reason.ABSENT_FROM_DIRECTORY)
 KNOWN_LEAVERS = frozenset(LEAVING[:3])
 
-#: How far ahead an opening is looked for: longer than any holiday, and a leap day.
-AHEAD = timedelta(days=400)
+#: How far ahead an opening is looked for: from one leap day to the next, and some.
+AHEAD = timedelta(days=1500)
+
+#: Changes that a search for an opening goes through.
+_CHANGES_MAX = 2_000
+
+#: Stretches of one window that are looked at: one every quarter of an hour for two years.
+_STRETCHES_MAX = 100_000
+
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+#: Over which time a calendar is judged: it holds a leap day and every kind of week.
+LOOKED_THROUGH = timedelta(days=800)
+
+#: A stretch of time, half open.
+Stretch = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +70,16 @@ class Window:
         return _beginning(self.cron, self.timezone, at.replace(second=0, microsecond=0), back=False)
 
     def ends(self, at: datetime) -> datetime | None:
-        """When the window around *at* ends, None outside of it. The latest beginning decides: it ends last."""
+        """When the window around *at* ends, None outside of it. One that begins again before it ends goes on."""
         begun = self.begun(at)
-        return begun + self.duration if begun is not None and at < begun + self.duration else None
+        if begun is None or at >= begun + self.duration:
+            return None
+        return _run_end(self.cron, self.timezone, self.duration, begun)
+
+    def stretches(self, begin: datetime, end: datetime) -> tuple[list[Stretch], datetime]:
+        """When it is on between two moments, as stretches apart from each other, and until when that is known: no more than
+        ``_STRETCHES_MAX`` are told."""
+        return _stretches(self.cron, self.timezone, self.duration, begin, end)
 
 
 @lru_cache(maxsize=4096)
@@ -66,6 +88,58 @@ def _beginning(cron: str, timezone: str, minute: datetime, *, back: bool) -> dat
     local = (minute + timedelta(minutes=1) if back else minute).astimezone(ZoneInfo(timezone))
     found: datetime | None = next(iter(CronSim(cron, local, reverse=back)), None)
     return None if found is None else found.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _run_end(cron: str, timezone: str, lasts: timedelta, begun: datetime) -> datetime:
+    """When a window that began at *begun* is over, however often it begins again meanwhile; without an end: too far to matter."""
+    end, far = begun + lasts, begun + AHEAD
+    for at, until in _parts(cron, ZoneInfo(timezone), lasts, begun, far):
+        if at > end:
+            return end
+        end = max(end, until)
+    return end if end < far else begun + 2 * AHEAD
+
+
+def _stretches(cron: str, timezone: str, lasts: timedelta, begin: datetime, end: datetime) -> tuple[list[Stretch], datetime]:
+    found: list[Stretch] = []
+    for at, until in _parts(cron, ZoneInfo(timezone), lasts, begin - lasts, end):
+        if found and at <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        elif until > begin:
+            if len(found) == _STRETCHES_MAX:
+                return found, at
+            found.append((at, until))
+    return found, end
+
+
+@lru_cache(maxsize=64)
+def _plain_day(minute: str, hour: str, lasts: timedelta) -> tuple[tuple[timedelta, timedelta], ...]:
+    """The stretches that begin on a plain day, since midnight."""
+    plain = datetime(2026, 1, 1, tzinfo=UTC)
+    begins = takewhile(lambda at: at < plain + _DAY, CronSim(f"{minute} {hour} * * *", plain - _MINUTE))
+    return tuple((since - plain, until - plain) for since, until in _joined((at, at + lasts) for at in begins))
+
+
+def _parts(cron: str, zone: ZoneInfo, lasts: timedelta, begin: datetime, end: datetime) -> Iterator[Stretch]:
+    """Stretches that begin between two moments, and some before them, in order; they may touch. Those of a day are worked out
+    once, and anew only for days on which clocks change: two years are a matter of milliseconds."""
+    minute, hour, days = cron.split(maxsplit=2)
+    plain = _plain_day(minute, hour, lasts)
+    before = begin.astimezone(zone).date() - 2 * _DAY
+    for noon in CronSim(f"0 12 {days}", datetime.combine(before, time(), UTC)):
+        day = noon.date()
+        midnight, next_one = (datetime.combine(one, time(), zone) for one in (day, day + _DAY))
+        if midnight.astimezone(UTC) >= end:
+            return
+        if midnight.utcoffset() == next_one.utcoffset():
+            first = midnight.astimezone(UTC)
+            parts: Iterable[Stretch] = ((first + since, first + until) for since, until in plain)
+        else:
+            just_before = (midnight.astimezone(UTC) - _MINUTE).astimezone(zone)
+            parts = ((local.astimezone(UTC), local.astimezone(UTC) + lasts) for local in takewhile(
+                lambda local, day=day: local.date() <= day, CronSim(cron, just_before)))  # type: ignore[misc]
+        yield from takewhile(lambda part: part[0] < end, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +160,9 @@ class Windows:
         """The first moment from *at* on at which the change may be made; *at* itself while it may. None: not within
         ``AHEAD``."""
         moment = at
-        while moment - at <= AHEAD:
+        for _ in range(_CHANGES_MAX):
+            if moment - at > AHEAD:
+                break
             change = self._changes_at(action, reason, moment)
             if change is None:
                 return moment
@@ -95,20 +171,18 @@ class Windows:
             moment = change
         return None
 
-    def open_since(self, action: Action, reason: Reason, at: datetime, since: datetime) -> datetime:
-        """From which moment on, not before *since*, the change could have been made without a break until *at*; *at* while
-        it is denied. Overdue counts from there."""
-        moment, opened = since, since
-        while moment < at:
-            change = self._changes_at(action, reason, moment)
-            if change is not None:
-                moment = opened = min(change, at) if change > moment else at
-                continue
-            closes = self._closes_after(action, reason, moment)
-            if closes is None or closes >= at:
-                break
-            moment = closes
-        return opened if not self.denied(action, reason, at) else at
+    def overdue_since(
+        self, action: Action, reason: Reason, due_at: datetime, now: datetime, interval: timedelta
+    ) -> datetime | None:
+        """Since when a change that is due could have been made: from the first opening on, whatever was denied after it; None
+        while there was none. What was closed within an *interval* after the change became due had no cycle in it, and is no
+        opening; every later one begins with a cycle."""
+        opening = self.next_opening(action, reason, due_at)
+        if opening == due_at:
+            closes = self._closes(action, reason, due_at, now)
+            if closes is not None and closes - due_at < interval:
+                opening = self.next_opening(action, reason, closes)
+        return opening if opening is not None and opening <= now else None
 
     def _changes_at(self, action: Action, reason: Reason, at: datetime) -> datetime | None:
         """None while the change is allowed at *at*; else the next moment at which that may change."""
@@ -121,35 +195,62 @@ class Windows:
             return None
         return min((begins for window in allowing if (begins := window.begins(at)) is not None), default=at)
 
-    def _closes_after(self, action: Action, reason: Reason, at: datetime) -> datetime | None:
-        """From an open moment on: the next one at which it may be closed."""
+    def _closes(self, action: Action, reason: Reason, at: datetime, until: datetime) -> datetime | None:
+        """From an open moment on: when it closes, if it has by *until*."""
         mine = [window for window in self.windows if window.covers(action, reason)]
-        times = [begins for window in mine if window.denies and (begins := window.begins(at)) is not None]
-        times += [end for window in self.windows if not window.denies and (end := window.ends(at)) is not None]
-        return min((time for time in times if time > at), default=None)
-
-    def closings(self, action: Action, reason: Reason, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Every stretch of denial that begins between two moments, as (closed, open again); the last may end after *end*."""
-        moment = begin
-        while moment < end:
+        moment = at
+        for _ in range(_CHANGES_MAX):
+            times = [begins for window in mine if window.denies and (begins := window.begins(moment)) is not None]
+            times += [end for window in mine if not window.denies and (end := window.ends(moment)) is not None]
+            moment = min(times, default=until + _MINUTE)
+            if moment > until:
+                return None
             if self.denied(action, reason, moment):
-                opening = self.next_opening(action, reason, moment)
-                yield moment, opening if opening is not None else moment + AHEAD
-                moment = opening if opening is not None else end
-            else:
-                closes = self._closes_after(action, reason, moment)
-                moment = closes if closes is not None else end
+                return moment
+        return None
 
-    def longest_denial(self, action: Action, reason: Reason, begin: datetime, days: int = 800) -> timedelta:
-        """The longest stretch of denial that begins within so many days: two years hold a leap day and every kind of week."""
-        end = begin + timedelta(days=days)
-        return max((until - since for since, until in self.closings(action, reason, begin, end)), default=timedelta(0))
+    def denials(self, action: Action, reason: Reason, begin: datetime, end: datetime) -> tuple[list[Stretch], datetime]:
+        """The stretches in which a change is denied between two moments, the last one to its own end, and until when that is
+        known: not to the end where a window begins every minute for years."""
+        allowing = [window for window in self.windows if not window.denies and action in window.applies_to]
+        allowing = [] if any(reason in window.exempt for window in allowing) else allowing
+        closed: list[Stretch] = []
+        opened: list[Stretch] = []
+        for window in self.windows:
+            if (window.denies and window.covers(action, reason)) or window in allowing:
+                found, end = window.stretches(begin, end)
+                (closed if window.denies else opened).extend(found)
+        if allowing:
+            opened = _joined(opened)
+            ends, begins = [begin, *(until for _, until in opened)], [*(since for since, _ in opened), end]
+            closed += [(since, until) for since, until in zip(ends, begins, strict=True) if since < until]
+        denied = [(max(since, begin), until) for since, until in _joined(closed) if since < end and until > begin]
+        if denied and denied[-1][1] >= end:
+            opening = self.next_opening(action, reason, end)
+            denied[-1] = (denied[-1][0], opening if opening is not None else end + AHEAD)
+        return denied, end
+
+    def longest_denial(self, action: Action, reason: Reason, begin: datetime) -> timedelta:
+        """The longest stretch of denial that begins within ``LOOKED_THROUGH``."""
+        denied, _ = self.denials(action, reason, begin, begin + LOOKED_THROUGH)
+        return max((until - since for since, until in denied), default=timedelta(0))
 
     def as_json(self) -> list[dict[str, object]]:
         """For the record of what was in force."""
         return [{"kind": "deny" if one.denies else "allow", "cron": one.cron, "duration": one.duration.total_seconds(),
                  "timezone": one.timezone, "applies_to": sorted(one.applies_to), "except": sorted(one.exempt)}
                 for one in self.windows]
+
+
+def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same time as stretches apart from each other, in order."""
+    joined: list[Stretch] = []
+    for since, until in sorted(stretches):
+        if joined and since <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], until))
+        else:
+            joined.append((since, until))
+    return joined
 
 
 #: No calendar: everything is allowed at any time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,6 +31,16 @@ def test_the_next_cycle_starts_after_a_minute_and_at_most_every_five():
     assert NOON + timedelta(seconds=60) == follow_ups.due(report(), SCHEDULED, NOON)
     assert NOON + timedelta(seconds=360) == follow_ups.due(report(), SCHEDULED, NOON + timedelta(seconds=70))
     assert NOON + timedelta(seconds=90) == follow_ups.due(report(), NOON + timedelta(seconds=90), NOON + timedelta(seconds=80))
+
+
+def test_a_cycle_comes_when_a_window_opens():
+    """So that an opening of ten minutes is used; not for one that lies behind, nor beyond the schedule, nor in report mode."""
+    def due(*openings: int, mode: Mode = Mode.ENFORCE) -> datetime:
+        waiting = {("z", str(minutes)): NOON + timedelta(minutes=minutes) for minutes in openings}
+        return FollowUps().due(replace(report(helps=False), mode=mode, next_openings=waiting), SCHEDULED, NOON)
+
+    assert NOON + timedelta(minutes=7) == due(40, 7, -3)
+    assert [SCHEDULED, SCHEDULED] == [due(40, -3, 0), due(7, mode=Mode.REPORT)]
 
 
 @pytest.mark.parametrize("ended", [None, report(helps=False)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,6 +31,7 @@ def berlin(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=BERLIN).astimezone(UTC)  # type: ignore[misc, arg-type]
 
 
+QUARTER = timedelta(minutes=15)
 WEEKEND = Windows((deny("0 18 * * 5", 62),))     # Friday 18:00 to Monday 08:00
 
 
@@ -95,6 +97,22 @@ def test_a_window_on_a_leap_day_comes_every_four_years():
     assert not leap.denied(OFF, GONE, datetime(2028, 3, 1, tzinfo=UTC))
 
 
+def test_an_allowance_on_leap_days_opens_on_the_next_one():
+    """Four years may lie between."""
+    leap = Windows((allow("0 0 29 2 *", 24),))
+
+    assert datetime(2028, 2, 29, tzinfo=UTC) == leap.next_opening(OFF, GONE, datetime(2024, 3, 1, tzinfo=UTC))
+    assert timedelta(days=4 * 365) == leap.longest_denial(OFF, GONE, datetime(2027, 6, 1, tzinfo=UTC))
+
+
+def test_what_begins_every_minute_of_a_month_is_one_denial():
+    """Told as such, and looked through at once."""
+    december = Windows((deny("* * * 12 *", 1 / 60, "UTC"),))
+
+    assert datetime(2027, 1, 1, tzinfo=UTC) == december.next_opening(OFF, GONE, datetime(2026, 12, 1, tzinfo=UTC))
+    assert timedelta(days=31) == december.longest_denial(OFF, GONE, datetime(2026, 1, 1, tzinfo=UTC))
+
+
 def test_what_never_opens_says_so():
     """The configuration refuses it; nobody waits for ever all the same."""
     never = Windows((deny("* * * * *", 1, "UTC", exempt=frozenset()),))
@@ -102,14 +120,30 @@ def test_what_never_opens_says_so():
     assert never.next_opening(OFF, GONE, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
-def test_overdue_counts_from_the_last_opening():
-    """Due on Saturday, open since Monday; due on Thursday, the weekend in between counts anew."""
-    tuesday = berlin(2026, 12, 1, 12, 0)
+@pytest.mark.parametrize(("due", "now", "since"), [
+    (berlin(2026, 11, 28, 12), berlin(2026, 11, 29, 12), None),                            # denied ever since
+    (berlin(2026, 11, 28, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 8)),          # due on Saturday, open since Monday
+    (berlin(2026, 11, 26, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 26, 12)),         # could have been done on Thursday
+    (berlin(2026, 11, 26, 12), berlin(2026, 11, 29, 12), berlin(2026, 11, 26, 12)),        # and still could have at the weekend
+    (berlin(2026, 11, 30, 9), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 9)),
+    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 27, 17, 59), berlin(2026, 11, 27, 17, 55)),
+    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 28, 12), None),                        # no cycle came before it was denied
+    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 30, 9), berlin(2026, 11, 30, 8)),
+])
+def test_overdue_counts_from_the_first_opening(due: datetime, now: datetime, since: datetime | None):
+    """However often it was denied after it."""
+    assert since == WEEKEND.overdue_since(OFF, GONE, due, now, QUARTER)
 
-    assert berlin(2026, 11, 30, 8, 0) == WEEKEND.open_since(OFF, GONE, tuesday, berlin(2026, 11, 28, 12, 0))
-    assert berlin(2026, 11, 30, 8, 0) == WEEKEND.open_since(OFF, GONE, tuesday, berlin(2026, 11, 26, 12, 0))
-    assert berlin(2026, 11, 30, 9, 0) == WEEKEND.open_since(OFF, GONE, tuesday, berlin(2026, 11, 30, 9, 0))
-    assert berlin(2026, 11, 26, 12, 0) == WEEKEND.open_since(OFF, LEAVER, tuesday, berlin(2026, 11, 26, 12, 0))
+
+def test_an_hour_a_day_is_an_opening_too():
+    """What fails in it day after day is overdue since the first of them, in the hours between as well."""
+    hour = Windows((allow("0 3 * * *", 1),))
+    monday = datetime(2026, 11, 30, tzinfo=UTC)
+
+    assert [None, *[monday + timedelta(hours=3)] * 4] == [
+        hour.overdue_since(OFF, GONE, monday, monday + timedelta(hours=after), QUARTER) for after in (2, 3, 6, 27, 80)]
+    assert datetime(2026, 11, 30, 12, tzinfo=UTC) == Windows().overdue_since(OFF, GONE, monday.replace(hour=12), monday.replace(
+        hour=13), QUARTER)
 
 
 def test_the_longest_denial_is_known_beforehand():
@@ -145,17 +179,54 @@ def test_the_next_opening_is_open_and_the_minute_before_it_is_not(windows: Windo
         assert windows.denied(OFF, GONE, max(at, opening - timedelta(seconds=1)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(WINDOWS, MOMENTS, st.integers(1, 20_000))
-def test_it_was_open_all_the_time_since_it_is_said_to_be(windows: Windows, at: datetime, minutes: int):
-    """Looked at in ten places; and not a second earlier, unless it was asked for no earlier moment."""
-    asked = at - timedelta(minutes=minutes)
-    since = windows.open_since(OFF, GONE, at, asked)
+def test_overdue_begins_at_an_opening_that_somebody_could_have_used(windows: Windows, due: datetime, minutes: int):
+    """Never earlier than due; before it there was at most a moment in which no cycle came."""
+    now = due + timedelta(minutes=minutes)
+    since = windows.overdue_since(OFF, GONE, due, now, QUARTER)
 
-    assert asked <= since <= at
-    if windows.denied(OFF, GONE, at):
-        assert since == at
+    opened = due if since is None else since
+    for part in range(20):
+        moment = due + (min(opened, now) - due) * part / 20
+        if due + QUARTER <= moment < opened:
+            assert windows.denied(OFF, GONE, moment)
+    if since is None:
+        assert windows.denied(OFF, GONE, now) or now - due < QUARTER or windows.next_opening(OFF, GONE, due + QUARTER) is None
         return
-    assert not any(windows.denied(OFF, GONE, since + (at - since) * part / 10) for part in range(11))
-    if since > asked:
-        assert windows.denied(OFF, GONE, since - timedelta(seconds=1))
+    assert due <= since <= now
+    assert not windows.denied(OFF, GONE, since)
+
+
+@settings(max_examples=40, deadline=None)
+@given(WINDOWS, MOMENTS, st.integers(1, 60))
+def test_the_stretches_of_denial_are_those_in_which_it_is_denied(windows: Windows, begin: datetime, days: int):
+    """To the second, over changes of the clocks too; the last one to its end."""
+    end = begin + timedelta(days=days)
+    denied, known = windows.denials(OFF, GONE, begin, end)
+
+    assert known == end
+    for (_, until), (since, _) in pairwise(denied):
+        assert until < since
+    second = timedelta(seconds=1)
+    for since, until in denied:
+        assert windows.denied(OFF, GONE, since)
+        assert since == begin or not windows.denied(OFF, GONE, since - second)
+        assert windows.denied(OFF, GONE, min(until, end) - second)
+        assert until > end + timedelta(days=1000) or not windows.denied(OFF, GONE, until)
+    for part in range(40):
+        moment = begin + (end - begin) * part / 40
+        assert windows.denied(OFF, GONE, moment) == any(since <= moment < until for since, until in denied)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo"])
+@pytest.mark.parametrize("cron", ["0 18 * * 5", "30 2 * * *", "*/20 0-6 * * 1-5", "0 0 29 2 *", "0 1 1-7 * 0", "*/30 * L 3,10 *"])
+def test_a_day_worked_out_once_is_the_same_as_asking_for_each_time(cron: str, zone: str):
+    """Over changes of the clocks as well."""
+    begin, end = datetime(2017, 9, 1, tzinfo=UTC), datetime(2019, 4, 1, tzinfo=UTC)
+    window = deny(cron, 1 / 60, zone)
+    asked, moment = [], begin - timedelta(minutes=1)
+    while (moment := window.begins(moment) or end) < end:
+        asked.append(moment)
+
+    assert asked == [since for since, _ in window.stretches(begin, end)[0] if since >= begin]
