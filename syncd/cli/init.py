@@ -73,7 +73,8 @@ _ZOOM = (
 )
 
 _COMMENTS = {
-    "mode": "report never writes to Zoom. Read some plans first; then write enforce.",
+    "mode": "report never writes to Zoom. Read some plans first; then write enforce. "
+            "A fresh ledger in enforce mode is held until: syncd ledger accept --by NAME --because TEXT",
     "directory": "Where people are.",
     f"{_FILE}.groups": "Whoever is in one of these is entitled; empty: everybody in the file.",
     f"{_AD}.groups": "Whoever is in one of these is entitled, through nested groups too.",

@@ -57,6 +57,24 @@ def pins(lock: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", text)}
 
 
+# ------------------------------------------------------------------------------------------------------- quick starts
+
+
+@pytest.mark.parametrize("page", [
+    "docs/get-started.md", "docs/how-to/kubernetes.md", "deploy/README.md", "deploy/chart/README.md",
+    "deploy/chart/templates/NOTES.txt", "config/syncd.example.yaml", "config/entra.yaml", "config/active-directory.yaml",
+    "config/file.yaml", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy" / "overlays").glob("*/syncd.yaml"))
+                          if "mode: enforce" in path.read_text(encoding="utf-8")),
+])
+def test_who_is_told_to_enforce_is_told_that_a_fresh_ledger_is_held(page: str) -> None:
+    """With the guard's name and the command that ends it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    assert "enforc" in text
+    assert "ledger-new" in text
+    assert re.search(r"syncd ledger accept (--config syncd.yaml )?--by NAME --because TEXT", text)
+
+
 # ------------------------------------------------------------------------------------------------------------- locks
 
 
