@@ -1,43 +1,108 @@
-"""``syncd plan --compare-with``: reads once, decides under two configurations, and shows who would be treated differently."""
+"""``syncd plan --compare-with``: reads once, decides and judges under two configurations, and shows who would be treated
+differently: another decision, another guard that holds it, another window that denies it now."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from syncd.cli.common import observers
 from syncd.config import Config, load
 from syncd.errors import SourceError, UsageError
-from syncd.model import Decision, Mode, Policy, Trigger
+from syncd.model import CycleReport, Decision, Guard, Mode, Plan, Policy, Trigger, Verdict
+
+if TYPE_CHECKING:
+    from syncd.operations.dependencies import Dependencies
+    from syncd.planning.windows import Windows
+
+
+class Judged(NamedTuple):
+    """A plan, what holds it, and when what windows deny may be made."""
+
+    plan: Plan
+    verdicts: tuple[Verdict, ...]
+    held: Mapping[tuple[str, str], Sequence[Guard]]
+    openings: Mapping[tuple[str, str], datetime]
+
+    @property
+    def tripped(self) -> list[str]:
+        """The guards that tripped."""
+        return [one.guard.value for one in self.verdicts if one.tripped]
+
+    def treats(self, decision: Decision) -> dict[str, Any]:
+        """What becomes of one account. ``policy-changed`` is left out: it asks once about every change of a policy, and would
+        show everybody."""
+        opening = self.openings.get(decision.key)
+        return {"action": decision.action.value, "reason": decision.reason.value, "due_at": _moment(decision.due_at),
+                "held_by": [one.value for one in self.held.get(decision.key, ()) if one is not Guard.POLICY_CHANGED],
+                "next_opening": _moment(opening)}
 
 
 async def compared(config: Config, other_path: Path) -> dict[str, Any]:
     """What differs, as plain values. Raises UsageError when one read cannot serve both, SourceError, ConfigError."""
     from syncd.app import open_dependencies, policy_of
+    from syncd.config.windows import windows_of
     from syncd.operations.cycle import Run, run_cycle
-    from syncd.planning.approved import only_authorised
-    from syncd.planning.decide import decide
-    from syncd.planning.stale import wait_for_replication
 
     other_config = load(other_path, os.environ, check_files=False)
     policy, other = policy_of(config), policy_of(other_config)
     demand_one_read(policy, other, other_path)
     async with open_dependencies(config, observers(config), write_ledger=False, from_checkpoint=True) as deps:
-        report = await run_cycle(deps, policy, Run(Mode.REPORT, Trigger.PLAN))
+        report = await run_cycle(deps, policy, Run(config.mode, Trigger.PLAN))
         if report.plan is None or report.directory is None or report.zoom is None:
             raise SourceError("directory", report.why, report.do)
-        history = only_authorised(await deps.ledger.history(), other, deps.signature_fits)
-        plan = decide(report.directory, report.zoom, history, other, report.plan.made_at, deps.credential())
-        plan, _ = wait_for_replication(plan, report.directory, history, other, report.plan.made_at)
-    ours = {_name(one): one for one in report.plan.decisions}
-    rows = [_row(ours[_name(one)], one) for one in plan.decisions if _treated(ours[_name(one)]) != _treated(one)]
+        try:
+            then = await _judged(deps, report, other, other_config.mode, windows_of(other_config))
+        except SourceError as error:
+            raise SourceError(error.source, f"under {other_path} nothing would be concluded: {error.what}", error.do) from None
+    now = Judged(report.plan, report.verdicts, report.held, report.next_openings)
+    ours = {_name(one): now.treats(one) for one in now.plan.decisions}
+    rows = [_row(one, ours[_name(one)], treated) for one in then.plan.decisions
+            if (treated := then.treats(one)) != ours[_name(one)]]
     return {
-        "format": "syncd.comparison/1", "read_at": f"{report.plan.made_at:%Y-%m-%dT%H:%M:%SZ}",
-        "policy_digest": policy.digest(), "other_policy_digest": other.digest(), "accounts": len(plan.decisions),
+        "format": "syncd.comparison/1", "read_at": _moment(now.plan.made_at), "mode": config.mode.value,
+        "other_mode": other_config.mode.value, "policy_digest": policy.digest(), "other_policy_digest": other.digest(),
+        "tripped": now.tripped, "other_tripped": then.tripped, "accounts": len(then.plan.decisions),
         "different": sorted(rows, key=lambda row: (row["action"], row["other_action"], row["email"])),
     }
+
+
+async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode: Mode, windows: Windows) -> Judged:
+    """The same read under another policy, as its own cycle would decide and judge it. Raises SourceError where that cycle would
+    conclude nothing."""
+    from syncd.operations.cycle import Run
+    from syncd.operations.ending import next_openings
+    from syncd.operations.recovery import settle_open_intents
+    from syncd.planning.approvals import held_by
+    from syncd.planning.approved import only_authorised
+    from syncd.planning.arming import armed
+    from syncd.planning.clarity import demand_clear, unclear_people
+    from syncd.planning.decide import decide
+    from syncd.planning.entitlement import entitled_people
+    from syncd.planning.guards import Facts, judge
+    from syncd.planning.stale import wait_for_replication
+
+    assert report.plan is not None, "there is nothing to compare with"
+    assert report.directory is not None, "a plan is made of a directory"
+    assert report.zoom is not None, "and of Zoom"
+    directory, zoom, now = report.directory, report.zoom, report.plan.made_at
+    entitled = entitled_people(directory, policy, now)
+    demand_clear(unclear_people(directory, policy), entitled)
+    history = await settle_open_intents(deps, Run(mode, Trigger.PLAN), await deps.ledger.history(), zoom, report.cycle_id)
+    history = only_authorised(history, policy, deps.signature_fits)
+    plan = decide(directory, zoom, history, policy, now, deps.credential())
+    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
+    doubts = await deps.doubts(history)
+    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, mode), entitled, doubts.new,
+                  doubts.missing, look_older)
+    plan, verdicts = judge(facts)
+    facts = facts.bound_to(plan)
+    held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
+    return Judged(plan, verdicts, held, next_openings(plan, windows, now))
 
 
 def demand_one_read(policy: Policy, other: Policy, path: Path) -> None:
@@ -52,7 +117,7 @@ def demand_one_read(policy: Policy, other: Policy, path: Path) -> None:
     if different:
         raise UsageError(f"--compare-with: {path} would read something else: {', '.join(different)} differ",
                          "Both are decided by one read, so only what decides may differ: scope, match, protect.accounts, "
-                         "deactivate, reactivate, guards.")
+                         "deactivate, reactivate, guards, schedule.windows.")
 
 
 def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> None:
@@ -64,24 +129,27 @@ def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> Non
         return
     rows = found["different"]
     stream.write(f"{len(rows):,} of {found['accounts']:,} accounts would be treated differently\n")
-    print_table([{"account": row["email"], "now": f"{row['action']} {row['reason']}",
-                  "then": f"{row['other_action']} {row['other_reason']}", "due then": row["other_due_at"]} for row in rows],
-                stream)
+    for mode, tripped, who in ((found["mode"], found["tripped"], "now"), (found["other_mode"], found["other_tripped"], "then")):
+        if tripped or found["mode"] != found["other_mode"]:
+            stream.write(f"{who}: mode {mode}" + (f", tripped {', '.join(tripped)}" if tripped else "") + "\n")
+    print_table([{"account": row["email"], "now": _words(row, ""), "then": _words(row, "other_"), "due then": row["other_due_at"]}
+                 for row in rows], stream)
+
+
+def _words(row: Mapping[str, Any], whose: str) -> str:
+    held, opening = row[f"{whose}held_by"], row[f"{whose}next_opening"]
+    return (f"{row[f'{whose}action']} {row[f'{whose}reason']}" + (f", held by {', '.join(held)}" if held else "")
+            + (f", denied until {opening}" if opening else ""))
 
 
 def _name(decision: Decision) -> tuple[str, str]:
     return (decision.account.zoom_id or "", decision.account.email)
 
 
-def _treated(decision: Decision) -> tuple[str, str, str | None]:
-    return (decision.action.value, decision.reason.value, _due(decision))
+def _moment(at: datetime | None) -> str | None:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if at is not None else None
 
 
-def _due(decision: Decision) -> str | None:
-    return f"{decision.due_at:%Y-%m-%dT%H:%M:%SZ}" if decision.due_at is not None else None
-
-
-def _row(ours: Decision, other: Decision) -> dict[str, Any]:
-    return {"zoom_id": ours.account.zoom_id, "email": ours.account.email, "action": ours.action.value,
-            "reason": ours.reason.value, "due_at": _due(ours), "other_action": other.action.value,
-            "other_reason": other.reason.value, "other_due_at": _due(other)}
+def _row(decision: Decision, ours: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {"zoom_id": decision.account.zoom_id, "email": decision.account.email, **ours,
+            **{f"other_{key}": value for key, value in other.items()}}

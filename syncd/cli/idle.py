@@ -61,4 +61,5 @@ async def _found(config: Config, days: int, *, names: bool) -> dict[str, Any]:
     finally:
         await zoom.close()
     addresses = Addresses(policy_of(config))
-    return document((one for one in snapshot.accounts if addresses.in_scope(one.email)), clock.now(), days, names=names)
+    return document((one for one in snapshot.accounts if addresses.in_scope(one.email)), clock.now(), days, names=names,
+                    omit=config.reports.omit_columns)

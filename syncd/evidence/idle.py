@@ -8,12 +8,15 @@ Source: Zoom's user API, ``last_login_time`` ("three-day buffer").
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from syncd.model import Status, ZoomAccount, licence_word
+
+T = TypeVar("T")
 
 #: Zoom's three-day buffer of the last login.
 BLUR = timedelta(days=3)
@@ -68,8 +71,15 @@ def idle_accounts(accounts: Iterable[ZoomAccount], now: datetime, days: int) -> 
     """Everybody idle, by kind, department and address."""
     found = [Idle(account, kind, account.department or "unknown") for account in accounts
              if (kind := idleness(account, now, days)) is not None]
-    order = list(Idleness)
-    return sorted(found, key=lambda one: (order.index(one.idleness), one.department, one.account.email))
+    return sorted(found, key=_order)
+
+
+def _order(one: Idle) -> tuple[int, str, str]:
+    return (list(Idleness).index(one.idleness), one.department, one.account.email)
+
+
+def _without(rows: Iterable[Mapping[str, T]], omit: Collection[str]) -> list[dict[str, T]]:
+    return [{key: value for key, value in row.items() if key not in omit} for row in rows]
 
 
 def by_department(found: Iterable[Idle]) -> list[dict[str, str | int]]:
@@ -81,16 +91,21 @@ def by_department(found: Iterable[Idle]) -> list[dict[str, str | int]]:
             for name, kinds in sorted(counted.items())]
 
 
-def document(accounts: Iterable[ZoomAccount], now: datetime, days: int, *, names: bool) -> dict[str, object]:
-    """The whole report as plain values; without *names* nobody is named."""
+def document(
+    accounts: Iterable[ZoomAccount], now: datetime, days: int, *, names: bool, omit: Collection[str] = ()
+) -> dict[str, object]:
+    """The whole report as plain values; without *names* nobody is named. *omit*: as ``reports.omit_columns``; without the
+    department there is one row of all."""
     everybody = list(accounts)
     licensed = [one for one in everybody if licence_word(one.type) == LICENSED and one.status is not Status.PENDING]
     found = idle_accounts(everybody, now, days)
+    if "department" in omit:
+        found = sorted((replace(one, department="") for one in found), key=_order)
     kinds = Counter(one.idleness for one in found)
     return {
         "format": "syncd.idle/1", "read_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "days": days, "blur_days": BLUR.days,
         "seats": {"licensed": len(licensed), **{kind.value: kinds[kind] for kind in Idleness},
                   "would_free": sum(kinds[kind] for kind in FREEABLE)},
-        "departments": by_department(found),
-        **({"accounts": [one.row() for one in found]} if names else {}),
+        "departments": _without(by_department(found), omit),
+        **({"accounts": _without([one.row() for one in found], omit)} if names else {}),
     }
