@@ -11,7 +11,7 @@ from typing import Any
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
 from syncd.ledger.history import History
-from syncd.model import LedgerEntry, SeenEffect, Witnesses, WitnessState
+from syncd.model import HANDOVER, LedgerEntry, SeenEffect, Stage, Witnesses, WitnessState
 from syncd.planning.witness import state_of
 
 
@@ -38,8 +38,12 @@ class SeenByOthers:
         match says:
             case entries.IntentAnnounced(action="deactivate" | "reactivate"):
                 self._effects[says.id] = SeenEffect(entry.subject, says.action, at, says.who), entry
+            case entries.HandoverAnnounced():
+                self._effects[says.id] = SeenEffect(entry.subject, HANDOVER, at, says.who), entry
             case entries.OutcomeSettled():
-                self._settle(says, at)
+                self._settle(says.intent, (says.done_at or at) if says.outcome == "done" else None)
+            case entries.HandoverSettled(state="handed_over" | "refused"):       # else nobody knows: it stays announced
+                self._settle(says.intent, at if says.state == Stage.HANDED_OVER else None)
             case entries.ChangeSeen():
                 self._take_seen(_Sighting(entry, says))
             case entries.WitnessesSet():
@@ -49,16 +53,16 @@ class SeenByOthers:
             case _:
                 pass
 
-    def _settle(self, says: entries.OutcomeSettled, at: datetime) -> None:
-        known = self._effects.get(says.intent)
+    def _settle(self, intent: str, done_at: datetime | None) -> None:
+        known = self._effects.get(intent)
         if known is None:
             return
-        if says.outcome == "done":
-            self._effects[says.intent] = replace(known[0], done_at=says.done_at or at), known[1]
+        if done_at is not None:
+            self._effects[intent] = replace(known[0], done_at=done_at), known[1]
             return
-        del self._effects[says.intent]
-        if says.intent in self._sightings:            # not done by us after all: it was somebody else's
-            self._foreign.append(self._sightings.pop(says.intent))
+        del self._effects[intent]
+        if intent in self._sightings:                 # not done by us after all: it was somebody else's
+            self._foreign.append(self._sightings.pop(intent))
 
     def _take_seen(self, one: _Sighting) -> None:
         intent = one.says.intent
@@ -113,7 +117,7 @@ class SeenByOthers:
         seen = self._sightings.get(intent)
         names = personal.get(seen.says.who, {}) if seen is not None else {}
         return {"state": state.value, "zoom_id": effect.zoom_id, "email": personal.get(effect.who, {}).get("email"),
-                "what": "deactivated" if effect.action == "deactivate" else "activated", "fields": [],
+                "what": entries.SEEN_AS[effect.action], "fields": [],
                 "at": rfc3339(effect.done_at or effect.announced_at), "source": effect.seen_by or None,
                 "operator": names.get("operator"), "seen_at": rfc3339(effect.seen_at) if effect.seen_at is not None else None,
                 "seconds": seen.says.seconds if seen is not None else None, "entry": entry.seq, "cycle": entry.cycle or None}

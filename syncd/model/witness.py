@@ -90,7 +90,7 @@ class SeenEffect:
     nobody understands."""
 
     zoom_id: str
-    action: str                               # deactivate | reactivate | restore_licence
+    action: str                               # deactivate | reactivate | restore_licence | handover
     announced_at: datetime
     who: str = ""                             # reference of its names beside the chain
     done_at: datetime | None = None

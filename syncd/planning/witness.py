@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 
 from syncd.ledger.history import History
 from syncd.model import (
+    HANDOVER,
     ForeignChange,
     Happened,
     Seen,
@@ -52,7 +53,7 @@ COUNTED = timedelta(days=30)
 FOREIGN_FIELDS = frozenset({"status", "type", "role"})
 SIGNAL_FIELDS = frozenset({"status", "email", "role"})
 
-_STATUS_CHANGES = frozenset({"deactivate", "reactivate"})
+_STATUS_CHANGES = frozenset({"deactivate", "reactivate", HANDOVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def covered(spans: Iterable[tuple[datetime, datetime]], start: datetime, end: da
 
 
 def effects_of(history: History) -> dict[str, SeenEffect]:
-    """Changes of status of ours that were done, by intent."""
+    """Changes of status or existence of ours that were done, by intent."""
     return {intent: one for intent, one in history.effects.items() if one.done_at is not None and one.action in _STATUS_CHANGES}
 
 
@@ -201,8 +202,8 @@ def _fits(sighting: Sighting, effect: SeenEffect) -> bool:
             return effect.action == "reactivate"
         case Happened.UPDATED:
             return bool(sighting.fields) and sighting.fields <= {"status", "type"}
-        case _:
-            return False
+        case Happened.DELETED:                # deleted or unlinked: only a handover of ours does that
+            return effect.action == HANDOVER
 
 
 def _confirms(sighting: Sighting, effect: SeenEffect) -> bool:

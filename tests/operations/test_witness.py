@@ -13,7 +13,8 @@ import pytest
 from syncd.errors import Refused, SyncdError
 from syncd.events import Noted, WitnessesCounted
 from syncd.evidence.periods import Asked, Period
-from syncd.ledger.entry import read
+from syncd.ledger import entries
+from syncd.ledger.entry import draft, read
 from syncd.model import (
     CycleReport,
     Happened,
@@ -74,6 +75,15 @@ class World(Company):
     @property
     def deps(self) -> Dependencies:
         return replace(super().deps, witnesses=self.witnesses)
+
+    async def hand_over(self, name: str, state: str) -> None:
+        """As ``handover run`` writes it down; Zoom deletes the account unless it refused."""
+        item = entries.ItemPlanned(f"z-{name}", "z-crowd000", "delete", ("meetings",))
+        await self.ledger.append([draft(entries.HandoverAnnounced("h1", "plan", item, "Kim", "ticket", (), {}),
+                                        subject=f"z-{name}", personal={"email": f"{name}@corp.example"})])
+        if state != "refused":
+            del self.zoom.accounts[f"z-{name}"]
+        await self.ledger.append([draft(entries.HandoverSettled("h1", state), subject=f"z-{name}")])
 
     async def cycle(self, trigger: Trigger = Trigger.SCHEDULE) -> CycleReport:
         async with self.ledger.writer(0.0) as term:
@@ -229,6 +239,39 @@ async def test_a_foreign_change_seen_by_event_is_not_told_again_by_the_log() -> 
         await world.cycle()
 
     assert [("event", "foreign")] == world.written()
+
+
+@pytest.mark.parametrize("source", ["event", "log"])
+@pytest.mark.parametrize(("state", "told"), [
+    ("handed_over", {"deactivated": "confirmed", "deleted": "confirmed"}), ("unconfirmed", {"deactivated": "confirmed"}),
+    ("refused", {"deactivated": "confirmed", "deleted": "foreign"}),
+])
+async def test_a_deletion_that_a_handover_sent_is_confirmed(source: str, state: str, told: dict[str, str]) -> None:
+    """By whoever tells it, and the account's absence from the next read trips no guard. One that Zoom refused is somebody
+    else's; of one that nobody knows of, nothing is claimed."""
+    world = World()
+    await world.ann_leaves()
+    await world.desk.take([world.event("deactivated", "ann")])
+    world.clock.pass_time(HOUR)
+    await world.hand_over("ann", state)
+    if source == "event":
+        await world.desk.take([world.event("deleted", "ann")])
+    else:
+        world.zoom.sightings.append(world.line("deleted", "ann"))
+    world.zoom.accounts.pop("z-ann", None)
+    world.clock.pass_time(25 * HOUR)
+    report = await world.cycle()
+    first = world.ledger.entries[0].at[:10]
+    period = Period(Asked(date.fromisoformat(first), date(2100, 1, 1), timedelta(hours=24), Schedule(HOUR)))
+    for entry in world.ledger.entries:
+        period.take(entry)
+    rows = period.document(await world.ledger.personal(period.references))["seen_by_others"]
+
+    assert ([], (), {}) == ([one for one in report.verdicts if one.tripped], report.foreign if state != "refused" else (),
+                            {key: number for key, number in world.counts().items() if key == "missing"})
+    assert told == {row["what"]: row["state"] for row in rows}
+    assert (state == "refused") == ("foreign" in world.counts())
+    assert [] == [one for one in world.signals if state != "refused"]
 
 
 async def test_the_log_is_read_once_a_day_and_after_an_hour_when_it_failed() -> None:

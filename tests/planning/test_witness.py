@@ -28,6 +28,8 @@ def saw(what: str, at: datetime = NOON, zoom_id: str = "z-ann", source: WitnessS
     return Sighting(source, at, Happened(what), zoom_id, fields=frozenset(fields))
 
 
+HANDED = SeenEffect("z-ann", "handover", NOON - timedelta(seconds=2), done_at=NOON)
+
 # ------------------------------------------------------------------------------------------------- what a sighting is
 
 
@@ -38,6 +40,18 @@ def saw(what: str, at: datetime = NOON, zoom_id: str = "z-ann", source: WitnessS
 def test_a_sighting_within_a_quarter_of_an_hour_confirms_and_a_later_one_is_somebody_elses(late: timedelta, state: str):
     """Measured from the time that Zoom gives, whenever it comes."""
     assert state == Comparison(knowing(ANN_OUT)).judge(saw("deactivated", NOON + late), in_scope=True).state
+
+
+@pytest.mark.parametrize(("sighting", "state"), [
+    (saw("deleted"), "confirmed"), (saw("deleted", NOON + 16 * MINUTE), "foreign"), (saw("deactivated"), "foreign"),
+    (saw("activated"), "foreign"), (saw("deleted", NOON, "z-bob"), "foreign"),
+])
+@pytest.mark.parametrize("effect", [HANDED, replace(HANDED, done_at=None)], ids=["answered", "unconfirmed"])
+def test_a_deletion_that_a_handover_sent_is_ours_and_any_other_is_not(effect: SeenEffect, sighting: Sighting, state: str):
+    """Whether its answer came or was lost."""
+    finding = Comparison(knowing(effect)).judge(sighting, in_scope=True)
+
+    assert (state, state == "confirmed") == (finding.state, finding.ours)
 
 
 def test_the_time_it_took_is_told():

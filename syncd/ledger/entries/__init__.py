@@ -67,6 +67,7 @@ from syncd.ledger.entries.people import (
     RowAcknowledged,
 )
 from syncd.ledger.entries.witness import (
+    SEEN_AS,
     WITNESSES_REMEMBERED,
     ChangeSeen,
     LogCompared,
@@ -79,6 +80,7 @@ __all__ = [
     "MONTH",
     "RELEASERS",
     "RELEASE_LASTS",
+    "SEEN_AS",
     "WITNESSES_REMEMBERED",
     "ApprovalGiven",
     "ChangeSeen",

@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from syncd.ledger.entries.witness import announce, settle
 from syncd.ledger.entry import Entry, EntryTime, Part, kind
-from syncd.model import HandoverDone, HandoverItem, HandoverPlan, Inventory, LeaverMemory, LedgerEntry, Stage, Standing
+from syncd.model import (
+    HANDOVER,
+    HandoverDone,
+    HandoverItem,
+    HandoverPlan,
+    Inventory,
+    LeaverMemory,
+    LedgerEntry,
+    SeenEffect,
+    Stage,
+    Standing,
+)
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
@@ -104,9 +116,10 @@ class HandoverAnnounced(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Open until its outcome; what was approved is used up whatever becomes of it."""
-        history.used.update((id_, entry.subject, "handover") for id_ in self.approvals)
+        history.used.update((id_, entry.subject, HANDOVER) for id_ in self.approvals)
         history.handovers[entry.subject] = HandoverDone(self.id, time.measured, Stage.HANDING_OVER.value, self.item.item,
                                                         self.plan, self.by, self.who, self.receiver_before)
+        announce(history, self.id, SeenEffect(entry.subject, HANDOVER, time.measured, self.who))
 
 
 @kind("handover.outcome")
@@ -123,10 +136,12 @@ class HandoverSettled(Entry, frozen=True):
     missing: dict[str, int] = msgspec.field(default_factory=dict)
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """Of the handover it is about."""
+        """Of the handover it is about. One that is unconfirmed may still be seen by others: it stays announced."""
         done = history.handovers.get(entry.subject)
         if done is not None and done.intent == self.intent:
             history.handovers[entry.subject] = replace(done, state=self.state, settled_at=time.measured)
+        if self.state != Stage.UNCONFIRMED:
+            settle(history, self.intent, time.measured if self.state == Stage.HANDED_OVER else None)
 
 
 @kind("handover.release")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: How long changes are remembered to be held against what others saw.
 WITNESSES_REMEMBERED = timedelta(days=31)
 
+#: What others see of each change of ours; of any other an update.
+SEEN_AS = {"deactivate": "deactivated", "reactivate": "activated", "handover": "deleted"}
+
 
 @kind("witness.set")
 class WitnessesSet(Entry, frozen=True):
@@ -83,7 +86,7 @@ def settle(history: Growing, intent: str, done_at: datetime | None) -> None:
         return
     del history.effects[intent]
     if effect.seen_by and effect.seen_at is not None:
-        what = "activated" if effect.action == "reactivate" else "deactivated" if effect.action == "deactivate" else "updated"
+        what = SEEN_AS.get(effect.action, "updated")
         history.foreign = (*history.foreign, ForeignChange(effect.zoom_id, what, effect.seen_at, effect.seen_by, effect.who))
 
 
