@@ -57,6 +57,7 @@ from syncd.observe.status import StatusKeeper
 from syncd.operations import leavers
 from syncd.operations.cycle import Dependencies
 from syncd.operations.daemon import AfterCycle
+from syncd.operations.ending import with_contents
 from syncd.operations.reading import ask_clock
 from syncd.operations.schedule import Schedule
 from syncd.operations.watch import Pace
@@ -282,6 +283,8 @@ async def open_dependencies(
                             directory_service=directory_kind(config).service, signature_fits=signature_fits,
                             doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config),
                             watchers=watchers_of(config, directory) if by_lease else ())
+        if config.handover is not None:
+            deps = replace(deps, contents=partial(leavers.contents_of, deps, policy_of(config), partial(handover_rules, config)))
         if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         before = await ledger.head()
@@ -344,13 +347,14 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
 
     async def after_cycle(report: CycleReport, term: int) -> None:
         failed: SyncdError | None = None
+        if config.handover is not None:            # first, and for a minute at most: the report says what leavers left
+            await _remember_leavers(deps, config, report, term)
+            report = await with_contents(deps, report, await deps.ledger.history())
         try:
             await filing(report, term)
         except SyncdError as error:                # of no matter for what follows; being asked to stop is
             failed = error
         await asked.after_cycle(report, term)
-        if config.handover is not None:
-            await _remember_leavers(deps, config, report, term)
         if failed is not None:
             raise failed
 

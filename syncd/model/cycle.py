@@ -10,6 +10,7 @@ from functools import cached_property
 from syncd.model.account import ZoomSnapshot
 from syncd.model.directory import DirectorySnapshot, Person
 from syncd.model.entries import Approval, Head
+from syncd.model.handover import Contents
 from syncd.model.plan import Decision, Plan, Verdict
 from syncd.model.witness import Seen, SeenByOthers
 from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
@@ -63,6 +64,7 @@ class CycleReport:
     approvals: tuple[Approval, ...] = ()
     witness: Mapping[tuple[str, str], Seen] = field(default_factory=dict)      # changes done, by others who saw them
     foreign: tuple[SeenByOthers, ...] = ()    # what somebody else did to accounts in scope lately, the latest first
+    contents: tuple[Contents, ...] | None = None      # what deactivated accounts hold; None: no handover is configured
     measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
     known_leavers: tuple[Decision, ...] = ()  # of what guards hold: to be shown first, with the command below
     commands: tuple[str, ...] = ()            # complete commands for a held plan; with addresses, so never logged

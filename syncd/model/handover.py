@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -107,6 +107,43 @@ class Inventory:
         """Content that was counted."""
         found = {"meetings": self.meetings, "webinars": self.webinars, "recordings": self.recordings}
         return {kind: count for kind, count in found.items() if count is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """One deactivated account for a report or a story: how far its handover is, to whom its content would go and by which rule
+    (None: nobody, *why_none*), and what it held when it was counted. *reason*: of ``kept``."""
+
+    zoom_id: str
+    email: str
+    stage: str
+    reason: str | None = None
+    due_at: datetime | None = None
+    receiver: str | None = None
+    rule: str | None = None
+    why_none: str = ""
+    notes: tuple[str, ...] = ()
+    inventory: Inventory | None = None
+    counted_at: datetime | None = None
+
+    @property
+    def waits_for_a_receiver(self) -> bool:
+        """Whether nobody would receive it, though it is still to be handed over."""
+        return self.receiver is None and self.stage not in (Stage.HANDED_OVER, Stage.HANDING_OVER)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; times RFC 3339 in UTC."""
+        return {
+            "zoom_id": self.zoom_id, "email": self.email, "stage": self.stage, "reason": self.reason,
+            "due_at": _moment(self.due_at), "receiver": self.receiver, "rule": self.rule,
+            "no_receiver": self.why_none or None, "notes": list(self.notes),
+            "inventory": self.inventory.as_json() if self.inventory is not None else None,
+            "counted_at": _moment(self.counted_at),
+        }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

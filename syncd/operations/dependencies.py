@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports
 from syncd.ledger.history import History
-from syncd.model import NO_WITNESSES, Mode, Trigger, Witnesses
+from syncd.model import NO_WITNESSES, Contents, CycleReport, Mode, Trigger, Witnesses
 from syncd.planning.approved import Fits
 from syncd.planning.windows import ANY_TIME, Windows
 from syncd.ports import Clock, Directory, Leadership, Ledger, Tell, Watcher, Zoom
@@ -30,6 +30,13 @@ class Doubts:
 async def no_doubts(_: History) -> Doubts:
     """Nothing was ever published elsewhere."""
     return Doubts()
+
+
+class ContentsOf(Protocol):
+    """Tells what deactivated accounts hold."""
+
+    async def __call__(self, report: CycleReport, history: History) -> tuple[Contents, ...]:
+        """After a cycle that read both sides whole. Raises LedgerError."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Dependencies:
     witnesses: Witnesses = NO_WITNESSES          # who is asked what they saw of changes
     windows: Windows = ANY_TIME                   # when cycles may make changes
     interval: timedelta = timedelta(minutes=15)   # the usual time between two cycles
+    contents: ContentsOf | None = None            # what deactivated accounts hold and who gets it; None: nobody asked for that
     watchers: tuple[Watcher, ...] = ()            # what notices changes between cycles; none: nothing does
 
     @property

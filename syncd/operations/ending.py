@@ -88,7 +88,7 @@ async def record_end(
     if report.look is not None:
         deps.tell(look_ended(report, outcomes))
         return report
-    report = await with_witnesses(report, history, deps.ledger)
+    report = await with_contents(deps, await with_witnesses(report, history, deps.ledger), history)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
     overdue = (oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at, deps.interval)
                if report.plan is not None else None)
@@ -126,6 +126,17 @@ async def with_witnesses(report: CycleReport, history: History, ledger: Ledger) 
     seen = tuple(SeenByOthers(one.zoom_id, named.get(one.who, {}).get("email", ""), one.what, one.at, one.source,
                               named.get(one.who, {}).get("operator", ""), one.fields) for one in foreign)
     return replace(report, witness=seen_in(history, done, report.ended_at), foreign=seen)
+
+
+async def with_contents(deps: Dependencies, report: CycleReport, history: History) -> CycleReport:
+    """What deactivated accounts hold and who would receive it, where handovers are configured. A ledger that cannot be read
+    any more leaves it out."""
+    if deps.contents is None or report.look is not None:
+        return report
+    try:
+        return replace(report, contents=await deps.contents(report, history))
+    except LedgerError:
+        return report
 
 
 def _what_went_wrong(report: CycleReport) -> tuple[str, str]:

@@ -189,6 +189,10 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     story["in_scope"] = addresses.in_scope(address)
     story["directory"] = [_person(person, policy, report.plan.made_at) for person in people]
     story["accounts"] = [_account(report, decision, history) for decision in decisions]
+    if report.contents is not None:
+        told_of = {one.zoom_id: one for one in report.contents}
+        for account in story["accounts"]:
+            account["handover"] = told_of[account["zoom_id"]].as_json() if account["zoom_id"] in told_of else None
     story["seen_by_others"] = _seen(history, {one["zoom_id"] for one in story["accounts"]}, report.plan.made_at)
     story["unclear"] = [{"id": person.id, "cause": person.cause} for person in report.unclear]
     story["tripped"] = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
@@ -254,6 +258,20 @@ def _account_told(account: dict[str, Any]) -> Iterator[str]:
         yield f"             not entitled since {account['since']}, due at {account['due_at']}"
     if account["held_by"]:
         yield f"             held by {', '.join(account['held_by'])}"
+    if account.get("handover"):
+        yield from _handover_told(account["handover"])
+
+
+def _handover_told(content: dict[str, Any]) -> Iterator[str]:
+    stage = content["stage"] + (f" ({content['reason']})" if content["reason"] else "")
+    yield f"  handover   {stage}" + (f", due at {content['due_at']}" if content["due_at"] else "")
+    if content["receiver"]:
+        yield f"             to {content['receiver']} ({content['rule']})"
+    elif content["no_receiver"]:
+        yield f"             waiting for a receiver: {content['no_receiver']}"
+    held = content["inventory"]
+    yield "             it held " + ", ".join(f"{kind.replace('_', ' ')} {held[kind]}" for kind in held) + (
+        f" (counted at {content['counted_at']})") if held else "             what it holds was not counted yet"
 
 
 def _seen(history: History, zoom_ids: set[str | None], now: datetime) -> list[dict[str, Any]]:

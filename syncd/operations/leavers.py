@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from syncd.errors import SourceError
+from syncd.errors import SourceError, SyncdError
 from syncd.events import HandoversCounted, Noted
 from syncd.ledger import entries
 from syncd.ledger.entry import draft
 from syncd.ledger.history import History
 from syncd.model import (
     Action,
+    Contents,
     CycleReport,
     Decision,
     HandoverRules,
     Inventory,
+    Kept,
     LeaverMemory,
     OutcomeKind,
     Policy,
@@ -62,11 +65,21 @@ async def facts_of(
     assert report.plan is not None
     assert report.directory is not None
     history = only_authorised(history, policy, deps.signature_fits)
-    inactive = [one.account.zoom_id for one in report.plan.decisions
+    decisions = _after_changes(report)
+    inactive = [one.account.zoom_id for one in decisions
                 if one.account.status is Status.INACTIVE and one.account.zoom_id in history.leavers]
     managers = await managers_of(deps.ledger, history, [id_ for id_ in inactive if id_ is not None])
-    return HandoverFacts(report.plan.decisions, {person.id: person for person in report.directory.people}, history, policy, rules,
+    return HandoverFacts(decisions, {person.id: person for person in report.directory.people}, history, policy, rules,
                          managers, deps.clock.now())
+
+
+def _after_changes(report: CycleReport) -> tuple[Decision, ...]:
+    """The decisions, with the accounts that this cycle switched off as they are since."""
+    assert report.plan is not None
+    off = {account.zoom_id for account in _just_deactivated(report)}
+    return tuple(
+        Decision(replace(one.account, status=Status.INACTIVE), Action.KEEP, Reason.IN_STEP, one.directory_id)
+        if one.account.zoom_id in off else one for one in report.plan.decisions)
 
 
 async def managers_of(ledger: Ledger, history: History, zoom_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -97,6 +110,34 @@ async def after_cycle(
     found = await asyncio.to_thread(cases, facts)
     tell_stages(deps, found)
     await _take_inventories(deps, facts.history, [*_just_deactivated(report), *_deactivated(found)], report.cycle_id, term)
+
+
+async def contents_of(
+    deps: Dependencies, policy: Policy, rules: Callable[[], HandoverRules], report: CycleReport, history: History
+) -> tuple[Contents, ...]:
+    """Deactivated accounts in scope for a report, those without a receiver first. Nothing where nothing can be said: what a
+    cycle did is told whatever becomes of this."""
+    if report.plan is None or report.directory is None:
+        return ()
+    try:
+        facts = await facts_of(deps, policy, rules(), report, history)
+        found = await asyncio.to_thread(cases, facts)
+    except SyncdError as error:
+        deps.tell(Noted("leavers.forgotten", "error", {"why": error.what, "do": error.do}))
+        return ()
+    told = [contents(case, facts) for case in found if case.account is not None and case.reason is not Kept.NOT_OURS]
+    return tuple(sorted(told, key=lambda one: (not one.waits_for_a_receiver, one.email)))
+
+
+def contents(case: Case, facts: HandoverFacts) -> Contents:
+    """One case in words for people."""
+    counted_at, inventory = facts.history.inventories.get(case.zoom_id, (None, None))
+    receiver = case.receiver
+    return Contents(
+        case.zoom_id, case.account.email if case.account is not None else "", case.stage.value,
+        case.reason.value if case.reason is not None else None, case.due_at,
+        receiver.account.email if receiver is not None else None, receiver.rule if receiver is not None else None,
+        case.why_none, case.notes, inventory, counted_at)
 
 
 def tell_stages(deps: Dependencies, found: Sequence[Case]) -> None:
@@ -187,4 +228,5 @@ async def _take_inventories(
                                                         "do": "The next cycle goes on."}))
 
 
-__all__ = ["CountsContent", "after_cycle", "facts_of", "held", "held_now", "managers_of", "tell_stages"]
+__all__ = ["CountsContent", "after_cycle", "contents", "contents_of", "facts_of", "held", "held_now", "managers_of",
+           "tell_stages"]

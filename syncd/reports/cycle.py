@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from syncd.model import (
     EFFECTS,
     Action,
+    Contents,
     CycleReport,
     Decision,
     EffectOutcome,
+    Inventory,
     OutcomeKind,
     Reason,
     Result,
@@ -122,8 +124,8 @@ class _Cycle:
             title=f"Cycle {report.cycle_id}" + (f" of Zoom account {zoom}" if zoom else ""),
             state=state, tone=tone, says=tuple(text for text in (report.why, report.do) if text),
             facts=self._facts(), balances=self._balances(), charts=self._charts(),
-            tables=(self._exceptions_table(), self._seen_by_others(), self._guards(), self._approvals(), self._groups(),
-                    self._policy_changes(),
+            tables=(self._exceptions_table(), self._seen_by_others(), *self._contents(), self._guards(), self._approvals(),
+                    self._groups(), self._policy_changes(),
                     self._reasons()),
             main=main, record="cycle",
             head={**head(report), **tail(report), "promise_seconds": self._circumstances.promise.total_seconds(),
@@ -332,6 +334,43 @@ class _Cycle:
             "Changes of accounts in scope of the last 48 hours that were not ours. Nothing is decided by them.",
             "None, as far as zoom.events or zoom.operation_log tell.")
 
+    def _contents(self) -> tuple[Table, ...]:
+        """What deactivated accounts hold; nothing where no handover is configured."""
+        contents = self._report.contents
+        if contents is None:
+            return ()
+        account = (Column("email", "Account", Kind.STRONG, "The deactivated account", "Account"),
+                   Column("zoom_id", "Zoom id", Kind.CODE, "Its id", "Account"))
+        holds = (
+            Column("licence", "Licence", Kind.WORD, "Before it was deactivated", "Holds"),
+            Column("add_ons", "Add-ons", Kind.TEXT, "Before it was deactivated", "Holds"),
+            Column("meetings", "Meetings", Kind.NUMBER, "Upcoming; empty: unknown", "Holds", label="meetings"),
+            Column("webinars", "Webinars", Kind.NUMBER, "Upcoming; empty: unknown", "Holds", label="webinars"),
+            Column("recordings", "Recordings", Kind.NUMBER, "In the cloud; empty: unknown", "Holds", label="recordings"),
+            Column("recording_bytes", "Bytes", Kind.NUMBER, "Of recordings; empty: unknown", "Holds", label="bytes"),
+            Column("counted_at", "Counted", Kind.MOMENT, "When that was counted; empty: not yet", "Holds", label="counted"),
+        )
+        waiting = [one for one in contents if one.waits_for_a_receiver]
+        return (
+            _table("waiting_for_a_receiver", "Waiting for a receiver", (
+                *account, Column("why", "Why there is none", Kind.TEXT, "Whoever was tried, in order", "Why"), *holds),
+                [(one.email, one.zoom_id, one.why_none, *_held(one)) for one in waiting],
+                "Deactivated accounts whose meetings and recordings nobody would receive: name a receiver "
+                "(handover.receiver.else), or a manager in the directory.", "None: everybody's content has a receiver."),
+            _table("contents", "What leavers left", (
+                *account,
+                Column("stage", "Stage", Kind.WORD, "How far the handover is", "Stage"),
+                Column("reason", "Why kept", Kind.WORD, "Why it stays as it is", "Stage"),
+                Column("due_at", "Due", Kind.MOMENT, "When its retention ends", "Stage", label="due"),
+                Column("receiver", "Receiver", Kind.TEXT, "Who would receive its content", "Receiver"),
+                Column("rule", "By rule", Kind.WORD, "manager, above (a manager's manager) or else", "Receiver", lead=" by "),
+                *holds),
+                [(one.email, one.zoom_id, one.stage, one.reason, one.due_at, one.receiver, one.rule, *_held(one))
+                 for one in contents],
+                "Deactivated accounts in scope that syncd switched off. Nothing is handed over by a cycle: syncd handover list.",
+                "None: no account that syncd switched off is there."),
+        )
+
     def _guards(self) -> Table:
         columns = (
             Column("guard", "Guard", Kind.STRONG, "What looks at the plan and the reads", "Guard"),
@@ -392,6 +431,12 @@ class _Cycle:
         reasons = self._report.plan.reasons if self._report.plan is not None else {}
         return _table("reasons", "Reasons", columns,
                       [(reason.value, count, RULES[reason]) for reason, count in reasons.items()], "", "None.")
+
+
+def _held(one: Contents) -> tuple[Value, ...]:
+    """What an account held; None for what is unknown, which is never 0."""
+    held = one.inventory or Inventory()
+    return (held.licence, held.add_ons, held.meetings, held.webinars, held.recordings, held.recording_bytes, one.counted_at)
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str) -> Table:

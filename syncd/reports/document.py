@@ -177,5 +177,9 @@ def tail(report: CycleReport) -> dict[str, Any]:
             {"zoom_id": one.zoom_id or None, "email": one.email or None, "what": one.what, "at": moment(one.at),
              "source": one.source, "operator": one.operator or None, "fields": list(one.fields)} for one in report.foreign
         ],
+        **({"handover": [one.as_json() for one in report.contents],
+            "waiting_for_a_receiver": [{"zoom_id": one.zoom_id, "email": one.email, "why": one.why_none}
+                                       for one in report.contents if one.waits_for_a_receiver]}
+           if report.contents is not None else {}),
         "ledger": {"head_sequence": report.head.seq, "head_hash": report.head.hash},
     }

@@ -167,6 +167,30 @@ def test_the_managers_name_lies_beside_the_chain(left: Company) -> None:
     assert "mia@corp.example" == rows(left)["lee@corp.example"]["receiver"]["email"]
 
 
+def test_reports_and_explain_say_what_a_leaver_left_and_that_nobody_receives_it(left: Company) -> None:
+    """From the report of the cycle that switched them off; somebody without a receiver stands first, with why."""
+    section(left, receiver={"else": "nobody@corp.example"})
+    leaves(left, "ned")                               # nobody manages ned, and nobody else is there
+    done = left.syncd("apply", "--format", "json")
+    assert done.code == 0, done.said
+    filed = json.loads(max(left.reports.glob("*_applied.json")).read_text())
+    page = max(left.reports.glob("*_applied.html")).read_text()
+    why = "no manager is remembered; receiver.else has no account in Zoom"
+
+    for told_by in (done.document, filed):
+        assert [("ned@corp.example", why)] == [(row["email"], row["why"]) for row in told_by["waiting_for_a_receiver"]]
+    held = {row["email"]: row for row in filed["handover"]}
+    assert ("mia@corp.example", "manager") == (held["lee@corp.example"]["receiver"], held["lee@corp.example"]["rule"])
+    assert {"licence": "licensed", "meetings": 2, "recordings": 1, "recording_bytes": 4096, "webinars": "unknown"} == {
+        key: value for key, value in held["lee@corp.example"]["inventory"].items() if key != "add_ons"}
+    assert 0 == held["ned@corp.example"]["inventory"]["meetings"]
+    assert "Waiting for a receiver" in page
+    assert why in page
+    told = left.syncd("explain", "ned@corp.example")
+    assert "waiting for a receiver: no manager is remembered" in told.out
+    assert "meetings 2, webinars unknown, recordings 1" in left.syncd("explain", "lee@corp.example").out
+
+
 def test_called_back_until_the_request_is_sent(left: Company) -> None:
     """Entitled again, on hold, held by law, receiver gone, paused, in report mode: nothing is deleted, each says why."""
     digest = approved(left)
@@ -235,11 +259,12 @@ def test_a_run_that_died_is_told_by_a_look(left: Company, sent: bool) -> None:
     digest = approved(left)
     never = 10 * PATIENCE_SECONDS                    # the kill comes first, however slow the machine
     fault = faults.late_answer(never) if sent else Fault("never_done", cut=Cut.BEFORE, wait_before=never)
-    left.zoom.faults.add(fault, "delete_user")
+    struck = left.zoom.faults.add(fault, "delete_user", times=None)
     words = ("handover", "run", "--plan", digest[:12], "--confirm-count", "1", *KIM)
     process = subprocess.Popen([sys.executable, "-m", "syncd", *words], cwd=left.folder, stdin=subprocess.DEVNULL,
                                env={**clean_environment(), "SYNCD_CONFIG": str(left.config)})
-    until(lambda: any(entry["kind"] == "handover.intent" for entry in left.entries()))
+    until(lambda: struck.hits)
+    assert any(entry["kind"] == "handover.intent" for entry in left.entries())
     if sent:
         until(lambda: left.zoom.tenant.find("lee@corp.example") is None)
     process.kill()
@@ -249,7 +274,7 @@ def test_a_run_that_died_is_told_by_a_look(left: Company, sent: bool) -> None:
     assert 0 == left.syncd("handover", "plan").code
     assert ("handed_over" if sent else "unconfirmed") == stage(left)[0]
     assert 3 == handed(left, digest).code
-    until(lambda: deletions(left) == 1 or not sent)
+    assert 1 == struck.hits
     assert sent == (left.zoom.tenant.find("lee@corp.example") is None)
 
 
@@ -291,5 +316,7 @@ def test_without_the_section_nothing_of_it_exists(company: Company) -> None:
     company.staff(3)
     company.enforcing()
     ran = company.syncd("handover", "list")
+    document = company.syncd("plan", "--format", "json").document
 
+    assert {"handover", "waiting_for_a_receiver"}.isdisjoint(document)
     assert (2, []) == (ran.code, [one for one in company.entries() if one["kind"].startswith("handover")])
