@@ -120,16 +120,23 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def page(view: StatusView) -> str:
-    """The whole document."""
+#: The address that loads itself again, and how often.
+FRESH, FRESH_SECONDS = "/?fresh", 60
+
+
+def page(view: StatusView, *, fresh: bool = False) -> str:
+    """The whole document. *fresh*: it loads itself again every minute, which whoever reads slowly or by ear must be able to
+    choose (WCAG 2.2.1), so it is not so by itself."""
     words = _RESULTS.get(view.result, ("", view.result))[1]
+    again = f'<meta http-equiv="refresh" content="{FRESH_SECONDS}">' if fresh else ""
+    choice = 'loads itself again every minute: <a href="/">stop</a>' if fresh else f'<a href="{FRESH}">load it every minute</a>'
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>syncd: {_text(words)}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="60">
+<meta name="viewport" content="width=device-width, initial-scale=1">{again}
 <meta name="referrer" content="no-referrer"><link rel="icon" href="data:,"><style>{_STYLE}</style></head>
 <body><main>
 {_state(view)}{_to_do(view)}{_now(view)}{_plan(view)}{_numbers(view)}{_all_guards(view)}{_ledger(view)}
-<footer>syncd {_text(view.version)} · {_time(view.now)} · refreshes every minute ·
+<footer>syncd {_text(view.version)} · {_time(view.now)} · {choice} ·
 <a href="/metrics">metrics</a> · <a href="/healthz">health</a> · <a href="/readyz">readiness</a></footer>
 </main></body></html>
 """
@@ -192,7 +199,7 @@ def _now(view: StatusView) -> str:
 def _plan(view: StatusView) -> str:
     if not view.counts:
         return ""
-    return _facts("Last plan", [(f"to {word}" if word != "manual" else "for a person", f"{view.counts.get(word, 0):,}")
+    return _facts("Last plan", [(f"to {word}" if word != "manual" else "need manual action", f"{view.counts.get(word, 0):,}")
                                 for word in ("deactivate", "reactivate", "manual", "keep")], big=True)
 
 
@@ -214,7 +221,8 @@ def _all_guards(view: StatusView) -> str:
         f"<td>{_text(each.unit)}</td><td>{_pill('tripped', 'warn') if each.tripped else _pill('fine', 'good')}</td></tr>"
         for each in view.verdicts)
     return (f'<section><h2>Guards</h2><p class="{"warn" if number else "good"}">{of}</p><details><summary>What each measured'
-            "</summary><table><thead><tr><th>guard</th><th class=n>measured</th><th class=n>limit</th><th>unit</th><th></th></tr>"
+            "</summary><table><thead><tr><th scope=col>guard</th><th scope=col class=n>measured</th>"
+            "<th scope=col class=n>limit</th><th scope=col>unit</th><th scope=col>result</th></tr>"
             f"</thead><tbody>{rows}</tbody></table></details></section>")
 
 

@@ -158,8 +158,9 @@ class _Offers:
     async def show_readiness(self, _request: Request) -> Response:
         return _verdict(self.ready)
 
-    async def show_status(self, _request: Request) -> Response:
-        return HTMLResponse(page(self.status()), headers={**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
+    async def show_status(self, request: Request) -> Response:
+        said = page(self.status(), fresh=request.url.query == "fresh")
+        return HTMLResponse(said, headers={**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
     async def sync(self, request: Request) -> Response:
         if len(self.waiting) >= TRIGGERS_WAITING_MAX:      # somebody guesses

@@ -215,7 +215,7 @@ class _Cycle:
         report, plan = self._report, self._report.plan
         counts = plan.counts if plan is not None else dict.fromkeys(Action, 0)
         numbers = Facts("Decisions", (
-            *(Fact("for a person" if action is Action.MANUAL else f"to {action.value}", counts[action], Kind.NUMBER)
+            *(Fact("need manual action" if action is Action.MANUAL else f"to {action.value}", counts[action], Kind.NUMBER)
               for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL, Action.KEEP)),
             Fact("exceptions", len(self._exceptions), Kind.NUMBER, Tone.WARN if self._exceptions else Tone.GOOD),
         ), big=True)

@@ -15,10 +15,10 @@ import pytest
 
 from syncd import events
 from syncd.model import Guard, Head, Verdict
-from syncd.observe.page import StatusView, page
+from syncd.observe.page import FRESH, StatusView, page
 from syncd.observe.status import StatusKeeper
 from tests.ledgers import HandClock
-from tests.observe.test_server import AT, HELD, Daemon
+from tests.observe.test_server import AT, HELD, Daemon, asking
 
 CHROMIUM = which("chromium")
 in_chromium = pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed")
@@ -72,7 +72,7 @@ async def test_the_page_can_be_looked_at_in_both_themes_and_on_a_phone(tmp_path:
 @in_chromium
 async def test_a_style_or_script_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And would show on the console: so the tests above prove that our own style was let through."""
-    monkeypatch.setattr("syncd.observe.server.page", lambda view: page(view).replace(
+    monkeypatch.setattr("syncd.observe.server.page", lambda view, **_: page(view).replace(
         "</body>", "<style>p{color:red}</style><script>document.title='taken over'</script></body>"))
 
     dom, console = await browsed(HELD, tmp_path, "--dump-dom")
@@ -140,5 +140,14 @@ def test_the_page_changes_nothing_and_asks_for_nothing() -> None:
     said = page(replace(HELD, verdicts=(Verdict(Guard.SENTINEL_MISSING, True, 1, 0, "accounts", "canary@corp.example is gone"),)))
 
     assert [] == re.findall(r"<(?:form|input|button|script|img|iframe|link (?!rel=\"icon\" href=\"data:,\"))", said)
-    assert ["data:,", "/metrics", "/healthz", "/readyz"] == re.findall(r'href="([^"]*)"', said)
+    assert ["data:,", "/?fresh", "/metrics", "/healthz", "/readyz"] == re.findall(r'href="([^"]*)"', said)
     assert "canary@" not in said
+
+
+async def test_the_page_loads_itself_again_only_when_asked(tmp_path: Path) -> None:
+    """Whoever reads it slowly or by ear is not thrown back to its beginning; whoever wants that can stop it again."""
+    async with asking(Daemon(view=HELD)) as client:
+        plain, fresh, other = [(await client.get(path)).text for path in ("/", FRESH, "/?anything=fresh")]
+
+    assert ["http-equiv" in text for text in (plain, fresh, other)] == [False, True, False]
+    assert ('href="/?fresh"' in plain, 'href="/">stop' in fresh) == (True, True)
