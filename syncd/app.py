@@ -411,10 +411,12 @@ async def ending_zoom(config: Config, clock: Clock, tell: Tell) -> AsyncIterator
 
 def signing_key(config: Config) -> SigningKey | None:
     """The key that signs ledger heads and manifests, if there is one."""
-    from syncd.host.signing import SigningKey  # here: most verbs sign nothing, and its library takes its time
-
     source = config.reports.signing_key
-    return SigningKey(secret(source, "reports.signing_key")) if source is not None else None
+    if source is None:
+        return None
+    from syncd.host.signing import SigningKey  # here: where nothing is signed its library is 7 MiB for nothing
+
+    return SigningKey(secret(source, "reports.signing_key"))
 
 
 def read_public_keys(path: Path) -> PublicKeys:

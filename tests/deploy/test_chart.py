@@ -80,6 +80,47 @@ def test_every_pod_of_a_release_keeps_to_the_restricted_profile() -> None:
             assert "r.example/s@sha256:" + "a" * 64 == container["image"]
 
 
+def test_every_pod_of_a_release_runs_where_its_pods_may() -> None:
+    """Jobs too, and the check before an upgrade: on nodes kept for such work they would wait for ever otherwise."""
+    values = EVERYTHING | VALUES["highly-available"]
+    with helm_python.Chart.load(CHART) as chart:
+        files = chart.render(values=values, name="syncd", namespace="syncd")
+    objects = [each for file, text in files.items() if file.endswith(".yaml") for each in yaml.safe_load_all(text) if each]
+    pods = [*pod_templates(objects), *(each["spec"]["template"] for each in objects if each["kind"] == "Job")]
+
+    assert 4 == len(pods)
+    for pod in pods:
+        assert ({"disk": "fast"}, [{"key": "x", "operator": "Exists"}], "high") == tuple(
+            pod["spec"].get(key) for key in ("nodeSelector", "tolerations", "priorityClassName"))
+
+
+def test_jobs_reach_a_database_whose_authority_is_the_company_s_own() -> None:
+    """What the ledger's address names lies where it lies for the daemon; nothing else of the Secret does. A missing key is no
+    pod that never starts: public authorities need no file."""
+    postgresql = {"enabled": True, "certificateKeys": ["pg-ca.pem", "pg-client.pem", "pg-client.key"]}
+    values = EVERYTHING | VALUES["highly-available"] | {"postgresql": postgresql}
+    jobs = [each for each in rendered_chart(values) if each["kind"] == "CronJob"]
+
+    assert 2 == len(jobs)
+    for job in jobs:
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (secret,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+        assert ["ledger-url", "pg-ca.pem", "pg-client.pem", "pg-client.key"] == [item["key"] for item in secret["items"]]
+        assert secret["optional"] is True
+
+
+def test_replicas_with_a_volume_for_many_keep_their_reports() -> None:
+    """ReadWriteMany: the leader files reports wherever it runs, and no job has to run beside it; otherwise the volume is the
+    jobs' alone."""
+    def mounts(modes: list[str]) -> tuple[bool, bool]:
+        made = rendered_chart(SMALL | VALUES["highly-available"] | {"persistence": {"accessModes": modes}})
+        daemon, job = one(made, "Deployment")["spec"]["template"]["spec"], one(made, "CronJob", "syncd-evidence")
+        return ("/var/lib/syncd" in [each["mountPath"] for each in daemon["containers"][0]["volumeMounts"]],
+                "affinity" in job["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+
+    assert [(True, False), (False, False)] == [mounts(["ReadWriteMany"]), mounts(["ReadWriteOnce"])]
+
+
 def test_several_releases_keep_apart() -> None:
     """In one namespace: other names, and no selector of one meets a pod of the other."""
     first, second = rendered_chart(SMALL, "berlin"), rendered_chart(SMALL, "paris")
@@ -97,6 +138,8 @@ def test_several_releases_keep_apart() -> None:
     ({}, "config is empty"),
     (SMALL | {"replicas": 2}, "needs leadership.enabled"),
     (SMALL | {"leadership": {"enabled": True}}, "postgresql.enabled"),
+    ({"existingConfigMap": "ours", "replicas": 2}, "needs leadership.enabled"),
+    ({"existingConfigMap": "ours", "leadership": {"enabled": True}}, "postgresql.enabled"),
     (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
     (SMALL | {"persistense": {}}, "persistense"),
     (SMALL | {"image": {"digest": "latest"}}, "digest"),

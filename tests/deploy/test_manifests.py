@@ -282,7 +282,7 @@ def test_the_monthly_report_sees_no_credential_of_zoom_or_the_directory(name: st
     template = one(overlay(name), "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]
     secrets = [volume["secret"] for volume in template["spec"]["volumes"] if "secret" in volume]
 
-    assert ([["ledger-url"]] if name == "highly-available" else []) == [
+    assert ([["ledger-url", "ledger-ca.pem"]] if name == "highly-available" else []) == [
         [item["key"] for item in secret["items"]] for secret in secrets]
     assert (name != "highly-available") == ("affinity" in template["spec"])
 

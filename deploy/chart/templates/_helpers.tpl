@@ -67,9 +67,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* Whether the daemon's own pod mounts the volume: not where the ledger lies in PostgreSQL. */}}
+{{/* Whether the volume is mounted on several nodes at a time. */}}
+{{- define "syncd.shared" -}}
+{{- if has "ReadWriteMany" .Values.persistence.accessModes }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether the daemon's own pod mounts the volume: where the ledger lies in PostgreSQL only if its replicas can share it. */}}
 {{- define "syncd.stateful" -}}
-{{- if and .Values.persistence.enabled (not .Values.postgresql.enabled) }}true{{ end -}}
+{{- if and .Values.persistence.enabled (or (not .Values.postgresql.enabled) (include "syncd.shared" .)) }}true{{ end -}}
+{{- end -}}
+
+{{/* Where a pod may run: the daemon's and every job's. */}}
+{{- define "syncd.placement" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "syncd.podSecurity" -}}

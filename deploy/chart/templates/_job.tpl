@@ -15,13 +15,10 @@ spec:
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $root.Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "syncd.placement" $root | nindent 2 }}
   securityContext:
     {{- include "syncd.podSecurity" $root | nindent 4 }}
-  {{- if include "syncd.stateful" $root }}
+  {{- if and (include "syncd.stateful" $root) (not (include "syncd.shared" $root)) }}
   # The volume is mounted on one node at a time: beside the daemon.
   affinity:
     {{- include "syncd.besideDaemon" $root | nindent 4 }}
@@ -75,7 +72,10 @@ spec:
       secret:
         secretName: {{ $root.Values.existingSecret }}
         defaultMode: 0440
+        optional: true         # a certificate that is not there is not needed; without the address the job says so
         items:
-          - {key: {{ $root.Values.postgresql.urlKey }}, path: {{ $root.Values.postgresql.urlKey }}}
+          {{- range prepend $root.Values.postgresql.certificateKeys $root.Values.postgresql.urlKey }}
+          - {key: {{ . }}, path: {{ . }}}
+          {{- end }}
     {{- end }}
 {{- end -}}
