@@ -18,7 +18,7 @@ from tests.simulation.loop import simulate
 from tests.simulation.oracle import Finding, Oracle
 from tests.simulation.truth import BASIC
 from tests.simulation.wiring import Process, open_ledger, seeded_salts
-from tests.simulation.world import DAY, HOUR, MINUTE, Happening, Story, World
+from tests.simulation.world import DAY, HOUR, MINUTE, Happening, Story, View, World
 
 #: Where ledgers lie while a company lives: memory, where there is such a place.
 FAST = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
@@ -66,12 +66,12 @@ async def _life(story: Story, folder: Path) -> Ended:
     _found(world)
     process = Process(world, "p1")
     world.processes.append(process)
-    last: list[tuple[Process, CycleReport]] = []
+    last: list[tuple[View | None, CycleReport]] = []
     seen = oracle.cycle_ended
 
     def cycle_ended(one: Process, report: CycleReport) -> None:
         seen(one, report)
-        last[:] = [(one, report)]
+        last[:] = [(one.view, report)]
         desk.review(world, report)
     oracle.cycle_ended = cycle_ended  # type: ignore[method-assign]
     for happening in story.happenings:
@@ -86,11 +86,11 @@ async def _life(story: Story, folder: Path) -> Ended:
     await world.stopped.wait()
     stopped_at = world.t / DAY
     if not oracle.findings and last and story.calm:
-        one, report = last[0]
-        if report.plan is None or one.view is None:
+        view, report = last[0]
+        if report.plan is None or view is None:
             oracle.find("readable", f"the last cycle after {story.calm:g} calm days read nothing: {report.why}")
         else:
-            oracle.when_calm(report, one.view)
+            oracle.when_calm(report, view)
     for one in world.processes:
         one.terminate()
     await asyncio.gather(*(one.ended() for one in world.processes))

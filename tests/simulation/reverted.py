@@ -10,6 +10,7 @@ import pytest
 
 from syncd.ledger.history import History
 from syncd.model import Policy
+from syncd.operations import look
 from syncd.operations.dependencies import Doubts
 from tests.simulation import desk, wiring
 from tests.simulation.company import imagine
@@ -47,11 +48,17 @@ def no_pairs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SimLedger, "history", history)
 
 
+def no_guards_in_looks(patch: pytest.MonkeyPatch) -> None:
+    """What the watch sees is done, whatever a guard says."""
+    patch.setattr(look, "held_by", lambda _effect, _verdicts, _facts: ())
+
+
 #: Switch -> the companies in which it shows, and what takes the mending away.
 REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.MonkeyPatch], None]]] = {
     "ledger_restored": (lambda: _forgetting("ledger_restored"), no_doubts),
     "ledger_lost": (lambda: _forgetting("ledger_lost"), no_doubts),
     "slow_drip": (lambda: _dripping("slow_drip"), no_monthly_sum),
+    "watch": (lambda: _leaving_by_the_hour("watch"), no_guards_in_looks),
     "inherited_address": (lambda: _companies("inherited_address"), no_pairs),
 }
 
@@ -67,6 +74,13 @@ def _forgetting(switch: str) -> Iterator[Story]:
         leavers = [Happening((20 + 2 * each) * HOUR, "left", number * 10 + each) for each in range(12)]
         yield Story(f"{switch}/{number}", 3.0, frozenset({switch}), sorted(
             [*leavers, Happening(33 * HOUR, "paused", number), Happening(35 * HOUR, switch, number)], key=lambda one: one.at))
+
+
+def _leaving_by_the_hour(switch: str) -> Iterator[Story]:
+    """More than a day may have, one at a time, none too many for a look."""
+    for number in range(12):
+        yield Story(f"{switch}/{number}", 2.0, frozenset({switch}), [
+            Happening((3 + each) * HOUR, "left", number * 30 + each) for each in range(20)])
 
 
 def _dripping(switch: str) -> Iterator[Story]:

@@ -42,6 +42,8 @@ SWITCHES: tuple[Switch, ...] = (
            ("paused", "held", "twice", "entitled", "grace", "grace_reads")),
     Switch("ledger_lost", "", "ledger_lost/0", ("ledger_lost",), ("paused", "held", "not_ours", "grace", "grace_reads")),
     Switch("odd_account", "", "odd_account/0", ("odd_account",), ("stuck",)),
+    Switch("watch", "", "watch/1", ("signals_lost", "signals_late", "signals_doubled", "signals_invented", "signals_without_end",
+                                    "place_down", "servers_disagree"), ("limit_24_hours",)),
     Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
 )
 

@@ -51,6 +51,7 @@ from syncd.operations.schedule import Schedule
 from syncd.planning.guards import NOT_APPROVABLE as _NOT_APPROVABLE
 from syncd.planning.guards import READ_GUARDS as _READ_GUARDS
 from tests import whole
+from tests.simulation import watching
 from tests.simulation.truth import ENTITLING, LEAVERS, VIPS, Account, Entry
 from tests.simulation.world import START, View, World
 
@@ -109,7 +110,8 @@ class Process:
         self.kill_at: int | None = None
         self.frozen_until = 0.0
         self.term = 0
-        self.view: View | None = None                   # what the cycle under way was given
+        self.view: View | None = None                   # what the cycle (or the look) under way was given
+        self.looking = False                            # a look came last
         self.rechecked: dict[str, View] = {}            # address -> what the second look was given
         self.looked_at: dict[str, float] = {}
         self.history_at = 0.0
@@ -177,11 +179,13 @@ class Process:
             policy, mode = policy_of(self.choices), Mode.ENFORCE if self.enforce else Mode.REPORT
             await daemon.run_daemon(
                 self.dependencies(ledger), policy, mode, Schedule(timedelta(seconds=world.interval)), self.wishes,
-                daemon.Liveness(SimClock(self).monotonic), self._cycle_ended)
+                daemon.Liveness(SimClock(self).monotonic), self._cycle_ended, watching.pace(world))
         except SyncdError as error:
             world.note(f"{self.name} ended: {error.what}")
         except (Killed, asyncio.CancelledError):
             world.note(f"{self.name} was killed")
+            if self.looking:
+                world.coverage.met("look", "killed")
         except BaseExceptionGroup as group:
             if group.subgroup(Killed) is None:
                 world.oracle.fault(self.name, repr(group), group)
@@ -204,15 +208,21 @@ class Process:
     def dependencies(self, ledger: SimLedger) -> Dependencies:
         """The real cycle's outside, played by the simulated services."""
         return Dependencies(SimDirectory(self), SimZoom(self), ledger, SimLeadership(self), SimClock(self), self._tell, "0.sim",
-                            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts)
+                            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts,
+                            watchers=tuple(watching.SimWatcher(self, place, SimDirectory(self, place))
+                                           for place in watching.places(self.world)))
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Noted) and event.event == "fault.met":
             self.world.oracle.fault(self.name, f"{event.facts.get('fault')}: {event.facts.get('says')} "
                                                f"at {event.facts.get('where')}")
         self.world.oracle.told(self, event)
+        watching.heard(self, event)
 
     async def _cycle_ended(self, report: CycleReport, term: int) -> None:
+        if report.look is not None:
+            watching.look_ended(self, report)
+            return
         self.cycles += 1
         self.world.oracle.cycle_ended(self, report)
 
@@ -340,26 +350,36 @@ def person_of(entry: Entry) -> Person:
 
 
 class SimDirectory:
-    """A directory that shows what somebody typed, late, in part or not at all."""
+    """A directory that shows what somebody typed, late, in part or not at all. *place*: as the watch sees it there."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, place: watching.Place | None = None) -> None:
+        self._process, self._place = process, place
 
     async def read(self) -> DirectorySnapshot:
         process, world = self._process, self._process.world
+        process.looking = False
         await process.step(2.0)
         if world.suffers("directory_down"):
             raise SourceError("directory", "the directory cannot be read")
-        view = process.view = world.view()
+        view = process.view = self._seen()
         process.rechecked.clear()
+        return self.shows(view)
+
+    def _seen(self) -> View:
+        return self._place.view() if self._place is not None else self._process.world.view()
+
+    def shows(self, view: View) -> DirectorySnapshot:
+        """A view as an adapter reads it."""
+        process, world = self._process, self._process.world
         people = [person_of(entry) for entry in view.entries.values()]
         groups = [DirectoryGroup(id_, name, use, sum(name in entry.groups for entry in view.entries.values()), entry=name)
                   for id_, name, use in ((view.group_id, ENTITLING, GroupUse.ENTITLING),
                                          ("group-l", LEAVERS, GroupUse.LEAVERS), ("group-v", VIPS, GroupUse.PROTECTING))]
         file = world.policy["source"] == "file"
         offset = -process.clock_offset if world.policy["directory_tells_time"] and not file else None
+        name = self._place.name if self._place is not None else "dc2" if world.blowing("directory_lags") else "dc1"
         return whole.directory(world.policy["source"], process.now(), people, groups, clock_offset_seconds=offset,
-                               view="" if file else "dc2" if world.blowing("directory_lags") else "dc1",
+                               view="" if file else name,
                                as_of=START + timedelta(seconds=view.as_of) if file else None,
                                unresolved=("CN=Ghost",) if world.suffers("directory_ghost") else ())
 
@@ -368,7 +388,7 @@ class SimDirectory:
         await process.step(0.2)
         if world.suffers("directory_down") or world.suffers("recheck_down"):
             raise SourceError("directory", "the directory cannot be read")
-        view = world.view()
+        view = self._seen()
         wanted = set(addresses)
         for address in addresses:
             process.rechecked[address] = view

@@ -156,9 +156,9 @@ class World:
                 found = state
         return View(moment, found.entries, found.group_id)
 
-    def view(self) -> View:
-        """What a whole read is given now, right or wrong."""
-        moment = self.t - (float(self.facts["directory_lags"]) if self.suffers("directory_lags") else 0.0)
+    def view(self, behind: float = 0.0) -> View:
+        """What a whole read is given now, right or wrong. *behind*: by a copy that is so many seconds older."""
+        moment = self.t - (float(self.facts["directory_lags"]) if self.suffers("directory_lags") else behind)
         view = self.state_at(moment)
         entries = view.entries
         if self.suffers("directory_blind"):
