@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from syncd.errors import AccountUnreadable, AnswerLost, Held, Refused, SourceError, UsageError
+from syncd.errors import AnswerLost, Held, Refused, SourceError, UsageError
 from syncd.events import Noted
 from syncd.ledger import entries
 from syncd.ledger.entry import draft
 from syncd.ledger.record import personal_of, rfc3339
 from syncd.model import (
-    HANDOVER,
     HANDOVER_FORMAT,
     Action,
     Approval,
@@ -30,27 +29,24 @@ from syncd.model import (
     Policy,
     Reason,
     Stage,
-    Status,
     Trigger,
     ZoomAccount,
 )
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.handover_preflight import preflight
 from syncd.operations.leavers import CountsContent, facts_of, tell_stages
 from syncd.operations.lookup import find_accounts, near_accounts, without_account
 from syncd.operations.manual import Request, protected_among
 from syncd.planning.approved import people_of
-from syncd.planning.entitlement import standing
 from syncd.planning.guards import HANDOVER_GUARDS, READ_GUARDS, HandFacts
 from syncd.planning.handover import (
     Case,
     HandoverFacts,
     approvals_of,
-    cannot_receive,
     cases,
     many_to_one,
     sent_today,
-    stands,
 )
 
 #: Digits of a plan digest that must be given at least.
@@ -146,11 +142,11 @@ async def make_plan(
         ready = [case for key, case in known.items() if key in keys]
     items = tuple(item for case in ready if (item := case.item(rules)) is not None)
     plan = HandoverPlan(tuple(sorted(items, key=lambda item: item.zoom_id)), policy.digest(), deps.clock.now())
-    held = {case.zoom_id: await _content(deps, case.account) for case in ready if case.account is not None}
+    holds = {case.zoom_id: await _content(deps, case.account) for case in ready if case.account is not None}
     if items:
         await deps.ledger.append([draft(entries.HandoverPlanned(
             policy=plan.policy_digest, items=tuple(_planned(item) for item in plan.items)), subject=plan.digest)])
-    return plan, document(plan, looked, held)
+    return plan, document(plan, looked, holds)
 
 
 def _plannable(case: Case) -> bool:
@@ -172,7 +168,7 @@ async def _content(deps: Dependencies, account: ZoomAccount) -> Inventory:
         return Inventory()
 
 
-def document(plan: HandoverPlan, looked: Looked, held: dict[str, Inventory]) -> dict[str, Any]:
+def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory]) -> dict[str, Any]:
     """The document ``syncd.handover/1``."""
     rules, by_id = looked.facts.rules, {case.zoom_id: case for case in looked.cases}
     stages = {stage.value: sum(case.stage is stage for case in looked.cases) for stage in Stage}
@@ -186,7 +182,7 @@ def document(plan: HandoverPlan, looked: Looked, held: dict[str, Inventory]) -> 
         "way": "the account stays deactivated; a way that needs a seat or an active account is off",
         "stages": stages,
         "many_to_one": [{"receiver": receivers[id_], "people": count} for id_, count in sorted(many_to_one(planned).items())],
-        "items": [row_of(case, looked.facts) | {"holds": held.get(case.zoom_id, Inventory()).as_json()} for case in planned],
+        "items": [row_of(case, looked.facts) | {"holds": holds.get(case.zoom_id, Inventory()).as_json()} for case in planned],
     }
 
 
@@ -320,10 +316,12 @@ async def _one(
     term: int,
 ) -> Ended:
     """One handover: look, count, write down, ask once, look, count, write down. Raises SourceError before anything was sent."""
-    leaver, receiver, why = await _preflight(deps, policy, looked, case)
+    assert case.account is not None
+    assert case.receiver is not None
+    had, before = await _content(deps, case.account), await _content(deps, case.receiver.account)
+    leaver, receiver, why = await preflight(deps, policy, looked.facts, case)      # after counting, which may take its time
     if why:
         return _not_tried(case, why)
-    had, before = await _content(deps, leaver), await _content(deps, receiver)
     item = case.item(looked.facts.rules)
     assert item is not None
     intent = deps.clock.unique()
@@ -397,61 +395,6 @@ async def _settled(
     deps.tell(Noted("handover.settled", "warning" if result.state == Stage.UNCONFIRMED else "info",
                     {"zoom_id": result.zoom_id, "state": result.state, "why": result.says}))
     return result
-
-
-async def _preflight(deps: Dependencies, policy: Policy, looked: Looked, case: Case) -> tuple[ZoomAccount, ZoomAccount, str]:
-    """The leaver and the receiver as Zoom shows them right now, and why it must not be. Raises SourceError."""
-    assert case.account is not None
-    assert case.receiver is not None
-    facts, history, now = looked.facts, await deps.ledger.history(), deps.clock.now()
-    account, taker = case.account, case.receiver.account
-    try:
-        leaver, receiver = await deps.zoom.get_account(case.zoom_id), await deps.zoom.get_account(taker.zoom_id or "")
-    except AccountUnreadable as error:
-        return account, taker, error.what
-    if leaver is None or leaver.status is not Status.INACTIVE:
-        return account, taker, "the leaver's account is no longer deactivated"
-    if receiver is None:
-        return leaver, taker, "the receiver has no account in Zoom any more"
-    decision = next(one for one in facts.decisions if one.account.zoom_id == case.zoom_id)
-    receiving = next(one for one in facts.decisions if one.account.zoom_id == taker.zoom_id)
-    if trouble := _cannot_any_more(replace_account(receiving, receiver), facts, case.zoom_id):
-        return leaver, receiver, f"the receiver {trouble}"
-    people = await deps.directory.recheck_person(history.pairs.get(case.zoom_id) or decision.directory_id,
-                                                 facts.addresses.forms(leaver.email))
-    fresh = replace(facts, people={person.id: person for person in people}, history=history, now=now)
-    if against := _against_now(fresh, decision, leaver):
-        return leaver, receiver, against
-    if case.receiver.rule != "else":
-        found = await deps.directory.recheck_person(receiving.directory_id, facts.addresses.forms(receiver.email))
-        if not any(one.id == receiving.directory_id and standing(one, policy, now) is Reason.IN_STEP for one in found):
-            return leaver, receiver, "the receiver is not entitled any more"
-    if history.paused_since is not None:
-        return leaver, receiver, "syncd was paused"
-    used = {(one.id, case.zoom_id, HANDOVER) for one in case.approved_by} & set(history.used)
-    return leaver, receiver, "its approval is used up" if used else ""
-
-
-def _against_now(facts: HandoverFacts, decision: Decision, leaver: ZoomAccount) -> str:
-    owners = facts.owners(decision)
-    if facts.history.on_hold(decision.account.zoom_id or "", facts.now):
-        return "it is on hold"
-    if any(person.held_by for person in owners):
-        return "a legal hold stands"
-    if any(person.cause for person in owners):
-        return "the person could not be read"
-    del leaver
-    said = stands(facts, decision, owners)
-    return f"the person is {said.value} now" if said in ("entitled", "may_return") else ""
-
-
-def _cannot_any_more(receiving: Decision, facts: HandoverFacts, leaver: str) -> str:
-    return cannot_receive(receiving, facts.rules, leaver)
-
-
-def replace_account(decision: Decision, account: ZoomAccount) -> Decision:
-    """The decision, about the account as it shows now."""
-    return Decision(account, decision.action, decision.reason, decision.directory_id)
 
 
 # ---------------------------------------------------------------------------------------------------------- legal holds

@@ -1,0 +1,243 @@
+"""Handing over with everything that may come between the look at everybody and the one request: nothing is sent then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from syncd.errors import AnswerLost, Held, Refused, SyncdError
+from syncd.ledger import record
+from syncd.model import (
+    Approval,
+    CycleReport,
+    GroupUse,
+    Guard,
+    HandoverRules,
+    Inventory,
+    Mode,
+    Policy,
+    Status,
+    Trigger,
+    ZoomAccount,
+)
+from syncd.operations.approve_handover import approve_handover
+from syncd.operations.cycle import Run, run_cycle
+from syncd.operations.dependencies import Dependencies
+from syncd.operations.handover import Ended, look, make_plan, run_plan
+from syncd.operations.leavers import after_cycle, contents_of
+from syncd.operations.manual import Request
+from tests.fakes import Company, FakeZoom
+
+DAY = timedelta(days=1)
+POLICY = Policy("zoom-account", ("corp.example",), "file", grace=timedelta(0), grace_reads=1)
+RULES = HandoverRules(30 * DAY, "delete", otherwise="archive@corp.example", holds_by_group=True)
+KIM, LEE = "Kim", "Lee"
+
+
+@dataclass
+class ZoomWithContent(FakeZoom):
+    """A Zoom that counts, deletes, and tells of it when single accounts are looked at."""
+
+    first_look: Callable[[], None] = lambda: None
+    meanwhile: bool = False                       # whether the next look at one account comes after the look at everybody
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+    answer: SyncdError | None = None
+    done: bool = True
+
+    async def content_of(self, account: ZoomAccount) -> Inventory:
+        return Inventory(meetings=1)
+
+    async def get_account(self, user: str) -> ZoomAccount | None:
+        if self.meanwhile:
+            self.meanwhile = False
+            self.first_look()
+        return await super().get_account(user)
+
+    async def end_account(self, zoom_id: str, *, end: str, receiver: str, content: Sequence[str]) -> None:
+        self.deleted.append((zoom_id, receiver))
+        if self.done:
+            self.accounts.pop(zoom_id)
+        if self.answer is not None:
+            raise self.answer
+
+
+class World(Company):
+    """``lee`` left 40 days ago, is in a leaver group, and was managed by ``mia``, and she by ``ned``."""
+
+    zoom: ZoomWithContent
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zoom = ZoomWithContent(self.clock)
+        self.rules = RULES
+        self.directory.groups |= {"Left": GroupUse.LEAVERS, "Trial": GroupUse.HOLDING, "VIPs": GroupUse.PROTECTING}
+        self.crowd(30)
+        self.employ("lee", "mia", "ned", "archive")
+        self.person("mia", manager="p-ned")
+        self.person("lee", manager="p-mia")
+
+    @property
+    def deps(self) -> Dependencies:
+        deps = super().deps
+        return replace(deps, contents=partial(contents_of, deps, POLICY, lambda: self.rules))
+
+    async def cycle(self) -> CycleReport:
+        async with self.ledger.writer(0.0) as term:
+            report = await run_cycle(self.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, term=term))
+            await after_cycle(self.deps, POLICY, lambda: self.rules, report, term)
+        return report
+
+    async def lee_left(self) -> None:
+        await self.cycle()
+        self.person("lee", leaver_by=("Left",))
+        report = await self.cycle()
+        assert ("inactive", []) == (self.status("lee"), [one for one in report.verdicts if one.tripped])
+        self.clock.pass_time(40 * DAY)
+        await self.cycle()
+
+    async def approved(self, by: str = LEE) -> str:
+        plan, _ = await make_plan(self.deps, POLICY, self.rules, Mode.ENFORCE)
+        assert ["z-lee"] == [one.zoom_id for one in plan.items]
+        now = self.clock.now()
+        given = Approval(self.clock.unique(), plan.digest, "", (), frozenset(), by, "ticket", now, now)
+        await approve_handover(self.deps, POLICY, await self.ledger.history(), given, DAY, lambda one: one)
+        return plan.digest
+
+    async def run(self, digest: str, by: str = KIM) -> list[Ended]:
+        self.zoom.meanwhile = True
+        async with self.ledger.writer(0.0) as term:
+            return await run_plan(self.deps, POLICY, self.rules, Mode.ENFORCE, self.zoom, digest,
+                                  Request(by, "ticket", confirm_count=1), term)
+
+
+async def test_nothing_in_between_and_it_is_handed_over() -> None:
+    """The control of the table below."""
+    world = World()
+    await world.lee_left()
+    (ended,) = await world.run(await world.approved())
+
+    assert ("handed_over", [("z-lee", "mia@corp.example")]) == (ended.state, world.zoom.deleted)
+
+
+def other_address(world: World, name: str, address: str) -> None:
+    world.zoom.accounts[f"z-{name}"] = replace(world.zoom.accounts[f"z-{name}"], email=address)
+
+
+MEANWHILE: dict[str, tuple[Callable[[World], object], str]] = {
+    "re-hired": (lambda world: world.person("lee"), "entitled now"),
+    "re-hired under another id": (lambda world: world.person("lee2", addresses=("lee",)), "entitled now"),
+    "out of the leaver group": (lambda world: world.person("lee", entitled=False), "may_return now"),
+    "held by a group": (lambda world: world.person("lee", leaver_by=("Left",), held_by=("Trial",)), "a legal hold stands"),
+    "unreadable": (lambda world: world.person("lee", leaver_by=("Left",), unclear="hidden"), "could not be read"),
+    "protected": (lambda world: world.person("lee", leaver_by=("Left",), protected_by=("VIPs",)), "protected"),
+    "reactivated by somebody": (lambda world: world.account("lee"), "no longer deactivated"),
+    "deleted by somebody": (lambda world: world.zoom.accounts.pop("z-lee"), "no longer deactivated"),
+    "its address is held": (lambda world: other_address(world, "lee", "held@corp.example"), "a legal hold stands"),
+    "receiver deleted": (lambda world: world.zoom.accounts.pop("z-mia"), "no account in Zoom"),
+    "receiver inactive": (lambda world: world.account("mia", Status.INACTIVE), "is not active"),
+    "receiver without a licence": (lambda world: world.account("mia", type=1), "no licence"),
+    "receiver out of scope": (lambda world: other_address(world, "mia", "mia@sold.example"), "out of scope"),
+    "receiver a leaver": (lambda world: world.person("mia", leaver_by=("Left",)), "not entitled any more"),
+    "receiver gone from the directory": (lambda world: world.directory.people.pop("p-mia"), "not entitled any more"),
+}
+
+
+@pytest.mark.parametrize("case", MEANWHILE)
+async def test_whoever_is_called_back_in_between_drops_out(case: str) -> None:
+    """Seen right before the request, by looking at the account, the receiver and both people once more."""
+    happens, says = MEANWHILE[case]
+    world = World()
+    world.rules = replace(RULES, hold_accounts=("held@*",))
+    await world.lee_left()
+    digest = await world.approved()
+    world.zoom.first_look = lambda: happens(world) and None
+    (ended,) = await world.run(digest)
+
+    assert ("not_tried", []) == (ended.state, world.zoom.deleted)
+    assert says in ended.says
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_last_resort_that_leaves_in_between_receives_nothing(leaves: bool) -> None:
+    """``receiver.else`` need not be anybody in the directory, but whoever is there must not be a leaver."""
+    world = World()
+    world.rules = replace(RULES, to_manager=False)
+    await world.lee_left()
+    digest = await world.approved()
+    world.zoom.first_look = lambda: world.person("archive", **({"leaver_by": ("Left",)} if leaves else {})) and None
+    (ended,) = await world.run(digest)
+
+    assert (leaves, not leaves) == (ended.state == "not_tried", bool(world.zoom.deleted))
+
+
+@pytest.mark.parametrize("what", ["hold", "pause"])
+async def test_a_word_in_between_stops_it(what: str) -> None:
+    """``account hold`` and ``pause`` count until the request."""
+    world = World()
+    await world.lee_left()
+    digest = await world.approved()
+    said = record.held("z-lee", by="Ann", because="wait", until=None, personal=None) if what == "hold" else record.paused(
+        by="Ann", because="wait")
+    inner = world.zoom.get_account
+
+    async def get_account(user: str) -> ZoomAccount | None:
+        if world.zoom.meanwhile:
+            world.zoom.meanwhile = False
+            await world.ledger.append([said])
+        return await inner(user)
+    world.zoom.get_account = get_account  # type: ignore[method-assign]
+    (ended,) = await world.run(digest)
+
+    assert ("not_tried", []) == (ended.state, world.zoom.deleted)
+
+
+@pytest.mark.parametrize(("answer", "done", "state"), [
+    (Refused("call queue", kind="call_queue", code=1000, status=400, do="name another manager"), False, "refused"),
+    (AnswerLost("no answer"), True, "handed_over"), (AnswerLost("no answer"), False, "unconfirmed"),
+])
+async def test_an_approval_is_used_up_whatever_becomes_of_it(answer: SyncdError, done: bool, state: str) -> None:
+    """Nothing is sent a second time by it, not even after thirty days."""
+    world = World()
+    await world.lee_left()
+    world.zoom.answer, world.zoom.done = answer, done
+    world.rules = replace(RULES, content=("meetings",))
+    digest = await world.approved()
+    (ended,) = await world.run(digest)
+    for jump in (timedelta(0), 30 * DAY):
+        world.clock.pass_time(jump)
+        with pytest.raises((Held, SyncdError)):
+            await world.run(digest)
+
+    assert 1 == len(world.zoom.deleted)
+    assert state in (ended.state, "handed_over")
+    found = await look(world.deps, POLICY, world.rules, Mode.ENFORCE)
+    assert {"refused": "due"}.get(state, state) == next(one.stage.value for one in found.cases if one.zoom_id == "z-lee")
+
+
+async def test_nobody_runs_what_only_they_approved() -> None:
+    """Two people, always."""
+    world = World()
+    await world.lee_left()
+    digest = await world.approved(by=KIM)
+    with pytest.raises(Held, match="only Kim approved"):
+        await world.run(digest)
+    assert [] == world.zoom.deleted
+
+
+async def test_a_cycle_tells_what_leavers_left() -> None:
+    """With the cycle that switched them off; whoever has no receiver stands first."""
+    world = World()
+    world.rules = replace(RULES, otherwise="")
+    await world.cycle()
+    world.person("ned", leaver_by=("Left",))
+    world.person("lee", leaver_by=("Left",))
+    report = await world.cycle()
+
+    assert report.contents is not None
+    assert [("ned@corp.example", None, "no manager is remembered"), ("lee@corp.example", "mia@corp.example", "")] == [
+        (one.email, one.receiver, one.why_none) for one in report.contents]
+    assert Guard.HANDOVER not in [one.guard for one in report.verdicts if one.tripped]
