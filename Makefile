@@ -51,7 +51,7 @@ simulate: $(VENV)/.dev ## years of bad days against the real thing, judged by th
 
 # SEED= chooses the mutants, FULL=1 takes all of them, those of accepted.txt too (two hours).
 mutate: $(VENV)/.dev ## mutants of the decision core against its tests and the stories: what lives; SEED=, FULL=1
-	@$(BIN)/python -m tests.mutation --seed "$(SEED)" $(if $(FULL),--size 0,--size 600 --minutes 22) $(ARGS)
+	@$(BIN)/python -m tests.mutation --seed "$(SEED)" $(if $(FULL),--size 0,--size 1500 --minutes 22) $(ARGS)
 
 # NIGHT="--cycles 100000 --only-simulator" for a shorter one.
 night: $(VENV)/.dev ## a million simulated cycles, 1,000 kills, the whole mutation run, the measurements; the result goes into the docs
