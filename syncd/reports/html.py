@@ -35,6 +35,10 @@ LONG = 28
 #: Rows up to which a page shows all of a table that has rows with nothing to see.
 ROWS_SHOWN = 5_000
 
+#: Rows of a table a page holds at the most, whatever is to be seen in them: a browser lays out no more in a few seconds, and
+#: the page must open above all on the day on which a plan would change everybody.
+ROWS_MAX = 5_000
+
 #: Characters of the foot on each printed page.
 FOOT_MAX = 200
 
@@ -51,7 +55,7 @@ def html_pieces(view: View) -> Iterator[str]:
         view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script),  # noqa: S704 (our own files)
         listed=[*(table for table in view.tables if table.count or table.key in ALWAYS), view.main],
         charts=[(chart, Markup(svg(chart))) for chart in view.charts if chart.bars],  # noqa: S704 (escaped there)
-        value=_value, long=LONG, shortened=_shortened, meanings=_meanings, rows=_rows, pages=_pages, cells=_cells,
+        value=_value, long=LONG, rest=_rest, meanings=_meanings, rows=_rows, pages=_pages, cells=_cells,
     )
     gathered: list[str] = []
     size = 0
@@ -74,6 +78,15 @@ def _on_paper(foot: str) -> str:
 def _shortened(table: Table) -> bool:
     """Whether the page leaves out the rows that have nothing to see: a browser has to carry it."""
     return table.plain is not None and table.count > ROWS_SHOWN
+
+
+def _rest(table: Table) -> tuple[int, str]:
+    """(how many rows the page shows, how they were chosen); the words are empty if it shows all of them."""
+    seen = sum(not table.plain(row) for row in table.rows()) if _shortened(table) and table.plain is not None else table.count
+    chosen = "those that are not plainly kept (in step or out of scope, without a note)" if _shortened(table) else ""
+    if seen > ROWS_MAX:
+        chosen = f"the first {ROWS_MAX:,}" + (f" of {seen:,} that are not plainly kept" if chosen else "")
+    return min(seen, ROWS_MAX), chosen
 
 
 def _meanings(table: Table) -> list[tuple[str, str]]:
@@ -112,10 +125,11 @@ def _cells(table: Table) -> list[str]:
 
 def _rows(table: Table) -> Iterator[Markup]:
     groups = [[(place, column) for place, column in enumerate(table.columns) if column.cell == cell] for cell in _cells(table)]
-    shortened = _shortened(table)
+    shortened, shown = _shortened(table), 0
     for row in counted(table):
-        if shortened and table.plain is not None and table.plain(row):
+        if shown == ROWS_MAX or (shortened and table.plain is not None and table.plain(row)):
             continue
+        shown += 1
         cells = [_cell([(column, row[place]) for place, column in group]) for group in groups]
         if table.story is not None:
             cells[0] = cells[0].removesuffix("</td>") + _story(table, row) + "</td>"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from msgspec import structs
 
 from syncd.host.signing import KEY_ID_DIGITS, PublicKeys
 from syncd.ledger.audit import SignedHeads
+from syncd.model import Action, Reason
 from syncd.reports import html
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view
@@ -136,3 +139,24 @@ def test_a_key_counts_only_while_it_was_in_use() -> None:
         "2027-01-01T00:00:00.000000Z")]
     assert keys.valid("other", "1999-01-01T00:00:00.000000Z")
     assert SignedHeads().valid("any", "any")
+
+
+@pytest.mark.parametrize(("most", "words"), [(100, ""), (3, "the first 3")])
+def test_a_page_opens_also_on_the_day_when_everybody_would_change(monkeypatch: pytest.MonkeyPatch, most: int, words: str) -> None:
+    """However many rows have something to see, a browser gets only as many as it lays out in a few seconds; the page says so, and
+    the other formats hold them all."""
+    monkeypatch.setattr(html, "ROWS_SHOWN", 5)
+    monkeypatch.setattr(html, "ROWS_MAX", most)
+    report = a_cycle(20)
+    everybody = tuple(structs.replace(one, action=Action.DEACTIVATE, reason=Reason.LEFT_GROUPS) for one in report.plan.decisions)
+    view = cycle_view(replace(report, plan=replace(report.plan, decisions=everybody)))
+    text, count = page(view), len(everybody)
+
+    def rows(table: str) -> int:
+        return text.split(f'id="t-{table}"')[1].split("</tbody>")[0].count("<tr>") - 1
+
+    assert [min(count, most)] * 2 == [rows("accounts"), rows("exceptions")]
+    assert (f"Of {count} rows this page shows {words} of {count} that are not plainly kept." in text) == bool(words)
+    out = io.BytesIO()
+    render(view, "csv", out)
+    assert count == out.getvalue().count(b"@corp.example")
