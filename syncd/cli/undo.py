@@ -148,8 +148,9 @@ def _print_list(rows: list[dict[str, Any]], format_: str, out: Path | None) -> N
         if format_ == "json":
             stream.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
             return
+        short = stream.isatty()                    # on a screen the minute does, and leaves room for the reasons
         print_table([row | {key: [f"{count} {name}" for name, count in row[key].items()] for key in ("changes", "reasons")}
-                     for row in rows], stream)
+                     | ({"at": f"{row['at'][:10]} {row['at'][11:16]}"} if short else {}) for row in rows], stream)
     click.echo("Put one of them back: syncd undo CYCLE --by NAME --because TEXT" if rows else
                "No cycle has changed anything yet.", err=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
-from syncd.model import Action, Decision, Plan, Verdict
+from syncd.model import Action, Decision, Guard, Plan, Verdict
 from syncd.planning.entitlement import KNOWN_LEAVERS
 from syncd.planning.guards import approval_command
 
@@ -20,10 +20,13 @@ def known_leavers(plan: Plan, held: Collection[tuple[str, str]]) -> tuple[Decisi
 
 
 def commands_for(plan: Plan, verdicts: tuple[Verdict, ...], leavers: tuple[Decision, ...]) -> tuple[str, ...]:
-    """Deactivates the known leavers by hand; then lets the whole plan pass, where that can be approved."""
+    """Deactivates the known leavers by hand, under a pause too; then lets the whole plan pass, where that can be approved. With
+    a broken ledger nothing can be done."""
+    tripped = {verdict.guard for verdict in verdicts if verdict.tripped}
     commands = []
-    if leavers:
+    if leavers and Guard.LEDGER_BROKEN not in tripped:
+        paused = "--while-paused " if Guard.PAUSED in tripped else ""
         names = " ".join(shlex.quote(one.account.email) for one in leavers[:IN_ONE_COMMAND])
         commands.append(f"syncd account deactivate {names} --confirm-count {min(len(leavers), IN_ONE_COMMAND)} "
-                        "--by NAME --because TEXT")
+                        f"{paused}--by NAME --because TEXT")
     return (*commands, *filter(None, [approval_command(plan, verdicts)]))

@@ -77,10 +77,12 @@ def print_commands(report: CycleReport, screen: Screen, config: Path | None) -> 
     """What a person can do about a held plan, and how to undo a change; each ready to be copied."""
     if report.known_leavers:
         screen.line()
-        screen.prose(f"{number(len(report.known_leavers))} of those held are known leavers, shown first. They need not wait:")
-    for place, command in enumerate(report.commands):
+        kind = "is a known leaver" if len(report.known_leavers) == 1 else "are known leavers"
+        known = f"{number(len(report.known_leavers))} of those held {kind}, shown first."
+        screen.prose(f"{known} They need not wait:" if report.commands else known)
+    for command in report.commands:
         screen.line()
-        if place == 0 and not report.known_leavers:
+        if command.startswith("syncd approve"):
             screen.prose("To let exactly this plan pass, once it was reviewed:")
         screen.line(complete(clean(command), config), indent=2)
     if any(outcome.outcome.value == "done" for outcome in report.outcomes.values()):

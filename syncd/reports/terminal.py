@@ -22,6 +22,9 @@ ROWS_SHOWN = 40
 #: A column of a table of any rows is not made narrower than this.
 LEAST_CELLS = 12
 
+#: Nor is the first one, which says whom a row is about.
+LEAST_OF_FIRST = 44
+
 #: Account, why and outcome stand in every table; the others where there is room for them.
 _COLUMNS = (
     Column("account", least=18, most=44), Column("why", least=16), Column("outcome", least=10, most=40),
@@ -101,7 +104,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], out: TextIO, *, width: int | 
         out.writelines("\t".join(line) + "\n" for line in ([names, *cells] if names else []))
         return
     heads = [name.replace("_", " ") for name in names]
-    columns = [Column(head, least=LEAST_CELLS) for head in heads]
+    # Whom or what a row is about is never cut: people decide by it.
+    columns = [Column(head, least=LEAST_CELLS if place else LEAST_OF_FIRST) for place, head in enumerate(heads)]
     if sum(fitted(columns, cells, screen.width)) + GAP * (len(columns) - 1) <= screen.width:
         screen.table(columns, cells, indent=0)
     else:

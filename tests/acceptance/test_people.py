@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -274,6 +275,22 @@ def test_a_hold_until_a_date_and_until_release(crew: Company) -> None:
     assert ["on_hold", "on_hold", "absent_from_directory"] == [plan.action_of(f"p00{n}@corp.example")[1] for n in range(3)]
     assert 0 == crew.syncd("account", "release", "p000@corp.example", *WHO).code
     assert 2 == crew.syncd("account", "release", "p000@corp.example", *WHO).code
+
+
+def test_the_command_for_known_leavers_of_a_held_plan_works_as_it_stands(crew: Company) -> None:
+    """Under a pause, too."""
+    crew.configure({"guards.max_deactivations": 0})
+    crew.person("p000", enabled="false")
+    crew.person("p001", enabled="false")
+    crew.save()
+    assert 0 == crew.syncd("pause", *WHO).code
+
+    held = crew.syncd("plan").out
+    (command,) = [line.partition("\t")[2] for line in held.splitlines() if line.startswith("command\tsyncd account")]
+    ran = crew.syncd(*shlex.split(command.replace("NAME", "'Ann Lee'").replace("TEXT", "ticket"))[1:])
+
+    assert 0 == ran.code, ran.said
+    assert ["inactive", "inactive"] == [crew.status(name) for name in ("p000", "p001")]
 
 
 def test_resume_without_a_pause_says_so(crew: Company) -> None:

@@ -158,5 +158,32 @@ def test_any_rows_are_a_table_where_it_fits_and_records_where_not() -> None:
     assert "" == piped.getvalue()
 
 
+@pytest.mark.parametrize("width", [50, 80, 100])
+def test_whom_a_row_is_about_is_never_cut(width: int) -> None:
+    """A person decides by it; what else there is may end in dots."""
+    address = "anna-maria.mueller-luedenscheidt@corp.example"[:44]
+    rows = [{"email": address, "status": "active", "licence": "licensed", "directory": "Anna-Maria Müller: entitled",
+             "on_hold": "Kim: parental leave, ticket 4711"}]
+    out = Terminal()
+
+    print_table(rows, out, width=width)
+
+    assert address in out.getvalue()
+
+
+def test_a_held_plan_has_a_heading_for_each_of_its_commands() -> None:
+    """Known leavers, one or several, and the approval after them."""
+    report = held()
+    leaver = report.plan.effects[0] if report.plan is not None else None
+    assert leaver is not None
+    by_hand = "syncd account deactivate x@corp.example --confirm-count 1 --by NAME --because TEXT"
+    said = screen(replace(report, known_leavers=(leaver,), commands=(by_hand, *report.commands)), 120)
+
+    assert said.index("1 of those held is a known leaver, shown first. They need not wait:") < said.index(by_hand)
+    assert said.index(by_hand) < said.index("To let exactly this plan pass") < said.index(report.commands[0])
+    said = screen(replace(report, known_leavers=(leaver, leaver), commands=(by_hand, *report.commands)), 120)
+    assert "2 of those held are known leavers, shown first." in said
+
+
 def test_a_screen_has_a_width_even_where_nobody_says_one() -> None:
     assert 110 == Screen(io.StringIO()).width
