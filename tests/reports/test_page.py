@@ -155,7 +155,8 @@ def test_a_page_opens_also_on_the_day_when_everybody_would_change(monkeypatch: p
     def rows(table: str) -> int:
         return text.split(f'id="t-{table}"')[1].split("</tbody>")[0].count("<tr>") - 1
 
-    assert [min(count, most)] * 2 == [rows("accounts"), rows("exceptions")]
+    assert min(count, most) == rows("accounts")
+    assert min(count - 1, most) <= rows("exceptions") <= most              # one of them was done: no exception
     assert (f"Of {count} rows this page shows {words} of {count} that are not plainly kept." in text) == bool(words)
     out = io.BytesIO()
     render(view, "csv", out)
