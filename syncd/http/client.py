@@ -7,9 +7,10 @@ What it promises, whatever the service:
     401, or a body that says so     one fresh token, one retry, then CredentialsRefused
     a body that misses a scope      one fresh token, one retry, then returned; the token is not used again
     429                             the lane pauses for everybody, then again; a wait beyond max_wait is LimitReached
+    429 "another change goes on"    waits alone, then again       returned: the caller looks first
     5xx, lost connection, timeout   again, then SourceError       AnswerLost: it may have happened; look
     could not connect               again, then SourceError       the same: nothing was sent
-    3xx                             SourceError: never followed, a token would go with it
+    3xx                             SourceError: never followed   AnswerLost: whoever sent us on may have done it
     any other 4xx                   returned: only the caller knows what it means
 
 It refuses to know what a body means: a service hands in ``read_error``. Nothing raised or told here holds a token, a URL
@@ -32,7 +33,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from syncd import __version__
-from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError
+from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError, SyncdError
 from syncd.events import Answered, ClockOffset, Noted, RetryScheduled, Waited, Waiting
 from syncd.http.answers import Body, OddBody, ReadError, Reply, http_date, judge, lenient_text, plain_error, without_token
 from syncd.http.pace import PAUSE_SECONDS_MAX, backoff, parse_retry_after, seconds_until_next_day
@@ -172,14 +173,14 @@ class Api:
                     f"{self._name(operation)}: sent, but {says}; it may or may not have happened.",
                     "The account is looked at again before anything is repeated.",
                 )
-            connected = reason != "not_sent"
+            connected, busy = reason != "not_sent", reason == "busy"
             reason = {"lost": "network_error", "not_sent": "network_error", "busy": "throttled"}.get(reason, reason)
             tried[reason] = tried.get(reason, 0) + 1
             if reason == "unauthorized" and self._tokens is not None and token is not None:
                 self._tokens.refused(token)
-            if tried[reason] > self._settings.retries.get(reason, 0):
-                raise self._given_up(operation, reason, says, tried[reason], reply, connected=connected)
-            await self._before_the_next_try(operation, label, reason, reply, tried[reason])
+            if tried[reason] > self._settings.retries.get("server_error" if busy else reason, 0):
+                raise self._given_up(operation, reason, says, tried[reason], reply, connected=connected, busy=busy)
+            await self._before_the_next_try(operation, label, reason, reply, tried[reason], busy=busy)
             if reply is not None and reason == "throttled" and not repeat_throttled:
                 return reply
 
@@ -271,12 +272,7 @@ class Api:
         answer = _ANSWERS.get(reason, reason)
         self._tell(Answered(self._settings.service, operation, answer, self._clock.monotonic() - began))
         if reply is not None and 300 <= reply.status < 400:
-            raise SourceError(
-                self._settings.source,
-                f"{self._name(operation)}: {self._host()} answered {reply.status}, a redirect to "
-                f"{urlsplit(reply.headers.get('location', '')).hostname or 'nowhere'}; it was not followed.",
-                "Redirects are never followed, since the token would go with them: correct the address, or the proxy.",
-            )
+            raise self._redirected(operation, reply, read=read)
         return reply, reason, says
 
     async def _sent(
@@ -290,13 +286,23 @@ class Api:
                 async for piece in response.aiter_raw():
                     body.add(piece)
                 whole = body.whole()
-            except OddBody:
-                if read or not response.is_success:
+            except OddBody as odd:
+                if read or (odd.answer == "cut" and not response.is_success):
                     raise
-                whole = b""                                    # a change was answered; nobody looks at what with
+                whole = b""                                    # a change was answered: the status says how
         if self._settings.lenient_text:
             whole = lenient_text(whole)
         return Reply(response.status_code, got, whole)
+
+    def _redirected(self, operation: str, reply: Reply, *, read: bool) -> SyncdError:
+        """What to raise for a redirect. The token would go with whoever followed it."""
+        what = (f"{self._name(operation)}: {self._host()} answered {reply.status}, a redirect to "
+                f"{_host_in(reply.headers.get('location', ''))}; it was not followed")
+        if not read:
+            return AnswerLost(f"{what}, and it may or may not have happened.",
+                              "It is looked at again before anything is repeated. Correct the address, or the proxy.")
+        return NoUsableAnswer(self._settings.source, f"{what}.", "Redirects are never followed, since the token would go with "
+                              "them: correct the address, or the proxy.", answer=f"HTTP {reply.status}", connected=True)
 
     def _note_clock(self, headers: Mapping[str, str], began: float, began_at: datetime) -> None:
         self.clock.note(headers, began_at, self._clock.monotonic() - began)
@@ -314,7 +320,9 @@ class Api:
 
     # ------------------------------------------------------------------------------------- between two tries
 
-    async def _before_the_next_try(self, operation: str, label: str, reason: str, reply: Reply | None, attempt: int) -> None:
+    async def _before_the_next_try(
+        self, operation: str, label: str, reason: str, reply: Reply | None, attempt: int, *, busy: bool
+    ) -> None:
         if reason == "unauthorized":
             self._tell(RetryScheduled(self._settings.service, operation, reason, attempt, 0.0))
             return
@@ -326,14 +334,14 @@ class Api:
                 await self._pacer.day_is_used_up(label)
         wait = backoff(attempt, hint, self._clock.random())
         cause = "retry_after" if hint else "backoff"
-        if reason == "throttled":
+        if reason == "throttled" and not busy:
             # The whole lane waits, not this request alone; ``turn`` does the waiting.
             pause = wait if wait <= PAUSE_SECONDS_MAX else UNBELIEVABLE_PAUSE_SECONDS
             self._pacer.lane(label).refused(self._clock.monotonic(), pause, cause)
             await self._pacer.keep_pause(label)
         self._pacer.check_wait(hint or 0.0, f"{operation} is asked to wait")
         self._tell(RetryScheduled(self._settings.service, operation, reason, attempt, wait))
-        if reason == "throttled":
+        if reason == "throttled" and not busy:
             return
         now = self._clock.monotonic()
         if self.ends_at is not None and now + wait > self.ends_at:
@@ -354,13 +362,13 @@ class Api:
         return max((seconds for seconds in readings if seconds is not None), default=None)
 
     def _given_up(
-        self, operation: str, reason: str, says: str, times: int, reply: Reply | None, *, connected: bool
+        self, operation: str, reason: str, says: str, times: int, reply: Reply | None, *, connected: bool, busy: bool
     ) -> SourceError:
         source, name = self._settings.source, self._name(operation)
         if reason == "unauthorized":
             return CredentialsRefused(source, f"{name}: a fresh token was refused too ({says}).",
                                       "Check that the app is still active and was not revoked.")
-        if reason == "throttled":
+        if reason == "throttled" and not busy:
             return LimitReached(source, f"{name}: refused {times} times in a row for asking too fast ({says}).",
                                 "Another program uses the limits: lower the share, or look who else asks.")
         answer = "cut" if reply is None else "not JSON" if reply.ok else f"HTTP {reply.status}"
@@ -487,6 +495,12 @@ def _netloc(url: str) -> str:
         return urlsplit(url).netloc
     except ValueError:
         raise NoAnswer("it was sent on to something that is no address", NO_ADDRESS_ADVICE) from None
+
+
+def _host_in(url: str) -> str:
+    with suppress(ValueError):
+        return urlsplit(url).hostname or "nowhere"
+    return "nowhere"
 
 
 def _words(error: Exception) -> str:

@@ -405,7 +405,7 @@ class ZoomApi:
                 params = {"status": status.value, "page_size": str(self._settings.page_size)}
                 reply = await self._page(scopes.LIST_USERS, "/users", params, token, number)
                 page = _read_users(reply.body, where)
-                items = [parse.account(user, status, where) for user in page.users]
+                items = [parse.account(user, status, where, row) for row, user in enumerate(page.users, 1)]
                 progress.note(status, len(pages) + len(items), page.total_records)
                 return Page(items, page.next_page_token or None, page.total_records)
 
@@ -515,7 +515,7 @@ def _demand_a_role(accounts: Sequence[ZoomAccount]) -> None:
     """Every account has a role. A read that shows none for anybody is no proof that nobody is an administrator, and would keep
     everybody for ever. Raises SourceError."""
     with_id = [account for account in accounts if account.zoom_id is not None]
-    if with_id and all(account.role_id is None and account.role is None for account in with_id):
+    if with_id and not any(account.role or (account.role_id or "").strip() for account in with_id):
         raise SourceError("zoom", f"zoom: none of the {len(with_id)} accounts came with a role (role_id).",
                           "Who is an administrator cannot be told: see whether something answers in Zoom's place (zoom.api_url, "
                           "proxy).")

@@ -172,13 +172,15 @@ class Accounts:
         self._role_ids = {name.casefold(): id_ for id_, name in roles.items()}
         self._same: dict[object, object] = {}
 
-    def account(self, user: WireUser, asked: Status | None, where: str) -> ZoomAccount:
-        """The account. *asked*: the status the list was asked for, None when any will do. Raises SourceError when the status
-        is unknown or another one, or an account that is not pending has no id or no address."""
+    def account(self, user: WireUser, asked: Status | None, where: str, row: int = 0) -> ZoomAccount:
+        """The account. *asked*: the status the list was asked for, None when any will do; *row*: of the page, from 1. Raises
+        SourceError, which names the row, when the status is unknown or another one, or an account that is not pending has no
+        id or no address."""
+        where += f", row {row}" if row else ""
         status = self._status(user, asked, where)
         zoom_id, email = user.id or "", user.email or ""
         if status is not Status.PENDING:
-            if not zoom_id:
+            if not zoom_id.strip():
                 raise SourceError("zoom", f"zoom {where}: an account with status {status.value} came without an id.",
                                   "Only pending users have none: the answer is not as documented, nothing is concluded from it.")
             if not email.strip() or NO_TEXT in email or NO_TEXT in zoom_id:
@@ -212,7 +214,8 @@ class Accounts:
             status = None
         if status is None or asked not in (None, status):
             wanted = f"{asked.value} ones were asked for" if asked else "that is none of active, inactive, pending"
-            raise SourceError("zoom", f"zoom {where}: an account came with the status {str(user.status)[:40]!r}; {wanted}.",
+            which = f"account {user.id}" if user.id else "an account"
+            raise SourceError("zoom", f"zoom {where}: {which} came with the status {str(user.status)[:40]!r}; {wanted}.",
                               "The answer is not as documented, nothing is concluded from it.")
         return status
 
@@ -244,9 +247,9 @@ def number_of(value: Any) -> int | None:
 
 
 def time_of(value: Any) -> datetime | None:
-    """The time a field holds, None when it holds none."""
+    """The time a field holds, in UTC; None when it holds none, or one that no calendar has there."""
     try:
         at = datetime.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from syncd.errors import ConfigError, CredentialsRefused, SourceError
+from syncd.errors import ConfigError, CredentialsRefused, NoUsableAnswer, SourceError
 from syncd.events import Noted
 from syncd.http.answers import WEB_PAGE_ADVICE, ErrorBody, Reply
 from syncd.http.client import Api
@@ -103,11 +103,14 @@ class TokenSource:
         except ConfigError as error:
             raise CredentialsRefused("zoom", f"zoom token: {error.what}; nothing was sent.", error.do) from None
         basic = base64.b64encode(f"{self._client_id}:{secret}".encode()).decode()
-        reply = await self._api.request(
-            "token", TOKEN, "POST", self._path,
-            form=form,
-            headers={"authorization": f"Basic {basic}"},
-        )
+        try:
+            reply = await self._api.request(
+                "token", TOKEN, "POST", self._path,
+                form=form,
+                headers={"authorization": f"Basic {basic}"},
+            )
+        except NoUsableAnswer as error:           # concerns everybody, whoever is asked about with the token
+            raise SourceError(error.source, error.what, error.do) from None
         if not reply.ok:
             raise _refused(reply)
         answer = _read_token(reply.body, "token")

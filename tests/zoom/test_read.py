@@ -200,7 +200,11 @@ async def test_a_token_that_is_refused_again_ends_the_read() -> None:
     (page([user("ann", id="")], 1), "status active came without an id"),
     (page([user("ann", email=" ")], 1), "without an e-mail address"),
     (page([user("ann", "inactive")], 1), "came with the status 'inactive'; active ones were asked for"),
-    (page([user("ann", "frozen")], 1), "came with the status 'frozen'"),
+    (page([user("ann", "frozen")], 1), "row 1: account id-ann came with the status 'frozen'"),
+    (page([user("eve"), user("abe"), user("ann", "inactive")], 3), "page 1, row 3: account id-ann came with the status"),
+    (page([user("eve"), user("ann", id=...)], 2), "row 2: an account with status active came without an id"),
+    (page([user("eve"), user("ann", id="  ")], 2), "row 2: an account with status active came without an id"),
+    (page([user("eve"), user("ann", email="")], 2), "row 2: account id-ann came without an e-mail address"),
 ])
 async def test_an_answer_of_another_shape_is_an_error(answer: Answer, says: str) -> None:
     """Null, wrong types, missing totals, missing ids, another status: nothing is concluded, nothing is retried."""
@@ -216,6 +220,7 @@ async def test_an_answer_of_another_shape_is_an_error(answer: Answer, says: str)
 @pytest.mark.parametrize("odd", [
     {"display_name": "Ann \ud83d"}, {"display_name": "\ude00 Ann", "first_name": "\\ud83d"}, {"dept": {"name": "Sales"}},
     {"last_login_time": 1764000000}, {"user_created_at": True}, {"created_at": {}}, {"type": "2"}, {"type": None}, {"type": [2]},
+    {"last_login_time": "9999-12-31T23:59:59-14:00"}, {"user_created_at": "0001-01-01T00:00:00+14:00"},
     {"plan_united_type": 1.5}, {"first_name": 7, "last_name": ["x"]}, {"license_info_list": "none"}, {"custom_attributes": 3},
 ])
 @pytest.mark.parametrize("status", ["active", "inactive", "pending"])
@@ -230,6 +235,7 @@ async def test_decoration_never_fails_a_read(odd: dict[str, Any], status: str) -
     found = {account.email: account for account in snapshot.accounts}
     assert {"ann@corp.example", "eve@corp.example"} <= set(found)
     assert found["ann@corp.example"].type in (2, None)
+    assert {None, UTC} >= {at.tzinfo if at else None for one in snapshot.accounts for at in (one.last_login_at, one.created_at)}
 
 
 async def test_half_an_emoji_is_read_leniently_however_it_comes() -> None:
