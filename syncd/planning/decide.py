@@ -272,14 +272,14 @@ class _Table:
             return _IN_STEP
         if self._policy.reactivate == "never":
             return _Answer(Action.KEEP, Reason.REACTIVATION_OFF)
-        last = self._history.deactivated.get(case.zoom_id)
-        ours = last.by if last is not None and last.reactivated_at is None and not last.seen_active else None
+        gone = self._gone_by_us(case.zoom_id)
+        ours = gone.by if gone is not None else None
         if ours == "hand":
             return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_HAND)
         if not weighed.owners_entitled:
             return _IN_STEP._replace(notes=("claimed_by_alias",), person=weighed.aliases_entitled[0])
-        person = comes_back_for(weighed, lambda owner: self._has_another_active(owner, case.at, last if ours else None))
-        if person is None or (ours == "cycle" and self._went_for_another(person, claim, last)):
+        person = comes_back_for(weighed, lambda owner: self._has_another_active(owner, case.at, gone))
+        if person is None or self._went_for_another(person, case):
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)
         wanted = self._policy.reactivate == "any" or ours == "cycle"
         if self._reads_back(case.zoom_id) < self._policy.reactivate_reads:
@@ -289,10 +289,16 @@ class _Table:
             return _Answer(Action.REACTIVATE, Reason.ENTITLED_AGAIN, person=person)
         return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, person=person)
 
-    def _went_for_another(self, person: Person, claim: Claim, gone: Deactivated | None) -> bool:
-        """Nobody was ever seen entitled to it, but we switched it off for somebody: whoever has its address now may be another
-        one (a recycled address)."""
-        if claim.remembered is not None or gone is None or not gone.person:
+    def _gone_by_us(self, zoom_id: str) -> Deactivated | None:
+        """How we switched off an account that is off since."""
+        last = self._history.deactivated.get(zoom_id)
+        return last if last is not None and last.reactivated_at is None and not last.seen_active else None
+
+    def _went_for_another(self, person: Person, case: _Case) -> bool:
+        """Nobody was ever seen entitled to it, but a cycle switched it off for somebody: whoever has its address now may be
+        another one (a recycled address)."""
+        gone = self._gone_by_us(case.zoom_id) if case.account.status is Status.INACTIVE else None
+        if case.claim.remembered is not None or gone is None or gone.by != "cycle" or not gone.person:
             return False
         return gone.person not in {entry.id for entry in self._persons.entries(person)}
 
@@ -397,7 +403,7 @@ class _Table:
     def _remember_pair(self, case: _Case) -> tuple[str, ...]:
         """Notes the pair a good read writes; says ``owner_changed`` when it moves."""
         found = pairing(case.weighed, active=case.account.status is Status.ACTIVE, has_by_main=self._claims.has_by_main)
-        if found is None or (found.moved and case.claim.gone and self._unresolved):
+        if found is None or (found.moved and case.claim.gone and self._unresolved) or self._went_for_another(found.person, case):
             if case.claim.remembered_person is not None:
                 self._remember_number(case.claim.remembered_person)
             return ()

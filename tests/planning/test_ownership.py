@@ -105,6 +105,7 @@ def test_what_went_for_somebody_never_seen_entitled_is_not_given_to_who_has_thei
                   Policy("a", ("corp.example",), reactivate_reads=1), NOW)
 
     assert decided == brief(made.decisions[0])
+    assert ({} if went_for == "bob" else {"z": "ann"}) == dict(made.pairs)
 
 
 @pytest.mark.parametrize(("role_id", "expected"), [

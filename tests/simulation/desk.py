@@ -65,10 +65,11 @@ def accept(world: World) -> None:
         await process.ledger.accept()
         if (await syncd.ledger.history()).paused_since is None:
             return
-        for zoom_id in sorted(world.holds):
+        for zoom_id, known in sorted(world.holds.items()):
             if (account := world.truth.accounts.get(zoom_id)) is not None:
                 await holds.hold(syncd, [account.email], manual.Request("Ann", "was on hold before"), None)
-                world.holds[zoom_id].until = None
+                known.until = None
+                world.holds[zoom_id] = known          # should it have been released meanwhile
         if world.paused_since is None:
             await syncd.ledger.append([record.resumed(by="Ann", because="holds are put back")])
     at_the_desk(world, "accept", work)
