@@ -14,6 +14,9 @@ from syncd.reports.view import Chart
 WIDTH, HEIGHT = 440, 170
 LEFT, BOTTOM, TOP = 40, 26, 18
 
+#: How wide one digit of a label is, and how far it stands from its line.
+DIGIT, GAP = 7, 6
+
 #: Above so many bars only some labels are written; all have a title.
 LABELS_MAX = 8
 
@@ -24,13 +27,14 @@ def svg(chart: Chart) -> str:
         return ""
     top = max((sum(values) for _, values in chart.bars), default=0)
     scale = _nice(top)
-    inner = WIDTH - LEFT - 6
+    left = max(LEFT, GAP + DIGIT * len(f"{scale:,}"))            # 100,000 accounts need more room than 10
+    inner = WIDTH - left - 6
     step = inner / len(chart.bars)
     width = min(46.0, step * 0.72)
     every = -(-len(chart.bars) // LABELS_MAX)
-    drawn = [_grid(scale)]
+    drawn = [_grid(scale, left)]
     for place, (label, values) in enumerate(chart.bars):
-        x = LEFT + step * place + (step - width) / 2
+        x = left + step * place + (step - width) / 2
         drawn.append(_bar(chart, label, values, x, width, scale))
         if place % every == 0:
             drawn.append(f'<text class="lab" x="{x + width / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
@@ -57,14 +61,14 @@ def _bar(chart: Chart, label: str, values: tuple[int, ...], x: float, width: flo
     return "".join(parts)
 
 
-def _grid(scale: int) -> str:
+def _grid(scale: int, left: int) -> str:
     lines = []
     for share in (0, 0.5, 1):
         y = HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
         value = scale * share
-        lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 6}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(f'<line class="grid" x1="{left}" x2="{WIDTH - 6}" y1="{y:.1f}" y2="{y:.1f}"/>')
         if value == int(value):
-            lines.append(f'<text class="lab" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{int(value):,}</text>')
+            lines.append(f'<text class="lab" x="{left - GAP}" y="{y + 3.5:.1f}" text-anchor="end">{int(value):,}</text>')
     return "".join(lines)
 
 

@@ -14,10 +14,11 @@ from syncd.host.signing import KEY_ID_DIGITS, PublicKeys
 from syncd.ledger.audit import SignedHeads
 from syncd.model import Action, Reason
 from syncd.reports import html
+from syncd.reports.charts import svg
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view
 from syncd.reports.render import render
-from syncd.reports.view import View
+from syncd.reports.view import Chart, Tone, View
 from tests.reports.a_cycle import a_cycle
 from tests.reports.october import document, october
 
@@ -161,3 +162,13 @@ def test_a_page_opens_also_on_the_day_when_everybody_would_change(monkeypatch: p
     out = io.BytesIO()
     render(view, "csv", out)
     assert count == out.getvalue().count(b"@corp.example")
+
+
+@pytest.mark.parametrize("accounts", [7, 4_000, 100_000, 8_000_000])
+def test_numbers_beside_a_chart_are_not_cut_off(accounts: int) -> None:
+    """The longest of them ends where it is drawn to, and begins within the picture."""
+    drawn = svg(Chart("Accounts", "by state", "accounts", ("accounts",), (("active", (accounts,)),), (Tone.PLAIN,)))
+    labels = re.findall(r'x="([0-9.]+)" y="[0-9.]+" text-anchor="end">([0-9,]+)<', drawn)
+
+    assert labels
+    assert all(float(x) >= 6.5 * len(number) for x, number in labels)
