@@ -50,7 +50,11 @@ def handover() -> None:
 @format_option("table", "json", default="table")
 @click.pass_context
 def list_(context: click.Context, format_: str, out: Path | None) -> None:
-    """Shows all: stage, reason, when it falls due, who would receive it (or why nobody). Changes nothing."""
+    """Shows all: stage, reason, when it falls due, who would receive it (or why nobody). Changes nothing.
+
+    \b
+    Example:  syncd handover list --config syncd.yaml
+    """
     config = _configured(context)
     rows, doubts = run(_listed(config))
     _print(rows, format_, out)
@@ -84,6 +88,8 @@ def plan(context: click.Context, addresses: tuple[str, ...], from_file: Path | N
     behind to be lost. Its digest binds account, receiver, content and end of each. Changes nothing at Zoom.
 
     \b
+    Example:  syncd handover plan --config syncd.yaml
+              syncd handover plan leaver@corp.example --config syncd.yaml
     Exit status: 0 planned (or nothing is due), 2 somebody named is not due, 3 the read is not to be believed, 4 unreadable
     """
     config = _configured(context)
@@ -145,6 +151,8 @@ def run_(
     least one approver must be somebody else than --by.
 
     \b
+    Example:  syncd handover run --config syncd.yaml --plan 4f3a9c01d2e4 --confirm-count 3 \\
+                --by "Ann Lee" --because "ticket 4711"
     Exit status: 0 all handed over, 2 usage or mode: report, 3 not approved (any more), 4 unreadable, 5 some were not
     """
     config = _configured(context)
@@ -187,7 +195,11 @@ async def _run(config: Config, digest: str, count: int, by: str, because: str, w
 def release(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, key: Path | None
 ) -> None:
-    """Ends legal holds that were seen and stand since. Two different people must say so within a week."""
+    """Ends legal holds that were seen and stand since. Two different people must say so within a week.
+
+    \b
+    Example:  syncd handover release leaver@corp.example --config syncd.yaml --by "Ann Lee" --because "case closed"
+    """
     config = _configured(context)
     for address, over in run(_released(config, all_addresses(addresses, from_file), by, because, key)):
         click.echo(f"{address}: the legal hold is over" if over else

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,10 +22,11 @@ from syncd.cli.common import binary_output, by_ending, config_option, configurat
 from syncd.cli.idle import idle
 from syncd.config import Config
 from syncd.errors import SyncdError, UsageError
-from syncd.evidence.comparing import compared, other_leavers
-from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
 from syncd.model import sha256_of
+
+if TYPE_CHECKING:                                 # not loaded for a verb that may not wait (pause)
+    from syncd.evidence.periods import Sample
 
 FORMATS = ("table", "html", "csv", "xlsx", "json", "jsonl")
 
@@ -79,6 +80,9 @@ def report(
               syncd report --export ledger.jsonl --from 2026-10-01 --to 2026-10-31 --sample 25 --seed 7
     Exit status: 0 reported, 2 usage or configuration, 6 the ledger or export is not intact
     """
+    from syncd.evidence.comparing import compared, other_leavers
+    from syncd.evidence.periods import Sample
+
     if last < first:
         raise UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}", "Both days are included.")
     format_ = format_ or by_ending(out, FORMATS, "table")
@@ -143,6 +147,7 @@ async def _document(
     config: Config, first: datetime, last: datetime, sample: Sample | None, told: Callable[[int], None]
 ) -> dict[str, Any]:
     from syncd.app import period_document, schedule_of
+    from syncd.evidence.periods import Asked
 
     asked = Asked(first.date(), last.date(), config.reports.promise, schedule_of(config), config.reports.timezone)
     return await period_document(config, observers(config), asked, sample, told)
