@@ -134,16 +134,30 @@ async def _exported(config: Config, out: Path | None) -> None:
 def copy(source: str, target: str) -> None:
     """Copies the ledger at SOURCE into the empty database TARGET, chain intact, and verifies the copy.
 
-    Both are ledger addresses as in ledger.url. Stop the daemon first: what it appends meanwhile stays behind. A password
-    belongs into $PGPASSWORD or a passfile, not into the command line.
+    Both are ledger addresses as in ledger.url, or @FILE, a file that holds one. Stop the daemon first: what it appends
+    meanwhile stays behind. A password belongs into such a file, $PGPASSWORD or a passfile, not into the command line.
 
     \b
     Example:  syncd ledger copy sqlite:////var/lib/syncd/ledger.db postgresql://syncd@db.corp.example/syncd
     """
     from syncd.app import copy_ledger
 
-    head = copy_ledger(source, target)
+    head = copy_ledger(_address(source), _address(target))
     click.echo(f"copied {head.seq} entries, head {head.hash}; name the new address in ledger.url")
+
+
+def _address(given: str) -> str:
+    """The address itself, or what the file after the @ holds. Raises UsageError."""
+    if not given.startswith("@"):
+        return given
+    try:
+        held = Path(given[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{given[1:]} cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})",
+                         "After @ comes a file that holds a ledger's address, as ledger.url_file names it.") from None
+    if not held:
+        raise UsageError(f"{given[1:]} is empty", "It should hold a ledger's address, as ledger.url_file names it.")
+    return held
 
 
 for _verb in keeping.VERBS:

@@ -39,10 +39,11 @@ def rendered_chart(values: Mapping[str, Any], name: str = "syncd", namespace: st
     return [each for each in objects if "helm.sh/hook" not in each["metadata"].get("annotations", {})]
 
 
-def as_overlay(name: str) -> list[Manifest]:
-    """The chart with the values that make an overlay's installation."""
+def as_overlay(name: str, *, maintenance: bool = False) -> list[Manifest]:
+    """The chart with the values that make an overlay's installation, or that one under maintenance."""
     image = {"repository": "registry.example/syncd", "tag": "0.2.0"}
-    return rendered_chart({"image": image, "config": yaml.safe_load(configuration(overlay(name))), **VALUES[name]})
+    return rendered_chart({"image": image, "config": yaml.safe_load(configuration(overlay(name))), **VALUES[name],
+                           "maintenance": maintenance})
 
 
 def comparable(manifests: Iterable[Manifest]) -> dict[str, Manifest]:

@@ -4,6 +4,9 @@ words when values do not fit together."""
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from syncd import __version__
 from syncd.config import load
 from tests.deploy.chart_readme import README, renewed
 from tests.deploy.charts import CHART, VALUES, as_overlay, comparable, rendered_chart
-from tests.deploy.manifests import OVERLAYS, configuration, containers, one, overlay, pod_templates
+from tests.deploy.manifests import DEPLOY, OVERLAYS, configuration, containers, one, overlay, pod_templates
 
 SMALL: dict[str, Any] = {"config": {
     "mode": "report", "directory": {"file": {"path": "/etc/syncd/people.csv"}},
@@ -119,6 +122,44 @@ def test_replicas_with_a_volume_for_many_keep_their_reports() -> None:
                 "affinity" in job["spec"]["jobTemplate"]["spec"]["template"]["spec"])
 
     assert [(True, False), (False, False)] == [mounts(["ReadWriteMany"]), mounts(["ReadWriteOnce"])]
+
+
+def test_under_maintenance_a_pod_waits_where_the_daemon_ran() -> None:
+    """One, whatever the replicas, after the daemon ended; with its volumes, its secrets, its rights and the place of the copies;
+    asked by no probe; and it ends when it is told to."""
+    values = EVERYTHING | VALUES["highly-available"]
+    running, waiting = (one(rendered_chart(values | more), "Deployment")["spec"] for more in ({}, {"maintenance": True}))
+    (before,), (after,) = (each["template"]["spec"]["containers"] for each in (running, waiting))
+    pod = {**waiting["template"]["spec"]}
+
+    assert (1, {"type": "Recreate"}) == (waiting["replicas"], waiting["strategy"])
+    assert "initContainers" not in pod                          # a check that fails would keep the way out shut
+    assert [] == [key for key in after if key.endswith("Probe")]
+    assert {"name": "target", "mountPath": "/backup"} in after["volumeMounts"]
+    assert all(mount in after["volumeMounts"] for mount in before["volumeMounts"])
+    for key in ("image", "env", "securityContext", "resources"):
+        assert before[key] == after[key]
+    process = subprocess.Popen([sys.executable, *after["command"][1:], *after["args"]])
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
+    assert 0 == process.wait(30)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_maintenance_is_the_same_by_the_component(name: str, tmp_path: Path) -> None:
+    """deploy/components/maintenance, taken in by an overlay of one's own."""
+    places = {"resources": DEPLOY / "overlays" / name, "components": DEPLOY / "components" / "maintenance"}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        **{key: [os.path.relpath(place, tmp_path.resolve())] for key, place in places.items()}}), encoding="utf-8")
+    ran = subprocess.run(["kubectl", "kustomize", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (ran.returncode, ran.stderr)
+    by_kustomize, by_chart = comparable(yaml.safe_load_all(ran.stdout)), comparable(as_overlay(name, maintenance=True))
+
+    assert by_kustomize.keys() == by_chart.keys()
+    for key, manifest in by_kustomize.items():
+        assert manifest == by_chart[key], key
 
 
 def test_several_releases_keep_apart() -> None:

@@ -126,6 +126,9 @@ capabilities:
 {{- if .Values.workloadIdentity.enabled }}
 - {name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens, readOnly: true}
 {{- end }}
+{{- if and .Values.maintenance .Values.backup.existingClaim }}
+- {name: target, mountPath: /backup}
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -156,6 +159,11 @@ capabilities:
           path: azure-identity-token
           audience: {{ .Values.workloadIdentity.audience }}
           expirationSeconds: 3600
+{{- end }}
+{{- if and .Values.maintenance .Values.backup.existingClaim }}
+- name: target
+  persistentVolumeClaim:
+    claimName: {{ .Values.backup.existingClaim }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
