@@ -96,7 +96,7 @@ class DirectoryGroup:
     def counts(self, person: Person) -> bool:
         """Whether the path of this person leads through this group: the one of several that it names."""
         path = {GroupUse.ENTITLING: person.entitled_by, GroupUse.LEAVERS: person.leaver_by,
-                GroupUse.PROTECTING: person.protected_by}[self.use]
+                GroupUse.PROTECTING: person.protected_by, GroupUse.HOLDING: person.held_by}[self.use]
         return bool(path) and path[0] == self.name
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model import Hint, Person, Policy, Reason
+from syncd.model import DirectoryGroup, GroupUse, Hint, Person, Policy, Reason
 from syncd.planning.watching import BASE_AGE_MIN, SIGNALS_MAX, Noticed, Watching, base_serves, differing
+from tests import whole
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -168,3 +169,16 @@ def test_time_alone_makes_no_difference() -> None:
     """Somebody whose last day is over goes with a whole cycle."""
     soon = replace(SEEN, expires_at=NOON)
     assert {} == differing({"ann": soon}, {"ann": replace(soon, enabled=True)}, ["ann"], POLICY, NOON + SECOND)
+
+
+@pytest.mark.parametrize(("use", "path"), [
+    (GroupUse.ENTITLING, "entitled_by"), (GroupUse.LEAVERS, "leaver_by"), (GroupUse.PROTECTING, "protected_by"),
+    (GroupUse.HOLDING, "held_by"),
+])
+def test_a_group_of_any_use_follows_the_people_of_a_look(use: GroupUse, path: str):
+    """Whoever is in it now, and was not in the whole read; a legal hold, too."""
+    before = whole.directory("file", NOON, [Person("p", ("p@corp.example",))], [DirectoryGroup("g", "G", use, 0)])
+    now = replace(before.people[0], **{path: ("G",)})  # type: ignore[arg-type]
+    after = before.with_people({"p"}, whole.complete([now]))
+
+    assert [1] == [group.members for group in after.groups]
