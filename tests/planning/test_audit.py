@@ -127,6 +127,7 @@ BROKEN: list[tuple[str, Callable[[Facts], Facts]]] = [
     (PROTECTED, other_policy(protect_accounts=("bob@*",))),
     (PROTECTED, other_account(BACK, role_id="1", role="Admin")),
     (PROTECTED, other_person("ann", protected_by=("VIP",))),
+    (PROTECTED, lambda facts: other_history(pairs={"z-bob": "p-x"})(new_person(person("x", protected_by=("VIP",)))(facts))),
     (UNCLEAR, other_person("ann", unclear="?")),
     (UNCLEAR, other_person("bob", unclear="?", membership_unknown=True)),
     (UNCLEAR, new_person(Person("p-x", ("bob@corp.example",), unclear="?", entitled_by=("G",)))),

@@ -55,6 +55,7 @@ def test_more_than_single_broken_objects_are_refused(count: int, entitled: int, 
     with pytest.raises(SourceError, match=f"^{count} people of the directory could not be read, at most {most} may be") as raised:
         demand_clear(people, entitled)
     assert "directory" == raised.value.source
+    assert "match.ignore_people leaves out those that nobody can mend" in raised.value.do
 
 
 @pytest.mark.parametrize(("count", "more"), [(5, False), (6, True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -29,6 +30,8 @@ def test_a_hash_says_nothing_without_its_salt():
 
 @pytest.mark.parametrize(("people", "one"), [
     ((HERE, LEFT), True), ((LEFT, HERE), True), ((HERE, replace(LEFT, number=" 7 ")), True),
+    ((HERE, replace(LEFT, enabled=True, expires_at=NOW)), True),
+    ((HERE, replace(LEFT, enabled=True, expires_at=NOW + timedelta(seconds=1))), False),
     ((HERE, replace(LEFT, number="8")), False), ((replace(HERE, number=""), replace(LEFT, number="")), False),
     ((HERE, replace(LEFT, enabled=True)), False),                    # two living ones: two people
     ((replace(HERE, enabled=False), LEFT), False),                   # none

@@ -196,3 +196,11 @@ def test_a_change_carries_what_a_second_look_needs():
     assert SecondLook(("ann",), ("bob",), ("ann",), ()) == beside.second_look
     absent = decided([], {"z": "ann"})
     assert SecondLook((), (), ("ann",), ()) == absent.second_look
+
+
+def test_an_inactive_account_that_only_aliases_claim_shows_who_is_entitled():
+    """Not the first who has the alias."""
+    first = Person("a", ("a@corp.example",), aliases=("ann@corp.example",))
+    found = decided([first, replace(first, id="b", mains=("b@corp.example",), entitled_by=("g",))], {}, OFF, grace=timedelta(0))
+
+    assert ("keep", "in_step", "b", ("several_claimants", "claimed_by_alias")) == (*brief(found), found.directory_id, found.notes)
