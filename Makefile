@@ -19,7 +19,7 @@ comma   := ,
 MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint simulate mutate night bench image docs release setup kerberos tables lock clean
+.PHONY: help demo test coverage lint simulate mutate night bench image docs pictures release setup kerberos tables lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -71,6 +71,9 @@ image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FIL
 
 docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
 	@$(BIN)/mkdocs build --quiet
+
+pictures: $(VENV)/.run ## the pictures of the docs, from the demo; needs Chromium
+	@$(BIN)/python docs/images/make
 
 release: $(VENV)/.dev ## everything of a release into dist/; RELEASE_ARGS="--key signing.pem --image oci-archive.tar"
 	@$(BIN)/python deploy/release --out dist $(RELEASE_ARGS)
