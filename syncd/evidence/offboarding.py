@@ -242,6 +242,7 @@ def told(episode: Episode, known: Told) -> Story:
         "verified_at": _text(verified_at),
         "ended_at": _text(episode.ended),
         "measured_from": measured_from,
+        "lockout_seconds": _lockout(episode, verified_at),
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
         "promise_seconds": promise.total_seconds() if promise is not None else None,
         "promise_met": met,
@@ -292,6 +293,16 @@ def _left(episode: Episode) -> tuple[datetime | None, str | None]:
     if episode.last_entitled is not None:
         return episode.last_entitled, "last_seen_entitled"
     return (episode.seen, "first_seen") if episode.seen is not None else (None, None)
+
+
+def _lockout(episode: Episode, verified_at: datetime | None) -> float | None:
+    """From the change in the directory to verified deactivated; None where the directory did not tell, or what it told of is
+    older than the last read that showed them entitled, and so is another change."""
+    changed = episode.decision.changed_at if episode.decision is not None else None
+    if episode.done is None or verified_at is None or changed is None or changed > verified_at:
+        return None
+    told = episode.seen is None if episode.last_entitled is None else changed > episode.last_entitled
+    return round((verified_at - changed).total_seconds(), 3) if told else None
 
 
 def _late_by_window(left: datetime | None, ended: datetime | None, reason: str, known: Told) -> bool:

@@ -26,6 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.evidence.in_force import InForce, Record
+from syncd.evidence.lockout import lockout_of
 from syncd.evidence.missing import LOST, Missing
 from syncd.evidence.offboarding import Episode, Story, Told, told
 from syncd.evidence.overrides import Overrides, said_by_person
@@ -146,6 +147,7 @@ class Period:
     _good_before: datetime | None = None                     # and the one before it
     _good_cycle: str = ""
     _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)   # zoom id -> the last decision
+    _before_look: dict[str, entries.DecisionMade] = field(default_factory=dict)    # zoom id -> the one before "deactivate"
     _at_the_end: dict[str, tuple[int, datetime, entries.DecisionMade]] = field(default_factory=dict)     # of the period
     _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
@@ -260,6 +262,9 @@ class Period:
         if says.because is not None:                               # a hand verb or undo: it reads no directory, so it is no cycle
             self._asked_by[entry.cycle] = {"by": says.by, "because": says.because}
             return
+        if says.look:                                              # nor is a look: it proves nothing about everybody else
+            self._counted["looks"] += self.asked.holds(started)
+            return
         guards = tuple(sorted(one.guard for one in read.tripped)) if read is not None else ()
         self._ended.append(_Ended(entry.cycle, started, at, says.result, says.success, guards, says.mode))
         if self.asked.holds(started):
@@ -275,6 +280,8 @@ class Period:
         self._mode, self._version = says.mode, says.version
 
     def _take_read(self, entry: LedgerEntry, read: entries.ReadFacts, at: datetime) -> None:
+        if read.look:
+            return
         if read.good:
             self._good_before, self._good_read, self._good_cycle = self._good_read, at, entry.cycle
         self._take_policy(entry, read, at)
@@ -340,6 +347,22 @@ class Period:
         self._episodes.append(episode)
         return episode
 
+    def _seen_by_watch(self, entry: LedgerEntry, says: entries.IntentAnnounced, at: datetime) -> Episode | None:
+        """The story of somebody whom a look saw leaving, between two reads: it begins with the look, and the newest good read
+        before showed them entitled if that was the last word about them. None: it was no look."""
+        decision = self._decided.get(entry.subject)
+        read = self._cycle.read if self._cycle is not None and self._cycle.id == entry.cycle else None
+        if says.by != "cycle" or read is None or not read.look or decision is None or decision.since is None:
+            return None
+        before = self._before_look.get(entry.subject)
+        entitled = before is not None and (before.reason, before.status) == ("in_step", "active")
+        episode = Episode(entry.subject, entry.seq, decision.since, self._good_read if entitled else None, before,
+                          decision=decision, decided_at=at)
+        episode.note(entry, decision.since, "seen leaving by the watch")
+        self._open[entry.subject] = self._latest[entry.subject] = episode
+        self._episodes.append(episode)
+        return episode
+
     def _brought_back(self, entry: LedgerEntry, zoom_id: str, seen: datetime) -> None:
         """Deactivated by us, and active again by somebody else's doing. Not entitled: they are leaving once more."""
         says = "found active again, which syncd did not do"
@@ -349,6 +372,9 @@ class Period:
             self._latest[zoom_id].note(entry, seen, says)
 
     def _take_decision(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
+        before = self._decided.get(entry.subject)
+        if before is not None and says.action == "deactivate" != before.action:
+            self._before_look[entry.subject] = before
         self._decided[entry.subject] = says
         if at < self.asked.end:
             self._at_the_end[entry.subject] = (entry.seq, at, says)
@@ -397,7 +423,8 @@ class Period:
             self._counted["intents"] += 1
         episode = self._open.get(entry.subject)
         if action == "deactivate" and (episode is None or episode.locked_out):
-            episode = self._begin(entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone")
+            episode = self._seen_by_watch(entry, says, at) or self._begin(
+                entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone")
         episode = episode or self._latest.get(entry.subject)
         if episode is not None:
             episode.announced(says, at, entry)
@@ -491,6 +518,7 @@ class Period:
             "missing": missing,
             "covered_until": text(until),
             "totals": self._totals(rows, missing),
+            "lockout": lockout_of(rows),
             "balances": self._balances(rows),
             "sample": sample.described(len(rows), len(chosen)) if sample is not None else None,
             "kept_sample": self._kept_sample(personal, sample) if sample is not None else None,
@@ -598,6 +626,7 @@ class Period:
             "licences_released": sum(row["licence_released"] for row in rows
                                      if row["acted_at"] and self.asked.holds(moment(row["acted_at"]))),
             "cycles": counted["cycles"],
+            "looks": counted["looks"],
             "results": {name.removeprefix("result:"): count for name, count in sorted(counted.items())
                         if name.startswith("result:")},
             "modes": {name.removeprefix("mode:"): count for name, count in sorted(counted.items()) if name.startswith("mode:")},

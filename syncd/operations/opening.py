@@ -9,7 +9,7 @@ from syncd.execution.context import ExecutionContext
 from syncd.execution.licences import licences_owed
 from syncd.ledger import record
 from syncd.ledger.entries import ReadFacts
-from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Result, Status, Verdict, Witnesses
+from syncd.model import CycleReport, Decision, Draft, Mode, Policy, Reason, Result, Status, Verdict, Witnesses
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.approvals import approval_for
 from syncd.planning.arming import armed_after
@@ -29,7 +29,9 @@ def under_authority(
     cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str, windows: Windows
 ) -> ExecutionContext:
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
-    people = {effect.directory_id: effect.account.zoom_id or "" for effect in allowed if effect.directory_id is not None}
+    # When somebody joined a group or went, their entry does not say: its last change may be years old.
+    people = {effect.directory_id: effect.account.zoom_id or "" for effect in allowed
+              if effect.directory_id is not None and effect.reason is Reason.DISABLED_IN_DIRECTORY}
     changed_at = {people[person.id]: person.changed_at for person in facts.directory.people
                   if person.changed_at is not None and person.id in people} if people else {}
     return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals, windows=windows,

@@ -66,7 +66,10 @@ COLUMNS = (
     Column("since", "First seen gone", Kind.MOMENT,
            "First good read that showed the person not entitled", "Timing", label="first seen gone"),
     Column("due_at", "Due", Kind.MOMENT, "When the grace ends", "Timing", label="due"),
+    Column("seen_at", "Seen by the watch", Kind.MOMENT, "When the watch noticed it; empty: a whole cycle did", "Timing",
+           label="seen by the watch"),
     Column("decided_at", "Decided", Kind.MOMENT, "When this cycle decided"),
+    Column("sent_at", "Sent", Kind.MOMENT, "When the change was sent to Zoom", "Timing", label="sent"),
     Column("done_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the new state", "Timing", label="verified"),
     Column("promise_met", "Promise met", Kind.YESNO,
@@ -108,6 +111,7 @@ class _Cycle:
         self._decisions = report.told
         self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in left_out(omit)]
         self._columns = tuple(COLUMNS[place] for place in self._keep)
+        self._seen = report.look.seen if report.look is not None else {}
         self._changed_at = {person.id: person.changed_at for person in report.directory.people
                             if person.changed_at is not None} if report.directory is not None else {}
         self._exceptions = [(word, decision) for decision in self._decisions if (word := self._exception(decision))]
@@ -149,12 +153,12 @@ class _Cycle:
         row: tuple[Value, ...] = (
             account.email, account.display_name or None, account.zoom_id, decision.action.value, decision.reason.value,
             RULES[decision.reason], decision.notes or None, decision.directory_id, decision.matched_by,
-            decision.group_path or None, decision.department or None, self._changed_at.get(decision.directory_id or ""),
+            decision.group_path or None, decision.department or None, self._report.changed_at(decision),
             account.status.value, outcome.status_after if outcome is not None else None, account.role or account.role_id,
             licence_word(account.type), outcome.licence_after if outcome is not None else None, account.last_login_at,
-            decision.since, decision.due_at,
+            decision.since, decision.due_at, self._seen.get(account.zoom_id or "") if effect else None,
             self._report.plan.made_at if self._report.plan is not None else None,
-            outcome.done_at if outcome is not None else None, outcome.verified_at if outcome is not None else None,
+            *((outcome.sent_at, outcome.done_at, outcome.verified_at) if outcome is not None else (None, None, None)),
             self._met(start, delay), round(delay.total_seconds() / 3600, 4) if delay is not None else None, from_,
             outcome.outcome.value if outcome is not None else None,
             (outcome.reason or ("held_by " + " ".join(held) if held else None)) if outcome is not None else None,

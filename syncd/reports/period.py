@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.model import Reason
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
-from syncd.reports.words import RULES, left_out, spread
+from syncd.reports.words import RULES, lasting, left_out, spread
 
 #: What became of a leaver, for readers.
 STATES = {
@@ -65,6 +65,8 @@ COLUMNS = (
            label="late by"),
     Column("promise_hours", "Hours promised", Kind.HOURS, "The promise in force when the person left", "Promise",
            label="promised"),
+    Column("lockout_seconds", "Seconds to lock-out", Kind.NUMBER,
+           "From the change in the directory, where it tells, to verified deactivated", "Timing", label="seconds to lock-out"),
     Column("delay_hours", "Hours to lock-out", Kind.HOURS, "From measured_from to locked out", "Promise", " after "),
     Column("measured_from", "Measured from", Kind.WORD, "last_seen_entitled (the worst case), directory_change, or first_seen",
            "Promise", label="from"),
@@ -245,13 +247,14 @@ class _Period:
            + " Time counts from the latest moment at which the person was surely still entitled.")
         cycles = Facts("Cycles", (
             Fact("Cycles", totals["cycles"], Kind.NUMBER),
+            *((Fact("Looks of the watch with a change", totals["looks"], Kind.NUMBER),) if totals.get("looks") else ()),
             *(Fact(f"Mode {word}", count, Kind.NUMBER) for word, count in totals["modes"].items()),
             *(Fact(word.replace("_", " ").capitalize(), count, Kind.NUMBER) for word, count in totals["results"].items()),
             Fact("Deactivated", totals["deactivated"], Kind.NUMBER), Fact("Reactivated", totals["reactivated"], Kind.NUMBER),
             Fact("Failed", totals["failed"], Kind.NUMBER), Fact("Skipped", totals["skipped"], Kind.NUMBER),
             Fact("Licences released", totals["licences_released"], Kind.NUMBER),
         ))
-        return (*self._covered(), numbers, scope, cycles, Facts("Ledger", (
+        return (*self._covered(), numbers, *self._lockout(), scope, cycles, Facts("Ledger", (
             Fact("Ledger", ledger.get("ledger_id"), Kind.CODE), Fact("Zoom account", ledger.get("zoom_account"), Kind.CODE),
             Fact("Directory", ledger.get("directory"), Kind.CODE), Fact("Entries", ledger["entries"], Kind.NUMBER),
             Fact("First entry", _moment(ledger["first_at"]), Kind.MOMENT),
@@ -259,6 +262,19 @@ class _Period:
             Fact("Head", ledger["head_hash"] or None, Kind.CODE),
         ), "The chain was verified from its first entry to this head while the report was made. That its tail was not cut off "
            "shows only against a head kept elsewhere: syncd ledger verify --head HASH."))
+
+    def _lockout(self) -> tuple[Facts, ...]:
+        """How long leavers kept access, and who kept it longest."""
+        found = self._doc.get("lockout")
+        if found is None or not found["measured"]:          # a document of an earlier version, or nothing to tell
+            return ()
+        worst = found["worst"]
+        return (Facts("Lock-out", (
+            *(Fact(f"{share} of 100 within", lasting(found[f"p{share}_seconds"])) for share in (50, 95, 99)),
+            Fact("Longest", lasting(found["worst_seconds"])), Fact("Who", worst["email"] or worst["zoom_id"], Kind.STRONG),
+            Fact("Measured", found["measured"], Kind.NUMBER), Fact("Locked out by syncd", found["locked_out"], Kind.NUMBER),
+        ), "From the change in the directory, where it tells when that was, to verified deactivated at Zoom; graces and holds "
+           "are in it."),)
 
     def _covered(self) -> tuple[Facts, ...]:
         coverage = self._doc.get("coverage")

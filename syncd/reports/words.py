@@ -61,6 +61,14 @@ BUCKETS: tuple[tuple[str, float], ...] = (
 )
 
 
+def lasting(seconds: float) -> str:
+    """A time in the largest unit that suits it."""
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.1f} s"
+
+
 def spread(hours: list[float]) -> tuple[tuple[str, int], ...]:
     """How many lie in each bucket."""
     counts = [0] * len(BUCKETS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,22 @@ def test_a_leaver_goes_within_seconds_while_the_next_cycle_is_hours_away(watched
     assert [told[name] for name in ("changed", "seen", "decided", "sent", "answered", "verified")] == sorted(
         told[name] for name in ("changed", "seen", "decided", "sent", "answered", "verified"))
     assert ("keep", "within_grace") == (rows["p004@corp.example"]["action"], rows["p004@corp.example"]["reason"])
+    table = next(path.with_suffix(".csv") for path in watched.reports.glob("*.json")
+                 if json.loads(path.read_text(encoding="utf-8")).get("look"))
+    lines = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))
+    cells = next(one for one in lines if one["zoom_id"] == row["zoom_id"])
+    assert all(cells[name] for name in ("changed_at", "seen_at", "decided_at", "sent_at", "done_at", "verified_at"))
+    days = {f"--{name}": told[moment][:10] for name, moment in (("from", "seen"), ("to", "verified"))}
+    period = watched.syncd("report", *(word for one in days.items() for word in one), "--format", "json").document
+    took = (datetime.fromisoformat(told["verified"]) - datetime.fromisoformat(told["changed"])).total_seconds()
+    found, story = period["lockout"], period["leavers"][0]
+    assert (1, sum(period["totals"]["results"].values())) == (period["totals"]["looks"], period["totals"]["cycles"])
+    assert ("deactivated", True) == (story["state"], story["promise_met"])
+    seen, began, decided = (datetime.fromisoformat(one) for one in (told["seen"], story["first_seen_at"], told["decided"]))
+    assert seen <= began <= decided
+    assert "seen leaving by the watch" == story["events"][0]["says"]
+    assert ("p003@corp.example", 1, 1) == (found["worst"]["email"], found["measured"], found["locked_out"])
+    assert [pytest.approx(took, abs=0.002)] * 4 == [found[f"{name}_seconds"] for name in ("p50", "p95", "p99", "worst")]
     assert watched.syncd("ledger", "verify").code == 0
     entries = watched.entries()
     theirs = [entry for entry in entries if entry["cycle"] == document["cycle_id"]]
