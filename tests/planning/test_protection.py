@@ -34,6 +34,13 @@ def protection(groups: dict[str, str] | None = None, **policy: object) -> Protec
     ("ann@old.example", "ann@corp.example", True),                  # an alias counts as its target
     ("*n@old.example", "ann@corp.example", True),
     ("ann@corp.example", "ann@old.example", True),
+    ("*n@corp.example", "ann@old.example", True),
+    ("b*@corp.example", "ann@old.example", False),
+    ("*", "ann@corp.example", True),
+    ("*@stra\u00dfe.example", "ann@xn--strae-oqa.example", True),
+    ("ann@stra\u00dfe.example", "ann@xn--strae-oqa.example", True),
+    ("*@strasse.example", "ann@xn--strae-oqa.example", False),
+    ("*@xn--strae-oqa.example", "ann@xn--strae-oqa.example", True),
     ("bob@corp.example", "ann@corp.example", False),
 ])
 def test_a_pattern_covers_what_it_says(pattern: str, key: str, covered: bool):
@@ -91,3 +98,19 @@ def test_any_role_not_known_to_be_ordinary_protects(role: str | None, remembered
     account = ZoomAccount("z", "ann@corp.example", Status.INACTIVE, role=role, room=room)
 
     assert protected == protection(ordinary_roles=("member",)).protected(account, remembered)
+
+
+@pytest.mark.parametrize(("pattern", "person", "may"), [
+    ("svc-*", Person("p", ("svc-1@corp.example",)), True), ("svc-*", Person("p", ("x@corp.example",)), False),
+    ("svc-*", Person("p", ("x@corp.example",), aliases=("svc-1@corp.example",)), True),
+    ("*@vip.example", Person("p", ("x@corp.example", "x@vip.example")), True), ("*@vip.example", ANN, False),
+    ("?nn@corp.example", ANN, True), ("ann@corp.example", ANN, True), ("bob@corp.example", ANN, False), ("*", ANN, True),
+    ("ann@*", Person("p", ("ann@old.example",)), True), ("x@y.example", Person("p", protected_by=("VIP",)), True),
+])
+def test_whoever_may_be_exempt_is_asked_about(pattern: str, person: Person, may: bool):
+    """Quickly; whoever may not is never covered."""
+    known = protection(protect_accounts=(pattern,))
+
+    assert may == known.may_exempt(ACCOUNT, person)
+    assert may or not known.exempt(ACCOUNT, "other@corp.example", [person])
+    assert not protection().may_exempt(ACCOUNT, ANN)

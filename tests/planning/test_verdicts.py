@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from syncd.ledger.history import History
-from syncd.model import Action, Decision, Guard, Person, Reason, SecondLook
+from syncd.model import Action, Decision, DirectoryGroup, GroupUse, Guard, Person, Reason, SecondLook, Status
 from tests import whole
 from tests.planning.strategies import NOW
-from tests.planning.test_guards import CASES, account, facts, limits, measured, verdict, written
+from tests.planning.test_guards import CASES, account, facts, left_leavers, limits, measured, shrunk_group, verdict, written
 
 #: guard, trips, measured, limit, unit, says, accepts
 SAYS = [
@@ -165,3 +165,55 @@ def test_six_missing_heads_are_counted_and_five_named():
     found = verdict(Guard.LEDGER_ROLLED_BACK, facts(missing_heads=tuple(f"{number} h{number}" for number in range(6))))
 
     assert (6, True, False) == (found.measured, "4 h4" in found.says, "5 h5" in found.says)
+
+
+def test_a_shrunk_group_says_of_what_use_it_was():
+    """How many of its members are concerned; the share is of the members it had."""
+    leavers = shrunk_group(GroupUse.LEAVERS, facts(gone=3, back=2, history=left_leavers(1)))
+    assert ("members of Group fell from 100 to 10; 1 due changes are of people who were in it (90 %, limit 10 %)", 90.0,
+            {"group:leavers:l": 10.0, "size:leavers:Group": 10.0}) == (leavers.says, leavers.measured, leavers.accepts)
+    protecting = shrunk_group(GroupUse.PROTECTING, facts(gone=3, history=History(protected_through={"z0": "GROUP"})))
+    assert ("members of Group fell from 100 to 10; 1 due changes are of people who were in it (90 %, limit 10 %)",
+            frozenset({("z0", "deactivate")})) == (protecting.says, protecting.only)
+    history = History(entitled_through={f"z{number}": "GROUP" for number in range(12)})
+    entitling_ = shrunk_group(GroupUse.ENTITLING, facts(gone=20, history=history))
+    says = "members of Group fell from 100 to 10, and 12 of them are entitled by no group any more (12 %, limit 10 %)"
+    assert (says, 12.0) == (entitling_.says, entitling_.measured)
+    assert not shrunk_group(GroupUse.HOLDING, facts(gone=20, history=history)).tripped
+
+
+@pytest.mark.parametrize(("members", "trips"), [(4, False), (3, True)])
+def test_a_group_that_lost_as_few_as_the_floor_is_not_looked_at(members: int, trips: bool):
+    """Three: the floor."""
+    history = History(protected_through={"z0": "Group"}, measures={"group:protecting:l": ((NOW, 7.0),)})
+    group = DirectoryGroup("l", "Group", GroupUse.PROTECTING, members)
+    found = verdict(Guard.DIRECTORY_SHRUNK, facts(gone=3, groups=(group,), history=history))
+
+    assert trips == found.tripped
+
+
+def test_of_an_entitling_group_no_more_count_than_it_lost():
+    """Whoever left it for another group, or left altogether before."""
+    history = History(entitled_through={f"z{number}": "Group" for number in range(60)},
+                      measures={"group:entitling:l": ((NOW, 100.0),), "entitled": ((NOW, 300.0),)})
+    group = DirectoryGroup("l", "Group", GroupUse.ENTITLING, 80)
+    found = verdict(Guard.DIRECTORY_SHRUNK, facts(gone=60, groups=(group,), entitled=290, history=history))
+
+    assert (True, 20.0) == (found.tripped, found.measured)
+    fewer = replace(history, entitled_through={})
+    found = verdict(Guard.DIRECTORY_SHRUNK, facts(gone=60, groups=(group,), entitled=288, history=fewer))
+    assert (True, 12.0) == (found.tripped, found.measured)      # whom no account shows
+
+
+@pytest.mark.parametrize(("reason", "status", "kept"), [
+    (Reason.IN_STEP, Status.ACTIVE, True), (Reason.EXEMPT, Status.ACTIVE, True), (Reason.ON_HOLD, Status.ACTIVE, True),
+    (Reason.DIRECTORY_UNCLEAR, Status.ACTIVE, True), (Reason.OUT_OF_SCOPE, Status.ACTIVE, True),
+    (Reason.WITHIN_GRACE, Status.ACTIVE, False), (Reason.PROTECTED, Status.ACTIVE, False),
+    (Reason.IN_STEP, Status.INACTIVE, False),
+])
+def test_members_whose_account_stays_do_not_count(reason: Reason, status: Status, kept: bool):
+    """Whoever is in step by another group, exempt, held, unclear, or elsewhere."""
+    decisions = tuple(Decision(replace(account(9000 + number), status=status), Action.KEEP, reason) for number in range(11))
+    history = History(entitled_through={f"z{9000 + number}": "Group" for number in range(11)})
+
+    assert kept is not shrunk_group(GroupUse.ENTITLING, facts(decisions=decisions, history=history)).tripped

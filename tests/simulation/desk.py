@@ -78,6 +78,8 @@ def accept(world: World) -> None:
 def hold(world: World, zoom_id: str, seconds: float | None, *, clock_offset: float = 0.0) -> None:
     """*clock_offset*: what the laptop's clock is ahead."""
     async def work(process: Process, syncd: Dependencies) -> None:
+        if zoom_id not in world.truth.accounts:      # deleted while somebody was typing
+            return
         process.clock_offset = clock_offset
         until = process.now() + timedelta(seconds=seconds) if seconds is not None else None
         await holds.hold(syncd, [world.truth.accounts[zoom_id].email], manual.Request("Ann", "leave it alone"), until)
@@ -99,6 +101,8 @@ def by_hand(world: World, zoom_id: str, *, active: bool) -> None:
     action = Action.REACTIVATE if active else Action.DEACTIVATE
 
     async def work(process: Process, syncd: Dependencies) -> None:
+        if zoom_id not in world.truth.accounts:      # deleted while somebody was typing
+            return
         policy, request = policy_of(world.policy), manual.Request("Ann", "asked by phone", confirm_count=1)
         async with syncd.ledger.writer(60.0) as term:
             wanted = await manual.wanted_by_address(syncd, policy, [world.truth.accounts[zoom_id].email], action, request, term)
