@@ -371,3 +371,12 @@ def test_a_cycle_that_ended_is_the_last_one():
     assert {"last_cycle": "c", "last_cycle_at": NOW, "same_results": 4} == changed(ended("held", False), again)
     assert {} == changed(ended("applied", True, look=True))
     assert 1 == fold(write(ended("noop", True, read=read()))).good_reads
+
+
+def test_what_is_foreseen_is_no_entry():
+    """The chain ends where it ended; the time is the one given."""
+    before = History(head=Head(7, "h"), term=4)
+    after = before.foreseen([write(people.HoldPlaced("Kim", "x", None), subject="z", cycle="c")], LATER)
+
+    assert (Head(7, "h"), 4, {"z": Hold("Kim", "x", LATER)}) == (after.head, after.term, after.holds)
+    assert {} == before.holds

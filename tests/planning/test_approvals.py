@@ -284,6 +284,24 @@ def test_a_signature_is_of_this_approval_in_this_ledger():
     assert "Lee is not among approvals.approvers" == refuses(by("Lee"), {"approvers": ["Kim"]}, "l", fits)
 
 
+def test_signatures_in_the_ledger_are_looked_at_again():
+    """Of approvals and of announcements, as they were signed for this ledger."""
+    given_, named = replace(by("Kim"), signature="key"), announcement(signature="key")
+    asked: list[Any] = []
+
+    def fits(signature: str, message: bytes, name: str, signers: Any) -> bool:
+        asked.append((message, name))
+        return True
+
+    known = History(ledger_id="l", approvals={"a": given_}, announced={"n1": named})
+    kept = only_authorised(known, replace(POLICY, signers=("Kim key",)), fits)
+    assert [(given_.message("l"), "Kim"), (named.message("l"), "Kim")] == asked
+    assert ({"a": given_}, {"n1": named}) == (kept.approvals, kept.announced)
+    assert only_authorised(History(), POLICY, fits) == History()
+    alone = only_authorised(replace(known, approvals={}), replace(POLICY, approvers=("Lee",)), fits)
+    assert {} == alone.announced
+
+
 def test_rules_in_use_before_take_policy_changed_from_an_approval():
     """Every other guard of it counts."""
     history = History(approvals={"Lee": by("Lee", Guard.POLICY_CHANGED, Guard.FLAPPING)},

@@ -205,3 +205,18 @@ def test_what_takes_no_part():
     ])
 
     assert {at for at, one in enumerate(made._accounts) if one.zoom_id != "z-ann"} == made.outside
+
+
+@pytest.mark.parametrize(("others", "pair"), [
+    ([], None), ([somebody("b", "new")], "a"), ([somebody("b", "new@old.example")], None),
+    ([somebody("b", "x", aliases=("new",))], None),
+])
+def test_an_active_account_by_an_aliased_domain_is_theirs_where_nobody_has_it_exactly(others: list[Person], pair: str | None):
+    """Then the inactive one takes them away from it as little."""
+    made = claims([somebody("a", "new@old.example"), *others], [account("ann", Status.INACTIVE), account("new")],
+                  {"z-ann": "a"}, ALIASED)
+
+    assert pair == brief(made.of(at(made, "ann")))[1]
+    alias = claims([somebody("a", "x", aliases=("new",)), *others], [account("ann", Status.INACTIVE), account("new")],
+                   {"z-ann": "a"}, ALIASED)
+    assert "a" == brief(alias.of(at(alias, "ann")))[1]           # an alias is no account of theirs

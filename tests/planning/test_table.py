@@ -236,3 +236,19 @@ def test_a_pair_moves_to_the_new_owner_and_says_so():
     assert ({"z-ann": "new"}, True) == (made.pairs, "owner_changed" in made.decisions[0].notes)
     same = plan([ANN], [ON], History(pairs={"z-ann": "ann"}))
     assert ({}, ()) == (same.pairs, same.decisions[0].notes)
+
+
+@pytest.mark.parametrize(("back_at", "expected"), [
+    (NOW - 9 * HOUR, "reactivate"), (NOW - 9 * HOUR - timedelta(seconds=1), "manual"), (NOW - HOUR, "reactivate"),
+    (None, "manual"),
+])
+def test_the_second_of_two_that_were_off_together_comes_back_after_the_first(back_at: Any, expected: str):
+    """One that was back before this one went is another account of theirs."""
+    both = replace(ANN, mains=("ann@corp.example", "ann.2@corp.example"))
+    other = replace(ON, zoom_id="z-2", email="ann.2@corp.example")
+    history = History(pairs={"z-ann": "ann", "z-2": "ann"}, deactivated={
+        "z-ann": Deactivated(NOW - 9 * HOUR, "c", "cycle", role_id="2"),
+        "z-2": Deactivated(NOW - 30 * HOUR, "c", "cycle", role_id="2", reactivated_at=back_at)})
+    made = plan([both], [OFF, other], history)
+
+    assert expected == next(d.action.value for d in made.decisions if d.account.zoom_id == "z-ann")
