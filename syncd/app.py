@@ -1,4 +1,8 @@
-"""The composition root: from a configuration to the dependencies of a cycle. The only module that imports adapters."""
+"""The composition root: from a configuration to the dependencies of a cycle. The only module that imports adapters.
+
+More than 400 lines: it is the list of everything that is put together, one short function for each part; nothing is decided
+here.
+"""
 
 from __future__ import annotations
 

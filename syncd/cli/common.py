@@ -108,8 +108,9 @@ def configuration_path(context: click.Context) -> Path:
     named = context.find_root().ensure_object(dict).get("config") or context.ensure_object(dict).get("config")
     path = named or (Path(os.environ["SYNCD_CONFIG"]) if os.environ.get("SYNCD_CONFIG") else None)
     if path is None:
-        raise UsageError("no configuration is named",
-                         "Name one: syncd --config FILE …, or set SYNCD_CONFIG. To try syncd without one: syncd demo")
+        without = ("With an export alone: --export FILE"
+                   if any("--export" in one.opts for one in context.command.params) else "To try syncd without one: syncd demo")
+        raise UsageError("no configuration is named", f"Name one: syncd --config FILE …, or set SYNCD_CONFIG. {without}")
     return path
 
 

@@ -1,4 +1,7 @@
-"""Verbs for people: pause, resume, account, explain."""
+"""Verbs for people: pause, resume, account, explain.
+
+More than 400 lines: it is one verb after the other, each with its options and its screen.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -210,12 +211,17 @@ def review(context: click.Context, of: str, by: str, note: str) -> None:
 
     \b
     Example:  syncd review 2026-10 --by "Ann Lee" --note "3 late, ticket 4711"
+    Exit status: 0 recorded, 2 usage or configuration (an unknown cycle, a month that has not begun), 6 no ledger
     """
+    from syncd.host.clock import SystemClock
     from syncd.ledgers import append_at_once
 
     if not by.strip():
         raise UsageError("--by: it is kept as evidence and may not be blank")
     config = configuration(context, check_files=False)
+    today = SystemClock().now().astimezone(ZoneInfo(config.reports.timezone))
+    if _MONTH.fullmatch(of) and of > f"{today:%Y-%m}":
+        raise UsageError(f"{of} has not begun: nobody can have looked at it", "Name the month that was looked at.")
     if not _MONTH.fullmatch(of) and not run(_known(config, of)):
         raise UsageError(f"{of} is neither a month such as 2026-10 nor a cycle that ended",
                          "List cycles: syncd ledger show --kind cycle.ended")

@@ -26,7 +26,8 @@ def other_leavers(path: Path) -> list[tuple[str, str]]:
             rows = [{(name or "").strip().lower(): value for name, value in row.items() if isinstance(value, str)}
                     for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--compare: {path} cannot be read ({error})", "It must be a CSV in UTF-8.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--compare: {path} cannot be read ({why})", "It must be a CSV in UTF-8.") from None
     found = [(row.get("address", "").strip(), row.get("left_at", "").strip()) for row in rows]
     for number, (address, left_at) in enumerate(found, start=2):
         try:

@@ -13,6 +13,9 @@ not known, from the first read that showed them gone (``measured_from`` says whi
     last_seen_entitled   the good read before the first that showed them gone; the worst case, so downtime counts
     directory_change     a disabled account's own last change, where the directory tells it and it lies between the two
     first_seen           no earlier good read showed them entitled (a first read, a new account, an exemption that ended)
+
+More than 400 lines: one fold takes every kind of entry that a period tells, and its parts share what is known so far; what
+stands for itself (overrides, missing, in_force, offboarding, witnesses) lies beside it.
 """
 
 from __future__ import annotations

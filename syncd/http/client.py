@@ -15,6 +15,8 @@ What it promises, whatever the service:
 
 It refuses to know what a body means: a service hands in ``read_error``. Nothing raised or told here holds a token, a URL
 with its query, or a request body. The only module that imports httpx.
+
+More than 400 lines: the table above is one state machine, and each of its rows is a few lines that read the same attempt.
 """
 
 from __future__ import annotations

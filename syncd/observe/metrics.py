@@ -6,6 +6,8 @@ of series is fixed. Timestamps, not ages; base units; ``_total`` for counters on
 
 Refuses to know what is alarming: that is for the alert rules. A gauge about a plan or a read keeps its last value while
 a source is unreadable, since nothing newer is known.
+
+More than 400 lines: it is the closed list of every metric, one line or two each, and what fills it.
 """
 
 from __future__ import annotations

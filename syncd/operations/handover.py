@@ -1,5 +1,8 @@
 """Handing content over, by people alone: list, plan, approve, run, release. There is no undo, so everything that speaks against
-it is looked at right before each request, the intent is written before, and a doubtful answer is never repeated."""
+it is looked at right before each request, the intent is written before, and a doubtful answer is never repeated.
+
+More than 400 lines: whatever speaks against a request that cannot be undone is read from top to bottom, beside the request.
+"""
 
 from __future__ import annotations
 

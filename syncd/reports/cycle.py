@@ -1,4 +1,7 @@
-"""A cycle as a report: what was read and how it is known to be whole, what guards measured, every account, exceptions first."""
+"""A cycle as a report: what was read and how it is known to be whole, what guards measured, every account, exceptions first.
+
+More than 400 lines: it is a list of tables, each with its columns and what they mean, in the order of the page.
+"""
 
 from __future__ import annotations
 

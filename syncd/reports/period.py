@@ -2,6 +2,8 @@
 
 Works from the period's document (``syncd.period/1``, plain JSON values, see ``evidence.periods``), so a document that was kept
 can be rendered again without the ledger.
+
+More than 400 lines: it is a list of tables, each with its columns and what they mean, in the order of the page.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Every read is proved whole (see ``walk``) or raises SourceError. Every change is one request on one account, by id; what a
 refusal means is in ``refusals``, what is retried in ``adapters.http``. Deciding whom to change is none of its business.
+
+More than 400 lines: every request to Zoom that may change something and every list that must be whole stand on one page,
+since the promise above is about all of them together.
 """
 
 from __future__ import annotations

@@ -109,3 +109,18 @@ def test_what_was_lost_and_who_overruled_the_rules_stand_in_the_report(month: Co
     assert "entries_lost" in after.out, after.said
     assert "entries were lost" in after.out.splitlines()[1]
     assert "accept\tthe ledger" in after.out
+
+
+def test_a_month_that_has_not_begun_cannot_have_been_looked_at(month: Company) -> None:
+    """A mistyped year would stand in no report."""
+    ran = month.syncd("review", "2999-01", "--by", "Ann Lee")
+    assert (2, True) == (ran.code, "2999-01 has not begun" in ran.err), ran.said
+    assert 0 == month.syncd("review", days()[1][:7], "--by", "Ann Lee").code
+
+
+def test_whoever_was_handed_an_export_is_told_how_to_use_it(month: Company) -> None:
+    """Without a configuration both verbs of auditors name the option; others name the demo."""
+    for verb in (("ledger", "verify"), ("report", *days())):
+        ran = month.syncd(*verb, config=False)
+        assert (2, True) == (ran.code, "--export FILE" in ran.err), ran.said
+    assert "--export" not in month.syncd("plan", config=False).err

@@ -178,3 +178,11 @@ def test_the_rules_are_about_modules_that_exist():
 def test_the_table_forbids_what_it_should(module: str, imported: str):
     """The test itself is right."""
     assert forbidden(module, imported)
+
+
+def test_a_long_file_says_at_its_head_why_it_is_no_two() -> None:
+    """More than 400 lines is a question: either it has two purposes, or its docstring says why one page is better."""
+    long = [path for path in SOURCES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+
+    assert [] == [str(path.relative_to(ROOT)) for path in long
+                  if "More than 400 lines: " not in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")]

@@ -4,6 +4,8 @@ Every search demands result 0; every page demands the paging control as well, be
 silently stopped paging; a big attribute is fetched range by range and the ranges must fit. Whatever falls short is
 ``Unusable``: the caller throws the session away and reads everything again from another server. Referrals are results
 like any other and never followed.
+
+More than 400 lines: whatever makes an answer whole or unusable stands together.
 """
 
 from __future__ import annotations

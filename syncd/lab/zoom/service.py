@@ -6,6 +6,9 @@ test decides what time it is. What it serves stands in ``operations.py``; anythi
 
 For assertions: ``requests`` (every request, in the order of arrival of their answers), ``writes`` (those that may change
 something) and ``changes`` (what really changed). No secret, token or body is ever kept.
+
+More than 400 lines: one service answers every operation, and a request passes limits, faults, tokens and scopes in the order
+of this page.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ chain is no longer what it was. It does not know what entries mean: that is ``le
 
 All database work runs in one thread of its own, so a commit never stops the loop and calls never overlap. A call that is
 cancelled still ends in that thread: an append may have happened, and the next history shows it.
+
+More than 400 lines: append, read and checkpoint share one thread and one tip, and the promise above is about all of them.
 """
 
 from __future__ import annotations
