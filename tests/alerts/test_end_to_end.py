@@ -35,7 +35,7 @@ def watched(company: Company, tmp_path: Path) -> Iterator[Watched]:
     rules = shipped_rules()
     for alert in alerts(rules):
         alert["for"] = "1s"
-        alert["expr"] = alert["expr"].replace("> 2 * max by", "> 0 * max by").replace("+ 900", "+ 1").replace("> 900", "> 1")
+        alert["expr"] = alert["expr"].replace("> 2 * max by", "> 0 * max by").replace("+ 900", "+ 5").replace("> 900", "> 1")
     listen = f"127.0.0.1:{free_port()}"
     with watching(tmp_path / "watching", listen, rules) as watch, company.running(listen=listen) as daemon:
         yield company, daemon, watch
