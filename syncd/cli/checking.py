@@ -323,10 +323,13 @@ async def _accounts(config: Config, zoom: Zoom, people: DirectorySnapshot | None
     from syncd.ledger.history import History
     from syncd.planning.decide import decide
     from syncd.planning.reach import changeable, out_of_reach, scope_lines
+    from syncd.planning.sentinels import sentinel_lines
 
     policy, accounts = policy_of(config), await zoom.read()
     for line in scope_lines(accounts.accounts, policy):
         found.fine(f"zoom: scope: {line}")
+    for line in sentinel_lines(accounts.accounts, people, policy, SystemClock().now()):
+        found.warn(f"guards.sentinels: {line}")
     if people is not None:
         plan = decide(people, accounts, History(), policy, SystemClock().now())
         if line := out_of_reach(plan, changeable(plan, policy, accounts.groups)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -228,3 +229,17 @@ def ed25519() -> str:
     """The public half of a key nobody has, as OpenSSH writes it."""
     key = Ed25519PrivateKey.generate().public_key()
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()[1]
+
+
+def test_a_sentinel_that_nobody_logs_on_with_any_more_is_a_warning(company: Company) -> None:
+    """Advice, and no fault; one that is used is not spoken of."""
+    company.staff(3)
+    for name, days in (("p000", 200), ("p001", 1)):
+        company.account(name, type=2, last_login_time=datetime.now(UTC) - timedelta(days=days))
+    company.configure({"guards.sentinels": ["p000@corp.example", "p001@corp.example"]})
+
+    ran = company.syncd("check")
+
+    assert 0 == ran.code, ran.said
+    assert [True] == ["nobody has logged on as p000@corp.example since" in line for line in lines(ran.out, "warn")
+                      if line.startswith("guards.sentinels")]
