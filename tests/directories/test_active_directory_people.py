@@ -69,7 +69,12 @@ def test_every_number_is_a_time_or_never(ticks):
 
 @pytest.mark.parametrize(("more", "says"), [
     ({"userAccountControl": ["x"]}, "userAccountControl is not a number"),
+    ({"userAccountControl": ["5_14"]}, "userAccountControl is not a number"),
+    ({"userAccountControl": ["0x202"]}, "userAccountControl is not a number"),
     ({"userAccountControl": []}, "userAccountControl is missing"),
+    ({"accountExpires": ["13_0"]}, "accountExpires is not a time"),
+    ({"accountExpires": [""]}, "accountExpires is not a time"),
+    ({"primaryGroupID": ["5_13"]}, "objectSid or primaryGroupID cannot be understood"),
     ({"accountExpires": ["-5"]}, "accountExpires is not a time"),
     ({"mail": [b"\xff\xfe@corp.example"]}, "mail is not UTF-8"),
     ({"objectSid": [b"\x01"]}, "objectSid or primaryGroupID cannot be understood"),

@@ -70,8 +70,8 @@ async def test_a_referral_is_called_one_and_the_advice_fits(settings, asked, ref
     assert 0 < second.connections
 
 
-@pytest.mark.parametrize("asked", ["Zoom Users", "zoomusers2", f"CN=Zoom Users,{STAFF}",
-                                   "CN=Zoom User,OU=Old,DC=corp,DC=example"])
+@pytest.mark.parametrize("asked", ["Zoom Users", "zoomusers2", f"CN=Zoom Users,{STAFF}", r"CORPORATION\ZoomUsers",
+                                   "zoomusers@corp.example", "CN=Zoom User,OU=Old,DC=corp,DC=example"])
 async def test_a_group_that_is_not_found_is_suggested_by_both_of_its_names(asked):
     """The name people see and the one from before Windows 2000 need not be the same."""
     entries = company(5, 3) | {

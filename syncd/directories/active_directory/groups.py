@@ -86,7 +86,7 @@ def _entries_named(session: Session, settings: ActiveDirectorySettings, asked: s
 def _near(session: Session, settings: ActiveDirectorySettings, asked: str) -> str:
     """Groups that might have been meant: a group has two names (cn and sAMAccountName, the one from before Windows 2000),
     which need not be the same, and people mistype both. Nothing depends on it."""
-    wanted = asked.strip()
+    wanted = re.sub(r"^[^\\=]+\\|@[\w.-]+$", "", asked.strip())          # of people one says DOMAIN\name and name@domain, too
     if "=" in wanted:
         wanted = re.sub(r"\\(.)", r"\1", re.split(r"(?<!\\),", wanted)[0].partition("=")[2].strip())
     by_name: dict[str, dict[str, str]] = {}

@@ -137,7 +137,7 @@ def _enabled(entry: Entry, troubles: list[str]) -> bool:
     if raw is None:
         return True
     try:
-        return not int(raw) & ACCOUNT_DISABLED
+        return not _number(raw) & ACCOUNT_DISABLED
     except ValueError:
         troubles.append("userAccountControl is not a number")
         return True
@@ -148,7 +148,7 @@ def _expires_at(entry: Entry, troubles: list[str]) -> datetime | None:
     if raw is None:
         return None
     try:
-        return filetime(int(raw))
+        return filetime(_number(raw))
     except ValueError:
         troubles.append("accountExpires is not a time")
         return None
@@ -178,7 +178,7 @@ def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
     if sid is None or rid is None:
         return None
     try:
-        return f"{_domain_of(sid[:-4], len(sid))}-{int(rid)}"
+        return f"{_domain_of(sid[:-4], len(sid))}-{_number(rid)}"
     except ValueError:
         troubles.append("objectSid or primaryGroupID cannot be understood")
         return None
@@ -188,6 +188,13 @@ def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
 def _domain_of(sid_start: bytes, size: int) -> str:
     """The SID of the domain of an account, by the account's SID without its last number. Raises ValueError."""
     return sid_text(sid_start + bytes(4) if size > 4 else b"").rpartition("-")[0]
+
+
+def _number(raw: bytes) -> int:
+    """A number as the directory writes it. Raises ValueError: also of what Python alone takes for one (``1_3``)."""
+    if not raw.removeprefix(b"-").isdigit():
+        raise ValueError("no number")
+    return int(raw)
 
 
 def _mailbox(entry: Entry) -> str:
