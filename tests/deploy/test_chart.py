@@ -209,6 +209,31 @@ def test_what_the_chart_fills_in_is_a_right_configuration(tmp_path: Path) -> Non
     assert {"listen": "0.0.0.0:9464"} == yaml.safe_load(said)["http"]
 
 
+def test_what_is_said_of_a_section_leaves_the_rest_of_it_to_the_chart() -> None:
+    """How long names are kept says nothing of where the ledger lies, nor a lease's duration of its name; an address of one's
+    own, however it is given, stays the only one."""
+    def filled(**more: Any) -> Any:
+        values = VALUES["highly-available"] | {"config": SMALL["config"] | more}
+        return yaml.safe_load(configuration(rendered_chart(values, "syncd", "it")))
+
+    assert {"keep_personal": "400d", "url_file": "/run/secrets/syncd/ledger-url"} == filled(
+        ledger={"keep_personal": "400d"})["ledger"]
+    for own in ({"url": "postgresql://u@db/x"}, {"url_file": "/own"}, {"url_env": "OWN"}):
+        assert own == filled(ledger=own)["ledger"]
+    assert {"duration": "20s", "namespace": "it", "name": "syncd"} == filled(
+        leadership={"lease": {"duration": "20s"}})["leadership"]["lease"]
+    assert "own" == filled(leadership={"lease": {"name": "own"}})["leadership"]["lease"]["name"]
+
+
+@pytest.mark.parametrize("name", ["a" * 53, "zoom-licences-of-the-north-american-subsidiary-no-2"])
+def test_the_longest_name_of_a_release_makes_names_that_kubernetes_takes(name: str) -> None:
+    """A CronJob's has at most 52 letters, any other's 63; a name given in full as well."""
+    for values in (EVERYTHING, EVERYTHING | {"fullnameOverride": name}):
+        for each in rendered_chart(values | {"monitoring": {"dashboard": {"enabled": True}}}, name):
+            assert len(each["metadata"]["name"]) <= (52 if each["kind"] == "CronJob" else 63), each["metadata"]["name"]
+            assert not each["metadata"]["name"].endswith("-")
+
+
 def test_a_changed_configuration_is_a_new_roll_out() -> None:
     """By a checksum on the pods."""
     def checksum(mode: str) -> str:

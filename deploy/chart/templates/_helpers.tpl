@@ -2,14 +2,14 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of everything: several releases in one namespace keep apart by it. */}}
+{{/* The name of everything: several releases in one namespace keep apart by it. A CronJob's may have 52 letters, with -evidence. */}}
 {{- define "syncd.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" -}}
 {{- else if contains (include "syncd.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 43 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "syncd.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "syncd.name" .) | trunc 43 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -200,11 +200,12 @@ podAffinity:
 {{- define "syncd.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if not (dig "http" "listen" "" $config) }}{{ $config = mergeOverwrite $config (dict "http" (dict "listen" "[::]:9464")) }}{{ end -}}
-{{- if and .Values.leadership.enabled (not (dig "leadership" "lease" dict $config)) -}}
-{{- $config = mergeOverwrite $config (dict "leadership" (dict "lease" (dict "namespace" .Release.Namespace "name" (include "syncd.fullname" .)))) -}}
+{{- if .Values.leadership.enabled -}}
+{{- $config = merge $config (dict "leadership" (dict "lease" (dict "namespace" .Release.Namespace "name" (include "syncd.fullname" .)))) -}}
 {{- end -}}
-{{- if and .Values.postgresql.enabled (not (hasKey $config "ledger")) -}}
-{{- $config = mergeOverwrite $config (dict "ledger" (dict "url_file" (printf "/run/secrets/syncd/%s" .Values.postgresql.urlKey))) -}}
+{{- $ledger := default dict $config.ledger -}}
+{{- if and .Values.postgresql.enabled (not (or $ledger.url $ledger.url_file $ledger.url_env)) -}}
+{{- $config = merge $config (dict "ledger" (dict "url_file" (printf "/run/secrets/syncd/%s" .Values.postgresql.urlKey))) -}}
 {{- end -}}
 {{ toYaml $config }}
 {{- end -}}
