@@ -184,6 +184,7 @@ def test_several_releases_keep_apart() -> None:
     (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
     (SMALL | {"persistense": {}}, "persistense"),
     (SMALL | {"image": {"digest": "latest"}}, "digest"),
+    (SMALL | {"fullnameOverride": "a" * 44}, "fullnameOverride"),
     (SMALL | {"networkPolicy": {"ldap": {"port": 99999}}}, "port"),
 ])
 def test_values_that_do_not_fit_are_refused_in_words(values: dict[str, Any], says: str) -> None:
@@ -227,8 +228,8 @@ def test_what_is_said_of_a_section_leaves_the_rest_of_it_to_the_chart() -> None:
 
 @pytest.mark.parametrize("name", ["a" * 53, "zoom-licences-of-the-north-american-subsidiary-no-2"])
 def test_the_longest_name_of_a_release_makes_names_that_kubernetes_takes(name: str) -> None:
-    """A CronJob's has at most 52 letters, any other's 63; a name given in full as well."""
-    for values in (EVERYTHING, EVERYTHING | {"fullnameOverride": name}):
+    """A CronJob's has at most 52 letters, any other's 63; a name given in full as well, which may have 43."""
+    for values in (EVERYTHING, EVERYTHING | {"fullnameOverride": name[:43]}):
         for each in rendered_chart(values | {"monitoring": {"dashboard": {"enabled": True}}}, name):
             assert len(each["metadata"]["name"]) <= (52 if each["kind"] == "CronJob" else 63), each["metadata"]["name"]
             assert not each["metadata"]["name"].endswith("-")
