@@ -375,7 +375,7 @@ class Api:
                                 "Another program uses the limits: lower the share, or look who else asks.")
         answer = "cut" if reply is None else "not JSON" if reply.ok else f"HTTP {reply.status}"
         return NoUsableAnswer(source, f"{name}: gave up after {times} tries; the last time {says}.",
-                              f"See whether {self._host()} is up and can be reached from here.",
+                              f"See whether {self._host()} is up and can be reached from here{_through(self._proxy)}.",
                               answer=answer, connected=connected)
 
     # ---------------------------------------------------------------------------------------------- addresses

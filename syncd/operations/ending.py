@@ -34,6 +34,9 @@ from syncd.planning.windows import Windows
 from syncd.planning.witness import foreign_lately, seen_in
 from syncd.ports import Ledger
 
+#: Accounts a sentence names by id; their outcomes stand in the document.
+NAMED_MAX = 5
+
 
 def with_result(report: CycleReport, progress: Progress) -> CycleReport:
     """Result and exit code. When several apply: ledger, unreadable, in part, held."""
@@ -146,7 +149,10 @@ def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
     failed = Counter(str(one.reason) for one in report.outcomes.values() if one.outcome is OutcomeKind.FAILED)
     if failed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(failed.items()))
-        return f"{failed.total()} changes failed ({reasons})", "See the outcomes in the report; the next cycle tries again."
+        ids = [zoom_id for (zoom_id, _), one in sorted(report.outcomes.items()) if one.outcome is OutcomeKind.FAILED]
+        named = ", ".join(ids[:NAMED_MAX]) + (f" and {len(ids) - NAMED_MAX} more" if len(ids) > NAMED_MAX else "")
+        return (f"{failed.total()} changes failed ({reasons}): {named}",
+                "See the outcomes in the report; the next cycle tries again.")
     tripped = next((verdict for verdict in report.verdicts if verdict.tripped), None)
     return (tripped.says, tripped.do) if tripped is not None and report.result is Result.HELD else ("", "")
 

@@ -869,4 +869,5 @@ async def test_a_proxy_that_refuses_is_named(gone: bool) -> None:
         await api.close()
 
     assert f"the proxy {proxy.url.removeprefix('http://')}" in caught.value.what
+    assert f"through the proxy {proxy.url.removeprefix('http://')}" in caught.value.do
     assert ("403" in caught.value.what) is not gone

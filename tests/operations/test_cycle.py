@@ -425,7 +425,7 @@ async def test_a_cycle_that_failed_says_why_and_what_to_do_in_its_last_line():
     company.zoom.answers["*", "set_status"] = (Refused("no", kind="other"), False)
     await cycle(company)
     result, why, do = the_end(company)
-    assert ("partial", "1 changes failed (refused 1)", True) == (result, why, bool(do))
+    assert ("partial", "1 changes failed (refused 1): z-ann", True) == (result, why, bool(do))
 
     company.directory.people = {}
     await cycle(company)
