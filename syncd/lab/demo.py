@@ -3,6 +3,8 @@
 Only what is outside is simulated (``lab``): Zoom on a loopback port with its limits and refusals, on request an Entra
 tenant with its token service, and what happens to the company. The daemon runs as it would in production; each scene
 changes the directory and asks it for a cycle.
+
+More than 400 lines: one play with its stage, scenes in the order in which they are seen.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from syncd import __version__
 from syncd.app import Watch, open_dependencies, policy_of, report_filer, schedule_of
 from syncd.config import Config, load
 from syncd.host.clock import SystemClock
+from syncd.lab import demo_handover
 from syncd.lab.company import Company, bad_day, corp_example, day_one, rehire
 from syncd.lab.entra.company import entra_of, move
 from syncd.lab.entra.login import SimulatedLogin
@@ -36,7 +39,7 @@ from syncd.lab.server import serve
 from syncd.lab.zoom.limits import AccountLimits
 from syncd.lab.zoom.service import SimulatedZoom
 from syncd.ledgers import accept
-from syncd.model import CycleReport, Mode, Policy, Reason, Result, Sighting, Trigger
+from syncd.model import HANDOVER, CycleReport, Mode, Policy, Reason, Result, Sighting, Trigger
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 from syncd.operations.witness import WitnessDesk
@@ -74,7 +77,7 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
     zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits("business"))
     zoom.latency_seconds = 0.02
     async with serve(zoom) as serving:
-        config_file = stage.furnish(side, zoom, serving.url)
+        config_file = stage.furnish(side, zoom, serving.url, morning)
         config = load(config_file, {})
         policy = policy_of(config)
         stage.opening(side, serving.url)
@@ -86,7 +89,7 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
             open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
             _daemon(config, deps, policy, watch) as daemon,
         ):
-            code = await _scenes(stage, side, daemon, deps, policy, morning, zoom)
+            code = await _scenes(stage, side, daemon, deps, config, morning, zoom)
             if keep:
                 stage.keeping(daemon.url)
                 await _stopped().wait()
@@ -94,8 +97,9 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
 
 
 async def _scenes(
-    stage: _Stage, side: _Side, daemon: _Daemon, deps: Dependencies, policy: Policy, morning: Company, zoom: SimulatedZoom
+    stage: _Stage, side: _Side, daemon: _Daemon, deps: Dependencies, config: Config, morning: Company, zoom: SimulatedZoom
 ) -> int:
+    policy = policy_of(config)
     ends = [Result.IN_STEP]
     stage.scene("An ordinary morning", ["240 people, 243 Zoom accounts; the daemon reads both sides whole and compares."])
     stage.show(await daemon.first())
@@ -123,6 +127,8 @@ async def _scenes(
 
     ends.append(await _somebody_else(stage, daemon, deps, zoom, applied, again))
 
+    handed = config.handover is None or await _content_handed_over(stage, daemon, deps, config, morning)
+
     lost = bad_day(back.company)
     side.change(lost.company)
     stage.scene(lost.title, lost.story)
@@ -130,7 +136,8 @@ async def _scenes(
     stage.show(held)
     ends.append(held.result)
     stage.closing(held, daemon)
-    return 0 if ends == [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.IN_STEP, Result.HELD] else 1
+    good = [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.IN_STEP, Result.HELD]
+    return 0 if handed and ends == good else 1
 
 
 async def _somebody_else(
@@ -149,6 +156,21 @@ async def _somebody_else(
     report = await daemon.cycle()
     stage.show(report)
     return report.result
+
+
+async def _content_handed_over(
+    stage: _Stage, daemon: _Daemon, deps: Dependencies, config: Config, morning: Company
+) -> bool:
+    """HR names a leaver as gone for good; what they left goes to their team, by two people's word. Zoom's event confirms it."""
+    leaver = morning.department("Customer Support")[3]
+    demo_handover.name(stage.folder, leaver.address)
+    stage.scene("What a leaver leaves", [f"HR names {leaver.display_name}, disabled on day one, as gone for good"])
+    document, ended = await demo_handover.hand_over(deps, policy_of(config), config, lambda _: None, leaver.address)
+    for line in demo_handover.told(document, ended):
+        stage.say(line)
+    seen = await daemon.confirmed(deps, ended.zoom_id)
+    stage.say(f"Zoom tells of the deletion, and it is known as ours: {seen}, as every change is in the reports.")
+    return ended.state == "handed_over" and bool(seen)
 
 
 def _stopped() -> asyncio.Event:
@@ -183,6 +205,15 @@ class _Daemon:
     async def foreign(self) -> Sighting:
         """The next change by somebody else, once it is in the ledger."""
         return await asyncio.wait_for(self.others.get(), CYCLE_SECONDS)
+
+    async def confirmed(self, deps: Dependencies, zoom_id: str) -> str:
+        """By whom the handover of an account was seen, once somebody did."""
+        async with asyncio.timeout(CYCLE_SECONDS):
+            while True:
+                effects = (await deps.ledger.history()).effects.values()
+                if seen := next((one.seen_by for one in effects if (one.zoom_id, one.action) == (zoom_id, HANDOVER)), ""):
+                    return f"confirmed by {seen}"
+                await SystemClock().sleep(0.05)
 
     async def listens(self, zoom: SimulatedZoom) -> None:
         """Waits until Zoom's events are listened to."""
@@ -223,10 +254,12 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
 
 
 class _Side(Protocol):
-    """A directory that the scenes can change. *section*: how the configuration names it, in YAML."""
+    """A directory that the scenes can change. *section*: how the configuration names it, in YAML. *has_handover*: whether content
+    is handed over, too (the simulated Graph tells no managers)."""
 
     section: str
     says: str
+    has_handover: bool
 
     def change(self, company: Company) -> None:
         """The directory as it is from now on."""
@@ -236,6 +269,7 @@ class _PeopleFile:
     """A CSV file, as an HR system exports it every night."""
 
     says = "a file as its directory"
+    has_handover = True
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "people.csv"
@@ -251,6 +285,7 @@ class _Tenant:
     """A simulated Entra tenant with its token service and Graph."""
 
     says = "a simulated Entra tenant with token service and Graph as its directory"
+    has_handover = False
 
     def __init__(self, folder: Path, login: SimulatedLogin, entra: EntraServing) -> None:
         self._tenant = login.tenant
@@ -278,18 +313,23 @@ class _Stage:
     """The demo's folder, and what the audience reads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = self._folder = folder
         self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False,
                                 width=None if sys.stdout.isatty() else 110)
 
-    def furnish(self, side: _Side, zoom: SimulatedZoom, url: str) -> Path:
+    def furnish(self, side: _Side, zoom: SimulatedZoom, url: str, company: Company) -> Path:
         """Writes the secret and the configuration; gives the configuration's path."""
         folder = self._folder
         _write_secret(folder / "zoom-secret", zoom.oauth.client_secret)
+        _write_secret(folder / "handover-secret", "handover-app-secret")
+        leaver = company.department("Customer Support")[3]
+        demo_handover.prepare(zoom, folder, "handover-app-secret", leaver.address, SystemClock().now())
         config = folder / "syncd.yaml"
         config.write_text(CONFIG.format(
             folder=folder, directory=side.section, account=zoom.oauth.account_id, client=zoom.oauth.client_id, url=url,
-            socket=url.replace("http", "ws", 1), subscription=zoom.events.subscription_id), encoding="utf-8")
+            socket=url.replace("http", "ws", 1), subscription=zoom.events.subscription_id)
+            + (demo_handover.SECTION.format(folder=folder, receiver=company.department("Customer Support")[0].address)
+               if side.has_handover else ""), encoding="utf-8")
         return config
 
     def opening(self, side: _Side, url: str) -> None:

@@ -17,7 +17,7 @@ PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "led
 CYCLE = {"execution", "operations"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
-COMPOSING = {"app", "ledgers", "cli", "lab.demo", "__main__", "lab.__main__",
+COMPOSING = {"app", "ledgers", "cli", "lab.demo", "lab.demo_handover", "__main__", "lab.__main__",
              *(f"directories.{kind}.kind" for kind in ("active_directory", "entra", "file"))}
 
 #: Room -> the rooms of ours it may import, itself not named. A room is a module of syncd, or a package of it with everything
