@@ -68,6 +68,10 @@ RETURNS = History(returning={"z": Gone(EARLIER, 3)})
     (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(), {"numbers"}),
     (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(), {"entitled"}),
     (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"}), pairs={"z": "p"}), History(), {"pairs"}),
+    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "p"}), set()),
+    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "q"}), {"pairs"}),
+    (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(numbers={"p": "hash"}), set()),
+    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(entitled={"p"}), set()),
     (Plan(NOW, "policy", ()), WAS_GONE, {"vanished"}),
     (Plan(NOW, "policy", ()), History(pairs={"z": "p"}), set()),
 ])
