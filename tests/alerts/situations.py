@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: 1 minute, 15 minutes, 1, 6 and 24 hours, and a cron expression of some nights whose longest gap is three days.
-INTERVALS = {"1m": 60, "15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "nights": 259_200}
+#: 1 minute, 15 minutes, 1, 6 and 24 hours, and cron expressions of some nights whose longest gap is three days, or 24.
+INTERVALS = {"1m": 60, "15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "nights": 259_200,
+             "nights of a month": 2_073_600}
 GUARDS = ("paused", "ledger-broken", "ledger-new", "ledger-rolled-back", "clock-skew", "max-deactivations", "max-reactivations",
           "directory-shrunk", "policy-changed")
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
