@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TypeVar
 
 from syncd.errors import Held, SourceError, UsageError
@@ -136,8 +137,12 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
     try:
         chosen = tuple(dict.fromkeys(Guard(name) for name in names))
     except ValueError:
-        known = ", ".join(guard.value for guard in Guard if guard not in NOT_APPROVABLE)
-        raise UsageError(f"--guard: unknown guard among {', '.join(names)}", f"These can be approved: {known}") from None
+        known = [guard.value for guard in Guard if guard not in NOT_APPROVABLE]
+        unknown = [name for name in names if name not in {guard.value for guard in Guard}]
+        near = [found for name in unknown for found in get_close_matches(name.lower(), known, n=1)]
+        raise UsageError(f"--guard: unknown guard among {', '.join(names)}: {', '.join(unknown)}",
+                         (f"Did you mean {', '.join(near)}? " if near else "") + f"These can be approved: {', '.join(known)}"
+                         ) from None
     return chosen
 
 

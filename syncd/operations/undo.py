@@ -84,7 +84,7 @@ async def wanted_by_undo(
     of_reason = [intent for intent in done if not choice.reasons or intent.reason in choice.reasons]
     named = await find_accounts(deps, [intent.zoom_id for intent in of_reason])
     accounts = {account.zoom_id: account for account in named.accounts}
-    chosen = _chosen(of_reason, accounts, choice)
+    chosen = _chosen(of_reason, accounts, choice, sorted({intent.reason for intent in done}))
     effects: list[Decision] = []
     already: list[ZoomAccount] = []
     restore: dict[str, Mapping[str, Any]] = {}
@@ -151,8 +151,11 @@ def _changes_of(history: History, cycle: str) -> list[Intent]:
     return [intent for intent, _ in history.done_in[cycles[0].cycle] if intent.action in _STATUS_CHANGES]
 
 
-def _chosen(done: Sequence[Intent], accounts: Mapping[str | None, ZoomAccount], choice: Choice) -> list[Intent]:
-    """Those of *done* that are to be put back. Raises UsageError for a name that stands for none of them."""
+def _chosen(
+    done: Sequence[Intent], accounts: Mapping[str | None, ZoomAccount], choice: Choice, reasons: Sequence[str]
+) -> list[Intent]:
+    """Those of *done* that are to be put back. *reasons*: all there are in the cycle. Raises UsageError for a name that stands
+    for none of them."""
     names: dict[str, set[str]] = {}
     for intent in done:
         account = accounts.get(intent.zoom_id)
@@ -171,5 +174,5 @@ def _chosen(done: Sequence[Intent], accounts: Mapping[str | None, ZoomAccount], 
               if (not only or names[intent.zoom_id] & only) and not names[intent.zoom_id] & excluded]
     if not chosen:
         raise UsageError("nothing is left to put back by --only, --except and --reason; nothing was done",
-                         f"Reasons in that cycle: {', '.join(sorted({intent.reason for intent in done})) or 'none'}")
+                         f"Reasons in that cycle: {', '.join(reasons)}")
     return chosen

@@ -129,6 +129,16 @@ async def test_what_is_wrong_cannot_be_approved(guard: Guard):
     assert {} == (await company.ledger.history()).approvals
 
 
+async def test_a_misspelt_guard_is_answered_with_the_near_one():
+    company, digest = await a_held_company()
+    with pytest.raises(UsageError) as refused:
+        await approve(company.deps, POLICY, Mode.ENFORCE,
+                      Asked(digest, ("policy-changed", "max-deactivation"), "Kim", "x", timedelta(hours=1)))
+
+    assert refused.value.what.endswith(": max-deactivation")
+    assert refused.value.do.startswith("Did you mean max-deactivations?")
+
+
 @pytest.mark.parametrize("given", [
     {"by": " "}, {"because": ""}, {"digest": "1234567"}, {"guards": ()}, {"guards": ("no-such-guard",)},
 ])

@@ -69,6 +69,13 @@ async def test_a_name_that_stands_for_nothing_puts_nobody_back(choice: dict[str,
         await put_back(await a_bad_day(), **choice)
 
 
+async def test_a_reason_that_the_cycle_did_not_have_is_answered_with_those_it_had():
+    with pytest.raises(UsageError) as refused:
+        await put_back(await a_bad_day(), reasons=("expired_in_directory",))
+
+    assert "Reasons in that cycle: disabled_in_directory, left_groups" == refused.value.do
+
+
 async def test_cycles_are_listed_latest_first_with_what_they_changed():
     """Only those that changed a status."""
     company = await a_bad_day()
