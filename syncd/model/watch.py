@@ -51,7 +51,8 @@ class Reread:
     ) -> Reread:
         """Where everybody was read again: those of the *hint*, and whoever differs or is in one of the two only."""
         before, now = {one.id: one for one in base.people}, {one.id: one for one in snapshot.people}
-        asked = hint.people | {id_ for id_ in before.keys() | now.keys() if before.get(id_) != now.get(id_)}
+        asked = hint.people | {id_ for id_ in before.keys() | now.keys()
+                               if (one := before.get(id_)) is not (other := now.get(id_)) and one != other}
         changed = {} if snapshot.as_of is None else dict.fromkeys(asked, snapshot.as_of)
         return cls(snapshot.read_at, snapshot.view, asked, snapshot.people, snapshot.groups, changed,
                    snapshot.as_of)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
+from syncd.directories.file.watch import FileWatcher
 from syncd.errors import SourceError
 from syncd.events import Event, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person
@@ -563,3 +564,41 @@ async def test_check_of_an_unreadable_file_says_why(tmp_path: Path) -> None:
     [(subject, well, says)] = await directory(tmp_path / "nobody.csv").check()
 
     assert (f"directory file {tmp_path / 'nobody.csv'}", False, True) == (subject, well, "cannot be read" in says)
+
+
+async def test_rows_that_stay_the_same_are_the_same_people_and_everything_else_is_read_anew(tmp_path: Path) -> None:
+    """For a watch: whatever becomes of the file, it is read as by somebody who never saw it before."""
+    swapped = "id,addresses,display_name,enabled,expires_at,groups,department\n"
+    two = "p1,,,,,Zoom Users,\np2,x,,,,Zoom Users,\n"
+    contents = [
+        HEADER + ANN + BOB, HEADER + BOB + ANN, HEADER + ANN, HEADER + ANN + ANN,
+        HEADER + ANN.replace("Zoom Users", "Leavers") + BOB,
+        HEADER + two, swapped + two, HEADER + ANN + BOB, HEADER + ANN + "p9,,bob;sip:b@b.example,,,Zoom Users,\n" + BOB,
+        HEADER + ANN.replace("p1", "p3") + BOB, HEADER + ANN.replace("p1", "p2") + BOB, HEADER + ANN + BOB,
+    ]
+    path = written(tmp_path, contents[0])
+    watched = directory(path, groups=("Zoom Users",), leaver_groups=("Leavers",))
+    FileWatcher(watched, path)
+
+    for content in contents:
+        written(tmp_path, content)
+        said = []
+        for one in (watched, directory(path, groups=("Zoom Users",), leaver_groups=("Leavers",))):
+            try:
+                found = await one.read()
+                checked = [line for line in await one.check() if "written" not in line[2]]
+                said.append((found.people, found.groups, found.digest, checked))
+            except SourceError as error:
+                said.append(str(error))
+        assert said[0] == said[1]
+
+
+async def test_the_first_looks_and_the_many_after_them_find_the_same(tmp_path: Path) -> None:
+    """However many changes one reading serves."""
+    path = written(tmp_path, HEADER + ANN + BOB + "p3,,a.smith@corp.example,,,,\n")
+    held = directory(path)
+    await held.read()
+    found = [{one.id for one in await held.recheck_person("p2", ["A.Smith@corp.example"])} for _ in range(25)]
+
+    assert [{"p1", "p2", "p3"}] * 25 == found
+    assert () == await held.recheck_person(None, ["nobody@corp.example"]) == await held.recheck_person("p9", [])

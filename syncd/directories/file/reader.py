@@ -15,30 +15,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 import stat
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
-from syncd.directories.file.rows import HEADER, Problems, Row, Value, csv_rows, ends_well, is_text, yaml_rows
+from syncd.directories.file.people import People, Rows
+from syncd.directories.file.rows import HEADER, Problems, csv_rows, ends_well, is_text, yaml_rows
 from syncd.errors import SourceError
 from syncd.events import ReadProgress
-from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, Unclear, address_key, judge, lowered
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key
 from syncd.ports import Clock, Tell
 from syncd.reading import End, in_one_piece
 
 #: So many unclear people are named by ``check``.
 UNCLEAR_NAMED = 5
 
-#: What entitles when no group is configured: being in the file.
-EVERYBODY = ("everybody",)
-
+#: So many second looks at one reading are for themselves.
+FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class FileDirectorySettings:
@@ -62,6 +59,9 @@ class FileDirectory:
         self._clock = clock
         self._tell = tell
         self._held: _Read | None = None
+        #: Whether rows are kept as written, so that those which stay the same need not be understood again: for a watch, which
+        #: reads a file whenever it is replaced, and acts within a second or two.
+        self.keep_rows = False
         self._reading = asyncio.Lock()
 
     async def read(self) -> DirectorySnapshot:
@@ -113,7 +113,7 @@ class FileDirectory:
     async def _read_again(self, unless: _Read | None) -> _Read:
         """Reads the file; *unless* it is still the one that was read, then that reading is the answer."""
         at = self._clock.now()
-        read = await asyncio.to_thread(_read, self._settings, at, unless)
+        read = await asyncio.to_thread(_read, self._settings, at, unless, self._held, keep_rows=self.keep_rows)
         if read is not unless:
             self._held = read
             self._tell(ReadProgress("directory", len(read.snapshot.people), len(read.snapshot.people)))
@@ -135,12 +135,15 @@ class _Read:
 
     def __init__(
         self, digest: str, snapshot: DirectorySnapshot, group_names: frozenset[str], age: timedelta, nothing: int,
+        rows: Rows,
     ) -> None:
         self.digest = digest
         self.age = age
         self.nothing = nothing
+        self.rows = rows
         self.snapshot = snapshot
         self.group_names = group_names
+        self._asked = 0
 
     @cached_property
     def _by_id(self) -> dict[str, Person]:
@@ -155,14 +158,24 @@ class _Read:
         return claims
 
     def claiming(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
+        """Whoever has this id or claims one of these addresses. The first few are looked for one by one: an index of everybody
+        costs more than they do."""
+        self._asked += 1
+        if self._asked <= FEW:
+            keys = {address_key(address) for address in addresses}
+            return tuple(person for person in self.snapshot.people
+                         if person.id == directory_id or not keys.isdisjoint(person.addresses))
         found = [self._by_id[directory_id]] if directory_id in self._by_id else []
         for address in addresses:
             found += self._by_address.get(address_key(address), [])
         return tuple({person.id: person for person in found}.values())
 
 
-def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -> _Read:
-    """Runs in a thread: the file may be large, or on a slow volume."""
+def _read(
+    settings: FileDirectorySettings, at: datetime, unless: _Read | None, before: _Read | None = None, *, keep_rows: bool = False,
+) -> _Read:
+    """Runs in a thread: the file may be large, or on a slow volume. *before*: an earlier reading under the same settings, whose
+    rows need not be understood again."""
     content, written_at = _content(settings.path)
     age = max(timedelta(), at - written_at)
     if settings.max_age is not None and age > settings.max_age:
@@ -175,7 +188,7 @@ def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -
     if unless is not None and unless.digest == digest:
         return unless
     problems = Problems()
-    people = _People(settings, problems)
+    people = People(settings, problems, before.rows if before is not None else Rows(), keep_rows=keep_rows)
     if is_text(content, problems) and ends_well(content, problems):
         rows = yaml_rows if settings.path.suffix.lower() in {".yaml", ".yml"} else csv_rows
         people.add(rows(content, problems, settings.person_number))
@@ -188,7 +201,7 @@ def _read(settings: FileDirectorySettings, at: datetime, unless: _Read | None) -
     snapshot = DirectorySnapshot.whole(
         "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE),
         as_of=written_at)
-    return _Read(digest, snapshot, frozenset(people.group_names), age, people.nothing)
+    return _Read(digest, snapshot, frozenset(people.group_names), age, people.nothing, people.rows)
 
 
 def _age(age: timedelta) -> str:
@@ -229,153 +242,3 @@ def _content(path: Path) -> tuple[bytes, datetime]:
             f"Was its export cut off? A file with nobody in it still has its header: {HEADER}",
         )
     return content, datetime.fromtimestamp(after.st_mtime, UTC)
-
-
-# ------------------------------------------------------------------------------------------------------ the people
-
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?)([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_ENABLED = {"": True, "true": True, "false": False}
-
-
-class _Problem(Exception):
-    """What is wrong with one value, and what to write instead."""
-
-
-class _Membership(NamedTuple):
-    """What the groups of one row mean: a path per use, and which configured groups count this person."""
-
-    entitled_by: tuple[str, ...]
-    leaver_by: tuple[str, ...]
-    protected_by: tuple[str, ...]
-    held_by: tuple[str, ...]
-    configured: tuple[tuple[GroupUse, str], ...]
-
-
-class _People:
-    """Collects people row by row, and the members of the configured groups."""
-
-    def __init__(self, settings: FileDirectorySettings, problems: Problems) -> None:
-        self._problems = problems
-        self._uses = {GroupUse.ENTITLING: settings.groups, GroupUse.LEAVERS: settings.leaver_groups,
-                      GroupUse.PROTECTING: settings.protecting_groups, GroupUse.HOLDING: settings.holding_groups}
-        self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
-        self._memberships: dict[Value, _Membership] = {}      # few distinct texts, many rows
-        self._lines: dict[str, int] = {}
-        self._number = settings.person_number
-        self.nothing = 0                          # values of addresses that are none
-        self.found: list[Person] = []
-        self.group_names: set[str] = set()
-
-    def add(self, rows: Iterable[Row]) -> None:
-        """Takes every row; what cannot be understood becomes a problem."""
-        for row in rows:
-            person = self._person(row)
-            if person is not None:
-                self.found.append(person)
-
-    def groups(self) -> list[DirectoryGroup]:
-        """The configured groups with their members."""
-        return [DirectoryGroup(name, name, use, members, exists=members > 0, entry=name)
-                for (use, name), members in self._members.items()]
-
-    def _person(self, row: Row) -> Person | None:
-        values = row.values
-        try:
-            id_ = self._identity(values["id"], row.line)
-            membership = self._membership(values["groups"])
-            addresses, unclean, troubles = self._addresses(values["addresses"])
-            person = Person(
-                id_, addresses[:1], _text(values["display_name"]), _enabled(values["enabled"]),
-                _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
-                department=sys.intern(_text(values.get("department", ""))), unclear="; ".join(troubles),
-                aliases=addresses[1:], unclean=unclean, number=_text(values.get(self._number, "")) if self._number else "",
-                manager=_text(values.get("manager", "")), held_by=membership.held_by)
-        except _Problem as problem:
-            self._problems.add(row.line, str(problem))
-            return None
-        for configured in membership.configured:
-            self._members[configured] += 1
-        return person
-
-    def _addresses(self, value: Value) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """Address keys, the main one first; values that are not exactly one address; and what is wrong with these."""
-        entries = (value.split(";") if value.strip() else ()) if isinstance(value, str) else value
-        keys: dict[str, None] = {}
-        unclean: list[str] = []
-        troubles: list[str] = []
-        for at, entry in enumerate(entries, start=1):
-            judged = judge(entry)
-            if isinstance(judged, str):
-                keys[judged] = None
-            elif isinstance(judged, Unclear):
-                unclean.append(entry)
-                troubles.append(f"entry {at} of addresses {judged.why}")
-            else:
-                self.nothing += 1
-        return tuple(keys), tuple(unclean), tuple(troubles)
-
-    def _identity(self, value: Value, line: int) -> str:
-        id_ = _identity(value)
-        if id_ in self._lines:
-            raise _Problem(f"the same id as on line {self._lines[id_]}; an id names one person")
-        self._lines[id_] = line
-        return id_
-
-    def _membership(self, groups: Value) -> _Membership:
-        if groups not in self._memberships:
-            names = _entries(groups, "groups")
-            self.group_names.update(names)
-            keys = {lowered(name) for name in names}
-            within = {use: [name for name in configured if lowered(name.strip()) in keys]
-                      for use, configured in self._uses.items()}
-            entitled = tuple(within[GroupUse.ENTITLING][:1]) if self._uses[GroupUse.ENTITLING] else EVERYBODY
-            self._memberships[groups] = _Membership(
-                entitled, tuple(within[GroupUse.LEAVERS][:1]), tuple(within[GroupUse.PROTECTING][:1]),
-                tuple(within[GroupUse.HOLDING][:1]),
-                tuple((use, name) for use, names_ in within.items() for name in names_))
-        return self._memberships[groups]
-
-
-def _text(value: Value) -> str:
-    return value.strip() if isinstance(value, str) else "; ".join(value)
-
-
-def _identity(value: Value) -> str:
-    id_ = _text(value)
-    if not id_:
-        raise _Problem("id is empty; give each person an id that never changes")
-    if not id_.isprintable():
-        raise _Problem("id holds an invisible character; remove it")
-    return id_
-
-
-def _entries(value: Value, column: str) -> tuple[str, ...]:
-    """The texts between the semicolons, or of a YAML list. None of them may be empty or hold what cannot be seen."""
-    if isinstance(value, str):
-        value = tuple(value.split(";")) if value.strip() else ()
-    entries = tuple(entry.strip() for entry in value)
-    if not all(entries):
-        raise _Problem(f"{column} holds an empty entry; separate entries by one semicolon, with none at the end")
-    if not all(map(str.isprintable, entries)):
-        raise _Problem(f"{column} holds an invisible character; remove it")
-    return entries
-
-
-def _enabled(value: Value) -> bool:
-    word = _text(value).lower()
-    if word not in _ENABLED:
-        raise _Problem("enabled is neither true nor false; write one of them, or nothing for true")
-    return _ENABLED[word]
-
-
-def _expires_at(value: Value) -> datetime | None:
-    text = _text(value)
-    if not text:
-        return None
-    if matched := _RFC3339.fullmatch(text):
-        day, time, offset = matched.groups()
-        try:
-            return datetime.fromisoformat(f"{day}T{time}{'+00:00' if offset in 'zZ' else offset}").astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass                              # the 30th of February, the hour 25, a year beyond 9999 in UTC
-    raise _Problem("expires_at is no time; write 2026-12-31T23:00:00Z (a date, a time, Z or an offset), or nothing for never")

@@ -32,6 +32,7 @@ class FileWatcher:
 
     def __init__(self, directory: FileDirectory, path: Path) -> None:
         self.directory = directory
+        directory.keep_rows = True
         self.name = str(path)
         self._path = path
         self._known: _Identity | None = None
