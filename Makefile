@@ -84,6 +84,7 @@ kerberos: $(VENV)/.kerberos ## also the Kerberos extra (compiles: needs gcc, the
 
 tables: $(VENV)/.dev ## write what is made from code: tables of the docs, the chart's README, rules, dashboard
 	@$(BIN)/python -m tests.architecture.readme_tables docs/reference/*.md docs/how-to/*.md
+	@UPDATE_EXPECTED=1 $(BIN)/python -m pytest -q tests/reports/test_auditors_guide.py -k explained >/dev/null
 	@$(BIN)/python -m tests.deploy.chart_readme
 	@$(BIN)/python deploy/monitoring/mixin
 
