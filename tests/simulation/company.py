@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from syncd.model import CycleReport
-from tests.simulation import desk, events_machine
+from tests.simulation import desk, events_machine, handing_over
 from tests.simulation.coverage import Coverage
 from tests.simulation.events import KINDS
 from tests.simulation.loop import simulate
@@ -64,6 +64,7 @@ async def _life(story: Story, folder: Path) -> Ended:
     world = World(story.seed, story.switches, folder)
     oracle = world.oracle = Oracle(world)
     _found(world)
+    handing_over.of(world)
     process = Process(world, "p1")
     world.processes.append(process)
     last: list[tuple[View | None, CycleReport]] = []

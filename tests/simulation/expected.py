@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation import watching
+from tests.simulation import handing_over, watching
 from tests.simulation.events import KINDS
 
 _REASONS = frozenset({
@@ -31,6 +31,7 @@ def wanted(switches: frozenset[str], *, rare: bool = False) -> dict[str, frozens
         "verb": frozenset({"pause", "resume", "hold", "release", "undo", "approve", "accept", "account deactivate",
                            "account reactivate"}),
         "review": frozenset({"approved", "mistake found", "nothing to approve"}),
+        **(handing_over.WANTED if "handover" in switches else {}),
         **(watching.WANTED if "watch" in switches else {}),
         "left": frozenset({"disabled", "deleted", "expired", "leavers group", "taken out of the groups"}),
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from syncd.events import CycleEnded, Event
 from syncd.model import CycleReport
+from tests.simulation import handing_over
 from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER, VIPS, Account
 from tests.simulation.wiring import READ_GUARDS, Process
 from tests.simulation.world import DAY, HOUR, View, World
@@ -25,7 +26,8 @@ CLOCK_TOLERANCE = 700.0
 STUCK_AFTER = 4
 
 #: Entries that people write; everybody else writes under a term.
-PEOPLES = frozenset({"pause", "resume", "hold", "release", "approval", "plan", "ledger.opened", "ledger.accepted"})
+PEOPLES = frozenset({"pause", "resume", "hold", "release", "approval", "plan", "handover.plan", "ledger.opened",
+                     "ledger.accepted"})
 
 #: Answers of Zoom that leave a change undone for good, and say so.
 _REPORTED = frozenset({"refused_by_zoom", "refused", "upcoming_zoom_events", "gone_from_zoom", "changed_since_plan",
@@ -107,6 +109,8 @@ class Oracle:
                 account.taken = None
         self.unapproved.clear()
         self.wrong.clear()
+        if (handing := handing_over.of(self.world)) is not None:
+            handing.used.clear()              # it may remember an approval, and not that it was used
 
     def writer_taken(self, process: Process, term: int) -> None:
         world = self.world
@@ -118,7 +122,9 @@ class Oracle:
         world.newest_term = term
 
     def appended(self, process: Process, term: int, entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> None:
-        world = self.world
+        world, entries = self.world, list(entries)
+        if (handing := handing_over.of(world)) is not None:
+            handing_over.appended(process, handing, entries)
         for kind, subject, body in entries:
             if term and term < world.newest_term:
                 self.find("older_term", f"{process.name} wrote {kind} under term {term}, the newest is {world.newest_term}")
@@ -263,6 +269,8 @@ class Oracle:
         if not active:
             if account.status == ACTIVE:
                 account.taken, account.taken_at = account.type, self.world.t
+            if (handing := handing_over.of(self.world)) is not None:
+                handing.off_at[account.zoom_id] = self.world.t
             self.ours.add(account.zoom_id)
             self._count(account)
 

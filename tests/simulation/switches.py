@@ -22,6 +22,7 @@ class Switch:
     seed: str
     events: tuple[str, ...]
     breaks: tuple[str, ...]
+    apart: bool = False                       # it has runs of its own, so that usual stories stay what they are
 
     @property
     def on(self) -> bool:
@@ -44,6 +45,8 @@ SWITCHES: tuple[Switch, ...] = (
     Switch("odd_account", "", "odd_account/0", ("odd_account",), ("stuck",)),
     Switch("watch", "", "watch/1", ("signals_lost", "signals_late", "signals_doubled", "signals_invented", "signals_without_end",
                                     "place_down", "servers_disagree"), ("limit_24_hours",)),
+    Switch("handover", "", "handover/0", ("manager_named", "legal_hold", "content_handed_over"),
+           ("handover_held", "handover_entitled", "handover_not_ours", "handover_active"), apart=True),
     Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
 )
 
@@ -52,4 +55,4 @@ BY_NAME = {switch.name: switch for switch in SWITCHES}
 
 def usual() -> frozenset[str]:
     """The switches of a usual run."""
-    return frozenset(switch.name for switch in SWITCHES if switch.on)
+    return frozenset(switch.name for switch in SWITCHES if switch.on and not switch.apart)

@@ -41,6 +41,7 @@ class Entry:
     groups: frozenset[str] = frozenset({ENTITLING})
     unclear: str = ""
     department: str = "Sales"
+    manager: str = ""                         # the entry of whoever manages them
 
     def entitled(self, now: datetime) -> bool:
         """Whether it says that this human may have an account."""
@@ -65,6 +66,7 @@ class Account:
     role_id: str = MEMBER
     room: bool = False
     pending: bool = False
+    content: int = 1                          # meetings and recordings, as one number
     odd: bool = False                         # every answer about it alone cannot be understood
     refuses: bool = False                     # Zoom refuses every change of it for good
     shows: tuple[str, float] | None = None    # an older status that single reads show until then

@@ -37,6 +37,7 @@ from syncd.model import (
     DirectorySnapshot,
     GroupUse,
     Guard,
+    Inventory,
     Limits,
     Mode,
     Person,
@@ -51,7 +52,7 @@ from syncd.operations.schedule import Schedule
 from syncd.planning.guards import NOT_APPROVABLE as _NOT_APPROVABLE
 from syncd.planning.guards import READ_GUARDS as _READ_GUARDS
 from tests import whole
-from tests.simulation import watching
+from tests.simulation import handing_over, watching
 from tests.simulation.truth import ENTITLING, LEAVERS, VIPS, Account, Entry
 from tests.simulation.world import START, View, World
 
@@ -123,6 +124,7 @@ class Process:
         self.wishes: Any = None
         self.task: asyncio.Task[None] | None = None
         self.ledger: SimLedger | None = None
+        self.deps: Dependencies | None = None
 
     # -------------------------------------------------------------------------------------------------- its machine
 
@@ -207,10 +209,12 @@ class Process:
 
     def dependencies(self, ledger: SimLedger) -> Dependencies:
         """The real cycle's outside, played by the simulated services."""
-        return Dependencies(SimDirectory(self), SimZoom(self), ledger, SimLeadership(self), SimClock(self), self._tell, "0.sim",
-                            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts,
-                            watchers=tuple(watching.SimWatcher(self, place, SimDirectory(self, place))
-                                           for place in watching.places(self.world)))
+        self.deps = deps = Dependencies(
+            SimDirectory(self), SimZoom(self), ledger, SimLeadership(self), SimClock(self), self._tell, "0.sim",
+            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts,
+            watchers=tuple(watching.SimWatcher(self, place, SimDirectory(self, place))
+                           for place in watching.places(self.world)))
+        return deps
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Noted) and event.event == "fault.met":
@@ -218,12 +222,15 @@ class Process:
                                                f"at {event.facts.get('where')}")
         self.world.oracle.told(self, event)
         watching.heard(self, event)
+        handing_over.told(self.world, event)
 
     async def _cycle_ended(self, report: CycleReport, term: int) -> None:
         if report.look is not None:
             watching.look_ended(self, report)
             return
         self.cycles += 1
+        if self.deps is not None:
+            await handing_over.after_cycle(self, self.deps, report, term)
         self.world.oracle.cycle_ended(self, report)
 
 
@@ -346,7 +353,8 @@ def person_of(entry: Entry) -> Person:
     return Person(
         entry.id, (entry.mail,) if entry.mail else (), entry.human, entry.enabled, entry.expires_at, aliases=entry.aliases,
         entitled_by=(ENTITLING,) if ENTITLING in entry.groups else (), leaver_by=(LEAVERS,) if LEAVERS in entry.groups else (),
-        protected_by=(VIPS,) if VIPS in entry.groups else (), department=entry.department, unclear=entry.unclear)
+        protected_by=(VIPS,) if VIPS in entry.groups else (), department=entry.department, unclear=entry.unclear,
+        manager=entry.manager, held_by=(handing_over.TRIAL,) if handing_over.TRIAL in entry.groups else ())
 
 
 class SimDirectory:
@@ -374,7 +382,8 @@ class SimDirectory:
         people = [person_of(entry) for entry in view.entries.values()]
         groups = [DirectoryGroup(id_, name, use, sum(name in entry.groups for entry in view.entries.values()), entry=name)
                   for id_, name, use in ((view.group_id, ENTITLING, GroupUse.ENTITLING),
-                                         ("group-l", LEAVERS, GroupUse.LEAVERS), ("group-v", VIPS, GroupUse.PROTECTING))]
+                                         ("group-l", LEAVERS, GroupUse.LEAVERS), ("group-v", VIPS, GroupUse.PROTECTING),
+                                         *handing_over.groups(world))]
         file = world.policy["source"] == "file"
         offset = -process.clock_offset if world.policy["directory_tells_time"] and not file else None
         name = self._place.name if self._place is not None else "dc2" if world.blowing("directory_lags") else "dc1"
@@ -468,6 +477,10 @@ class SimZoom:
         return account_of(account, shows[0] if shows is not None and shows[1] > world.t else account.status)
 
     get_account = look
+
+    async def content_of(self, account: ZoomAccount) -> Inventory:
+        await self._process.step(0.2)
+        return handing_over.inventory_of(self._process.world, account)
 
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
         account = await self._arrives(zoom_id, "reactivate" if active else "deactivate")
