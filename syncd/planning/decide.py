@@ -227,11 +227,11 @@ class _Table:
         match fit(weighed):
             case Fit.OWNED:
                 taken = ("address_taken",) if address_taken(weighed) else ()
-                return _IN_STEP._replace(notes=taken, person=weighed.owners_entitled[0])
+                return _IN_STEP._replace(notes=taken)
             case Fit.UNCLEAR:
                 return _UNCLEAR
             case Fit.BY_ALIAS:
-                return _IN_STEP._replace(person=weighed.aliases_entitled[0])
+                return _IN_STEP
             case Fit.HELPED:
                 return self._owner_left_but_aliases(case)
         if not claim.claimants and self._absence_is_unclear(claim):
@@ -279,7 +279,7 @@ class _Table:
         if ours == "hand":
             return _Answer(Action.KEEP, Reason.DEACTIVATED_BY_HAND)
         if not weighed.owners_entitled:
-            return _IN_STEP._replace(notes=("claimed_by_alias",), person=weighed.aliases_entitled[0])
+            return _IN_STEP._replace(notes=("claimed_by_alias",))
         person = comes_back_for(weighed, lambda owner: self._has_another_active(owner, case.at, gone))
         if person is None or self._went_for_another(person, case):
             return _Answer(Action.MANUAL, Reason.AMBIGUOUS_MATCH)

@@ -189,6 +189,7 @@ CASES = [
         active=2_500, gone=11, history=approved_for(G.MAX_DEACTIVATIONS_PER_DAY, 0, before=earlier(90, 1)))),
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=2_500, history=earlier(900, 1))),    # nothing planned
     (G.MAX_DEACTIVATIONS_PER_DAY, False, facts(active=10_000, gone=100, history=earlier(100, 1))),     # 2 %
+    (G.MAX_DEACTIVATIONS_PER_DAY, True, facts(active=10_000, gone=100, history=earlier(101, 1))),
     (G.FLAPPING, False, facts(history=back_to_life(5))),
     (G.FLAPPING, True, facts(history=back_to_life(6))),
     (G.FLAPPING, False, facts(history=back_to_life(6, NOW - timedelta(hours=24)))),
