@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from tests import postgres
 from tests.acceptance.company import ADDRESS, WHO, Company, Ran, free_port
@@ -455,3 +456,20 @@ def test_what_cannot_be_read_is_a_usage_error(company: Company, arguments: tuple
     assert (2, "") == (ran.code, ran.out)
     assert arguments[-2] in ran.err
     assert 6 == company.syncd("ledger", "verify", "--export", "people.csv", config=False).code
+
+
+@on_every_database
+@pytest.mark.parametrize("instead", ["", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'",
+                                     "CREATE INDEX chain_by_kind ON chain (hash)"])
+def test_an_index_that_is_not_ours_any_more_is_found(crew: Crew, instead: str) -> None:
+    """Gone, of some rows only, of another column; one more of whoever looks after the database does no harm."""
+    engine = create_engine(crew.url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE INDEX of_the_database_team ON chain (subject)")
+    assert 0 == crew.verify().code
+    with engine.begin() as connection:
+        for statement in filter(None, ("DROP INDEX chain_by_kind", instead)):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+    assert "somebody changed or removed indexes of the ledger: chain_by_kind" in shown(crew)
