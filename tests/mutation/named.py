@@ -42,7 +42,7 @@ NAMED = (
           "leaving.due and self._protection", "self._protection"),
     Named("D4", "our own reactivation counts as somebody else's", DECIDE, "_Table._brought_back",
           "last.reactivated_at is None", "True"),
-    Named("D5", "an account seen active meanwhile still counts as ours", DECIDE, "_Table._inactive",
+    Named("D5", "an account seen active meanwhile still counts as ours", DECIDE, "_Table._gone_by_us",
           "and not last.seen_active", ""),
     Named("D6", "a second account comes back without a human", "syncd/planning/ownership.py", "comes_back_for",
           "None if has_another_active(person) else person", "person"),
