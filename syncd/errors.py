@@ -102,6 +102,11 @@ class LimitReached(SourceError):
         self.resume_at = resume_at
 
 
+class Withheld(SourceError):
+    """A write that waited for its turn was not sent: meanwhile nothing may be sent any more (stopping, no longer leading), or
+    the look before it is too old. Surely not carried out."""
+
+
 class AnswerLost(SyncdError):
     """A write was sent and no usable answer came back: it may or may not have happened. Look, never repeat blindly."""
 

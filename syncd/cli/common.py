@@ -180,10 +180,11 @@ async def with_signals(deps: Dependencies, work: Callable[[Dependencies], Corout
     Raises UsageError when it was stopped before it had a result.
     """
     from syncd.operations.daemon import until_stopped
+    from syncd.operations.dependencies import stopped_by
 
     stop = asyncio.Event()
     with signals(stop):
-        result = await until_stopped(work(replace(deps, stopping=stop.is_set)), stop)
+        result = await until_stopped(work(stopped_by(deps, stop.is_set)), stop)
     if result is None:
         raise Interrupted("stopped before the end", "Run it again: it goes on from where it was.")
     return result

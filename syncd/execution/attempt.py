@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from syncd.errors import AccountUnreadable, AnswerLost, ConfigError, LedgerError, LimitReached, NotLeader, Refused, SourceError
+from syncd.errors import (
+    AccountUnreadable,
+    AnswerLost,
+    ConfigError,
+    LedgerError,
+    LimitReached,
+    NotLeader,
+    Refused,
+    SourceError,
+    Withheld,
+)
 from syncd.events import Noted
 from syncd.execution.context import ExecutionContext, Ports, Progress, may_act, may_continue
 from syncd.execution.licences import restore_licence
@@ -176,6 +186,11 @@ async def _send(
             if ended is None:
                 continue
             return replace(ended, outcome=replace(ended.outcome, attempts=tries))
+        except Withheld:                                      # its turn came late: looked at again, as after a 429
+            ended = await _after_throttling(effect, intent, context, ports, progress)
+            if ended is None:
+                continue
+            return replace(ended, outcome=replace(ended.outcome, attempts=tries - 1))
         except (SourceError, ConfigError) as error:           # surely not carried out; concerns every account
             return _stopped_by(error, intent, before, progress)
         state = step(intent.action, State.ANNOUNCED, answered).state

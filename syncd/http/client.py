@@ -25,7 +25,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -35,7 +35,16 @@ from urllib.parse import urlsplit
 import httpx
 
 from syncd import __version__
-from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError, SyncdError
+from syncd.errors import (
+    AnswerLost,
+    ConfigError,
+    CredentialsRefused,
+    LimitReached,
+    NoUsableAnswer,
+    SourceError,
+    SyncdError,
+    Withheld,
+)
 from syncd.events import Answered, ClockOffset, Noted, RetryScheduled, Waited, Waiting
 from syncd.http.answers import Body, OddBody, ReadError, Reply, http_date, judge, lenient_text, plain_error, without_token
 from syncd.http.pace import PAUSE_SECONDS_MAX, backoff, parse_retry_after, seconds_until_next_day
@@ -62,6 +71,10 @@ POOL_CONNECTIONS = 40
 
 #: How often a request is tried again, by reason. Throttling is the service's normal life, a second 401 is not.
 RETRIES: Mapping[str, int] = {"throttled": 8, "server_error": 4, "network_error": 4, "unauthorized": 1}
+
+#: A change whose turn came later than this after the look before it is looked at again. With the slowest pace and all changes
+#: that may be in flight at once the last one's turn comes sooner; after a pause that the service asked for it may not.
+LOOK_FRESH_SECONDS = 300.0
 
 #: The longest page of any list here (2,000 users with everything) is a few megabytes.
 ANSWER_BYTES_MAX = 32_000_000
@@ -98,7 +111,7 @@ class ApiSettings:
 
 class Api:
     """Asks one service. ``base_url`` may be moved (some services name a nearer host); ``ends_at`` (monotonic seconds) ends
-    all waiting, None for never; ``clock`` is the service's, from ``Date`` headers."""
+    all waiting, None for never; ``clock`` is the service's, from ``Date`` headers; ``may_send`` is asked before each write."""
 
     def __init__(
         self,
@@ -113,6 +126,7 @@ class Api:
         refuse_tokens_in_the_clear(settings.service, settings.base_url)
         self.base_url = settings.base_url.rstrip("/")
         self.ends_at: float | None = None
+        self.may_send: Callable[[], bool] = lambda: True       # asked before each write, when its turn has come
         self.clock = ServiceClock()
         self._settings, self._clock, self._tell = settings, clock, tell
         self._tokens, self._read_error = tokens, read_error
@@ -143,10 +157,12 @@ class Api:
     ) -> Reply:
         """Asks until there is a final answer (see the table above). *operation* is the fixed word of metrics, *label* the
         lane; *path* is percent-encoded and begins with a slash, or is a whole URL on the same host (a "next" link).
-        *repeat_throttled* false: a 429 comes back too, with its lane paused already, for a caller who must look first;
+        *repeat_throttled* false: a 429 comes back too, with its lane paused already, for a caller who must look first
+        (and before a turn that came late, too: Withheld);
         *throttled_before*: how often it did, so that waits grow.
 
-        Raises SourceError, CredentialsRefused, LimitReached; AnswerLost for writes only. Other 4xx come back as Reply.
+        Raises SourceError, CredentialsRefused, LimitReached; AnswerLost and Withheld for writes only. Other 4xx come back
+        as Reply.
         """
         tried: dict[str, int] = {"throttled": throttled_before} if throttled_before else {}
         sending = {"params": params, "json": json, "data": form, "content": content}
@@ -155,7 +171,7 @@ class Api:
             sent_headers = {**(headers or {}), **({"authorization": f"Bearer {token}"} if token else {})}
             url = self._url(path)
             async with self._in_flight:
-                await self._pacer.turn(label, self.ends_at)
+                await self._turn(operation, label, write=write, looked=not repeat_throttled)
                 reply, reason, says = await self._once(operation, method, url, sent_headers, sending, read=not write)
             if token is not None and token in says:
                 says, reply = without_token(token, says, reply)
@@ -185,6 +201,16 @@ class Api:
             await self._before_the_next_try(operation, label, reason, reply, tried[reason], busy=busy)
             if reply is not None and reason == "throttled" and not repeat_throttled:
                 return reply
+
+    async def _turn(self, operation: str, label: str, *, write: bool, looked: bool) -> None:
+        """Waits for the turn, which may come late. *looked*: the caller looked before it asked. Raises LimitReached, Withheld."""
+        asked = self._clock.monotonic()
+        await self._pacer.turn(label, self.ends_at)
+        waited = self._clock.monotonic() - asked
+        if write and not self.may_send():
+            raise Withheld(self._settings.source, f"{self._name(operation)}: not sent, for nothing is begun any more.")
+        if write and looked and waited > LOOK_FRESH_SECONDS:
+            raise Withheld(self._settings.source, f"{self._name(operation)}: not sent, its turn came only after {waited:.0f} s.")
 
     def _worth_a_newer_token(self, token: str | None, tried: dict[str, int], operation: str) -> bool:
         """Drops a token that lacks a scope: tokens never gain any, only a newer one can. Whether to try with that now."""

@@ -28,7 +28,8 @@ from syncd.events import (
     Waiting,
 )
 from syncd.model import CycleReport, Mode, Policy, Result, Trigger
-from syncd.operations.cycle import Dependencies, Run, run_cycle
+from syncd.operations.cycle import Run, run_cycle
+from syncd.operations.dependencies import Dependencies, stopped_by
 from syncd.operations.follow_up import FollowUps
 from syncd.operations.schedule import Schedule
 from syncd.operations.watch import NeedsWholeCycle, Pace, Watch
@@ -106,7 +107,7 @@ async def run_daemon(
 ) -> None:
     """Runs cycles, and looks between them, until asked to stop; then gives the write in hand a few seconds and returns.
     *pace*: of the watch; the time between cycles in it is the schedule's."""
-    deps = replace(deps, stopping=signals.stop.is_set)
+    deps = stopped_by(deps, signals.stop.is_set)
     watch = Watch(deps, policy, mode, Pace(pace.poll_seconds, pace.settle, schedule.longest_gap(deps.clock.now())))
     deps = replace(deps, tell=watch.hearing(deps.tell))
     trigger, follow_ups = Trigger.SCHEDULE, FollowUps()

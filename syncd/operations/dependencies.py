@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from syncd.events import PhaseEnded
-from syncd.execution.context import Ports
+from syncd.execution.context import Ports, may_act
 from syncd.ledger.history import History
 from syncd.model import NO_WITNESSES, Contents, CycleReport, Mode, Trigger, Witnesses
 from syncd.planning.approved import Fits
@@ -67,6 +67,22 @@ class Dependencies:
         """What carrying out needs of it."""
         return Ports(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping,
                      self.concurrency)
+
+
+@runtime_checkable
+class SendsWhile(Protocol):
+    """A Zoom whose changes wait for their turn, and which asks once more when it has come."""
+
+    def send_only_while(self, may_send: Callable[[], bool]) -> None:
+        """No change is sent once *may_send* says no."""
+
+
+def stopped_by(deps: Dependencies, stopping: Callable[[], bool]) -> Dependencies:
+    """The same, which begins and sends nothing more once *stopping* says so, nor while somebody else leads."""
+    deps = replace(deps, stopping=stopping)
+    if isinstance(deps.zoom, SendsWhile):
+        deps.zoom.send_only_while(lambda: may_act(deps.ports) is None)
+    return deps
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,6 +347,10 @@ class ZoomApi:
         offset = self._api.clock_offset_seconds
         return self._token_api.clock_offset_seconds if offset is None else offset
 
+    def send_only_while(self, may_send: Callable[[], bool]) -> None:
+        """No change is sent once *may_send* says no, however long it waits for its turn already."""
+        self._api.may_send = may_send
+
     def set_deadline(self, seconds: float | None) -> None:
         """No wait goes past so many seconds from now; None: no bound."""
         ends_at = None if seconds is None else self._clock.monotonic() + seconds

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError
+from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, Withheld
 from syncd.events import EffectSettled
 from syncd.execution.attempt import LOOKS_AFTER_WRITE
 from syncd.execution.executor import ExecutionContext, Progress, execute
@@ -147,6 +147,26 @@ async def test_a_newer_leader_stops_the_older_one_before_its_write():
 
     assert ({"not_tried not_leader": 3}, []) == (outcomes(progress), company.zoom.writes)
     assert isinstance(progress.error, NotLeader)
+
+
+@pytest.mark.parametrize(("stops", "came_to", "sent"), [
+    (False, {"done": 1}, 1), (True, {"not_tried stopped": 1}, 0)], ids=["the look was old", "stopping"])
+async def test_a_change_withheld_when_its_turn_came_is_looked_at_again_or_settled_as_not_tried(stops, came_to, sent):
+    """Nothing was sent, so nothing stays open."""
+    company, effects = leavers(1)
+    withheld = iter([Withheld("zoom", "not sent")])
+
+    def turn(_: int) -> None:
+        for error in withheld:
+            company.stopping = stops
+            raise error
+
+    company.zoom.before_write = turn
+    progress = await executed(company, effects)
+
+    assert came_to == outcomes(progress)
+    assert sent == len(company.zoom.writes)
+    assert {} == (await company.ledger.history()).intents
 
 
 async def test_what_happened_is_told_even_when_it_cannot_be_written_down():

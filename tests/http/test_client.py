@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import trustme
 
-from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError
+from syncd.errors import AnswerLost, ConfigError, CredentialsRefused, LimitReached, NoUsableAnswer, SourceError, Withheld
 from syncd.events import Answered, ClockOffset, Event, Noted, RetryScheduled, Waited, Waiting
-from syncd.http.answers import ErrorBody
-from syncd.http.client import Api, ApiSettings
+from syncd.http.answers import ErrorBody, Reply
+from syncd.http.client import LOOK_FRESH_SECONDS, Api, ApiSettings
 from syncd.http.pace import Allowance, DailyBudget, Lane
 from syncd.http.pacer import Pacer
 from syncd.http.tokens import Token, TokenKeeper
@@ -871,3 +871,32 @@ async def test_a_proxy_that_refuses_is_named(gone: bool) -> None:
     assert f"the proxy {proxy.url.removeprefix('http://')}" in caught.value.what
     assert f"through the proxy {proxy.url.removeprefix('http://')}" in caught.value.do
     assert ("403" in caught.value.what) is not gone
+
+
+# ------------------------------------------------------------------------------------------------ changes that came late
+
+
+async def test_a_change_that_waits_for_its_turn_is_not_sent_once_nothing_may_be() -> None:
+    """However many wait: what is sent by then is sent, the rest never leaves."""
+    turns = iter((True, True, False, False, False))
+    async with a_world(*[Answer(204)] * 2, pacer=paced(1)) as world:
+        world.api.may_send = lambda: next(turns)
+        ended = await asyncio.gather(*(world.write() for _ in range(5)), return_exceptions=True)
+
+        assert [True, True, False, False, False] == [isinstance(one, Reply) for one in ended]
+        assert {Withheld} == {type(one) for one in ended[2:]}
+        assert 2 == len(world.server.requests)
+
+
+@pytest.mark.parametrize(("looked", "sent"), [(True, False), (False, True)])
+async def test_a_change_whose_turn_comes_long_after_the_look_before_it_goes_back_to_who_looked(looked: bool, sent: bool) -> None:
+    """A pause of the lane lay between."""
+    pause = Answer(429, headers={"retry-after": str(LOOK_FRESH_SECONDS + 60)})
+    async with a_world(pause, Answer(204), pacer=paced(10, max_wait_seconds=2 * LOOK_FRESH_SECONDS)) as world:
+        await world.write(repeat_throttled=False)
+        if sent:
+            assert (await world.write(repeat_throttled=not looked)).ok
+            return
+        with pytest.raises(Withheld, match="its turn came only after"):
+            await world.write(repeat_throttled=not looked)
+        assert 1 == len(world.server.requests)

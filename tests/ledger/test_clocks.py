@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from syncd.errors import ClockOff
 from syncd.ledger import chain, record
 from syncd.ledger.chain import START
-from syncd.ledger.storage.clocks import demand_clock
+from syncd.ledger.storage.clocks import demand_clock, newest_measured
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import ClockStanding, Draft, LedgerEntry
 from tests.ledgers import HandClock, draft, untold, url_of
@@ -48,7 +49,7 @@ U, V, N, R = ClockStanding.UNASKED, ClockStanding.VERIFIED, ClockStanding.UNKNOW
     ("cycle.ended", 7, N, None, entry(SKEW + 1), "One of the two clocks"),
     ("cycle.ended", 7, V, None, entry(9e6), True),               # a cycle with a verified clock always may
     ("cycle.ended", 7, V, SKEW + 1, entry(0), True),
-    *[(kind, 0, R, 9e6, entry(9e6), True) for kind in ("pause", "hold", "ledger.accepted", "ledger.restored")],
+    *[(kind, 0, R, 9e6, entry(9e6), False) for kind in ("pause", "hold", "ledger.accepted", "ledger.restored")],
     ("pause", 0, N, None, entry(9e6), False),
 ])
 def test_whose_clock_may_write(
@@ -56,7 +57,8 @@ def test_whose_clock_may_write(
 ) -> None:
     """True and False: it may, verified or marked; a text: it is refused in these words."""
     def ask() -> bool:
-        return demand_clock(NOW, kinds={kind}, term=term, standing=standing, last=last, max_skew_seconds=SKEW,
+        return demand_clock(NOW, kinds={kind}, term=term, standing=standing,
+                            newest=lambda: newest_measured([last] if last else []), max_skew_seconds=SKEW,
                             database=NOW + timedelta(seconds=database) if database is not None else None)
 
     if isinstance(expected, bool):
@@ -70,7 +72,18 @@ def test_whose_clock_may_write(
 def test_a_pause_opens_no_door_for_what_comes_with_it() -> None:
     """Entries of one append stand and fall together."""
     with pytest.raises(ClockOff):
-        demand_clock(NOW, kinds={"pause", "approval"}, term=0, standing=R, database=None, last=None, max_skew_seconds=SKEW)
+        demand_clock(NOW, kinds={"pause", "approval"}, term=0, standing=R, database=None, newest=lambda: None,
+                     max_skew_seconds=SKEW)
+
+
+def test_the_tip_is_the_newest_that_says_the_time() -> None:
+    """A pause that nobody vouches for lies over it; what a person accepted ends it."""
+    measured, unchecked = entry(9e6), entry(0, verified=False)
+    accepted = replace(unchecked, kind="ledger.accepted")
+
+    assert measured is newest_measured([unchecked, measured, entry(0)])
+    assert newest_measured([unchecked, accepted, measured]) is None
+    assert newest_measured([unchecked]) is None
 
 
 KINDS: dict[str, Callable[[pytest.FixtureRequest, Path], str]] = {

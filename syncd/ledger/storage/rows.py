@@ -33,6 +33,16 @@ def last_entry(connection: Connection) -> LedgerEntry | None:
     return LedgerEntry(*row) if row else None
 
 
+def last_entries(connection: Connection) -> Iterator[LedgerEntry]:
+    """The entries from the end of the chain on, as many as are asked for."""
+    seq = None
+    while (row := connection.execute(
+            (select(CHAIN) if seq is None else select(CHAIN).where(CHAIN.c.seq < seq))
+            .order_by(CHAIN.c.seq.desc()).limit(1)).one_or_none()) is not None:
+        yield (entry := LedgerEntry(*row))
+        seq = entry.seq
+
+
 def head_of(connection: Connection) -> Head:
     """The end of the chain; (0, "") for an empty one."""
     row = connection.execute(select(CHAIN.c.seq, CHAIN.c.hash).order_by(CHAIN.c.seq.desc()).limit(1)).one_or_none()

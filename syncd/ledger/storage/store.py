@@ -33,7 +33,7 @@ from syncd.ledger.audit import Blankings
 from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
-from syncd.ledger.storage.clocks import demand_clock
+from syncd.ledger.storage.clocks import demand_clock, newest_measured
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
 from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE, structure_fault
@@ -395,7 +395,7 @@ class SqlLedger:
         now = self._clock.now()
         if self._max_clock_skew_seconds is not None and not demand_clock(
             now, kinds={draft.kind for draft in drafts}, term=term, standing=self._standing,
-            database=self._database.now(connection), last=rows.last_entry(connection),
+            database=self._database.now(connection), newest=lambda: newest_measured(rows.last_entries(connection)),
             max_skew_seconds=self._max_clock_skew_seconds,
         ):
             drafts = [replace(draft, clock_verified=False) for draft in drafts]
