@@ -393,6 +393,18 @@ async def test_the_person_number_and_the_manager_are_read_where_they_are_wanted(
     assert ("7", boss) == (person_of(entry, settings).number, person_of(entry, settings).manager)
 
 
+async def test_a_list_that_does_not_take_managers_is_read_without_them(tmp_path: Path) -> None:
+    """Documented for one user only. It is told once, and the next read does not ask again."""
+    async with an_entra(tmp_path, [a_person(ANN), a_group("Zoom Users")]) as world:
+        directory = world.directory(with_managers=True)
+        first, second = await directory.read(), await directory.read()
+        (told,) = [event for event in world.told if isinstance(event, Noted) and event.event == "managers.not_told"]
+        refused = [seen for seen in world.graph.requests if "expand" in str(seen)]
+
+    assert [ANN] == [*first.people[0].mains] == [*second.people[0].mains]
+    assert ("list_users", 1) == (told.facts["operation"], len(refused))
+
+
 async def test_a_group_without_a_name_is_a_missing_permission(tmp_path: Path) -> None:
     """Also a nested one."""
     async with an_entra(tmp_path) as world:
