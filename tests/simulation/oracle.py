@@ -73,6 +73,7 @@ class Oracle:
         self.wrong: list[tuple[float, str]] = []          # who was switched off wrongly, when, without an approval
         self.unapproved: list[tuple[float, str]] = []     # rightly or wrongly
         self.alone: dict[str, bool] = {}          # a deactivation without approval is under way -> whether they work here
+        self.nobodys: set[str] = set()            # was off when the ledger that knew whose it is was lost
         self.ours: set[str] = set()               # switched off by a cycle, and not seen active since
         self.due: Counter[tuple[str, str]] = Counter()
         self.newest_view = 0.0
@@ -107,6 +108,8 @@ class Oracle:
         for account in self.world.truth.accounts.values():
             if since is None or account.taken_at > since:
                 account.taken = None
+                if account.status == INACTIVE:
+                    self.nobodys.add(account.zoom_id)
         self.unapproved.clear()
         self.wrong.clear()
         if (handing := handing_over.of(self.world)) is not None:
@@ -252,7 +255,8 @@ class Oracle:
 
     def _reactivating(self, process: Process, account: Account, intent: Announced) -> None:
         view = process.view
-        if view is not None and not intent.approved and not any(
+        unknown = process.choices["reactivate"] == "any" and account.zoom_id in self.nobodys
+        if view is not None and not intent.approved and not unknown and not any(
                 entry.entitled(process.now()) for entry in view.of(account.owner)):
             self.find("given_away", f"{account.zoom_id} ({account.email}) is reactivated, but its owner {account.owner} "
                                     "is not shown entitled")
@@ -266,7 +270,9 @@ class Oracle:
         wanted = ACTIVE if active else INACTIVE
         if account.status == wanted and account.changed_by == "syncd" and account.changed_at < self.world.t - 15.0:
             self.find("twice", f"{account.zoom_id} is made {wanted} a second time")
-        if not active:
+        if active:
+            self.nobodys.discard(account.zoom_id)
+        else:
             if account.status == ACTIVE:
                 account.taken, account.taken_at = account.type, self.world.t
             if (handing := handing_over.of(self.world)) is not None:
