@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -16,6 +17,11 @@ from tests.mutation.planting import ROOT, changes_something, code_in, function_o
 
 #: How many, at least, and the share of them that has to die. The seed is changed when the sample has taught what it can.
 SIZE, LEAST, SEED = 150, 97.0, "1"
+
+
+def ours() -> dict[str, str]:
+    """The environment without what is meant for the pytest that runs this file: another one is started."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 class Ran(NamedTuple):
@@ -32,7 +38,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     out = tmp_path_factory.mktemp("mutants") / "out.jsonl"
     ended = subprocess.run(
         [sys.executable, "-m", "tests.mutation", "--quick", "--size", str(SIZE), "--seed", SEED, "--least", str(LEAST),
-         "--at-once", "1", "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+         "--at-once", "1", "--out", str(out)], cwd=ROOT, env=ours(), capture_output=True, text=True, check=False)
     assert out.exists(), ended.stderr
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     return Ran(ended.returncode, ended.stdout + ended.stderr, {key: killed for key, killed, *_ in lines})
@@ -80,7 +86,7 @@ with_tests((file,), 2, lambda tests: print(json.dumps({one.mutant.says: one.kill
 
 def test_what_changes_nothing_lives():
     """Nobody dies of being planted or of being watched; what a test holds, does."""
-    ended = subprocess.run([sys.executable, "-c", _TWO_OF_ONE], cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = subprocess.run([sys.executable, "-c", _TWO_OF_ONE], cwd=ROOT, env=ours(), capture_output=True, text=True, check=False)
 
     assert {"same": False, "other": True} == json.loads(ended.stdout or "{}"), ended.stderr
 
