@@ -71,7 +71,8 @@ def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_thaws(replicated
     assert LEAVERS == len(deactivated(company))
     settled = {one["intent"] for one in entries(url, "outcome")}
     assert [] == [one for one in entries(url, "intent") if one["id"] not in settled]
-    assert 0 == company.syncd("ledger", "verify").code
+    verified = company.syncd("ledger", "verify")
+    assert 0 == verified.code, verified.out
 
 
 def test_a_rolling_update_in_the_middle_of_a_cycle_loses_and_repeats_nothing(replicated: tuple[Company, str]) -> None:
@@ -90,4 +91,5 @@ def test_a_rolling_update_in_the_middle_of_a_cycle_loses_and_repeats_nothing(rep
     assert sorted(terms) == terms
     settled = {one["intent"] for one in entries(url, "outcome")}
     assert [] == [one for one in entries(url, "intent") if one["id"] not in settled]
-    assert 0 == company.syncd("ledger", "verify").code
+    verified = company.syncd("ledger", "verify")
+    assert 0 == verified.code, verified.out

@@ -36,9 +36,10 @@ class Run:
 
 def run(
     seed: str, *, companies: int | None, days: float, switches: frozenset[str], cycles: int | None = None,
-    tell: Told = lambda _: None, shrinks: bool = True,
+    until: Callable[[Coverage], bool] = lambda _: False, tell: Told = lambda _: None, shrinks: bool = True,
 ) -> Run:
-    """Lets *companies* live one after another (None: until *cycles* have run), and stops at the first finding."""
+    """Lets *companies* live one after another (None: until *cycles* have run, or what they met is enough: *until*), and stops
+    at the first finding."""
     result, number = Run(), 0
     began = time.perf_counter()
     while (companies is None or number < companies) and (cycles is None or result.cycles < cycles):
@@ -51,6 +52,8 @@ def run(
              f"{result.cycles} cycles in all, {result.pace:.0f}/s; {'; '.join(map(str, ended.findings)) or 'nothing found'}")
         if ended.findings:
             result.failed = shortened(ended, tell) if shrinks else ended
+            break
+        if until(result.coverage):
             break
     return result
 
