@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.model import DirectorySnapshot, Person, Plan, Verdict, ZoomSnapshot
+from syncd.model import CalendarState, DirectorySnapshot, Person, Plan, Verdict, ZoomSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class PlanMade:
     oldest_overdue: datetime | None
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)     # of effects a window denies
     acknowledged: frozenset[str] = frozenset()     # zoom ids of manual rows that alert nobody
+    calendar: tuple[CalendarState, ...] = ()       # what windows let be done now
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,11 @@ from typing import Any
 from syncd.config.models import Config
 from syncd.config.values import Fault, duration, spelled
 from syncd.model import Action, Reason
-from syncd.planning.windows import AHEAD, KNOWN_LEAVERS, LEAVING, LOOKED_THROUGH, Stretch, Window, Windows
+from syncd.planning.windows import AHEAD, KNOWN_LEAVERS, LEAVING, LOOKED_THROUGH, REASONS, Stretch, Window, Windows
 
 #: The time over which a calendar is judged, whenever it is read.
 _FROM = datetime(2027, 6, 1, tzinfo=UTC)
 _UNTIL = _FROM + LOOKED_THROUGH
-
-#: Reasons for which an action may be denied.
-_REASONS: Mapping[Action, Sequence[Reason]] = {Action.DEACTIVATE: LEAVING, Action.REACTIVATE: (Reason.ENTITLED_AGAIN,)}
 
 
 def windows_of(config: Config) -> Windows:
@@ -48,7 +45,7 @@ def calendar_faults(windows: Windows) -> Iterator[tuple[int, str, str]]:
     for place, window in enumerate(windows.windows):
         if what := _fault_alone(window):
             yield place, *what
-    for action, reasons in _REASONS.items():
+    for action, reasons in REASONS.items():
         shut: dict[int, list[Reason]] = {}
         for reason, (denied, end) in _denials(windows, action, reasons).items():
             mine = [place for place, window in enumerate(windows.windows) if window.covers(action, reason)]

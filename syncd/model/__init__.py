@@ -55,7 +55,7 @@ from syncd.model.handover import (
     Standing,
     digest_of_items,
 )
-from syncd.model.plan import EFFECTS, Decision, Plan, SecondLook, Verdict
+from syncd.model.plan import EFFECTS, CalendarState, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.watch import Hint, Reread
 from syncd.model.witness import (
@@ -97,6 +97,7 @@ __all__ = [
     "Action",
     "Announcement",
     "Approval",
+    "CalendarState",
     "ClockStanding",
     "Contents",
     "Counted",

@@ -11,7 +11,7 @@ from syncd.model.account import ZoomSnapshot
 from syncd.model.directory import DirectorySnapshot, Person
 from syncd.model.entries import Approval, Head
 from syncd.model.handover import Contents
-from syncd.model.plan import Decision, Plan, Verdict
+from syncd.model.plan import CalendarState, Decision, Plan, Verdict
 from syncd.model.witness import Seen, SeenByOthers
 from syncd.model.words import Guard, Mode, OutcomeKind, Result, Trigger
 
@@ -61,6 +61,7 @@ class CycleReport:
     outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)
     held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
+    calendar: tuple[CalendarState, ...] = ()  # what windows let be done now; empty: there are none
     approvals: tuple[Approval, ...] = ()
     witness: Mapping[tuple[str, str], Seen] = field(default_factory=dict)      # changes done, by others who saw them
     foreign: tuple[SeenByOthers, ...] = ()    # what somebody else did to accounts in scope lately, the latest first

@@ -56,6 +56,26 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return (self.account.zoom_id or "", self.action.value)
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarState:
+    """Whether the operator's calendar lets changes be made now, and until when that stays so (None: for years), in their time
+    zone. *reasons*: those it is about; empty: all of the action."""
+
+    action: Action
+    denied: bool
+    until: datetime | None
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """``denied until Mon 2026-11-30 08:00 CET``"""
+        return ("denied" if self.denied else "allowed") + (f" until {self.until:%a %Y-%m-%d %H:%M %Z}" if self.until else "")
+
+    def __str__(self) -> str:
+        about = f" for {', '.join(self.reasons)}" if self.reasons else ""
+        return f"{self.action.value}{about}: {self.words}"
+
+
 #: Actions that change Zoom.
 EFFECTS = frozenset({Action.DEACTIVATE, Action.REACTIVATE})
 

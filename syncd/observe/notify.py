@@ -308,12 +308,14 @@ class Notifier:
         self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], *, mode: str, do: str = "", command: str = "",
         shown: tuple[tuple[str, str], ...] = (),
     ) -> Notice:
+        redacted = self._redaction.text
+        counts = {name: {redacted(key): number for key, number in value.items()} for name, value in facts.items()
+                  if isinstance(value, Mapping) and all(isinstance(number, int) for number in value.values())}
         body = self._redaction.facts({
             "format": FORMAT, "event": word, "text": f"syncd: {text}", "at": rfc3339(self.clock.now()), "cycle_id": cycle_id,
-            "mode": mode, "version": self.version, **facts})
-        words = self._redaction.facts({"do": do, "command": command, **dict(shown)})
-        return Notice(word, str(body["text"]), do=str(words.pop("do")), command=str(words.pop("command")),
-                      facts=tuple((name, str(value)) for name, value in words.items()), body=body)
+            "mode": mode, "version": self.version, **facts}) | counts      # a department of Token Sales is no secret
+        return Notice(word, str(body["text"]), do=redacted(do), command=redacted(command),
+                      facts=tuple((redacted(name), redacted(value)) for name, value in shown), body=body)
 
     def _queue(self, word: str, make: Callable[[], Awaitable[Notice | None]]) -> None:
         for hook, queue in zip(self.webhooks, self._queues, strict=True):

@@ -12,10 +12,10 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
-from syncd.model import Guard, Verdict
+from syncd.model import CalendarState, Guard, Verdict
 from syncd.observe.redact import without_addresses
 
 
@@ -37,6 +37,7 @@ class StatusView:
     last_success_at: datetime | None = None
     next_cycle_at: datetime | None = None
     next_opening: datetime | None = None      # when the first change that a window denies may be made
+    calendar: tuple[CalendarState, ...] = ()  # what windows let be done, as of the last plan
     directory_people: int | None = None
     directory_entitled: int | None = None
     zoom_active: int | None = None
@@ -192,8 +193,16 @@ def _now(view: StatusView) -> str:
         ("Last cycle", *_moment(view.ended_at, view.now)),
         ("Last success", *_moment(view.last_success_at, view.now)),
         ("Next cycle", *_moment(view.next_cycle_at, view.now)),
-        *([("Next opening", f"{view.next_opening:%a %H:%M %Z}", "changes wait for it")] if view.next_opening else []),
+        *([("Next opening", _weekday(view.next_opening, view.now), "changes wait for it")]
+          if view.next_opening and view.next_opening > view.now else []),
+        *((_text(one.action.value), _text(one.words), _text(f"for {', '.join(one.reasons)}" if one.reasons else "calendar"))
+          for one in view.calendar if one.until is None or one.until > view.now),
     ])
+
+
+def _weekday(opening: datetime, now: datetime) -> str:
+    """``Mon 08:00 CET``, with its date where another week is meant."""
+    return f"{opening:%a %H:%M %Z}" if opening - now < timedelta(days=6) else f"{opening:%a %Y-%m-%d %H:%M %Z}"
 
 
 def _plan(view: StatusView) -> str:

@@ -42,7 +42,8 @@ class StatusKeeper:
             case events.PlanMade(plan=plan, verdicts=verdicts):
                 counts = {action.value: count for action, count in plan.counts.items()}
                 self._view = replace(self._view, verdicts=verdicts, plan_digest=plan.digest, counts=counts, why="", do="",
-                                     next_opening=min(event.next_openings.values(), default=None))
+                                     next_opening=min(event.next_openings.values(), default=None),
+                                     calendar=event.calendar)
             case events.SourceUnreadable(why=why, do=do):
                 self._view = replace(self._view, why=why, do=do)
             case events.CycleEnded():

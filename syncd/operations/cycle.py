@@ -81,15 +81,15 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
                   doubts.missing, look_older)
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
-    openings = next_openings(plan, deps.windows, now)
+    openings, calendar = next_openings(plan, deps.windows, now), deps.windows.state(now)
     deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now, deps.interval), openings,
-                       acknowledged_rows(plan, history, now)))
+                       acknowledged_rows(plan, history, now), calendar))
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     leavers = known_leavers(plan, held)
     free = await free_before(plan, deps.zoom)
     planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
                       held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
-                      next_openings=openings, head=history.head, known_leavers=leavers,
+                      next_openings=openings, calendar=calendar, head=history.head, known_leavers=leavers,
                       commands=commands_for(plan, verdicts, leavers),
                       warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])))
     if run.only_plan and not plan.digest.startswith(run.only_plan):

@@ -11,7 +11,7 @@ Source of the rules: the interface, section 13.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
@@ -20,12 +20,15 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from syncd.model import Action, Reason
+from syncd.model import Action, CalendarState, Reason
 
 #: Reasons of deactivations, in the order of the decision table.
 LEAVING = (Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS,
            Reason.ABSENT_FROM_DIRECTORY)
 KNOWN_LEAVERS = frozenset(LEAVING[:3])
+
+#: Reasons for which an action may be denied.
+REASONS: Mapping[Action, Sequence[Reason]] = {Action.DEACTIVATE: LEAVING, Action.REACTIVATE: (Reason.ENTITLED_AGAIN,)}
 
 #: How far ahead an opening is looked for: from one leap day to the next, and some.
 AHEAD = timedelta(days=1500)
@@ -184,6 +187,22 @@ class Windows:
                 opening = self.next_opening(action, reason, closes)
         return opening if opening is not None and opening <= now else None
 
+    def state(self, at: datetime) -> tuple[CalendarState, ...]:
+        """What may be done now, and until when that stays so, for every action that a window is about. Reasons for which the
+        same holds stand together; those that no window is about are left out."""
+        found: list[CalendarState] = []
+        for action, reasons in REASONS.items():
+            alike: dict[tuple[bool, datetime | None], list[Reason]] = {}
+            for reason in reasons:
+                if any(window.covers(action, reason) for window in self.windows):
+                    denied = self.denied(action, reason, at)
+                    until = self.next_opening(action, reason, at) if denied else self._closes(action, reason, at, at + AHEAD)
+                    alike.setdefault((denied, until), []).append(reason)
+            found += [CalendarState(action, denied, self.for_people(until) if until else None,
+                                    tuple(these) if len(these) < len(reasons) else ())
+                      for (denied, until), these in alike.items()]
+        return tuple(found)
+
     def _changes_at(self, action: Action, reason: Reason, at: datetime) -> datetime | None:
         """None while the change is allowed at *at*; else the next moment at which that may change."""
         mine = [window for window in self.windows if window.covers(action, reason)]
@@ -255,8 +274,3 @@ def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 
 #: No calendar: everything is allowed at any time.
 ANY_TIME = Windows()
-
-
-def opening_words(opening: datetime) -> str:
-    """An opening as people read it, in the time zone it is given in: ``Mon 2026-11-30 08:00 CET``."""
-    return f"{opening:%a %Y-%m-%d %H:%M %Z}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,6 +85,8 @@ def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
             yield "kept", kept, ""
     for line in report.warnings:
         yield "warning", line, "yellow"
+    for state in report.calendar:
+        yield "calendar", str(state), ""
     for line in waiting_for_windows(report):
         yield "window", line, ""
     if licences := _licences(report):
@@ -155,6 +158,7 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
     yield from ("\t".join(("warning", line)) for line in report.warnings)
+    yield from ("\t".join(("calendar", str(state))) for state in report.calendar)
     yield from ("\t".join(("window", line)) for line in waiting_for_windows(report))
     if report.why:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))
@@ -219,7 +223,8 @@ def _on_screen(report: CycleReport, decision: Decision) -> str:
         return "manual action"
     opening = report.next_openings.get(decision.key)
     if opening is not None:
-        return f"waits {opening:%a %H:%M}"
+        far = opening - report.started_at >= timedelta(days=6)          # the next Monday, or another one
+        return f"waits {opening:%d %b %H:%M}" if far else f"waits {opening:%a %H:%M}"
     return "held" if decision.key in report.held or report.result is Result.HELD else "due"
 
 

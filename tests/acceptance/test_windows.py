@@ -115,4 +115,5 @@ def test_the_plan_shows_the_next_opening_to_people(company: Company) -> None:
     plan = company.syncd("plan")
 
     assert "window\t1 to deactivate waits for the next opening, " in plan.out
+    assert "calendar\tdeactivate for left_groups, absent_from_directory: denied until " in plan.out
     assert " CE" in plan.out.split("next opening, ")[1].splitlines()[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from syncd import events
 from syncd.app import SqlLedger, cycles_in
@@ -170,6 +171,19 @@ async def test_another_guard_is_news() -> None:
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS, Guard.DIRECTORY_SHRUNK))
 
         assert [1, 2] == [len(message["guards"]) for message in await world.sent()]
+
+
+async def test_a_department_named_like_a_secret_keeps_its_count() -> None:
+    """Token Sales is where people work; an address in a name is blanked all the same."""
+    async with serving(lambda _: OK) as receiver:
+        world = World(receiver, shape="json")
+        gone = [structs.replace(_leaving(name), department=where) for name, where in (
+            ("a", "Token Sales"), ("b", "Token Sales"), ("c", "bob@corp.example"))]
+        world.notifier(events.PlanMade("c1", Plan(AT, "p", tuple(gone)), (), None))
+        world.notifier(events.CycleEnded("c1", "enforce", "held", False, AT, 1.0, {}, {}, 7, "abc"))
+        (message,) = await world.sent()
+
+    assert {"Token Sales": 2, "[address]": 1} == message["departments"]
 
 
 async def test_another_plan_of_the_same_size_is_news_and_a_joiner_is_none() -> None:

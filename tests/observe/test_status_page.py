@@ -14,7 +14,7 @@ from shutil import which
 import pytest
 
 from syncd import events
-from syncd.model import Guard, Head, Verdict
+from syncd.model import Action, CalendarState, Guard, Head, Reason, Verdict
 from syncd.observe.page import FRESH, StatusView, page
 from syncd.observe.status import StatusKeeper
 from tests.ledgers import HandClock
@@ -133,6 +133,20 @@ async def test_the_page_knows_the_ledger_before_the_first_cycle() -> None:
                                                 "signature": "x"}))
 
     assert "Signed up to entry 80 with the key 0123abcd" in words(keeper.view())
+
+
+def test_the_page_shows_the_calendar_and_nothing_of_it_that_is_over() -> None:
+    """The day of the week for this week, the date for another; what a window lets be done, even while nothing waits."""
+    soon, later = AT + timedelta(days=2), AT + timedelta(days=20)
+    state = CalendarState(Action.DEACTIVATE, True, soon, (Reason.LEFT_GROUPS,))
+
+    said = page(replace(HELD, now=AT, next_opening=soon, calendar=(state,)))
+    assert f"{soon:%a %H:%M} UTC" in said
+    assert state.words in said
+    assert "for left_groups" in said
+    assert f"{later:%a %Y-%m-%d %H:%M} UTC" in page(replace(HELD, now=AT, next_opening=later))
+    assert [] == [word for word in ("Next opening", "denied until") if word in page(
+        replace(HELD, now=later, next_opening=soon, calendar=(state,)))]
 
 
 def test_the_page_changes_nothing_and_asks_for_nothing() -> None:

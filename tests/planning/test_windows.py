@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.model import Action, Reason
-from syncd.planning.windows import KNOWN_LEAVERS, Window, Windows, opening_words
+from syncd.planning.windows import KNOWN_LEAVERS, Window, Windows
 
 OFF, BACK = Action.DEACTIVATE, Action.REACTIVATE
 GONE, LEAVER = Reason.ABSENT_FROM_DIRECTORY, Reason.DISABLED_IN_DIRECTORY
@@ -58,7 +58,20 @@ def test_the_next_opening_is_told_in_the_operators_time():
     assert opening is not None
 
     assert berlin(2026, 11, 30, 8, 0) == opening
-    assert "Mon 2026-11-30 08:00 CET" == opening_words(WEEKEND.for_people(opening))
+    assert "Mon 2026-11-30 08:00 CET" == f"{WEEKEND.for_people(opening):%a %Y-%m-%d %H:%M %Z}"
+
+
+def test_the_calendar_is_told_for_every_action_and_reason_it_is_about():
+    """What holds now, and until when, also while nothing waits for it."""
+    office = Windows((*WEEKEND.windows, allow("0 8 * * *", 10, "Europe/Berlin", only=frozenset({BACK}))))
+
+    assert ["deactivate for left_groups, absent_from_directory: denied until Mon 2026-11-30 08:00 CET",
+            "reactivate: allowed until Sat 2026-11-28 18:00 CET"] == [
+        str(one) for one in office.state(berlin(2026, 11, 28, 12, 0))]
+    assert ["deactivate for left_groups, absent_from_directory: allowed until Fri 2026-12-04 18:00 CET",
+            "reactivate: denied until Tue 2026-12-01 08:00 CET"] == [
+        str(one) for one in office.state(berlin(2026, 11, 30, 20, 0))]
+    assert () == Windows().state(berlin(2026, 11, 30, 20, 0))
 
 
 def test_a_duration_is_elapsed_time_over_a_change_of_the_clocks():
