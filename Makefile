@@ -36,8 +36,9 @@ test: $(VENV)/.dev ## every test
 coverage: $(VENV)/.dev ## branch coverage of the tests; ARGS="tests/planning" of some
 	@$(BIN)/coverage run -m pytest $(ARGS) && $(BIN)/coverage report --skip-covered --show-missing
 
-lint: $(VENV)/.dev ## ruff and mypy --strict
+lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
 # A fixed number of seeds is part of make test; this tries others. SEED=1 YEARS=1 COMPANIES=4, REPLAY=FILE lives one again.

@@ -191,12 +191,21 @@ def schedule_of(config: Config) -> Schedule:
 def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
     """The configured directory; *ledger* keeps its cursor. Raises ConfigError."""
     kind = directory_kind(config)
-    return kind.make(getattr(config.directory, kind.name), Around(
-        clock, tell, secret, store=ledger, protecting_groups=config.protect.directory_groups,
-        holding_groups=config.handover.legal_hold.directory_groups if config.handover is not None else (),
-        person_number=config.match.person_number or "", with_managers=config.handover is not None, proxy=config.proxy,
-        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
-    ))
+    return kind.make(
+        getattr(config.directory, kind.name),
+        Around(
+            clock,
+            tell,
+            secret,
+            store=ledger,
+            protecting_groups=config.protect.directory_groups,
+            holding_groups=config.handover.legal_hold.directory_groups if config.handover is not None else (),
+            person_number=config.match.person_number or "",
+            with_managers=config.handover is not None,
+            proxy=config.proxy,
+            max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+        ),
+    )
 
 
 def zoom_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> ZoomApi:
@@ -208,15 +217,26 @@ def zoom_settings(config: Config) -> ZoomSettings:
     """The section ``zoom``, and what else decides what is asked of Zoom."""
     zoom = config.zoom
     return ZoomSettings(
-        account_id=zoom.account_id, client_id=zoom.client_id,
-        client_secret=secret(zoom.client_secret, "zoom.client_secret"), cloud=zoom.cloud,
-        token_url=zoom.token_url, api_url=zoom.api_url, ca_file=str(zoom.ca_file) if zoom.ca_file else None,
-        proxy=config.proxy, page_size=zoom.page_size, account_plan=zoom.account_plan, share=float(zoom.share) / 100,
-        concurrency=zoom.concurrency, max_wait_seconds=zoom.max_wait.total_seconds(),
-        required_roles=config.protect.ordinary_roles, required_groups=config.protect.groups,
-        writes=config.mode is Mode.ENFORCE, restores_licences=config.restore_licence and config.reactivate != "never",
+        account_id=zoom.account_id,
+        client_id=zoom.client_id,
+        client_secret=secret(zoom.client_secret, "zoom.client_secret"),
+        cloud=zoom.cloud,
+        token_url=zoom.token_url,
+        api_url=zoom.api_url,
+        ca_file=str(zoom.ca_file) if zoom.ca_file else None,
+        proxy=config.proxy,
+        page_size=zoom.page_size,
+        account_plan=zoom.account_plan,
+        share=float(zoom.share) / 100,
+        concurrency=zoom.concurrency,
+        max_wait_seconds=zoom.max_wait.total_seconds(),
+        required_roles=config.protect.ordinary_roles,
+        required_groups=config.protect.groups,
+        writes=config.mode is Mode.ENFORCE,
+        restores_licences=config.restore_licence and config.reactivate != "never",
         revokes_sessions=config.deactivate.revoke_sessions,
-        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(), operation_log=zoom.operation_log,
+        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+        operation_log=zoom.operation_log,
         events_subscription=zoom.events.subscription_id if zoom.events is not None else "",
         events_url=zoom.events.url if zoom.events is not None else None,
     )
@@ -252,8 +272,14 @@ async def ledger_reached(config: Config, clock: Clock, tell: Tell, wanted: Calla
 
 @asynccontextmanager
 async def open_dependencies(
-    config: Config, tell: Tell, *, write_ledger: bool, clock: Clock | None = None, by_lease: bool = False,
-    from_checkpoint: bool = False, asks_clock: bool = True,
+    config: Config,
+    tell: Tell,
+    *,
+    write_ledger: bool,
+    clock: Clock | None = None,
+    by_lease: bool = False,
+    from_checkpoint: bool = False,
+    asks_clock: bool = True,
 ) -> AsyncIterator[Dependencies]:
     """Everything a cycle works with, closed at the end. *write_ledger* false: nothing is created or written anywhere.
     *by_lease*: lead by the configured lease, as the daemon does; a one-shot verb only takes the ledger's writer lock.
@@ -262,15 +288,18 @@ async def open_dependencies(
     Raises ConfigError (also when the ledger belongs to another account or directory), LedgerError.
     """
     clock = clock or SystemClock()
-    ledger = writable_ledger(config, clock, tell, from_checkpoint=from_checkpoint) if write_ledger else SqlLedger.open(
-        ledger_url(config), clock, tell, create=False, from_checkpoint=from_checkpoint)
+    ledger = (
+        writable_ledger(config, clock, tell, from_checkpoint=from_checkpoint)
+        if write_ledger
+        else SqlLedger.open(ledger_url(config), clock, tell, create=False, from_checkpoint=from_checkpoint)
+    )
     async with AsyncExitStack() as opened:
         opened.push_async_callback(ledger.close)
         history = await ledger.history()
         demand_same_ledger(history, config)
         if write_ledger and not history.ledger_id and not history.broken:
             await bind(ledger, config, clock)
-            demand_same_ledger(await ledger.history(), config)      # somebody else may have been faster
+            demand_same_ledger(await ledger.history(), config)  # somebody else may have been faster
         directory = directory_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(directory.close)
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
@@ -281,15 +310,27 @@ async def open_dependencies(
             lease = lease_of(config.leadership.lease, clock, tell)
             await opened.enter_async_context(lease.running())
             leadership, elsewhere = lease, lease.published
-        deps = Dependencies(directory, zoom, ledger, leadership, clock, tell, __version__, credential_of(config),
-                            windows=windows_of(config), interval=schedule_of(config).period(clock.now()),
-                            concurrency=config.zoom.concurrency,
-                            directory_service=directory_kind(config).service, signature_fits=signature_fits,
-                            doubts=partial(doubts, config, ledger, elsewhere=elsewhere), witnesses=witnesses_of(config),
-                            watchers=watchers_of(config, directory) if by_lease else ())
+        deps = Dependencies(
+            directory,
+            zoom,
+            ledger,
+            leadership,
+            clock,
+            tell,
+            __version__,
+            credential_of(config),
+            windows=windows_of(config),
+            interval=schedule_of(config).period(clock.now()),
+            concurrency=config.zoom.concurrency,
+            directory_service=directory_kind(config).service,
+            signature_fits=signature_fits,
+            doubts=partial(doubts, config, ledger, elsewhere=elsewhere),
+            witnesses=witnesses_of(config),
+            watchers=watchers_of(config, directory) if by_lease else (),
+        )
         if config.handover is not None:
             deps = replace(deps, contents=partial(leavers.contents_of, deps, policy_of(config), partial(handover_rules, config)))
-        if write_ledger and from_checkpoint and asks_clock:    # a person's verb: nothing tells the time before it writes
+        if write_ledger and from_checkpoint and asks_clock:  # a person's verb: nothing tells the time before it writes
             await ask_clock(deps, policy_of(config))
         before = await ledger.head()
         yield deps
@@ -306,12 +347,24 @@ def lease_of(section: LeaseSection, clock: Clock, tell: Tell) -> Lease:
     """The configured lease; what is not said is the pod's own. Raises ConfigError outside of a pod."""
     in_cluster = section.api_url is None
     ca_file = str(section.ca_file) if section.ca_file else str(SERVICE_ACCOUNT / "ca.crt") if in_cluster else None
-    token = secret(section.token, "leadership.lease.token") if section.token is not None else SecretFile(
-        "leadership.lease.token_file", SERVICE_ACCOUNT / "token")
-    return Lease(LeaseSettings(
-        section.namespace, section.name, int(section.duration.total_seconds()),
-        section.api_url or in_cluster_url(dict(os.environ)), token, f"{socket.gethostname()}_{clock.unique()}", ca_file,
-    ), clock, tell)
+    token = (
+        secret(section.token, "leadership.lease.token")
+        if section.token is not None
+        else SecretFile("leadership.lease.token_file", SERVICE_ACCOUNT / "token")
+    )
+    return Lease(
+        LeaseSettings(
+            section.namespace,
+            section.name,
+            int(section.duration.total_seconds()),
+            section.api_url or in_cluster_url(dict(os.environ)),
+            token,
+            f"{socket.gethostname()}_{clock.unique()}",
+            ca_file,
+        ),
+        clock,
+        tell,
+    )
 
 
 async def head_in_lease(config: Config, tell: Tell) -> tuple[Head, ...]:
@@ -342,21 +395,29 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
     if key is not None:
         key.id()
     assert isinstance(deps.ledger, SqlLedger), "filing needs to seal the ledger"
-    filing = Filing(deps.ledger, deps.clock, deps.tell, Path(folder) if folder is not None else None, config.reports.formats,
-                    config.reports.omit_columns, config.reports.keep,
-                    lambda report: circumstances_of(config, report, deps.ledger), key.sign if key is not None else None,
-                    publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None,
-                    in_force=in_force(config))
+    filing = Filing(
+        deps.ledger,
+        deps.clock,
+        deps.tell,
+        Path(folder) if folder is not None else None,
+        config.reports.formats,
+        config.reports.omit_columns,
+        config.reports.keep,
+        lambda report: circumstances_of(config, report, deps.ledger),
+        key.sign if key is not None else None,
+        publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None,
+        in_force=in_force(config),
+    )
     asked = desk or WitnessDesk(deps, policy_of(config))
 
     async def after_cycle(report: CycleReport, term: int) -> None:
         failed: SyncdError | None = None
-        if config.handover is not None:            # first, and for a minute at most: the report says what leavers left
+        if config.handover is not None:  # first, and for a minute at most: the report says what leavers left
             await _remember_leavers(deps, config, report, term)
             report = await with_contents(deps, report, await deps.ledger.history())
         try:
             await filing(report, term)
-        except SyncdError as error:                # of no matter for what follows; being asked to stop is
+        except SyncdError as error:  # of no matter for what follows; being asked to stop is
             failed = error
         await asked.after_cycle(report, term)
         if failed is not None:
@@ -370,13 +431,19 @@ def in_force(config: Config) -> dict[str, Any]:
     schedule, reports, handover = schedule_of(config), config.reports, config.handover
     cron = schedule.cron is not None
     return {
-        "reports.promise": reports.promise.total_seconds(), "reports.keep": reports.keep.total_seconds(),
-        "reports.directory": reports.directory is not None, "reports.timezone": reports.timezone,
-        "reports.omit_columns": list(reports.omit_columns), "ledger.keep_personal": config.ledger.keep_personal.total_seconds(),
+        "reports.promise": reports.promise.total_seconds(),
+        "reports.keep": reports.keep.total_seconds(),
+        "reports.directory": reports.directory is not None,
+        "reports.timezone": reports.timezone,
+        "reports.omit_columns": list(reports.omit_columns),
+        "ledger.keep_personal": config.ledger.keep_personal.total_seconds(),
         "schedule.interval": None if cron or schedule.interval is None else schedule.interval.total_seconds(),
-        "schedule.cron": schedule.cron, "schedule.timezone": schedule.timezone,
-        "schedule.jitter": schedule.jitter.total_seconds(), "schedule.windows": windows_of(config).as_json(),
-        "approvals.required": config.approvals.required, "approvals.approvers": sorted(config.approvals.approvers),
+        "schedule.cron": schedule.cron,
+        "schedule.timezone": schedule.timezone,
+        "schedule.jitter": schedule.jitter.total_seconds(),
+        "schedule.windows": windows_of(config).as_json(),
+        "approvals.required": config.approvals.required,
+        "approvals.approvers": sorted(config.approvals.approvers),
         "approvals.signers_file": list(signers_of(config)),
         "handover": handover.model_dump(mode="json", exclude={"client_id", "client_secret"}) if handover is not None else None,
     }
@@ -395,9 +462,17 @@ def handover_rules(config: Config) -> HandoverRules:
     section = config.handover
     assert section is not None
     return HandoverRules(
-        section.after, section.end, section.receiver.from_ is not None, section.receiver.else_ or "", section.content,
+        section.after,
+        section.end,
+        section.receiver.from_ is not None,
+        section.receiver.else_ or "",
+        section.content,
         leavers_in(Path(section.leavers_file)) if section.leavers_file is not None else frozenset(),
-        section.legal_hold.accounts, bool(section.legal_hold.directory_groups), section.never_to_manager, section.max_per_day)
+        section.legal_hold.accounts,
+        bool(section.legal_hold.directory_groups),
+        section.never_to_manager,
+        section.max_per_day,
+    )
 
 
 @asynccontextmanager
@@ -405,8 +480,15 @@ async def ending_zoom(config: Config, clock: Clock, tell: Tell) -> AsyncIterator
     """Zoom under the app that may end users, for ``handover run`` alone; closed at the end."""
     section = config.handover
     assert section is not None
-    api = EndingApi(replace(zoom_settings(config), client_id=section.client_id,
-                            client_secret=secret(section.client_secret, "handover.client_secret")), clock, tell)
+    api = EndingApi(
+        replace(
+            zoom_settings(config),
+            client_id=section.client_id,
+            client_secret=secret(section.client_secret, "handover.client_secret"),
+        ),
+        clock,
+        tell,
+    )
     try:
         yield api
     finally:
@@ -468,8 +550,9 @@ async def _circumstances_in(ledger: SqlLedger, config: Config, report: CycleRepo
     return Circumstances(promise)
 
 
-async def period_document(config: Config, tell: Tell, asked: Asked, sample: Sample | None,
-                          progress: Callable[[int], None]) -> dict[str, Any]:
+async def period_document(
+    config: Config, tell: Tell, asked: Asked, sample: Sample | None, progress: Callable[[int], None]
+) -> dict[str, Any]:
     """The evidence of a period, from a ledger that was verified from its first entry on. Needs no credential.
 
     *progress* is told how many entries were read. Raises ConfigError, LedgerError (the chain is broken), UsageError (there
@@ -478,15 +561,19 @@ async def period_document(config: Config, tell: Tell, asked: Asked, sample: Samp
     async with open_ledger(config, tell) as ledger:
         found = await ledger.verify()
         if found.problem is not None:
-            raise LedgerError(f"the ledger is not intact: {found.problem}; no report was made",
-                              "Run syncd ledger verify, and report from an intact copy.")
+            raise LedgerError(
+                f"the ledger is not intact: {found.problem}; no report was made",
+                "Run syncd ledger verify, and report from an intact copy.",
+            )
         if not found.entries:
-            raise UsageError("ledger.url names no ledger, or an empty one: there is nothing to report",
-                             "Name the ledger there; a copy of it is enough.")
+            raise UsageError(
+                "ledger.url names no ledger, or an empty one: there is nothing to report",
+                "Name the ledger there; a copy of it is enough.",
+            )
         demand_same_ledger(await ledger.history(), config)
         period = Period(asked, sampling=sample is not None)
         async for entry in ledger.entries():
-            if entry.seq > found.head.seq:             # appended since it was verified
+            if entry.seq > found.head.seq:  # appended since it was verified
                 break
             period.take(entry)
             progress(entry.seq)
@@ -511,18 +598,22 @@ def demand_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or "it cannot be made"
     if reason:
-        raise ConfigError(f"reports.directory: {folder} cannot be written ({reason})",
-                          do="Make it a folder that this user may write in, or leave reports.directory out.")
+        raise ConfigError(
+            f"reports.directory: {folder} cannot be written ({reason})",
+            do="Make it a folder that this user may write in, or leave reports.directory out.",
+        )
 
 
 def several(*observers: Tell) -> Tell:
     """Tells every observer; one that fails is passed over, for observers can never stop a cycle."""
+
     def tell(event: Event) -> None:
         for observer in observers:
             try:
                 observer(event)
             except Exception:  # noqa: BLE001, S112 - see the docstring
                 continue
+
     return tell
 
 
@@ -531,23 +622,29 @@ def start_logging(config: Config, clock: Clock, *, to_a_person: bool = False) ->
     and results, guards and errors are told by the verb itself; with logging.level debug everything."""
     logging = config.logging
     quiet = to_a_person and logging.level == "info"
-    configure("critical" if quiet else logging.level, "text" if to_a_person else logging.format, clock,
-              addresses=logging.addresses)
+    configure(
+        "critical" if quiet else logging.level, "text" if to_a_person else logging.format, clock, addresses=logging.addresses
+    )
     return LogObserver(addresses=logging.addresses)
 
 
 def webhooks_of(config: Config) -> tuple[Webhook, ...]:
     """The configured webhooks."""
-    return tuple(Webhook(secret(one.webhook_url, f"notify.{number}.webhook_url"), one.on, config.proxy, one.format)
-                 for number, one in enumerate(config.notify))
+    return tuple(
+        Webhook(secret(one.webhook_url, f"notify.{number}.webhook_url"), one.on, config.proxy, one.format)
+        for number, one in enumerate(config.notify)
+    )
 
 
 def certificates_of(config: Config) -> dict[str, list[Path]]:
     """The certificate files that the configuration names, by what alerts call them: authorities that are trusted, and those of
     the ledger's connection. Where the system's trust counts there is none to look after."""
     chosen = getattr(config.directory, directory_kind(config).name)
-    named = [config.zoom.ca_file, getattr(chosen, "ca_file", None),
-             config.leadership.lease.ca_file if config.leadership.lease is not None else None]
+    named = [
+        config.zoom.ca_file,
+        getattr(chosen, "ca_file", None),
+        config.leadership.lease.ca_file if config.leadership.lease is not None else None,
+    ]
     return {"ca": [Path(one) for one in named if one is not None], "postgresql": certificate_files(config)}
 
 
@@ -581,8 +678,15 @@ class Watch:
         self._ready = False
         logging = start_logging(config, clock)
         observing = several(logging, self._metrics, self._status, self._on_schedule, *others)
-        self._notifier = Notifier(webhooks_of(config), clock, observing, version, approval_command, config.reports.timezone,
-                                  self._schedule.longest_gap(clock.now()))
+        self._notifier = Notifier(
+            webhooks_of(config),
+            clock,
+            observing,
+            version,
+            approval_command,
+            config.reports.timezone,
+            self._schedule.longest_gap(clock.now()),
+        )
         self.tell = several(observing, self._notifier)
         #: For what goes on beside the loop: no sign that the loop itself makes progress.
         self.aside = several(logging, self._metrics)
@@ -593,10 +697,19 @@ class Watch:
             self._notifier.recorded = partial(cycles_in, ledger)
         self._metrics.set_last_success(history.last_success_at)
         self._metrics.set_ledger_head(history.head.seq)
-        self._metrics.remember(result=history.last_result, same_results=history.same_results,
-                               last_good_cycle_at=history.last_good_cycle_at, opened_at=history.opened_at)
-        self._status.remember(last_success_at=history.last_success_at, cycle_id=history.last_cycle,
-                              result=history.last_result, ended_at=history.last_cycle_at, head=history.head)
+        self._metrics.remember(
+            result=history.last_result,
+            same_results=history.same_results,
+            last_good_cycle_at=history.last_good_cycle_at,
+            opened_at=history.opened_at,
+        )
+        self._status.remember(
+            last_success_at=history.last_success_at,
+            cycle_id=history.last_cycle,
+            result=history.last_result,
+            ended_at=history.last_cycle_at,
+            head=history.head,
+        )
         self._ready = True
 
     def _on_schedule(self, event: Event) -> None:
@@ -621,8 +734,15 @@ class Watch:
     ) -> AbstractAsyncContextManager[Endpoint]:
         """The HTTP server, while the body runs. Raises ConfigError when it cannot listen there."""
         return serve(
-            listen, metrics=self._metrics.render, healthy=healthy, ready=self._readiness, status=self._status.view,
-            tell=self.tell, pause=self._clock.sleep, trigger=trigger, trigger_token=trigger_token,
+            listen,
+            metrics=self._metrics.render,
+            healthy=healthy,
+            ready=self._readiness,
+            status=self._status.view,
+            tell=self.tell,
+            pause=self._clock.sleep,
+            trigger=trigger,
+            trigger_token=trigger_token,
         )
 
     def _readiness(self) -> tuple[bool, str]:

@@ -39,7 +39,7 @@ class DirectoryRead:
     snapshot: DirectorySnapshot
     entitled: int
     seconds: float
-    unclear: tuple[Person, ...] = ()          # who could not be read, and matters
+    unclear: tuple[Person, ...] = ()  # who could not be read, and matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class PlanMade:
     plan: Plan
     verdicts: tuple[Verdict, ...]
     oldest_overdue: datetime | None
-    next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)     # of effects a window denies
-    acknowledged: frozenset[str] = frozenset()     # zoom ids of manual rows that alert nobody
-    calendar: tuple[CalendarState, ...] = ()       # what windows let be done now
+    next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
+    acknowledged: frozenset[str] = frozenset()  # zoom ids of manual rows that alert nobody
+    calendar: tuple[CalendarState, ...] = ()  # what windows let be done now
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class EffectSettled:
     reason: str
     delay_seconds: float | None = None
     licence_released: bool = False
-    lockout_seconds: float | None = None      # from the change in the directory, where it tells, to verified
+    lockout_seconds: float | None = None  # from the change in the directory, where it tells, to verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class CycleEnded:
     outcomes: Mapping[str, int]
     head_sequence: int
     head_hash: str
-    oldest_overdue: datetime | None = None    # earliest due time of a deactivation that is still not done
-    why: str = ""                             # what made it end so, if anything did, and what to do about it
+    oldest_overdue: datetime | None = None  # earliest due time of a deactivation that is still not done
+    why: str = ""  # what made it end so, if anything did, and what to do about it
     do: str = ""
 
 
@@ -273,8 +273,30 @@ class Noted:
 
 
 Event = (
-    CycleStarted | PhaseEnded | DirectoryRead | ZoomRead | ReadProgress | SourceUnreadable | PlanMade | EffectSettled
-    | CycleEnded | LookEnded | SignalSeen | WatchDegraded | CycleScheduled | PauseSeen | LedgerSeen | LeadershipChanged
-    | Answered | Waited | Waiting | RetryScheduled | LicencesCounted | WitnessesCounted | HandoversCounted
-    | CredentialExpires | ClockOffset | Noted
+    CycleStarted
+    | PhaseEnded
+    | DirectoryRead
+    | ZoomRead
+    | ReadProgress
+    | SourceUnreadable
+    | PlanMade
+    | EffectSettled
+    | CycleEnded
+    | LookEnded
+    | SignalSeen
+    | WatchDegraded
+    | CycleScheduled
+    | PauseSeen
+    | LedgerSeen
+    | LeadershipChanged
+    | Answered
+    | Waited
+    | Waiting
+    | RetryScheduled
+    | LicencesCounted
+    | WitnessesCounted
+    | HandoversCounted
+    | CredentialExpires
+    | ClockOffset
+    | Noted
 )

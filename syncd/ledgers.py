@@ -49,9 +49,16 @@ def ledger_url(config: Config) -> str:
 
 def writable_ledger(config: Config, clock: Clock, tell: Tell, *, from_checkpoint: bool = False) -> SqlLedger:
     """The ledger, made when it is not there. *from_checkpoint*: for a verb of a person. Raises ConfigError, LedgerError."""
-    return SqlLedger.open(ledger_url(config), clock, tell, create=True, from_checkpoint=from_checkpoint,
-                          max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
-                          keep_personal_seconds=config.ledger.keep_personal.total_seconds(), busy_seconds=5.0)
+    return SqlLedger.open(
+        ledger_url(config),
+        clock,
+        tell,
+        create=True,
+        from_checkpoint=from_checkpoint,
+        max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),
+        keep_personal_seconds=config.ledger.keep_personal.total_seconds(),
+        busy_seconds=5.0,
+    )
 
 
 @asynccontextmanager
@@ -87,14 +94,18 @@ def demand_same_ledger(history: History, config: Config, *, any_directory: bool 
     if not history.ledger_id:
         return
     if history.zoom_account != config.zoom.account_id:
-        raise ConfigError(f"the ledger belongs to the Zoom account {history.zoom_account}, but the configuration names "
-                          f"{config.zoom.account_id}",
-                          do="Name the ledger of this account in ledger.url (a missing one is made).")
+        raise ConfigError(
+            f"the ledger belongs to the Zoom account {history.zoom_account}, but the configuration names "
+            f"{config.zoom.account_id}",
+            do="Name the ledger of this account in ledger.url (a missing one is made).",
+        )
     now = directory_name(config)
     if not any_directory and not directory_kind(config).same(history.directory, now):
-        raise ConfigError(f"the ledger belongs to the directory {history.directory}, but the configuration names {now}",
-                          do="Name the ledger of this directory in ledger.url (a missing one is made). If the same account is "
-                             "now read against this directory: syncd ledger accept --directory --by NAME --because TEXT")
+        raise ConfigError(
+            f"the ledger belongs to the directory {history.directory}, but the configuration names {now}",
+            do="Name the ledger of this directory in ledger.url (a missing one is made). If the same account is "
+            "now read against this directory: syncd ledger accept --directory --by NAME --because TEXT",
+        )
 
 
 async def bind(ledger: SqlLedger, config: Config, clock: Clock) -> None:
@@ -123,8 +134,10 @@ async def append_at_once(config: Config, draft: Draft, tell: Tell, *, if_paused:
             await bind(ledger, config, clock)
             demand_same_ledger(await _binding(ledger), config)
         if fault := await ledger.fault_near_the_end():
-            raise LedgerError(f"the ledger is broken: {fault}; nothing is appended to it",
-                              "Keep it as evidence, run syncd ledger verify, and put a backup back: syncd ledger restore FILE")
+            raise LedgerError(
+                f"the ledger is broken: {fault}; nothing is appended to it",
+                "Keep it as evidence, run syncd ledger verify, and put a backup back: syncd ledger restore FILE",
+            )
         if if_paused and not await _is_paused(ledger):
             return False
         ledger.clock_is(ClockStanding.UNKNOWN)
@@ -154,7 +167,8 @@ async def _is_paused(ledger: SqlLedger) -> bool:
     """Whether the last entries about it left changes paused, as the history has it: one that accepts a roll-back pauses, too."""
     accepted = False
     async for entry in ledger.entries(
-        kinds=(ChangesPaused.kind, ChangesResumed.kind, LedgerAccepted.kind, LedgerRestored.kind), reverse=True,
+        kinds=(ChangesPaused.kind, ChangesResumed.kind, LedgerAccepted.kind, LedgerRestored.kind),
+        reverse=True,
     ):
         match read_entry(entry):
             case ChangesPaused():
@@ -179,11 +193,16 @@ async def _binding(ledger: SqlLedger) -> History:
     async for entry in ledger.entries(kinds=(LedgerOpened.kind, LedgerAccepted.kind)):
         says = read_entry(entry)
         if isinstance(says, LedgerOpened):
-            history = History(ledger_id=says.ledger_id, zoom_account=says.zoom_account, directory=says.directory,
-                              begun_in=says.mode)
+            history = History(
+                ledger_id=says.ledger_id, zoom_account=says.zoom_account, directory=says.directory, begun_in=says.mode
+            )
         elif isinstance(says, LedgerAccepted) and says.directory:
-            history = History(ledger_id=history.ledger_id, zoom_account=history.zoom_account, directory=says.directory,
-                              begun_in=history.begun_in)
+            history = History(
+                ledger_id=history.ledger_id,
+                zoom_account=history.zoom_account,
+                directory=says.directory,
+                begun_in=history.begun_in,
+            )
     return history
 
 
@@ -218,8 +237,12 @@ async def doubts(
     words = [f"entry {head.seq} {head.hash[:12]}…" for head in missing]
     lost = history.rolled_back_from
     if lost is not None and lost not in missing:
-        words.insert(0, f"entry {lost.seq} {lost.hash[:12]}… (lost when a backup was put back)" if lost.seq
-                     else "what there was before a backup was put back")
+        words.insert(
+            0,
+            f"entry {lost.seq} {lost.hash[:12]}… (lost when a backup was put back)"
+            if lost.seq
+            else "what there was before a backup was put back",
+        )
     return Doubts(why_new(history, len(in_reports)), tuple(words))
 
 
@@ -235,19 +258,24 @@ async def accept(
     try:
         history = await ledger.history()
         if history.broken:
-            raise LedgerError(f"the ledger is not intact: {history.broken}; that cannot be accepted",
-                              "Keep it as evidence (syncd ledger verify names the fault) and put a backup back: "
-                              "syncd ledger restore FILE")
+            raise LedgerError(
+                f"the ledger is not intact: {history.broken}; that cannot be accepted",
+                "Keep it as evidence (syncd ledger verify names the fault) and put a backup back: syncd ledger restore FILE",
+            )
         demand_same_ledger(history, config, any_directory=directory)
-        named = (*await asyncio.to_thread(published_heads, config, ledger), *published)   # before anything is written
+        named = (*await asyncio.to_thread(published_heads, config, ledger), *published)  # before anything is written
         if not history.ledger_id:
             await bind(ledger, config, clock)
             history = await ledger.history()
         missing = await missing_heads(ledger, history, named)
         told = Accepted(
-            new=why_new(history), missing=missing, restored=history.rolled_back_from is not None,
+            new=why_new(history),
+            missing=missing,
+            restored=history.rolled_back_from is not None,
             directory=directory_name(config) if directory else "",
-            ahead_seconds=seconds_ahead(history, config, clock), paused=False)
+            ahead_seconds=seconds_ahead(history, config, clock),
+            paused=False,
+        )
         if told.nothing and history.accepted:
             return told
         await ledger.append([record.accepted(by=by, because=because, missing=missing, directory=told.directory)])
@@ -306,8 +334,10 @@ async def restore(config: Config, file: Path, tell: Tell) -> PutBack:
     def lock_of(database: Database) -> Callable[[], None]:
         lock = database.writer_lock()
         if not lock.take(os.getpid(), socket.gethostname(), clock.now().isoformat()):
-            raise NotLeader(f"the ledger {database.where} is held by {lock.holder()}: nothing was put back",
-                            "Stop the daemon, or wait until its cycle ends, and try again.")
+            raise NotLeader(
+                f"the ledger {database.where} is held by {lock.holder()}: nothing was put back",
+                "Stop the daemon, or wait until its cycle ends, and try again.",
+            )
         return lock.release
 
     stamp = f"{clock.now():%Y%m%dT%H%M%SZ}"

@@ -75,8 +75,8 @@ class Directory(Protocol):
 class Watcher(Protocol):
     """Notices changes at one place of a directory: a server, a tenant, a file."""
 
-    source: str                               # active_directory | entra | file
-    name: str                                 # the place, in words
+    source: str  # active_directory | entra | file
+    name: str  # the place, in words
 
     @property
     def directory(self) -> Directory:

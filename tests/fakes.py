@@ -74,32 +74,44 @@ class FakeDirectory:
     clock: FakeClock
     people: dict[str, Person] = field(default_factory=dict)
     groups: dict[str, GroupUse] = field(default_factory=lambda: {"Zoom Users": GroupUse.ENTITLING})
-    group_ids: dict[str, str] = field(default_factory=dict)        # name -> the object it means, where that is not the name
+    group_ids: dict[str, str] = field(default_factory=dict)  # name -> the object it means, where that is not the name
     unresolved: tuple[str, ...] = ()
     as_of: datetime | None = None
     offset_seconds: float | None = None
-    fails: SyncdError | None = None                    # the whole read
-    look_fails: SyncdError | None = None               # the second look
-    before_look: Callable[[], None] = lambda: None     # what happens in the directory between plan and look
+    fails: SyncdError | None = None  # the whole read
+    look_fails: SyncdError | None = None  # the second look
+    before_look: Callable[[], None] = lambda: None  # what happens in the directory between plan and look
 
     async def read(self) -> DirectorySnapshot:
         if self.fails is not None:
             raise self.fails
         groups = [
-            DirectoryGroup(self.group_ids.get(name, name.lower()), name, use, sum(
-                name in (*person.entitled_by, *person.leaver_by, *person.protected_by) for person in self.people.values()))
+            DirectoryGroup(
+                self.group_ids.get(name, name.lower()),
+                name,
+                use,
+                sum(name in (*person.entitled_by, *person.leaver_by, *person.protected_by) for person in self.people.values()),
+            )
             for name, use in self.groups.items()
         ]
-        return whole.directory("file", self.clock.now(), self.people.values(), groups, unresolved=self.unresolved,
-                                       as_of=self.as_of, clock_offset_seconds=self.offset_seconds)
+        return whole.directory(
+            "file",
+            self.clock.now(),
+            self.people.values(),
+            groups,
+            unresolved=self.unresolved,
+            as_of=self.as_of,
+            clock_offset_seconds=self.offset_seconds,
+        )
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         await asyncio.sleep(0)
         self.before_look()
         if self.look_fails is not None:
             raise self.look_fails
-        return tuple(person for id_, person in sorted(self.people.items())
-                     if id_ == directory_id or set(addresses) & set(person.addresses))
+        return tuple(
+            person for id_, person in sorted(self.people.items()) if id_ == directory_id or set(addresses) & set(person.addresses)
+        )
 
     async def deleted(self, addresses: Sequence[str]) -> tuple[tuple[str, datetime], ...]:
         """Nobody."""
@@ -122,19 +134,25 @@ class FakeZoom:
     offset_seconds: float | None = None
     fails: SyncdError | None = None
     look_fails: SyncdError | None = None
-    odd: dict[str, SyncdError] = field(default_factory=dict)             # id -> what a read of this one account raises
-    answers: dict[tuple[str, str], tuple[SyncdError, bool]] = field(default_factory=dict)   # (id, operation) -> error, after
-    pending: dict[str, ZoomAccount] = field(default_factory=dict)                            # by address
-    writes: list[tuple[str, str]] = field(default_factory=list)                              # (operation, id), as sent
+    odd: dict[str, SyncdError] = field(default_factory=dict)  # id -> what a read of this one account raises
+    answers: dict[tuple[str, str], tuple[SyncdError, bool]] = field(default_factory=dict)  # (id, operation) -> error, after
+    pending: dict[str, ZoomAccount] = field(default_factory=dict)  # by address
+    writes: list[tuple[str, str]] = field(default_factory=list)  # (operation, id), as sent
     before_look: Callable[[], None] = lambda: None
-    before_write: Callable[[int], None] = lambda _: None                                     # told how many were sent
-    ignores: set[str] = field(default_factory=set)                                           # answers 2xx, does nothing
+    before_write: Callable[[int], None] = lambda _: None  # told how many were sent
+    ignores: set[str] = field(default_factory=set)  # answers 2xx, does nothing
 
     async def read(self) -> ZoomSnapshot:
         if self.fails is not None:
             raise self.fails
-        return whole.zoom("zoom-account", self.clock.now(), [*self.accounts.values(), *self.pending.values()],
-                                  roles=ROLES, groups=self.groups, clock_offset_seconds=self.offset_seconds)
+        return whole.zoom(
+            "zoom-account",
+            self.clock.now(),
+            [*self.accounts.values(), *self.pending.values()],
+            roles=ROLES,
+            groups=self.groups,
+            clock_offset_seconds=self.offset_seconds,
+        )
 
     async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         return ROLES, self.groups
@@ -212,8 +230,16 @@ class MemoryLedger:
                 body["who"] = sha256_of(dict(draft.personal))
                 self.people[body["who"]] = dict(draft.personal)
             before = self.entries[-1].hash if self.entries else ""
-            content = (len(self.entries) + 1, self.clock.now().isoformat(), draft.cycle, term, draft.kind, draft.subject,
-                       canonical_json(body), before)
+            content = (
+                len(self.entries) + 1,
+                self.clock.now().isoformat(),
+                draft.cycle,
+                term,
+                draft.kind,
+                draft.subject,
+                canonical_json(body),
+                before,
+            )
             entry = LedgerEntry(*content, sha256_of(content))
             self.entries.append(entry)
             self._history = fold(self._history, entry)
@@ -285,19 +311,28 @@ class Company:
 
     @property
     def deps(self) -> Dependencies:
-        return Dependencies(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.events.append, "0.test",
-                     credential=lambda: self.credential, stopping=lambda: self.stopping,
-                     concurrency=self.concurrency)
+        return Dependencies(
+            self.directory,
+            self.zoom,
+            self.ledger,
+            self.leadership,
+            self.clock,
+            self.events.append,
+            "0.test",
+            credential=lambda: self.credential,
+            stopping=lambda: self.stopping,
+            concurrency=self.concurrency,
+        )
 
     def address(self, name: str) -> str:
         return name if "@" in name else f"{name}@{self.domain}"
 
-    def person(self, name: str, *, entitled: bool = True, addresses: Iterable[str] = (), mains: int = 1,
-               **more: Any) -> Person:
+    def person(self, name: str, *, entitled: bool = True, addresses: Iterable[str] = (), mains: int = 1, **more: Any) -> Person:
         """Adds or replaces somebody; their id is ``p-NAME``. The first *mains* addresses are main ones."""
         keys = tuple(address_key(self.address(address)) for address in addresses) or (address_key(self.address(name)),)
-        person = Person(f"p-{name}", keys[:mains], name.title(), entitled_by=("Zoom Users",) if entitled else (),
-                        aliases=keys[mains:], **more)
+        person = Person(
+            f"p-{name}", keys[:mains], name.title(), entitled_by=("Zoom Users",) if entitled else (), aliases=keys[mains:], **more
+        )
         self.directory.people[person.id] = person
         return person
 

@@ -41,7 +41,7 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         self.pass_time(max(seconds, 0.0))
-        await asyncio.sleep(0.001)               # so that a child process gets a turn
+        await asyncio.sleep(0.001)  # so that a child process gets a turn
 
     def random(self) -> float:
         return 0.5

@@ -44,8 +44,15 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        self._control("start", "-w", "-o", f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-                                           f"{self.folder} -c fsync=off -c max_connections=40", "-l", str(self.folder / "log"))
+        self._control(
+            "start",
+            "-w",
+            "-o",
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+            f"{self.folder} -c fsync=off -c max_connections=40",
+            "-l",
+            str(self.folder / "log"),
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """``fast`` as an operator, ``immediate`` as a crash."""
@@ -99,13 +106,23 @@ def _served(folder: Path) -> Iterator[Server]:
     try:
         yield server
     finally:
-        subprocess.run([*_user(), str(_program("pg_ctl")), "-D", str(folder / "data"), "stop", "-m", "immediate"],
-                       capture_output=True, check=False)
+        subprocess.run(
+            [*_user(), str(_program("pg_ctl")), "-D", str(folder / "data"), "stop", "-m", "immediate"],
+            capture_output=True,
+            check=False,
+        )
 
 
 def _as_postgres(program: str, *words: str) -> None:
-    done = subprocess.run([*_user(), str(_program(program)), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, check=False, cwd="/", timeout=60)
+    done = subprocess.run(
+        [*_user(), str(_program(program)), *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd="/",
+        timeout=60,
+    )
     if done.returncode:
         raise RuntimeError(f"{program} failed: {done.stderr}")
 
@@ -119,7 +136,7 @@ def _user() -> list[str]:
 def _working_in(process: Path) -> str:
     try:
         return str((process / "cwd").readlink())
-    except OSError:                                   # it ended meanwhile
+    except OSError:  # it ended meanwhile
         return ""
 
 

@@ -81,4 +81,4 @@ def edited(entries: Sequence[LedgerEntry], seq: int, was: str, now: str) -> list
     """The entry of this number with other words in its body; hashes stay as they were."""
     at = seq - 1
     assert was in entries[at].body
-    return [*entries[:at], replace(entries[at], body=entries[at].body.replace(was, now)), *entries[at + 1:]]
+    return [*entries[:at], replace(entries[at], body=entries[at].body.replace(was, now)), *entries[at + 1 :]]

@@ -103,11 +103,12 @@ class Scene:
 
     def exported(self, kind: str, change: Callable[[dict[str, Any]], object]) -> None:
         """The last line of a kind in the export with something else in it, written as an export writes lines."""
+
         def changed(lines: list[str]) -> list[str]:
             place = [number for number, line in enumerate(lines) if json.loads(line)["kind"] == kind][-1]
             fields = json.loads(lines[place])
             change(fields)
-            return [*lines[:place], canonical_json(fields) + "\n", *lines[place + 1:]]
+            return [*lines[:place], canonical_json(fields) + "\n", *lines[place + 1 :]]
 
         self.lines(self.export, changed)
 
@@ -115,7 +116,7 @@ class Scene:
         """Other bytes in the middle of the database file."""
         self.raw("PRAGMA wal_checkpoint(TRUNCATE)")
         data = bytearray(self.ledger.read_bytes())
-        data[offset:offset + len(content)] = content
+        data[offset : offset + len(content)] = content
         self.ledger.write_bytes(data)
 
 
@@ -139,7 +140,7 @@ def numbered(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
 
 def swapped(entries: Sequence[LedgerEntry], seq: int) -> list[LedgerEntry]:
     """Two neighbours in the other order."""
-    return [*entries[:seq - 1], entries[seq], entries[seq - 1], *entries[seq + 1:]]
+    return [*entries[: seq - 1], entries[seq], entries[seq - 1], *entries[seq + 1 :]]
 
 
 def one_more(entries: Sequence[LedgerEntry], draft: Draft) -> list[LedgerEntry]:
@@ -160,20 +161,23 @@ def edits() -> dict[str, Callable[[Scene], None]]:
         "approval of an effect less": lambda s: s.body(s.of("approval"), lambda body: body["effects"].pop()),
         "intent turned round": lambda s: s.body(s.of("intent"), lambda body: body.update(action="reactivate")),
         "outcome turned round": lambda s: s.body(s.of("outcome"), lambda body: body.update(outcome="failed")),
-        "outcome verified earlier": lambda s: s.body(s.of("outcome"), lambda body: body.update(
-            verified_at="2020-01-01T00:00:00Z")),
+        "outcome verified earlier": lambda s: s.body(
+            s.of("outcome"), lambda body: body.update(verified_at="2020-01-01T00:00:00Z")
+        ),
         "result of a cycle": lambda s: s.body(s.of("cycle.ended"), lambda body: body.update(result="held")),
         "hold for somebody else": lambda s: s.set(s.of("hold"), "subject", "'somebody'"),
-        "name reference of another entry": lambda s: s.body(s.of("intent"), lambda body: body.update(
-            who=json.loads(s.of("intent", 0).body)["who"])),
-        "signature replaced": lambda s: s.body(s.of("head.signed"), lambda body: body.update(
-            signature=json.loads(s.of("head.signed", 0).body)["signature"])),
+        "name reference of another entry": lambda s: s.body(
+            s.of("intent"), lambda body: body.update(who=json.loads(s.of("intent", 0).body)["who"])
+        ),
+        "signature replaced": lambda s: s.body(
+            s.of("head.signed"), lambda body: body.update(signature=json.loads(s.of("head.signed", 0).body)["signature"])
+        ),
         "kind of an entry": lambda s: s.set(s.of("hold"), "kind", "'release'"),
         "cycle of an entry": lambda s: s.set(s.of("outcome"), "cycle", f"'{s.of('outcome', 0).cycle}'"),
         "term raised": lambda s: s.set(s.of("cycle.ended", 0), "term", "term + 1"),
         "term taken away": lambda s: s.set(s.of("cycle.ended"), "term", "0"),
         "blank in a body": lambda s: s.set(s.of("approval"), "body", "replace(body, '\":', '\": ')"),
-        "key twice in a body": lambda s: s.set(s.of("approval"), "body", "'{\"by\":\"Bob Lee\",' || substr(body, 2)"),
+        "key twice in a body": lambda s: s.set(s.of("approval"), "body", '\'{"by":"Bob Lee",\' || substr(body, 2)'),
         "body that is no JSON": lambda s: s.set(s.of("approval"), "body", "'{'"),
         "body as bytes": lambda s: s.set(s.of("approval"), "body", "CAST(body AS BLOB)"),
         "hash in capitals": lambda s: s.set(s.entries()[-1], "hash", "upper(hash)"),
@@ -184,12 +188,13 @@ def edits() -> dict[str, Callable[[Scene], None]]:
 
 def times() -> dict[str, Callable[[Scene], None]]:
     """When something happened is something else."""
+
     def all_earlier(entries: list[LedgerEntry]) -> list[LedgerEntry]:
         return [replace(entry, at=earlier(entry.at, days=1)) for entry in entries]
 
     def one_earlier(entries: list[LedgerEntry]) -> list[LedgerEntry]:
         middle = len(entries) // 2
-        return [*entries[:middle], replace(entries[middle], at=earlier(entries[middle].at, days=9)), *entries[middle + 1:]]
+        return [*entries[:middle], replace(entries[middle], at=earlier(entries[middle].at, days=9)), *entries[middle + 1 :]]
 
     return {
         "time by a microsecond": lambda s: s.set(s.of("outcome"), "at", f"'{earlier(s.of('outcome').at, microseconds=1)}'"),
@@ -207,8 +212,10 @@ def rewritten_as_it_is(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     made: list[LedgerEntry] = []
     before = entries[0].previous_hash
     for entry in entries:
-        before_hash, before = before, hash_of(entry.seq, entry.at, entry.cycle, entry.term, entry.kind, entry.subject, entry.body,
-                                              before)
+        before_hash, before = (
+            before,
+            hash_of(entry.seq, entry.at, entry.cycle, entry.term, entry.kind, entry.subject, entry.body, before),
+        )
         made.append(replace(entry, previous_hash=before_hash, hash=before))
     return made
 
@@ -218,6 +225,7 @@ def rewritten_as_it_is(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
 
 def deletions() -> dict[str, Callable[[Scene], None]]:
     """Rows are not there any more."""
+
     def gone(seq: int) -> str:
         return f"DELETE FROM chain WHERE seq = {seq}"
 
@@ -230,22 +238,27 @@ def deletions() -> dict[str, Callable[[Scene], None]]:
         "row in the middle deleted": lambda s: s.sql(gone(s.of("approval").seq)),
         "last two rows deleted": lambda s: s.sql(f"DELETE FROM chain WHERE seq > {s.entries()[-1].seq - 2}"),
         "tail deleted back to an earlier signature": lambda s: s.sql(
-            f"DELETE FROM chain WHERE seq > {s.of('head.signed', 1).seq}"),
+            f"DELETE FROM chain WHERE seq > {s.of('head.signed', 1).seq}"
+        ),
         "every row deleted": lambda s: s.sql("DELETE FROM chain"),
         "first half deleted": lambda s: s.sql(f"DELETE FROM chain WHERE seq <= {len(s.entries()) // 2}"),
-        "row deleted, the others renumbered": lambda s: s.put(numbered(without(
-            s.entries(), lambda entry: entry.seq == s.of("approval").seq))),
+        "row deleted, the others renumbered": lambda s: s.put(
+            numbered(without(s.entries(), lambda entry: entry.seq == s.of("approval").seq))
+        ),
         "pause deleted, hashed anew": lambda s: s.forge(lambda entries: without(entries, lambda entry: entry.kind == "pause")),
         "cycle deleted, hashed anew": lambda s: s.forge(lambda entries: without(entries, without_a_cycle(s))),
         "every signature deleted, hashed anew": lambda s: s.forge(
-            lambda entries: without(entries, lambda entry: entry.kind == "head.signed")),
+            lambda entries: without(entries, lambda entry: entry.kind == "head.signed")
+        ),
         "one signature deleted, hashed anew": lambda s: s.forge(
-            lambda entries: without(entries, lambda entry: entry.seq == s.of("head.signed", 1).seq)),
+            lambda entries: without(entries, lambda entry: entry.seq == s.of("head.signed", 1).seq)
+        ),
     }
 
 
 def moves() -> dict[str, Callable[[Scene], None]]:
     """Rows stand elsewhere, or there is one more."""
+
     def middle(s: Scene) -> int:
         return s.of("intent").seq
 
@@ -253,18 +266,23 @@ def moves() -> dict[str, Callable[[Scene], None]]:
         "neighbours swapped": lambda s: s.put(numbered(swapped(s.entries(), middle(s)))),
         "neighbours swapped, hashed anew": lambda s: s.forge(lambda entries: swapped(entries, middle(s))),
         "first row put last, hashed anew": lambda s: s.forge(lambda entries: [*entries[1:], entries[0]]),
-        "row put between, renumbered": lambda s: s.put(numbered(
-            [*s.entries()[:5], s.of("approval"), *s.entries()[5:]])),
+        "row put between, renumbered": lambda s: s.put(numbered([*s.entries()[:5], s.of("approval"), *s.entries()[5:]])),
         "approval put between, hashed anew": lambda s: s.forge(
-            lambda entries: [*entries[:5], replace(s.of("approval"), cycle=""), *entries[5:]]),
-        "cycle without a signature at the end": lambda s: s.put(one_more(s.entries(), Draft(
-            "cycle.ended", json.loads(s.of("cycle.ended").body), cycle="zzzzzzzzzzzz"))),
-        "cycle with an old signature at the end": lambda s: s.put(one_more(one_more(s.entries(), Draft(
-            "cycle.ended", json.loads(s.of("cycle.ended").body), cycle="zzzzzzzzzzzz")), Draft(
-                "head.signed", json.loads(s.of("head.signed").body)))),
+            lambda entries: [*entries[:5], replace(s.of("approval"), cycle=""), *entries[5:]]
+        ),
+        "cycle without a signature at the end": lambda s: s.put(
+            one_more(s.entries(), Draft("cycle.ended", json.loads(s.of("cycle.ended").body), cycle="zzzzzzzzzzzz"))
+        ),
+        "cycle with an old signature at the end": lambda s: s.put(
+            one_more(
+                one_more(s.entries(), Draft("cycle.ended", json.loads(s.of("cycle.ended").body), cycle="zzzzzzzzzzzz")),
+                Draft("head.signed", json.loads(s.of("head.signed").body)),
+            )
+        ),
         "last row twice": lambda s: s.put([*s.entries(), replace(s.entries()[-1], seq=s.entries()[-1].seq + 1)]),
         "row at the end with a gap before it": lambda s: s.put(
-            [*s.entries(), replace(s.entries()[-1], seq=s.entries()[-1].seq + 2)]),
+            [*s.entries(), replace(s.entries()[-1], seq=s.entries()[-1].seq + 2)]
+        ),
         "row before the first": lambda s: s.put([replace(s.entries()[0], seq=0), *s.entries()]),
     }
 
@@ -278,14 +296,17 @@ def forgeries() -> dict[str, Callable[[Scene], None]]:
         "approver, hashed anew": lambda s: s.forge_body("approval", "Ann Lee", "Bob Lee"),
         "outcome, hashed anew": lambda s: s.forge_body("outcome", '"done"', '"failed"'),
         "whose ledger it is, hashed anew": lambda s: s.forge(
-            lambda entries: edited(entries, s.of("ledger.opened").seq, "ledger_id", "ledger_ix")),
+            lambda entries: edited(entries, s.of("ledger.opened").seq, "ledger_id", "ledger_ix")
+        ),
         "what was in force, hashed anew": lambda s: s.forge_body("policy.in_force", '"values":{', '"values":{"a":1,'),
-        "hash of a report, hashed anew": lambda s: s.forge_body(
-            "report", json.loads(s.of("report").body)["sha256"], "0" * 64),
+        "hash of a report, hashed anew": lambda s: s.forge_body("report", json.loads(s.of("report").body)["sha256"], "0" * 64),
         "reason of a hold, hashed anew": lambda s: s.forge_body("hold", "ticket 4711", "ticket 4712"),
         "review by somebody else, hashed anew": lambda s: s.forge_body("review", "Ann Lee", "Bob Lee"),
-        "blanking taken from the list, hashed anew": lambda s: s.forge(lambda entries: [
-            replace(entry, body=re.sub(r'"refs":\["\w+",?', '"refs":[', entry.body, count=1)) for entry in entries]),
+        "blanking taken from the list, hashed anew": lambda s: s.forge(
+            lambda entries: [
+                replace(entry, body=re.sub(r'"refs":\["\w+",?', '"refs":[', entry.body, count=1)) for entry in entries
+            ]
+        ),
     }
 
 
@@ -306,8 +327,10 @@ def names() -> dict[str, Callable[[Scene], None]]:
     def another_under_its_own_hash(s: Scene) -> None:
         value = canonical_json({"email": "zoe@corp.example"})
         with closing(sqlite3.connect(s.ledger, isolation_level=None)) as database:
-            database.execute(f"UPDATE personal SET ref = ?, salt = ?, value = ? WHERE {some}",
-                             (personal_ref(b"0" * 16, value), b"0" * 16, value))
+            database.execute(
+                f"UPDATE personal SET ref = ?, salt = ?, value = ? WHERE {some}",
+                (personal_ref(b"0" * 16, value), b"0" * 16, value),
+            )
 
     return {
         "name edited": lambda s: s.raw(f"UPDATE personal SET value = replace(value, 'corp', 'crop') WHERE {some}"),
@@ -315,22 +338,27 @@ def names() -> dict[str, Callable[[Scene], None]]:
         "names swapped": two_swapped,
         "name under another hash": another_under_its_own_hash,
         "name emptied": lambda s: s.raw(
-            f"UPDATE personal SET value = NULL, salt = NULL, blanked_at = '2026-01-01T00:00:00Z' WHERE {some}"),
+            f"UPDATE personal SET value = NULL, salt = NULL, blanked_at = '2026-01-01T00:00:00Z' WHERE {some}"
+        ),
         "name emptied, its time not": lambda s: s.raw(f"UPDATE personal SET value = NULL, salt = NULL WHERE {some}"),
         "every name emptied": lambda s: s.raw(
-            "UPDATE personal SET value = NULL, salt = NULL, blanked_at = '2026-01-01T00:00:00Z'"),
+            "UPDATE personal SET value = NULL, salt = NULL, blanked_at = '2026-01-01T00:00:00Z'"
+        ),
         "name marked as blanked": lambda s: s.raw(f"UPDATE personal SET blanked_at = '2026-01-01T00:00:00Z' WHERE {some}"),
         "row of a name deleted": lambda s: s.raw(f"DELETE FROM personal WHERE {some}"),
         "row of a blanked name deleted": lambda s: s.raw(
-            "DELETE FROM personal WHERE ref = (SELECT min(ref) FROM personal WHERE value IS NULL)"),
+            "DELETE FROM personal WHERE ref = (SELECT min(ref) FROM personal WHERE value IS NULL)"
+        ),
         "blanked name filled again": lambda s: s.raw(
             "UPDATE personal SET value = '{\"email\":\"zoe@corp.example\"}', salt = x'00', blanked_at = NULL "
-            "WHERE ref = (SELECT min(ref) FROM personal WHERE value IS NULL)"),
+            "WHERE ref = (SELECT min(ref) FROM personal WHERE value IS NULL)"
+        ),
     }
 
 
 def database() -> dict[str, Callable[[Scene], None]]:
     """What guards the chain, its indexes, its tables, its file."""
+
     def shadowed(s: Scene) -> None:
         s.raw("ALTER TABLE chain RENAME TO other", "CREATE VIEW chain AS SELECT * FROM other")
 
@@ -340,25 +368,29 @@ def database() -> dict[str, Callable[[Scene], None]]:
         "guard of the order removed": lambda s: s.raw("DROP TRIGGER chain_in_order"),
         "guard that guards nothing": lambda s: s.raw(
             "DROP TRIGGER chain_no_update",
-            "CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain WHEN 0 BEGIN SELECT RAISE(ABORT, 'no'); END"),
+            "CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain WHEN 0 BEGIN SELECT RAISE(ABORT, 'no'); END",
+        ),
         "trigger that edits what comes": lambda s: s.raw(
-            "CREATE TRIGGER helper AFTER INSERT ON personal BEGIN "
-            "UPDATE personal SET value = NULL WHERE ref = NEW.ref; END"),
+            "CREATE TRIGGER helper AFTER INSERT ON personal BEGIN UPDATE personal SET value = NULL WHERE ref = NEW.ref; END"
+        ),
         "index removed": lambda s: s.raw("DROP INDEX chain_by_kind"),
         "index of another column": lambda s: s.raw("DROP INDEX chain_by_term", "CREATE INDEX chain_by_term ON chain (hash)"),
         "index of some rows only": lambda s: s.raw(
-            "DROP INDEX chain_by_kind", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'"),
+            "DROP INDEX chain_by_kind", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'"
+        ),
         "index that lacks rows": index_that_lacks_rows,
         "view in place of the chain": shadowed,
         "chain copied into a table without rules": lambda s: s.raw(
             "ALTER TABLE chain RENAME TO other",
             "CREATE TABLE chain (seq, at, cycle, term, kind, subject, body, previous_hash, hash)",
-            "INSERT INTO chain SELECT * FROM other", "DROP TABLE other"),
+            "INSERT INTO chain SELECT * FROM other",
+            "DROP TABLE other",
+        ),
         "schema of another version": lambda s: s.raw("UPDATE schema_version SET version = 99"),
         "schema of no version": lambda s: s.raw("DELETE FROM schema_version"),
         "bytes of a page": lambda s: s.damage(3 * 4096 + 200, b"\xff" * 64),
         "header of the file": lambda s: s.damage(0, b"no database at all"),
-        "file cut in half": lambda s: s.ledger.write_bytes(s.ledger.read_bytes()[:s.ledger.stat().st_size // 2]),
+        "file cut in half": lambda s: s.ledger.write_bytes(s.ledger.read_bytes()[: s.ledger.stat().st_size // 2]),
         "file emptied": lambda s: s.ledger.write_bytes(b""),
         "file removed": lambda s: s.ledger.unlink(),
     }
@@ -366,12 +398,16 @@ def database() -> dict[str, Callable[[Scene], None]]:
 
 def index_that_lacks_rows(s: Scene) -> None:
     """The text of an index says that it holds every row, its pages that it holds some."""
-    s.raw("DROP INDEX chain_by_kind", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'",
-          "PRAGMA writable_schema = 1")
+    s.raw(
+        "DROP INDEX chain_by_kind",
+        "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'",
+        "PRAGMA writable_schema = 1",
+    )
     with closing(sqlite3.connect(s.ledger, isolation_level=None)) as database:
         database.execute("PRAGMA writable_schema = 1")
-        database.execute("UPDATE sqlite_master SET sql = 'CREATE INDEX chain_by_kind ON chain (kind)' "
-                         "WHERE name = 'chain_by_kind'")
+        database.execute(
+            "UPDATE sqlite_master SET sql = 'CREATE INDEX chain_by_kind ON chain (kind)' WHERE name = 'chain_by_kind'"
+        )
 
 
 # ------------------------------------------------------------------------------------------------------ what is filed
@@ -379,6 +415,7 @@ def index_that_lacks_rows(s: Scene) -> None:
 
 def lists() -> dict[str, Callable[[Scene], None]]:
     """The published heads and the list of cycles, the manifest, the head beside the ledger."""
+
     def cycles(s: Scene) -> Path:
         return s.reports / "cycles.jsonl"
 
@@ -391,8 +428,9 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         shutil.rmtree(s.reports)
 
     return {
-        "head of a cycle": lambda s: s.text(cycles(s), lambda text: text.replace(json.loads(text.splitlines()[0])["head_hash"],
-                                                                                 "0" * 64)),
+        "head of a cycle": lambda s: s.text(
+            cycles(s), lambda text: text.replace(json.loads(text.splitlines()[0])["head_hash"], "0" * 64)
+        ),
         "result of a listed cycle": lambda s: s.text(cycles(s), lambda text: text.replace('"held"', '"applied"')),
         "listed cycle taken away": lambda s: s.lines(cycles(s), lambda lines: [*lines[:1], *lines[2:]]),
         "first listed cycle taken away": lambda s: s.lines(cycles(s), lambda lines: lines[1:]),
@@ -400,15 +438,20 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         "listed cycle twice": lambda s: s.lines(cycles(s), lambda lines: [lines[0], *lines]),
         "list of cycles emptied": lambda s: cycles(s).write_text("", encoding="utf-8"),
         "list of cycles taken away": lambda s: cycles(s).unlink(),
-        "older manifest": lambda s: manifest(s).write_text(s.folder.joinpath("MANIFEST.older").read_text(encoding="utf-8"),
-                                                           encoding="utf-8"),
-        "older manifest with the list of then": lambda s: (shutil.copy(s.folder / "MANIFEST.older", manifest(s)),
-                                                           shutil.copy(s.folder / "cycles.older", cycles(s)))[0],
+        "older manifest": lambda s: manifest(s).write_text(
+            s.folder.joinpath("MANIFEST.older").read_text(encoding="utf-8"), encoding="utf-8"
+        ),
+        "older manifest with the list of then": lambda s: (
+            shutil.copy(s.folder / "MANIFEST.older", manifest(s)),
+            shutil.copy(s.folder / "cycles.older", cycles(s)),
+        )[0],
         "file taken out of the manifest": lambda s: s.text(manifest(s), without_a_file),
-        "manifest without its signature": lambda s: s.text(manifest(s), lambda text: re.sub(
-            r',\n "signature": \{[^}]*\}', "", text)),
-        "manifest of another ledger": lambda s: s.text(manifest(s), lambda text: text.replace(
-            json.loads(text)["ledger_id"], "another-ledger")),
+        "manifest without its signature": lambda s: s.text(
+            manifest(s), lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text)
+        ),
+        "manifest of another ledger": lambda s: s.text(
+            manifest(s), lambda text: text.replace(json.loads(text)["ledger_id"], "another-ledger")
+        ),
         "manifest that is none": lambda s: manifest(s).write_text("{}", encoding="utf-8"),
         "tail and folder gone, the head beside the ledger left": cut_everywhere_but_beside,
     }
@@ -431,14 +474,17 @@ def reports() -> dict[str, Callable[[Scene], None]]:
         "report deleted": lambda s: s.file("2*.json").unlink(),
         "every report deleted": lambda s: list(map(Path.unlink, s.reports.glob("2*"))) and None,
         "reports swapped": lambda s: swap(s.file("2*.json"), s.file("2*.json", 1)),
-        "report renamed": lambda s: s.file("2*.html").rename(s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html")
-        and None,
-        "report put beside the others": lambda s: shutil.copy(
-            s.file("2*.html"), s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None,
+        "report renamed": lambda s: (
+            s.file("2*.html").rename(s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None
+        ),
+        "report put beside the others": lambda s: (
+            shutil.copy(s.file("2*.html"), s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None
+        ),
         "report of a period edited": lambda s: s.text(s.file("syncd_*.csv"), lambda text: text.replace("corp", "crop")),
         "report of a period deleted": lambda s: s.file("syncd_*.csv").unlink(),
-        "report of a period put beside it": lambda s: shutil.copy(
-            s.file("syncd_*.csv"), s.reports / "syncd_2020-01-01_2020-01-31.csv") and None,
+        "report of a period put beside it": lambda s: (
+            shutil.copy(s.file("syncd_*.csv"), s.reports / "syncd_2020-01-01_2020-01-31.csv") and None
+        ),
     }
 
 
@@ -455,6 +501,7 @@ def swap(one: Path, other: Path) -> None:
 
 def exports() -> dict[str, Callable[[Scene], None]]:
     """The file an auditor was handed."""
+
     def file(change: Callable[[list[str]], list[str]]) -> Callable[[Scene], None]:
         return lambda s: s.lines(s.export, change)
 

@@ -19,8 +19,9 @@ def complete(items: Iterable[T]) -> Complete[T]:
     return pages.complete()
 
 
-def directory(source: str, read_at: datetime, people: Iterable[Person], groups: Iterable[DirectoryGroup] = (),
-              **more: Any) -> DirectorySnapshot:
+def directory(
+    source: str, read_at: datetime, people: Iterable[Person], groups: Iterable[DirectoryGroup] = (), **more: Any
+) -> DirectorySnapshot:
     """A directory with these people."""
     return DirectorySnapshot.whole(source, read_at, complete(people), complete(groups), **more)
 

@@ -35,8 +35,9 @@ LOCK = ROOT / "requirements.lock"
 
 def main(words: list[str]) -> None:
     """Makes it; says what was made."""
-    usage = argparse.ArgumentParser(prog="deploy/release", description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    usage = argparse.ArgumentParser(
+        prog="deploy/release", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     usage.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to write to; what lies there is removed")
     usage.add_argument("--key", type=Path, help="Ed25519 private key (PEM) that signs SHA256SUMS")
     usage.add_argument("--image", type=Path, help="an OCI archive of the image, to be counted in")
@@ -55,16 +56,34 @@ def main(words: list[str]) -> None:
     sums = "".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(given.out.iterdir()))
     (given.out / "SHA256SUMS").write_text(sums, encoding="utf-8")
     if given.key:
-        subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", given.key, "-rawin", "-in", given.out / "SHA256SUMS",
-                        "-out", given.out / "SHA256SUMS.sig"], check=True)
+        subprocess.run(
+            [
+                "openssl",
+                "pkeyutl",
+                "-sign",
+                "-inkey",
+                given.key,
+                "-rawin",
+                "-in",
+                given.out / "SHA256SUMS",
+                "-out",
+                given.out / "SHA256SUMS.sig",
+            ],
+            check=True,
+        )
     for path in sorted(given.out.iterdir()):
         print(f"{path.stat().st_size:>10}  {path.name}")
 
 
 def _python_packages(out: Path) -> None:
     """By the locked build backend; it takes all times from SOURCE_DATE_EPOCH."""
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", out], cwd=ROOT, check=True, capture_output=True,
-                   env={**os.environ, "SOURCE_DATE_EPOCH": str(_epoch())})
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", out],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(_epoch())},
+    )
 
 
 def _chart(target: Path) -> None:
@@ -94,11 +113,19 @@ def _cyclonedx(version: str) -> str:
     """By cyclonedx-py, from the lock."""
     made = subprocess.run(
         ["cyclonedx-py", "requirements", LOCK, "--output-reproducible", "--of", "JSON", "--sv", "1.5"],
-        check=True, capture_output=True, text=True,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
     bom = json.loads(made.stdout)
-    bom["metadata"]["component"] = {"type": "application", "name": "syncd", "version": version,
-                                    "licenses": [{"license": {"id": "Apache-2.0"}}], "purl": f"pkg:pypi/syncd@{version}"}
+    bom["metadata"]["component"] = {
+        "type": "application",
+        "name": "syncd",
+        "version": version,
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+        "purl": f"pkg:pypi/syncd@{version}",
+    }
     return _json(bom)
 
 
@@ -107,25 +134,38 @@ def _spdx(version: str) -> dict[str, Any]:
     packages = [_package("syncd", version, "Apache-2.0", [])]
     packages += [_package(name, number, _licence(name), hashes) for name, number, hashes in _locked()]
     return {
-        "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": f"syncd-{version}",
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": f"syncd-{version}",
         "documentNamespace": f"urn:syncd:spdx:{version}:{_sha256(LOCK)}",
-        "creationInfo": {"created": datetime.fromtimestamp(_epoch(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                         "creators": ["Tool: syncd-release"]},
-        "documentDescribes": ["SPDXRef-syncd"], "packages": packages,
+        "creationInfo": {
+            "created": datetime.fromtimestamp(_epoch(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "creators": ["Tool: syncd-release"],
+        },
+        "documentDescribes": ["SPDXRef-syncd"],
+        "packages": packages,
         "relationships": [
             {"spdxElementId": "SPDXRef-syncd", "relationshipType": "DEPENDS_ON", "relatedSpdxElement": one["SPDXID"]}
-            for one in packages[1:]],
+            for one in packages[1:]
+        ],
     }
 
 
 def _package(name: str, version: str, licence: str, hashes: list[str]) -> dict[str, Any]:
     return {
-        "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", name), "name": name, "versionInfo": version,
-        "downloadLocation": "NOASSERTION", "filesAnalyzed": False, "licenseConcluded": "NOASSERTION",
-        "licenseDeclared": licence, "copyrightText": "NOASSERTION",
+        "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", name),
+        "name": name,
+        "versionInfo": version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": False,
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": licence,
+        "copyrightText": "NOASSERTION",
         "checksums": [{"algorithm": "SHA256", "checksumValue": value} for value in hashes[:1]],
-        "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
-                          "referenceLocator": f"pkg:pypi/{name}@{version}"}],
+        "externalRefs": [
+            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": f"pkg:pypi/{name}@{version}"}
+        ],
     }
 
 
@@ -133,26 +173,32 @@ def _licence(name: str) -> str:
     """The expression of the installed package's metadata; NOASSERTION where it declares none."""
     try:
         declared = metadata.metadata(name).get("License-Expression")
-    except metadata.PackageNotFoundError:      # for another platform only
+    except metadata.PackageNotFoundError:  # for another platform only
         declared = None
     return declared or "NOASSERTION"
 
 
 def _provenance(out: Path, version: str) -> dict[str, Any]:
     """What was made of what, as an in-toto statement with SLSA's predicate."""
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     subjects = [{"name": path.name, "digest": {"sha256": _sha256(path)}} for path in sorted(out.iterdir())]
     return {
-        "_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicateType": "https://slsa.dev/provenance/v1",
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subjects,
+        "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
-                "buildType": "urn:syncd:make-release:v1", "externalParameters": {"version": version},
+                "buildType": "urn:syncd:make-release:v1",
+                "externalParameters": {"version": version},
                 "resolvedDependencies": [
                     {"uri": "git+https://git.example/syncd", "digest": {"gitCommit": git("rev-parse", "HEAD")}},
-                    *({"uri": path.name, "digest": {"sha256": _sha256(path)}}
-                      for path in sorted(ROOT.glob("requirements*.lock"))),
+                    *(
+                        {"uri": path.name, "digest": {"sha256": _sha256(path)}}
+                        for path in sorted(ROOT.glob("requirements*.lock"))
+                    ),
                 ],
             },
             "runDetails": {"builder": {"id": "urn:syncd:make-release"}},

@@ -43,7 +43,14 @@ def syncd() -> None:
 
 
 for verb in (
-    *init.VERBS, *cycles.VERBS, *approving.VERBS, *people.VERBS, *handover.VERBS, *undo.VERBS, *evidence.VERBS, *reporting.VERBS
+    *init.VERBS,
+    *cycles.VERBS,
+    *approving.VERBS,
+    *people.VERBS,
+    *handover.VERBS,
+    *undo.VERBS,
+    *evidence.VERBS,
+    *reporting.VERBS,
 ):
     syncd.add_command(verb)
 
@@ -67,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(f"syncd: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()                    # whoever read our output has had enough
+        sys.stderr.close()  # whoever read our output has had enough
         sys.exit(0)
     sys.exit(0)
 

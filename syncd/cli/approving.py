@@ -33,18 +33,34 @@ Names = Mapping[str, Mapping[str, str]]
 @config_option
 @click.option("--plan", "digest", default="", metavar="DIGEST", help="The plan that was reviewed (8 digits or more).")
 @click.option("--guard", "guards", multiple=True, metavar="NAME…", help="The guards it may pass.")
-@click.option("--people", type=click.Path(path_type=Path), metavar="FILE",
-              help="Instead of a plan: leavers announced by address, one a line; they count in no size guard.")
+@click.option(
+    "--people",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Instead of a plan: leavers announced by address, one a line; they count in no size guard.",
+)
 @click.option("--from", "begins", metavar="DATE", help="With --people: from when on.")
 @click.option("--until", "ends", metavar="DATE", help="With --people: until when, at most 45 days later.")
 @who_and_why
 @click.option("--for", "lasts", default="24h", show_default=True, metavar="DURATION", help="How long the approval runs.")
-@click.option("--key", type=click.Path(path_type=Path), metavar="FILE",
-              help="OpenSSH private key (Ed25519) of whoever is named by --by: signs the approval.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="OpenSSH private key (Ed25519) of whoever is named by --by: signs the approval.",
+)
 @click.pass_context
 def approve(
-    context: click.Context, digest: str, guards: tuple[str, ...], people: Path | None, begins: str | None, ends: str | None,
-    by: str, because: str, lasts: str, key: Path | None,
+    context: click.Context,
+    digest: str,
+    guards: tuple[str, ...],
+    people: Path | None,
+    begins: str | None,
+    ends: str | None,
+    by: str,
+    because: str,
+    lasts: str,
+    key: Path | None,
 ) -> None:
     """Lets exactly the reviewed effects of a held plan pass the named guards, once each, while the approval runs.
 
@@ -95,13 +111,17 @@ def _told(given: Given, names: Names, mode: Mode) -> list[str]:
     from syncd.planning.guards import SUMS, values_of
 
     approval = given.approval
-    lines = [f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, guards {', '.join(approval.guards)}, "
-             f"until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}" + (", signed" if approval.signature else "")]
+    lines = [
+        f"approved: plan {approval.plan_digest[:12]}, {len(approval.effects)} changes, guards {', '.join(approval.guards)}, "
+        f"until {approval.expires_at:%Y-%m-%d %H:%M} UTC, by {approval.by}" + (", signed" if approval.signature else "")
+    ]
     if approval.accepts:
         lines.append(f"accepted from now on: {values_of(approval.accepts)}")
     if approval.on_the_way:
-        lines.append(f"on the way ({len(approval.on_the_way)} within the grace or unclear), covered too if they become due "
-                     f"while the approval runs: {_named(approval.on_the_way, names)}")
+        lines.append(
+            f"on the way ({len(approval.on_the_way)} within the grace or unclear), covered too if they become due "
+            f"while the approval runs: {_named(approval.on_the_way, names)}"
+        )
     for guard, counted in given.sums.items():
         everybody = [(one.reason, one.zoom_id) for one in counted]
         everybody += [(reason, zoom_id) for zoom_id, action, reason in given.plan.effects if action == SUMS[guard][0].value]
@@ -115,13 +135,17 @@ def _told(given: Given, names: Names, mode: Mode) -> list[str]:
     elif given.still:
         lines.append(f"still held by: {', '.join(given.still)}")
     elif approval.guards == (Guard.HANDOVER,):
-        lines.append(f"Carry it out: syncd handover run --plan {approval.plan_digest[:12]} --confirm-count "
-                     f"{len(approval.effects)} --by NAME --because TEXT")
+        lines.append(
+            f"Carry it out: syncd handover run --plan {approval.plan_digest[:12]} --confirm-count "
+            f"{len(approval.effects)} --by NAME --because TEXT"
+        )
     elif mode is Mode.ENFORCE:
         lines.append("The next cycle carries it out (or at once: syncd apply).")
     if mode is Mode.REPORT:
-        lines.append("mode: report: nothing will be carried out until the configuration says mode: enforce; the approval counts "
-                     f"then if that is before {approval.expires_at:%Y-%m-%d %H:%M} UTC.")
+        lines.append(
+            "mode: report: nothing will be carried out until the configuration says mode: enforce; the approval counts "
+            f"then if that is before {approval.expires_at:%Y-%m-%d %H:%M} UTC."
+        )
     return lines
 
 
@@ -140,13 +164,16 @@ def _announce(
         from syncd.operations.announce import announce
 
         async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
-            return await announce(deps, policy_of(config), addresses, starts_at, ends_at, by=by, because=because,
-                                  sign=signing(key))
+            return await announce(
+                deps, policy_of(config), addresses, starts_at, ends_at, by=by, because=because, sign=signing(key)
+            )
 
     done = run(work())
     one = done.announcement
-    click.echo(f"announced: {len(one.zoom_ids)} leavers from {one.starts_at:%Y-%m-%d %H:%M} to {one.ends_at:%Y-%m-%d %H:%M} UTC, "
-               f"by {one.by}; disabled, expired or in a leaver group, they count in no size guard, each once")
+    click.echo(
+        f"announced: {len(one.zoom_ids)} leavers from {one.starts_at:%Y-%m-%d %H:%M} to {one.ends_at:%Y-%m-%d %H:%M} UTC, "
+        f"by {one.by}; disabled, expired or in a leaver group, they count in no size guard, each once"
+    )
     if done.people < config.approvals.required:
         click.echo(f"{done.people} of {config.approvals.required}: somebody else must announce the same people, too")
 
@@ -175,7 +202,7 @@ def _end(text: str) -> datetime:
 def _os_user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):               # a container's user may have no name
+    except (KeyError, OSError):  # a container's user may have no name
         return str(os.getuid())
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
 from syncd.cli import keeping
 from syncd.cli.common import config_option, configuration_path, observers, run
 from syncd.cli.exposure import exposures
+from syncd.cli.routes import looked_at, routes
 from syncd.config import Config, advice, load
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.host.clock import SystemClock
-from syncd.host.reach import listening_obstacle, obstacle
+from syncd.host.reach import listening_obstacle
 from syncd.model import DirectorySnapshot
 from syncd.ports import Directory, Tell, Zoom
 
@@ -115,8 +115,10 @@ def _configuration(path: Path, found: Findings, *, check_files: bool) -> Config 
     except ConfigError as error:
         # The one verb whose answers stand on standard output; the refusal itself is told as every verb tells it.
         click.echo(f"syncd: {error}", err=True)
-        found.bad(f"configuration: {len(error.problems) or 1} problem{'s' if len(error.problems) > 1 else ''}, named on standard "
-                  "error", 2)
+        found.bad(
+            f"configuration: {len(error.problems) or 1} problem{'s' if len(error.problems) > 1 else ''}, named on standard error",
+            2,
+        )
         try:
             return load(path, os.environ, check_files=False) if check_files and error.problems else None
         except ConfigError:
@@ -165,20 +167,26 @@ def _approvals(config: Config, found: Findings) -> None:
         return
     try:
         signers = {line.rsplit(" ", 2)[0] for line in signers_of(config)}
-    except SyncdError:                                     # told with the policy
+    except SyncdError:  # told with the policy
         return
     known = {name.casefold() for name in signers}
     without = [name for name in asked.approvers if name.casefold() not in known]
     if without:
-        found.warn(f"approvals: {', '.join(without)} may approve, but {asked.signers_file} has no key for them: their approvals "
-                   "never count")
+        found.warn(
+            f"approvals: {', '.join(without)} may approve, but {asked.signers_file} has no key for them: their approvals "
+            "never count"
+        )
     able = known & {name.casefold() for name in asked.approvers} if asked.approvers else known
     if len(able) < asked.required:
-        found.warn(f"approvals: {len(able)} {'person has' if len(able) == 1 else 'people have'} a key and may approve, and "
-                   f"required asks for {asked.required}: no held plan can ever pass; add keys to {asked.signers_file}")
+        found.warn(
+            f"approvals: {len(able)} {'person has' if len(able) == 1 else 'people have'} a key and may approve, and "
+            f"required asks for {asked.required}: no held plan can ever pass; add keys to {asked.signers_file}"
+        )
     elif not without:
-        found.fine(f"approvals: signed; {len(able)} {'person' if len(able) == 1 else 'people'} may approve, {asked.required} "
-                   f"{'is' if asked.required == 1 else 'are'} asked for")
+        found.fine(
+            f"approvals: signed; {len(able)} {'person' if len(able) == 1 else 'people'} may approve, {asked.required} "
+            f"{'is' if asked.required == 1 else 'are'} asked for"
+        )
 
 
 def _ledger_place(config: Config, found: Findings) -> None:
@@ -225,8 +233,9 @@ async def _outside(config: Config, tell: Tell, found: Findings, *, reach_told: b
             found.error("lease", error)
     await _ledger(config, tell, found)
     kind = directory_kind(config).name
-    for subject, host, port, proxy in _routes(config, kind):
-        await _route(found, subject, host, port, proxy)
+    for route in routes(config, kind):
+        open_, said = await looked_at(route)
+        (found.fine if open_ else found.bad)(f"{route.subject}: network: {said}")
     people: DirectorySnapshot | None = None
     try:
         directory = directory_of(config, clock, tell, None)
@@ -237,7 +246,7 @@ async def _outside(config: Config, tell: Tell, found: Findings, *, reach_told: b
     try:
         if await _asked(found, "directory", directory.check):
             people = await _people(config, directory, found)
-        if await _asked(found, "zoom", zoom.check):                 # what refused us once is not asked again
+        if await _asked(found, "zoom", zoom.check):  # what refused us once is not asked again
             from syncd.operations.inspect import Sides, owner_lines
 
             try:
@@ -279,8 +288,11 @@ async def _ledger(config: Config, tell: Tell, found: Findings) -> None:
                 demand_same_ledger(history, config)
             except ConfigError as error:
                 found.error("ledger", error)
-            found.lines(keeping.state_lines(history, await doubts(config, ledger, history), clock.now(),
-                                            seconds_ahead(history, config, clock)))
+            found.lines(
+                keeping.state_lines(
+                    history, await doubts(config, ledger, history), clock.now(), seconds_ahead(history, config, clock)
+                )
+            )
     except SyncdError as error:
         found.error("ledger", error)
 
@@ -310,9 +322,11 @@ async def _people(config: Config, directory: Directory, found: Findings) -> Dire
     if foreign:
         found.fine(f"directory: {foreign:,} addresses are of domains that are not in scope, and claim nothing")
     if snapshot.people and not any(addresses.in_scope(address) for person in snapshot.people for address in person.addresses):
-        found.warn(f"directory: nobody has an address in scope.domains ({', '.join(config.scope.domains)}): every account would "
-                   "be taken for somebody absent; correct scope.domains or address_attributes; the domains seen: "
-                   f"{named(domains_of(address for person in snapshot.people for address in person.addresses))}")
+        found.warn(
+            f"directory: nobody has an address in scope.domains ({', '.join(config.scope.domains)}): every account would "
+            "be taken for somebody absent; correct scope.domains or address_attributes; the domains seen: "
+            f"{named(domains_of(address for person in snapshot.people for address in person.addresses))}"
+        )
     return snapshot
 
 
@@ -334,49 +348,6 @@ async def _accounts(config: Config, zoom: Zoom, people: DirectorySnapshot | None
         plan = decide(people, accounts, History(), policy, SystemClock().now())
         if line := out_of_reach(plan, changeable(plan, policy, accounts.groups)):
             found.warn(f"zoom: scope: {line}")
-
-
-# -------------------------------------------------------------------------------------------------- proxies, firewalls
-
-
-def _routes(config: Config, kind: str) -> Iterator[tuple[str, str, int, str | None]]:
-    """(what for, host, port, proxy) of everything that is asked over the network."""
-    from syncd.directories.entra.settings import CLOUDS as ENTRA
-    from syncd.http.trust import proxy_from_environment
-    from syncd.zoom.token import CLOUDS as ZOOM
-
-    urls: list[tuple[str, str]] = []
-    if kind == "active_directory" and config.directory.active_directory is not None:
-        for server in config.directory.active_directory.servers:
-            split = urlsplit(server)
-            yield "directory", split.hostname or "", split.port or (636 if split.scheme == "ldaps" else 389), None
-    if kind == "entra" and config.directory.entra is not None:
-        entra = config.directory.entra
-        cloud = ENTRA[entra.cloud]
-        urls += [("directory", str(entra.authority_url or cloud.authority)), ("directory", str(entra.graph_url or cloud.graph))]
-    zoom = ZOOM[config.zoom.cloud]
-    urls += [("zoom", str(config.zoom.token_url or zoom.token_url)), ("zoom", str(config.zoom.api_url or zoom.api_url))]
-    for subject, url in urls:
-        split = urlsplit(url)
-        proxy = config.proxy or proxy_from_environment(url)
-        yield subject, split.hostname or "", split.port or (443 if split.scheme == "https" else 80), proxy
-
-
-async def _route(found: Findings, subject: str, host: str, port: int, proxy: str | None) -> None:
-    via = urlsplit(proxy) if proxy else None
-    if via is None:
-        trouble = await obstacle(host, port)
-        way = "directly"
-    else:
-        where = f"{via.hostname}:{via.port or 80}"                  # without its user and password
-        trouble = await obstacle(via.hostname or "", via.port or 80)
-        trouble = trouble and f"the proxy in the way: {trouble}; it is named in proxy or $HTTPS_PROXY (see $NO_PROXY)"
-        way = f"through the proxy {where}"
-    if trouble:
-        found.bad(f"{subject}: network: {trouble}")
-    else:
-        found.fine(f"{subject}: network: {host}:{port} can be reached {way}" if via is None else
-                   f"{subject}: network: {host}:{port} is asked {way}, which can be reached")
 
 
 def _in_one_line(error: SyncdError) -> str:

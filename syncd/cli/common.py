@@ -20,7 +20,7 @@ from syncd.errors import SyncdError, UsageError
 from syncd.host.stopping import end_on_sigterm
 from syncd.model import CycleReport, Mode, Policy
 
-if TYPE_CHECKING:                                 # not loaded for a verb that may not wait (pause)
+if TYPE_CHECKING:  # not loaded for a verb that may not wait (pause)
     from syncd.events import Event
     from syncd.operations.cycle import Dependencies
     from syncd.operations.daemon import AfterCycle
@@ -48,22 +48,39 @@ def _remember(context: click.Context, _: click.Parameter, value: Path | None) ->
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--config``, before or after the verb."""
     return click.option(
-        "--config", "config", type=click.Path(path_type=Path), expose_value=False, callback=_remember, is_eager=True,
-        metavar="FILE", help="Configuration file; default: $SYNCD_CONFIG.",
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_remember,
+        is_eager=True,
+        metavar="FILE",
+        help="Configuration file; default: $SYNCD_CONFIG.",
     )(command)
 
 
 def format_option(*formats: str, default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``--format`` and ``--out``. Without the first the file's ending decides, and without that *default*."""
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def decided(*arguments: Any, format_: str | None, out: Path | None, **options: Any) -> Any:
             return command(*arguments, format_=format_ or by_ending(out, formats, default), out=out, **options)
 
-        decided = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                               help="Write there instead of standard output.")(decided)
-        return click.option("--format", "format_", type=click.Choice(formats), metavar="|".join(formats),
-                            help=f"Default: by the ending of --out, else {default}.")(decided)
+        decided = click.option(
+            "--out",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Write there instead of standard output.",
+        )(decided)
+        return click.option(
+            "--format",
+            "format_",
+            type=click.Choice(formats),
+            metavar="|".join(formats),
+            help=f"Default: by the ending of --out, else {default}.",
+        )(decided)
+
     return decorate
 
 
@@ -73,17 +90,21 @@ def by_ending(out: Path | None, formats: Sequence[str], default: str) -> str:
     if ending in formats:
         return ending
     if ending in FORMATS:
-        raise UsageError(f"--out: {out} asks for {ending}, and this verb writes {', '.join(formats)}",
-                         f"Name a file that ends in one of these, or say --format {default}.")
+        raise UsageError(
+            f"--out: {out} asks for {ending}, and this verb writes {', '.join(formats)}",
+            f"Name a file that ends in one of these, or say --format {default}.",
+        )
     return default
 
 
 def who_and_why(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--by`` and ``--because``: every act of a person is evidence, so neither may be blank."""
-    command = click.option("--because", required=True, metavar="TEXT", callback=_not_blank,
-                           help="Why; kept in the ledger.")(command)
-    return click.option("--by", required=True, metavar="NAME", callback=_not_blank,
-                        help="Who decides this; kept in the ledger.")(command)
+    command = click.option("--because", required=True, metavar="TEXT", callback=_not_blank, help="Why; kept in the ledger.")(
+        command
+    )
+    return click.option("--by", required=True, metavar="NAME", callback=_not_blank, help="Who decides this; kept in the ledger.")(
+        command
+    )
 
 
 def _not_blank(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -94,8 +115,14 @@ def _not_blank(_: click.Context, __: click.Parameter, value: str) -> str:
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--wait``: how long to wait for a running cycle to end."""
-    return click.option("--wait", "wait", default="60s", show_default=True, metavar="DURATION",
-                        help="How long to wait for the writer lock of a running cycle; then exit 7.")(command)
+    return click.option(
+        "--wait",
+        "wait",
+        default="60s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long to wait for the writer lock of a running cycle; then exit 7.",
+    )(command)
 
 
 def configuration(context: click.Context, *, check_files: bool = True) -> Config:
@@ -108,8 +135,11 @@ def configuration_path(context: click.Context) -> Path:
     named = context.find_root().ensure_object(dict).get("config") or context.ensure_object(dict).get("config")
     path = named or (Path(os.environ["SYNCD_CONFIG"]) if os.environ.get("SYNCD_CONFIG") else None)
     if path is None:
-        without = ("With an export alone: --export FILE"
-                   if any("--export" in one.opts for one in context.command.params) else "To try syncd without one: syncd demo")
+        without = (
+            "With an export alone: --export FILE"
+            if any("--export" in one.opts for one in context.command.params)
+            else "To try syncd without one: syncd demo"
+        )
         raise UsageError("no configuration is named", f"Name one: syncd --config FILE …, or set SYNCD_CONFIG. {without}")
     return path
 
@@ -145,6 +175,7 @@ def observers_if_needed(config: Config) -> Tell:
         if not made:
             made.append(observers(config))
         made[0](event)
+
     return tell
 
 
@@ -153,7 +184,7 @@ def left_out(*packages: str) -> Iterator[None]:
     """While the body imports others, these count as not installed unless they are loaded already. For what others use, if it
     is there, to draw for people."""
     missing = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(missing))    # type: ignore[arg-type]  # None is documented: it makes an import fail
+    sys.modules.update(dict.fromkeys(missing))  # type: ignore[arg-type]  # None is documented: it makes an import fail
     try:
         yield
     finally:
@@ -211,8 +242,12 @@ def signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 async def one_cycle(
-    config: Config, tell: Tell, wait_seconds: float, work: Callable[[Dependencies, Policy, int], Awaitable[CycleReport]],
-    *, from_checkpoint: bool = False,
+    config: Config,
+    tell: Tell,
+    wait_seconds: float,
+    work: Callable[[Dependencies, Policy, int], Awaitable[CycleReport]],
+    *,
+    from_checkpoint: bool = False,
 ) -> CycleReport:
     """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report. *from_checkpoint*: the
     ledger need not be followed from its first entry, as for a verb of a person."""
@@ -224,7 +259,7 @@ async def one_cycle(
 
         async def locked(deps: Dependencies) -> CycleReport:
             async with deps.ledger.writer(wait_seconds) as term:
-                if from_checkpoint:               # a cycle asks by itself
+                if from_checkpoint:  # a cycle asks by itself
                     await ask_clock(deps, policy_of(config))
                 report = await work(deps, policy_of(config), term)
                 return await _filed(report, term, file)
@@ -245,8 +280,10 @@ async def _filed(report: CycleReport, term: int, file: AfterCycle) -> CycleRepor
 def demand_enforce(config: Config, verb: str) -> None:
     """Verbs that change Zoom are refused in report mode. Raises UsageError."""
     if config.mode is Mode.REPORT:
-        raise UsageError(f"{verb} changes Zoom, and this configuration says mode: report",
-                         "Set mode: enforce once you have reviewed a plan (syncd plan shows it without changing anything).")
+        raise UsageError(
+            f"{verb} changes Zoom, and this configuration says mode: report",
+            "Set mode: enforce once you have reviewed a plan (syncd plan shows it without changing anything).",
+        )
 
 
 @contextmanager

@@ -37,9 +37,13 @@ class Judged(NamedTuple):
         """What becomes of one account. ``policy-changed`` is left out: it asks once about every change of a policy, and would
         show everybody."""
         opening = self.openings.get(decision.key)
-        return {"action": decision.action.value, "reason": decision.reason.value, "due_at": _moment(decision.due_at),
-                "held_by": [one.value for one in self.held.get(decision.key, ()) if one is not Guard.POLICY_CHANGED],
-                "next_opening": _moment(opening)}
+        return {
+            "action": decision.action.value,
+            "reason": decision.reason.value,
+            "due_at": _moment(decision.due_at),
+            "held_by": [one.value for one in self.held.get(decision.key, ()) if one is not Guard.POLICY_CHANGED],
+            "next_opening": _moment(opening),
+        }
 
 
 async def compared(config: Config, other_path: Path) -> dict[str, Any]:
@@ -61,12 +65,19 @@ async def compared(config: Config, other_path: Path) -> dict[str, Any]:
             raise SourceError(error.source, f"under {other_path} nothing would be concluded: {error.what}", error.do) from None
     now = Judged(report.plan, report.verdicts, report.held, report.next_openings)
     ours = {_name(one): now.treats(one) for one in now.plan.decisions}
-    rows = [_row(one, ours[_name(one)], treated) for one in then.plan.decisions
-            if (treated := then.treats(one)) != ours[_name(one)]]
+    rows = [
+        _row(one, ours[_name(one)], treated) for one in then.plan.decisions if (treated := then.treats(one)) != ours[_name(one)]
+    ]
     return {
-        "format": "syncd.comparison/1", "read_at": _moment(now.plan.made_at), "mode": config.mode.value,
-        "other_mode": other_config.mode.value, "policy_digest": policy.digest(), "other_policy_digest": other.digest(),
-        "tripped": now.tripped, "other_tripped": then.tripped, "accounts": len(then.plan.decisions),
+        "format": "syncd.comparison/1",
+        "read_at": _moment(now.plan.made_at),
+        "mode": config.mode.value,
+        "other_mode": other_config.mode.value,
+        "policy_digest": policy.digest(),
+        "other_policy_digest": other.digest(),
+        "tripped": now.tripped,
+        "other_tripped": then.tripped,
+        "accounts": len(then.plan.decisions),
         "different": sorted(rows, key=lambda row: (row["action"], row["other_action"], row["email"])),
     }
 
@@ -97,8 +108,19 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
     plan = decide(directory, zoom, history, policy, now, deps.credential())
     plan, look_older = wait_for_replication(plan, directory, history, policy, now)
     doubts = await deps.doubts(history)
-    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, mode), entitled, doubts.new,
-                  doubts.missing, look_older)
+    facts = Facts(
+        plan,
+        history,
+        policy,
+        now,
+        directory,
+        zoom,
+        armed(history, policy, mode),
+        entitled,
+        doubts.new,
+        doubts.missing,
+        look_older,
+    )
     plan, verdicts = judge(facts)
     facts = facts.bound_to(plan)
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
@@ -108,16 +130,19 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
 def demand_one_read(policy: Policy, other: Policy, path: Path) -> None:
     """Both configurations must be about the same read. Raises UsageError, naming what differs."""
     keys = {
-        "zoom.account_id": (policy.zoom_account_id, other.zoom_account_id), "directory": (policy.directory, other.directory),
+        "zoom.account_id": (policy.zoom_account_id, other.zoom_account_id),
+        "directory": (policy.directory, other.directory),
         "protect.directory_groups": (set(policy.protect_directory_groups), set(other.protect_directory_groups)),
         "protect.groups": (bool(policy.protect_groups), bool(other.protect_groups)),
         "match.person_number": (policy.person_number, other.person_number),
     }
     different = [key for key, (one, two) in keys.items() if one != two]
     if different:
-        raise UsageError(f"--compare-with: {path} would read something else: {', '.join(different)} differ",
-                         "Both are decided by one read, so only what decides may differ: scope, match, protect.accounts, "
-                         "deactivate, reactivate, guards, schedule.windows.")
+        raise UsageError(
+            f"--compare-with: {path} would read something else: {', '.join(different)} differ",
+            "Both are decided by one read, so only what decides may differ: scope, match, protect.accounts, "
+            "deactivate, reactivate, guards, schedule.windows.",
+        )
 
 
 def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> None:
@@ -132,14 +157,22 @@ def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> Non
     for mode, tripped, who in ((found["mode"], found["tripped"], "now"), (found["other_mode"], found["other_tripped"], "then")):
         if tripped or found["mode"] != found["other_mode"]:
             stream.write(f"{who}: mode {mode}" + (f", tripped {', '.join(tripped)}" if tripped else "") + "\n")
-    print_table([{"account": row["email"], "now": _words(row, ""), "then": _words(row, "other_"), "due then": row["other_due_at"]}
-                 for row in rows], stream)
+    print_table(
+        [
+            {"account": row["email"], "now": _words(row, ""), "then": _words(row, "other_"), "due then": row["other_due_at"]}
+            for row in rows
+        ],
+        stream,
+    )
 
 
 def _words(row: Mapping[str, Any], whose: str) -> str:
     held, opening = row[f"{whose}held_by"], row[f"{whose}next_opening"]
-    return (f"{row[f'{whose}action']} {row[f'{whose}reason']}" + (f", held by {', '.join(held)}" if held else "")
-            + (f", denied until {opening}" if opening else ""))
+    return (
+        f"{row[f'{whose}action']} {row[f'{whose}reason']}"
+        + (f", held by {', '.join(held)}" if held else "")
+        + (f", denied until {opening}" if opening else "")
+    )
 
 
 def _name(decision: Decision) -> tuple[str, str]:
@@ -151,5 +184,9 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def _row(decision: Decision, ours: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    return {"zoom_id": decision.account.zoom_id, "email": decision.account.email, **ours,
-            **{f"other_{key}": value for key, value in other.items()}}
+    return {
+        "zoom_id": decision.account.zoom_id,
+        "email": decision.account.email,
+        **ours,
+        **{f"other_{key}": value for key, value in other.items()},
+    }

@@ -41,7 +41,7 @@ def run_(context: click.Context) -> None:
     \b
     Example:  syncd run --config /etc/syncd/syncd.yaml
     """
-    with left_out("rich", "pygments"):            # httpx and structlog would load them, and 5 MiB would idle for ever
+    with left_out("rich", "pygments"):  # httpx and structlog would load them, and 5 MiB would idle for ever
         from syncd.cli.serving import serve_daemon
 
     config = configuration(context)
@@ -52,8 +52,13 @@ def run_(context: click.Context) -> None:
 @config_option
 @format_option(*CYCLE_FORMATS, default="table")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when changes are due and nothing holds them.")
-@click.option("--compare-with", "other", type=click.Path(path_type=Path, dir_okay=False), metavar="CONFIG",
-              help="Show only who would be treated differently under this configuration, by the same read.")
+@click.option(
+    "--compare-with",
+    "other",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CONFIG",
+    help="Show only who would be treated differently under this configuration, by the same read.",
+)
 @click.pass_context
 def plan(context: click.Context, format_: str, out: Path | None, detailed_exitcode: bool, other: Path | None) -> None:
     """Shows what apply would do, and why, without changing or writing anything anywhere.
@@ -103,10 +108,14 @@ def apply(context: click.Context, digest: str, format_: str, out: Path | None, w
 
     config = configuration(context)
     demand_enforce(config, "apply")
-    report = run(one_cycle(
-        config, observers(config), seconds(wait, "--wait"),
-        lambda deps, policy, term: run_cycle(deps, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
-    ))
+    report = run(
+        one_cycle(
+            config,
+            observers(config),
+            seconds(wait, "--wait"),
+            lambda deps, policy, term: run_cycle(deps, policy, Run(config.mode, Trigger.APPLY, term, digest.lower())),
+        )
+    )
     emit_cycle(report, format_, out, config)
     sys.exit(report.exit_code)
 

@@ -24,17 +24,39 @@ def ledger() -> None:
 @ledger.command("verify", short_help="check the chain, signatures, a published head and the reports on disk")
 @config_option
 @click.option("--head", metavar="HASH", help="A head published elsewhere (log line, report): shows a cut-off tail.")
-@click.option("--signers", type=click.Path(path_type=Path), metavar="FILE",
-              help="Who may sign approvals (as approvals.signers_file): every signed approval must fit.")
-@click.option("--public-key", type=click.Path(path_type=Path), metavar="FILE",
-              help="Check signatures with the public keys of this PEM file; every cycle must be covered by one.")
-@click.option("--export", "exported", type=click.Path(path_type=Path), metavar="FILE",
-              help="Check what ledger export wrote instead of the ledger; needs no configuration.")
-@click.option("--reports", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Check the report files in this folder; default: reports.directory.")
+@click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may sign approvals (as approvals.signers_file): every signed approval must fit.",
+)
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check signatures with the public keys of this PEM file; every cycle must be covered by one.",
+)
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check what ledger export wrote instead of the ledger; needs no configuration.",
+)
+@click.option(
+    "--reports",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Check the report files in this folder; default: reports.directory.",
+)
 @click.pass_context
 def verify(
-    context: click.Context, head: str | None, public_key: Path | None, exported: Path | None, folder: Path | None,
+    context: click.Context,
+    head: str | None,
+    public_key: Path | None,
+    exported: Path | None,
+    folder: Path | None,
     signers: Path | None,
 ) -> None:
     """Checks every entry's hash, order and term, the control totals, and that reports on disk are those recorded.
@@ -79,8 +101,10 @@ def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str,
 
     for unknown in (kind for kind in kinds if kind not in KINDS):
         near = get_close_matches(unknown.lower(), KINDS, n=1)
-        raise UsageError(f"--kind: there are no entries of the kind {unknown!r}",
-                         f"Did you mean {near[0]}?" if near else f"Kinds: {', '.join(sorted(KINDS))}")
+        raise UsageError(
+            f"--kind: there are no entries of the kind {unknown!r}",
+            f"Did you mean {near[0]}?" if near else f"Kinds: {', '.join(sorted(KINDS))}",
+        )
     config = configuration(context, check_files=False)
     rows = run(_entries(config, limit, kinds, cycle))
     if not rows:
@@ -99,8 +123,14 @@ async def _entries(config: Config, limit: int, kinds: tuple[str, ...], cycle: st
 
     async with open_ledger(config, observers(config)) as opened:
         return [
-            {"seq": entry.seq, "at": entry.at, "kind": entry.kind, "cycle": entry.cycle, "subject": entry.subject,
-             "body": json.loads(entry.body)}
+            {
+                "seq": entry.seq,
+                "at": entry.at,
+                "kind": entry.kind,
+                "cycle": entry.cycle,
+                "subject": entry.subject,
+                "body": json.loads(entry.body),
+            }
             async for entry in opened.entries(kinds=kinds, cycle=cycle, reverse=True, limit=limit)
         ]
 
@@ -153,8 +183,10 @@ def _address(given: str) -> str:
     try:
         held = Path(given[1:]).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{given[1:]} cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})",
-                         "After @ comes a file that holds a ledger's address, as ledger.url_file names it.") from None
+        raise UsageError(
+            f"{given[1:]} cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})",
+            "After @ comes a file that holds a ledger's address, as ledger.url_file names it.",
+        ) from None
     if not held:
         raise UsageError(f"{given[1:]} is empty", "It should hold a ledger's address, as ledger.url_file names it.")
     return held
@@ -177,10 +209,21 @@ def schema(commented: bool) -> None:
 
 
 @click.command(short_help="watch syncd work, on a company that comes with it")
-@click.option("--directory", "directory", type=click.Choice(["file", "entra"]), default="file", show_default=True,
-              help="Which kind of directory the company has; both are simulated.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="DIR",
-              help="Where the demo's configuration, ledger and reports lie; default: a new temporary folder.")
+@click.option(
+    "--directory",
+    "directory",
+    type=click.Choice(["file", "entra"]),
+    default="file",
+    show_default=True,
+    help="Which kind of directory the company has; both are simulated.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Where the demo's configuration, ledger and reports lie; default: a new temporary folder.",
+)
 @click.option("--keep", is_flag=True, help="Leave the daemon, its status page and the simulated services running until Ctrl-C.")
 def demo(directory: str, folder: Path | None, keep: bool) -> None:
     """Runs the whole daemon against an embedded company: nothing to install, no account anywhere.

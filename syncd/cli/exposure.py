@@ -25,10 +25,12 @@ def exposures(config: Config, path: Path) -> Iterator[str]:
 
     token = config.http.trigger_token
     if token is not None:
-        with suppress(SyncdError):                         # one that cannot be read is refused when it is used
+        with suppress(SyncdError):  # one that cannot be read is refused when it is used
             if (length := len(secret(token, "http.trigger_token")().strip())) < TRIGGER_TOKEN_LENGTH_MIN:
-                yield (f"trigger token: it has {length} characters and can be guessed; use {TRIGGER_TOKEN_LENGTH_MIN} random "
-                       "ones or more (openssl rand -hex 32)")
+                yield (
+                    f"trigger token: it has {length} characters and can be guessed; use {TRIGGER_TOKEN_LENGTH_MIN} random "
+                    "ones or more (openssl rand -hex 32)"
+                )
 
 
 def secret_sources(section: object) -> Iterator[SecretSource]:

@@ -110,7 +110,7 @@ async def _planned(config: Config, only: Sequence[str]) -> dict[str, Any]:
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         if any(one.state == "handing_over" for one in (await deps.ledger.history()).handovers.values()):
-            async with deps.ledger.writer(0.0) as term:        # nobody is at it: an earlier run was interrupted
+            async with deps.ledger.writer(0.0) as term:  # nobody is at it: an earlier run was interrupted
                 await settle(deps, term)
         _, document = await make_plan(deps, policy_of(config), handover_rules(config), config.mode, only)
         return document
@@ -120,15 +120,20 @@ def _about(document: dict[str, Any]) -> list[str]:
     items = document["items"]
     if not items:
         return ["nothing is due"]
-    lines = [f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
-             f"{', '.join(document['content'])} handed over", document["undo"],
-             "lost whatever is handed over: " + "; ".join(document["always_lost"])]
+    lines = [
+        f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
+        f"{', '.join(document['content'])} handed over",
+        document["undo"],
+        "lost whatever is handed over: " + "; ".join(document["always_lost"]),
+    ]
     if document["left_behind"]:
         lines.append("left behind to be lost (not in handover.content): " + ", ".join(document["left_behind"]))
     unchecked = [item["email"] for item in items if item["hold_unchecked"]]
     if unchecked:
-        lines.append(f"a legal hold cannot be checked any more for {len(unchecked)}, who are not in the directory: "
-                     f"{', '.join(unchecked)}; approving says that there is none")
+        lines.append(
+            f"a legal hold cannot be checked any more for {len(unchecked)}, who are not in the directory: "
+            f"{', '.join(unchecked)}; approving says that there is none"
+        )
     lines += [f"{one['receiver']} would receive the content of {one['people']} people" for one in document["many_to_one"]]
     digest = document["digest"][:12]
     lines.append(f"approve: syncd approve --plan {digest} --guard handover --by NAME --because TEXT")
@@ -158,8 +163,18 @@ def run_(
     config = _configured(context)
     demand_enforce(config, "handover run")
     results = run(_run(config, digest.lower(), confirm_count, by, because, seconds(wait, "--wait")))
-    rows = [{"email": one.email, "receiver": one.receiver, "state": one.state, "says": one.says, "do": one.do,
-             "missing": one.missing or {}, "zoom_id": one.zoom_id} for one in results]
+    rows = [
+        {
+            "email": one.email,
+            "receiver": one.receiver,
+            "state": one.state,
+            "says": one.says,
+            "do": one.do,
+            "missing": one.missing or {},
+            "zoom_id": one.zoom_id,
+        }
+        for one in results
+    ]
     _print(rows, format_, out)
     done = sum(one.state == "handed_over" for one in results)
     click.echo(f"{done} of {len(results)} handed over", err=True)
@@ -179,8 +194,9 @@ async def _run(config: Config, digest: str, count: int, by: str, because: str, w
         async def locked(deps: Dependencies) -> list[Ended]:
             async with deps.ledger.writer(wait) as term, ending_zoom(config, deps.clock, tell) as ending:
                 await ask_clock(deps, policy)
-                return await run_plan(deps, policy, handover_rules(config), config.mode, ending, digest,
-                                      Request(by, because, count), term)
+                return await run_plan(
+                    deps, policy, handover_rules(config), config.mode, ending, digest, Request(by, because, count), term
+                )
 
         return await with_signals(deps, locked)
 
@@ -189,8 +205,12 @@ async def _run(config: Config, digest: str, count: int, by: str, because: str, w
 @config_option
 @addresses_arguments
 @who_and_why
-@click.option("--key", type=click.Path(path_type=Path), metavar="FILE",
-              help="OpenSSH private key (Ed25519) of whoever is named by --by: signs it.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="OpenSSH private key (Ed25519) of whoever is named by --by: signs it.",
+)
 @click.pass_context
 def release(
     context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, key: Path | None
@@ -202,8 +222,7 @@ def release(
     """
     config = _configured(context)
     for address, over in run(_released(config, all_addresses(addresses, from_file), by, because, key)):
-        click.echo(f"{address}: the legal hold is over" if over else
-                   f"{address}: 1 of 2: somebody else must release it, too")
+        click.echo(f"{address}: the legal hold is over" if over else f"{address}: 1 of 2: somebody else must release it, too")
 
 
 async def _released(config: Config, names: Sequence[str], by: str, because: str, key: Path | None) -> list[tuple[str, bool]]:
@@ -214,15 +233,18 @@ async def _released(config: Config, names: Sequence[str], by: str, because: str,
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         policy, history = policy_of(config), await deps.ledger.history()
-        return await release_hold(deps, policy, names, by, because, lambda one: authorised(
-            one, policy, history, deps.signature_fits, signing(key)))
+        return await release_hold(
+            deps, policy, names, by, because, lambda one: authorised(one, policy, history, deps.signature_fits, signing(key))
+        )
 
 
 def _configured(context: click.Context) -> Config:
     config = configuration(context)
     if config.handover is None:
-        raise UsageError("this configuration has no section handover: leavers' content stays where it is",
-                         "See docs/how-to/hand-over-content.md.")
+        raise UsageError(
+            "this configuration has no section handover: leavers' content stays where it is",
+            "See docs/how-to/hand-over-content.md.",
+        )
     return config
 
 

@@ -39,10 +39,12 @@ def idle(context: click.Context, days: int, names: bool, format_: str, out: Path
             stream.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
             return
         seats = found["seats"]
-        stream.write(f"{seats['licensed']:,} licensed accounts in scope; {seats['would_free']:,} would be free: "
-                     f"{seats['unused']:,} unused for {days} days, {seats['never_signed_in']:,} never signed in, "
-                     f"{seats['deactivated_but_licensed']:,} deactivated but licensed\n"
-                     f"beside these: {seats['new']:,} new, {seats['unknown']:,} unknown. Nothing was changed.\n")
+        stream.write(
+            f"{seats['licensed']:,} licensed accounts in scope; {seats['would_free']:,} would be free: "
+            f"{seats['unused']:,} unused for {days} days, {seats['never_signed_in']:,} never signed in, "
+            f"{seats['deactivated_but_licensed']:,} deactivated but licensed\n"
+            f"beside these: {seats['new']:,} new, {seats['unknown']:,} unknown. Nothing was changed.\n"
+        )
         print_table(found["departments"], stream)
         if names:
             print_table(found["accounts"], stream)
@@ -61,5 +63,10 @@ async def _found(config: Config, days: int, *, names: bool) -> dict[str, Any]:
     finally:
         await zoom.close()
     addresses = Addresses(policy_of(config))
-    return document((one for one in snapshot.accounts if addresses.in_scope(one.email)), clock.now(), days, names=names,
-                    omit=config.reports.omit_columns)
+    return document(
+        (one for one in snapshot.accounts if addresses.in_scope(one.email)),
+        clock.now(),
+        days,
+        names=names,
+        omit=config.reports.omit_columns,
+    )

@@ -74,7 +74,7 @@ _ZOOM = (
 
 _COMMENTS = {
     "mode": "report never writes to Zoom. Read some plans first; then write enforce. "
-            "A fresh ledger in enforce mode is held until: syncd ledger accept --by NAME --because TEXT",
+    "A fresh ledger in enforce mode is held until: syncd ledger accept --by NAME --because TEXT",
     "directory": "Where people are.",
     f"{_FILE}.groups": "Whoever is in one of these is entitled; empty: everybody in the file.",
     f"{_AD}.groups": "Whoever is in one of these is entitled, through nested groups too.",
@@ -103,10 +103,21 @@ _LATER = """\
 
 @click.command("init", short_help="a first configuration: asks a few questions")
 @click.option("--directory", "kind", type=click.Choice(KINDS), help="Where people are; asked for otherwise.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("syncd.yaml"), show_default=True,
-              metavar="FILE", help="Where the configuration is written; never over one that is there.")
-@click.option("--set", "given", multiple=True, metavar="KEY=VALUE",
-              help="Answers beforehand, or sets any other key: --set zoom.account_id=abc. May be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("syncd.yaml"),
+    show_default=True,
+    metavar="FILE",
+    help="Where the configuration is written; never over one that is there.",
+)
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Answers beforehand, or sets any other key: --set zoom.account_id=abc. May be repeated.",
+)
 def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
     """Asks a few questions and writes a commented configuration in report mode, which changes nothing in Zoom.
 
@@ -127,15 +138,20 @@ def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
             _ask(question, answers, beside)
     except (click.Abort, EOFError):
         left = [one.key for one in (*_DIRECTORY[kind], *_ZOOM) if _get(answers, one.key) is None and one.default is None]
-        raise UsageError(f"no answer to {len(left)} questions: {', '.join(left)}",
-                         f"Answer on a terminal, or beforehand: --set {left[0]}=…" if left else "") from None
+        raise UsageError(
+            f"no answer to {len(left)} questions: {', '.join(left)}",
+            f"Answer on a terminal, or beforehand: --set {left[0]}=…" if left else "",
+        ) from None
     answers.setdefault("ledger", {}).setdefault("url", f"sqlite:///{beside / 'ledger.db'}")
     answers.setdefault("reports", {}).setdefault("directory", str(beside / "reports"))
     text = written(answers)
     faults = faults_in(text.encode(), beside, os.environ)
     if faults:
-        raise UsageError("these answers make no valid configuration, and nothing was written:\n  "
-                         + "\n  ".join(f"{where}: {what}" for where, what in faults), "Correct them with --set KEY=VALUE.")
+        raise UsageError(
+            "these answers make no valid configuration, and nothing was written:\n  "
+            + "\n  ".join(f"{where}: {what}" for where, what in faults),
+            "Correct them with --set KEY=VALUE.",
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("x", encoding="utf-8") as file:
@@ -143,9 +159,11 @@ def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
     except OSError as error:
         raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
     name = shlex.quote(str(out))
-    click.echo(f"written: {out}, in report mode: nothing in Zoom will be changed\n\nNext:\n"
-               f"  syncd check --config {name}     is everything in place?\n"
-               f"  syncd plan --config {name}      what would it do, and why? (changes nothing)")
+    click.echo(
+        f"written: {out}, in report mode: nothing in Zoom will be changed\n\nNext:\n"
+        f"  syncd check --config {name}     is everything in place?\n"
+        f"  syncd plan --config {name}      what would it do, and why? (changes nothing)"
+    )
 
 
 def _choice() -> str:
@@ -166,8 +184,9 @@ def _ask(question: Question, answers: dict[str, Any], beside: Path) -> None:
             value = _answer(question)
         _put(answers, question.key, _listed(question, value))
         where = question.key.split(".")
-        faults = [what for at, what in faults_in(written(answers).encode(), beside, os.environ)
-                  if at.split(".")[:len(where)] == where]
+        faults = [
+            what for at, what in faults_in(written(answers).encode(), beside, os.environ) if at.split(".")[: len(where)] == where
+        ]
         if not faults:
             break
         if not asked:
@@ -184,15 +203,18 @@ def _answer(question: Question) -> str:
     except click.Abort:
         if question.default is None or sys.stdin.isatty():
             raise
-        return question.default               # nobody is there to answer: as an empty answer
+        return question.default  # nobody is there to answer: as an empty answer
 
 
 def _secret_given_otherwise(key: str, answers: dict[str, Any]) -> bool:
     """``NAME_env`` instead of ``NAME_file``, or another way to prove who we are."""
     section = _get(answers, key.rpartition(".")[0])
     chosen = _get(answers, f"{key.removesuffix('_file')}_env") is not None
-    return chosen or (key.endswith("credential.client_secret_file") and bool(section)) or (
-        ".bind.simple." in key and _get(answers, f"{_AD}.bind.kerberos") is not None)
+    return (
+        chosen
+        or (key.endswith("credential.client_secret_file") and bool(section))
+        or (".bind.simple." in key and _get(answers, f"{_AD}.bind.kerberos") is not None)
+    )
 
 
 def _listed(question: Question, value: Any) -> Any:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 @click.command("accept", short_help="say that a new, restored or moved ledger is meant")
 @config_option
-@click.option("--directory", is_flag=True,
-              help="The same Zoom account is now read against another directory (base, tenant, path).")
+@click.option(
+    "--directory", is_flag=True, help="The same Zoom account is now read against another directory (base, tenant, path)."
+)
 @who_and_why
 @click.pass_context
 def accept(context: click.Context, directory: bool, by: str, because: str) -> None:
@@ -45,8 +46,11 @@ def accept(context: click.Context, directory: bool, by: str, because: str) -> No
             try:
                 published = await head_in_lease(config, observers(config))
             except SyncdError as error:
-                click.echo(f"note: the lease was not read ({error.what}); a head that only it names is accepted where it can be "
-                           "read, in the pod", err=True)
+                click.echo(
+                    f"note: the lease was not read ({error.what}); a head that only it names is accepted where it can be "
+                    "read, in the pod",
+                    err=True,
+                )
         return await ledgers.accept(config, observers(config), by=by, because=because, directory=directory, published=published)
 
     done = run(work())
@@ -58,15 +62,19 @@ def accept(context: click.Context, directory: bool, by: str, because: str) -> No
         last = done.missing[-1]
         click.echo(f"accepted: {len(done.missing)} published heads are not in the ledger, the last is {last.seq} {last.hash}")
     if done.directory:
-        click.echo(f"accepted: from here on the ledger belongs to the directory {done.directory}; who owns which account is "
-                   "learned anew, holds and what syncd deactivated stay")
+        click.echo(
+            f"accepted: from here on the ledger belongs to the directory {done.directory}; who owns which account is "
+            "learned anew, holds and what syncd deactivated stay"
+        )
     if done.ahead_seconds:
         click.echo(f"accepted: the ledger's latest time lies {done.ahead_seconds:.0f} s in the future")
     if done.nothing:
         click.echo("the ledger is accepted; nothing had to be")
     if done.paused:
-        click.echo("changes are paused. Put holds back (syncd account hold), look at a plan (syncd plan), then: "
-                   "syncd resume --by NAME --because TEXT")
+        click.echo(
+            "changes are paused. Put holds back (syncd account hold), look at a plan (syncd plan), then: "
+            "syncd resume --by NAME --because TEXT"
+        )
 
 
 @click.command("backup", short_help="a consistent copy in one file, beside a running daemon")
@@ -110,8 +118,11 @@ def restore(context: click.Context, file: Path) -> None:
     if done.lost == done.backup:
         click.echo("nothing was lost by that")
     else:
-        click.echo(f"lost: what followed up to entry {done.lost.seq} {done.lost.hash}" if done.lost.seq
-                   else "what there was before is not known")
+        click.echo(
+            f"lost: what followed up to entry {done.lost.seq} {done.lost.hash}"
+            if done.lost.seq
+            else "what there was before is not known"
+        )
         click.echo("everything is held until: syncd ledger accept --by NAME --because TEXT")
 
 
@@ -121,14 +132,28 @@ def state_lines(history: History, doubts: Doubts, now: datetime, ahead_seconds: 
     if doubts.new:
         lines.append((True, f"ledger: warning: {doubts.new}; everything is held until: syncd ledger accept"))
     if doubts.missing:
-        lines.append((False, f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: "
-                             "put the newest copy back (syncd ledger restore), or say that this is meant: syncd ledger accept"))
+        lines.append(
+            (
+                False,
+                f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: "
+                "put the newest copy back (syncd ledger restore), or say that this is meant: syncd ledger accept",
+            )
+        )
     if ahead_seconds:
-        lines.append((False, f"clock: the ledger ends {ahead_seconds:.0f} s in the future: set the clocks right, then: "
-                             "syncd ledger accept"))
+        lines.append(
+            (
+                False,
+                f"clock: the ledger ends {ahead_seconds:.0f} s in the future: set the clocks right, then: syncd ledger accept",
+            )
+        )
     elif history.tip_at is not None:
-        lines.append((True, f"clock: the ledger's latest time is {history.tip_at:%Y-%m-%d %H:%M:%S} UTC, this machine's "
-                            f"{now:%Y-%m-%d %H:%M:%S} UTC"))
+        lines.append(
+            (
+                True,
+                f"clock: the ledger's latest time is {history.tip_at:%Y-%m-%d %H:%M:%S} UTC, this machine's "
+                f"{now:%Y-%m-%d %H:%M:%S} UTC",
+            )
+        )
     return lines
 
 

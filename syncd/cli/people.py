@@ -91,8 +91,12 @@ def account() -> None:
 
 def addresses_arguments(command: Any) -> Any:
     """ADDRESS… and --from-file."""
-    command = click.option("--from-file", type=click.Path(path_type=Path), metavar="FILE",
-                           help="Addresses from a file, one a line; # starts a comment.")(command)
+    command = click.option(
+        "--from-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Addresses from a file, one a line; # starts a comment.",
+    )(command)
     return click.argument("addresses", nargs=-1, metavar="ADDRESS…")(command)
 
 
@@ -121,7 +125,7 @@ def account_show(
     if unknown:
         named = Found((), tuple(row["email"] for row in unknown))
         click.echo(f"syncd: {without_account(named, {row['email']: row.get('near', ()) for row in unknown})}", err=True)
-    nobody = UsageError.exit_code if len(unknown) == len(rows) else 0             # nothing was done in part: it is misspelt
+    nobody = UsageError.exit_code if len(unknown) == len(rows) else 0  # nothing was done in part: it is misspelt
     sys.exit(4 if len(unreadable) == len(rows) else nobody or (5 if strange else 0))
 
 
@@ -151,12 +155,15 @@ async def agreed(deps: Dependencies, policy: Policy, question: str, effects: Seq
 
 def totals_of(effects: Sequence[Decision], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a question is about, in numbers: by status and licence for all, by entitlement for those that were asked about."""
+
     def said(words: Iterable[str]) -> str:
         return ", ".join(f"{count:,} {word}" for word, count in Counter(words).most_common())
 
     accounts = [effect.account for effect in effects]
-    lines = [f"{len(accounts):,} accounts: {said(account.status.value for account in accounts)}; licences: "
-             + said(licence_word(account.type) or "unknown" for account in accounts)]
+    lines = [
+        f"{len(accounts):,} accounts: {said(account.status.value for account in accounts)}; licences: "
+        + said(licence_word(account.type) or "unknown" for account in accounts)
+    ]
     words = {None: "unknown", True: "entitled", False: "not entitled"}
     entitled = said(words[row.get("entitled")] for row in rows)
     return [*lines, f"of those shown: {entitled}" if len(rows) < len(accounts) else f"in the directory: {entitled}"]
@@ -178,8 +185,17 @@ def _change(name: str, action: Action, says: str) -> click.Command:
     @wait_option
     @click.pass_context
     def command(
-        context: click.Context, addresses: tuple[str, ...], from_file: Path | None, by: str, because: str, yes: bool,
-        confirm_count: int | None, while_paused: bool, format_: str, out: Path | None, wait: str,
+        context: click.Context,
+        addresses: tuple[str, ...],
+        from_file: Path | None,
+        by: str,
+        because: str,
+        yes: bool,
+        confirm_count: int | None,
+        while_paused: bool,
+        format_: str,
+        out: Path | None,
+        wait: str,
     ) -> None:
         from syncd.operations.holds import unsure_to_hold
         from syncd.operations.lookup import SPELLING, Found, without_account
@@ -195,10 +211,20 @@ def _change(name: str, action: Action, says: str) -> click.Command:
 
         async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
             wanted = await wanted_by_address(deps, policy, chosen, action, request, term)
-            left.extend({"email": address, "status": "unknown", "outcome": "failed", "outcome_reason": "not_in_zoom",
-                         "near": list(wanted.near.get(address, ()))} for address in wanted.unknown)
-            left.extend({"email": address, "status": "pending", "outcome": "skipped", "outcome_reason": "invitation_pending"}
-                        for address in wanted.pending)
+            left.extend(
+                {
+                    "email": address,
+                    "status": "unknown",
+                    "outcome": "failed",
+                    "outcome_reason": "not_in_zoom",
+                    "near": list(wanted.near.get(address, ())),
+                }
+                for address in wanted.unknown
+            )
+            left.extend(
+                {"email": address, "status": "pending", "outcome": "skipped", "outcome_reason": "invitation_pending"}
+                for address in wanted.pending
+            )
             left.extend(odd_row(odd) for odd in wanted.unreadable)
             said.append(without_account(Found((), wanted.unknown, (), wanted.pending), wanted.near))
             if not (wanted.effects or wanted.already or wanted.unreadable):
@@ -227,19 +253,27 @@ def _change(name: str, action: Action, says: str) -> click.Command:
     return command
 
 
-_change("deactivate", Action.DEACTIVATE, """Deactivates accounts by hand; a cycle does not bring them back.
+_change(
+    "deactivate",
+    Action.DEACTIVATE,
+    """Deactivates accounts by hand; a cycle does not bring them back.
 
     \b
     Example:  syncd account deactivate leaver@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
     Exit status: 0 all as asked, 2 nobody of these addresses, 3 a guard or a protected account, 5 some failed
-    """)
-_change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with the licence recorded at deactivation.
+    """,
+)
+_change(
+    "reactivate",
+    Action.REACTIVATE,
+    """Reactivates accounts by hand, with the licence recorded at deactivation.
 
     Somebody who is not entitled is put on hold for 7 days, so that the next cycle does not deactivate them again.
 
     \b
     Example:  syncd account reactivate ann@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
-    """)
+    """,
+)
 
 
 @account.command("hold", short_help="leave these accounts alone")
@@ -251,8 +285,15 @@ _change("reactivate", Action.REACTIVATE, """Reactivates accounts by hand, with t
 @format_option("table", "json", default="table")
 @click.pass_context
 def account_hold(
-    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str | None, yes: bool, by: str,
-    because: str, format_: str, out: Path | None,
+    context: click.Context,
+    addresses: tuple[str, ...],
+    from_file: Path | None,
+    until: str | None,
+    yes: bool,
+    by: str,
+    because: str,
+    format_: str,
+    out: Path | None,
 ) -> None:
     """Puts accounts on hold: syncd decides "keep, on_hold" for them, whatever the directory says.
 
@@ -289,8 +330,14 @@ def account_hold(
 @format_option("table", "json", default="table")
 @click.pass_context
 def account_release(
-    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, yes: bool, by: str, because: str,
-    format_: str, out: Path | None,
+    context: click.Context,
+    addresses: tuple[str, ...],
+    from_file: Path | None,
+    yes: bool,
+    by: str,
+    because: str,
+    format_: str,
+    out: Path | None,
 ) -> None:
     """Ends holds: the next cycle decides about these accounts again.
 
@@ -324,8 +371,14 @@ def account_release(
 @format_option("table", "json", default="table")
 @click.pass_context
 def account_acknowledge(
-    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, until: str, by: str, because: str,
-    format_: str, out: Path | None,
+    context: click.Context,
+    addresses: tuple[str, ...],
+    from_file: Path | None,
+    until: str,
+    by: str,
+    because: str,
+    format_: str,
+    out: Path | None,
 ) -> None:
     """Says that you know of accounts that need manual action: they alert nobody until then, or until the facts change.
 
@@ -362,19 +415,32 @@ async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:
     rows = []
     for account in found.accounts:
         held = history.holds.get(account.zoom_id or "") if history.on_hold(account.zoom_id or "", now) else None
-        rows.append({
-            "email": account.email, "zoom_id": account.zoom_id, "status": account.status.value,
-            "role": account.role or account.role_id, "licence": licence_word(account.type), "on_hold": held is not None,
-            "until": rfc3339(held.until) if held is not None and held.until is not None else None,
-            "by": held.by if held is not None else None, "because": held.because if held is not None else None,
-        })
+        rows.append(
+            {
+                "email": account.email,
+                "zoom_id": account.zoom_id,
+                "status": account.status.value,
+                "role": account.role or account.role_id,
+                "licence": licence_word(account.type),
+                "on_hold": held is not None,
+                "until": rfc3339(held.until) if held is not None and held.until is not None else None,
+                "by": held.by if held is not None else None,
+                "because": held.because if held is not None else None,
+            }
+        )
     return rows + [odd_row(odd) for odd in found.unreadable]
 
 
 def odd_row(odd: Unreadable) -> dict[str, Any]:
     """The row of an account that Zoom answers oddly about."""
-    return {"email": odd.name, "status": "unknown", "outcome": "failed", "outcome_reason": "account_unreadable",
-            "problem": odd.why, "do": odd.do}
+    return {
+        "email": odd.name,
+        "status": "unknown",
+        "outcome": "failed",
+        "outcome_reason": "account_unreadable",
+        "problem": odd.why,
+        "do": odd.do,
+    }
 
 
 @click.command(short_help="one person through every step")
@@ -442,8 +508,11 @@ def all_addresses(addresses: Sequence[str], from_file: Path | None) -> list[str]
 
 def _looks_like_one(address: str) -> bool:
     local, at, domain = address.rpartition("@")
-    return bool(at and local and domain) and "@" not in local and not any(
-        char.isspace() or not char.isprintable() or char in ',;<>"' for char in address)
+    return (
+        bool(at and local and domain)
+        and "@" not in local
+        and not any(char.isspace() or not char.isprintable() or char in ',;<>"' for char in address)
+    )
 
 
 def moment(text: str | None) -> datetime | None:
@@ -467,11 +536,18 @@ def verified_rows(report: CycleReport) -> list[dict[str, Any]]:
     for decision in report.plan.decisions if report.plan is not None else ():
         row = decision_row(report, decision)
         status = row["status_after"] or row["status"]
-        rows.append({
-            "email": row["email"], "zoom_id": row["zoom_id"], "status": status, "role": row["role"],
-            "licence": row["licence_after"] or row["licence"], "outcome": row["outcome"], "outcome_reason": row["outcome_reason"],
-            "verified_at": row["verified_at"],
-        })
+        rows.append(
+            {
+                "email": row["email"],
+                "zoom_id": row["zoom_id"],
+                "status": status,
+                "role": row["role"],
+                "licence": row["licence_after"] or row["licence"],
+                "outcome": row["outcome"],
+                "outcome_reason": row["outcome_reason"],
+                "verified_at": row["verified_at"],
+            }
+        )
     return rows
 
 
@@ -493,9 +569,10 @@ def demand_not_held(verdicts: Sequence[Any]) -> None:
 
         raise LedgerError(f"the ledger does not verify: {tripped[0].says}", tripped[0].do)
     if tripped:
-        raise Held("held, nothing was changed:\n" + "\n".join(f"  {verdict.guard.value}: {verdict.says}" for verdict in tripped),
-                   tripped[0].do)
+        raise Held(
+            "held, nothing was changed:\n" + "\n".join(f"  {verdict.guard.value}: {verdict.says}" for verdict in tripped),
+            tripped[0].do,
+        )
 
 
 VERBS = (pause, resume, account, explain)
-

@@ -23,10 +23,11 @@ class Progress:
                 self._done.clear()
                 self._show("reading")
             case events.ReadProgress(items=items, total=int(total)) if items >= total:
-                self._status.stop()               # something is printed or asked now, or the next step shows itself
+                self._status.stop()  # something is printed or asked now, or the next step shows itself
             case events.ReadProgress(what=what, items=items, total=total):
-                self._show(f"reading {'Zoom' if what == 'zoom' else 'the directory'}: {items:,}"
-                           + (f" of {total:,}" if total else ""))
+                self._show(
+                    f"reading {'Zoom' if what == 'zoom' else 'the directory'}: {items:,}" + (f" of {total:,}" if total else "")
+                )
             case events.PlanMade():
                 self._show("judging the plan")
             case events.EffectSettled(outcome=outcome):

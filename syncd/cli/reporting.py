@@ -26,7 +26,7 @@ from syncd.errors import SyncdError, UsageError
 from syncd.ledger import record
 from syncd.model import sha256_of
 
-if TYPE_CHECKING:                                 # not loaded for a verb that may not wait (pause)
+if TYPE_CHECKING:  # not loaded for a verb that may not wait (pause)
     from syncd.evidence.periods import Sample
 
 FORMATS = ("table", "html", "csv", "xlsx", "json", "jsonl")
@@ -52,21 +52,48 @@ class _Report(click.Command):
 @config_option
 @click.option("--from", "first", type=DATE, required=True, metavar="DATE", help="First day, such as 2026-10-01.")
 @click.option("--to", "last", type=DATE, required=True, metavar="DATE", help="Last day; it is included.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N",
-              help="Only N leavers, with one evidence page each, and N kept accounts.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Only N leavers, with one evidence page each, and N kept accounts."
+)
 @click.option("--seed", default="1", show_default=True, metavar="S", help="Which N: the same seed picks the same.")
-@click.option("--export", "exported", type=click.Path(path_type=Path), metavar="FILE",
-              help="From what ledger export wrote, alone: no configuration, no ledger.")
-@click.option("--compare", "others", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv",
-              help="Leavers of another system (columns address, left_at): what stands in one list only.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), metavar="|".join(FORMATS),
-              help="Default: by the ending of --out, else table.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="PATH",
-              help="A file, or a folder for syncd_FROM_TO.FORMAT; default: standard output.")
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="From what ledger export wrote, alone: no configuration, no ledger.",
+)
+@click.option(
+    "--compare",
+    "others",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Leavers of another system (columns address, left_at): what stands in one list only.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    metavar="|".join(FORMATS),
+    help="Default: by the ending of --out, else table.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A file, or a folder for syncd_FROM_TO.FORMAT; default: standard output.",
+)
 @click.pass_context
 def report(
-    context: click.Context, first: datetime, last: datetime, sample: int | None, seed: str, exported: Path | None,
-    others: Path | None, format_: str | None, out: Path | None,
+    context: click.Context,
+    first: datetime,
+    last: datetime,
+    sample: int | None,
+    seed: str,
+    exported: Path | None,
+    others: Path | None,
+    format_: str | None,
+    out: Path | None,
 ) -> None:
     """Everybody who left in a period, when they lost access, who approved the exceptions, and whether the record is complete.
 
@@ -106,8 +133,13 @@ def report(
             omit = export.omit
         if listed is not None:
             document["compared"] = compared(document["leavers"], listed, first.date(), last.date())
-        parameters = {"from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}", "sample": sample, "seed": seed if sample else None,
-                      "compare": sha256(others.read_bytes()).hexdigest() if others is not None else None}
+        parameters = {
+            "from": f"{first:%Y-%m-%d}",
+            "to": f"{last:%Y-%m-%d}",
+            "sample": sample,
+            "seed": seed if sample else None,
+            "compare": sha256(others.read_bytes()).hexdigest() if others is not None else None,
+        }
         made_of(document, parameters, digest, omit)
         writing(f"writing {format_}: {len(document.get('leavers', ())):,} leavers")
         content = _written(document, format_, omit)
@@ -119,22 +151,29 @@ def report(
         run(_recorded(config, out.name, content, document, inside=inside))
 
 
-def made_of(document: dict[str, Any], parameters: dict[str, Any], configuration_digest: str | None,
-            omit: tuple[str, ...] = ()) -> None:
+def made_of(
+    document: dict[str, Any], parameters: dict[str, Any], configuration_digest: str | None, omit: tuple[str, ...] = ()
+) -> None:
     """Puts into a document how it was made, and the digest of everything else: somebody else, elsewhere, gets the same one from
     the same entries. No time: the same input gives the same report."""
     from syncd.reports.period import without
 
     document["digest"] = sha256_of(without(document, omit))[:32]
-    document["making"] = {"command": "syncd report", "parameters": parameters, "by": _user(), "host": socket.gethostname(),
-                          "configuration": configuration_digest, "version": __version__}
+    document["making"] = {
+        "command": "syncd report",
+        "parameters": parameters,
+        "by": _user(),
+        "host": socket.gethostname(),
+        "configuration": configuration_digest,
+        "version": __version__,
+    }
     document["report_id"] = sha256_of([document["making"], document["ledger"]["head_hash"]])[:16]
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):                # a container's user without a name
+    except (KeyError, OSError):  # a container's user without a name
         return "unknown"
 
 
@@ -193,6 +232,7 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
     from rich.console import Console
 
     with Console(file=sys.stderr, highlight=False).status("verifying the ledger") as status:
+
         def told(seq: int) -> None:
             if seq % 1000 == 0:
                 status.update(f"reading the ledger: {seq:,} entries")
@@ -223,8 +263,9 @@ def review(context: click.Context, of: str, by: str, note: str) -> None:
     if _MONTH.fullmatch(of) and of > f"{today:%Y-%m}":
         raise UsageError(f"{of} has not begun: nobody can have looked at it", "Name the month that was looked at.")
     if not _MONTH.fullmatch(of) and not run(_known(config, of)):
-        raise UsageError(f"{of} is neither a month such as 2026-10 nor a cycle that ended",
-                         "List cycles: syncd ledger show --kind cycle.ended")
+        raise UsageError(
+            f"{of} is neither a month such as 2026-10 nor a cycle that ended", "List cycles: syncd ledger show --kind cycle.ended"
+        )
     run(append_at_once(config, record.reviewed(of, by=by.strip(), note=note.strip()), observers(config)))
     click.echo(f"recorded: {by.strip()} looked at {of}")
 

@@ -28,27 +28,41 @@ async def serve_daemon(config: Config) -> None:
     watch = Watch(config, clock, __version__, liveness, seen)
     token = config.http.trigger_token
     async with AsyncExitStack() as opened:
-        opened.enter_context(signals(daemon_signals.stop))        # first: whoever asks us to stop while we begin is heard too
+        opened.enter_context(signals(daemon_signals.stop))  # first: whoever asks us to stop while we begin is heard too
         # Alive before it is ready: a database server that is not there yet is waited for, not met by one restart after another.
-        await opened.enter_async_context(watch.serve(
-            config.http.listen, healthy=liveness.health, trigger=daemon_signals.now.set,
-            trigger_token=secret(token, "http.trigger_token") if token is not None else None,
-        ))
+        await opened.enter_async_context(
+            watch.serve(
+                config.http.listen,
+                healthy=liveness.health,
+                trigger=daemon_signals.now.set,
+                trigger_token=secret(token, "http.trigger_token") if token is not None else None,
+            )
+        )
         if not await ledger_reached(config, clock, watch.tell, lambda: not daemon_signals.stop.is_set()):
             return
         async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
             watch.remember(await deps.ledger.history(), deps.ledger)
+
             def signal(_: Sighting) -> None:
                 watch.aside(SignalSeen("zoom_events", "zoom", 1))
                 daemon_signals.elsewhere.set()
 
-            desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config),
-                               signal if config.schedule.watch else no_signal)
+            desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config), signal if config.schedule.watch else no_signal)
             await desk.tell_counts()
-            async with watch.notifying(), listening(
-                    deps, desk, lambda: seen.leader and deps.leadership.leads() and not daemon_signals.stop.is_set()):
-                await run_daemon(deps, policy_of(config), config.mode, schedule_of(config), daemon_signals, liveness,
-                                 report_filer(deps, config, desk), pace_of(config))
+            async with (
+                watch.notifying(),
+                listening(deps, desk, lambda: seen.leader and deps.leadership.leads() and not daemon_signals.stop.is_set()),
+            ):
+                await run_daemon(
+                    deps,
+                    policy_of(config),
+                    config.mode,
+                    schedule_of(config),
+                    daemon_signals,
+                    liveness,
+                    report_filer(deps, config, desk),
+                    pace_of(config),
+                )
 
 
 @asynccontextmanager

@@ -56,8 +56,14 @@ class _Asked:
 @click.argument("cycle", required=False, default=None, metavar="[CYCLE|last]")
 @click.option("--only", multiple=True, metavar="ADDRESS…", help="Only these accounts (addresses or Zoom ids).")
 @click.option("--except", "excluded", multiple=True, metavar="ADDRESS…", help="All but these accounts.")
-@click.option("--reason", "reasons", multiple=True, metavar="REASON…", type=click.Choice([one.value for one in Reason]),
-              help="Only what was changed for these reasons, as the report names them (left_groups, …).")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="REASON…",
+    type=click.Choice([one.value for one in Reason]),
+    help="Only what was changed for these reasons, as the report names them (left_groups, …).",
+)
 @click.option("--by", default="", metavar="NAME", help="Who decides this; kept in the ledger. Required with CYCLE.")
 @click.option("--because", default="", metavar="TEXT", help="Why; kept in the ledger. Required with CYCLE.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
@@ -85,7 +91,7 @@ def undo(context: click.Context, /, format_: str, out: Path | None, wait: str, *
         if not text.strip():
             raise UsageError(f"{option} is missing: an undo is evidence, so it needs who and why")
     demand_enforce(config, "undo")
-    left: list[tuple[str, int]] = []          # what was not put back, and the exit code of that
+    left: list[tuple[str, int]] = []  # what was not put back, and the exit code of that
 
     async def work(deps: Dependencies, policy: Policy, term: int) -> CycleReport:
         return await _undone(deps, policy, config, asked, term, left)
@@ -108,8 +114,10 @@ async def _undone(
     undoing = await wanted_by_undo(deps, policy, asked.cycle, request, term, choice)
     left.extend((f"Zoom has no account {zoom_id} any more", 5) for zoom_id in undoing.wanted.unknown)
     left.extend((f"account {odd.name}: {odd.why}", undoing.wanted.unreadable_code) for odd in undoing.wanted.unreadable)
-    left.extend((f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again", 5)
-                for account in undoing.wanted.protected)
+    left.extend(
+        (f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again", 5)
+        for account in undoing.wanted.protected
+    )
     leavers = [effect.account for effect in undoing.wanted.effects if effect.account.zoom_id in undoing.known_leavers]
     if leavers:
         click.echo(f"{len(leavers)} of {len(undoing.wanted.effects)} are people known to have left:", err=True)
@@ -125,8 +133,9 @@ async def _undone(
         raise Held("not confirmed; nothing was changed")
     accounts = [effect.account.zoom_id or "" for effect in wanted.effects]
     accounts += [account.zoom_id or "" for account in wanted.already]
-    return await execute_request(deps, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO,
-                                 undo_of=undoing.cycle, hold=accounts)
+    return await execute_request(
+        deps, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=undoing.cycle, hold=accounts
+    )
 
 
 async def _changed(config: Config) -> list[dict[str, Any]]:
@@ -148,11 +157,20 @@ def _print_list(rows: list[dict[str, Any]], format_: str, out: Path | None) -> N
         if format_ == "json":
             stream.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
             return
-        short = stream.isatty()                    # on a screen the minute does, and leaves room for the reasons
-        print_table([row | {key: [f"{count} {name}" for name, count in row[key].items()] for key in ("changes", "reasons")}
-                     | ({"at": f"{row['at'][:10]} {row['at'][11:16]}"} if short else {}) for row in rows], stream)
-    click.echo("Put one of them back: syncd undo CYCLE --by NAME --because TEXT" if rows else
-               "No cycle has changed anything yet.", err=True)
+        short = stream.isatty()  # on a screen the minute does, and leaves room for the reasons
+        print_table(
+            [
+                row
+                | {key: [f"{count} {name}" for name, count in row[key].items()] for key in ("changes", "reasons")}
+                | ({"at": f"{row['at'][:10]} {row['at'][11:16]}"} if short else {})
+                for row in rows
+            ],
+            stream,
+        )
+    click.echo(
+        "Put one of them back: syncd undo CYCLE --by NAME --because TEXT" if rows else "No cycle has changed anything yet.",
+        err=True,
+    )
 
 
 VERBS = (undo,)

@@ -37,7 +37,7 @@ class Look:
     public_key: Path | None = None
     folder: Path | None = None
     demanded: bool = False
-    signers: Path | None = None               # who may sign approvals
+    signers: Path | None = None  # who may sign approvals
 
 
 @dataclass
@@ -95,8 +95,10 @@ class _Pass:
         found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
         self._signatures(found, chain.head)
         if self.seen.by_event or self.seen.by_log or self.seen.foreign:
-            found.lines.append(f"{self.seen.by_event} changes are confirmed by Zoom's events, {self.seen.by_log} by its "
-                               f"operation log; {self.seen.foreign} changes by others are recorded")
+            found.lines.append(
+                f"{self.seen.by_event} changes are confirmed by Zoom's events, {self.seen.by_log} by its "
+                f"operation log; {self.seen.foreign} changes by others are recorded"
+            )
         if self.approvals is not None:
             found.lines.append(f"{self.approvals.signed} approvals are signed, and the signatures fit")
             if self.approvals.unsigned:
@@ -111,9 +113,15 @@ class _Pass:
 
     def _not_looked_at(self, found: Found) -> None:
         """An intact chain is not the whole proof: what was not asked for is said, so that nobody takes it for shown."""
-        without = [words for given, words in (
-            (self.look.head, "whether later entries were cut off (--head HASH, of a log archive or an earlier visit)"),
-            (self.keys, "signatures (--public-key FILE)"), (self.look.folder, "report files (--reports DIR)")) if not given]
+        without = [
+            words
+            for given, words in (
+                (self.look.head, "whether later entries were cut off (--head HASH, of a log archive or an earlier visit)"),
+                (self.keys, "signatures (--public-key FILE)"),
+                (self.look.folder, "report files (--reports DIR)"),
+            )
+            if not given
+        ]
         if without:
             found.lines.append(f"note: not looked at: {'; '.join(without)}")
 
@@ -126,8 +134,10 @@ class _Pass:
             found.lines.append(f"{last}; check the signatures with --public-key FILE")
             return
         after = head.seq - signed.last.seq - 1
-        found.lines.append(f"{last}: the signatures fit, and everything up to it is as it was signed" + (
-            f"; {after} later entries are not signed yet" if after else ""))
+        found.lines.append(
+            f"{last}: the signatures fit, and everything up to it is as it was signed"
+            + (f"; {after} later entries are not signed yet" if after else "")
+        )
 
     def _folder(self, found: Found, folder: Path) -> None:
         kept = {name: one.sha256 for name, one in self.files.kept.items()}
@@ -140,11 +150,15 @@ class _Pass:
             if len(heads) < len(lost):
                 found.lines.append(f"note: {len(lost) - len(heads)} heads in {folder}/{name} were accepted as lost")
             if heads:
-                found.bad(f"{len(heads)} heads in {folder}/{name} are not in the chain, the first is {heads[0].seq} "
-                          f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger")
+                found.bad(
+                    f"{len(heads)} heads in {folder}/{name} are not in the chain, the first is {heads[0].seq} "
+                    f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger"
+                )
         if self.manifest is None and not self.manifest_fault and there.same:
-            found.lines.append(f"note: {folder} has no {NAME}: the reports are as the ledger recorded them, but nothing shows "
-                               f"that {LISTING} was not shortened")
+            found.lines.append(
+                f"note: {folder} has no {NAME}: the reports are as the ledger recorded them, but nothing shows "
+                f"that {LISTING} was not shortened"
+            )
         if self.manifest_fault:
             found.bad(f"{NAME}: is none that syncd wrote ({self.manifest_fault})")
         if self.manifest is not None:
@@ -152,15 +166,20 @@ class _Pass:
             for fault in faults:
                 found.bad(fault)
         if there.missing:
-            found.bad(f"{len(there.missing)} recorded reports are not in {folder}, and retention removed none of them: "
-                      f"{_some(there.missing)}")
+            found.bad(
+                f"{len(there.missing)} recorded reports are not in {folder}, and retention removed none of them: "
+                f"{_some(there.missing)}"
+            )
         self._periods(found, folder)
         self._strange(found, folder, there.strange)
         self._cycles(found, folder, {one.cycle for one in listed_cycles(folder)})
         if found.good:
             gone = f", {len(removed)} were removed when their time was over" if removed else ""
-            manifest = "" if self.manifest is None else "; the manifest agrees" + (
-                " and its signature fits" if self.keys is not None else "")
+            manifest = (
+                ""
+                if self.manifest is None
+                else "; the manifest agrees" + (" and its signature fits" if self.keys is not None else "")
+            )
             found.lines.append(f"{len(kept)} reports are recorded, those on disk ({there.same}) are unchanged{gone}{manifest}")
 
     def _strange(self, found: Found, folder: Path, there: Sequence[str]) -> None:
@@ -170,8 +189,10 @@ class _Pass:
         if len(strange) < len(there):
             found.lines.append(f"note: {len(there) - len(strange)} reports in {folder} are of entries accepted as lost")
         if strange:
-            found.bad(f"{len(strange)} files in {folder} look like reports, but the ledger never recorded them; do not rely on "
-                      f"them: {_some(strange)}")
+            found.bad(
+                f"{len(strange)} files in {folder} look like reports, but the ledger never recorded them; do not rely on "
+                f"them: {_some(strange)}"
+            )
 
     def _periods(self, found: Found, folder: Path) -> None:
         """Reports of periods, each held against every time it was made under this name."""
@@ -191,14 +212,17 @@ class _Pass:
         last = max(owed, key=owed.__getitem__, default="")
         without = [cycle for cycle in owed if cycle not in listed and cycle != last]
         if without:
-            found.bad(f"{LISTING}: {len(without)} cycles that ended are not listed in {folder}, and no entry says why; the first "
-                      f"is {without[0]} (entry {owed[without[0]]})")
+            found.bad(
+                f"{LISTING}: {len(without)} cycles that ended are not listed in {folder}, and no entry says why; the first "
+                f"is {without[0]} (entry {owed[without[0]]})"
+            )
         if last and last not in listed:
             found.lines.append(f"note: the last cycle, {last}, is not listed in {folder} yet")
         covered = max((seq for cycle, seq in owed.items() if cycle != last), default=0)
         if self.manifest is not None and self.manifest.head.seq < covered:
-            found.bad(f"{NAME}: is an older one: it ends at entry {self.manifest.head.seq}, but was written anew after entry "
-                      f"{covered}")
+            found.bad(
+                f"{NAME}: is an older one: it ends at entry {self.manifest.head.seq}, but was written anew after entry {covered}"
+            )
         if self.files.unfiled:
             found.lines.append(f"note: of {len(self.files.unfiled)} cycles the ledger says why they were not filed at once")
 

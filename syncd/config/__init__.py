@@ -27,9 +27,29 @@ from syncd.config.traps import traps
 from syncd.errors import ConfigError
 
 __all__ = [
-    "NOT_YET", "ActiveDirectory", "Config", "Directory", "Entra", "EntraCredential", "FileDirectory", "Guards", "Http",
-    "Lease", "Ledger", "Logging", "Notification", "Reports", "Schedule", "SecretSource", "Zoom", "advice",
-    "example", "explain_problems", "faults_in", "json_schema", "load",
+    "NOT_YET",
+    "ActiveDirectory",
+    "Config",
+    "Directory",
+    "Entra",
+    "EntraCredential",
+    "FileDirectory",
+    "Guards",
+    "Http",
+    "Lease",
+    "Ledger",
+    "Logging",
+    "Notification",
+    "Reports",
+    "Schedule",
+    "SecretSource",
+    "Zoom",
+    "advice",
+    "example",
+    "explain_problems",
+    "faults_in",
+    "json_schema",
+    "load",
 ]
 
 
@@ -100,8 +120,11 @@ _NAME_IT = "Name it with --config FILE or in $SYNCD_CONFIG."
 
 def _refusal(path: Path, document: Document, problems: list[Problem]) -> ConfigError:
     said = lines(problems, document)
-    return ConfigError(f"{path}: {len(said)} problem{'' if len(said) == 1 else 's'} in the configuration", said,
-                       "Every key is explained in config/syncd.example.yaml; `syncd schema` prints the schema.")
+    return ConfigError(
+        f"{path}: {len(said)} problem{'' if len(said) == 1 else 's'} in the configuration",
+        said,
+        "Every key is explained in config/syncd.example.yaml; `syncd schema` prints the schema.",
+    )
 
 
 def _once(problems: list[Problem], traps: list[Problem]) -> list[Problem]:

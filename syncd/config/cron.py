@@ -47,7 +47,7 @@ def _values(part: str, name: str, low: int, high: int, words: tuple[str, ...]) -
         if slash and not re.fullmatch(r"[1-9][0-9]{0,3}", step):
             raise _Wrong(f'{name} "{term}" has no step after the /')
         if name == "day" and term == "L":
-            found.add(low)                    # every month has one
+            found.add(low)  # every month has one
             continue
         if span == "*":
             first, last = low, high

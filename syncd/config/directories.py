@@ -26,15 +26,15 @@ FEDERATED_TOKEN_VARIABLE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 (a variabl
 
 _ADDRESSES = ("mail", "userPrincipalName", "proxyAddresses")
 _ONE_OR_MANY_TEXTS = WithJsonSchema(
-    {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+    {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)
 _LEAVERS = "Groups of leavers: whoever is in one is not entitled, whatever else they are in."
 
 
 class SimpleBind(Section):
     """A user's name and password."""
 
-    user: Text = Field(
-        examples=["svc-syncd@corp.example"], description="Name to bind with: user@domain, DOMAIN\\user or a DN.")
+    user: Text = Field(examples=["svc-syncd@corp.example"], description="Name to bind with: user@domain, DOMAIN\\user or a DN.")
     password: Annotated[Secret, SecretKeys("password")] = Field(description="The password of that user.")
 
 
@@ -56,28 +56,39 @@ class ActiveDirectory(Section):
     """Active Directory over LDAP."""
 
     servers: Annotated[tuple[LdapUrl, ...], List] = Field(
-        min_length=1, examples=[["ldaps://dc1.corp.example"]],
-        description="Domain controllers in order; the next one when one cannot be reached or read.")
+        min_length=1,
+        examples=[["ldaps://dc1.corp.example"]],
+        description="Domain controllers in order; the next one when one cannot be reached or read.",
+    )
     start_tls: bool = Field(False, description="Encrypt ldap:// with StartTLS before signing in.")
     allow_plaintext: bool = Field(
-        False, description="Accept ldap:// without start_tls: the password then travels readable by anybody on the way.")
+        False, description="Accept ldap:// without start_tls: the password then travels readable by anybody on the way."
+    )
     ca_file: CaFile | None = Field(
-        None, description="CA certificates (PEM); null: the system's. The host name is always checked.")
+        None, description="CA certificates (PEM); null: the system's. The host name is always checked."
+    )
     bind: Bind = Field(description="How to sign in.")
     base_dn: Annotated[tuple[DistinguishedName, ...], OneOrMany, _ONE_OR_MANY_TEXTS] = Field(
-        min_length=1, examples=["DC=corp,DC=example"],
-        description="One DN or a list; every member of every group must be found below one of them.")
+        min_length=1,
+        examples=["DC=corp,DC=example"],
+        description="One DN or a list; every member of every group must be found below one of them.",
+    )
     unresolved_members: Literal["refuse", "unknown"] = Field(
-        "refuse", description="A member that cannot be looked up: refuse the read, or call nobody absent (unknown).")
+        "refuse", description="A member that cannot be looked up: refuse the read, or call nobody absent (unknown)."
+    )
     foreign_members: Literal["refuse", "unknown", "elsewhere"] = Field(
-        "refuse", description="A member from another forest: refuse the read, call nobody absent (unknown), or leave them to "
-                              "another instance (elsewhere).")
+        "refuse",
+        description="A member from another forest: refuse the read, call nobody absent (unknown), or leave them to "
+        "another instance (elsewhere).",
+    )
     groups: Annotated[tuple[Text, ...], List] = Field(
-        min_length=1, examples=[["Zoom Users"]], description="Groups that entitle to Zoom: DN, sAMAccountName or objectGUID.")
+        min_length=1, examples=[["Zoom Users"]], description="Groups that entitle to Zoom: DN, sAMAccountName or objectGUID."
+    )
     leaver_groups: Annotated[tuple[Text, ...], List] = Field((), description=_LEAVERS)
     nested: bool = Field(True, description="Follow groups within groups.")
     address_attributes: Annotated[tuple[AttributeName, ...], List] = Field(
-        _ADDRESSES, min_length=1, description="Attributes that hold a person's e-mail addresses, the main one first.")
+        _ADDRESSES, min_length=1, description="Attributes that hold a person's e-mail addresses, the main one first."
+    )
     # 20,000 is the most a domain controller can be made to give in one page (LDAP policy MaxPageSize; 1,000 by default).
     page_size: int = Field(1000, ge=1, le=20_000, description="Entries asked for per page.")
     connect_timeout: Time = Field(duration("5s"), description="Longest wait for a connection, TLS included.")
@@ -88,19 +99,21 @@ class EntraCredential(Section):
     """How syncd proves who it is to Entra: exactly one, or none where the platform gives a federated token."""
 
     client_secret: Annotated[OptionalSecret, SecretKeys("client_secret")] = Field(None, description="Client secret.")
-    certificate: Annotated[OptionalSecret, SecretKeys("certificate")] = Field(
-        None, description="PEM with key and certificate.")
+    certificate: Annotated[OptionalSecret, SecretKeys("certificate")] = Field(None, description="PEM with key and certificate.")
     federated_token: Annotated[OptionalSecret, SecretKeys("federated_token")] = Field(
-        None, description=f"Token of a workload; without any credential key ${FEDERATED_TOKEN_VARIABLE} names its file.")
+        None, description=f"Token of a workload; without any credential key ${FEDERATED_TOKEN_VARIABLE} names its file."
+    )
     managed_identity: ManagedIdentity | None = Field(
-        None, description="system, or the client id of a user-assigned managed identity.")
+        None, description="system, or the client id of a user-assigned managed identity."
+    )
 
 
 class Entra(Section):
     """Microsoft Entra ID over Microsoft Graph."""
 
     tenant_id: TenantId = Field(
-        examples=["00000000-0000-0000-0000-000000000000"], description="The tenant's GUID, or one of its domains.")
+        examples=["00000000-0000-0000-0000-000000000000"], description="The tenant's GUID, or one of its domains."
+    )
     client_id: Guid | None = Field(None, description="The application's client id; needed unless managed_identity is used.")
     credential: EntraCredential = Field(EntraCredential(), description="How syncd proves who it is.")
     cloud: Literal["public", "us_gov", "us_dod", "china"] = Field("public", description="Which Microsoft cloud.")
@@ -108,12 +121,14 @@ class Entra(Section):
     graph_url: ServiceUrl | None = Field(None, description="Graph address instead of the cloud's, with its version.")
     ca_file: CaFile | None = Field(None, description="CA certificates (PEM); null: the system's.")
     groups: Annotated[tuple[Text, ...], List] = Field(
-        min_length=1, examples=[["Zoom Users"]], description="Groups that entitle to Zoom: object id or unique display name.")
+        min_length=1, examples=[["Zoom Users"]], description="Groups that entitle to Zoom: object id or unique display name."
+    )
     leaver_groups: Annotated[tuple[Text, ...], List] = Field((), description=_LEAVERS)
     nested: bool = Field(True, description="Follow groups within groups.")
     guests: bool = Field(False, description="Whether guests may be entitled; false: found, but not entitled.")
     address_attributes: Annotated[tuple[AttributeName, ...], List] = Field(
-        _ADDRESSES, min_length=1, description="Attributes that hold a person's e-mail addresses, the main one first.")
+        _ADDRESSES, min_length=1, description="Attributes that hold a person's e-mail addresses, the main one first."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -131,7 +146,8 @@ class FileDirectory(Section):
 
     path: ReadPath = Field(examples=["people.csv"], description="The file with the people.")
     groups: Annotated[tuple[Text, ...], List] = Field(
-        (), description="Groups that entitle to Zoom; empty: everybody in the file.")
+        (), description="Groups that entitle to Zoom; empty: everybody in the file."
+    )
     leaver_groups: Annotated[tuple[Text, ...], List] = Field((), description=_LEAVERS)
     max_age: Time | None = Field(None, description="An older file is unreadable; null: any age.")
 
@@ -142,5 +158,3 @@ class Directory(Section):
     active_directory: ActiveDirectory | None = Field(None, description="Active Directory over LDAP.")
     entra: Entra | None = Field(None, description="Microsoft Entra ID.")
     file: FileDirectory | None = Field(None, description="A CSV or YAML file.")
-
-

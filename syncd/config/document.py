@@ -32,9 +32,9 @@ class Problem:
     where: Where
     what: str
     do: str = ""
-    line: int | None = None                   # where known better than from *where*
-    column: int | None = None                 # from 1; only with *line*
-    of_key: bool = False                      # it is about the key, not about its value
+    line: int | None = None  # where known better than from *where*
+    column: int | None = None  # from 1; only with *line*
+    of_key: bool = False  # it is about the key, not about its value
 
 
 class Spot(NamedTuple):
@@ -109,7 +109,7 @@ def parse(data: bytes) -> Document:
 def _values_of(root: yaml.Node | None, document: Document) -> dict[str, Any]:
     values = None if root is None else _Reader(document).read(root, ())
     if values is None:
-        return {}                             # an empty file: every required key is missing
+        return {}  # an empty file: every required key is missing
     if isinstance(values, dict):
         return values
     raise _Unreadable("holds no keys at its top", "start with a line such as  mode: report", 1)
@@ -127,7 +127,7 @@ def _root_of(data: bytes) -> yaml.Node | None:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _Unreadable("is not UTF-8 text", "save the file as UTF-8", data[:error.start].count(b"\n") + 1) from None
+        raise _Unreadable("is not UTF-8 text", "save the file as UTF-8", data[: error.start].count(b"\n") + 1) from None
     try:
         loader = _Loader(text)
         try:
@@ -135,7 +135,7 @@ def _root_of(data: bytes) -> yaml.Node | None:
         finally:
             loader.dispose()
     except yaml.reader.ReaderError as error:
-        line = text[:error.position].count("\n") + 1
+        line = text[: error.position].count("\n") + 1
         raise _Unreadable("holds a character YAML does not allow (a control character)", "remove it", line) from None
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, text) from None
@@ -149,14 +149,26 @@ def _root_of(data: bytes) -> yaml.Node | None:
 #: What PyYAML says, and what the person who wrote the file wants to know. First match wins.
 _SYNTAX: tuple[tuple[str, str, str], ...] = (
     (r"found character '\\t'", "a tab stands where YAML wants blanks", "indent with blanks"),
-    (r"found character '[@`%]'|found unknown directive|expected .*directive",
-     "a value may not start with @, ` or % unless it is quoted", "put the value in quotes"),
-    (r"alias|expected alphabetic or numeric character",
-     "a value may not start with * or & unless it is quoted", 'put it in quotes, for example "*.corp.example"'),
-    (r"mapping values are not allowed",
-     "a colon stands where none may", 'indent the line like its neighbours, or put a value that holds ": " in quotes'),
-    (r"could not find expected ':'", "a key without a colon, or a value that goes on over a line end",
-     "write  key: value  on one line"),
+    (
+        r"found character '[@`%]'|found unknown directive|expected .*directive",
+        "a value may not start with @, ` or % unless it is quoted",
+        "put the value in quotes",
+    ),
+    (
+        r"alias|expected alphabetic or numeric character",
+        "a value may not start with * or & unless it is quoted",
+        'put it in quotes, for example "*.corp.example"',
+    ),
+    (
+        r"mapping values are not allowed",
+        "a colon stands where none may",
+        'indent the line like its neighbours, or put a value that holds ": " in quotes',
+    ),
+    (
+        r"could not find expected ':'",
+        "a key without a colon, or a value that goes on over a line end",
+        "write  key: value  on one line",
+    ),
     (r"found unexpected end of stream", "a quote is opened and never closed", "close it"),
     (r"unknown escape character", "a backslash in double quotes means something else in YAML", "use single quotes"),
     (r"expected ',' or '[\]}]'", "a [list] or {section} starts here and is not closed properly", "close it, with commas between"),
@@ -225,7 +237,7 @@ class _Reader:
                 case "float":
                     return float(text)
         except (ValueError, KeyError):
-            pass                              # an explicit tag that does not fit its value: !!int "x"
+            pass  # an explicit tag that does not fit its value: !!int "x"
         return self._strange_tag(where)
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
@@ -245,7 +257,8 @@ class _Reader:
             here = (*where, key)
             if key in first:
                 self._document.problems.append(
-                    Problem(here, f"is given twice, first on line {first[key]}", "keep one of the two", *_spot(key_node)[:2]))
+                    Problem(here, f"is given twice, first on line {first[key]}", "keep one of the two", *_spot(key_node)[:2])
+                )
                 continue
             first[key] = line
             self._document.lines[here] = line

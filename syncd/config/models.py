@@ -62,7 +62,8 @@ class Zoom(Section):
     ca_file: CaFile | None = Field(None, description="CA certificates (PEM); null: the system's.")
     page_size: int = Field(300, ge=1, le=2000, description="Users asked for per page.")
     account_plan: Literal["free", "pro", "business"] = Field(
-        "pro", description="Picks the account's published limits per second and per day.")
+        "pro", description="Picks the account's published limits per second and per day."
+    )
     share: Share = Field(50.0, description="How much of those limits syncd may use; every app of the account shares them.")
     concurrency: int = Field(16, ge=1, le=100, description="Requests under way at the same time.")
     max_wait: Duration = Field(duration("60s"), description="Longest wait for one Retry-After; beyond it the cycle ends.")
@@ -75,26 +76,32 @@ class Match(Section):
 
     domain_aliases: dict[Domain, Domain] = Field({}, description="Old domain: the domain it counts as.")
     person_number: Text | None = Field(
-        None, description="Attribute or column of a number that stays with a person; ids that share one are one person.")
+        None, description="Attribute or column of a number that stays with a person; ids that share one are one person."
+    )
     ignore_people: Annotated[tuple[Text, ...], List] = Field(
-        (), description="Directory ids that claim nothing: broken objects nobody can mend.")
+        (), description="Directory ids that claim nothing: broken objects nobody can mend."
+    )
 
 
 class Scope(Section):
     """Which Zoom accounts are syncd's business."""
 
     domains: Annotated[tuple[DomainOrBelow, ...], List] = Field(
-        min_length=1, examples=[["corp.example"]],
-        description='Exact domains; "*.corp.example" for subdomains. Accounts elsewhere are never touched.')
+        min_length=1,
+        examples=[["corp.example"]],
+        description='Exact domains; "*.corp.example" for subdomains. Accounts elsewhere are never touched.',
+    )
     pilot: Annotated[tuple[AddressOrPattern, ...], List] = Field(
-        (), description="If not empty, only these accounts are ever changed; the rest is reported.")
+        (), description="If not empty, only these accounts are ever changed; the rest is reported."
+    )
 
 
 class Protect(Section):
     """Who is never changed."""
 
     ordinary_roles: Annotated[tuple[OrdinaryRole, ...], List] = Field(
-        ("member",), description="Zoom roles that may be deactivated; every other role is protected.")
+        ("member",), description="Zoom roles that may be deactivated; every other role is protected."
+    )
     accounts: Annotated[tuple[AddressOrPattern, ...], List] = Field((), description="Addresses and patterns.")
     groups: Annotated[tuple[Text, ...], List] = Field((), description="Names of Zoom groups.")
     directory_groups: Annotated[tuple[Text, ...], List] = Field((), description="Directory groups (VIP, legal hold, leave).")
@@ -108,9 +115,9 @@ class Deactivate(Section):
     when_disabled: bool = Field(True, description="A disabled directory account is not entitled.")
     when_expired: bool = Field(True, description="Nor an expired one.")
     grace_for_known_leavers: Duration = Field(
-        duration("0s"), description="For the disabled, the expired and members of leaver groups, instead of grace.")
-    grace_for_expired: Duration | None = Field(
-        None, description="For the expired alone; null: as grace_for_known_leavers.")
+        duration("0s"), description="For the disabled, the expired and members of leaver groups, instead of grace."
+    )
+    grace_for_expired: Duration | None = Field(None, description="For the expired alone; null: as grace_for_known_leavers.")
     revoke_sessions: bool = Field(False, description="Also end the SSO session (one more Zoom scope).")
 
 
@@ -118,28 +125,36 @@ class Guards(Section):
     """What holds a plan until a person has looked."""
 
     max_deactivations: int | None = Field(
-        None, ge=0, description="Per cycle; null: the larger of 25 and 1 % of active accounts in scope.")
+        None, ge=0, description="Per cycle; null: the larger of 25 and 1 % of active accounts in scope."
+    )
     max_deactivations_percent: Percent = Field(5.0, description="Per cycle, of active accounts in scope; the stricter wins.")
     percent_floor: int = Field(3, ge=0, description="Up to this many never trip a percentage; 0: always judged.")
     max_deactivations_per_day: int | None = Field(
-        None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 100 and 2 %.")
+        None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 100 and 2 %."
+    )
     max_deactivations_per_30_days: int | None = Field(
-        None, ge=0, description="Over 30 days, the slow drip; null: the larger of 25 and 10 %.")
+        None, ge=0, description="Over 30 days, the slow drip; null: the larger of 25 and 10 %."
+    )
     max_reactivations: int | None = Field(
-        None, ge=0, description="Per cycle; null: the larger of 10 and 1 % of active accounts in scope.")
+        None, ge=0, description="Per cycle; null: the larger of 10 and 1 % of active accounts in scope."
+    )
     max_reactivations_per_day: int | None = Field(
-        None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 50 and 2 %.")
+        None, ge=0, description="Over 24 h, earlier cycles included; null: the larger of 50 and 2 %."
+    )
     sentinels: Annotated[tuple[Address, ...], List] = Field(
-        (), description="Addresses that must be seen entitled in every read: a canary for blind reads.")
+        (), description="Addresses that must be seen entitled in every read: a canary for blind reads."
+    )
     min_directory_people: int = Field(1, ge=1, description="Fewer people in the directory are taken for a fault.")
     max_replication_lag: Duration = Field(
-        duration("3h"), description="How long another controller may lag behind the one read before.")
+        duration("3h"), description="How long another controller may lag behind the one read before."
+    )
     max_directory_shrink_percent: Percent = Field(10.0, description="Against the highest good read of the last 7 days.")
     max_flapping: int = Field(5, ge=0, description="Accounts that came back to life within 24 h of our deactivation.")
     max_clock_skew: Time = Field(duration("5m"), description="Between this machine and Zoom or the directory.")
     max_failing_writes_percent: Percent = Field(20.0, description="Of a cycle's writes, after the first 10.")
     min_match_percent: Percent = Field(
-        50.0, description="Share of active accounts in scope that match anybody in the directory read.")
+        50.0, description="Share of active accounts in scope that match anybody in the directory read."
+    )
 
 
 class Window(Section):
@@ -150,11 +165,25 @@ class Window(Section):
     duration: Time = Field(examples=["62h"], description="How long it lasts, in elapsed time.")
     timezone: Timezone | None = Field(None, description="Time zone of cron; null: schedule.timezone.")
     applies_to: Annotated[tuple[Literal["deactivate", "reactivate"], ...], List] | None = Field(
-        None, description="Changes it is about; null: deactivate for deny, both for allow.")
-    except_: Annotated[tuple[Literal[
-        "in_leavers_group", "disabled_in_directory", "expired_in_directory", "left_groups", "absent_from_directory",
-        "entitled_again"], ...], List] | None = Field(
-        None, description="Reasons it does not hold back; null: the known leavers for deny, none for allow.")
+        None, description="Changes it is about; null: deactivate for deny, both for allow."
+    )
+    except_: (
+        Annotated[
+            tuple[
+                Literal[
+                    "in_leavers_group",
+                    "disabled_in_directory",
+                    "expired_in_directory",
+                    "left_groups",
+                    "absent_from_directory",
+                    "entitled_again",
+                ],
+                ...,
+            ],
+            List,
+        ]
+        | None
+    ) = Field(None, description="Reasons it does not hold back; null: the known leavers for deny, none for allow.")
 
 
 class Schedule(Section):
@@ -166,9 +195,11 @@ class Schedule(Section):
     jitter: Duration = Field(duration("30s"), description="Up to so much later, at random, to spread instances.")
     watch: bool = Field(False, description="Act on directory changes within seconds.")
     watch_settle: Duration = Field(
-        duration("30s"), description="How long a disabling seen by the watch must last before it counts.")
+        duration("30s"), description="How long a disabling seen by the watch must last before it counts."
+    )
     watch_poll: Time | None = Field(
-        None, description="How often changes are asked for; null: 1s (Active Directory, file), 30s (Entra; at least 10s).")
+        None, description="How often changes are asked for; null: 1s (Active Directory, file), 30s (Entra; at least 10s)."
+    )
     windows: Annotated[tuple[Window, ...], List] = Field((), description="When changes may or may not be made.")
 
     @model_validator(mode="before")
@@ -181,9 +212,11 @@ class Ledger(Section):
     """Where the record is kept."""
 
     url: LedgerUrl | None = Field(
-        "sqlite:////var/lib/syncd/ledger.db", description="sqlite:////absolute/path or postgresql://host/database.")
+        "sqlite:////var/lib/syncd/ledger.db", description="sqlite:////absolute/path or postgresql://host/database."
+    )
     url_secret: Annotated[OptionalSecret, SecretKeys("url", also_plain=True)] = Field(
-        None, description="The URL when it holds a password, instead of url.")
+        None, description="The URL when it holds a password, instead of url."
+    )
     keep_personal: Time = Field(duration("400d"), description="Names and addresses are blanked after this.")
 
     @model_validator(mode="before")
@@ -221,7 +254,8 @@ class Http(Section):
 
     listen: Listen = Field("127.0.0.1:9464", description="host:port for metrics, health and the status page.")
     trigger_token: Annotated[OptionalSecret, SecretKeys("trigger_token")] = Field(
-        None, description="Bearer token that enables POST /sync.")
+        None, description="Bearer token that enables POST /sync."
+    )
 
     @property
     def host(self) -> str:
@@ -239,14 +273,16 @@ class Reports(Section):
 
     directory: WrittenPath | None = Field(None, description="Where reports are written; null: none are.")
     formats: Annotated[tuple[Format, ...], List] = Field(
-        DEFAULT_FORMATS, min_length=1, description="Which files each report consists of.")
-    omit_columns: Annotated[tuple[Literal[
-        "display_name", "department", "last_login_at", "licence", "manager"], ...], List] = Field(
-        (), description="Columns to leave out.")
+        DEFAULT_FORMATS, min_length=1, description="Which files each report consists of."
+    )
+    omit_columns: Annotated[tuple[Literal["display_name", "department", "last_login_at", "licence", "manager"], ...], List] = (
+        Field((), description="Columns to leave out.")
+    )
     promise: Time = Field(duration("24h"), description="Leaving to locked out; grace and twice the interval must fit in.")
     keep: Time = Field(duration("400d"), description="Files older than this are removed; their record stays.")
     signing_key: Annotated[OptionalSecret, SecretKeys("signing_key")] = Field(
-        None, description="Ed25519 private key (PEM) that signs ledger heads and report manifests.")
+        None, description="Ed25519 private key (PEM) that signs ledger heads and report manifests."
+    )
     timezone: Timezone = Field("UTC", description="Whose days a period report means.")
 
 
@@ -256,7 +292,8 @@ class Approvals(Section):
     required: Literal[1, 2] = Field(1, description="How many different people must approve a plan.")
     approvers: Annotated[tuple[Text, ...], List] = Field((), description="Names that may approve; empty: anybody.")
     signers_file: PresentFile | None = Field(
-        None, description="Lines NAME ssh-ed25519 AAAA…: with it an approval counts only when signed.")
+        None, description="Lines NAME ssh-ed25519 AAAA…: with it an approval counts only when signed."
+    )
 
 
 class Receiver(Section):
@@ -283,11 +320,13 @@ class Handover(Section):
     end: Literal["delete", "unlink"] = Field(description="What Zoom does with the account then; neither can be undone.")
     receiver: Receiver = Field(Receiver(), description="Who gets the content.")
     content: Annotated[tuple[Content, ...], List] = Field(
-        ("meetings", "webinars", "recordings", "whiteboards"), description="What is handed over; the rest is lost.")
+        ("meetings", "webinars", "recordings", "whiteboards"), description="What is handed over; the rest is lost."
+    )
     leavers_file: ReadPath | None = Field(None, description="CSV with a column address: people who left for good.")
     legal_hold: LegalHold = Field(LegalHold(), description="Whose content stays as it is.")
     never_to_manager: Annotated[tuple[AddressOrPattern, ...], List] = Field(
-        (), description="Leavers whose content goes to receiver.else, never to their manager.")
+        (), description="Leavers whose content goes to receiver.else, never to their manager."
+    )
     max_per_day: int = Field(20, ge=1, description="Handovers over 24 h.")
     client_id: Text = Field(examples=["handoverXYZ"], description="A Zoom app of its own, which may delete users.")
     client_secret: Annotated[Secret, SecretKeys("client_secret")] = Field(description="Client secret of that app.")
@@ -298,9 +337,9 @@ class Notification(Section):
 
     webhook_url: Annotated[Secret, SecretKeys("webhook_url")] = Field(description="Address to POST to.")
     format: Literal["json", "slack", "teams"] = Field("json", description="What the receiver understands.")
-    on: Annotated[tuple[Literal[
-        "held", "unreadable", "partial", "manual", "overdue", "digest_daily", "digest_weekly"], ...], List] = Field(
-        ("held", "unreadable", "partial", "manual"), min_length=1, description="What is worth a message.")
+    on: Annotated[
+        tuple[Literal["held", "unreadable", "partial", "manual", "overdue", "digest_daily", "digest_weekly"], ...], List
+    ] = Field(("held", "unreadable", "partial", "manual"), min_length=1, description="What is worth a message.")
 
 
 class Logging(Section):
@@ -315,7 +354,8 @@ class Config(Section):
     """Configuration of syncd."""
 
     mode: Annotated[Mode, Field(strict=False)] = Field(
-        description="report never writes to Zoom, enforce does. No default: how much may change is the operator's to say.")
+        description="report never writes to Zoom, enforce does. No default: how much may change is the operator's to say."
+    )
     directory: Directory = Field(description="Where people are: exactly one of the three.")
     zoom: Zoom = Field(description="The Zoom account.")
     match: Match = Field(Match(), description="How addresses are compared.")
@@ -323,9 +363,11 @@ class Config(Section):
     protect: Protect = Field(Protect(), description="Who is never changed.")
     deactivate: Deactivate = Field(Deactivate(), description="When an account goes.")
     reactivate: Literal["ours", "any", "never"] = Field(
-        "ours", description="Which inactive accounts of entitled people come back: those syncd deactivated, any, or none.")
+        "ours", description="Which inactive accounts of entitled people come back: those syncd deactivated, any, or none."
+    )
     reactivate_reads: int = Field(
-        2, ge=1, le=1000, description="In how many good reads in a row somebody must be entitled again before they come back.")
+        2, ge=1, le=1000, description="In how many good reads in a row somebody must be entitled again before they come back."
+    )
     restore_licence: bool = Field(True, description="On reactivation give back the licence type recorded at deactivation.")
     guards: Guards = Field(Guards(), description="What holds a plan until a person has looked.")
     schedule: Schedule = Field(Schedule(), description="When cycles run.")

@@ -26,7 +26,7 @@ class Surroundings:
 
     beside: Path
     working: Path
-    env: Mapping[str, str] = field(repr=False)          # holds secrets
+    env: Mapping[str, str] = field(repr=False)  # holds secrets
     check_files: bool = True
 
     def find(self, name: str) -> Path:
@@ -45,14 +45,16 @@ def _split(value: str, schemes: tuple[str, ...], example: str) -> SplitResult:
     """Splits a URL and checks what all have in common. A URL with a name or password in it is never repeated."""
     try:
         url = urlsplit(value)
-        url.port                              # noqa: B018 (raises ValueError unless it is a port)
+        url.port  # noqa: B018 (raises ValueError unless it is a port)
     except ValueError:
         raise Fault("is not a URL", f"write one such as {example}") from None
     if "@" in url.netloc:
         raise Fault("holds a name or password, and a secret may not stand in this file", f"write it like {example}")
     if url.scheme not in schemes or not url.hostname or re.search(r"[\s\\]", value):
-        raise Fault(f"{shown(value)} is not a URL that starts with {' or '.join(f'{s}://' for s in schemes)}",
-                    f"write one such as {example}")
+        raise Fault(
+            f"{shown(value)} is not a URL that starts with {' or '.join(f'{s}://' for s in schemes)}",
+            f"write one such as {example}",
+        )
     if url.query or url.fragment:
         raise Fault("has a part after ? or #", f"write it like {example}")
     return url
@@ -160,8 +162,11 @@ def file_content(path: Path, name: str, around: Surroundings) -> bytes:
     that was written into the wrong key."""
     looks_like_path = name.startswith(("/", "./", "../"))
     which = f"the file {name}" if looks_like_path else "the file named here"
-    places = "" if path.is_absolute() and name.startswith("/") else (
-        f"; it is looked for in {around.beside} and then in {around.working}")
+    places = (
+        ""
+        if path.is_absolute() and name.startswith("/")
+        else (f"; it is looked for in {around.beside} and then in {around.working}")
+    )
     try:
         with path.open("rb") as file:
             content = file.read(1_000_000)

@@ -30,7 +30,7 @@ def lines(problems: Iterable[Problem], document: Document) -> tuple[str, ...]:
     for problem in problems:
         where = problem.where
         if where and isinstance(where[-1], int) and where not in document.lines:
-            where = where[:-1]                # one value written where a list may stand
+            where = where[:-1]  # one value written where a list may stand
         spot = document.spot_of(replace(problem, where=where))
         instead = f"; {problem.do}" if problem.do else ""
         said.setdefault(f"line {spot.line}: {dotted(where)}{problem.what}{instead}", spot)
@@ -60,7 +60,7 @@ def found_by_model(error: ValidationError) -> Iterator[Problem]:
     """Every problem the model found."""
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
-            continue                          # not empty: its items are wrong, and said to be
+            continue  # not empty: its items are wrong, and said to be
         where = tuple(key.rstrip("_") if isinstance(key, str) else key for key in detail["loc"] if key != "[key]")
         yield _problem(where, detail["type"], detail["input"], detail.get("ctx", {}))
 
@@ -89,13 +89,19 @@ def _missing(where: Where) -> Problem:
     inner = section_at(Config, where)
     if inner:
         secrets = secrets_of(inner)
-        required = [secrets[name].keys[0] if name in secrets else name
-                    for name, field in inner.model_fields.items() if field.is_required()]
+        required = [
+            secrets[name].keys[0] if name in secrets else name
+            for name, field in inner.model_fields.items()
+            if field.is_required()
+        ]
         under = listed(required, "and") if required else listed(tuple(inner.model_fields), "or")
         return Problem(where, "is required", f"write {where[-1]}: with {under} under it")
     if where == ("mode",):
-        return Problem(where, "is required, one of report, enforce; there is no default for how much syncd may change",
-                       "write mode: report to begin with")
+        return Problem(
+            where,
+            "is required, one of report, enforce; there is no default for how much syncd may change",
+            "write mode: report to begin with",
+        )
     example = info.examples[0] if info and info.examples else "…"
     text = f"[{', '.join(example)}]" if isinstance(example, list) else example
     return Problem(where, "is required", f"write one, such as  {where[-1]}: {text}")
@@ -109,8 +115,11 @@ def _unknown_key(where: Where) -> Problem:
     home = _where_else(key, where[:-1])
     smells = SMELLS_OF_A_SECRET.search(key.lower()) and not key.endswith(("_file", "_env"))
     if re.match(r"(?i)(cn|ou|dc|o|c|l|st|uid)\s*=", key.strip()):
-        return Problem(where, "looks like a piece of a DN: a comma outside of quotes ended the value before it",
-                       'put the whole DN in quotes, such as "OU=People,DC=corp,DC=example"')
+        return Problem(
+            where,
+            "looks like a piece of a DN: a comma outside of quotes ended the value before it",
+            'put the whole DN in quotes, such as "OU=People,DC=corp,DC=example"',
+        )
     if near:
         names = stems.get(near[0], near) if near[0] not in known else near
         return Problem(where, "unknown key", f"did you mean {' or '.join(names)}?")
@@ -146,7 +155,8 @@ def _secrets_below(here: Where) -> list[str]:
     return [
         dotted((*where, keys.keys[0]))[:-2]
         for where, section in (sections_of(top, here) if top else ())
-        for keys in secrets_of(section).values() if not keys.also_plain
+        for keys in secrets_of(section).values()
+        if not keys.also_plain
     ]
 
 

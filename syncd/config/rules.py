@@ -75,8 +75,9 @@ def broken_rules(values: Mapping[str, Any], around: Surroundings, not_yet: froze
 
 
 def _one_directory(given: Given) -> Iterator[Problem]:
-    yield from _exactly_one(given, ("directory",), tuple(Directory.model_fields),
-                            "keep one: a second directory needs an instance of its own")
+    yield from _exactly_one(
+        given, ("directory",), tuple(Directory.model_fields), "keep one: a second directory needs an instance of its own"
+    )
 
 
 def _one_bind(given: Given) -> Iterator[Problem]:
@@ -85,10 +86,10 @@ def _one_bind(given: Given) -> Iterator[Problem]:
 
 def _exactly_one(given: Given, where: tuple[str, ...], choices: tuple[str, ...], do: str) -> Iterator[Problem]:
     if where[-1] not in given.section(*where[:-1]):
-        return                                # missing: said already
+        return  # missing: said already
     section = given.get(*where) or {}
     if not isinstance(section, Mapping):
-        return                                # not a section: said already
+        return  # not a section: said already
     chosen = [key for key in choices if key in section]
     if len(chosen) > 1:
         yield Problem((*where, chosen[1]), f"{listed(chosen, 'and')} are configured, and there can be only one", do)
@@ -106,11 +107,17 @@ def _encrypted_ldap(given: Given) -> Iterator[Problem]:
         if not isinstance(server, str):
             continue
         if server.strip().startswith("ldap://") and start_tls is not True and plaintext is not True:
-            yield Problem((*where, "servers", place), "ldap:// would send the password unencrypted",
-                          "write ldaps://, or start_tls: true; allow_plaintext: true accepts it for a laboratory")
+            yield Problem(
+                (*where, "servers", place),
+                "ldap:// would send the password unencrypted",
+                "write ldaps://, or start_tls: true; allow_plaintext: true accepts it for a laboratory",
+            )
         if server.strip().startswith("ldaps://") and start_tls is True:
-            yield Problem((*where, "servers", place), "ldaps:// is encrypted from the start and cannot start_tls",
-                          "remove start_tls, or write ldap:// here")
+            yield Problem(
+                (*where, "servers", place),
+                "ldaps:// is encrypted from the start and cannot start_tls",
+                "remove start_tls, or write ldap:// here",
+            )
 
 
 #: Ports of the global catalog: it lacks attributes and the members of other domains' groups.
@@ -124,10 +131,14 @@ def _no_global_catalog(given: Given) -> Iterator[Problem]:
         try:
             port = urlsplit(server.strip()).port if isinstance(server, str) else None
         except ValueError:
-            continue                          # not a URL: said already
+            continue  # not a URL: said already
         if port in _GLOBAL_CATALOG:
-            yield Problem((*where, place), f"{port} is the global catalog, which lacks attributes and members: whoever it does "
-                                           "not show would be taken for gone", "write ldaps://host without a port")
+            yield Problem(
+                (*where, place),
+                f"{port} is the global catalog, which lacks attributes and members: whoever it does "
+                "not show would be taken for gone",
+                "write ldaps://host without a port",
+            )
 
 
 def _patient_polls(given: Given) -> Iterator[Problem]:
@@ -136,17 +147,21 @@ def _patient_polls(given: Given) -> Iterator[Problem]:
         return
     try:
         if duration(poll) < timedelta(seconds=10):
-            yield Problem(("schedule", "watch_poll"), f"{poll} is too short for Entra, whose changes lag by more than that",
-                          "write 10s or more")
+            yield Problem(
+                ("schedule", "watch_poll"),
+                f"{poll} is too short for Entra, whose changes lag by more than that",
+                "write 10s or more",
+            )
     except Fault:
-        return                                # said already
+        return  # said already
 
 
 def _enough_approvers(given: Given) -> Iterator[Problem]:
     names = given.names("approvals", "approvers")
     if given.get("approvals", "required") == 2 and len({name.strip() for name in names}) == 1:
-        yield Problem(("approvals", "approvers"), "names one person, and required asks for two",
-                      "name a second one, or write required: 1")
+        yield Problem(
+            ("approvals", "approvers"), "names one person, and required asks for two", "name a second one, or write required: 1"
+        )
 
 
 def _content_has_a_receiver(given: Given) -> Iterator[Problem]:
@@ -161,9 +176,12 @@ def _retention_outlived_by_names(given: Given) -> Iterator[Problem]:
         return
     after, keep = given.duration("handover", "after"), given.duration("ledger", "keep_personal")
     if after is not None and keep is not None and after >= keep:
-        yield Problem(("handover", "after"), f"{spelled(after)} is not shorter than ledger.keep_personal {spelled(keep)}: by "
-                                             "then nobody would know whose account it was",
-                      "write a shorter one, or keep names longer")
+        yield Problem(
+            ("handover", "after"),
+            f"{spelled(after)} is not shorter than ledger.keep_personal {spelled(keep)}: by "
+            "then nobody would know whose account it was",
+            "write a shorter one, or keep names longer",
+        )
 
 
 def _one_entra_credential(given: Given) -> Iterator[Problem]:
@@ -175,8 +193,11 @@ def _one_entra_credential(given: Given) -> Iterator[Problem]:
     if len(kinds) > 1:
         yield Problem((*where, "credential"), f"{listed(sorted(kinds), 'and')} are given, there can be only one", "keep one")
     if not kinds and given.around.check_files and not given.around.env.get(FEDERATED_TOKEN_VARIABLE):
-        yield Problem((*where, "credential"), f"no credential is given and ${FEDERATED_TOKEN_VARIABLE} is not set",
-                      "write client_secret_file, certificate_file, federated_token_file or managed_identity under it")
+        yield Problem(
+            (*where, "credential"),
+            f"no credential is given and ${FEDERATED_TOKEN_VARIABLE} is not set",
+            "write client_secret_file, certificate_file, federated_token_file or managed_identity under it",
+        )
     if "managed_identity" not in kinds and given.get(*where, "client_id") is None:
         yield Problem((*where, "client_id"), "is required", "write the application's client id")
 
@@ -187,8 +208,11 @@ def _groups_apart(given: Given) -> Iterator[Problem]:
         leavers = given.get("directory", kind, "leaver_groups")
         for place, name in enumerate(leavers if isinstance(leavers, list) else []):
             if isinstance(name, str) and name.strip().casefold() in entitling:
-                yield Problem(("directory", kind, "leaver_groups", place),
-                              "stands in groups too, so nobody in it is entitled", "remove it from one of the two")
+                yield Problem(
+                    ("directory", kind, "leaver_groups", place),
+                    "stands in groups too, so nobody in it is entitled",
+                    "remove it from one of the two",
+                )
 
 
 def _plain_aliases(given: Given) -> Iterator[Problem]:
@@ -200,8 +224,9 @@ def _plain_aliases(given: Given) -> Iterator[Problem]:
         if target == _domain(old):
             yield Problem(("match", "domain_aliases", old), "is an alias of itself", "remove it")
         elif target in aliases:
-            yield Problem(("match", "domain_aliases", old), f"leads to {new}, which is an alias itself",
-                          f"write {old}: {aliases[target]}")
+            yield Problem(
+                ("match", "domain_aliases", old), f"leads to {new}, which is an alias itself", f"write {old}: {aliases[target]}"
+            )
 
 
 def _domain(name: str) -> str:
@@ -220,7 +245,7 @@ def _one_clock(given: Given) -> Iterator[Problem]:
 def _promise_can_be_kept(given: Given) -> Iterator[Problem]:
     if given.get("schedule", "cron") is not None:
         yield from _promise_under_windows(given)
-        return                                # its gaps differ from day to day: reports show what was kept
+        return  # its gaps differ from day to day: reports show what was kept
     promise, grace = given.duration("reports", "promise"), given.duration("deactivate", "grace")
     known, interval = given.duration("deactivate", "grace_for_known_leavers"), given.duration("schedule", "interval")
     if promise is None or grace is None or known is None or not interval:
@@ -230,9 +255,12 @@ def _promise_can_be_kept(given: Given) -> Iterator[Problem]:
     if needed > promise:
         where: tuple[Where, ...] = (("reports", "promise"), ("deactivate", name), ("schedule", "interval"))
         place = next((path for path in where if given.get(*map(str, path)) is not None), where[0])
-        yield Problem(place, f"the promise of {spelled(promise)} cannot be kept: {name} {spelled(longest)} + twice the "
-                             f"interval {spelled(interval)} = {spelled(needed)}",
-                      f"write reports.promise: {spelled(needed)} or more, or shorten {name} or interval")
+        yield Problem(
+            place,
+            f"the promise of {spelled(promise)} cannot be kept: {name} {spelled(longest)} + twice the "
+            f"interval {spelled(interval)} = {spelled(needed)}",
+            f"write reports.promise: {spelled(needed)} or more, or shorten {name} or interval",
+        )
     else:
         yield from _promise_under_windows(given)
 
@@ -293,14 +321,26 @@ def _secret_ledger_url(given: Given) -> tuple[str, str]:
         try:
             return "url_file", given.around.find(name).read_text().strip()
         except (OSError, ValueError):
-            pass                              # said already
+            pass  # said already
     return "url_file", ""
 
 
 _RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
-    _one_directory, _one_bind, _encrypted_ldap, _one_entra_credential, _groups_apart, _plain_aliases, _one_clock,
-    _promise_can_be_kept, _one_ledger, _no_global_catalog, _patient_polls, _enough_approvers,
-    _content_has_a_receiver, _retention_outlived_by_names, _open_at_times,
+    _one_directory,
+    _one_bind,
+    _encrypted_ldap,
+    _one_entra_credential,
+    _groups_apart,
+    _plain_aliases,
+    _one_clock,
+    _promise_can_be_kept,
+    _one_ledger,
+    _no_global_catalog,
+    _patient_polls,
+    _enough_approvers,
+    _content_has_a_receiver,
+    _retention_outlived_by_names,
+    _open_at_times,
 )
 
 

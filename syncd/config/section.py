@@ -109,7 +109,7 @@ def _in_variable(name: str, around: Surroundings | None) -> SecretSource:
 
 _READ = PlainValidator(_secret_source)
 _SHOWN = PlainSerializer(lambda source: source and {"file": source.file and str(source.file), "env": source.env})
-_NO_SCHEMA = WithJsonSchema({})               # Section writes the two keys instead
+_NO_SCHEMA = WithJsonSchema({})  # Section writes the two keys instead
 Secret = Annotated[SecretSource, _READ, _SHOWN, _NO_SCHEMA]
 OptionalSecret = Annotated[SecretSource | None, _READ, _SHOWN, _NO_SCHEMA]
 

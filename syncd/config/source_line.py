@@ -33,10 +33,10 @@ def source(text: Sequence[str], spot: Spot, plain_keys: Collection[str]) -> str:
     if not visible.strip(" …"):
         return ""
     start, end = spot.start - 1, spot.end - 1
-    if start >= len(visible) or visible[:max(end, 0)] != raw[:max(end, 0)]:
+    if start >= len(visible) or visible[: max(end, 0)] != raw[: max(end, 0)]:
         start = end = min(max(start, 0), visible.rfind("…") if "…" in visible and "…" not in raw else max(start, 0))
     cut = max(0, start - _WIDTH // 2) if len(visible) > _WIDTH else 0
-    shown = _plain(("…" if cut else "") + visible[cut:cut + _WIDTH] + ("…" if len(visible) > cut + _WIDTH else ""))
+    shown = _plain(("…" if cut else "") + visible[cut : cut + _WIDTH] + ("…" if len(visible) > cut + _WIDTH else ""))
     place = start - cut + (1 if cut else 0)
     number = f"{spot.line:>6}"
     caret = f"\n  {' ' * len(number)} | {' ' * place}{'^' * max(1, min(end, cut + _WIDTH) - start)}" if spot.start > 0 else ""
@@ -48,9 +48,9 @@ def _without_secrets(line: str, above: str, plain_keys: Collection[str]) -> str:
         opens = rest.lstrip()[:1] in ("", "{", "#", "&", "[")
         return bool(_MAY_HOLD.search(key.lower())) or not (key in plain_keys or opens)
 
-    found = [match for match in _KEY.finditer(line) if may_hold(match[1], line[match.end():])]
+    found = [match for match in _KEY.finditer(line) if may_hold(match[1], line[match.end() :])]
     if found:
-        line = line[:found[0].end()] + " …"
+        line = line[: found[0].end()] + " …"
     elif not _KEY.search(line) and above and may_hold(above, line):
         return "…"
     return _IN_URL.sub(lambda match: f"{match[1]}…@" if match[1] else f"{match[2]}…", line)
@@ -58,7 +58,7 @@ def _without_secrets(line: str, above: str, plain_keys: Collection[str]) -> str:
 
 def _key_above(text: Sequence[str], line: int) -> str:
     """The nearest key above a line."""
-    for earlier in reversed(text[:line - 1]):
+    for earlier in reversed(text[: line - 1]):
         found = _KEY.findall(earlier)
         if found:
             return str(found[-1])
@@ -67,5 +67,11 @@ def _key_above(text: Sequence[str], line: int) -> str:
 
 def _plain(text: str) -> str:
     """Without anything that would move a caret: one character for each."""
-    return "".join(" " if char == "\t" or unicodedata.category(char) == "Zs" else
-                   "?" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in text)
+    return "".join(
+        " "
+        if char == "\t" or unicodedata.category(char) == "Zs"
+        else "?"
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs")
+        else char
+        for char in text
+    )

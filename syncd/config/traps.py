@@ -29,8 +29,12 @@ def traps(document: Document) -> Iterator[Problem]:
             yield from _never_replaced(where, value)
             yield from _typographic(where, value, document)
         if where and isinstance(where[-1], str) and where[-1].startswith((*_QUOTES, *_DASHES)):
-            yield Problem(where, f"begins with a typographic {_kind(where[-1][0])}, which is a letter like any other to YAML",
-                          "write a plain one", of_key=True)
+            yield Problem(
+                where,
+                f"begins with a typographic {_kind(where[-1][0])}, which is a letter like any other to YAML",
+                "write a plain one",
+                of_key=True,
+            )
 
 
 def _walk(value: Any, where: Where) -> Iterator[tuple[Where, Any]]:
@@ -45,16 +49,21 @@ def _walk(value: Any, where: Where) -> Iterator[tuple[Where, Any]]:
 
 def _pieces_of_a_dn(where: Where, items: list[Any], document: Document) -> Iterator[Problem]:
     """``[CN=Zoom Users,OU=Groups,DC=corp]`` is a list of three texts. Two pieces running, without quotes, are no accident."""
-    pieces = [isinstance(item, str) and (*where, place) in document.unquoted and bool(_PIECE.fullmatch(item))
-              for place, item in enumerate(items)]
+    pieces = [
+        isinstance(item, str) and (*where, place) in document.unquoted and bool(_PIECE.fullmatch(item))
+        for place, item in enumerate(items)
+    ]
     begun = 0
     for place, piece in enumerate([*pieces, False]):
         if piece:
             continue
         if place - begun > 1:
             whole = ",".join(str(item).strip() for item in items[begun:place])
-            yield Problem((*where, begun), f"the list holds {place - begun} pieces of a DN, not one DN: outside of quotes a "
-                                           "comma begins the next item", f'put each DN in quotes: "{whole}"')
+            yield Problem(
+                (*where, begun),
+                f"the list holds {place - begun} pieces of a DN, not one DN: outside of quotes a comma begins the next item",
+                f'put each DN in quotes: "{whole}"',
+            )
         begun = place + 1
 
 
@@ -65,8 +74,11 @@ def _never_replaced(where: Where, value: str) -> Iterator[Problem]:
     name = re.sub(r"[^A-Za-z0-9_]", "", found[0])
     # In other letters it may be part of a secret that was written into the wrong place.
     which = found[0] if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) and len(found[0]) <= 40 else "a variable or template"
-    yield Problem(where, f"{which} stands here as text: variables are not replaced in this file",
-                  "write the value; a secret is named by its NAME_env key instead")
+    yield Problem(
+        where,
+        f"{which} stands here as text: variables are not replaced in this file",
+        "write the value; a secret is named by its NAME_env key instead",
+    )
 
 
 def _typographic(where: Where, value: str, document: Document) -> Iterator[Problem]:

@@ -65,7 +65,7 @@ def spelled(value: timedelta) -> str:
     """A duration as the configuration would write it, in the largest unit that divides it."""
     seconds = int(value.total_seconds())
     if seconds == _UNITS["d"]:
-        return "24h"                          # as people say it
+        return "24h"  # as people say it
     return next((f"{seconds // size}{unit}" for unit, size in reversed(_UNITS.items()) if seconds % size == 0 and seconds), "0s")
 
 
@@ -76,7 +76,8 @@ def _some_time(value: timedelta) -> timedelta:
 
 
 _DURATION_SCHEMA = WithJsonSchema(
-    {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s", "15m", "24h", "30d"]})
+    {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s", "15m", "24h", "30d"]}
+)
 _SPELLED = PlainSerializer(spelled, return_type=str, when_used="json")
 Duration = Annotated[timedelta, BeforeValidator(duration), _DURATION_SCHEMA, _SPELLED]
 #: A duration that may not be ``0s``.
@@ -106,10 +107,20 @@ def share(value: object) -> float:
 
 
 _PERCENT_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?\s?%$"
-Percent = Annotated[float, BeforeValidator(percent), WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"type": "string", "pattern": _PERCENT_PATTERN}]})]
-Share = Annotated[float, BeforeValidator(share), WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 1, "maximum": 100}, {"type": "string", "pattern": _PERCENT_PATTERN}]})]
+Percent = Annotated[
+    float,
+    BeforeValidator(percent),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"type": "string", "pattern": _PERCENT_PATTERN}]}
+    ),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(share),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 1, "maximum": 100}, {"type": "string", "pattern": _PERCENT_PATTERN}]}
+    ),
+]
 
 
 # ------------------------------------------------------------------------------------------------------ text and lists
@@ -162,17 +173,27 @@ _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _GUID_LIKE = "such as 00000000-0000-0000-0000-000000000000"
 Guid = Annotated[Text, _matching(_GUID, "is not an id of Entra", f"write the GUID the portal shows, {_GUID_LIKE}")]
 #: A tenant's GUID or one of its domains. ``common`` and ``organizations`` name no tenant, so they have no place here.
-TenantId = Annotated[Text, _matching(
-    rf"{_GUID}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "names no tenant", f"write the tenant's GUID, {_GUID_LIKE}, or its domain")]
-ManagedIdentity = Annotated[Text, _matching(
-    rf"system|{_GUID}", "is not a managed identity", "write system, or the client id (a GUID) of a user-assigned one")]
-AttributeName = Annotated[Text, _matching(
-    r"[A-Za-z][A-Za-z0-9-]*", "is not an attribute's name", "write a name such as mail")]
+TenantId = Annotated[
+    Text,
+    _matching(
+        rf"{_GUID}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "names no tenant", f"write the tenant's GUID, {_GUID_LIKE}, or its domain"
+    ),
+]
+ManagedIdentity = Annotated[
+    Text,
+    _matching(rf"system|{_GUID}", "is not a managed identity", "write system, or the client id (a GUID) of a user-assigned one"),
+]
+AttributeName = Annotated[Text, _matching(r"[A-Za-z][A-Za-z0-9-]*", "is not an attribute's name", "write a name such as mail")]
 #: Only that it looks like one: escapes and the directory's own rules are the directory's to judge.
-DistinguishedName = Annotated[Text, _matching(
-    r"[A-Za-z0-9.-]+\s*=.+", "is not a distinguished name", "write one such as DC=corp,DC=example")]
-KubernetesName = Annotated[Text, _matching(
-    r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "is not a Kubernetes name", "write small letters, digits and -, such as syncd")]
+DistinguishedName = Annotated[
+    Text, _matching(r"[A-Za-z0-9.-]+\s*=.+", "is not a distinguished name", "write one such as DC=corp,DC=example")
+]
+KubernetesName = Annotated[
+    Text,
+    _matching(
+        r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "is not a Kubernetes name", "write small letters, digits and -, such as syncd"
+    ),
+]
 
 
 def _domain(value: str) -> str:
@@ -215,13 +236,15 @@ def _ordinary_role(value: str) -> str:
 def _cron(value: str) -> str:
     fault = cron_fault(value)
     if fault:
-        raise Fault(f"{shown(value)} is not a cron expression: {fault}",
-                    'write minute, hour, day, month and weekday, such as "*/15 6-20 * * 1-5"')
+        raise Fault(
+            f"{shown(value)} is not a cron expression: {fault}",
+            'write minute, hour, day, month and weekday, such as "*/15 6-20 * * 1-5"',
+        )
     return value
 
 
 def _timezone(value: str) -> str:
-    if value != "UTC":                        # known even where the machine has no time zone data
+    if value != "UTC":  # known even where the machine has no time zone data
         try:
             ZoneInfo(value)
         except (LookupError, ValueError, OSError):

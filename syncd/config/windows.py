@@ -19,18 +19,30 @@ _UNTIL = _FROM + LOOKED_THROUGH
 def windows_of(config: Config) -> Windows:
     """When cycles may make changes, with the defaults filled in: a denial is about deactivations and lets known leavers go;
     an allowance is about both directions."""
-    return Windows(tuple(
-        _window(one.kind, one.cron, one.duration, one.timezone or config.schedule.timezone, one.applies_to, one.except_)
-        for one in config.schedule.windows))
+    return Windows(
+        tuple(
+            _window(one.kind, one.cron, one.duration, one.timezone or config.schedule.timezone, one.applies_to, one.except_)
+            for one in config.schedule.windows
+        )
+    )
 
 
 def windows_given(written: Any, timezone: str) -> Windows:
     """The same from the file as it is written. Raises Fault, KeyError, TypeError or ValueError where something in it is wrong
     by itself, which is said elsewhere."""
-    return Windows(tuple(
-        _window(one["kind"], one["cron"], duration(one["duration"]), one.get("timezone") or timezone, one.get("applies_to"),
-                one.get("except"))
-        for one in written or ()))
+    return Windows(
+        tuple(
+            _window(
+                one["kind"],
+                one["cron"],
+                duration(one["duration"]),
+                one.get("timezone") or timezone,
+                one.get("applies_to"),
+                one.get("except"),
+            )
+            for one in written or ()
+        )
+    )
 
 
 def _window(kind: str, cron: str, lasts: timedelta, timezone: str, applies_to: Any, exempt: Any) -> Window:
@@ -90,21 +102,25 @@ def _denials(windows: Windows, action: Action, reasons: Sequence[Reason]) -> Map
 
 def longest_denials(windows: Windows) -> Mapping[Reason, timedelta]:
     """For each reason to deactivate: the longest time in which it may not be done."""
-    return {reason: max((until - since for since, until in denied), default=timedelta(0))
-            for reason, (denied, _) in _denials(windows, Action.DEACTIVATE, LEAVING).items()}
+    return {
+        reason: max((until - since for since, until in denied), default=timedelta(0))
+        for reason, (denied, _) in _denials(windows, Action.DEACTIVATE, LEAVING).items()
+    }
 
 
 def promise_fault(windows: Windows, promise: timedelta, graces: Mapping[Reason, timedelta], interval: timedelta) -> str:
     """Why a promise cannot be kept under these windows, or nothing: grace, twice the interval and the longest denial."""
-    denials = {reason: lasts for reason, lasts in longest_denials(windows).items() if lasts <= AHEAD}    # else: it never opens
+    denials = {reason: lasts for reason, lasts in longest_denials(windows).items() if lasts <= AHEAD}  # else: it never opens
     reason = max(denials, key=lambda one: graces[one] + denials[one], default=None)
     if reason is None:
         return ""
     needed = graces[reason] + 2 * interval + denials[reason]
     if not denials[reason] or needed <= promise:
         return ""
-    return (f"the promise of {spelled(promise)} cannot be kept: grace {spelled(graces[reason])} + twice the interval "
-            f"{spelled(interval)} + {spelled(denials[reason])} in which {reason.value} is denied = {spelled(needed)}")
+    return (
+        f"the promise of {spelled(promise)} cannot be kept: grace {spelled(graces[reason])} + twice the interval "
+        f"{spelled(interval)} + {spelled(denials[reason])} in which {reason.value} is denied = {spelled(needed)}"
+    )
 
 
 __all__ = ["Fault", "calendar_faults", "longest_denials", "promise_fault", "windows_given", "windows_of"]

@@ -25,7 +25,7 @@ class Around:
     secret: Callable[[Any, str], ReadSecret]
     store: BudgetStore | None = None
     protecting_groups: tuple[str, ...] = ()
-    holding_groups: tuple[str, ...] = ()       # handover.legal_hold.directory_groups
+    holding_groups: tuple[str, ...] = ()  # handover.legal_hold.directory_groups
     person_number: str = ""
     with_managers: bool = False
     proxy: str | None = None

@@ -65,7 +65,11 @@ G = TypeVar("G", bound=Configured)
 
 
 def with_paths(
-    people: Mapping[str, Person], configured: Sequence[G], nodes: Mapping[str, GroupNode], *, nested: bool,
+    people: Mapping[str, Person],
+    configured: Sequence[G],
+    nodes: Mapping[str, GroupNode],
+    *,
+    nested: bool,
 ) -> tuple[dict[str, Person], dict[G, int]]:
     """The people with the way they got into a group of each use (the first configured one counts), and how many people
     each configured group has."""

@@ -75,13 +75,13 @@ class Filing:
     keep: timedelta
     circumstances: Callable[[CycleReport], Awaitable[Circumstances]]
     sign: Sign | None = None
-    publish: Callable[[Head], None] = lambda _: None      # where a head is kept that nothing here can roll back
+    publish: Callable[[Head], None] = lambda _: None  # where a head is kept that nothing here can roll back
     _files: RecordedFiles = field(default_factory=RecordedFiles)
     in_force: Mapping[str, Any] = field(default_factory=dict)
     _taken_over: bool = False
     _looked_back: bool = False
     _owed: list[CycleReport] = field(default_factory=list)
-    _next: int = 1                            # the first entry whose files are not known yet
+    _next: int = 1  # the first entry whose files are not known yet
 
     async def __call__(self, report: CycleReport, term: int) -> None:
         """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
@@ -101,15 +101,17 @@ class Filing:
             try:
                 await self._file(self.folder, report, term, recorded=not broken, signed=unsigned is None)
             except OSError as error:
-                raise LedgerError(f"the report cannot be written to {self.folder}: {error.strerror}",
-                                  "Make the folder writable, or set reports.directory.") from None
+                raise LedgerError(
+                    f"the report cannot be written to {self.folder}: {error.strerror}",
+                    "Make the folder writable, or set reports.directory.",
+                ) from None
         if not broken and not any(one.tripped and one.guard is Guard.LEDGER_ROLLED_BACK for one in report.verdicts):
-            self.publish(await self.ledger.head())         # a head that shows a roll-back stays until that is accepted
+            self.publish(await self.ledger.head())  # a head that shows a roll-back stays until that is accepted
         if unsigned is not None:
             raise unsigned
 
     async def _file(self, folder: Path, report: CycleReport, term: int, *, recorded: bool, signed: bool) -> None:
-        if not recorded:                                   # still told to people, but nothing can be written down of it
+        if not recorded:  # still told to people, but nothing can be written down of it
             await self._write(folder, report, None, term)
             return
         await self._read_record()
@@ -120,7 +122,7 @@ class Filing:
             await self.ledger.append(removed, term=term)
         await self._file_what_is_owed(folder, report, term)
         await self._read_record()
-        if not signed:                                     # the last signed manifest is worth more than one without
+        if not signed:  # the last signed manifest is worth more than one without
             await self.ledger.append([record.report_unfiled(report.cycle_id, "the manifest could not be signed")], term=term)
             return
         if self._next > before:
@@ -159,8 +161,13 @@ class Filing:
 
         if await self.ledger.seal(draft, term=term) is not None:
             head, key, signature = signed[-1]
-            self.tell(Noted("head.signed", "info", {"cycle_id": cycle, "head_sequence": head.seq, "head_hash": head.hash,
-                                                    "key": key, "signature": signature}))
+            self.tell(
+                Noted(
+                    "head.signed",
+                    "info",
+                    {"cycle_id": cycle, "head_sequence": head.seq, "head_hash": head.hash, "key": key, "signature": signature},
+                )
+            )
 
     async def _tell_unfiled(self, folder: Path, cycle: str, term: int) -> None:
         """The cycle of a process that ended before it filed it: what it found is in the ledger, its report is lost. Only the last
@@ -210,8 +217,9 @@ class Filing:
         await asyncio.to_thread(remove, folder, [*old, *self._files.removed])
         if not old:
             return []
-        self.tell(Noted("reports.removed", "info", {"cycle_id": cycle, "files": len(old),
-                                                    "written_before": record.rfc3339(before)}))
+        self.tell(
+            Noted("reports.removed", "info", {"cycle_id": cycle, "files": len(old), "written_before": record.rfc3339(before)})
+        )
         return [record.report_removed(cycle, old, before)]
 
     async def _read_record(self) -> None:

@@ -21,10 +21,13 @@ def other_leavers(path: Path) -> list[tuple[str, str]]:
             reader = csv.DictReader(lines)
             missing = {"address", "left_at"} - {name.strip().lower() for name in reader.fieldnames or ()}
             if missing:
-                raise UsageError(f"--compare: {path} has no column {', '.join(sorted(missing))}",
-                                 "The first line names the columns: address,left_at")
-            rows = [{(name or "").strip().lower(): value for name, value in row.items() if isinstance(value, str)}
-                    for row in reader]
+                raise UsageError(
+                    f"--compare: {path} has no column {', '.join(sorted(missing))}",
+                    "The first line names the columns: address,left_at",
+                )
+            rows = [
+                {(name or "").strip().lower(): value for name, value in row.items() if isinstance(value, str)} for row in reader
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"--compare: {path} cannot be read ({why})", "It must be a CSV in UTF-8.") from None
@@ -39,19 +42,37 @@ def other_leavers(path: Path) -> list[tuple[str, str]]:
     return found
 
 
-def compared(leavers: Sequence[Mapping[str, Any]], others: Sequence[tuple[str, str]], first: date, last: date
-             ) -> list[dict[str, Any]]:
+def compared(
+    leavers: Sequence[Mapping[str, Any]], others: Sequence[tuple[str, str]], first: date, last: date
+) -> list[dict[str, Any]]:
     """A row for each address of either list. Lines of the other list that left outside of the period are passed over."""
-    there = {address.casefold(): (address, left_at) for address, left_at in others
-             if first <= date.fromisoformat(left_at[:10]) <= last}
+    there = {
+        address.casefold(): (address, left_at) for address, left_at in others if first <= date.fromisoformat(left_at[:10]) <= last
+    }
     here = {(row["email"] or "").casefold(): row for row in leavers}
     rows = []
     for key in sorted({*there, *here} - {""}):
         address, left_at = there.get(key, (None, None))
         row = here.get(key, {})
         word = "both" if key in there and key in here else "only_there" if key in there else "only_here"
-        rows.append({"address": row.get("email") or address, "stands_in": word, "left_at": left_at,
-                     "first_seen_at": row.get("first_seen_at"), "state": row.get("state")})
-    nameless = [{"address": row["zoom_id"], "stands_in": "only_here", "left_at": None, "first_seen_at": row["first_seen_at"],
-                 "state": row["state"]} for row in leavers if not row["email"]]
+        rows.append(
+            {
+                "address": row.get("email") or address,
+                "stands_in": word,
+                "left_at": left_at,
+                "first_seen_at": row.get("first_seen_at"),
+                "state": row.get("state"),
+            }
+        )
+    nameless = [
+        {
+            "address": row["zoom_id"],
+            "stands_in": "only_here",
+            "left_at": None,
+            "first_seen_at": row["first_seen_at"],
+            "state": row["state"],
+        }
+        for row in leavers
+        if not row["email"]
+    ]
     return sorted([*rows, *nameless], key=lambda row: WORDS.index(row["stands_in"]))

@@ -81,8 +81,10 @@ def verified(path: Path) -> Export:
     with _opened(path) as lines:
         found = verify_export(read(lines), witnesses=[in_force, Blankings(blank)], blank=blank)
     if found.problem is not None:
-        raise LedgerError(f"the export is not intact: {found.problem}; no report was made",
-                          "Ask for a new export; syncd ledger verify --export names the fault too.")
+        raise LedgerError(
+            f"the export is not intact: {found.problem}; no report was made",
+            "Ask for a new export; syncd ledger verify --export names the fault too.",
+        )
     if not found.entries:
         raise UsageError(f"--export: {path} holds no entry", "Whoever runs syncd makes it: syncd ledger export --out FILE")
     get = in_force.values.get

@@ -27,11 +27,11 @@ LICENSED = licence_word(2)
 class Idleness(StrEnum):
     """What a last login says. The order of reports."""
 
-    UNUSED = "unused"                         # the last login lies so far back
-    NEVER = "never_signed_in"                 # there for longer than that, and no login was ever seen
-    NEW = "new"                               # made within that time: too early to say anything
-    UNKNOWN = "unknown"                       # neither a last login nor when it was made
-    INACTIVE = "deactivated_but_licensed"     # whatever the last login: the seat is taken by nobody
+    UNUSED = "unused"  # the last login lies so far back
+    NEVER = "never_signed_in"  # there for longer than that, and no login was ever seen
+    NEW = "new"  # made within that time: too early to say anything
+    UNKNOWN = "unknown"  # neither a last login nor when it was made
+    INACTIVE = "deactivated_but_licensed"  # whatever the last login: the seat is taken by nobody
 
 
 #: Seats that would be free if somebody gave them back: not those of new and unknown ones.
@@ -49,8 +49,12 @@ class Idle:
     def row(self) -> dict[str, str | None]:
         """By name."""
         seen = self.account.last_login_at
-        return {"email": self.account.email, "department": self.department, "idleness": self.idleness.value,
-                "last_login_at": f"{seen:%Y-%m-%dT%H:%M:%SZ}" if seen is not None else None}
+        return {
+            "email": self.account.email,
+            "department": self.department,
+            "idleness": self.idleness.value,
+            "last_login_at": f"{seen:%Y-%m-%dT%H:%M:%SZ}" if seen is not None else None,
+        }
 
 
 def idleness(account: ZoomAccount, now: datetime, days: int) -> Idleness | None:
@@ -69,8 +73,11 @@ def idleness(account: ZoomAccount, now: datetime, days: int) -> Idleness | None:
 
 def idle_accounts(accounts: Iterable[ZoomAccount], now: datetime, days: int) -> list[Idle]:
     """Everybody idle, by kind, department and address."""
-    found = [Idle(account, kind, account.department or "unknown") for account in accounts
-             if (kind := idleness(account, now, days)) is not None]
+    found = [
+        Idle(account, kind, account.department or "unknown")
+        for account in accounts
+        if (kind := idleness(account, now, days)) is not None
+    ]
     return sorted(found, key=_order)
 
 
@@ -87,8 +94,10 @@ def by_department(found: Iterable[Idle]) -> list[dict[str, str | int]]:
     counted: dict[str, Counter[Idleness]] = {}
     for one in found:
         counted.setdefault(one.department, Counter())[one.idleness] += 1
-    return [{"department": name, **{kind.value: kinds[kind] for kind in Idleness}, "would_free": sum(kinds[k] for k in FREEABLE)}
-            for name, kinds in sorted(counted.items())]
+    return [
+        {"department": name, **{kind.value: kinds[kind] for kind in Idleness}, "would_free": sum(kinds[k] for k in FREEABLE)}
+        for name, kinds in sorted(counted.items())
+    ]
 
 
 def document(
@@ -103,9 +112,15 @@ def document(
         found = sorted((replace(one, department="") for one in found), key=_order)
     kinds = Counter(one.idleness for one in found)
     return {
-        "format": "syncd.idle/1", "read_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "days": days, "blur_days": BLUR.days,
-        "seats": {"licensed": len(licensed), **{kind.value: kinds[kind] for kind in Idleness},
-                  "would_free": sum(kinds[kind] for kind in FREEABLE)},
+        "format": "syncd.idle/1",
+        "read_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "days": days,
+        "blur_days": BLUR.days,
+        "seats": {
+            "licensed": len(licensed),
+            **{kind.value: kinds[kind] for kind in Idleness},
+            "would_free": sum(kinds[kind] for kind in FREEABLE),
+        },
         "departments": _without(by_department(found), omit),
         **({"accounts": _without([one.row() for one in found], omit)} if names else {}),
     }

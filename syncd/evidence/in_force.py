@@ -33,16 +33,29 @@ class Record:
         """When cycles ran."""
         get = self.values.get
         interval = get("schedule.interval")
-        return Schedule(timedelta(seconds=interval) if interval is not None else None, get("schedule.cron"),
-                        get("schedule.timezone") or "UTC", timedelta(seconds=get("schedule.jitter") or 0))
+        return Schedule(
+            timedelta(seconds=interval) if interval is not None else None,
+            get("schedule.cron"),
+            get("schedule.timezone") or "UTC",
+            timedelta(seconds=get("schedule.jitter") or 0),
+        )
 
     @property
     def windows(self) -> Windows:
         """When changes could be made."""
-        return Windows(tuple(
-            Window(one["kind"] == "deny", one["cron"], timedelta(seconds=one["duration"]), one["timezone"],
-                   frozenset(map(Action, one["applies_to"])), frozenset(map(Reason, one["except"])))
-            for one in self.values.get("schedule.windows") or ()))
+        return Windows(
+            tuple(
+                Window(
+                    one["kind"] == "deny",
+                    one["cron"],
+                    timedelta(seconds=one["duration"]),
+                    one["timezone"],
+                    frozenset(map(Action, one["applies_to"])),
+                    frozenset(map(Reason, one["except"])),
+                )
+                for one in self.values.get("schedule.windows") or ()
+            )
+        )
 
 
 @dataclass
@@ -83,6 +96,9 @@ class InForce:
 
     def told(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """Every state that was in force in a time, oldest first."""
-        reaching = [one for number, one in enumerate(self.records)
-                    if one.since < end and (number + 1 == len(self.records) or self.records[number + 1].since > start)]
+        reaching = [
+            one
+            for number, one in enumerate(self.records)
+            if one.since < end and (number + 1 == len(self.records) or self.records[number + 1].since > start)
+        ]
         return [{"since": rfc3339(one.since), "entry": one.entry, "values": dict(one.values)} for one in reaching]

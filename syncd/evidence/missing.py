@@ -1,10 +1,10 @@
 """What is missing from the evidence of a period, as far as the ledger itself knows. A fold beside ``periods``.
 
-    entries_lost      a backup was put back, by syncd or behind its back: what was written after it was made is gone
-    earlier_ledger    this ledger was begun beside the reports of another one
-    not_filed         a cycle ended, and its report or its line was not in the folder then
-    reports_removed   retention removed report files; their hashes stay
-    names_blanked     names and addresses that were no longer kept
+entries_lost      a backup was put back, by syncd or behind its back: what was written after it was made is gone
+earlier_ledger    this ledger was begun beside the reports of another one
+not_filed         a cycle ended, and its report or its line was not in the folder then
+reports_removed   retention removed report files; their hashes stay
+names_blanked     names and addresses that were no longer kept
 """
 
 from __future__ import annotations
@@ -38,30 +38,49 @@ class Missing:
     """Takes the whole ledger, in order."""
 
     _found: list[_Lack] = field(default_factory=list)
-    _before: datetime | None = None           # the time of the entry before
-    _ended: list[tuple[int, datetime]] = field(default_factory=list)         # ends of cycles: their heads are published
-    _restored: bool = False                   # and nobody accepted it yet
+    _before: datetime | None = None  # the time of the entry before
+    _ended: list[tuple[int, datetime]] = field(default_factory=list)  # ends of cycles: their heads are published
+    _restored: bool = False  # and nobody accepted it yet
 
     def take(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
         """One more entry."""
         before, self._before = self._before, at
         match says:
             case entries.LedgerRestored() if (says.lost_sequence, says.lost_hash) not in ((says.sequence, says.hash), (0, "")):
-                self._note("entries_lost", before, at, entry, (
-                    f"a backup that ends at entry {says.sequence} was put back; the ledger that was there ended at entry "
-                    f"{says.lost_sequence} ({says.lost_hash})"))
+                self._note(
+                    "entries_lost",
+                    before,
+                    at,
+                    entry,
+                    (
+                        f"a backup that ends at entry {says.sequence} was put back; the ledger that was there ended at entry "
+                        f"{says.lost_sequence} ({says.lost_hash})"
+                    ),
+                )
                 self._restored = True
             case entries.LedgerAccepted():
                 if says.missing_heads and not self._restored:
-                    self._note("entries_lost", self._last_before(min(says.missing_heads)[0]), at, entry, (
-                        f"{len(says.missing_heads)} published heads, up to entry {max(says.missing_heads)[0]}, are not in the "
-                        f"ledger: it was put back to before entry {min(says.missing_heads)[0]}"))
+                    self._note(
+                        "entries_lost",
+                        self._last_before(min(says.missing_heads)[0]),
+                        at,
+                        entry,
+                        (
+                            f"{len(says.missing_heads)} published heads, up to entry {max(says.missing_heads)[0]}, are not "
+                            f"in the ledger: it was put back to before entry {min(says.missing_heads)[0]}"
+                        ),
+                    )
                 self._restored = False
             case entries.CycleEnded():
                 self._ended.append((entry.seq, at))
             case entries.LedgerOpened() if says.beside:
-                self._note("earlier_ledger", None, at, entry, (
-                    f"{says.beside} reports of an earlier ledger lay in the folder when this one was begun"))
+                self._note(
+                    "earlier_ledger",
+                    None,
+                    at,
+                    entry,
+                    (f"{says.beside} reports of an earlier ledger lay in the folder when this one was begun"),
+                )
             case entries.ReportUnfiled():
                 self._note("not_filed", at, at, entry, f"cycle {entry.cycle}: {says.why}")
             case entries.ReportsRemoved():
@@ -84,8 +103,10 @@ class Missing:
         """What may be missing of that time, whatever was taken away later too. What is taken away bit by bit is one row."""
         reaching = [one for one in self._found if one.at >= start and (one.since is None or one.since < end)]
         rows = [_row(one, one.says) for one in reaching if one.says]
-        for what, words in (("reports_removed", "report files were removed when their time was over; the last"),
-                            ("names_blanked", "names and addresses were blanked when their time was over; the last")):
+        for what, words in (
+            ("reports_removed", "report files were removed when their time was over; the last"),
+            ("names_blanked", "names and addresses were blanked when their time was over; the last"),
+        ):
             found = [one for one in reaching if one.what == what]
             if found:
                 rows.append(_row(found[0], f"{sum(one.number for one in found):,} {words} {rfc3339(found[-1].at)}"))

@@ -58,17 +58,17 @@ class Episode:
 
     zoom_id: str
     first_entry: int
-    seen: datetime | None                     # first good read that showed them gone; None: nobody saw it, a person asked
-    last_entitled: datetime | None            # the good read before, if it showed them entitled
+    seen: datetime | None  # first good read that showed them gone; None: nobody saw it, a person asked
+    last_entitled: datetime | None  # the good read before, if it showed them entitled
     before: DecisionMade | None
     decision: DecisionMade | None = None
-    decided_at: datetime | None = None        # when the deactivation was first decided
+    decided_at: datetime | None = None  # when the deactivation was first decided
     tries: list[Deactivation] = field(default_factory=list)
-    others: dict[str, tuple[str, str]] = field(default_factory=dict)    # other intents: id -> action, by
-    put_back_in: str = ""                     # the undo or hand verb that reactivated them
-    closed: str = ""                          # a word of STATES, once nothing more is to be done
+    others: dict[str, tuple[str, str]] = field(default_factory=dict)  # other intents: id -> action, by
+    put_back_in: str = ""  # the undo or hand verb that reactivated them
+    closed: str = ""  # a word of STATES, once nothing more is to be done
     back_at: datetime | None = None
-    back_in: str = ""                         # the cycle whose read showed that they are no longer leaving
+    back_in: str = ""  # the cycle whose read showed that they are no longer leaving
     who: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -112,7 +112,7 @@ class Episode:
     def decided(self, says: DecisionMade, at: datetime, entry: LedgerEntry) -> None:
         """A decision while they are leaving."""
         self.who = says.who or self.who
-        if self.done is not None:             # inactive now: in step
+        if self.done is not None:  # inactive now: in step
             return
         self.decision = says
         if says.action == "deactivate" and self.decided_at is None:
@@ -129,13 +129,20 @@ class Episode:
         """The decision of the cycle in which they came back."""
         self.who = says.who or self.who
         self.closed = (
-            "deactivated_by_others" if says.status == "inactive"
+            "deactivated_by_others"
+            if says.status == "inactive"
             else {"exempt": "exempt", "on_hold": "on_hold"}.get(says.reason, "entitled_again")
         )
-        self.note(entry, at, {
-            "deactivated_by_others": "found inactive, which syncd did not do", "exempt": "exempt from now on",
-            "on_hold": "on hold from now on", "entitled_again": "entitled again",
-        }[self.closed])
+        self.note(
+            entry,
+            at,
+            {
+                "deactivated_by_others": "found inactive, which syncd did not do",
+                "exempt": "exempt from now on",
+                "on_hold": "on hold from now on",
+                "entitled_again": "entitled again",
+            }[self.closed],
+        )
 
     def vanished(self, at: datetime, entry: LedgerEntry) -> None:
         """The account is not in Zoom's list any more."""
@@ -145,7 +152,7 @@ class Episode:
 
     def announced(self, says: IntentAnnounced, at: datetime, entry: LedgerEntry) -> None:
         """An intent."""
-        self.who = self.who or says.who                           # a decision's names know the department too
+        self.who = self.who or says.who  # a decision's names know the department too
         if says.action == "deactivate":
             self.tries.append(Deactivation(says.id, at, entry.cycle, says.by, says.reason, says.before, says.approval))
         else:
@@ -179,9 +186,9 @@ class Told:
     in_force: InForce
     until: datetime
     approvals: Mapping[str, Mapping[str, Any]]
-    asked_by: Mapping[str, Mapping[str, Any]]                            # cycle of a hand verb or undo -> by, because
-    held: Sequence[tuple[datetime, datetime, tuple[str, ...]]]           # first, last, guards
-    witness: Callable[[str], str | None] = lambda _: None                # intent -> how it stands with who saw it
+    asked_by: Mapping[str, Mapping[str, Any]]  # cycle of a hand verb or undo -> by, because
+    held: Sequence[tuple[datetime, datetime, tuple[str, ...]]]  # first, last, guards
+    witness: Callable[[str], str | None] = lambda _: None  # intent -> how it stands with who saw it
 
 
 @dataclass(frozen=True)
@@ -216,9 +223,17 @@ def told(episode: Episode, known: Told) -> Story:
     delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
     reason = (last.reason if last is not None else decision.reason) or ""
     promise = known.in_force.promise_at(left) if left is not None else None
-    met = promise_met(left, kept_until if closed_otherwise else locked if delay is not None else None, known.until,
-                      promise, promised=not closed_otherwise) if promise is not None and (
-                          not closed_otherwise or kept_until is not None) else None
+    met = (
+        promise_met(
+            left,
+            kept_until if closed_otherwise else locked if delay is not None else None,
+            known.until,
+            promise,
+            promised=not closed_otherwise,
+        )
+        if promise is not None and (not closed_otherwise or kept_until is not None)
+        else None
+    )
     values = {
         "state": state,
         "reason": reason or None,
@@ -286,8 +301,11 @@ def _left(episode: Episode) -> tuple[datetime | None, str | None]:
     """(from when on the time counts, why from then)"""
     decision = episode.decision
     at = decision.changed_at if decision is not None and decision.reason == "disabled_in_directory" else None
-    if at is not None and episode.seen is not None and at <= episode.seen and (
-        episode.last_entitled is None or at > episode.last_entitled
+    if (
+        at is not None
+        and episode.seen is not None
+        and at <= episode.seen
+        and (episode.last_entitled is None or at > episode.last_entitled)
     ):
         return at, "directory_change"
     if episode.last_entitled is not None:
@@ -318,8 +336,15 @@ def _held_by(episode: Episode, known: Told) -> list[str]:
     if episode.decided_at is None:
         return []
     until = episode.ended or known.until
-    return sorted({guard for first, last, guards in known.held if first <= until and last >= episode.decided_at
-                   for guard in guards if guard != "max-reactivations"})
+    return sorted(
+        {
+            guard
+            for first, last, guards in known.held
+            if first <= until and last >= episode.decided_at
+            for guard in guards
+            if guard != "max-reactivations"
+        }
+    )
 
 
 def _text(at: datetime | None) -> str | None:

@@ -43,8 +43,9 @@ def said_by_person(says: Entry) -> tuple[str, str] | None:
         case entries.RowAcknowledged():
             return "acknowledge", f"nobody is alerted of this account until {rfc3339(says.until)}"
         case entries.PeopleAnnounced():
-            return "announce", (f"{len(says.accounts)} leavers named beforehand, "
-                                f"{rfc3339(says.starts_at)} to {rfc3339(says.ends_at)}")
+            return "announce", (
+                f"{len(says.accounts)} leavers named beforehand, {rfc3339(says.starts_at)} to {rfc3339(says.ends_at)}"
+            )
         case entries.LedgerAccepted():
             return "accept", _accepted(says)
         case _:
@@ -64,8 +65,8 @@ class Overrides:
     """Takes the whole ledger, in order."""
 
     _found: list[_Override] = field(default_factory=list)
-    _settled: dict[str, str] = field(default_factory=dict)                   # intent by hand -> how it ended
-    _asked: dict[str, tuple[str, str]] = field(default_factory=dict)         # cycle by hand -> by, because
+    _settled: dict[str, str] = field(default_factory=dict)  # intent by hand -> how it ended
+    _asked: dict[str, tuple[str, str]] = field(default_factory=dict)  # cycle by hand -> by, because
 
     def take(self, entry: LedgerEntry, says: Entry, at: datetime, who: str) -> None:
         """One more entry. *who*: whom its subject was decided about last."""
@@ -104,6 +105,13 @@ class Overrides:
         details = one.details
         if one.intent:
             details = "by hand" + (f": {ended}" if (ended := self._settled[one.intent]) else "")
-        return {"at": rfc3339(one.at), "what": one.what, "details": details or None, "zoom_id": one.zoom_id or None,
-                "email": personal.get(one.who, {}).get("email"), "by": by or None, "because": because or None,
-                "entry": one.entry.seq}
+        return {
+            "at": rfc3339(one.at),
+            "what": one.what,
+            "details": details or None,
+            "zoom_id": one.zoom_id or None,
+            "email": personal.get(one.who, {}).get("email"),
+            "by": by or None,
+            "because": because or None,
+            "entry": one.entry.seq,
+        }

@@ -146,24 +146,24 @@ class Period:
     _head: tuple[int, str] = (0, "")
     _entries: int = 0
     _cycle: _Cycle | None = None
-    _good_read: datetime | None = None                       # when the newest good read began
-    _good_before: datetime | None = None                     # and the one before it
+    _good_read: datetime | None = None  # when the newest good read began
+    _good_before: datetime | None = None  # and the one before it
     _good_cycle: str = ""
-    _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)   # zoom id -> the last decision
-    _before_look: dict[str, entries.DecisionMade] = field(default_factory=dict)    # zoom id -> the one before "deactivate"
-    _at_the_end: dict[str, tuple[int, datetime, entries.DecisionMade]] = field(default_factory=dict)     # of the period
-    _kept: dict[str, _Kept] = field(default_factory=dict)      # by Zoom id, those that last until now
+    _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)  # zoom id -> the last decision
+    _before_look: dict[str, entries.DecisionMade] = field(default_factory=dict)  # zoom id -> the one before "deactivate"
+    _at_the_end: dict[str, tuple[int, datetime, entries.DecisionMade]] = field(default_factory=dict)  # of the period
+    _kept: dict[str, _Kept] = field(default_factory=dict)  # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
     _holds: dict[str, tuple[int, entries.HoldPlaced]] = field(default_factory=dict)
     _open: dict[str, Episode] = field(default_factory=dict)
     _latest: dict[str, Episode] = field(default_factory=dict)
     _episodes: list[Episode] = field(default_factory=list)
-    _intents: dict[str, tuple[str, datetime]] = field(default_factory=dict)     # open ones: id -> (zoom id, at)
+    _intents: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # open ones: id -> (zoom id, at)
     _approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
     _used: Counter[str] = field(default_factory=Counter)
     _overrides: Overrides = field(default_factory=Overrides)
     _missing: Missing = field(default_factory=Missing)
-    _asked_by: dict[str, dict[str, Any]] = field(default_factory=dict)          # hand cycle -> by, because
+    _asked_by: dict[str, dict[str, Any]] = field(default_factory=dict)  # hand cycle -> by, because
     _changes: list[dict[str, Any]] = field(default_factory=list)
     _values: dict[str, Any] | None = None
     _digest: str = ""
@@ -177,7 +177,7 @@ class Period:
     _unbalanced: list[str] = field(default_factory=list)
     _reads: int = 0
     _seen_by_others: SeenByOthers = field(default_factory=SeenByOthers)
-    _after_made: int = 0                      # entries about reports of periods since the last other one
+    _after_made: int = 0  # entries about reports of periods since the last other one
     _reviews: list[dict[str, Any]] = field(default_factory=list)
     _in_force: InForce = field(init=False)
 
@@ -235,10 +235,11 @@ class Period:
             case entries.PolicyInForce():
                 self._take_in_force(entry, says, at)
             case entries.CycleReviewed():
-                self._reviews.append({"at": text(at), "of": says.of, "by": says.by, "note": says.note or None,
-                                      "entry": entry.seq})
+                self._reviews.append(
+                    {"at": text(at), "of": says.of, "by": says.by, "note": says.note or None, "entry": entry.seq}
+                )
             case _:
-                pass                              # no part of a period
+                pass  # no part of a period
 
     def _take_in_force(self, entry: LedgerEntry, says: entries.PolicyInForce, at: datetime) -> None:
         before = self._in_force.records[-1].values if self._in_force.records else None
@@ -259,13 +260,13 @@ class Period:
             self._take_read(entry, read, started)
         elif self._cycle is not None and self._cycle.id == entry.cycle:
             read = self._cycle.read
-            if self._good_cycle == entry.cycle:              # now its true beginning is known
+            if self._good_cycle == entry.cycle:  # now its true beginning is known
                 self._good_read = started
         self._cycle = None
-        if says.because is not None:                               # a hand verb or undo: it reads no directory, so it is no cycle
+        if says.because is not None:  # a hand verb or undo: it reads no directory, so it is no cycle
             self._asked_by[entry.cycle] = {"by": says.by, "because": says.because}
             return
-        if says.look:                                              # nor is a look: it proves nothing about everybody else
+        if says.look:  # nor is a look: it proves nothing about everybody else
             self._counted["looks"] += self.asked.holds(started)
             return
         guards = tuple(sorted(one.guard for one in read.tripped)) if read is not None else ()
@@ -308,8 +309,16 @@ class Period:
     def _changed(self, entry: LedgerEntry, at: datetime, changes: list[Change], was: str = "", now: str = "") -> None:
         if self.asked.holds(at):
             self._changes += [
-                {"at": text(at), "key": one.key, "before": one.before, "after": one.after, "digest_before": was or None,
-                 "digest_after": now or None, "cycle": entry.cycle, "entry": entry.seq}
+                {
+                    "at": text(at),
+                    "key": one.key,
+                    "before": one.before,
+                    "after": one.after,
+                    "digest_before": was or None,
+                    "digest_after": now or None,
+                    "cycle": entry.cycle,
+                    "entry": entry.seq,
+                }
                 for one in changes
             ]
 
@@ -359,8 +368,15 @@ class Period:
             return None
         before = self._before_look.get(entry.subject)
         entitled = before is not None and (before.reason, before.status) == ("in_step", "active")
-        episode = Episode(entry.subject, entry.seq, decision.since, self._good_read if entitled else None, before,
-                          decision=decision, decided_at=at)
+        episode = Episode(
+            entry.subject,
+            entry.seq,
+            decision.since,
+            self._good_read if entitled else None,
+            before,
+            decision=decision,
+            decided_at=at,
+        )
         episode.note(entry, decision.since, "seen leaving by the watch")
         self._open[entry.subject] = self._latest[entry.subject] = episode
         self._episodes.append(episode)
@@ -387,7 +403,7 @@ class Period:
         latest = self._latest.get(entry.subject)
         if episode is not None:
             episode.decided(says, at, entry)
-        elif latest is not None and latest.back_in == entry.cycle:      # the same read says why they are no longer leaving
+        elif latest is not None and latest.back_in == entry.cycle:  # the same read says why they are no longer leaving
             latest.explained(says, at, entry)
 
     def _take_kept(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
@@ -408,9 +424,15 @@ class Period:
 
     def _take_approval(self, entry: LedgerEntry, says: entries.ApprovalGiven, at: datetime) -> None:
         self._approvals[entry.subject] = {
-            "id": entry.subject, "at": text(at), "by": says.by, "because": says.because,
-            "guards": [guard.value for guard in says.guards], "plan": says.plan, "changes": len(says.effects),
-            "expires_at": text(says.expires_at), "entry": entry.seq,
+            "id": entry.subject,
+            "at": text(at),
+            "by": says.by,
+            "because": says.because,
+            "guards": [guard.value for guard in says.guards],
+            "plan": says.plan,
+            "changes": len(says.effects),
+            "expires_at": text(says.expires_at),
+            "entry": entry.seq,
         }
         for zoom_id, action in says.effects:
             episode = self._open.get(zoom_id)
@@ -427,7 +449,8 @@ class Period:
         episode = self._open.get(entry.subject)
         if action == "deactivate" and (episode is None or episode.locked_out):
             episode = self._seen_by_watch(entry, says, at) or self._begin(
-                entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone")
+                entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone"
+            )
         episode = episode or self._latest.get(entry.subject)
         if episode is not None:
             episode.announced(says, at, entry)
@@ -449,7 +472,7 @@ class Period:
 
     def _take_hold(self, entry: LedgerEntry, says: entries.HoldPlaced, at: datetime) -> None:
         self._holds[entry.subject] = (entry.seq, says)
-        if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":       # prolonged
+        if entry.subject in self._kept and self._kept[entry.subject].reason == "on_hold":  # prolonged
             self._kept[entry.subject].hold = self._holds[entry.subject]
 
     def _take_pause(self, entry: LedgerEntry, says: entries.ChangesPaused, at: datetime) -> None:
@@ -467,8 +490,9 @@ class Period:
         told = said_by_person(says)
         if episode is not None and told is not None:
             what, details = told
-            episode.note(entry, at, f"{what} {details} by {getattr(says, 'by', '')}: {getattr(says, 'because', '')}"
-                         .replace("  ", " "))
+            episode.note(
+                entry, at, f"{what} {details} by {getattr(says, 'by', '')}: {getattr(says, 'because', '')}".replace("  ", " ")
+            )
 
     def _day(self, at: datetime) -> dict[str, int]:
         return self._days.setdefault(self.asked.day_of(at), {"cycles": 0, "good": 0, "report_mode": 0, "deactivated": 0})
@@ -488,11 +512,21 @@ class Period:
     def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, Any]:
         """Kept accounts, picked as leavers are: that nobody is missing shows among those who were not touched."""
         kept = [
-            {"zoom_id": zoom_id, "email": personal.get(says.who, {}).get("email"), "reason": says.reason, "status": says.status,
-             "directory_id": says.directory_id, "matched_by": says.matched_by, "group_path": list(says.group_path) or None,
-             "decided_at": text(at), "entry": seq, "first_entry": seq}
+            {
+                "zoom_id": zoom_id,
+                "email": personal.get(says.who, {}).get("email"),
+                "reason": says.reason,
+                "status": says.status,
+                "directory_id": says.directory_id,
+                "matched_by": says.matched_by,
+                "group_path": list(says.group_path) or None,
+                "decided_at": text(at),
+                "entry": seq,
+                "first_entry": seq,
+            }
             for zoom_id, (seq, at, says) in sorted(self._at_the_end.items())
-            if says.action == "keep" and says.status == "active"]
+            if says.action == "keep" and says.status == "active"
+        ]
         chosen = sample.of(kept)
         return {**sample.described(len(kept), len(chosen)), "rows": chosen}
 
@@ -506,18 +540,34 @@ class Period:
         others = self._seen_by_others.rows(self.asked.start, self.asked.end, self._last_at or self.asked.start, personal)
         return {
             "format": FORMAT,
-            "period": {"from": self.asked.first.isoformat(), "to": self.asked.last.isoformat(),
-                       "starts_at": text(self.asked.start), "ends_before": text(self.asked.end),
-                       "days": (self.asked.last - self.asked.first).days + 1, "timezone": self.asked.timezone},
-            "ledger": {**self._ledger, "entries": self._entries, "first_at": text(self._first_at), "last_at": text(self._last_at),
-                       "head_sequence": self._head[0], "head_hash": self._head[1]},
-            "settings": {"promise_seconds": self._in_force.promise_at(self.asked.end).total_seconds(),
-                         "schedule": _schedule_words(self._in_force.schedule_at(self.asked.end)),
-                         "recorded": bool(self._in_force.records)},
+            "period": {
+                "from": self.asked.first.isoformat(),
+                "to": self.asked.last.isoformat(),
+                "starts_at": text(self.asked.start),
+                "ends_before": text(self.asked.end),
+                "days": (self.asked.last - self.asked.first).days + 1,
+                "timezone": self.asked.timezone,
+            },
+            "ledger": {
+                **self._ledger,
+                "entries": self._entries,
+                "first_at": text(self._first_at),
+                "last_at": text(self._last_at),
+                "head_sequence": self._head[0],
+                "head_hash": self._head[1],
+            },
+            "settings": {
+                "promise_seconds": self._in_force.promise_at(self.asked.end).total_seconds(),
+                "schedule": _schedule_words(self._in_force.schedule_at(self.asked.end)),
+                "recorded": bool(self._in_force.records),
+            },
             "in_force": self._in_force.told(self.asked.start, self.asked.end),
             "coverage": self._coverage(),
-            "reviews": [one for one in self._reviews if one["of"] in self._months() or one["of"] in self._cycles_in_period()
-                        or self.asked.holds(moment(one["at"]))],
+            "reviews": [
+                one
+                for one in self._reviews
+                if one["of"] in self._months() or one["of"] in self._cycles_in_period() or self.asked.holds(moment(one["at"]))
+            ],
             "missing": missing,
             "covered_until": text(until),
             "totals": self._totals(rows, missing),
@@ -533,11 +583,17 @@ class Period:
             "gaps": self._gaps(until),
             "guards": self._held(),
             "changes": self._changes,
-            "approvals": [{**one, "used": self._used[one["id"]]} for one in self._approvals.values()
-                          if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)],
+            "approvals": [
+                {**one, "used": self._used[one["id"]]}
+                for one in self._approvals.values()
+                if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)
+            ],
             "overrides": self._overrides.rows(self.asked.start, self.asked.end, personal),
-            "days": [{"day": day.isoformat(), **counts} for day, counts in sorted(self._days.items())
-                     if self.asked.first <= day <= self.asked.last],
+            "days": [
+                {"day": day.isoformat(), **counts}
+                for day, counts in sorted(self._days.items())
+                if self.asked.first <= day <= self.asked.last
+            ],
         }
 
     def _still_access(self, rows: list[dict[str, Any]]) -> set[str]:
@@ -553,9 +609,15 @@ class Period:
         days = {self.asked.day_of(one.started) for one in inside}
         good = {self.asked.day_of(one.started) for one in inside if one.success}
         acted = {self.asked.day_of(one.started) for one in inside if one.mode == "enforce"}
-        return {"days": len(wanted), "days_with_cycles": len(days), "days_with_good_cycles": len(good),
-                "days_detected_only": len(days - acted), "cycles": len(inside), "good_cycles": sum(one.success for one in inside),
-                "without_good_cycle": [day.isoformat() for day in wanted if day not in good]}
+        return {
+            "days": len(wanted),
+            "days_with_cycles": len(days),
+            "days_with_good_cycles": len(good),
+            "days_detected_only": len(days - acted),
+            "cycles": len(inside),
+            "good_cycles": sum(one.success for one in inside),
+            "without_good_cycle": [day.isoformat() for day in wanted if day not in good],
+        }
 
     def _months(self) -> set[str]:
         first, months = self.asked.first.replace(day=1), set()
@@ -574,9 +636,14 @@ class Period:
 
     def _stories(self) -> list[Story]:
         end = self._last_at or self.asked.start
-        known = Told(self._in_force, end, self._approvals, self._asked_by,
-                     [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards],
-                     lambda intent: self._seen_by_others.state(intent, end))
+        known = Told(
+            self._in_force,
+            end,
+            self._approvals,
+            self._asked_by,
+            [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards],
+            lambda intent: self._seen_by_others.state(intent, end),
+        )
         return sorted((told(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
 
     def _covered_until(self) -> datetime:
@@ -586,29 +653,49 @@ class Period:
         return any(row["approval"] == id_ for row in rows)
 
     def _kept_in_period(self) -> list[_Kept]:
-        return [one for one in (*self._kept_before, *self._kept.values())
-                if one.since < self.asked.end and (one.until is None or one.until >= self.asked.start)]
+        return [
+            one
+            for one in (*self._kept_before, *self._kept.values())
+            if one.since < self.asked.end and (one.until is None or one.until >= self.asked.start)
+        ]
 
     def _kept_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
         """Exceptions in force in the period, those whose person is in no directory read first. Decisions do not judge whether
         their people are entitled, so they cannot stand among the leavers."""
         rows = [
-            {"zoom_id": one.zoom_id, "email": personal.get(one.decision.who, {}).get("email"), "reason": one.reason,
-             "directory_id": one.decision.directory_id, "matched_by": one.decision.matched_by,
-             "group_path": list(one.decision.group_path) or None, "role": one.decision.role, "since": text(one.since),
-             "until": text(one.until), "by": one.hold[1].by if one.hold else None,
-             "because": one.hold[1].because if one.hold else None, "hold_entry": one.hold[0] if one.hold else None,
-             "entry": one.entry}
+            {
+                "zoom_id": one.zoom_id,
+                "email": personal.get(one.decision.who, {}).get("email"),
+                "reason": one.reason,
+                "directory_id": one.decision.directory_id,
+                "matched_by": one.decision.matched_by,
+                "group_path": list(one.decision.group_path) or None,
+                "role": one.decision.role,
+                "since": text(one.since),
+                "until": text(one.until),
+                "by": one.hold[1].by if one.hold else None,
+                "because": one.hold[1].because if one.hold else None,
+                "hold_entry": one.hold[0] if one.hold else None,
+                "entry": one.entry,
+            }
             for one in self._kept_in_period()
         ]
         return sorted(rows, key=lambda row: (row["directory_id"] is not None, row["since"], row["entry"]))
 
     def _held(self) -> list[dict[str, Any]]:
         return [
-            {"guard": one.guard, "first_at": text(stretch.first), "last_at": text(stretch.last), "cycles": stretch.cycles,
-             "measured": one.measured, "limit": one.limit, "unit": one.unit}
-            for stretch in self._stretches if stretch.guards and stretch.first < self.asked.end
-            and stretch.last >= self.asked.start for one in stretch.tripped
+            {
+                "guard": one.guard,
+                "first_at": text(stretch.first),
+                "last_at": text(stretch.last),
+                "cycles": stretch.cycles,
+                "measured": one.measured,
+                "limit": one.limit,
+                "unit": one.unit,
+            }
+            for stretch in self._stretches
+            if stretch.guards and stretch.first < self.asked.end and stretch.last >= self.asked.start
+            for one in stretch.tripped
         ]
 
     def _totals(self, rows: list[dict[str, Any]], missing: list[dict[str, Any]]) -> dict[str, Any]:
@@ -626,12 +713,14 @@ class Period:
             "reactivated": counted["reactivate.done"],
             "failed": counted["deactivate.failed"] + counted["reactivate.failed"],
             "skipped": counted["deactivate.skipped"] + counted["reactivate.skipped"],
-            "licences_released": sum(row["licence_released"] for row in rows
-                                     if row["acted_at"] and self.asked.holds(moment(row["acted_at"]))),
+            "licences_released": sum(
+                row["licence_released"] for row in rows if row["acted_at"] and self.asked.holds(moment(row["acted_at"]))
+            ),
             "cycles": counted["cycles"],
             "looks": counted["looks"],
-            "results": {name.removeprefix("result:"): count for name, count in sorted(counted.items())
-                        if name.startswith("result:")},
+            "results": {
+                name.removeprefix("result:"): count for name, count in sorted(counted.items()) if name.startswith("result:")
+            },
             "modes": {name.removeprefix("mode:"): count for name, count in sorted(counted.items()) if name.startswith("mode:")},
             "accounts": counted["accounts"] if self._reads else None,
         }
@@ -642,15 +731,30 @@ class Period:
         shown = sum(1 for row in rows for at in row["deactivations"] if self.asked.holds(moment(at)))
         open_ = sum(1 for _, at in self._intents.values() if self.asked.holds(at))
         return [
-            {"says": "Leavers by what became of them", "parts": dict(sorted(states.items())), "whole": "leavers",
-             "number": len(rows)},
-            {"says": "Deactivations the chain records in the period, and those told here",
-             "parts": {"told of the leavers": shown}, "whole": "recorded as done", "number": self._counted["deactivate.done"]},
-            {"says": "Changes announced before they were tried, and how they ended",
-             "parts": {"settled": self._counted["settled"], "still open": open_}, "whole": "announced",
-             "number": self._counted["intents"]},
-            {"says": "Cycles whose decisions add up to the accounts they read",
-             "parts": {"add up": self._reads - len(self._unbalanced)}, "whole": "whole reads", "number": self._reads},
+            {
+                "says": "Leavers by what became of them",
+                "parts": dict(sorted(states.items())),
+                "whole": "leavers",
+                "number": len(rows),
+            },
+            {
+                "says": "Deactivations the chain records in the period, and those told here",
+                "parts": {"told of the leavers": shown},
+                "whole": "recorded as done",
+                "number": self._counted["deactivate.done"],
+            },
+            {
+                "says": "Changes announced before they were tried, and how they ended",
+                "parts": {"settled": self._counted["settled"], "still open": open_},
+                "whole": "announced",
+                "number": self._counted["intents"],
+            },
+            {
+                "says": "Cycles whose decisions add up to the accounts they read",
+                "parts": {"add up": self._reads - len(self._unbalanced)},
+                "whole": "whole reads",
+                "number": self._reads,
+            },
         ]
 
     def _gaps(self, until: datetime) -> list[dict[str, Any]]:
@@ -689,8 +793,13 @@ class Period:
         said = [why] if why else [f"{count} {result}" for result, count in sorted(results.items())] or ["no cycle ended"]
         said += [f"held by {', '.join(guards)}"] if guards else []
         said += ["paused"] if paused else []
-        return {"from": text(start), "until": text(end), "seconds": (end - start).total_seconds(), "kind": kind,
-                "why": "; ".join(said)}
+        return {
+            "from": text(start),
+            "until": text(end),
+            "seconds": (end - start).total_seconds(),
+            "kind": kind,
+            "why": "; ".join(said),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -703,14 +812,19 @@ class Sample:
 
     def of(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The chosen ones, in the order of the report."""
-        ranked = sorted(rows, key=self._rank)[:self.size]
+        ranked = sorted(rows, key=self._rank)[: self.size]
         wanted = {(row["zoom_id"], row["first_entry"]) for row in ranked}
         return [row for row in rows if (row["zoom_id"], row["first_entry"]) in wanted]
 
     def described(self, population: int, chosen: int) -> dict[str, Any]:
         """How the choice was made, for whoever repeats it."""
-        return {"asked_for": self.size, "chosen": chosen, "of": population, "seed": self.seed,
-                "method": "the lowest SHA-256 of seed:zoom_id:first_entry"}
+        return {
+            "asked_for": self.size,
+            "chosen": chosen,
+            "of": population,
+            "seed": self.seed,
+            "method": "the lowest SHA-256 of seed:zoom_id:first_entry",
+        }
 
     def _rank(self, row: dict[str, Any]) -> str:
         return hashlib.sha256(f"{self.seed}:{row['zoom_id']}:{row['first_entry']}".encode()).hexdigest()

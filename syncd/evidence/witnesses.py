@@ -27,8 +27,8 @@ class _Sighting:
 class SeenByOthers:
     """Takes the whole ledger, in order."""
 
-    _effects: dict[str, tuple[SeenEffect, LedgerEntry]] = field(default_factory=dict)     # intent -> change, its entry
-    _sightings: dict[str, _Sighting] = field(default_factory=dict)                        # intent -> who saw it first
+    _effects: dict[str, tuple[SeenEffect, LedgerEntry]] = field(default_factory=dict)  # intent -> change, its entry
+    _sightings: dict[str, _Sighting] = field(default_factory=dict)  # intent -> who saw it first
     _foreign: list[_Sighting] = field(default_factory=list)
     _witnesses: list[tuple[datetime, Witnesses]] = field(default_factory=list)
     _logs: list[tuple[datetime, datetime]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class SeenByOthers:
                 self._effects[says.id] = SeenEffect(entry.subject, HANDOVER, at, says.who), entry
             case entries.OutcomeSettled():
                 self._settle(says.intent, (says.done_at or at) if says.outcome == "done" else None)
-            case entries.HandoverSettled(state="handed_over" | "refused"):       # else nobody knows: it stays announced
+            case entries.HandoverSettled(state="handed_over" | "refused"):  # else nobody knows: it stays announced
                 self._settle(says.intent, at if says.state == Stage.HANDED_OVER else None)
             case entries.ChangeSeen():
                 self._take_seen(_Sighting(entry, says))
@@ -61,7 +61,7 @@ class SeenByOthers:
             self._effects[intent] = replace(known[0], done_at=done_at), known[1]
             return
         del self._effects[intent]
-        if intent in self._sightings:                 # not done by us after all: it was somebody else's
+        if intent in self._sightings:  # not done by us after all: it was somebody else's
             self._foreign.append(self._sightings.pop(intent))
 
     def _take_seen(self, one: _Sighting) -> None:
@@ -97,30 +97,55 @@ class SeenByOthers:
         """What others did in the time from *start* to before *end*, then how each change of ours in it stands at *until*."""
         foreign = [self._foreign_row(one, personal) for one in self._foreign if start <= one.says.at < end]
         known = self.known
-        ours = [self._our_row(intent, effect, entry, state_of(effect, known, until), personal)
-                for intent, effect, entry in self._in(start, end)]
+        ours = [
+            self._our_row(intent, effect, entry, state_of(effect, known, until), personal)
+            for intent, effect, entry in self._in(start, end)
+        ]
         return [*sorted(foreign, key=_when), *sorted(ours, key=_when)]
 
     def _in(self, start: datetime, end: datetime) -> Iterator[tuple[str, SeenEffect, LedgerEntry]]:
-        return ((intent, effect, entry) for intent, (effect, entry) in self._effects.items()
-                if effect.done_at is not None and start <= effect.done_at < end)
+        return (
+            (intent, effect, entry)
+            for intent, (effect, entry) in self._effects.items()
+            if effect.done_at is not None and start <= effect.done_at < end
+        )
 
     def _foreign_row(self, one: _Sighting, personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         names = personal.get(one.says.who, {})
-        return {"state": WitnessState.FOREIGN.value, "zoom_id": one.entry.subject or None, "email": names.get("email"),
-                "what": one.says.what, "fields": list(one.says.fields), "at": rfc3339(one.says.at), "source": one.says.source,
-                "operator": names.get("operator"), "seen_at": rfc3339(one.says.at), "seconds": None, "entry": one.entry.seq,
-                "cycle": None}
+        return {
+            "state": WitnessState.FOREIGN.value,
+            "zoom_id": one.entry.subject or None,
+            "email": names.get("email"),
+            "what": one.says.what,
+            "fields": list(one.says.fields),
+            "at": rfc3339(one.says.at),
+            "source": one.says.source,
+            "operator": names.get("operator"),
+            "seen_at": rfc3339(one.says.at),
+            "seconds": None,
+            "entry": one.entry.seq,
+            "cycle": None,
+        }
 
-    def _our_row(self, intent: str, effect: SeenEffect, entry: LedgerEntry, state: WitnessState,
-                 personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    def _our_row(
+        self, intent: str, effect: SeenEffect, entry: LedgerEntry, state: WitnessState, personal: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Any]:
         seen = self._sightings.get(intent)
         names = personal.get(seen.says.who, {}) if seen is not None else {}
-        return {"state": state.value, "zoom_id": effect.zoom_id, "email": personal.get(effect.who, {}).get("email"),
-                "what": entries.SEEN_AS[effect.action], "fields": [],
-                "at": rfc3339(effect.done_at or effect.announced_at), "source": effect.seen_by or None,
-                "operator": names.get("operator"), "seen_at": rfc3339(effect.seen_at) if effect.seen_at is not None else None,
-                "seconds": seen.says.seconds if seen is not None else None, "entry": entry.seq, "cycle": entry.cycle or None}
+        return {
+            "state": state.value,
+            "zoom_id": effect.zoom_id,
+            "email": personal.get(effect.who, {}).get("email"),
+            "what": entries.SEEN_AS[effect.action],
+            "fields": [],
+            "at": rfc3339(effect.done_at or effect.announced_at),
+            "source": effect.seen_by or None,
+            "operator": names.get("operator"),
+            "seen_at": rfc3339(effect.seen_at) if effect.seen_at is not None else None,
+            "seconds": seen.says.seconds if seen is not None else None,
+            "entry": entry.seq,
+            "cycle": entry.cycle or None,
+        }
 
 
 def _when(row: dict[str, Any]) -> tuple[str, int]:

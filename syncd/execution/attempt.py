@@ -71,7 +71,7 @@ async def attempt(effect: Decision, context: ExecutionContext, ports: Ports, pro
 
 
 async def _attempt(effect: Decision, context: ExecutionContext, ports: Ports, progress: Progress) -> Attempt:
-    if why := progress.stopped or may_act(ports):            # a pause is looked for right before the write
+    if why := progress.stopped or may_act(ports):  # a pause is looked for right before the write
         progress.stop(why)
         return Attempt(_not_tried(effect, progress))
     if context.denied(effect, ports):
@@ -90,7 +90,7 @@ async def _attempt(effect: Decision, context: ExecutionContext, ports: Ports, pr
         await end_session(effect, shown, context, ports, progress)
     if not await may_continue(context, ports, progress):
         return Attempt(_not_tried(effect, progress))
-    if context.denied(effect, ports):                        # the reads took their time
+    if context.denied(effect, ports):  # the reads took their time
         return Attempt(step(effect.action.value, State.PLANNED, Seen.DENIED).of())
     return await _change(effect, shown, context, ports, progress)
 
@@ -142,16 +142,22 @@ async def _recheck_people(effect: Decision, forms: Sequence[str], directory: Dir
     return list(found.values())
 
 
-async def _change(
-    effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress
-) -> Attempt:
+async def _change(effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress) -> Attempt:
     intent = Intent(
-        ports.clock.unique(), context.cycle_id, ports.clock.now(), seen.zoom_id or "", effect.action.value, context.by,
-        effect.reason.value, record.before_of(seen), context.approvals.get(effect.key, ""),
-        context.restore.get(seen.zoom_id or ""), effect.directory_id or "",
+        ports.clock.unique(),
+        context.cycle_id,
+        ports.clock.now(),
+        seen.zoom_id or "",
+        effect.action.value,
+        context.by,
+        effect.reason.value,
+        record.before_of(seen),
+        context.approvals.get(effect.key, ""),
+        context.restore.get(seen.zoom_id or ""),
+        effect.directory_id or "",
     )
     await progress.commit.append(ports.ledger, [record.intended(intent, seen)], context.term)
-    if not ports.leadership.leads():          # frozen since we were asked: the next leader settles the intent by looking
+    if not ports.leadership.leads():  # frozen since we were asked: the next leader settles the intent by looking
         progress.stop(StopReason.NOT_LEADER)
         return Attempt(step(intent.action, State.ANNOUNCED, Seen.HALTED).of(progress.stopped))
     with progress.writing() as came:
@@ -186,22 +192,29 @@ async def _send(
             if ended is None:
                 continue
             return replace(ended, outcome=replace(ended.outcome, attempts=tries))
-        except Withheld:                                      # its turn came late: looked at again, as after a 429
+        except Withheld:  # its turn came late: looked at again, as after a 429
             ended = await _after_throttling(effect, intent, context, ports, progress)
             if ended is None:
                 continue
             return replace(ended, outcome=replace(ended.outcome, attempts=tries - 1))
-        except (SourceError, ConfigError) as error:           # surely not carried out; concerns every account
+        except (SourceError, ConfigError) as error:  # surely not carried out; concerns every account
             return _stopped_by(error, intent, before, progress)
         state = step(intent.action, State.ANNOUNCED, answered).state
         verified = await _verify(intent, state, ports, progress, tries)
         return replace(verified, outcome=replace(verified.outcome, sent_at=sent_at))
-    if busy.alone:                            # this account alone stays busy
+    if busy.alone:  # this account alone stays busy
         tired = step(intent.action, State.ANNOUNCED, Seen.BUSY_TO_THE_END)
         return _Sent(tired, _showing(replace(tired.of(), attempts=tries), before), busy)
-    return _stopped_by(LimitReached("zoom", f"zoom set_status: refused {WRITE_TRIES} times in a row for asking too fast.",
-                                    "Another program uses the limits: lower the share, or look who else asks."),
-                       intent, before, progress)
+    return _stopped_by(
+        LimitReached(
+            "zoom",
+            f"zoom set_status: refused {WRITE_TRIES} times in a row for asking too fast.",
+            "Another program uses the limits: lower the share, or look who else asks.",
+        ),
+        intent,
+        before,
+        progress,
+    )
 
 
 def _stopped_by(error: SourceError | ConfigError, intent: Intent, before: ZoomAccount, progress: Progress) -> _Sent:
@@ -267,15 +280,23 @@ async def _verify(intent: Intent, state: State, ports: Ports, progress: Progress
 
 
 async def _record_outcome(
-    effect: Decision, intent: Intent, seen: ZoomAccount, sent: _Sent, context: ExecutionContext, ports: Ports,
+    effect: Decision,
+    intent: Intent,
+    seen: ZoomAccount,
+    sent: _Sent,
+    context: ExecutionContext,
+    ports: Ports,
     progress: Progress,
 ) -> EffectOutcome:
     """Records the outcome, and gives the licence back where one is due. What happened stays what happened: when it cannot
     be recorded the run stops, the intent stays open, and the outcome is still told."""
     outcome, refusal = sent.outcome, None
     if isinstance(sent.trouble, Refused) and sent.trouble.kind == "account":
-        refusal = {"code": sent.trouble.code, "says": sent.trouble.what,
-                   "fingerprint": refusal_fingerprint(effect.account, context.policy.digest(), context.credential)}
+        refusal = {
+            "code": sent.trouble.code,
+            "says": sent.trouble.what,
+            "fingerprint": refusal_fingerprint(effect.account, context.policy.digest(), context.credential),
+        }
     drafts = [record.settled(intent, outcome, refusal)]
     follow = None
     if outcome.outcome is OutcomeKind.DONE and intent.restore is not None and effect.action is Action.REACTIVATE:
@@ -293,19 +314,44 @@ async def _record_outcome(
 
 
 async def _remember_trouble(
-    effect: Decision, outcome: EffectOutcome, error: AccountUnreadable | Refused, context: ExecutionContext, ports: Ports,
+    effect: Decision,
+    outcome: EffectOutcome,
+    error: AccountUnreadable | Refused,
+    context: ExecutionContext,
+    ports: Ports,
     progress: Progress,
 ) -> None:
     """Says what is odd about one account, and writes it down for the next cycles. Raises LedgerError, NotLeader."""
     zoom_id = effect.account.zoom_id or ""
-    ports.tell(Noted("account.failed", "warning", {
-        "cycle_id": context.cycle_id, "zoom_id": zoom_id, "address": effect.account.email, "action": effect.action.value,
-        "outcome_reason": str(outcome.reason), "why": error.what, "do": error.do,
-    }))
-    passing = isinstance(error, Refused) and error.kind in ("no_licence", "gone")       # seats come and go; nobody is nobody
+    ports.tell(
+        Noted(
+            "account.failed",
+            "warning",
+            {
+                "cycle_id": context.cycle_id,
+                "zoom_id": zoom_id,
+                "address": effect.account.email,
+                "action": effect.action.value,
+                "outcome_reason": str(outcome.reason),
+                "why": error.what,
+                "do": error.do,
+            },
+        )
+    )
+    passing = isinstance(error, Refused) and error.kind in ("no_licence", "gone")  # seats come and go; nobody is nobody
     if context.by == "cycle" and not passing:
-        await progress.commit.append(ports.ledger, [record.troubled(
-            context.cycle_id, zoom_id, effect.action.value, reason=str(outcome.reason), says=error.what,
-            code=error.code if isinstance(error, Refused) else None,
-            fingerprint=refusal_fingerprint(effect.account, context.policy.digest(), context.credential),
-        )], context.term)
+        await progress.commit.append(
+            ports.ledger,
+            [
+                record.troubled(
+                    context.cycle_id,
+                    zoom_id,
+                    effect.action.value,
+                    reason=str(outcome.reason),
+                    says=error.what,
+                    code=error.code if isinstance(error, Refused) else None,
+                    fingerprint=refusal_fingerprint(effect.account, context.policy.digest(), context.credential),
+                )
+            ],
+            context.term,
+        )

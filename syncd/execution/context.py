@@ -31,7 +31,7 @@ REFUSED_IN_A_ROW = 3
 class Ports:
     """What carrying out needs from outside."""
 
-    directory: Directory | None               # None: hand verbs, which need no directory
+    directory: Directory | None  # None: hand verbs, which need no directory
     zoom: Zoom
     ledger: Ledger
     leadership: Leadership
@@ -48,13 +48,13 @@ class ExecutionContext:
     cycle_id: str
     term: int
     policy: Policy
-    by: str = "cycle"                         # cycle | hand | undo
+    by: str = "cycle"  # cycle | hand | undo
     credential: str = ""
     while_paused: bool = False
     approvals: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # zoom id -> licence owed to the account
-    windows: Windows = ANY_TIME              # none for what people ask for
-    changed_at: Mapping[str, datetime] = field(default_factory=dict)     # zoom id -> change in the directory, where it tells
+    restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # zoom id -> licence owed to the account
+    windows: Windows = ANY_TIME  # none for what people ask for
+    changed_at: Mapping[str, datetime] = field(default_factory=dict)  # zoom id -> change in the directory, where it tells
 
     def denied(self, effect: Decision, ports: Ports) -> bool:
         """Whether the operator's calendar denies this change now."""
@@ -66,12 +66,12 @@ class Progress:
     """What happened so far. *stopped* says why nothing more is tried; *error* what caused it, if anything did."""
 
     outcomes: dict[tuple[str, str], EffectOutcome] = field(default_factory=dict)
-    changes: int = 0                          # changes of a status that were tried, …
-    failed: int = 0                           # … those of them that failed, and not by what Zoom said of one account, …
-    said: Counter[str] = field(default_factory=Counter)                # … and what it said of single ones, how often
+    changes: int = 0  # changes of a status that were tried, …
+    failed: int = 0  # … those of them that failed, and not by what Zoom said of one account, …
+    said: Counter[str] = field(default_factory=Counter)  # … and what it said of single ones, how often
     same_answers: SameAnswers = field(default_factory=SameAnswers)
-    refused_beside: Counter[str] = field(default_factory=Counter)      # action beside a status -> refused in a row
-    none_free: bool = False                   # the latest licence was refused because none is free
+    refused_beside: Counter[str] = field(default_factory=Counter)  # action beside a status -> refused in a row
+    none_free: bool = False  # the latest licence was refused because none is free
     commit: GroupCommit = field(default_factory=GroupCommit)
     stopped: StopReason | None = None
     error: SyncdError | None = None
@@ -123,10 +123,15 @@ class Progress:
         failed = self.failed + sum(times for times in self.said.values() if times >= WRITES_JUDGED_AFTER)
         share = policy.limits.max_failing_writes_percent
         if self.changes >= WRITES_JUDGED_AFTER and failed * 100 > share * self.changes:
-            self.stop(StopReason.TOO_MANY_FAILURES, Refused(
-                f"ended early: {failed} of {self.changes} changes failed, more than {share:g} % "
-                "(guards.max_failing_writes_percent); no more were tried.", kind="other",
-                do="See why in the outcomes: the next cycle tries again, and Zoom may switch off an app that keeps failing."))
+            self.stop(
+                StopReason.TOO_MANY_FAILURES,
+                Refused(
+                    f"ended early: {failed} of {self.changes} changes failed, more than {share:g} % "
+                    "(guards.max_failing_writes_percent); no more were tried.",
+                    kind="other",
+                    do="See why in the outcomes: the next cycle tries again, and Zoom may switch off an app that keeps failing.",
+                ),
+            )
 
 
 def may_act(ports: Ports) -> StopReason | None:
@@ -149,5 +154,6 @@ async def may_continue(context: ExecutionContext, ports: Ports, progress: Progre
 
 def tell_settled(intent: Intent, address: str, outcome: EffectOutcome, context: ExecutionContext, ports: Ports) -> None:
     """Tells how something beside a change of a status ended."""
-    ports.tell(EffectSettled(context.cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value,
-                             str(outcome.reason)))
+    ports.tell(
+        EffectSettled(context.cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, str(outcome.reason))
+    )

@@ -40,7 +40,7 @@ async def execute(effects: Sequence[Decision], context: ExecutionContext, ports:
             await one()
 
     if queue:
-        await one()                           # alone: a fault that concerns all shows itself on one account
+        await one()  # alone: a fault that concerns all shows itself on one account
     async with asyncio.TaskGroup() as group:
         for _ in range(min(ports.concurrency, len(queue))):
             group.create_task(work())
@@ -59,11 +59,18 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, context: ExecutionCo
     done = outcome.outcome is OutcomeKind.DONE and effect.action is Action.DEACTIVATE
     moment = outcome.verified_at or outcome.done_at
     changed = context.changed_at.get(effect.account.zoom_id or "")
-    ports.tell(EffectSettled(
-        context.cycle_id, effect.account.zoom_id or "", effect.account.email, effect.action.value, outcome.outcome.value,
-        str(outcome.reason),
-        (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
-        licence_released=frees_licence(effect, outcome),
-        lockout_seconds=max(0.0, (outcome.verified_at - changed).total_seconds())
-        if done and changed is not None and outcome.verified_at is not None else None,
-    ))
+    ports.tell(
+        EffectSettled(
+            context.cycle_id,
+            effect.account.zoom_id or "",
+            effect.account.email,
+            effect.action.value,
+            outcome.outcome.value,
+            str(outcome.reason),
+            (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
+            licence_released=frees_licence(effect, outcome),
+            lockout_seconds=max(0.0, (outcome.verified_at - changed).total_seconds())
+            if done and changed is not None and outcome.verified_at is not None
+            else None,
+        )
+    )

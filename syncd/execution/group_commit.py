@@ -28,11 +28,11 @@ class GroupCommit:
         self._waiting.append(mine)
         try:
             async with self._writing:
-                if not written.done():                      # nobody took them along: write them, and all that wait now
+                if not written.done():  # nobody took them along: write them, and all that wait now
                     together, self._waiting = self._waiting, []
                     await self._write(ledger, together, term)
         finally:
-            if mine in self._waiting:                       # stopped before anybody took them along
+            if mine in self._waiting:  # stopped before anybody took them along
                 self._waiting.remove(mine)
         written.result()
 
@@ -44,7 +44,7 @@ class GroupCommit:
             for _, written in together:
                 if isinstance(error, SyncdError):
                     written.set_exception(error)
-                    written.exception()                     # seen: a waiter that was cancelled does not come for it
+                    written.exception()  # seen: a waiter that was cancelled does not come for it
                 else:
                     written.cancel()
             if not isinstance(error, SyncdError):

@@ -58,15 +58,18 @@ async def free_before(plan: Plan, zoom: object) -> int | None:
         return None
     try:
         return await zoom.free_licences()
-    except (SourceError, ConfigError):          # whatever this is, the changes themselves meet it and say so
+    except (SourceError, ConfigError):  # whatever this is, the changes themselves meet it and say so
         return None
 
 
 def frees_licence(decision: Decision, outcome: EffectOutcome | None) -> bool:
     """Whether a deactivation set a seat free, as a look after it showed."""
     return (
-        decision.action is Action.DEACTIVATE and decision.account.type == LICENSED and outcome is not None
-        and outcome.outcome is OutcomeKind.DONE and outcome.licence_after not in (None, licence_word(LICENSED))
+        decision.action is Action.DEACTIVATE
+        and decision.account.type == LICENSED
+        and outcome is not None
+        and outcome.outcome is OutcomeKind.DONE
+        and outcome.licence_after not in (None, licence_word(LICENSED))
     )
 
 
@@ -115,12 +118,25 @@ async def restore_licence(
         result = replace(result, reason=sent.reason or result.reason)
     if account is not None:
         now = ports.clock.now() if shown is Seen.WANTED else None
-        result = replace(result, status_after=account.status.value, licence_after=licence_word(account.type), done_at=now,
-                         verified_at=now)
+        result = replace(
+            result, status_after=account.status.value, licence_after=licence_word(account.type), done_at=now, verified_at=now
+        )
     if sent.state is State.DECLINED and ended.state is State.OPEN and result.reason != OutcomeReason.LICENCE_LIMIT_REACHED:
-        await progress.commit.append(ports.ledger, [record.troubled(
-            context.cycle_id, intent.zoom_id, intent.action, reason=str(result.reason), says="", code=None, fingerprint="",
-        )], context.term)
+        await progress.commit.append(
+            ports.ledger,
+            [
+                record.troubled(
+                    context.cycle_id,
+                    intent.zoom_id,
+                    intent.action,
+                    reason=str(result.reason),
+                    says="",
+                    code=None,
+                    fingerprint="",
+                )
+            ],
+            context.term,
+        )
     if ended.state is State.SETTLED:
         await progress.commit.append(ports.ledger, [record.settled(intent, result, cycle=context.cycle_id)], context.term)
     tell_settled(intent, seen.email, result, context, ports)
@@ -147,7 +163,7 @@ async def _give(intent: Intent, ports: Ports, progress: Progress) -> tuple[Step,
         progress.refused_beside[intent.action] += 1
         progress.none_free = error.kind == "no_licence"
         refused = REFUSALS.get(error.kind, Seen.REFUSED)
-        said = step("reactivate", State.ANNOUNCED, refused).reason         # a refusal has one word, whatever it refuses
+        said = step("reactivate", State.ANNOUNCED, refused).reason  # a refusal has one word, whatever it refuses
         return replace(step(intent.action, State.ANNOUNCED, refused), reason=said), None
     except AnswerLost:
         return step(intent.action, State.ANNOUNCED, Seen.LOST), None

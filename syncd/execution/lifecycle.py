@@ -26,42 +26,42 @@ class Subject(StrEnum):
 class State(StrEnum):
     """Where an effect stands."""
 
-    PLANNED = auto()             # decided; nothing of it is in the ledger
-    ANNOUNCED = auto()           # its intent is in the ledger; Zoom may be asked
-    THROTTLED = auto()           # surely not carried out: Zoom was asked too fast, or works on this account
-    ANSWERED = auto()            # Zoom said yes
-    UNANSWERED = auto()          # it was sent, and no usable answer came
-    DECLINED = auto()            # a licence that Zoom said no to: one look may still show it
-    INTERRUPTED = auto()         # found open: whoever announced it is gone
-    OPEN = auto()                # the end of this run: the intent stays, a later cycle settles it by what Zoom shows
-    SETTLED = auto()             # the end: the outcome is (to be) written down
+    PLANNED = auto()  # decided; nothing of it is in the ledger
+    ANNOUNCED = auto()  # its intent is in the ledger; Zoom may be asked
+    THROTTLED = auto()  # surely not carried out: Zoom was asked too fast, or works on this account
+    ANSWERED = auto()  # Zoom said yes
+    UNANSWERED = auto()  # it was sent, and no usable answer came
+    DECLINED = auto()  # a licence that Zoom said no to: one look may still show it
+    INTERRUPTED = auto()  # found open: whoever announced it is gone
+    OPEN = auto()  # the end of this run: the intent stays, a later cycle settles it by what Zoom shows
+    SETTLED = auto()  # the end: the outcome is (to be) written down
 
 
 class Seen(StrEnum):
     """What is observed of it."""
 
-    AS_PLANNED = auto()          # account and person, read again, are what was planned for
+    AS_PLANNED = auto()  # account and person, read again, are what was planned for
     CHANGED = auto()
-    UNREADABLE = auto()          # what Zoom shows of this one account cannot be read or understood
-    DENIED = auto()              # the operator's calendar: not now
-    HALTED = auto()              # stop, pause, lease: whatever holds everybody now
+    UNREADABLE = auto()  # what Zoom shows of this one account cannot be read or understood
+    DENIED = auto()  # the operator's calendar: not now
+    HALTED = auto()  # stop, pause, lease: whatever holds everybody now
     ACCEPTED = auto()
     LOST = auto()
-    BUSY = auto()                # 429
-    BUSY_TO_THE_END = auto()     # 429 as often as it was asked
-    FOR_GOOD = auto()            # refused: an admin, a Zoom Room
-    EVENTS = auto()              # refused: hosts upcoming Zoom Events
-    NONE_FREE = auto()           # refused: no licence is free
-    UNKNOWN = auto()             # refused: Zoom knows no such user
-    REFUSED = auto()             # refused otherwise
-    ENOUGH_REFUSED = auto()      # not asked: several in a row were refused
-    SET_UP = auto()              # a fault that concerns every account; surely not carried out
-    NO_SCOPE = auto()            # the same: a scope is missing
-    WANTED = auto()              # a look shows what was asked for
-    OTHER = auto()               # a look shows something else
-    INACTIVE = auto()            # a look shows an account switched off, to which a licence is not given
-    GONE = auto()                # a look shows nobody
-    NOT_READ = auto()            # the look failed, and not for this account alone
+    BUSY = auto()  # 429
+    BUSY_TO_THE_END = auto()  # 429 as often as it was asked
+    FOR_GOOD = auto()  # refused: an admin, a Zoom Room
+    EVENTS = auto()  # refused: hosts upcoming Zoom Events
+    NONE_FREE = auto()  # refused: no licence is free
+    UNKNOWN = auto()  # refused: Zoom knows no such user
+    REFUSED = auto()  # refused otherwise
+    ENOUGH_REFUSED = auto()  # not asked: several in a row were refused
+    SET_UP = auto()  # a fault that concerns every account; surely not carried out
+    NO_SCOPE = auto()  # the same: a scope is missing
+    WANTED = auto()  # a look shows what was asked for
+    OTHER = auto()  # a look shows something else
+    INACTIVE = auto()  # a look shows an account switched off, to which a licence is not given
+    GONE = auto()  # a look shows nobody
+    NOT_READ = auto()  # the look failed, and not for this account alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,6 @@ _ALL: dict[tuple[State, Seen], Step] = {
     (_S.PLANNED, Seen.HALTED): _settled(_NOT_TRIED, None, written=False),
     (_S.PLANNED, Seen.DENIED): _settled(_NOT_TRIED, _R.WINDOW, written=False),
     (_S.PLANNED, Seen.ENOUGH_REFUSED): _settled(_NOT_TRIED, _R.REFUSED, written=False),
-
     (_S.ANNOUNCED, Seen.HALTED): _open(_NOT_TRIED, None, written=False),
     (_S.ANNOUNCED, Seen.ACCEPTED): Step(_S.ANSWERED),
     (_S.ANNOUNCED, Seen.LOST): Step(_S.UNANSWERED),
@@ -121,26 +120,22 @@ _ALL: dict[tuple[State, Seen], Step] = {
     (_S.ANNOUNCED, Seen.BUSY_TO_THE_END): _settled(_FAILED, _R.REFUSED),
     (_S.ANNOUNCED, Seen.SET_UP): _settled(_FAILED, None, written=False),
     (_S.ANNOUNCED, Seen.NO_SCOPE): _settled(_FAILED, None, written=False),
-
     (_S.THROTTLED, Seen.AS_PLANNED): Step(_S.ANNOUNCED),
-    (_S.THROTTLED, Seen.WANTED): _settled(_DONE, _R.ANSWER_LOST_BUT_DONE),      # Zoom was working on ours, sent before a crash
+    (_S.THROTTLED, Seen.WANTED): _settled(_DONE, _R.ANSWER_LOST_BUT_DONE),  # Zoom was working on ours, sent before a crash
     (_S.THROTTLED, Seen.CHANGED): _settled(_SKIPPED, _R.CHANGED_SINCE_PLAN, written=False),
     (_S.THROTTLED, Seen.UNREADABLE): _settled(_FAILED, _R.ACCOUNT_UNREADABLE, written=False),
     (_S.THROTTLED, Seen.HALTED): _settled(_NOT_TRIED, None, written=False),
     (_S.THROTTLED, Seen.DENIED): _settled(_NOT_TRIED, _R.WINDOW, written=False),
-
     (_S.ANSWERED, Seen.WANTED): _settled(_DONE),
     (_S.ANSWERED, Seen.OTHER): _settled(_FAILED, _R.NOT_CONFIRMED),
     (_S.ANSWERED, Seen.GONE): _settled(_SKIPPED, _R.GONE_FROM_ZOOM),
     (_S.ANSWERED, Seen.UNREADABLE): _settled(_DONE, _R.NOT_VERIFIED),
     (_S.ANSWERED, Seen.NOT_READ): _settled(_DONE, _R.NOT_VERIFIED),
-
     (_S.UNANSWERED, Seen.WANTED): _settled(_DONE, _R.ANSWER_LOST_BUT_DONE),
     (_S.UNANSWERED, Seen.OTHER): _open(_FAILED, _R.NO_ANSWER),
     (_S.UNANSWERED, Seen.GONE): _settled(_SKIPPED, _R.GONE_FROM_ZOOM),
     (_S.UNANSWERED, Seen.UNREADABLE): _open(_FAILED, _R.ACCOUNT_UNREADABLE),
     (_S.UNANSWERED, Seen.NOT_READ): _open(_FAILED, _R.LEFT_OPEN),
-
     (_S.INTERRUPTED, Seen.WANTED): _settled(_DONE, _R.SETTLED_BY_LOOKING),
     (_S.INTERRUPTED, Seen.OTHER): _settled(_FAILED, _R.NOT_CARRIED_OUT),
     (_S.INTERRUPTED, Seen.INACTIVE): _settled(_FAILED, _R.NOT_CARRIED_OUT),
@@ -154,8 +149,10 @@ _LICENCE: dict[tuple[State, Seen], Step] = {
     (_S.ANNOUNCED, Seen.ENOUGH_REFUSED): _open(_NOT_TRIED, _R.REFUSED, written=False),
     (_S.ANNOUNCED, Seen.SET_UP): _open(_FAILED, None, written=False),
     (_S.ANNOUNCED, Seen.NO_SCOPE): _open(_FAILED, None, written=False),
-    **{(_S.ANNOUNCED, seen): Step(_S.DECLINED) for seen in
-       (Seen.FOR_GOOD, Seen.EVENTS, Seen.NONE_FREE, Seen.UNKNOWN, Seen.REFUSED, Seen.BUSY, Seen.BUSY_TO_THE_END)},
+    **{
+        (_S.ANNOUNCED, seen): Step(_S.DECLINED)
+        for seen in (Seen.FOR_GOOD, Seen.EVENTS, Seen.NONE_FREE, Seen.UNKNOWN, Seen.REFUSED, Seen.BUSY, Seen.BUSY_TO_THE_END)
+    },
     (_S.DECLINED, Seen.WANTED): _settled(_DONE),
     (_S.DECLINED, Seen.GONE): _settled(_SKIPPED, _R.GONE_FROM_ZOOM),
     (_S.DECLINED, Seen.OTHER): _open(_FAILED, _R.REFUSED),
@@ -182,8 +179,12 @@ _SESSION: dict[tuple[State, Seen], Step] = {
 _OWN = {Subject.STATUS: {}, Subject.LICENCE: _LICENCE, Subject.SESSION: _SESSION}
 
 #: What an intent's action changes.
-SUBJECTS = {"deactivate": Subject.STATUS, "reactivate": Subject.STATUS, "restore_licence": Subject.LICENCE,
-            "revoke_sessions": Subject.SESSION}
+SUBJECTS = {
+    "deactivate": Subject.STATUS,
+    "reactivate": Subject.STATUS,
+    "restore_licence": Subject.LICENCE,
+    "revoke_sessions": Subject.SESSION,
+}
 
 #: What an account shows once a change of its status was carried out, by action.
 WANTED_STATUS = {"deactivate": Status.INACTIVE, "reactivate": Status.ACTIVE}
@@ -248,7 +249,7 @@ def stop_reason(error: SyncdError) -> StopReason:
         return StopReason.LEDGER_UNWRITABLE
     if isinstance(error, NotLeader):
         return StopReason.NOT_LEADER
-    if isinstance(error, ConfigError):                 # a mounted secret that is gone for the moment
+    if isinstance(error, ConfigError):  # a mounted secret that is gone for the moment
         return StopReason.SECRET_UNREADABLE
     if isinstance(error, ScopeMissing):
         return StopReason.SCOPE_MISSING

@@ -11,13 +11,19 @@ from syncd.ledger import record
 from syncd.model import Decision, Intent, ZoomAccount
 
 
-async def end_session(
-    effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress
-) -> None:
+async def end_session(effect: Decision, seen: ZoomAccount, context: ExecutionContext, ports: Ports, progress: Progress) -> None:
     """Ends the SSO session before the deactivation (afterwards Zoom may know none). A refusal or a lost answer never stops
     the deactivation; a fault that concerns every account does. Raises SourceError, ConfigError, LedgerError, NotLeader."""
-    intent = Intent(ports.clock.unique(), context.cycle_id, ports.clock.now(), seen.zoom_id or "", "revoke_sessions",
-                    context.by, effect.reason.value, record.before_of(seen))
+    intent = Intent(
+        ports.clock.unique(),
+        context.cycle_id,
+        ports.clock.now(),
+        seen.zoom_id or "",
+        "revoke_sessions",
+        context.by,
+        effect.reason.value,
+        record.before_of(seen),
+    )
     if progress.refused_beside[intent.action] >= REFUSED_IN_A_ROW:
         tell_settled(intent, seen.email, step(intent.action, State.PLANNED, Seen.ENOUGH_REFUSED).of(), context, ports)
         return
@@ -37,8 +43,11 @@ async def end_session(
             answered, stop = Seen.SET_UP, error
         ended = step(intent.action, State.ANNOUNCED, answered)
         came(ended)
-    outcome = replace(ended.of(stop_reason(stop) if stop is not None else None), attempts=1,
-                      done_at=ports.clock.now() if answered is Seen.ACCEPTED else None)
+    outcome = replace(
+        ended.of(stop_reason(stop) if stop is not None else None),
+        attempts=1,
+        done_at=ports.clock.now() if answered is Seen.ACCEPTED else None,
+    )
     await progress.commit.append(ports.ledger, [record.settled(intent, outcome)], context.term)
     tell_settled(intent, seen.email, outcome, context, ports)
     if stop is not None:

@@ -34,7 +34,7 @@ async def await_in_flight(
             await clock.sleep(min(left, LOOK_AGAIN_SECONDS))
             try:
                 seen = await zoom.get_account(intent.zoom_id)
-            except (SourceError, ConfigError):          # then what the list showed has to do
+            except (SourceError, ConfigError):  # then what the list showed has to do
                 break
             if seen is None:
                 del after[intent.zoom_id]
@@ -53,8 +53,8 @@ def observe(intent: Intent, account: ZoomAccount | None) -> Seen:
             return Seen.WANTED
         if account.status is not Status.ACTIVE:
             return Seen.INACTIVE
-        known = intent.before.get("status") == Status.ACTIVE.value          # as it was seen when the licence was announced
-        return Seen.CHANGED if known and account.type != promised_at else Seen.OTHER           # a person gave another one
+        known = intent.before.get("status") == Status.ACTIVE.value  # as it was seen when the licence was announced
+        return Seen.CHANGED if known and account.type != promised_at else Seen.OTHER  # a person gave another one
     return Seen.WANTED if account.status is WANTED_STATUS.get(intent.action) else Seen.OTHER
 
 
@@ -73,8 +73,12 @@ def resolve_from_observation(
         if account is not None:
             shown = SUBJECTS[intent.action] is not Subject.SESSION
             done = outcome.outcome is OutcomeKind.DONE and SUBJECTS[intent.action] is Subject.STATUS
-            outcome = replace(outcome, status_after=account.status.value,
-                              licence_after=licence_word(account.type) if shown else None, done_at=intent.at if done else None)
+            outcome = replace(
+                outcome,
+                status_after=account.status.value,
+                licence_after=licence_word(account.type) if shown else None,
+                done_at=intent.at if done else None,
+            )
         result.append((intent, outcome))
     return result
 
@@ -86,6 +90,8 @@ def restores_begun(
     return [
         replace(intent, id=unique(), action="restore_licence", approval="", before=record.before_of(accounts[intent.zoom_id]))
         for intent, outcome in settled
-        if intent.action == "reactivate" and intent.restore is not None and outcome.outcome is OutcomeKind.DONE
+        if intent.action == "reactivate"
+        and intent.restore is not None
+        and outcome.outcome is OutcomeKind.DONE
         and accounts[intent.zoom_id].type != intent.restore.get("type")
     ]

@@ -18,8 +18,10 @@ async def obstacle(host: str, port: int, seconds: float = CONNECT_SECONDS) -> st
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
-        return (f"{host}:{port} does not answer within {seconds:.0f} s: a firewall drops it; open outgoing TCP {port} to {host}, "
-                "or name a proxy")
+        return (
+            f"{host}:{port} does not answer within {seconds:.0f} s: a firewall drops it; open outgoing TCP {port} to {host}, "
+            "or name a proxy"
+        )
     except socket.gaierror as error:
         return f"the name {host} cannot be resolved ({error.strerror}): correct it, or look at this machine's DNS"
     except ConnectionRefusedError:

@@ -52,7 +52,7 @@ class SigningKey:
     def _key(self) -> Ed25519PrivateKey:
         try:
             key = load_pem_private_key(self.read().encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):        # their words may quote the key
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # their words may quote the key
             raise _no_key("is no private key in PEM, or is protected by a password") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise _no_key("is a private key of another kind than Ed25519")
@@ -60,8 +60,9 @@ class SigningKey:
 
 
 def _no_key(what: str) -> ConfigError:
-    return ConfigError(f"reports.signing_key: what it leads to {what}",
-                       do="Make one: openssl genpkey -algorithm ed25519 -out signing.pem")
+    return ConfigError(
+        f"reports.signing_key: what it leads to {what}", do="Make one: openssl genpkey -algorithm ed25519 -out signing.pem"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class PublicKeys:
     """The keys an auditor trusts, by id; several when keys were changed."""
 
     keys: Mapping[str, Ed25519PublicKey]
-    validity: Mapping[str, tuple[str, str]] = field(default_factory=dict)     # id -> first day, first day after (or "")
+    validity: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # id -> first day, first day after (or "")
 
     @classmethod
     def in_file(cls, path: Path) -> PublicKeys:
@@ -79,18 +80,22 @@ class PublicKeys:
         except OSError as error:
             raise UsageError(f"--public-key: {path} cannot be read ({error.strerror})") from None
         if b"PRIVATE KEY-----" in content:
-            raise UsageError(f"--public-key: {path} holds a private key, which nobody but syncd should have",
-                             f"Take its public half: openssl pkey -in {path.name} -pubout -out public.pem")
+            raise UsageError(
+                f"--public-key: {path} holds a private key, which nobody but syncd should have",
+                f"Take its public half: openssl pkey -in {path.name} -pubout -out public.pem",
+            )
         keys, validity, begin = {}, {}, 0
         for block in _PUBLIC.finditer(content):
             key = _public_key(block[0])
             if key is not None:
                 keys[key_id(key)] = key
-                validity[key_id(key)] = _validity(path, content[begin:block.start()].decode("utf-8", "replace"))
+                validity[key_id(key)] = _validity(path, content[begin : block.start()].decode("utf-8", "replace"))
             begin = block.end()
         if not keys:
-            raise UsageError(f"--public-key: {path} holds no Ed25519 public key in PEM",
-                             "Whoever runs syncd makes it: openssl pkey -in signing.pem -pubout -out public.pem")
+            raise UsageError(
+                f"--public-key: {path} holds no Ed25519 public key in PEM",
+                "Whoever runs syncd makes it: openssl pkey -in signing.pem -pubout -out public.pem",
+            )
         return cls(keys, validity)
 
     def valid(self, key: str, at: str) -> bool:

@@ -25,8 +25,7 @@ NAMESPACE = "syncd-approval"
 _KIND = "ssh-ed25519"
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_LINE = re.compile(
-    r'^(?P<names>"[^"]+"|.+?)\s+(?:[a-z-]+="[^"]*"(?:,\S+)?\s+)?(?P<kind>(?:ssh|ecdsa|sk)-\S+)\s+(?P<key>\S+)')
+_LINE = re.compile(r'^(?P<names>"[^"]+"|.+?)\s+(?:[a-z-]+="[^"]*"(?:,\S+)?\s+)?(?P<kind>(?:ssh|ecdsa|sk)-\S+)\s+(?P<key>\S+)')
 
 
 def signers_in(path: Path) -> tuple[str, ...]:
@@ -34,16 +33,20 @@ def signers_in(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"approvals.signers_file: {path} cannot be read: {error}",
-                          do="Lines NAME ssh-ed25519 AAAA…, as ssh-keygen -t ed25519 writes into the .pub file.") from None
+        raise ConfigError(
+            f"approvals.signers_file: {path} cannot be read: {error}",
+            do="Lines NAME ssh-ed25519 AAAA…, as ssh-keygen -t ed25519 writes into the .pub file.",
+        ) from None
     found = set()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parsed = _LINE.match(line.strip())
         if parsed is None or parsed["kind"] != _KIND or _public(parsed["key"]) is None:
-            raise ConfigError(f"approvals.signers_file: line {number} of {path} is not NAME {_KIND} AAAA…",
-                              do="Make a key with ssh-keygen -t ed25519 and put the name before its public half.")
+            raise ConfigError(
+                f"approvals.signers_file: line {number} of {path} is not NAME {_KIND} AAAA…",
+                do="Make a key with ssh-keygen -t ed25519 and put the name before its public half.",
+            )
         for name in parsed["names"].strip('"').split(","):
             found.add(f"{name.strip()} {_KIND} {parsed['key']}")
     return tuple(sorted(found))
@@ -55,14 +58,25 @@ def sign(key_file: Path, message: bytes) -> str:
         key = load_ssh_private_key(key_file.read_bytes(), password=None)
     except OSError as error:
         raise UsageError(f"--key: {key_file} cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):             # their words may quote the key
-        raise UsageError(f"--key: {key_file} is no OpenSSH private key, or is protected by a passphrase",
-                         "Use the Ed25519 key itself; ssh-keygen -p takes a passphrase away.") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # their words may quote the key
+        raise UsageError(
+            f"--key: {key_file} is no OpenSSH private key, or is protected by a passphrase",
+            "Use the Ed25519 key itself; ssh-keygen -p takes a passphrase away.",
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"--key: {key_file} is a key of another kind than Ed25519", "Make one: ssh-keygen -t ed25519")
     public = base64.b64decode(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1])
-    blob = b"".join((_MAGIC, (1).to_bytes(4, "big"), _string(public), _string(NAMESPACE.encode()), _string(b""),
-                     _string(b"sha512"), _string(_string(_KIND.encode()) + _string(key.sign(_signed("sha512", message))))))
+    blob = b"".join(
+        (
+            _MAGIC,
+            (1).to_bytes(4, "big"),
+            _string(public),
+            _string(NAMESPACE.encode()),
+            _string(b""),
+            _string(b"sha512"),
+            _string(_string(_KIND.encode()) + _string(key.sign(_signed("sha512", message)))),
+        )
+    )
     return "\n".join((_BEGIN, *textwrap.wrap(base64.b64encode(blob).decode(), 70), _END)) + "\n"
 
 
@@ -80,8 +94,11 @@ def fits(signature: str, message: bytes, name: str, signers: Iterable[str]) -> b
         kind, raw = _strings(inner, 2)
         key = _public(base64.b64encode(public).decode())
         if (
-            key is None or kind != _KIND.encode() or namespace != NAMESPACE.encode()
-            or base64.b64encode(public).decode() not in allowed or hashed not in (b"sha256", b"sha512")
+            key is None
+            or kind != _KIND.encode()
+            or namespace != NAMESPACE.encode()
+            or base64.b64encode(public).decode() not in allowed
+            or hashed not in (b"sha256", b"sha512")
         ):
             return False
         key.verify(raw, _signed(hashed.decode(), message))
@@ -114,8 +131,8 @@ def _strings(blob: bytes, count: int) -> list[bytes]:
         length = int.from_bytes(blob[:4], "big")
         if len(blob) < 4 + length:
             raise ValueError("cut short")
-        found.append(blob[4:4 + length])
-        blob = blob[4 + length:]
+        found.append(blob[4 : 4 + length])
+        blob = blob[4 + length :]
     if blob:
         raise ValueError("more than was said")
     return found

@@ -74,7 +74,7 @@ def judge(reply: Reply, read_error: ReadError, *, read: bool, through: str = "")
         return reply, "ok", ""
     try:
         error = read_error(status, reply.body, reply.headers)
-    except (UnicodeDecodeError, RecursionError):               # whoever wrote it, it says nothing
+    except (UnicodeDecodeError, RecursionError):  # whoever wrote it, it says nothing
         error = plain_error(status, reply.body, reply.headers)
     if page:
         error = replace(error, message=page)
@@ -101,7 +101,7 @@ def without_token(token: str, says: str, reply: Reply | None) -> tuple[str, Repl
 def is_json(body: bytes) -> bool:
     """Whether it is one JSON value in UTF-8."""
     try:
-        body.decode()                              # ``Raw`` does not look into texts
+        body.decode()  # ``Raw`` does not look into texts
         msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
@@ -109,8 +109,9 @@ def is_json(body: bytes) -> bool:
 
 
 #: A whole pair of surrogates, half of one, or any other escape: read from left to right, so that each is seen as what it is.
-_ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-                     re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 
 
 def lenient_text(body: bytes) -> bytes:
@@ -130,8 +131,10 @@ def http_date(text: str) -> datetime:
 
 
 #: What to do about a page for people.
-WEB_PAGE_ADVICE = ("No service here answers so: see which firewall, proxy or portal stands in the way, and let this machine "
-                   "pass it without a page.")
+WEB_PAGE_ADVICE = (
+    "No service here answers so: see which firewall, proxy or portal stands in the way, and let this machine "
+    "pass it without a page."
+)
 
 
 class OddBody(Exception):

@@ -62,7 +62,7 @@ from syncd.http.trust import (
 )
 from syncd.ports import Clock, Tell
 
-for _chatty in ("httpx", "httpcore"):        # httpx logs every URL at INFO
+for _chatty in ("httpx", "httpcore"):  # httpx logs every URL at INFO
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 #: Requests in flight; above it httpx's pool would queue, and it scans every connection for every queued request.
@@ -126,18 +126,19 @@ class Api:
         refuse_tokens_in_the_clear(settings.service, settings.base_url)
         self.base_url = settings.base_url.rstrip("/")
         self.ends_at: float | None = None
-        self.may_send: Callable[[], bool] = lambda: True       # asked before each write, when its turn has come
+        self.may_send: Callable[[], bool] = lambda: True  # asked before each write, when its turn has come
         self.clock = ServiceClock()
         self._settings, self._clock, self._tell = settings, clock, tell
         self._tokens, self._read_error = tokens, read_error
-        self._pacer = pacer or Pacer(clock, tell, service=settings.service, source=settings.source,
-                                     max_wait_seconds=settings.max_wait_seconds)
+        self._pacer = pacer or Pacer(
+            clock, tell, service=settings.service, source=settings.source, max_wait_seconds=settings.max_wait_seconds
+        )
         self._in_flight = asyncio.Semaphore(max(1, min(settings.concurrency, IN_FLIGHT_MAX)))
         self._told_offset: float | None = None
         self._ca_version = version_of(settings.ca_file)
         self._proxy = _proxy_of(settings)
         self._client = self._new_client()
-        self._retired: list[httpx.AsyncClient] = []            # trusted the CA file as it was; requests may still run
+        self._retired: list[httpx.AsyncClient] = []  # trusted the CA file as it was; requests may still run
 
     async def request(
         self,
@@ -185,7 +186,7 @@ class Api:
                 return replace(reply, renewed=not tried.keys().isdisjoint(("unauthorized", "scope_missing")))
             if reason == "unauthorized" and (token is None or self._tokens is None):
                 assert reply is not None
-                return reply                                   # nothing to renew: the caller knows what it means
+                return reply  # nothing to renew: the caller knows what it means
             if write and reason in ("server_error", "lost"):
                 raise AnswerLost(
                     f"{self._name(operation)}: sent, but {says}; it may or may not have happened.",
@@ -241,10 +242,11 @@ class Api:
         return httpx.AsyncClient(
             verify=ssl_context(settings.ca_file, _bundled_trust),
             proxy=self._proxy,
-            trust_env=False,                                   # netrc, ALL_PROXY and the like are none of ours
+            trust_env=False,  # netrc, ALL_PROXY and the like are none of ours
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_CONNECTIONS,
-                                keepalive_expiry=30),
+            limits=httpx.Limits(
+                max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_CONNECTIONS, keepalive_expiry=30
+            ),
             timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
             headers={"user-agent": f"syncd/{__version__}", "accept": "application/json", "accept-encoding": "gzip"},
         )
@@ -281,13 +283,23 @@ class Api:
         except TimeoutError:
             reason, says = "lost", f"no whole answer came within {self._settings.request_seconds:.0f} s"
         except OddBody as odd:
-            if odd.answer != "cut":                            # it would only come again
-                raise NoUsableAnswer(self._settings.source, f"{self._name(operation)}: {self._host()} {odd}; it was not read.",
-                                     "Nothing is concluded from it: see what answers in the service's place.",
-                                     answer=odd.answer, connected=True) from None
+            if odd.answer != "cut":  # it would only come again
+                raise NoUsableAnswer(
+                    self._settings.source,
+                    f"{self._name(operation)}: {self._host()} {odd}; it was not read.",
+                    "Nothing is concluded from it: see what answers in the service's place.",
+                    answer=odd.answer,
+                    connected=True,
+                ) from None
             reason, says = "lost", str(odd)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError,
-                httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.PoolTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+            httpx.LocalProtocolError,
+        ) as error:
             self._refuse_untrusted(operation, error)
             reason, says = "not_sent", _not_reached(self._host(), self._proxy, error)
         except httpx.RequestError as error:
@@ -303,9 +315,7 @@ class Api:
             raise self._redirected(operation, reply, read=read)
         return reply, reason, says
 
-    async def _sent(
-        self, method: str, url: str, headers: Mapping[str, str], sending: Mapping[str, Any], *, read: bool
-    ) -> Reply:
+    async def _sent(self, method: str, url: str, headers: Mapping[str, str], sending: Mapping[str, Any], *, read: bool) -> Reply:
         """The answer, its body read as far as it may be. Raises OddBody, httpx's errors."""
         async with self._trusting().stream(method, url, headers=dict(headers), **sending) as response:
             got = {name.lower(): value for name, value in response.headers.items()}
@@ -317,20 +327,29 @@ class Api:
             except OddBody as odd:
                 if read or (odd.answer == "cut" and not response.is_success):
                     raise
-                whole = b""                                    # a change was answered: the status says how
+                whole = b""  # a change was answered: the status says how
         if self._settings.lenient_text:
             whole = lenient_text(whole)
         return Reply(response.status_code, got, whole)
 
     def _redirected(self, operation: str, reply: Reply, *, read: bool) -> SyncdError:
         """What to raise for a redirect. The token would go with whoever followed it."""
-        what = (f"{self._name(operation)}: {self._host()} answered {reply.status}, a redirect to "
-                f"{_host_in(reply.headers.get('location', ''))}; it was not followed")
+        what = (
+            f"{self._name(operation)}: {self._host()} answered {reply.status}, a redirect to "
+            f"{_host_in(reply.headers.get('location', ''))}; it was not followed"
+        )
         if not read:
-            return AnswerLost(f"{what}, and it may or may not have happened.",
-                              "It is looked at again before anything is repeated. Correct the address, or the proxy.")
-        return NoUsableAnswer(self._settings.source, f"{what}.", "Redirects are never followed, since the token would go with "
-                              "them: correct the address, or the proxy.", answer=f"HTTP {reply.status}", connected=True)
+            return AnswerLost(
+                f"{what}, and it may or may not have happened.",
+                "It is looked at again before anything is repeated. Correct the address, or the proxy.",
+            )
+        return NoUsableAnswer(
+            self._settings.source,
+            f"{what}.",
+            "Redirects are never followed, since the token would go with them: correct the address, or the proxy.",
+            answer=f"HTTP {reply.status}",
+            connected=True,
+        )
 
     def _note_clock(self, headers: Mapping[str, str], began: float, began_at: datetime) -> None:
         self.clock.note(headers, began_at, self._clock.monotonic() - began)
@@ -342,9 +361,11 @@ class Api:
     def _refuse_untrusted(self, operation: str, error: BaseException) -> None:
         why = why_untrusted(error)
         if why:
-            raise SourceError(self._settings.source,
-                              f"{self._name(operation)}: the certificate of {self._host()} is not trusted ({why}).",
-                              TRUST_ADVICE) from None
+            raise SourceError(
+                self._settings.source,
+                f"{self._name(operation)}: the certificate of {self._host()} is not trusted ({why}).",
+                TRUST_ADVICE,
+            ) from None
 
     # ------------------------------------------------------------------------------------- between two tries
 
@@ -357,7 +378,7 @@ class Api:
         hint = None if reply is None else self._asked_to_wait(reply)
         if reply is not None and reply.error is not None and reply.error.day_used_up:
             until_midnight = seconds_until_next_day(self._clock.now())
-            hint = hint or until_midnight              # a time gone by says nothing about a day that is not over
+            hint = hint or until_midnight  # a time gone by says nothing about a day that is not over
             if hint >= until_midnight - 60:
                 await self._pacer.day_is_used_up(label)
         wait = backoff(attempt, hint, self._clock.random())
@@ -373,8 +394,11 @@ class Api:
             return
         now = self._clock.monotonic()
         if self.ends_at is not None and now + wait > self.ends_at:
-            raise SourceError(self._settings.source, f"{self._name(operation)}: the time allowed for this ended before try "
-                              f"{attempt + 1} ({reason}).", "The next cycle tries again.")
+            raise SourceError(
+                self._settings.source,
+                f"{self._name(operation)}: the time allowed for this ended before try {attempt + 1} ({reason}).",
+                "The next cycle tries again.",
+            )
         if wait > LONG_WAIT_SECONDS:
             self._tell(Waiting(self._settings.service, cause, wait))
         await self._clock.sleep(wait)
@@ -394,15 +418,25 @@ class Api:
     ) -> SourceError:
         source, name = self._settings.source, self._name(operation)
         if reason == "unauthorized":
-            return CredentialsRefused(source, f"{name}: a fresh token was refused too ({says}).",
-                                      "Check that the app is still active and was not revoked.")
+            return CredentialsRefused(
+                source,
+                f"{name}: a fresh token was refused too ({says}).",
+                "Check that the app is still active and was not revoked.",
+            )
         if reason == "throttled" and not busy:
-            return LimitReached(source, f"{name}: refused {times} times in a row for asking too fast ({says}).",
-                                "Another program uses the limits: lower the share, or look who else asks.")
+            return LimitReached(
+                source,
+                f"{name}: refused {times} times in a row for asking too fast ({says}).",
+                "Another program uses the limits: lower the share, or look who else asks.",
+            )
         answer = "cut" if reply is None else "not JSON" if reply.ok else f"HTTP {reply.status}"
-        return NoUsableAnswer(source, f"{name}: gave up after {times} tries; the last time {says}.",
-                              f"See whether {self._host()} is up and can be reached from here{_through(self._proxy)}.",
-                              answer=answer, connected=connected)
+        return NoUsableAnswer(
+            source,
+            f"{name}: gave up after {times} tries; the last time {says}.",
+            f"See whether {self._host()} is up and can be reached from here{_through(self._proxy)}.",
+            answer=answer,
+            connected=connected,
+        )
 
     # ---------------------------------------------------------------------------------------------- addresses
 
@@ -411,17 +445,21 @@ class Api:
             return self.base_url + path
         try:
             origin = _origin(path)
-        except ValueError:                                         # a port or an IPv6 address that cannot be one
+        except ValueError:  # a port or an IPv6 address that cannot be one
             raise self._no_address("a list") from None
         if origin != _origin(self.base_url):
-            raise SourceError(self._settings.source, f"{self._settings.service}: was sent to another host, "
-                              f"{urlsplit(path).hostname}, in the middle of a list; it was not followed.",
-                              "The token belongs to one host only: see whether something answers in its place.")
+            raise SourceError(
+                self._settings.source,
+                f"{self._settings.service}: was sent to another host, "
+                f"{urlsplit(path).hostname}, in the middle of a list; it was not followed.",
+                "The token belongs to one host only: see whether something answers in its place.",
+            )
         return path
 
     def _no_address(self, what: str) -> SourceError:
-        return SourceError(self._settings.source, f"{self._name(what)}: was sent on to something that is no address.",
-                           NO_ADDRESS_ADVICE)
+        return SourceError(
+            self._settings.source, f"{self._name(what)}: was sent on to something that is no address.", NO_ADDRESS_ADVICE
+        )
 
     def _name(self, operation: str) -> str:
         # "token: …" would look like a secret to the log, which blanks what stands after such a word.
@@ -465,7 +503,9 @@ class BlockingClient:
         settings = self._settings
         return httpx.Client(
             verify=ssl_context(settings.ca_file, _bundled_trust),
-            proxy=self._proxy, trust_env=False, follow_redirects=False,
+            proxy=self._proxy,
+            trust_env=False,
+            follow_redirects=False,
             timeout=httpx.Timeout(connect=settings.connect_seconds, read=settings.read_seconds, write=10.0, pool=5.0),
             headers={"user-agent": f"syncd/{__version__}", "accept": "application/json", "accept-encoding": "gzip"},
         )
@@ -475,14 +515,19 @@ class BlockingClient:
         version = version_of(self._settings.ca_file)
         if version != self._ca_version:
             self._ca_version = version
-            with contextlib.suppress(ConfigError):             # half written, say: the one before counts until it is whole
+            with contextlib.suppress(ConfigError):  # half written, say: the one before counts until it is whole
                 renewed = self._new_client()
                 self._client.close()
                 self._client = renewed
         return self._client
 
     def request(
-        self, method: str, url: str, *, params: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None,
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> PlainAnswer:
         """One try. Raises NoAnswer."""
@@ -505,8 +550,9 @@ class BlockingClient:
             raise NoAnswer(_not_reached(host, self._proxy, error)) from None
         except httpx.InvalidURL:
             raise NoAnswer("it was sent on to something that is no address", NO_ADDRESS_ADVICE) from None
-        return PlainAnswer(answer.status_code, whole.decode("utf-8", "replace"),
-                           {name.lower(): value for name, value in answer.headers.items()})
+        return PlainAnswer(
+            answer.status_code, whole.decode("utf-8", "replace"), {name.lower(): value for name, value in answer.headers.items()}
+        )
 
     def close(self) -> None:
         """Gives connections back."""

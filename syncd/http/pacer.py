@@ -140,9 +140,9 @@ class Pacer:
         kept = self._kept_until.get(key)
         if self._store is None or not self._pause_key or seconds < KEPT_PAUSE_SECONDS_MIN:
             return
-        if kept is None or until - kept > timedelta(seconds=KEPT_PAUSE_SECONDS_MIN):       # not once more for each refusal
+        if kept is None or until - kept > timedelta(seconds=KEPT_PAUSE_SECONDS_MIN):  # not once more for each refusal
             self._kept_until[key] = until
-            with suppress(SyncdError):                     # a ledger that cannot be written shows itself elsewhere
+            with suppress(SyncdError):  # a ledger that cannot be written shows itself elsewhere
                 await self._store.set_state(key, {"until": until.isoformat()})
 
     async def _recall_pause(self, label: str) -> None:
@@ -162,12 +162,23 @@ class Pacer:
         resume_at = rfc3339(at)
         if resume_at[:16] != self._told_until:
             self._told_until = resume_at[:16]
-            self._tell(Noted("http.paused", "warning", {"service": self._service, "what": what, "seconds": round(seconds, 1),
-                                                        "resume_at": resume_at, "resume_timestamp": round(at.timestamp())}))
+            self._tell(
+                Noted(
+                    "http.paused",
+                    "warning",
+                    {
+                        "service": self._service,
+                        "what": what,
+                        "seconds": round(seconds, 1),
+                        "resume_at": resume_at,
+                        "resume_timestamp": round(at.timestamp()),
+                    },
+                )
+            )
         return resume_at
 
     def _check_pause(self, seconds: float, label: str) -> None:
-        self.check_wait(seconds, f"{label} requests are paused", jitter_seconds=1.0)    # the second ``backoff`` may add
+        self.check_wait(seconds, f"{label} requests are paused", jitter_seconds=1.0)  # the second ``backoff`` may add
 
     async def _count(self, label: str) -> None:
         if label not in self._budgets:
@@ -184,8 +195,7 @@ class Pacer:
                 resume_at = self._tell_until(seconds_until_next_day(now), f"{label} requests are paused")
                 raise LimitReached(
                     self._source,
-                    f"{self._service}: today's budget of {budget.calls_max} {label} requests is used up, "
-                    f"until {resume_at}.",
+                    f"{self._service}: today's budget of {budget.calls_max} {label} requests is used up, until {resume_at}.",
                     "A later cycle goes on. Raise the share of the limits if other programs leave room.",
                     resume_at=resume_at,
                 )

@@ -93,8 +93,9 @@ def refuse_tokens_in_the_clear(service: str, base_url: str) -> None:
     if parts.scheme == "http" and parts.hostname and is_loopback(parts.hostname):
         return
     address = f"{parts.scheme}://{parts.hostname}"
-    raise ConfigError(f"{service}: the address {address} would send credentials unencrypted",
-                      do="Use https://; http:// is for loopback only.")
+    raise ConfigError(
+        f"{service}: the address {address} would send credentials unencrypted", do="Use https://; http:// is for loopback only."
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -40,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clock = SystemClock()
     if options.users is None:
         morning = corp_example(clock.now())
-        company = day_one(morning, clock.now()).company           # the first plan has leavers in it, each gone in another way
+        company = day_one(morning, clock.now()).company  # the first plan has leavers in it, each gone in another way
     else:
         morning = company = population(options.users, clock.now(), leavers=options.leavers)
-    zoom = SimulatedZoom(morning.tenant(), now=clock.now, sleep=clock.sleep,
-                         limits=AccountLimits(None if options.plan == "none" else options.plan))
+    zoom = SimulatedZoom(
+        morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits(None if options.plan == "none" else options.plan)
+    )
     zoom.latency_seconds = options.latency
     zoom.page_size_max = options.page_size
     if options.service == "zoom":
@@ -62,8 +63,10 @@ def _run(serving: Coroutine[Any, Any, None]) -> int:
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        sys.stderr.write(f"syncd.lab: a port of 127.0.0.1 cannot be listened on ({error.strerror}): a lab that runs already?\n"
-                         "  Stop it, or choose another port: --port 0 takes any free one.\n")
+        sys.stderr.write(
+            f"syncd.lab: a port of 127.0.0.1 cannot be listened on ({error.strerror}): a lab that runs already?\n"
+            "  Stop it, or choose another port: --port 0 takes any free one.\n"
+        )
         return 2
     return 0
 
@@ -94,17 +97,23 @@ async def _serve(zoom: SimulatedZoom, company: Company, options: argparse.Namesp
         await stop.wait()
 
 
-async def _serve_with_entra(zoom: SimulatedZoom, login: SimulatedLogin, graph: SimulatedGraph, company: Company,
-                            options: argparse.Namespace) -> None:
+async def _serve_with_entra(
+    zoom: SimulatedZoom, login: SimulatedLogin, graph: SimulatedGraph, company: Company, options: argparse.Namespace
+) -> None:
     stop = _stopped()
     folder = options.out.resolve()
-    async with (serve(zoom, port=options.port) as serving,
-                serve_entra(login, graph, folder, login_port=options.login_port, graph_port=options.graph_port) as entra):
+    async with (
+        serve(zoom, port=options.port) as serving,
+        serve_entra(login, graph, folder, login_port=options.login_port, graph_port=options.graph_port) as entra,
+    ):
         configuration = await asyncio.to_thread(
-            write_entra_files, folder, company, login, entra, zoom.oauth, serving, options.page_size)
-        _say(f"simulated Zoom: {serving.url} with {len(company.users)} users\n"
-             f"simulated Entra: {entra.authority_url} (sign-in), {entra.graph_url} with {login.tenant.user_count} users\n"
-             f"try: syncd plan --config {configuration}\n")
+            write_entra_files, folder, company, login, entra, zoom.oauth, serving, options.page_size
+        )
+        _say(
+            f"simulated Zoom: {serving.url} with {len(company.users)} users\n"
+            f"simulated Entra: {entra.authority_url} (sign-in), {entra.graph_url} with {login.tenant.user_count} users\n"
+            f"try: syncd plan --config {configuration}\n"
+        )
         await stop.wait()
 
 
@@ -130,20 +139,40 @@ def write_files(folder: Path, company: Company, oauth: OAuth, serving: Serving, 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "people.csv").write_text(company.people_csv(), encoding="utf-8")
-    return _write(folder, company, oauth, serving, page_size, f"""\
+    return _write(
+        folder,
+        company,
+        oauth,
+        serving,
+        page_size,
+        f"""\
   file:
     path: {json.dumps(str(folder / "people.csv"))}
     groups: [{json.dumps(ENTITLING_GROUP)}]
-""")
+""",
+    )
 
 
-def write_entra_files(folder: Path, company: Company, login: SimulatedLogin, entra: EntraServing, oauth: OAuth, serving: Serving,
-                      page_size: int = 300) -> Path:
+def write_entra_files(
+    folder: Path,
+    company: Company,
+    login: SimulatedLogin,
+    entra: EntraServing,
+    oauth: OAuth,
+    serving: Serving,
+    page_size: int = 300,
+) -> Path:
     """Writes secrets and configuration for a company in Entra; returns the configuration's path."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "entra-secret").write_text(login.app.secrets[0].value, encoding="utf-8")
-    return _write(folder, company, oauth, serving, page_size, f"""\
+    return _write(
+        folder,
+        company,
+        oauth,
+        serving,
+        page_size,
+        f"""\
   entra:
     tenant_id: {login.tenant.id}
     client_id: {login.app.client_id}
@@ -153,7 +182,8 @@ def write_entra_files(folder: Path, company: Company, login: SimulatedLogin, ent
     graph_url: {entra.graph_url}
     ca_file: {json.dumps(str(entra.ca_file))}
     groups: [{json.dumps(ENTITLING_GROUP)}]
-""")
+""",
+    )
 
 
 def _write(folder: Path, company: Company, oauth: OAuth, serving: Serving, page_size: int, directory: str) -> Path:
@@ -161,7 +191,8 @@ def _write(folder: Path, company: Company, oauth: OAuth, serving: Serving, page_
     (folder / "zoom-secret").write_text(oauth.client_secret, encoding="utf-8")
     rooms = json.dumps([ROOMS.name] if any(user.room for user in company.users) else [])
     configuration = folder / "syncd.yaml"
-    configuration.write_text(f"""\
+    configuration.write_text(
+        f"""\
 mode: report
 directory:
 {directory}zoom:
@@ -179,7 +210,9 @@ protect:
   groups: {rooms}
 ledger:
   url: {json.dumps(f"sqlite:///{folder / 'ledger.db'}")}
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     return configuration
 
 

@@ -43,8 +43,9 @@ class Refusal(Exception):
         shape: dict[str, Any] = {"code": code, "message": message}
         if fields:
             shape["errors"] = [{"field": name, "message": "Invalid field."} for name in fields]
-        self.answer = Answer(status, msgspec.json.encode(shape if body is None else body), dict(headers or {}), JSON,
-                             code, retry_at)
+        self.answer = Answer(
+            status, msgspec.json.encode(shape if body is None else body), dict(headers or {}), JSON, code, retry_at
+        )
 
 
 def as_json(value: Any, status: int = 200) -> Answer:

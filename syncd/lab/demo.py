@@ -82,8 +82,9 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
         policy = policy_of(config)
         stage.opening(side, serving.url)
         # The log is as strict as in production; here only what is worse than a warning would be worth a line.
-        watch = Watch(config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock,
-                      __version__)
+        watch = Watch(
+            config.model_copy(update={"logging": config.logging.model_copy(update={"level": "error"})}), clock, __version__
+        )
         await accept(config, watch.tell, by="demo", because="the demo begins with a ledger of its own", directory=False)
         async with (
             open_dependencies(config, watch.tell, write_ledger=True, clock=clock) as deps,
@@ -151,16 +152,16 @@ async def _somebody_else(
     stage.scene("Somebody else changes an account", [f"{HELPDESK} reactivates at Zoom the account of {email}, who left"])
     seen = await daemon.foreign()
     after = (deps.clock.now() - seen.at).total_seconds()
-    stage.say(f"Zoom's event was here {after:.1f} s later: {email} was {seen.what} by {seen.operator}, and not by syncd. It is "
-              "recorded as foreign; the next cycle asks a person instead of fighting about it.")
+    stage.say(
+        f"Zoom's event was here {after:.1f} s later: {email} was {seen.what} by {seen.operator}, and not by syncd. It is "
+        "recorded as foreign; the next cycle asks a person instead of fighting about it."
+    )
     report = await daemon.cycle()
     stage.show(report)
     return report.result
 
 
-async def _content_handed_over(
-    stage: _Stage, daemon: _Daemon, deps: Dependencies, config: Config, morning: Company
-) -> bool:
+async def _content_handed_over(stage: _Stage, daemon: _Daemon, deps: Dependencies, config: Config, morning: Company) -> bool:
     """HR names a leaver as gone for good; what they left goes to their team, by two people's word. Zoom's event confirms it."""
     leaver = morning.department("Customer Support")[3]
     demo_handover.name(stage.folder, leaver.address)
@@ -239,8 +240,7 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
         assert isinstance(deps.zoom, ZoomApi), "the demo listens to Zoom's events"
         assert deps.zoom.events is not None, "and its configuration says so"
         listening = asyncio.create_task(desk.listen(deps.zoom.events, lambda: not daemon.signals.stop.is_set()))
-        running = asyncio.create_task(
-            run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed))
+        running = asyncio.create_task(run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed))
         try:
             yield daemon
         finally:
@@ -273,7 +273,7 @@ class _PeopleFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "people.csv"
-        self.section = f"file:\n    path: \"{self._path}\"\n    groups: [Zoom Users]"
+        self.section = f'file:\n    path: "{self._path}"\n    groups: [Zoom Users]'
 
     def change(self, company: Company) -> None:
         new = self._path.with_suffix(".new")
@@ -291,11 +291,18 @@ class _Tenant:
         self._tenant = login.tenant
         secret = folder / "entra-secret"
         _write_secret(secret, login.app.secrets[0].value)
-        self.section = "\n    ".join((
-            "entra:", f"tenant_id: {login.tenant.id}", f"client_id: {login.app.client_id}",
-            f'credential: {{client_secret_file: "{secret}"}}', f"authority_url: {entra.authority_url}",
-            f"graph_url: {entra.graph_url}", f'ca_file: "{entra.ca_file}"', "groups: [Zoom Users]",
-        ))
+        self.section = "\n    ".join(
+            (
+                "entra:",
+                f"tenant_id: {login.tenant.id}",
+                f"client_id: {login.app.client_id}",
+                f'credential: {{client_secret_file: "{secret}"}}',
+                f"authority_url: {entra.authority_url}",
+                f"graph_url: {entra.graph_url}",
+                f'ca_file: "{entra.ca_file}"',
+                "groups: [Zoom Users]",
+            )
+        )
 
     def change(self, company: Company) -> None:
         move(self._tenant, company)
@@ -314,8 +321,9 @@ class _Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = self._folder = folder
-        self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False,
-                                width=None if sys.stdout.isatty() else 110)
+        self._console = Console(
+            file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110
+        )
 
     def furnish(self, side: _Side, zoom: SimulatedZoom, url: str, company: Company) -> Path:
         """Writes the secret and the configuration; gives the configuration's path."""
@@ -325,11 +333,23 @@ class _Stage:
         leaver = company.department("Customer Support")[3]
         demo_handover.prepare(zoom, folder, "handover-app-secret", leaver.address, SystemClock().now())
         config = folder / "syncd.yaml"
-        config.write_text(CONFIG.format(
-            folder=folder, directory=side.section, account=zoom.oauth.account_id, client=zoom.oauth.client_id, url=url,
-            socket=url.replace("http", "ws", 1), subscription=zoom.events.subscription_id)
-            + (demo_handover.SECTION.format(folder=folder, receiver=company.department("Customer Support")[0].address)
-               if side.has_handover else ""), encoding="utf-8")
+        config.write_text(
+            CONFIG.format(
+                folder=folder,
+                directory=side.section,
+                account=zoom.oauth.account_id,
+                client=zoom.oauth.client_id,
+                url=url,
+                socket=url.replace("http", "ws", 1),
+                subscription=zoom.events.subscription_id,
+            )
+            + (
+                demo_handover.SECTION.format(folder=folder, receiver=company.department("Customer Support")[0].address)
+                if side.has_handover
+                else ""
+            ),
+            encoding="utf-8",
+        )
         return config
 
     def opening(self, side: _Side, url: str) -> None:
@@ -373,9 +393,14 @@ class _Stage:
         reports = self._folder / "reports"
         self._console.print(Rule(Text("Nothing was changed", style="bold green"), align="left", style="green"))
         self.say("Repair the export and the next cycle goes on by itself. Had these people really left, a person would say so:")
-        self._console.print(Text(f"  {syncd} approve --plan {digest} \\\n"
-                                 f"    --guard {' '.join(tripped)} \\\n"
-                                 '    --by "Your Name" --because "Sales was sold, ticket 4711"', style="bold"))
+        self._console.print(
+            Text(
+                f"  {syncd} approve --plan {digest} \\\n"
+                f"    --guard {' '.join(tripped)} \\\n"
+                '    --by "Your Name" --because "Sales was sold, ticket 4711"',
+                style="bold",
+            )
+        )
         self.say("Try that: it is recorded in the ledger. Also:")
         self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
         for path in sorted(reports.glob(f"*_{digest}*_{held.result.value}.*")):

@@ -54,9 +54,7 @@ def name(folder: Path, *addresses: str) -> None:
     (folder / "left-for-good.csv").write_text("\n".join(("address", *addresses, "")), encoding="utf-8")
 
 
-async def hand_over(
-    deps: Dependencies, policy: Policy, config: Config, tell: Tell, address: str
-) -> tuple[dict[str, Any], Ended]:
+async def hand_over(deps: Dependencies, policy: Policy, config: Config, tell: Tell, address: str) -> tuple[dict[str, Any], Ended]:
     """The document of the plan, and how it ended. Raises SyncdError."""
     rules = handover_rules(config)
     while deps.clock.now() - max(one.at for one in (await deps.ledger.history()).deactivated.values()) < rules.after:
@@ -66,17 +64,22 @@ async def hand_over(
     given = Approval(deps.clock.unique(), plan.digest, "", (), frozenset(), "Kim Roe", WHY, now, now)
     await approve_handover(deps, policy, await deps.ledger.history(), given, timedelta(hours=24), lambda one: one)
     async with deps.ledger.writer(30.0) as term, ending_zoom(config, deps.clock, tell) as ending:
-        (ended,) = await run_plan(deps, policy, rules, Mode.ENFORCE, ending, plan.digest,
-                                  Request("Ann Lee", WHY, confirm_count=1), term)
+        (ended,) = await run_plan(
+            deps, policy, rules, Mode.ENFORCE, ending, plan.digest, Request("Ann Lee", WHY, confirm_count=1), term
+        )
     return document, ended
 
 
 def told(document: dict[str, Any], ended: Ended) -> Iterator[str]:
     """What the audience reads."""
     item, digest = document["items"][0], document["digest"][:12]
-    yield (f"syncd handover plan: {item['holds']['meetings']} meetings and {item['holds']['recordings']} recording of "
-           f"{item['email']} would go to {item['receiver']['email']}, and the account would be deleted. There is no undo, so:")
-    yield f"syncd approve --plan {digest} --guard handover --by \"Kim Roe\": one person approves exactly that,"
-    yield f"syncd handover run --plan {digest} --confirm-count 1 --by \"Ann Lee\": and another one runs it."
-    yield (f"Looked at once more, asked once, counted at the receiver: {ended.state}"
-           f"{f', {ended.says}' if ended.says else ''}. Only the app of this verb may delete; the daemon's may not.")
+    yield (
+        f"syncd handover plan: {item['holds']['meetings']} meetings and {item['holds']['recordings']} recording of "
+        f"{item['email']} would go to {item['receiver']['email']}, and the account would be deleted. There is no undo, so:"
+    )
+    yield f'syncd approve --plan {digest} --guard handover --by "Kim Roe": one person approves exactly that,'
+    yield f'syncd handover run --plan {digest} --confirm-count 1 --by "Ann Lee": and another one runs it.'
+    yield (
+        f"Looked at once more, asked once, counted at the receiver: {ended.state}"
+        f"{f', {ended.says}' if ended.says else ''}. Only the app of this verb may delete; the daemon's may not."
+    )

@@ -23,9 +23,9 @@ from syncd.lab.zoom.limits import PER_DAY, PER_SECOND, iso
 class Cut(StrEnum):
     """When the connection breaks."""
 
-    BEFORE = "before"        # nothing was done
-    AFTER = "after"          # it was done, the answer is lost
-    MIDDLE = "middle"        # the answer breaks off half way
+    BEFORE = "before"  # nothing was done
+    AFTER = "after"  # it was done, the answer is lost
+    MIDDLE = "middle"  # the answer breaks off half way
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Fault:
     """One thing that goes wrong. Several may hit the same request."""
 
     name: str
-    wait_before: float = 0.0                                   # seconds until the work is done
-    wait_after: float = 0.0                                    # seconds from then until the answer goes out
-    answer: Callable[[datetime], Answer] | None = None         # instead of doing anything
-    undone: bool = False                                       # answers success without doing it
+    wait_before: float = 0.0  # seconds until the work is done
+    wait_after: float = 0.0  # seconds from then until the answer goes out
+    answer: Callable[[datetime], Answer] | None = None  # instead of doing anything
+    undone: bool = False  # answers success without doing it
     cut: Cut | None = None
-    rewrite: Callable[[dict[str, Any]], Any] | None = None     # changes the decoded answer in place, or returns another
+    rewrite: Callable[[dict[str, Any]], Any] | None = None  # changes the decoded answer in place, or returns another
     token_expired: bool = False
     page_token_expired: bool = False
-    meanwhile: Callable[[], object] | None = None              # runs right before the work: others change something
+    meanwhile: Callable[[], object] | None = None  # runs right before the work: others change something
 
 
 @dataclass(slots=True)
@@ -63,8 +63,9 @@ class Faults:
 
     planned: list[Planned] = field(default_factory=list)
 
-    def add(self, fault: Fault, operation: str = "*", *, times: int | None = 1, skip: int = 0, user: str | None = None,
-            **query: str) -> Planned:
+    def add(
+        self, fault: Fault, operation: str = "*", *, times: int | None = 1, skip: int = 0, user: str | None = None, **query: str
+    ) -> Planned:
         """*fault* strikes calls of *operation* (``*``: all, the token request included) *times* times (None: always), after
         letting *skip* of them pass. *user*: only calls with this id or address in the path; *query*: only with these
         parameters, for example ``status="inactive"``."""

@@ -31,8 +31,12 @@ FAMILY = _pairs("""
 
 #: Some write their whole name in another script, or in another order.
 _WHOLE = {
-    9: ("佐々木 遥", "haruka.sasaki"), 41: ("Ελένη Δημητρίου", "eleni.dimitriou"), 77: ("نور الدين حسن", "nuraldin.hassan"),
-    103: ("Ольга Шевченко", "olha.shevchenko"), 148: ("김민서", "minseo.kim"), 190: ("רות כהן", "ruth.cohen"),
+    9: ("佐々木 遥", "haruka.sasaki"),
+    41: ("Ελένη Δημητρίου", "eleni.dimitriou"),
+    77: ("نور الدين حسن", "nuraldin.hassan"),
+    103: ("Ольга Шевченко", "olha.shevchenko"),
+    148: ("김민서", "minseo.kim"),
+    190: ("רות כהן", "ruth.cohen"),
     222: ("अनन्या शर्मा", "ananya.sharma"),
 }
 
@@ -42,5 +46,5 @@ def name(number: int) -> tuple[str, str]:
     if number in _WHOLE:
         return _WHOLE[number]
     given, given_plain = GIVEN[number % len(GIVEN)]
-    family, family_plain = FAMILY[number * 23 % len(FAMILY)]     # 64 given, 61 family names: no pair comes twice
+    family, family_plain = FAMILY[number * 23 % len(FAMILY)]  # 64 given, 61 family names: no pair comes twice
     return f"{given} {family}", f"{given_plain}.{family_plain}"

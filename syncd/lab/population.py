@@ -37,8 +37,14 @@ def _inactive(number: int) -> bool:
 
 def _person(number: int) -> Employee:
     department = _DEPARTMENTS[number % len(_DEPARTMENTS)]
-    return Employee(f"P{number:07d}", name(number)[0], (f"u{number:07d}@{DOMAIN}",), department,
-                    (ENTITLING_GROUP, department), enabled=not _inactive(number))
+    return Employee(
+        f"P{number:07d}",
+        name(number)[0],
+        (f"u{number:07d}@{DOMAIN}",),
+        department,
+        (ENTITLING_GROUP, department),
+        enabled=not _inactive(number),
+    )
 
 
 def _users(size: int, now: datetime) -> Iterable[ZoomUser]:
@@ -48,11 +54,17 @@ def _users(size: int, now: datetime) -> Iterable[ZoomUser]:
         first, _, last = name(number)[0].partition(" ")
         inactive, pending = _inactive(number), number % 200 == 75
         yield ZoomUser(
-            id=zoom_id(address), email=address, first_name=first, last_name=last, display_name=f"{first} {last}",
+            id=zoom_id(address),
+            email=address,
+            first_name=first,
+            last_name=last,
+            display_name=f"{first} {last}",
             type=LICENSED if number % 3 and not (inactive or pending) else BASIC,
             status=INACTIVE if inactive else PENDING if pending else ACTIVE,
             role_id=OWNER_ROLE if number == 0 else ADMIN_ROLE if number < 3 else MEMBER_ROLE,
-            dept=_DEPARTMENTS[number % len(_DEPARTMENTS)], pmi=4_000_000_000 + number,
-            last_login_time=midnight - timedelta(days=number % 40), last_client_version="6.5.3.1234(win)",
+            dept=_DEPARTMENTS[number % len(_DEPARTMENTS)],
+            pmi=4_000_000_000 + number,
+            last_login_time=midnight - timedelta(days=number % 40),
+            last_client_version="6.5.3.1234(win)",
             user_created_at=midnight - timedelta(days=200 + number % 1500),
         )

@@ -40,11 +40,24 @@ class _Server(uvicorn.Server):
     """uvicorn without its signal handlers, its polling and its patience; the application writes its own Date header."""
 
     def __init__(self, app: ASGIApp, on_started: Callable[[], object], certfile: str | None, keyfile: str | None) -> None:
-        super().__init__(uvicorn.Config(
-            self._with_cut, interface="asgi3", lifespan="off", http="h11", ws="websockets-sansio", loop="asyncio",
-            access_log=False, log_config=None, date_header=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
-            ssl_certfile=certfile, ssl_keyfile=keyfile,
-        ))
+        super().__init__(
+            uvicorn.Config(
+                self._with_cut,
+                interface="asgi3",
+                lifespan="off",
+                http="h11",
+                ws="websockets-sansio",
+                loop="asyncio",
+                access_log=False,
+                log_config=None,
+                date_header=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                ssl_certfile=certfile,
+                ssl_keyfile=keyfile,
+            )
+        )
         self._app = app
         self._on_started = on_started
         self._stop = asyncio.Event()
@@ -66,7 +79,7 @@ class _Server(uvicorn.Server):
                     transport.close()
                     return
                 plain = transport.get_extra_info("socket")
-                if plain is not None:      # lingering for 0 s makes closing a reset
+                if plain is not None:  # lingering for 0 s makes closing a reset
                     plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 transport.abort()
                 return

@@ -36,8 +36,10 @@ class LeaseRecord:
         """From the API's JSON; a Lease somebody made by hand may have an empty spec."""
         spec = body.get("spec") or {}
         return cls(
-            str(spec.get("holderIdentity") or ""), int(spec.get("leaseDurationSeconds") or DURATION_SECONDS_DEFAULT),
-            int(spec.get("leaseTransitions") or 0), str(spec.get("renewTime") or ""),
+            str(spec.get("holderIdentity") or ""),
+            int(spec.get("leaseDurationSeconds") or DURATION_SECONDS_DEFAULT),
+            int(spec.get("leaseTransitions") or 0),
+            str(spec.get("renewTime") or ""),
             str((body.get("metadata") or {}).get("resourceVersion") or ""),
             {str(name): str(value) for name, value in ((body.get("metadata") or {}).get("annotations") or {}).items()},
         )
@@ -70,7 +72,12 @@ def may_take(seen: Observation, me: str, now: float) -> bool:
 
 
 def taken(
-    name: str, namespace: str, record: LeaseRecord | None, me: str, duration_seconds: int, now: datetime,
+    name: str,
+    namespace: str,
+    record: LeaseRecord | None,
+    me: str,
+    duration_seconds: int,
+    now: datetime,
     head: Head | None = None,
 ) -> dict[str, Any]:
     """The Lease with us as its holder. Its transitions count changes of holder: a newer leader has a higher number. *head*: the
@@ -78,7 +85,9 @@ def taken(
     new = record is None or record.holder != me
     time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec: dict[str, Any] = {
-        "holderIdentity": me, "leaseDurationSeconds": duration_seconds, "renewTime": time,
+        "holderIdentity": me,
+        "leaseDurationSeconds": duration_seconds,
+        "renewTime": time,
         "leaseTransitions": (record.transitions if record is not None else 0) + (1 if new else 0),
     }
     if new:
@@ -88,10 +97,17 @@ def taken(
 
 def released(name: str, namespace: str, record: LeaseRecord, now: datetime) -> dict[str, Any]:
     """The Lease without a holder, so that the next one need not wait."""
-    return _lease(name, namespace, record, {
-        "holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": record.transitions,
-        "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    })
+    return _lease(
+        name,
+        namespace,
+        record,
+        {
+            "holderIdentity": "",
+            "leaseDurationSeconds": 1,
+            "leaseTransitions": record.transitions,
+            "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        },
+    )
 
 
 def _lease(

@@ -57,15 +57,24 @@ class Lease:
     def __init__(self, settings: LeaseSettings, clock: Clock, tell: Tell) -> None:
         self._settings, self._clock, self._tell = settings, clock, tell
         self._api = Api(
-            ApiSettings("kubernetes", "kubernetes", settings.api_url, ca_file=settings.ca_file, proxy_from_environment=False,
-                        concurrency=2, retries={}, request_seconds=settings.duration_seconds * RENEW_DEADLINE),
-            clock, tell,
+            ApiSettings(
+                "kubernetes",
+                "kubernetes",
+                settings.api_url,
+                ca_file=settings.ca_file,
+                proxy_from_environment=False,
+                concurrency=2,
+                retries={},
+                request_seconds=settings.duration_seconds * RENEW_DEADLINE,
+            ),
+            clock,
+            tell,
         )
         self._seen: Observation | None = None
-        self._good_until = clock.monotonic()          # we lead until then
+        self._good_until = clock.monotonic()  # we lead until then
         self._term = 0
-        self._head: Head | None = None                # of the ledger, to be published with the next renewal
-        self._announced = False                       # what was told last
+        self._head: Head | None = None  # of the ledger, to be published with the next renewal
+        self._announced = False  # what was told last
         self._leads = asyncio.Event()
 
     def publish(self, head: Head) -> None:
@@ -145,13 +154,21 @@ class Lease:
             self._seen = observed(self._seen, record, self._clock.monotonic())
             if not may_take(self._seen, self._settings.identity, now):
                 if record.holder != self._settings.identity:
-                    self._good_until = now            # somebody else holds it, whatever we believed
+                    self._good_until = now  # somebody else holds it, whatever we believed
                 return False
-        body = taken(self._settings.name, self._settings.namespace, record, self._settings.identity,
-                     self._settings.duration_seconds, self._clock.now(), self._head)
-        reply = await (self._ask("PUT", self._path(), body) if record is not None
-                       else self._ask("POST", self._path(whole=True), body))
-        if reply.status == 409:                       # somebody was faster: look again next time
+        body = taken(
+            self._settings.name,
+            self._settings.namespace,
+            record,
+            self._settings.identity,
+            self._settings.duration_seconds,
+            self._clock.now(),
+            self._head,
+        )
+        reply = await (
+            self._ask("PUT", self._path(), body) if record is not None else self._ask("POST", self._path(whole=True), body)
+        )
+        if reply.status == 409:  # somebody was faster: look again next time
             return False
         mine = LeaseRecord.of(self._json(reply))
         self._seen = observed(self._seen, mine, now)
@@ -181,8 +198,7 @@ class Lease:
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
         token = self._settings.token()
-        return await self._api.request(
-            "lease", "lease", method, path, json=body, headers={"authorization": f"Bearer {token}"})
+        return await self._api.request("lease", "lease", method, path, json=body, headers={"authorization": f"Bearer {token}"})
 
     def _path(self, *, whole: bool = False) -> str:
         collection = f"/apis/coordination.k8s.io/v1/namespaces/{self._settings.namespace}/leases"
@@ -192,7 +208,8 @@ class Lease:
         if not 200 <= reply.status < 300:
             raise LeaseRefused(
                 f"the API server answered {reply.status} for the lease {self._settings.namespace}/{self._settings.name}",
-                "The service account needs get and update on that Lease, and create on leases in its namespace.")
+                "The service account needs get and update on that Lease, and create on leases in its namespace.",
+            )
         found = json.loads(reply.body)
         if not isinstance(found, dict):
             raise LeaseRefused("the API server's answer is no Lease")
@@ -203,6 +220,8 @@ def in_cluster_url(environment: dict[str, str]) -> str:
     """The API server's address inside a pod. Raises ConfigError outside of one."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise ConfigError("leadership.lease: this is no pod (KUBERNETES_SERVICE_HOST is not set)",
-                          do="Set leadership.lease.api_url, or lease: null to lead alone.")
+        raise ConfigError(
+            "leadership.lease: this is no pod (KUBERNETES_SERVICE_HOST is not set)",
+            do="Set leadership.lease.api_url, or lease: null to lead alone.",
+        )
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

@@ -39,11 +39,11 @@ class SignedHeads:
     """Follows the signed heads. Without *fits* only their place is judged: each must name the very head before it."""
 
     fits: Fits | None = None
-    valid: Callable[[str, str], bool] = lambda _key, _at: True    # whether a key was in use at a time
-    count: int = 0                            # of signed heads; with *fits*, those of a key at hand
-    last: Head = field(default_factory=lambda: Head(0, ""))      # the furthest of them
-    by_others: dict[str, int] = field(default_factory=dict)      # keys that are not at hand -> their first entry
-    _cycle: tuple[int, str] | None = None     # the first cycle that ended after it: which entry, which cycle
+    valid: Callable[[str, str], bool] = lambda _key, _at: True  # whether a key was in use at a time
+    count: int = 0  # of signed heads; with *fits*, those of a key at hand
+    last: Head = field(default_factory=lambda: Head(0, ""))  # the furthest of them
+    by_others: dict[str, int] = field(default_factory=dict)  # keys that are not at hand -> their first entry
+    _cycle: tuple[int, str] | None = None  # the first cycle that ended after it: which entry, which cycle
 
     def begin(self) -> None:
         """Forgets what was taken: the chain is followed from its first entry on again."""
@@ -58,18 +58,26 @@ class SignedHeads:
         head = Head(entry.seq - 1, entry.previous_hash)
         says = _signed(entry)
         if says is None or (says.sequence, says.hash) != (head.seq, head.hash):
-            return _signature(entry.seq, f"entry {entry.seq} signs another head than the one before it: entries were rewritten "
-                                         "after they were signed")
+            return _signature(
+                entry.seq,
+                f"entry {entry.seq} signs another head than the one before it: entries were rewritten after they were signed",
+            )
         fits = self.fits(says.key, head_message(head), says.signature) if self.fits is not None else True
         if fits is None:
             self.by_others.setdefault(says.key, entry.seq)
             return None
         if not fits:
-            return _signature(entry.seq, f"entry {entry.seq}: its signature does not fit the head before it: it was forged, or "
-                                         f"entries up to {head.seq} were rewritten after they were signed")
+            return _signature(
+                entry.seq,
+                f"entry {entry.seq}: its signature does not fit the head before it: it was forged, or "
+                f"entries up to {head.seq} were rewritten after they were signed",
+            )
         if not self.valid(says.key, entry.at):
-            return _signature(entry.seq, f"entry {entry.seq}: it was signed at {entry.at} with the key {says.key}, which was not "
-                                         "in use then (valid-after and valid-before in the file of keys)")
+            return _signature(
+                entry.seq,
+                f"entry {entry.seq}: it was signed at {entry.at} with the key {says.key}, which was not "
+                "in use then (valid-after and valid-before in the file of keys)",
+            )
         self.count, self.last, self._cycle = self.count + 1, head, None
         return None
 
@@ -78,16 +86,21 @@ class SignedHeads:
         if self.fits is None:
             return None
         if tip.seq == 0:
-            return _signature(1, "there is no entry at all, and so no signature: everything was cut off, or "
-                                 "nothing was written yet")
-        others = "".join(f"; entry {seq} is signed with the key {key}, which was not given"
-                         for key, seq in self.by_others.items())
+            return _signature(
+                1, "there is no entry at all, and so no signature: everything was cut off, or nothing was written yet"
+            )
+        others = "".join(
+            f"; entry {seq} is signed with the key {key}, which was not given" for key, seq in self.by_others.items()
+        )
         if self.count == 0:
             return _signature(1, f"no head is signed with a key that was given{others}")
         if self._cycle is not None:
             seq, cycle = self._cycle
-            return _signature(seq, f"entry {seq} (the end of cycle {cycle}) and what follows is covered by no signature: "
-                                   f"the last signed head is entry {self.last.seq}{others}")
+            return _signature(
+                seq,
+                f"entry {seq} (the end of cycle {cycle}) and what follows is covered by no signature: "
+                f"the last signed head is entry {self.last.seq}{others}",
+            )
         return None
 
 
@@ -120,8 +133,11 @@ class SignedApprovals:
         elif self.fits(given.signature, given.message(self._ledger_id), given.by):
             self.signed += 1
         else:
-            return _signature(entry.seq, f"entry {entry.seq}: its signature was not made by {given.by} over what it says: it was "
-                                         "forged or changed, or the key is not among --signers")
+            return _signature(
+                entry.seq,
+                f"entry {entry.seq}: its signature was not made by {given.by} over what it says: it was "
+                "forged or changed, or the key is not among --signers",
+            )
         return None
 
     def end(self, _: Tip) -> Problem | None:
@@ -133,11 +149,22 @@ def _given(entry: LedgerEntry) -> Approval | Announcement:
     at = from_rfc3339(entry.at)
     if entry.kind == entries.ApprovalGiven.kind:
         one = decode(entries.ApprovalGiven, entry)
-        return Approval(entry.subject, one.plan, one.policy, one.guards, frozenset(one.effects), one.by, one.because, at,
-                        one.expires_at, signature=one.signature)
+        return Approval(
+            entry.subject,
+            one.plan,
+            one.policy,
+            one.guards,
+            frozenset(one.effects),
+            one.by,
+            one.because,
+            at,
+            one.expires_at,
+            signature=one.signature,
+        )
     said = decode(entries.PeopleAnnounced, entry)
-    return Announcement(entry.subject, frozenset(said.accounts), said.starts_at, said.ends_at, said.by, said.because, at,
-                        said.signature)
+    return Announcement(
+        entry.subject, frozenset(said.accounts), said.starts_at, said.ends_at, said.by, said.because, at, said.signature
+    )
 
 
 @dataclass
@@ -172,8 +199,12 @@ class PublishedHeads:
     @property
     def lost(self) -> list[Head]:
         """Heads that are not in the chain, in their order."""
-        return [Head(seq, hash_) for seq, hashes in sorted(self.wanted.items()) for hash_ in sorted(hashes)
-                if self._there.get(seq) != hash_]
+        return [
+            Head(seq, hash_)
+            for seq, hashes in sorted(self.wanted.items())
+            for hash_ in sorted(hashes)
+            if self._there.get(seq) != hash_
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +230,11 @@ class RecordedFiles:
     ledger_id: str = ""
     kept: dict[str, RecordedFile] = field(default_factory=dict)
     removed: dict[str, RecordedFile] = field(default_factory=dict)
-    ended: dict[str, int] = field(default_factory=dict)          # cycle -> its last entry
-    unfiled: dict[str, str] = field(default_factory=dict)        # cycle -> why
+    ended: dict[str, int] = field(default_factory=dict)  # cycle -> its last entry
+    unfiled: dict[str, str] = field(default_factory=dict)  # cycle -> why
     accepted: set[tuple[int, str]] = field(default_factory=set)  # heads that somebody said are lost
-    made: dict[str, set[str]] = field(default_factory=dict)      # reports of periods -> hashes, one each time it was made
-    made_here: set[str] = field(default_factory=set)             # those that were written into the folder of reports
+    made: dict[str, set[str]] = field(default_factory=dict)  # reports of periods -> hashes, one each time it was made
+    made_here: set[str] = field(default_factory=set)  # those that were written into the folder of reports
     _filing: bool = False
 
     def begin(self) -> None:
@@ -233,7 +264,7 @@ class RecordedFiles:
             case "policy.in_force":
                 self._filing = bool(decode(entries.PolicyInForce, entry).values.get("reports.directory"))
                 if not self._filing:
-                    self.ended.pop(entry.cycle, None)             # the first without a folder
+                    self.ended.pop(entry.cycle, None)  # the first without a folder
             case "ledger.accepted":
                 self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
             case _:
@@ -264,7 +295,7 @@ class Blankings:
 
     blank: AbstractSet[str]
     _listed: set[str] = field(default_factory=set)
-    _binding: bool = False                    # whether a version that lists what it blanks has written here
+    _binding: bool = False  # whether a version that lists what it blanks has written here
 
     def begin(self) -> None:
         """Forgets what was taken."""
@@ -290,9 +321,14 @@ class Blankings:
         emptied = sorted(self.blank - self._listed) if self._binding else []
         if not emptied:
             return None
-        return Problem(tip.seq, Fault.PERSONAL, (
-            f"{len(emptied)} names and addresses beside the chain were blanked, and no entry says so: somebody emptied them; "
-            f"the first is {emptied[0][:12]}…"))
+        return Problem(
+            tip.seq,
+            Fault.PERSONAL,
+            (
+                f"{len(emptied)} names and addresses beside the chain were blanked, and no entry says so: somebody emptied them; "
+                f"the first is {emptied[0][:12]}…"
+            ),
+        )
 
 
 @dataclass

@@ -7,6 +7,8 @@ addresses are no part of it: the body holds only ``who``, a salted hash of them,
 
 Values in, values out: where entries come from, and what follows from a fault, is not known here. A chain alone cannot
 show that its tail was cut off; whoever kept an earlier head (a document, a log line, a running process) can.
+
+More than 400 lines: whoever wants to know what the chain proves reads this one file from top to bottom.
 """
 
 from __future__ import annotations
@@ -35,19 +37,19 @@ _JSON = json.JSONDecoder()
 class Fault(StrEnum):
     """What can be wrong with an entry."""
 
-    EDITED = "edited"            # its content does not give its hash
-    GAP = "gap"                  # entries before it are missing
-    ORDER = "order"              # it comes again, or too late
-    RELINKED = "relinked"        # it does not continue the entry before it: one of the two was rewritten
-    REWRITTEN = "rewritten"      # another entry stood here when the chain was last seen
-    CUT = "cut"                  # an end that was seen before is gone
-    TERM = "term"                # an older leadership term writes after a newer one
-    TIME = "time"                # it is older than the entry before it
-    TOTALS = "totals"            # its counts do not add up to the accounts read
-    SIGNATURE = "signature"      # a signed head does not fit, or cycles are covered by no signature
-    PERSONAL = "personal"        # the name or address beside it is not the one that was recorded
-    UNREADABLE = "unreadable"    # a line of an export that is none
-    DAMAGED = "damaged"          # the database that holds the chain finds a fault in itself
+    EDITED = "edited"  # its content does not give its hash
+    GAP = "gap"  # entries before it are missing
+    ORDER = "order"  # it comes again, or too late
+    RELINKED = "relinked"  # it does not continue the entry before it: one of the two was rewritten
+    REWRITTEN = "rewritten"  # another entry stood here when the chain was last seen
+    CUT = "cut"  # an end that was seen before is gone
+    TERM = "term"  # an older leadership term writes after a newer one
+    TIME = "time"  # it is older than the entry before it
+    TOTALS = "totals"  # its counts do not add up to the accounts read
+    SIGNATURE = "signature"  # a signed head does not fit, or cycles are covered by no signature
+    PERSONAL = "personal"  # the name or address beside it is not the one that was recorded
+    UNREADABLE = "unreadable"  # a line of an export that is none
+    DAMAGED = "damaged"  # the database that holds the chain finds a fault in itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Tip:
     seq: int = 0
     hash: str = ""
     at: str = ""
-    term: int = 0                                 # the newest leadership term so far; people's entries (0) do not count
+    term: int = 0  # the newest leadership term so far; people's entries (0) do not count
 
     @property
     def head(self) -> Head:
@@ -118,8 +120,10 @@ class Witness(Protocol):
 def hash_of(seq: int, at: str, cycle: str, term: int, kind: str, subject: str, body: str, previous_hash: str) -> str:
     """The hash of an entry, hexadecimal. *body* is taken as it stands."""
     # Canonical JSON put together by hand, keys in their sorted order: a third of the time, and every entry passes here often.
-    text = (f'{{"at":{_quoted(at)},"body":{_quoted(body)},"cycle":{_quoted(cycle)},"kind":{_quoted(kind)},'
-            f'"previous_hash":{_quoted(previous_hash)},"seq":{seq},"subject":{_quoted(subject)},"term":{term}}}')
+    text = (
+        f'{{"at":{_quoted(at)},"body":{_quoted(body)},"cycle":{_quoted(cycle)},"kind":{_quoted(kind)},'
+        f'"previous_hash":{_quoted(previous_hash)},"seq":{seq},"subject":{_quoted(subject)},"term":{term}}}'
+    )
     # Half a surrogate pair is never written (see link), but an edited byte may read as one: it must not stop the check.
     return hashlib.sha256(DOMAIN + text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -245,9 +249,11 @@ def audit(
         found = found or entry.hash == head
     problem = cut_since(tip, seen)
     if problem is None and not found:
-        problem = Problem(tip.seq + 1, Fault.CUT, (
-            f"no entry has the hash {head}: the chain ends at entry {tip.seq}; its tail was cut off, or it is another one"
-        ))
+        problem = Problem(
+            tip.seq + 1,
+            Fault.CUT,
+            (f"no entry has the hash {head}: the chain ends at entry {tip.seq}; its tail was cut off, or it is another one"),
+        )
     problem = problem or _first(witness.end(tip) for witness in witnesses)
     return Verification(tip.seq, tip.head, problem)
 
@@ -270,8 +276,9 @@ def not_as_seen(entry: LedgerEntry, seen: Mapping[int, str]) -> Problem | None:
     before = seen.get(entry.seq, entry.hash)
     if before == entry.hash:
         return None
-    return Problem(entry.seq, Fault.REWRITTEN, f"entry {entry.seq} was rewritten: its hash was {before[:12]}… and is "
-                                               f"{entry.hash[:12]}… now")
+    return Problem(
+        entry.seq, Fault.REWRITTEN, f"entry {entry.seq} was rewritten: its hash was {before[:12]}… and is {entry.hash[:12]}… now"
+    )
 
 
 def cut_since(tip: Tip, seen: Mapping[int, str]) -> Problem | None:
@@ -279,8 +286,12 @@ def cut_since(tip: Tip, seen: Mapping[int, str]) -> Problem | None:
     furthest = max(seen, default=0)
     if furthest <= tip.seq:
         return None
-    return Problem(tip.seq + 1, Fault.CUT, f"entry {tip.seq + 1} is missing: the chain ended at entry {furthest} before and "
-                                           f"ends at entry {tip.seq} now: its tail was cut off")
+    return Problem(
+        tip.seq + 1,
+        Fault.CUT,
+        f"entry {tip.seq + 1} is missing: the chain ended at entry {furthest} before and "
+        f"ends at entry {tip.seq} now: its tail was cut off",
+    )
 
 
 def _sound(entry: LedgerEntry) -> bool:
@@ -289,7 +300,8 @@ def _sound(entry: LedgerEntry) -> bool:
     if not all(type(text) is str for text in texts) or type(entry.term) is not int or entry.term < 0:
         return False
     return _AT.fullmatch(entry.at) is not None and entry.hash == hash_of(
-        entry.seq, entry.at, entry.cycle, entry.term, entry.kind, entry.subject, entry.body, entry.previous_hash)
+        entry.seq, entry.at, entry.cycle, entry.term, entry.kind, entry.subject, entry.body, entry.previous_hash
+    )
 
 
 def _unbalanced(entry: LedgerEntry) -> Problem | None:
@@ -304,8 +316,9 @@ def _unbalanced(entry: LedgerEntry) -> Problem | None:
     total = sum(number for number in counts.values() if isinstance(number, int))
     if total == accounts:
         return None
-    return Problem(entry.seq, Fault.TOTALS, (
-        f"entry {entry.seq}: its counts add up to {total}, but {accounts} accounts were read"))
+    return Problem(
+        entry.seq, Fault.TOTALS, (f"entry {entry.seq}: its counts add up to {total}, but {accounts} accounts were read")
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the export
@@ -317,15 +330,18 @@ class Exported:
 
     entry: LedgerEntry
     personal: Mapping[str, str] | None = None
-    salt: str = ""                                # hexadecimal
+    salt: str = ""  # hexadecimal
 
 
 def export_line(exported: Exported) -> str:
     """An entry as one line of canonical JSON, the body as an object, without the line end."""
     entry = exported.entry
     # Built by hand, so that the body's own text goes through unchanged; the keys stand in their sorted order.
-    personal = "" if exported.personal is None else (
-        f'"personal":{personal_text(exported.personal)},"personal_salt":{_quoted(exported.salt)},')
+    personal = (
+        ""
+        if exported.personal is None
+        else (f'"personal":{personal_text(exported.personal)},"personal_salt":{_quoted(exported.salt)},')
+    )
     return (
         f'{{"at":{_quoted(entry.at)},"body":{entry.body},"cycle":{_quoted(entry.cycle)},"hash":{_quoted(entry.hash)},'
         f'"kind":{_quoted(entry.kind)},{personal}"previous_hash":{_quoted(entry.previous_hash)},"seq":{entry.seq},'
@@ -339,18 +355,30 @@ def read_line(line: str) -> Exported:
         fields = json.loads(line)
         start = len('{"at":') + len(_quoted(fields["at"])) + len(',"body":')
         _, end = _JSON.raw_decode(line, start)
-        entry = LedgerEntry(fields["seq"], fields["at"], fields["cycle"], fields["term"], fields["kind"], fields["subject"],
-                            line[start:end], fields["previous_hash"], fields["hash"])
+        entry = LedgerEntry(
+            fields["seq"],
+            fields["at"],
+            fields["cycle"],
+            fields["term"],
+            fields["kind"],
+            fields["subject"],
+            line[start:end],
+            fields["previous_hash"],
+            fields["hash"],
+        )
         exported = Exported(entry, fields.get("personal"), fields.get("personal_salt", ""))
         if type(entry.seq) is int and export_line(exported) == line:
             return exported
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
-        pass                                      # whatever is wrong with it: such a line was not written by us
+        pass  # whatever is wrong with it: such a line was not written by us
     raise ValueError("not a line that a ledger export writes")
 
 
 def verify_export(
-    lines: Iterable[str], head: str = "", witnesses: Sequence[Witness] = (), blank: set[str] | None = None,
+    lines: Iterable[str],
+    head: str = "",
+    witnesses: Sequence[Witness] = (),
+    blank: set[str] | None = None,
 ) -> Verification:
     """Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
     *head* (a hash published elsewhere) is in it, and what *witnesses* look for. A file is read line by line, with

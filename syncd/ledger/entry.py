@@ -28,9 +28,9 @@ _UPGRADE = "Upgrade this syncd to the version that wrote the ledger (ledger.open
 class EntryTime:
     """When an entry was written. Rules (sizes, baselines, graces, ages, windows of 24 h) use ``measured`` alone."""
 
-    measured: datetime                        # the writer's wall clock; of entries of 0.1.0: the chain's time
-    chained: datetime                         # keeps the chain in order: never earlier than that of the entry before
-    verified: bool = True                     # False: no service's time was at hand to hold the writer's clock against
+    measured: datetime  # the writer's wall clock; of entries of 0.1.0: the chain's time
+    chained: datetime  # keeps the chain in order: never earlier than that of the entry before
+    verified: bool = True  # False: no service's time was at hand to hold the writer's clock against
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -44,11 +44,11 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """
 
     kind: ClassVar[str] = ""
-    newest: ClassVar[int] = 1                 # version of the struct below; bodies of 0.1.0 name none and are version 1
+    newest: ClassVar[int] = 1  # version of the struct below; bodies of 0.1.0 name none and are version 1
 
     v: int = 1
-    who: str = ""                             # reference of the names and addresses beside the chain
-    measured_at: datetime | None = None       # only where it is not the chain's time
+    who: str = ""  # reference of the names and addresses beside the chain
+    measured_at: datetime | None = None  # only where it is not the chain's time
     clock_unverified: bool = False
 
     def time(self, entry: LedgerEntry) -> EntryTime:
@@ -71,6 +71,7 @@ KINDS: dict[str, type[Entry]] = {}
 
 def kind(name: str, newest: int = 1) -> Callable[[type[E]], type[E]]:
     """Names a kind of entry and the newest version of what it says."""
+
     def named(struct: type[E]) -> type[E]:
         struct.kind, struct.newest = name, newest
         if KINDS.setdefault(name, struct) is not struct:
@@ -90,8 +91,11 @@ def read(entry: LedgerEntry) -> Entry:
     """What an entry says. Raises LedgerError: the chain may be in order, but this program does not understand the entry."""
     struct = KINDS.get(entry.kind)
     if struct is None:
-        raise LedgerError(f"entry {entry.seq} is of the kind {entry.kind[:40]!r}, which this syncd does not know: it was "
-                          "written by a newer syncd", _UPGRADE)
+        raise LedgerError(
+            f"entry {entry.seq} is of the kind {entry.kind[:40]!r}, which this syncd does not know: it was "
+            "written by a newer syncd",
+            _UPGRADE,
+        )
     return decode(struct, entry)
 
 
@@ -101,17 +105,22 @@ def decode(struct: type[E], entry: LedgerEntry) -> E:
         says: E = _decoder(struct).decode(entry.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         _refuse_newer(entry, struct, _version_of(entry.body))
-        raise LedgerError(f"entry {entry.seq} does not say what an entry of the kind {entry.kind[:40]!r} says: {error}",
-                          "Run syncd ledger verify. If it finds the chain intact, another program wrote this entry: keep the "
-                          "ledger as evidence and put a copy of it back.") from None
+        raise LedgerError(
+            f"entry {entry.seq} does not say what an entry of the kind {entry.kind[:40]!r} says: {error}",
+            "Run syncd ledger verify. If it finds the chain intact, another program wrote this entry: keep the "
+            "ledger as evidence and put a copy of it back.",
+        ) from None
     _refuse_newer(entry, struct, says.v)
     return says
 
 
 def _refuse_newer(entry: LedgerEntry, struct: type[Entry], version: int) -> None:
     if version > struct.newest:
-        raise LedgerError(f"entry {entry.seq} ({entry.kind}) is of version {version}, and this syncd knows {struct.newest}: it "
-                          "was written by a newer syncd", _UPGRADE)
+        raise LedgerError(
+            f"entry {entry.seq} ({entry.kind}) is of version {version}, and this syncd knows {struct.newest}: it "
+            "was written by a newer syncd",
+            _UPGRADE,
+        )
 
 
 class _Envelope(msgspec.Struct):

@@ -49,83 +49,83 @@ class History:
     """The read model of a ledger. All times in it are measured ones, which rules may use."""
 
     head: Head = field(default_factory=lambda: Head(0, ""))
-    tip_at: datetime | None = None            # the latest time of a checked clock in it, since somebody accepted the ledger
-    broken: str = ""                          # why the chain does not verify; everything after that entry is left out
+    tip_at: datetime | None = None  # the latest time of a checked clock in it, since somebody accepted the ledger
+    broken: str = ""  # why the chain does not verify; everything after that entry is left out
     ledger_id: str = ""
-    zoom_account: str = ""                    # the ledger is bound to these two at first use
+    zoom_account: str = ""  # the ledger is bound to these two at first use
     directory: str = ""
     term: int = 0
-    begun_in: str = ""                        # the mode it was begun in; empty: by 0.1.0
-    begun_beside: int = 0                     # reports of an earlier ledger that lay in the folder when this one was begun
-    accepted: bool = False                    # somebody said that this ledger is meant, new or restored as it is
-    rolled_back_from: Head | None = None      # the head that a restore lost, until somebody accepts that
-    accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)    # missing ones that no longer count
+    begun_in: str = ""  # the mode it was begun in; empty: by 0.1.0
+    begun_beside: int = 0  # reports of an earlier ledger that lay in the folder when this one was begun
+    accepted: bool = False  # somebody said that this ledger is meant, new or restored as it is
+    rolled_back_from: Head | None = None  # the head that a restore lost, until somebody accepts that
+    accepted_heads: AbstractSet[tuple[int, str]] = field(default_factory=frozenset)  # missing ones that no longer count
     # memory of good reads
-    pairs: Mapping[str, str] = field(default_factory=dict)            # zoom id -> directory id
-    numbers: Mapping[str, str] = field(default_factory=dict)          # directory id -> salted hash of the person's number
-    entitled: AbstractSet[str] = field(default_factory=frozenset)     # directory ids once seen entitled, beside those in pairs
-    gone: Mapping[str, Gone] = field(default_factory=dict)            # zoom id -> since when not entitled
-    returning: Mapping[str, Gone] = field(default_factory=dict)       # zoom id -> since when entitled again, though inactive
+    pairs: Mapping[str, str] = field(default_factory=dict)  # zoom id -> directory id
+    numbers: Mapping[str, str] = field(default_factory=dict)  # directory id -> salted hash of the person's number
+    entitled: AbstractSet[str] = field(default_factory=frozenset)  # directory ids once seen entitled, beside those in pairs
+    gone: Mapping[str, Gone] = field(default_factory=dict)  # zoom id -> since when not entitled
+    returning: Mapping[str, Gone] = field(default_factory=dict)  # zoom id -> since when entitled again, though inactive
     good_reads: int = 0
-    measures: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)   # people, entitled, group:ID
-    peopled: AbstractSet[str] = field(default_factory=frozenset)   # groups that had members, unless accepted as empty
+    measures: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)  # people, entitled, group:ID
+    peopled: AbstractSet[str] = field(default_factory=frozenset)  # groups that had members, unless accepted as empty
     accepted_match_percent: float | None = None
-    active_in_scope: int = 0                  # of the last good read
-    groups: Mapping[str, str] = field(default_factory=dict)        # entry of the configuration -> the object it means
-    view: str = ""                            # copy of the directory that the last good read was from, and since when not another
+    active_in_scope: int = 0  # of the last good read
+    groups: Mapping[str, str] = field(default_factory=dict)  # entry of the configuration -> the object it means
+    view: str = ""  # copy of the directory that the last good read was from, and since when not another
     view_since: datetime | None = None
-    as_of: datetime | None = None             # when what it read was written, where the source says so
-    good_digest: str = ""                     # of the directory it read
-    good_policy: str = ""                     # of the last good read in enforcing use, and which one was the first under it
+    as_of: datetime | None = None  # when what it read was written, where the source says so
+    good_digest: str = ""  # of the directory it read
+    good_policy: str = ""  # of the last good read in enforcing use, and which one was the first under it
     good_policy_since: int = 0
     # what was changed, asked for and answered
     deactivated: Mapping[str, Deactivated] = field(default_factory=dict)
-    counted: Sequence[Counted] = ()           # changes of status by cycles, of the last 30 days
-    sums_begun: Mapping[Guard, datetime] = field(default_factory=dict)     # guard on a sum -> its last approval
+    counted: Sequence[Counted] = ()  # changes of status by cycles, of the last 30 days
+    sums_begun: Mapping[Guard, datetime] = field(default_factory=dict)  # guard on a sum -> its last approval
     holds: Mapping[str, Hold] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
-    troubles: Mapping[tuple[str, str], datetime] = field(default_factory=dict)   # failed for this account alone, once: when
+    troubles: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # failed for this account alone, once: when
     approvals: Mapping[str, Approval] = field(default_factory=dict)
-    announced: Mapping[str, Announcement] = field(default_factory=dict)        # announcement id -> people who will leave
+    announced: Mapping[str, Announcement] = field(default_factory=dict)  # announcement id -> people who will leave
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)  # zoom id -> a manual row somebody knows of
-    used: AbstractSet[tuple[str, str, str]] = field(default_factory=frozenset)   # (approval id, zoom id, action)
+    used: AbstractSet[tuple[str, str, str]] = field(default_factory=frozenset)  # (approval id, zoom id, action)
     plans: Mapping[str, RecordedPlan] = field(default_factory=dict)
-    intents: Mapping[str, Intent] = field(default_factory=dict)       # announced, not settled yet
-    done: Mapping[str, tuple[Intent, str]] = field(default_factory=dict)   # intent id -> effect done, licence after
+    intents: Mapping[str, Intent] = field(default_factory=dict)  # announced, not settled yet
+    done: Mapping[str, tuple[Intent, str]] = field(default_factory=dict)  # intent id -> effect done, licence after
     # handing content over
-    leavers: Mapping[str, LeaverMemory] = field(default_factory=dict)           # zoom id -> what reads showed of its person
-    inventories: Mapping[str, tuple[datetime, Inventory]] = field(default_factory=dict)     # zoom id -> what it held, when
-    handover_plans: Mapping[str, HandoverPlan] = field(default_factory=dict)    # by digest
-    handovers: Mapping[str, HandoverDone] = field(default_factory=dict)         # zoom id -> the latest one
-    hold_releases: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)      # zoom id -> who said it is over
+    leavers: Mapping[str, LeaverMemory] = field(default_factory=dict)  # zoom id -> what reads showed of its person
+    inventories: Mapping[str, tuple[datetime, Inventory]] = field(default_factory=dict)  # zoom id -> what it held, when
+    handover_plans: Mapping[str, HandoverPlan] = field(default_factory=dict)  # by digest
+    handovers: Mapping[str, HandoverDone] = field(default_factory=dict)  # zoom id -> the latest one
+    hold_releases: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)  # zoom id -> who said it is over
     paused_since: datetime | None = None
     paused_because: str = ""
     paused_by: str = ""
     # policy in enforcing use
     policy_in_use: Mapping[str, Any] | None = None
-    policy_digest: str = ""                   # of the last cycle of either mode
+    policy_digest: str = ""  # of the last cycle of either mode
     armed: bool = False
-    approvals_before: Mapping[str, Any] = field(default_factory=dict)      # while armed: the strictest rules it was woken under
+    approvals_before: Mapping[str, Any] = field(default_factory=dict)  # while armed: the strictest rules it was woken under
     # decisions and cycles
-    decided: Mapping[str, str] = field(default_factory=dict)          # zoom id -> digest of the last recorded decision
-    entitled_through: Mapping[str, str] = field(default_factory=dict)     # zoom id -> group that entitles its person
-    entitled_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)      # group that did within the last 7 days
-    protected_through: Mapping[str, str] = field(default_factory=dict)    # the same for protecting groups
+    decided: Mapping[str, str] = field(default_factory=dict)  # zoom id -> digest of the last recorded decision
+    entitled_through: Mapping[str, str] = field(default_factory=dict)  # zoom id -> group that entitles its person
+    entitled_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)  # group that did within the last 7 days
+    protected_through: Mapping[str, str] = field(default_factory=dict)  # the same for protecting groups
     protected_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
-    manual: AbstractSet[str] = field(default_factory=frozenset)       # zoom ids whose last recorded decision waits for a person
-    out_of_step: Mapping[str, int] = field(default_factory=dict)      # zoom id -> last good read that showed it in step; 0: none
+    manual: AbstractSet[str] = field(default_factory=frozenset)  # zoom ids whose last recorded decision waits for a person
+    out_of_step: Mapping[str, int] = field(default_factory=dict)  # zoom id -> last good read that showed it in step; 0: none
     last_cycle: str = ""
     last_cycle_at: datetime | None = None
     last_success_at: datetime | None = None
     last_result: str = ""
-    same_results: int = 0                     # how many of the last cycles ended as the last one did
-    last_good_cycle_at: datetime | None = None     # read both sides whole and made a plan
+    same_results: int = 0  # how many of the last cycles ended as the last one did
+    last_good_cycle_at: datetime | None = None  # read both sides whole and made a plan
     opened_at: datetime | None = None
     # what others saw, of the last month
-    witnesses: Sequence[tuple[datetime, Witnesses]] = ()              # which were configured from when on; all of them
-    effects: Mapping[str, SeenEffect] = field(default_factory=dict)   # intent id -> change of ours, in order, and who saw it
+    witnesses: Sequence[tuple[datetime, Witnesses]] = ()  # which were configured from when on; all of them
+    effects: Mapping[str, SeenEffect] = field(default_factory=dict)  # intent id -> change of ours, in order, and who saw it
     foreign: Sequence[ForeignChange] = ()
-    logs_read: Sequence[tuple[datetime, datetime]] = ()               # times over which Zoom's log was read to its end
+    logs_read: Sequence[tuple[datetime, datetime]] = ()  # times over which Zoom's log was read to its end
 
     # --------------------------------------------------------------------------------------------------- questions
 
@@ -165,10 +165,23 @@ class History:
 
     def foreseen(self, drafts: Sequence[Draft], at: datetime) -> History:
         """A history as it would be after these entries, for a dry run that may not write them."""
-        return _folded(self, (
-            LedgerEntry(self.head.seq, rfc3339(at), draft.cycle, 0, draft.kind, draft.subject, json.dumps(dict(draft.body)), "",
-                        self.head.hash) for draft in drafts
-        ))
+        return _folded(
+            self,
+            (
+                LedgerEntry(
+                    self.head.seq,
+                    rfc3339(at),
+                    draft.cycle,
+                    0,
+                    draft.kind,
+                    draft.subject,
+                    json.dumps(dict(draft.body)),
+                    "",
+                    self.head.hash,
+                )
+                for draft in drafts
+            ),
+        )
 
 
 class Growing:

@@ -78,14 +78,19 @@ def memory(cycle: str, change: MemoryChange) -> list[Draft]:
     """What a good read changed in the memory of pairs and of people gone, in chunks."""
     pairs = sorted(change.pairs.items())
     numbers = sorted(change.numbers.items())
-    drafts = [draft(entries.Memory(pairs=dict(pairs[at:at + MEMORY_CHUNK])), cycle=cycle)
-              for at in range(0, len(pairs), MEMORY_CHUNK)]
-    drafts += [draft(entries.Memory(numbers=dict(numbers[at:at + MEMORY_CHUNK])), cycle=cycle)
-               for at in range(0, len(numbers), MEMORY_CHUNK)]
+    drafts = [
+        draft(entries.Memory(pairs=dict(pairs[at : at + MEMORY_CHUNK])), cycle=cycle) for at in range(0, len(pairs), MEMORY_CHUNK)
+    ]
+    drafts += [
+        draft(entries.Memory(numbers=dict(numbers[at : at + MEMORY_CHUNK])), cycle=cycle)
+        for at in range(0, len(numbers), MEMORY_CHUNK)
+    ]
     for field in ("entitled", "gone", "back", "returning", "not_returning", "unclear", "seen_active", "vanished"):
         names = sorted(getattr(change, field))
-        drafts += [draft(msgspec.convert({field: names[at:at + MEMORY_CHUNK], "at": change.at}, entries.Memory), cycle=cycle)
-                   for at in range(0, len(names), MEMORY_CHUNK)]
+        drafts += [
+            draft(msgspec.convert({field: names[at : at + MEMORY_CHUNK], "at": change.at}, entries.Memory), cycle=cycle)
+            for at in range(0, len(names), MEMORY_CHUNK)
+        ]
     return drafts
 
 
@@ -93,16 +98,29 @@ def decided(cycle: str, decision: Decision, changed_at: datetime | None = None) 
     """A decision that differs from the last one recorded for this account. *changed_at*: when the directory says its person
     was changed last; evidence of when they left, but no difference by itself."""
     account = decision.account
-    return draft(decision_made(decision, changed_at), subject=account.zoom_id or "", cycle=cycle,
-                 personal=personal_of(account, decision.department))
+    return draft(
+        decision_made(decision, changed_at),
+        subject=account.zoom_id or "",
+        cycle=cycle,
+        personal=personal_of(account, decision.department),
+    )
 
 
 def decision_made(decision: Decision, changed_at: datetime | None = None) -> entries.DecisionMade:
     """The recorded part of a decision; equal fingerprints mean nothing changed."""
     account = decision.account
     return entries.DecisionMade(
-        decision.action.value, decision.reason.value, account.status.value, account.role, licence_word(account.type),
-        decision.directory_id, decision.matched_by, decision.group_path, decision.notes, decision.since, decision.due_at,
+        decision.action.value,
+        decision.reason.value,
+        account.status.value,
+        account.role,
+        licence_word(account.type),
+        decision.directory_id,
+        decision.matched_by,
+        decision.group_path,
+        decision.notes,
+        decision.since,
+        decision.due_at,
         changed_at,
     )
 
@@ -118,8 +136,9 @@ def plan_made(cycle: str, plan: Plan, verdicts: Iterable[Verdict] = ()) -> Draft
     effects = tuple((*effect.key, effect.reason.value) for effect in plan.effects)
     accepts = {guard: dict(values) for guard, values in plan.accepts.items()}
     tripped = tuple(one.guard.value for one in verdicts if one.tripped)
-    return draft(entries.PlanMade(plan.digest, plan.policy_digest, effects, None, on_the_way(plan), accepts, tripped),
-                 cycle=cycle)
+    return draft(
+        entries.PlanMade(plan.digest, plan.policy_digest, effects, None, on_the_way(plan), accepts, tripped), cycle=cycle
+    )
 
 
 def on_the_way(plan: Plan) -> tuple[str, ...]:
@@ -130,46 +149,89 @@ def on_the_way(plan: Plan) -> tuple[str, ...]:
 def approved(approval: Approval, complete: Sequence[Guard] | None = None) -> Draft:
     """Somebody lets a plan pass. *complete*: the guards for which as many people approved as must; what the plan measured for
     those becomes the baseline, and their sums begin anew. None: one is enough."""
-    return draft(entries.ApprovalGiven(
-        approval.plan_digest, approval.policy_digest, approval.guards, tuple(sorted(approval.effects)), approval.by,
-        approval.because, approval.expires_at, dict(approval.accepts), tuple(sorted(approval.on_the_way)), approval.signature,
-        approval.os_user, approval.host, approval.good_read, tuple(complete) if complete is not None else None,
-    ), subject=approval.id)
+    return draft(
+        entries.ApprovalGiven(
+            approval.plan_digest,
+            approval.policy_digest,
+            approval.guards,
+            tuple(sorted(approval.effects)),
+            approval.by,
+            approval.because,
+            approval.expires_at,
+            dict(approval.accepts),
+            tuple(sorted(approval.on_the_way)),
+            approval.signature,
+            approval.os_user,
+            approval.host,
+            approval.good_read,
+            tuple(complete) if complete is not None else None,
+        ),
+        subject=approval.id,
+    )
 
 
 def announced(one: Announcement, personal: Mapping[str, str]) -> Draft:
     """Somebody names leavers to come. *personal*: their addresses by zoom id, to lie beside the chain."""
-    return draft(entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because,
-                                         one.signature), subject=one.id, personal=personal)
+    return draft(
+        entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because, one.signature),
+        subject=one.id,
+        personal=personal,
+    )
 
 
 def intended(intent: Intent, account: ZoomAccount) -> Draft:
     """An effect about to be tried: written, durably, before the request leaves."""
-    return draft(entries.IntentAnnounced(
-        intent.id, intent.action, intent.by, intent.reason, dict(intent.before), intent.approval,
-        dict(intent.restore) if intent.restore is not None else None, intent.person,
-    ), subject=intent.zoom_id, cycle=intent.cycle, personal=personal_of(account))
+    return draft(
+        entries.IntentAnnounced(
+            intent.id,
+            intent.action,
+            intent.by,
+            intent.reason,
+            dict(intent.before),
+            intent.approval,
+            dict(intent.restore) if intent.restore is not None else None,
+            intent.person,
+        ),
+        subject=intent.zoom_id,
+        cycle=intent.cycle,
+        personal=personal_of(account),
+    )
 
 
 def before_of(account: ZoomAccount) -> dict[str, Any]:
     """What an account had before a change: Zoom strips licences and does not give them back."""
-    return {"status": account.status.value, "type": account.type, "plan": account.plan, "licences": account.licences,
-            "role_id": account.role_id, "role": account.role,
-            "last_login_at": rfc3339(account.last_login_at) if account.last_login_at is not None else None}
+    return {
+        "status": account.status.value,
+        "type": account.type,
+        "plan": account.plan,
+        "licences": account.licences,
+        "role_id": account.role_id,
+        "role": account.role,
+        "last_login_at": rfc3339(account.last_login_at) if account.last_login_at is not None else None,
+    }
 
 
 def settled(intent: Intent, outcome: EffectOutcome, refusal: Mapping[str, Any] | None = None, cycle: str = "") -> Draft:
     """How an announced effect ended. *refusal*: code, says and fingerprint of a refusal for good."""
-    return draft(entries.OutcomeSettled(
-        intent.id, intent.action, outcome.outcome.value, outcome.reason, outcome.status_after, outcome.licence_after,
-        outcome.done_at, outcome.verified_at, outcome.attempts,
-        msgspec.convert(refusal, entries.RefusalSaid) if refusal is not None else None,
-    ), subject=intent.zoom_id, cycle=cycle or intent.cycle)
+    return draft(
+        entries.OutcomeSettled(
+            intent.id,
+            intent.action,
+            outcome.outcome.value,
+            outcome.reason,
+            outcome.status_after,
+            outcome.licence_after,
+            outcome.done_at,
+            outcome.verified_at,
+            outcome.attempts,
+            msgspec.convert(refusal, entries.RefusalSaid) if refusal is not None else None,
+        ),
+        subject=intent.zoom_id,
+        cycle=cycle or intent.cycle,
+    )
 
 
-def troubled(
-    cycle: str, zoom_id: str, action: str, *, reason: str, says: str, code: int | None, fingerprint: str
-) -> Draft:
+def troubled(cycle: str, zoom_id: str, action: str, *, reason: str, says: str, code: int | None, fingerprint: str) -> Draft:
     """A due change failed for what Zoom answered about this one account. Two cycles in a row make it a person's task;
     *fingerprint* is what must stay the same for that."""
     return draft(entries.TroubleMet(action, reason, code, says, fingerprint), subject=zoom_id, cycle=cycle)
@@ -243,17 +305,28 @@ def witnesses_set(configured: Witnesses) -> Draft:
 def seen(sighting: Sighting, state: WitnessState, digest: str, intent: str, seconds: float | None) -> Draft:
     """Somebody else saw a change. Whose account it was and who did it lies beside the chain."""
     names = {name: value for name, value in (("email", sighting.address), ("operator", sighting.operator)) if value}
-    return draft(entries.ChangeSeen(
-        sighting.source.value, sighting.what.value, state.value, sighting.at, digest, intent, seconds,
-        tuple(sorted(sighting.fields)),
-    ), subject=sighting.zoom_id, personal=names or None)
+    return draft(
+        entries.ChangeSeen(
+            sighting.source.value,
+            sighting.what.value,
+            state.value,
+            sighting.at,
+            digest,
+            intent,
+            seconds,
+            tuple(sorted(sighting.fields)),
+        ),
+        subject=sighting.zoom_id,
+        personal=names or None,
+    )
 
 
 def doubted(intent: str, effect: SeenEffect) -> Draft:
     """The log has a line near a change of ours that nobody understands."""
     at = effect.done_at or effect.announced_at
-    return draft(entries.ChangeSeen("log", effect.action, "unknown", at, sha256_of(["log", intent]), intent),
-                 subject=effect.zoom_id)
+    return draft(
+        entries.ChangeSeen("log", effect.action, "unknown", at, sha256_of(["log", intent]), intent), subject=effect.zoom_id
+    )
 
 
 def log_compared(log: OperationLog) -> Draft:
@@ -273,8 +346,11 @@ def changes_by_action(plan: Plan) -> dict[str, int]:
 
 def blanked(refs: Sequence[str], unused_since: datetime) -> list[Draft]:
     """Names and addresses that no entry had referred to since then were blanked, in chunks."""
-    return [draft(entries.PersonalBlanked(len(some), unused_since, tuple(some)))
-            for at in range(0, len(refs), MEMORY_CHUNK) if (some := refs[at:at + MEMORY_CHUNK])]
+    return [
+        draft(entries.PersonalBlanked(len(some), unused_since, tuple(some)))
+        for at in range(0, len(refs), MEMORY_CHUNK)
+        if (some := refs[at : at + MEMORY_CHUNK])
+    ]
 
 
 def upgraded(from_version: str, to_version: str, blanked: Sequence[str], *, rules_changed: bool = False) -> Draft:

@@ -24,19 +24,19 @@ class ZoomAccount:
     """One Zoom user as one read showed them. Pending users have no id."""
 
     zoom_id: str | None
-    email: str                                # as Zoom gave it
+    email: str  # as Zoom gave it
     status: Status
     display_name: str = ""
     role_id: str | None = None
-    role: str | None = None                   # the role's name, None when its id is in no role list
-    type: int | None = None                   # see LICENCES
-    plan: str | None = None                   # plan_united_type: an opaque string
-    licences: str | None = None               # license_info_list as canonical JSON, recorded for the evidence
+    role: str | None = None  # the role's name, None when its id is in no role list
+    type: int | None = None  # see LICENCES
+    plan: str | None = None  # plan_united_type: an opaque string
+    licences: str | None = None  # license_info_list as canonical JSON, recorded for the evidence
     group_ids: tuple[str, ...] = ()
     department: str = ""
     last_login_at: datetime | None = None
     created_at: datetime | None = None
-    room: bool = False                        # known to be a Zoom Room
+    room: bool = False  # known to be a Zoom Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class ZoomSnapshot:
 
     account_id: str
     read_at: datetime
-    accounts: Complete[ZoomAccount]           # sorted by (zoom_id, email), ids unique
+    accounts: Complete[ZoomAccount]  # sorted by (zoom_id, email), ids unique
     digest: str
-    roles: Mapping[str, str] = field(default_factory=dict)       # id -> name
-    groups: Mapping[str, str] = field(default_factory=dict)      # id -> name, read only when protect.groups names any
+    roles: Mapping[str, str] = field(default_factory=dict)  # id -> name
+    groups: Mapping[str, str] = field(default_factory=dict)  # id -> name, read only when protect.groups names any
     clock_offset_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -73,10 +73,20 @@ class ZoomSnapshot:
             if account.zoom_id is not None and account.zoom_id == previous:
                 raise ValueError(f"two Zoom accounts with the id {previous}")
             previous = account.zoom_id
-            digest.update(repr((account.zoom_id, account.email, account.status.value, account.role_id, account.type,
-                                account.plan, account.group_ids)).encode())
-        return cls(account_id, read_at, ordered, digest.hexdigest(), dict(roles or {}), dict(groups or {}),
-                   clock_offset_seconds)
+            digest.update(
+                repr(
+                    (
+                        account.zoom_id,
+                        account.email,
+                        account.status.value,
+                        account.role_id,
+                        account.type,
+                        account.plan,
+                        account.group_ids,
+                    )
+                ).encode()
+            )
+        return cls(account_id, read_at, ordered, digest.hexdigest(), dict(roles or {}), dict(groups or {}), clock_offset_seconds)
 
     def with_accounts(self, asked: Collection[str], accounts: Complete[ZoomAccount]) -> ZoomSnapshot:
         """The same list, with the accounts *asked* for by id as a later reading of them shows: whichever of them is not among
@@ -84,9 +94,18 @@ class ZoomSnapshot:
         ids = {*asked, *(one.zoom_id for one in accounts)}
         now = [*(one for one in self.accounts if one.zoom_id is None or one.zoom_id not in ids), *accounts]
         ordered = put_together(sorted(now, key=lambda one: (one.zoom_id or "", one.email)), self.accounts, accounts)
-        digest = hashlib.sha256(repr([self.digest, sorted(asked), [
-            (one.zoom_id, one.email, one.status.value, one.role_id, one.type, one.plan, one.group_ids) for one in accounts
-        ]]).encode())
+        digest = hashlib.sha256(
+            repr(
+                [
+                    self.digest,
+                    sorted(asked),
+                    [
+                        (one.zoom_id, one.email, one.status.value, one.role_id, one.type, one.plan, one.group_ids)
+                        for one in accounts
+                    ],
+                ]
+            ).encode()
+        )
         return replace(self, accounts=ordered, digest=digest.hexdigest())
 
     def count(self, status: Status) -> int:

@@ -57,14 +57,20 @@ _AT_LOOKALIKES = str.maketrans({"\uff20": "@", "\ufe6b": "@"})
 #: scripts, too.
 _SEPARATES = frozenset(' ,;:<>()[]"\\@')
 _SEPARATES_ABROAD = frozenset("\u3001\uff64\u060c\u061b\u201e\u201a") | frozenset(
-    wide for wide in (*map(chr, range(0xFE50, 0xFE70)), *map(chr, range(0xFF01, 0xFF5F)))
-    if unicodedata.normalize("NFKC", wide) in _SEPARATES)
-_QUOTES = frozenset({"Pi", "Pf"})            # categories of quotation marks that open and close
+    wide
+    for wide in (*map(chr, range(0xFE50, 0xFE70)), *map(chr, range(0xFF01, 0xFF5F)))
+    if unicodedata.normalize("NFKC", wide) in _SEPARATES
+)
+_QUOTES = frozenset({"Pi", "Pf"})  # categories of quotation marks that open and close
 #: Invisible, and yet of no category that says so.
-_HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0x180B, 0x1810))) | frozenset(
-    map(chr, range(0xFE00, 0xFE10))) | frozenset(map(chr, range(0xE0100, 0xE01F0)))
+_HIDDEN = (
+    frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+    | frozenset(map(chr, range(0x180B, 0x1810)))
+    | frozenset(map(chr, range(0xFE00, 0xFE10)))
+    | frozenset(map(chr, range(0xE0100, 0xE01F0)))
+)
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Cn", "Co"})
-_DOMAIN_MAX = 253                            # characters; RFC 1035 2.3.4
+_DOMAIN_MAX = 253  # characters; RFC 1035 2.3.4
 
 #: Companies have few domains: each is worked out once.
 _DOMAINS_KEPT = 65_536
@@ -74,7 +80,7 @@ def address_key(text: str) -> Key:
     """The form in which two addresses are compared. Of a value that is not exactly one address, too, so that equal texts stay
     equal: whether it is one is for ``judge`` to say."""
     text = text.strip()
-    if text.isascii():                        # no invisible ones among these, and the domain has its ASCII form already
+    if text.isascii():  # no invisible ones among these, and the domain has its ASCII form already
         return text.lower().removesuffix(".")  # type: ignore[return-value]    # a call of NewType costs as much as the rest
     local, at, domain = _clean(text).rpartition("@")
     if not at:
@@ -86,7 +92,7 @@ def address_key(text: str) -> Key:
 def domain_key(text: str) -> str | None:
     """The ASCII form of a domain in either spelling, in small letters and without a final dot; None when IDNA takes no such
     domain. Underscores are let through in ASCII domains: Active Directory's own names hold them."""
-    name = _clean(text)                       # UTS 46 has its own way of making letters small: none is done here
+    name = _clean(text)  # UTS 46 has its own way of making letters small: none is done here
     try:
         if name.isascii() and "_" in name:
             idna.encode(name.replace("_", "x"), uts46=True)
@@ -131,7 +137,7 @@ def judge(text: str, *, typed: bool = False) -> Key | Nothing | Unclear:
         return Key(f"{text[: plain.start(1)].lower()}{domain}")
     value = _clean(text)
     if prefix := _SMTP.match(value):
-        value = _clean(value[prefix.end():])
+        value = _clean(value[prefix.end() :])
     elif (_ANY_TYPE if typed else _KNOWN_TYPES).match(value):
         return Nothing("typed")
     if not value:
@@ -196,9 +202,9 @@ def _fault(value: str) -> str:
 _CANDIDATE = re.compile(r"[^\s,;:<>()\[\]\"\\@]+@[^\s,;:<>()\[\]\"\\@]+")
 _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 _NARROW = re.compile(r"[^\s,;:<>()\[\]\"\\@/|&+='`]+@[^\s,;:<>()\[\]\"\\@/|&+='`]+")
-_BARE = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")              # a domain ends where its letters do: ?subject=, %20, #
-_BROKEN = re.compile(r"-*\.[.-]*")           # between two labels of a domain
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w+;")                      # as addresses and pages write separators
+_BARE = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")  # a domain ends where its letters do: ?subject=, %20, #
+_BROKEN = re.compile(r"-*\.[.-]*")  # between two labels of a domain
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w+;")  # as addresses and pages write separators
 _COMMENT = re.compile(r"\([^()]*\)")
 
 

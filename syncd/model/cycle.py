@@ -27,7 +27,7 @@ class EffectOutcome:
     done_at: datetime | None = None
     verified_at: datetime | None = None
     attempts: int = 0
-    sent_at: datetime | None = None           # when the request that counted left
+    sent_at: datetime | None = None  # when the request that counted left
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class CycleReport:
     plan: Plan | None = None
     directory: DirectorySnapshot | None = None
     entitled: int = 0
-    unclear: tuple[Person, ...] = ()          # people who could not be read, and who matter
+    unclear: tuple[Person, ...] = ()  # people who could not be read, and who matter
     zoom: ZoomSnapshot | None = None
     verdicts: tuple[Verdict, ...] = ()
     outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)
@@ -63,33 +63,37 @@ class CycleReport:
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
     calendar: tuple[CalendarState, ...] = ()  # what windows let be done now; empty: there are none
     approvals: tuple[Approval, ...] = ()
-    witness: Mapping[tuple[str, str], Seen] = field(default_factory=dict)      # changes done, by others who saw them
-    foreign: tuple[SeenByOthers, ...] = ()    # what somebody else did to accounts in scope lately, the latest first
-    contents: tuple[Contents, ...] | None = None      # what deactivated accounts hold; None: no handover is configured
-    measures: Mapping[str, float] = field(default_factory=dict)      # what guards compare with later reads
+    witness: Mapping[tuple[str, str], Seen] = field(default_factory=dict)  # changes done, by others who saw them
+    foreign: tuple[SeenByOthers, ...] = ()  # what somebody else did to accounts in scope lately, the latest first
+    contents: tuple[Contents, ...] | None = None  # what deactivated accounts hold; None: no handover is configured
+    measures: Mapping[str, float] = field(default_factory=dict)  # what guards compare with later reads
     known_leavers: tuple[Decision, ...] = ()  # of what guards hold: to be shown first, with the command below
-    commands: tuple[str, ...] = ()            # complete commands for a held plan; with addresses, so never logged
-    warnings: tuple[str, ...] = ()            # what is probably not meant, without holding anything
-    free_licences: int | None = None          # before a plan that reactivates, where Zoom tells
+    commands: tuple[str, ...] = ()  # complete commands for a held plan; with addresses, so never logged
+    warnings: tuple[str, ...] = ()  # what is probably not meant, without holding anything
+    free_licences: int | None = None  # before a plan that reactivates, where Zoom tells
     head: Head = field(default_factory=lambda: Head(0, ""))
-    off_the_record: bool = False              # this machine's clock is wrong: neither ledger nor reports hold this cycle
-    why: str = ""                             # what stopped it: unreadable source, stop, fault; never an address
-    do: str = ""                              # what the operator should do about it
+    off_the_record: bool = False  # this machine's clock is wrong: neither ledger nor reports hold this cycle
+    why: str = ""  # what stopped it: unreadable source, stop, fault; never an address
+    do: str = ""  # what the operator should do about it
     exit_code: int = 0
-    written: int = 0                          # writes sent to Zoom
+    written: int = 0  # writes sent to Zoom
 
     @cached_property
     def foreign_ids(self) -> frozenset[str]:
         """Accounts that somebody else changed lately."""
         return frozenset(one.zoom_id for one in self.foreign if one.zoom_id)
-    look: Look | None = None                  # of a look at some people only, between two cycles
+
+    look: Look | None = None  # of a look at some people only, between two cycles
 
     @property
     def told(self) -> tuple[Decision, ...]:
         """The decisions that the document names: every one, or those of the people a look was about."""
         decisions = self.plan.decisions if self.plan is not None else ()
-        return decisions if self.look is None else tuple(
-            one for one in decisions if one.account.zoom_id is not None and one.account.zoom_id in self.look.accounts)
+        return (
+            decisions
+            if self.look is None
+            else tuple(one for one in decisions if one.account.zoom_id is not None and one.account.zoom_id in self.look.accounts)
+        )
 
     def changed_at(self, decision: Decision) -> datetime | None:
         """When the directory says that this person was changed; None where it does not tell."""

@@ -24,7 +24,7 @@ class Person:
     state. It is also said of whoever has an *unclean* value.
     """
 
-    id: str                                   # objectGUID, Entra object id, or the id column of a file
+    id: str  # objectGUID, Entra object id, or the id column of a file
     mains: tuple[str, ...] = ()
     display_name: str = ""
     enabled: bool = True
@@ -35,14 +35,14 @@ class Person:
     guest: bool = False
     department: str = ""
     unclear: str = ""
-    changed_at: datetime | None = None        # last change in the directory, where it tells
+    changed_at: datetime | None = None  # last change in the directory, where it tells
     aliases: tuple[str, ...] = ()
-    unclean: tuple[str, ...] = ()             # values as they stand that are not exactly one address, though they should be
-    membership_unknown: bool = False          # which groups they are in could not be read (then they are unclear, too)
-    number: str = ""                          # match.person_number as the directory holds it; never written down as it is
-    manager: str = ""                         # directory id or DN, as the directory names them
-    held_by: tuple[str, ...] = ()             # the path to a group of handover.legal_hold
-    mailbox: str = ""                         # shared | room | equipment | linked; empty: a person's own, or not told
+    unclean: tuple[str, ...] = ()  # values as they stand that are not exactly one address, though they should be
+    membership_unknown: bool = False  # which groups they are in could not be read (then they are unclear, too)
+    number: str = ""  # match.person_number as the directory holds it; never written down as it is
+    manager: str = ""  # directory id or DN, as the directory names them
+    held_by: tuple[str, ...] = ()  # the path to a group of handover.legal_hold
+    mailbox: str = ""  # shared | room | equipment | linked; empty: a person's own, or not told
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -57,8 +57,14 @@ class Person:
     @property
     def mailbox_hint(self) -> str:
         """What to say to an operator about a mailbox that is nobody's own; nothing for a person's."""
-        return (f"a {self.mailbox} mailbox, whose directory account is disabled by design: protect its Zoom account "
-                "(protect.accounts) or make it somebody's") if self.mailbox else ""
+        return (
+            (
+                f"a {self.mailbox} mailbox, whose directory account is disabled by design: protect its Zoom account "
+                "(protect.accounts) or make it somebody's"
+            )
+            if self.mailbox
+            else ""
+        )
 
     @property
     def matters_unclear(self) -> bool:
@@ -77,7 +83,7 @@ class GroupUse(StrEnum):
     ENTITLING = "entitling"
     LEAVERS = "leavers"
     PROTECTING = "protecting"
-    HOLDING = "holding"                       # a legal hold on content; it protects nobody's access
+    HOLDING = "holding"  # a legal hold on content; it protects nobody's access
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,12 @@ class DirectoryGroup:
 
     def counts(self, person: Person) -> bool:
         """Whether the path of this person leads through this group: the one of several that it names."""
-        path = {GroupUse.ENTITLING: person.entitled_by, GroupUse.LEAVERS: person.leaver_by,
-                GroupUse.PROTECTING: person.protected_by, GroupUse.HOLDING: person.held_by}[self.use]
+        path = {
+            GroupUse.ENTITLING: person.entitled_by,
+            GroupUse.LEAVERS: person.leaver_by,
+            GroupUse.PROTECTING: person.protected_by,
+            GroupUse.HOLDING: person.held_by,
+        }[self.use]
         return bool(path) and path[0] == self.name
 
 
@@ -106,15 +116,15 @@ class DirectorySnapshot:
     read may go on (``unresolved_members: unknown``): then nobody may be called absent. *view* names the copy of the directory
     that was read, where there are several that may differ for a while (the controller's database, the file); empty: only one."""
 
-    source: str                               # active_directory | entra | file
+    source: str  # active_directory | entra | file
     read_at: datetime
-    people: Complete[Person]                  # sorted by id, ids unique
+    people: Complete[Person]  # sorted by id, ids unique
     groups: Complete[DirectoryGroup]
     digest: str
     unresolved: tuple[str, ...] = ()
-    clock_offset_seconds: float | None = None     # the directory's clock minus ours
+    clock_offset_seconds: float | None = None  # the directory's clock minus ours
     view: str = ""
-    as_of: datetime | None = None             # when what was read was written, where the source says so (a file)
+    as_of: datetime | None = None  # when what was read was written, where the source says so (a file)
 
     def __post_init__(self) -> None:
         demand_complete(self.people, self.groups)
@@ -140,19 +150,37 @@ class DirectorySnapshot:
         listed = put_together(sorted(groups, key=lambda group: (group.use, group.id)), groups)
         digest = hashlib.sha256()
         for person in ordered:
-            digest.update(repr((
-                person.id, person.mains, person.aliases, person.enabled,
-                person.expires_at and person.expires_at.isoformat(), person.entitled_by, person.leaver_by,
-                person.protected_by, person.guest, person.unclear, person.unclean, person.membership_unknown,
-                person.number, person.manager,
-                *((person.held_by,) if person.held_by else ()),
-            )).encode())
+            digest.update(
+                repr(
+                    (
+                        person.id,
+                        person.mains,
+                        person.aliases,
+                        person.enabled,
+                        person.expires_at and person.expires_at.isoformat(),
+                        person.entitled_by,
+                        person.leaver_by,
+                        person.protected_by,
+                        person.guest,
+                        person.unclear,
+                        person.unclean,
+                        person.membership_unknown,
+                        person.number,
+                        person.manager,
+                        *((person.held_by,) if person.held_by else ()),
+                    )
+                ).encode()
+            )
         digest.update(repr([(group.id, group.use.value, group.members) for group in listed]).encode())
-        return cls(source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds,
-                   view, as_of)
+        return cls(
+            source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds, view, as_of
+        )
 
     def with_people(
-        self, asked: Collection[str], people: Complete[Person], groups: Complete[DirectoryGroup] | None = None,
+        self,
+        asked: Collection[str],
+        people: Complete[Person],
+        groups: Complete[DirectoryGroup] | None = None,
     ) -> DirectorySnapshot:
         """The same directory, with those *asked* for as a later reading of them shows: whoever of them is not among *people*
         is not there any more. *groups*: as read again; None: their sizes follow the people, by the path each has. The moment
@@ -161,9 +189,33 @@ class DirectorySnapshot:
         kept = [one for one in self.people if one.id not in asked]
         before = [one for one in self.people if one.id in asked]
         ordered = put_together(sorted([*kept, *found.values()], key=lambda one: one.id), self.people, people)
-        sizes = groups if groups is not None else put_together(
-            [replace(group, members=max(0, group.members + sum(group.counts(one) for one in found.values())
-                                        - sum(group.counts(one) for one in before))) for group in self.groups], self.groups)
-        digest = hashlib.sha256(repr([self.digest, sorted(asked), sorted(map(repr, found.values())),
-                                      [(group.id, group.use.value, group.members) for group in sizes]]).encode())
+        sizes = (
+            groups
+            if groups is not None
+            else put_together(
+                [
+                    replace(
+                        group,
+                        members=max(
+                            0,
+                            group.members
+                            + sum(group.counts(one) for one in found.values())
+                            - sum(group.counts(one) for one in before),
+                        ),
+                    )
+                    for group in self.groups
+                ],
+                self.groups,
+            )
+        )
+        digest = hashlib.sha256(
+            repr(
+                [
+                    self.digest,
+                    sorted(asked),
+                    sorted(map(repr, found.values())),
+                    [(group.id, group.use.value, group.members) for group in sizes],
+                ]
+            ).encode()
+        )
         return replace(self, people=ordered, groups=sizes, digest=digest.hexdigest())

@@ -18,20 +18,20 @@ class Draft:
 
     kind: str
     body: Mapping[str, Any]
-    subject: str = ""                         # zoom id, approval id, …; never an address
+    subject: str = ""  # zoom id, approval id, …; never an address
     cycle: str = ""
     personal: Mapping[str, str] | None = None
-    clock_verified: bool = True               # False: no service's time was at hand to hold this process's clock against
+    clock_verified: bool = True  # False: no service's time was at hand to hold this process's clock against
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One link of the chain. *body* is the exact canonical JSON that was hashed."""
 
-    seq: int                                  # from 1, without gaps
-    at: str                                   # RFC 3339 UTC, microseconds, never earlier than the entry before
+    seq: int  # from 1, without gaps
+    at: str  # RFC 3339 UTC, microseconds, never earlier than the entry before
     cycle: str
-    term: int                                 # leadership term of the writer; 0 for people's entries (approve, pause, …)
+    term: int  # leadership term of the writer; 0 for people's entries (approve, pause, …)
     kind: str
     subject: str
     body: str
@@ -61,14 +61,14 @@ class Deactivated:
 
     at: datetime
     cycle: str
-    by: str                                   # cycle | hand | undo
+    by: str  # cycle | hand | undo
     type: int | None = None
     plan: str | None = None
     role_id: str | None = None
     reason: str = ""
-    seen_active: bool = False                 # a later read showed it active although we did not reactivate it
-    reactivated_at: datetime | None = None    # when we reactivated it since
-    person: str = ""                          # directory id of who had left, where the directory showed them
+    seen_active: bool = False  # a later read showed it active although we did not reactivate it
+    reactivated_at: datetime | None = None  # when we reactivated it since
+    person: str = ""  # directory id of who had left, where the directory showed them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +99,32 @@ class Approval:
     plan_digest: str
     policy_digest: str
     guards: tuple[Guard, ...]
-    effects: frozenset[tuple[str, str]]       # (zoom_id, action) as reviewed
+    effects: frozenset[tuple[str, str]]  # (zoom_id, action) as reviewed
     by: str
     because: str
     at: datetime
     expires_at: datetime
     on_the_way: frozenset[str] = frozenset()  # zoom ids reviewed beside the effects: within the grace, or unclear
-    signature: str = ""                       # SSHSIG of whoever approved; empty: not signed
-    os_user: str = ""                         # whose process gave it, on which host: evidence, and nothing is decided by it
+    signature: str = ""  # SSHSIG of whoever approved; empty: not signed
+    os_user: str = ""  # whose process gave it, on which host: evidence, and nothing is decided by it
     host: str = ""
-    accepts: Mapping[str, float | str] = field(default_factory=dict)    # measured values that became baselines
-    good_read: bool = False                   # the plan was read for this approval, and the read was a good one
+    accepts: Mapping[str, float | str] = field(default_factory=dict)  # measured values that became baselines
+    good_read: bool = False  # the plan was read for this approval, and the read was a good one
 
     def message(self, ledger_id: str) -> bytes:
         """What is signed: canonical JSON of all that decides what it lets pass, and who says so."""
-        return canonical_json({
-            "plan": self.plan_digest, "policy": self.policy_digest, "guards": [guard.value for guard in self.guards],
-            "effects": sorted(list(effect) for effect in self.effects), "by": self.by, "because": self.because,
-            "expires_at": self.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"), "ledger": ledger_id,
-        }).encode()
+        return canonical_json(
+            {
+                "plan": self.plan_digest,
+                "policy": self.policy_digest,
+                "guards": [guard.value for guard in self.guards],
+                "effects": sorted(list(effect) for effect in self.effects),
+                "by": self.by,
+                "because": self.because,
+                "expires_at": self.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "ledger": ledger_id,
+            }
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ class Counted:
 
     at: datetime
     action: str
-    approved: bool                            # reviewed or announced: it does not count
+    approved: bool  # reviewed or announced: it does not count
     reason: str = ""
     zoom_id: str = ""
 
@@ -139,13 +146,13 @@ class Intent:
     cycle: str
     at: datetime
     zoom_id: str
-    action: str                               # deactivate | reactivate | restore_licence | revoke_sessions
-    by: str                                   # cycle | hand | undo
+    action: str  # deactivate | reactivate | restore_licence | revoke_sessions
+    by: str  # cycle | hand | undo
     reason: str
-    before: Mapping[str, Any]                 # status, type, plan, role_id
+    before: Mapping[str, Any]  # status, type, plan, role_id
     approval: str = ""
     restore: Mapping[str, Any] | None = None  # licence to give back after a reactivation
-    person: str = ""                          # directory id of whom it is done for, where the directory shows somebody
+    person: str = ""  # directory id of whom it is done for, where the directory shows somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +170,16 @@ class Announcement:
 
     def message(self, ledger_id: str) -> bytes:
         """What is signed."""
-        return canonical_json({
-            "people": sorted(self.zoom_ids), "from": self.starts_at.astimezone(UTC).isoformat(), "by": self.by,
-            "until": self.ends_at.astimezone(UTC).isoformat(), "because": self.because, "ledger": ledger_id,
-        }).encode()
+        return canonical_json(
+            {
+                "people": sorted(self.zoom_ids),
+                "from": self.starts_at.astimezone(UTC).isoformat(),
+                "by": self.by,
+                "until": self.ends_at.astimezone(UTC).isoformat(),
+                "because": self.because,
+                "ledger": ledger_id,
+            }
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +199,11 @@ class RecordedPlan:
 
     digest: str
     policy_digest: str
-    effects: tuple[tuple[str, str, str], ...]            # (zoom id, action, reason)
-    at: datetime                                         # when a cycle made it last
+    effects: tuple[tuple[str, str, str], ...]  # (zoom id, action, reason)
+    at: datetime  # when a cycle made it last
     accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
-    on_the_way: tuple[str, ...] = ()                     # zoom ids within the grace or unclear when it was first made
-    held_by: tuple[str, ...] = ()                        # guards that tripped then
+    on_the_way: tuple[str, ...] = ()  # zoom ids within the grace or unclear when it was first made
+    held_by: tuple[str, ...] = ()  # guards that tripped then
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +211,16 @@ class MemoryChange:
     """What a good read adds to memory, by Zoom id. *at*: when the read began."""
 
     at: datetime
-    pairs: Mapping[str, str] = field(default_factory=dict)    # new or other directory id
+    pairs: Mapping[str, str] = field(default_factory=dict)  # new or other directory id
     numbers: Mapping[str, str] = field(default_factory=dict)  # directory id -> salted hash of the person's number
-    entitled: frozenset[str] = frozenset()                    # directory ids seen entitled, with no pair to show for it
-    gone: frozenset[str] = frozenset()                        # first good read that shows them not entitled
-    back: frozenset[str] = frozenset()                        # was gone, is entitled, or no longer active
-    returning: frozenset[str] = frozenset()                   # inactive: first good read that shows them entitled again
-    not_returning: frozenset[str] = frozenset()               # was returning: not entitled, unclear or active now
-    unclear: frozenset[str] = frozenset()                     # was gone, and this read does not count for them
-    seen_active: frozenset[str] = frozenset()                 # deactivated by us, shown active, not by our doing
-    vanished: frozenset[str] = frozenset()                    # not in the list: grace and last decision are forgotten
+    entitled: frozenset[str] = frozenset()  # directory ids seen entitled, with no pair to show for it
+    gone: frozenset[str] = frozenset()  # first good read that shows them not entitled
+    back: frozenset[str] = frozenset()  # was gone, is entitled, or no longer active
+    returning: frozenset[str] = frozenset()  # inactive: first good read that shows them entitled again
+    not_returning: frozenset[str] = frozenset()  # was returning: not entitled, unclear or active now
+    unclear: frozenset[str] = frozenset()  # was gone, and this read does not count for them
+    seen_active: frozenset[str] = frozenset()  # deactivated by us, shown active, not by our doing
+    vanished: frozenset[str] = frozenset()  # not in the list: grace and last decision are forgotten
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__dataclass_fields__ if name != "at")

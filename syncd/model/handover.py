@@ -22,25 +22,25 @@ HANDOVER_FORMAT = "syncd.handover/1"
 class Stage(StrEnum):
     """How far the handover of one account is."""
 
-    WAITING = "waiting"                  # the retention runs
-    DUE = "due"                          # somebody may plan it
-    APPROVED = "approved"                # exactly this was approved, by enough people, and is not used up
-    HANDING_OVER = "handing_over"        # announced in the ledger, with no outcome yet
+    WAITING = "waiting"  # the retention runs
+    DUE = "due"  # somebody may plan it
+    APPROVED = "approved"  # exactly this was approved, by enough people, and is not used up
+    HANDING_OVER = "handing_over"  # announced in the ledger, with no outcome yet
     HANDED_OVER = "handed_over"
-    UNCONFIRMED = "unconfirmed"          # the answer was lost or doubtful
-    KEPT = "kept"                        # it stays as it is, for the reason given
+    UNCONFIRMED = "unconfirmed"  # the answer was lost or doubtful
+    KEPT = "kept"  # it stays as it is, for the reason given
 
 
 class Kept(StrEnum):
     """Why an account stays as it is."""
 
-    NOT_OURS = "not_ours"                # not switched off by syncd
+    NOT_OURS = "not_ours"  # not switched off by syncd
     LEGAL_HOLD = "legal_hold"
     ENTITLED_AGAIN = "entitled_again"
-    ON_HOLD = "on_hold"                  # syncd account hold
-    EXEMPT = "exempt"                    # protect
+    ON_HOLD = "on_hold"  # syncd account hold
+    EXEMPT = "exempt"  # protect
     DIRECTORY_UNCLEAR = "directory_unclear"
-    MAY_RETURN = "may_return"            # disabled, expired or out of the groups alone
+    MAY_RETURN = "may_return"  # disabled, expired or out of the groups alone
     NO_RECEIVER = "no_receiver"
 
 
@@ -48,8 +48,8 @@ class Standing(StrEnum):
     """What the directory says of somebody, as far as a handover asks."""
 
     ENTITLED = "entitled"
-    LEAVER = "leaver"                    # in a leaver group or in the leavers file
-    MAY_RETURN = "may_return"            # still there
+    LEAVER = "leaver"  # in a leaver group or in the leavers file
+    MAY_RETURN = "may_return"  # still there
     ABSENT = "absent"
 
 
@@ -59,9 +59,9 @@ class HandoverRules:
     legal hold may stand in the directory."""
 
     after: timedelta
-    end: str                             # delete | unlink
+    end: str  # delete | unlink
     to_manager: bool = True
-    otherwise: str = ""                  # receiver.else
+    otherwise: str = ""  # receiver.else
     content: tuple[str, ...] = CONTENT
     leavers: frozenset[str] = frozenset()
     hold_accounts: tuple[str, ...] = ()
@@ -134,9 +134,15 @@ class Contents:
     def as_json(self) -> dict[str, Any]:
         """Plain values; times RFC 3339 in UTC."""
         return {
-            "zoom_id": self.zoom_id, "email": self.email, "stage": self.stage, "reason": self.reason,
-            "due_at": _moment(self.due_at), "receiver": self.receiver, "rule": self.rule,
-            "no_receiver": self.why_none or None, "notes": list(self.notes),
+            "zoom_id": self.zoom_id,
+            "email": self.email,
+            "stage": self.stage,
+            "reason": self.reason,
+            "due_at": _moment(self.due_at),
+            "receiver": self.receiver,
+            "rule": self.rule,
+            "no_receiver": self.why_none or None,
+            "notes": list(self.notes),
             "inventory": self.inventory.as_json() if self.inventory is not None else None,
             "counted_at": _moment(self.counted_at),
         }
@@ -158,8 +164,13 @@ class HandoverItem:
     hold_unchecked: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return {"zoom_id": self.zoom_id, "receiver_id": self.receiver_id, "end": self.end, "content": list(self.content),
-                "hold_unchecked": self.hold_unchecked}
+        return {
+            "zoom_id": self.zoom_id,
+            "receiver_id": self.receiver_id,
+            "end": self.end,
+            "content": list(self.content),
+            "hold_unchecked": self.hold_unchecked,
+        }
 
 
 @dataclass(frozen=True, slots=True)

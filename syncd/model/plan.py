@@ -19,10 +19,10 @@ from syncd.model.words import Action, Guard, Reason, Status
 class SecondLook:
     """Whom the look right before a change asks for, as directory ids, and what it may take for granted."""
 
-    owners: tuple[str, ...] = ()              # main and pair claimants; where there are none, everybody else who claims it
-    others: tuple[str, ...] = ()              # further claimants, by alias
-    remembered: tuple[str, ...] = ()          # whom the ledger remembers for the account, under every id of theirs
-    elsewhere: tuple[str, ...] = ()           # claimants by alias who have an active account of their own
+    owners: tuple[str, ...] = ()  # main and pair claimants; where there are none, everybody else who claims it
+    others: tuple[str, ...] = ()  # further claimants, by alias
+    remembered: tuple[str, ...] = ()  # whom the ledger remembers for the account, under every id of theirs
+    elsewhere: tuple[str, ...] = ()  # claimants by alias who have an active account of their own
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     action: Action
     reason: Reason
     directory_id: str | None = None
-    matched_by: str | None = None             # address | memory
+    matched_by: str | None = None  # address | memory
     group_path: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     since: datetime | None = None
@@ -88,12 +88,12 @@ class Plan:
 
     made_at: datetime
     policy_digest: str
-    decisions: tuple[Decision, ...]           # in the order of the snapshot: sorted by (zoom_id, email)
-    pairs: Mapping[str, str] = field(default_factory=dict)       # what a good read remembers anew: zoom id -> directory id
-    numbers: Mapping[str, str] = field(default_factory=dict)     # directory id -> salted hash of the person's number
-    next_read_helps: bool = False             # somebody comes back once another good read shows them entitled
-    entitled: frozenset[str] = frozenset()    # directory ids seen entitled for the first time, with no pair to show for it
-    accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)   # tripped read guard -> measured values
+    decisions: tuple[Decision, ...]  # in the order of the snapshot: sorted by (zoom_id, email)
+    pairs: Mapping[str, str] = field(default_factory=dict)  # what a good read remembers anew: zoom id -> directory id
+    numbers: Mapping[str, str] = field(default_factory=dict)  # directory id -> salted hash of the person's number
+    next_read_helps: bool = False  # somebody comes back once another good read shows them entitled
+    entitled: frozenset[str] = frozenset()  # directory ids seen entitled for the first time, with no pair to show for it
+    accepts: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)  # tripped read guard -> measured values
 
     @cached_property
     def effects(self) -> tuple[Decision, ...]:

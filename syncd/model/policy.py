@@ -39,15 +39,15 @@ class Policy:
     """What the operator asked for, as far as it decides who is changed. Built from the configuration by ``app``."""
 
     zoom_account_id: str
-    domains: tuple[str, ...]                  # exact, or "*.domain" for its subdomains; lower case
-    directory: str = "{}"                     # canonical JSON of the directory section without credentials and timeouts
+    domains: tuple[str, ...]  # exact, or "*.domain" for its subdomains; lower case
+    directory: str = "{}"  # canonical JSON of the directory section without credentials and timeouts
     domain_aliases: tuple[tuple[str, str], ...] = ()
     pilot: tuple[str, ...] = ()
     ordinary_roles: tuple[str, ...] = ("member",)
     protect_accounts: tuple[str, ...] = ()
     protect_groups: tuple[str, ...] = ()
     protect_directory_groups: tuple[str, ...] = ()
-    person_number: str = ""                   # attribute or column; "": ids alone say who is who
+    person_number: str = ""  # attribute or column; "": ids alone say who is who
     ignore_people: tuple[str, ...] = ()
     grace: timedelta = timedelta(hours=4)
     grace_reads: int = 2
@@ -56,14 +56,14 @@ class Policy:
     grace_for_known_leavers: timedelta = timedelta(0)
     grace_for_expired: timedelta | None = None
     revoke_sessions: bool = False
-    reactivate: str = "ours"                  # ours | any | never
+    reactivate: str = "ours"  # ours | any | never
     reactivate_reads: int = 2
     restore_licence: bool = True
-    guests: bool = True                       # Entra only: whether a guest may be entitled
+    guests: bool = True  # Entra only: whether a guest may be entitled
     limits: Limits = field(default_factory=Limits)
-    approvals_required: int = 1               # how many different people must approve a plan
-    approvers: tuple[str, ...] = ()           # names that may; empty: anybody
-    signers: tuple[str, ...] = ()             # NAME ssh-ed25519 AAAA…; not empty: an approval counts only when signed
+    approvals_required: int = 1  # how many different people must approve a plan
+    approvers: tuple[str, ...] = ()  # names that may; empty: anybody
+    signers: tuple[str, ...] = ()  # NAME ssh-ed25519 AAAA…; not empty: an approval counts only when signed
     rules: int = DECISION_RULES
 
     def as_json(self) -> dict[str, Any]:

@@ -24,8 +24,13 @@ class Hint:
 
     def __or__(self, other: Hint) -> Hint:
         """Both, to be looked at together."""
-        return Hint(self.people | other.people, self.groups | other.groups, self.anybody or other.anybody,
-                    self.gone or other.gone, {**self.changed, **other.changed})
+        return Hint(
+            self.people | other.people,
+            self.groups | other.groups,
+            self.anybody or other.anybody,
+            self.gone or other.gone,
+            {**self.changed, **other.changed},
+        )
 
     def __bool__(self) -> bool:
         return bool(self.people or self.groups or self.anybody or self.gone)
@@ -46,13 +51,11 @@ class Reread:
     as_of: datetime | None = None
 
     @classmethod
-    def of_whole(
-        cls, snapshot: DirectorySnapshot, base: DirectorySnapshot, hint: Hint
-    ) -> Reread:
+    def of_whole(cls, snapshot: DirectorySnapshot, base: DirectorySnapshot, hint: Hint) -> Reread:
         """Where everybody was read again: those of the *hint*, and whoever differs or is in one of the two only."""
         before, now = {one.id: one for one in base.people}, {one.id: one for one in snapshot.people}
-        asked = hint.people | {id_ for id_ in before.keys() | now.keys()
-                               if (one := before.get(id_)) is not (other := now.get(id_)) and one != other}
+        asked = hint.people | {
+            id_ for id_ in before.keys() | now.keys() if (one := before.get(id_)) is not (other := now.get(id_)) and one != other
+        }
         changed = {} if snapshot.as_of is None else dict.fromkeys(asked, snapshot.as_of)
-        return cls(snapshot.read_at, snapshot.view, asked, snapshot.people, snapshot.groups, changed,
-                   snapshot.as_of)
+        return cls(snapshot.read_at, snapshot.view, asked, snapshot.people, snapshot.groups, changed, snapshot.as_of)

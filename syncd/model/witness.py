@@ -22,7 +22,7 @@ class Happened(StrEnum):
 
     ACTIVATED = "activated"
     DEACTIVATED = "deactivated"
-    DELETED = "deleted"                       # or unlinked: no longer in this Zoom account
+    DELETED = "deleted"  # or unlinked: no longer in this Zoom account
     UPDATED = "updated"
 
 
@@ -30,11 +30,11 @@ class WitnessState(StrEnum):
     """How a change stands with the witnesses."""
 
     CONFIRMED = "confirmed"
-    WAITING = "waiting"                       # nobody yet; 48 h have not passed
-    MISSING = "missing"                       # nobody, though Zoom's log was read whole over that time
-    UNKNOWN = "unknown"                       # nobody, and the log was not read whole, or holds lines nobody understands
-    FOREIGN = "foreign"                       # seen by others, and no change of ours
-    UNWATCHED = "unwatched"                   # no witness was configured
+    WAITING = "waiting"  # nobody yet; 48 h have not passed
+    MISSING = "missing"  # nobody, though Zoom's log was read whole over that time
+    UNKNOWN = "unknown"  # nobody, and the log was not read whole, or holds lines nobody understands
+    FOREIGN = "foreign"  # seen by others, and no change of ours
+    UNWATCHED = "unwatched"  # no witness was configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Unreadable:
     """A line of the log that cannot be understood: when, and whom it names, as far as that shows."""
 
     at: datetime | None
-    addresses: frozenset[str] = frozenset()   # keys
+    addresses: frozenset[str] = frozenset()  # keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ class SeenEffect:
     nobody understands."""
 
     zoom_id: str
-    action: str                               # deactivate | reactivate | restore_licence | handover
+    action: str  # deactivate | reactivate | restore_licence | handover
     announced_at: datetime
-    who: str = ""                             # reference of its names beside the chain
+    who: str = ""  # reference of its names beside the chain
     done_at: datetime | None = None
-    seen_by: str = ""                         # event | log
+    seen_by: str = ""  # event | log
     seen_at: datetime | None = None
     doubtful: bool = False
 
@@ -104,7 +104,7 @@ class Seen:
     """How one change stands, and when and by whom it was seen."""
 
     state: WitnessState
-    by: str = ""                              # event | log
+    by: str = ""  # event | log
     at: datetime | None = None
 
 

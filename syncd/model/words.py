@@ -16,8 +16,8 @@ class Trigger(StrEnum):
     """Why a cycle ran."""
 
     SCHEDULE = "schedule"
-    REQUEST = "request"          # POST /sync
-    WATCH = "watch"              # the directory showed a change
+    REQUEST = "request"  # POST /sync
+    WATCH = "watch"  # the directory showed a change
     PLAN = "plan"
     APPLY = "apply"
     APPROVE = "approve"
@@ -68,7 +68,7 @@ class Reason(StrEnum):
     DEACTIVATED_BY_OTHERS = "deactivated_by_others"
     REFUSED_BY_ZOOM = "refused_by_zoom"
     NOT_IN_PILOT = "not_in_pilot"
-    BY_HAND = "by_hand"          # hand verbs and undo only: a person asked for it
+    BY_HAND = "by_hand"  # hand verbs and undo only: a person asked for it
 
 
 class OutcomeKind(StrEnum):
@@ -85,8 +85,8 @@ class OutcomeReason(StrEnum):
 
     NONE = ""
     CHANGED_SINCE_PLAN = "changed_since_plan"
-    NEXT_CYCLE = "next_cycle"        # not tried: a look is about others only
-    WINDOW = "window"                # not tried: the operator's calendar denies it now
+    NEXT_CYCLE = "next_cycle"  # not tried: a look is about others only
+    WINDOW = "window"  # not tried: the operator's calendar denies it now
     ACCOUNT_UNREADABLE = "account_unreadable"
     GONE_FROM_ZOOM = "gone_from_zoom"
     REFUSED_BY_ZOOM = "refused_by_zoom"
@@ -136,9 +136,9 @@ class ClockStanding(StrEnum):
     """What is known of this machine's clock when something is written down."""
 
     UNASKED = "unasked"
-    VERIFIED = "verified"        # a service's time, asked now, agrees
-    UNKNOWN = "unknown"          # no service could be asked: no rule uses the time of what is written
-    REFUTED = "refuted"          # a service's time differs by more than guards.max_clock_skew
+    VERIFIED = "verified"  # a service's time, asked now, agrees
+    UNKNOWN = "unknown"  # no service could be asked: no rule uses the time of what is written
+    REFUTED = "refuted"  # a service's time differs by more than guards.max_clock_skew
 
 
 class Guard(StrEnum):

@@ -75,10 +75,13 @@ async def tally(
     begins, ends = _midnight(since, zone), _midnight(until, zone)
     within = [one for one in known if begins <= one.at < ends]
     return Tally(
-        since, until, Counter(one.result for one in within if not one.look),
+        since,
+        until,
+        Counter(one.result for one in within if not one.look),
         _added([*(one.looks for one in known if begins <= one.at < ends), Counter(one.result for one in within if one.look)]),
         _added(one.outcomes for one in within),
-        seen_since if counted_since and seen_since > begins else None)
+        seen_since if counted_since and seen_since > begins else None,
+    )
 
 
 async def _known(

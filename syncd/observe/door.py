@@ -18,7 +18,7 @@ def door(most: int = CONNECTIONS_MAX) -> type[asyncio.Protocol]:
     """A protocol for one server that keeps at most so many connections. One more ends the oldest on which nothing is being
     answered: a probe asks as soon as it is connected and has its answer long before it is the oldest, however many others
     hold connections on which they send half a request, or nothing."""
-    inside: dict[H11Protocol, None] = {}      # in the order of arrival
+    inside: dict[H11Protocol, None] = {}  # in the order of arrival
 
     class Door(H11Protocol):
         def connection_made(self, transport: Any) -> None:
@@ -37,5 +37,5 @@ def door(most: int = CONNECTIONS_MAX) -> type[asyncio.Protocol]:
 
 
 def _answers_nothing(connection: H11Protocol) -> bool:
-    answering: Any = connection.cycle         # None before the first whole request
+    answering: Any = connection.cycle  # None before the first whole request
     return answering is None or bool(answering.response_complete)

@@ -6,6 +6,8 @@ written is lost, never an error: observers do not stop a cycle.
 
 Refuses to know what a cycle is: it writes down what it is told, and adds the ``cycle_id`` of the cycle in whose context
 it was told (so lines of a cycle's requests and of libraries carry it, and those of the HTTP server do not).
+
+More than 400 lines: it is the list of every line syncd writes, a few lines each.
 """
 
 from __future__ import annotations
@@ -34,8 +36,20 @@ LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("json", "text")
 
 #: Libraries that speak at ``info`` or put request headers into ``debug`` lines: never below ``warning``.
-_TALKATIVE = ("asyncio", "hpack", "httpcore", "httpx", "ldap3", "msal", "sqlalchemy", "starlette", "urllib3", "uvicorn",
-              "uvicorn.access", "uvicorn.error")
+_TALKATIVE = (
+    "asyncio",
+    "hpack",
+    "httpcore",
+    "httpx",
+    "ldap3",
+    "msal",
+    "sqlalchemy",
+    "starlette",
+    "urllib3",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.error",
+)
 
 
 def configure(level: str, format_: str, clock: Clock, *, addresses: bool = False, stream: TextIO | None = None) -> None:
@@ -51,12 +65,14 @@ def configure(level: str, format_: str, clock: Clock, *, addresses: bool = False
     target = sys.stderr if stream is None else stream
     render = _as_json if format_ == "json" else _AsText(colours=target.isatty() and "NO_COLOR" not in os.environ)
     handler = _Lines(target)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[_of_a_library, merge_contextvars],
-        processors=[structlog.processors.format_exc_info, _Settled(clock, Redaction(addresses=addresses)), render],
-    ))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_of_a_library, merge_contextvars],
+            processors=[structlog.processors.format_exc_info, _Settled(clock, Redaction(addresses=addresses)), render],
+        )
+    )
     root = logging.getLogger()
-    root.handlers[:] = [handler]              # alone: any other one would write unredacted lines
+    root.handlers[:] = [handler]  # alone: any other one would write unredacted lines
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -73,8 +89,11 @@ class LogObserver:
         self._leads = False
         self._log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             logging.getLogger("syncd"),
-            processors=[structlog.stdlib.filter_by_level, merge_contextvars,
-                        structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            processors=[
+                structlog.stdlib.filter_by_level,
+                merge_contextvars,
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
             wrapper_class=structlog.stdlib.BoundLogger,
         )
 
@@ -108,11 +127,10 @@ class LogObserver:
 
 # ------------------------------------------------------------------------------------------- which event, which line
 
-_Line = tuple[str, str, dict[str, object]]     # level, event, facts
+_Line = tuple[str, str, dict[str, object]]  # level, event, facts
 
 #: A cycle's end is worth being read when it is one of these.
-_LEVEL_OF_RESULT = {"held": "warning", "partial": "warning", "interrupted": "warning", "unreadable": "error",
-                    "failed": "error"}
+_LEVEL_OF_RESULT = {"held": "warning", "partial": "warning", "interrupted": "warning", "unreadable": "error", "failed": "error"}
 
 
 @singledispatch
@@ -133,10 +151,21 @@ def _(event: events.PhaseEnded) -> Iterator[_Line]:
 @_lines.register
 def _(event: events.DirectoryRead) -> Iterator[_Line]:
     snapshot = event.snapshot
-    yield "info", "directory.read", {
-        "cycle_id": event.cycle_id, "source": snapshot.source, "people": len(snapshot.people), "entitled": event.entitled,
-        "groups": len(snapshot.groups), "unresolved": len(snapshot.unresolved), "unclear": len(event.unclear),
-        "digest": snapshot.digest, "seconds": _short(event.seconds)}
+    yield (
+        "info",
+        "directory.read",
+        {
+            "cycle_id": event.cycle_id,
+            "source": snapshot.source,
+            "people": len(snapshot.people),
+            "entitled": event.entitled,
+            "groups": len(snapshot.groups),
+            "unresolved": len(snapshot.unresolved),
+            "unclear": len(event.unclear),
+            "digest": snapshot.digest,
+            "seconds": _short(event.seconds),
+        },
+    )
     for person in event.unclear:
         yield "warning", "person.unclear", {"cycle_id": event.cycle_id, "directory_id": person.id, "cause": person.cause}
 
@@ -144,10 +173,17 @@ def _(event: events.DirectoryRead) -> Iterator[_Line]:
 @_lines.register
 def _(event: events.ZoomRead) -> Iterator[_Line]:
     snapshot = event.snapshot
-    yield "info", "zoom.read", {
-        "cycle_id": event.cycle_id, "accounts": len(snapshot.accounts),
-        **{status.value: snapshot.count(status) for status in Status},
-        "digest": snapshot.digest, "seconds": _short(event.seconds)}
+    yield (
+        "info",
+        "zoom.read",
+        {
+            "cycle_id": event.cycle_id,
+            "accounts": len(snapshot.accounts),
+            **{status.value: snapshot.count(status) for status in Status},
+            "digest": snapshot.digest,
+            "seconds": _short(event.seconds),
+        },
+    )
 
 
 @_lines.register
@@ -157,48 +193,93 @@ def _(event: events.ReadProgress) -> Iterator[_Line]:
 
 @_lines.register
 def _(event: events.SourceUnreadable) -> Iterator[_Line]:
-    yield "error", "source.unreadable", {
-        "cycle_id": event.cycle_id, "source": event.source, "why": event.why, "do": event.do}
+    yield "error", "source.unreadable", {"cycle_id": event.cycle_id, "source": event.source, "why": event.why, "do": event.do}
 
 
 @_lines.register
 def _(event: events.PlanMade) -> Iterator[_Line]:
     plan = event.plan
-    yield "info", "plan.made", {
-        "cycle_id": event.cycle_id, "plan_digest": plan.digest, **{action.value: plan.counts[action] for action in Action},
-        "reasons": {reason.value: count for reason, count in plan.reasons.items()},
-        "oldest_overdue_at": event.oldest_overdue}
+    yield (
+        "info",
+        "plan.made",
+        {
+            "cycle_id": event.cycle_id,
+            "plan_digest": plan.digest,
+            **{action.value: plan.counts[action] for action in Action},
+            "reasons": {reason.value: count for reason, count in plan.reasons.items()},
+            "oldest_overdue_at": event.oldest_overdue,
+        },
+    )
     for verdict in event.verdicts:
         if verdict.tripped:
-            yield "warning", "guard.tripped", {
-                "cycle_id": event.cycle_id, "guard": verdict.guard.value, "measured": verdict.measured,
-                "limit": verdict.limit, "unit": verdict.unit, "says": verdict.says, "do": verdict.do}
+            yield (
+                "warning",
+                "guard.tripped",
+                {
+                    "cycle_id": event.cycle_id,
+                    "guard": verdict.guard.value,
+                    "measured": verdict.measured,
+                    "limit": verdict.limit,
+                    "unit": verdict.unit,
+                    "says": verdict.says,
+                    "do": verdict.do,
+                },
+            )
 
 
 @_lines.register
 def _(event: events.EffectSettled) -> Iterator[_Line]:
-    yield "warning" if event.outcome == "failed" else "info", "effect.settled", {
-        "cycle_id": event.cycle_id, "zoom_id": event.zoom_id, "address": event.address, "action": event.action,
-        "outcome": event.outcome, "reason": event.reason, "delay_seconds": event.delay_seconds,
-        "licence_released": event.licence_released}
+    yield (
+        "warning" if event.outcome == "failed" else "info",
+        "effect.settled",
+        {
+            "cycle_id": event.cycle_id,
+            "zoom_id": event.zoom_id,
+            "address": event.address,
+            "action": event.action,
+            "outcome": event.outcome,
+            "reason": event.reason,
+            "delay_seconds": event.delay_seconds,
+            "licence_released": event.licence_released,
+        },
+    )
 
 
 @_lines.register
 def _(event: events.CycleEnded) -> Iterator[_Line]:
-    yield _LEVEL_OF_RESULT.get(event.result, "info"), "cycle.finished", {
-        "cycle_id": event.cycle_id, "mode": event.mode, "result": event.result, "seconds": _short(event.seconds),
-        "counts": dict(event.counts), "outcomes": dict(event.outcomes), "head_sequence": event.head_sequence,
-        "head_hash": event.head_hash, **({"why": event.why, "do": event.do} if event.why else {})}
+    yield (
+        _LEVEL_OF_RESULT.get(event.result, "info"),
+        "cycle.finished",
+        {
+            "cycle_id": event.cycle_id,
+            "mode": event.mode,
+            "result": event.result,
+            "seconds": _short(event.seconds),
+            "counts": dict(event.counts),
+            "outcomes": dict(event.outcomes),
+            "head_sequence": event.head_sequence,
+            "head_hash": event.head_hash,
+            **({"why": event.why, "do": event.do} if event.why else {}),
+        },
+    )
 
 
 @_lines.register
 def _(event: events.LookEnded) -> Iterator[_Line]:
     level = _LEVEL_OF_RESULT.get(event.result, "info") if event.head_sequence or event.why else "debug"
-    yield level, "look.finished", {
-        **({"cycle_id": event.cycle_id} if event.cycle_id else {}), "result": event.result, "people": event.people,
-        "seconds": _short(event.seconds), "outcomes": dict(event.outcomes),
-        **({"head_sequence": event.head_sequence, "head_hash": event.head_hash} if event.head_sequence else {}),
-        **({"why": event.why, "do": event.do} if event.why else {})}
+    yield (
+        level,
+        "look.finished",
+        {
+            **({"cycle_id": event.cycle_id} if event.cycle_id else {}),
+            "result": event.result,
+            "people": event.people,
+            "seconds": _short(event.seconds),
+            "outcomes": dict(event.outcomes),
+            **({"head_sequence": event.head_sequence, "head_hash": event.head_hash} if event.head_sequence else {}),
+            **({"why": event.why, "do": event.do} if event.why else {}),
+        },
+    )
 
 
 @_lines.register
@@ -234,8 +315,11 @@ def _(event: events.LeadershipChanged) -> Iterator[_Line]:
 
 @_lines.register
 def _(event: events.Answered) -> Iterator[_Line]:
-    yield "debug", "http.answered", {
-        "service": event.service, "operation": event.operation, "answer": event.answer, "seconds": _short(event.seconds)}
+    yield (
+        "debug",
+        "http.answered",
+        {"service": event.service, "operation": event.operation, "answer": event.answer, "seconds": _short(event.seconds)},
+    )
 
 
 @_lines.register
@@ -265,9 +349,17 @@ def _(event: events.Waiting) -> Iterator[_Line]:
 
 @_lines.register
 def _(event: events.RetryScheduled) -> Iterator[_Line]:
-    yield "info", "retry.scheduled", {
-        "service": event.service, "operation": event.operation, "reason": event.reason, "attempt": event.attempt,
-        "wait_seconds": _short(event.wait_seconds)}
+    yield (
+        "info",
+        "retry.scheduled",
+        {
+            "service": event.service,
+            "operation": event.operation,
+            "reason": event.reason,
+            "attempt": event.attempt,
+            "wait_seconds": _short(event.wait_seconds),
+        },
+    )
 
 
 @_lines.register
@@ -326,7 +418,7 @@ def _of_a_library(_logger: WrappedLogger, _level: str, event_dict: EventDict) ->
 
 
 def _as_json(_logger: WrappedLogger, _level: str, event_dict: EventDict) -> str:
-    return json.dumps(event_dict)             # ASCII: safe for every terminal and collector, whatever a name holds
+    return json.dumps(event_dict)  # ASCII: safe for every terminal and collector, whatever a name holds
 
 
 class _AsText:

@@ -13,7 +13,7 @@ from typing import Any
 
 _SLACK_TEXT_MAX, _SLACK_FIELD_MAX, _SLACK_FIELDS_MAX = 2900, 1900, 10
 _SLACK_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_CARD_TEXT_MAX, _CARD_FACTS_MAX = 3000, 20         # four texts and 20 facts of 600 are less than 28 KiB
+_CARD_TEXT_MAX, _CARD_FACTS_MAX = 3000, 20  # four texts and 20 facts of 600 are less than 28 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ def as_json(notice: Notice) -> dict[str, Any]:
 
 def as_slack(notice: Notice) -> dict[str, Any]:
     """Slack's incoming webhooks: ``text`` for notifications on a phone, ``blocks`` for the channel."""
+
     def section(text: str) -> dict[str, Any]:
         return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
@@ -43,8 +44,10 @@ def as_slack(notice: Notice) -> dict[str, Any]:
     if notice.says:
         blocks.append(section(_slack(notice.says)))
     if notice.facts:
-        fields = [{"type": "mrkdwn", "text": f"*{_slack(name, 200)}*\n{_slack(value, _SLACK_FIELD_MAX - 300)}"}
-                  for name, value in notice.facts[:_SLACK_FIELDS_MAX]]
+        fields = [
+            {"type": "mrkdwn", "text": f"*{_slack(name, 200)}*\n{_slack(value, _SLACK_FIELD_MAX - 300)}"}
+            for name, value in notice.facts[:_SLACK_FIELDS_MAX]
+        ]
         blocks.append({"type": "section", "fields": fields})
     if notice.do:
         blocks.append(section(_slack(notice.do)))
@@ -57,6 +60,7 @@ def as_slack(notice: Notice) -> dict[str, Any]:
 
 def as_teams(notice: Notice) -> dict[str, Any]:
     """A message with one Adaptive Card, as the Workflows webhook of Teams takes it."""
+
     def text(value: str, **more: Any) -> dict[str, Any]:
         return {"type": "TextBlock", "text": _cut(value, _CARD_TEXT_MAX), "wrap": True, **more}
 
@@ -64,17 +68,30 @@ def as_teams(notice: Notice) -> dict[str, Any]:
     if notice.says:
         body.append(text(notice.says))
     if notice.facts:
-        body.append({"type": "FactSet", "facts": [{"title": _cut(name, 200), "value": _cut(value, 400)}
-                                                  for name, value in notice.facts[:_CARD_FACTS_MAX]]})
+        body.append(
+            {
+                "type": "FactSet",
+                "facts": [
+                    {"title": _cut(name, 200), "value": _cut(value, 400)} for name, value in notice.facts[:_CARD_FACTS_MAX]
+                ],
+            }
+        )
     if notice.do:
         body.append(text(notice.do))
     if notice.command:
         command, instead = _whole(notice.command, _bytes(notice.command), _CARD_TEXT_MAX)
         body.append(text(command, fontType="Monospace") if command else text(instead))
-    card = {"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-            "body": body, "msteams": {"width": "Full"}}
-    return {"type": "message", "attachments": [
-        {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}]}
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+        "msteams": {"width": "Full"},
+    }
+    return {
+        "type": "message",
+        "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}],
+    }
 
 
 SHAPES: Mapping[str, Callable[[Notice], dict[str, Any]]] = {"json": as_json, "slack": as_slack, "teams": as_teams}
@@ -86,7 +103,7 @@ def _slack(text: str, most: int = _SLACK_TEXT_MAX) -> str:
     entities = [_SLACK_ENTITIES.get(one, one) for one in text]
     if sum(map(len, entities)) <= most:
         return "".join(entities)
-    fits, length = 0, 1                       # for the sign that something is missing
+    fits, length = 0, 1  # for the sign that something is missing
     while length + len(entities[fits]) <= most:
         length, fits = length + len(entities[fits]), fits + 1
     return "".join(entities[:fits]) + "…"
@@ -101,7 +118,7 @@ def _cut(text: str, most: int) -> str:
     """At most so many bytes, as they are sent."""
     if _bytes(text) <= most:
         return text
-    kept, length = [], 3                      # for the sign that something is missing
+    kept, length = [], 3  # for the sign that something is missing
     for one in text:
         length += _bytes(one)
         if length > most:
@@ -111,4 +128,4 @@ def _cut(text: str, most: int) -> str:
 
 
 def _bytes(text: str) -> int:
-    return len(json.dumps(text)) - 2          # without its quotes; letters beyond ASCII at their longest
+    return len(json.dumps(text)) - 2  # without its quotes; letters beyond ASCII at their longest

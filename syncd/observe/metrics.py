@@ -37,9 +37,26 @@ from syncd.model import Action, Guard, OutcomeKind, Reason, Result, Status
 
 #: Sensible calls per service; a call named otherwise counts as ``other``.
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "zoom": ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
-             "role_members", "list_groups", "group_members", "plan_usage", "list_meetings", "list_recordings",
-             "list_webinars", "delete_user", "operation_logs", "events", "other"),
+    "zoom": (
+        "token",
+        "list_users",
+        "get_user",
+        "set_status",
+        "update_user",
+        "revoke_sessions",
+        "list_roles",
+        "role_members",
+        "list_groups",
+        "group_members",
+        "plan_usage",
+        "list_meetings",
+        "list_recordings",
+        "list_webinars",
+        "delete_user",
+        "operation_logs",
+        "events",
+        "other",
+    ),
     **{kind.service: kind.operations for kind in sorted(KINDS.values(), key=lambda kind: kind.service) if kind.service},
     "kubernetes": ("lease", "other"),
 }
@@ -48,23 +65,49 @@ PHASES = ("directory", "zoom", "decide", "judge", "apply", "report")
 ANSWERS = ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")
 CAUSES = ("pace", "backoff", "retry_after")
 RETRY_REASONS = ("throttled", "server_error", "network_error", "unauthorized")
-CREDENTIALS = ("zoom", *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True),
-               "ldaps", "postgresql", "ca")
+CREDENTIALS = (
+    "zoom",
+    *sorted((kind.credential for kind in KINDS.values() if kind.credential), reverse=True),
+    "ldaps",
+    "postgresql",
+    "ca",
+)
 SOURCES = ("directory", "zoom", "configuration")
 MODES = ("report", "enforce")
 LICENCE_STATES = ("total", "used", "free")
 EFFECT_ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
 ENTITLED_INACTIVE_REASONS = (
-    Reason.RETURNING, Reason.ENTITLED_AGAIN, Reason.REACTIVATION_OFF, Reason.DEACTIVATED_BY_HAND, Reason.DEACTIVATED_BY_OTHERS,
-    Reason.AMBIGUOUS_MATCH, Reason.PROTECTED, Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT)
+    Reason.RETURNING,
+    Reason.ENTITLED_AGAIN,
+    Reason.REACTIVATION_OFF,
+    Reason.DEACTIVATED_BY_HAND,
+    Reason.DEACTIVATED_BY_OTHERS,
+    Reason.AMBIGUOUS_MATCH,
+    Reason.PROTECTED,
+    Reason.REFUSED_BY_ZOOM,
+    Reason.NOT_IN_PILOT,
+)
 MANUAL_REASONS = (Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.AMBIGUOUS_MATCH, Reason.REFUSED_BY_ZOOM)
 
 _CYCLE_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _REQUEST_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _MINUTE, _HOUR = 60, 3600
 # From "at once" to a week: a grace is hours, the promise of the reports a day.
-_DELAY_BUCKETS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, 12 * _HOUR,
-                  24 * _HOUR, 48 * _HOUR, 72 * _HOUR, 168 * _HOUR)
+_DELAY_BUCKETS = (
+    _MINUTE,
+    5 * _MINUTE,
+    15 * _MINUTE,
+    30 * _MINUTE,
+    _HOUR,
+    2 * _HOUR,
+    4 * _HOUR,
+    8 * _HOUR,
+    12 * _HOUR,
+    24 * _HOUR,
+    48 * _HOUR,
+    72 * _HOUR,
+    168 * _HOUR,
+)
 
 _M = TypeVar("_M", Counter, Gauge, Histogram)
 #: Where the watch notices changes.
@@ -91,13 +134,13 @@ class Metrics:
     def __init__(self, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]   # a series per counter that nobody asked for
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)         # process_start_time_seconds and its kin: alerts count from it
+        ProcessCollector(registry=self.registry)  # process_start_time_seconds and its kin: alerts count from it
         self._rows: list[Row] = []
         self._held_by_plan = False
-        self._planned_now = False                        # this cycle made a plan, so both sides were read whole
-        self._unreadable_now: set[str] = set()           # sources that this cycle could not read
-        self._failed_now: set[str] = set()               # accounts whose change failed in this cycle
-        self._failing: dict[str, int] = {}               # Zoom id -> cycles in a row in which its change failed
+        self._planned_now = False  # this cycle made a plan, so both sides were read whole
+        self._unreadable_now: set[str] = set()  # sources that this cycle could not read
+        self._failed_now: set[str] = set()  # accounts whose change failed in this cycle
+        self._failing: dict[str, int] = {}  # Zoom id -> cycles in a row in which its change failed
         self._last_result, self._same_results = "", 0
         self._about_the_process(version)
         self._about_cycles()
@@ -149,135 +192,218 @@ class Metrics:
     def _about_the_process(self, version: str) -> None:
         python = platform.python_version()
         self._labelled(Gauge, "build_info", "Always 1; the version that runs.", ("version", "python"), [(version, python)])[
-            version, python].set(1)
+            version, python
+        ].set(1)
         self._leader = self._plain(Gauge, "leader", "1 while this process may change things.")
-        self._mode = self._labelled(
-            Gauge, "mode", "1 for the mode this process runs in.", ("mode",), _each(MODES))
+        self._mode = self._labelled(Gauge, "mode", "1 for the mode this process runs in.", ("mode",), _each(MODES))
         self._opened = self._plain(
-            Gauge, "ledger_opened_timestamp_seconds", "When the ledger was begun; 0: not known. A lost ledger begins anew.")
+            Gauge, "ledger_opened_timestamp_seconds", "When the ledger was begun; 0: not known. A lost ledger begins anew."
+        )
         self._paused = self._plain(Gauge, "paused", "1 while all changes are paused by an operator.")
         self._ledger_head = self._plain(Gauge, "ledger_head_sequence", "Number of the ledger's last entry.")
         self._expiry = self._labelled(
-            Gauge, "credential_expiry_timestamp_seconds",
-            "When a credential stops working; NaN while that is not known.", ("credential",), _each(CREDENTIALS))
+            Gauge,
+            "credential_expiry_timestamp_seconds",
+            "When a credential stops working; NaN while that is not known.",
+            ("credential",),
+            _each(CREDENTIALS),
+        )
         self._offset = self._labelled(
-            Gauge, "clock_offset_seconds", "A service's clock minus ours; NaN while it is not known.", ("service",),
-            _each(SERVICES))
+            Gauge,
+            "clock_offset_seconds",
+            "A service's clock minus ours; NaN while it is not known.",
+            ("service",),
+            _each(SERVICES),
+        )
         for unknown in (*self._expiry.values(), *self._offset.values()):
             unknown.set(math.nan)
 
     def _about_cycles(self) -> None:
         self._held = self._plain(Gauge, "held", "1 while the last plan that was made is held by a guard.")
         self._cycles = self._labelled(Counter, "cycles_total", "Cycles ended, by result.", ("result",), _each(Result))
-        self._cycle_duration = self._plain(
-            Histogram, "cycle_duration_seconds", "How long cycles took.", buckets=_CYCLE_BUCKETS)
+        self._cycle_duration = self._plain(Histogram, "cycle_duration_seconds", "How long cycles took.", buckets=_CYCLE_BUCKETS)
         self._phase_duration = self._labelled(
-            Histogram, "phase_duration_seconds", "How long the phases of cycles took.", ("phase",), _each(PHASES),
-            buckets=_CYCLE_BUCKETS)
+            Histogram,
+            "phase_duration_seconds",
+            "How long the phases of cycles took.",
+            ("phase",),
+            _each(PHASES),
+            buckets=_CYCLE_BUCKETS,
+        )
         self._last_cycle = self._plain(
-            Gauge, "last_cycle_timestamp_seconds", "When the last cycle of this process ended; 0: none yet.")
+            Gauge, "last_cycle_timestamp_seconds", "When the last cycle of this process ended; 0: none yet."
+        )
         self._last_success = self._plain(
-            Gauge, "last_success_timestamp_seconds",
-            "When the last cycle ended that did all there was to do, earlier processes included; 0: never.")
+            Gauge,
+            "last_success_timestamp_seconds",
+            "When the last cycle ended that did all there was to do, earlier processes included; 0: never.",
+        )
         self._last_good = self._plain(
-            Gauge, "last_good_cycle_timestamp_seconds",
-            "When the last cycle ended that read both sides whole and made a plan, whatever was held or failed; 0: never.")
+            Gauge,
+            "last_good_cycle_timestamp_seconds",
+            "When the last cycle ended that read both sides whole and made a plan, whatever was held or failed; 0: never.",
+        )
         self._in_a_row = self._labelled(
-            Gauge, "cycles_in_a_row",
-            "How many of the last cycles ended so, earlier processes included; 0 for the other results.", ("result",),
-            _each(Result))
+            Gauge,
+            "cycles_in_a_row",
+            "How many of the last cycles ended so, earlier processes included; 0 for the other results.",
+            ("result",),
+            _each(Result),
+        )
         self._interval = self._plain(
-            Gauge, "interval_seconds", "The longest time between two planned cycles of the next 14 days.")
+            Gauge, "interval_seconds", "The longest time between two planned cycles of the next 14 days."
+        )
         self._next_cycle = self._plain(Gauge, "next_cycle_timestamp_seconds", "When the next cycle is due; 0: not known.")
         self._guard_tripped = self._labelled(
-            Gauge, "guard_tripped", "1 while a guard held the last plan that was made.", ("guard",), _each(Guard))
+            Gauge, "guard_tripped", "1 while a guard held the last plan that was made.", ("guard",), _each(Guard)
+        )
 
     def _about_the_world(self) -> None:
         self._people = self._plain(Gauge, "directory_people", "People in the last whole read of the directory.")
         self._entitled = self._plain(Gauge, "directory_entitled", "Those of them entitled to an account.")
         self._unclear = self._plain(
-            Gauge, "directory_unclear_people",
-            "People in an entitling or protecting group who could not be read; their accounts are left alone.")
+            Gauge,
+            "directory_unclear_people",
+            "People in an entitling or protecting group who could not be read; their accounts are left alone.",
+        )
         self._in_scope = self._plain(Gauge, "accounts_in_scope", "Accounts whose domain is in scope.domains.")
         self._exempt_leavers = self._plain(
-            Gauge, "exempt_leavers", "Active accounts of known leavers that an exemption keeps open.")
+            Gauge, "exempt_leavers", "Active accounts of known leavers that an exemption keeps open."
+        )
         self._entitled_inactive = self._labelled(
-            Gauge, "entitled_inactive_accounts", "Inactive accounts whose person is entitled, by why they stay so.",
-            ("reason",), _each(ENTITLED_INACTIVE_REASONS))
+            Gauge,
+            "entitled_inactive_accounts",
+            "Inactive accounts whose person is entitled, by why they stay so.",
+            ("reason",),
+            _each(ENTITLED_INACTIVE_REASONS),
+        )
         self._accounts = self._labelled(
-            Gauge, "zoom_accounts", "Accounts in the last whole read of Zoom, by status.", ("status",), _each(Status))
+            Gauge, "zoom_accounts", "Accounts in the last whole read of Zoom, by status.", ("status",), _each(Status)
+        )
         self._planned = self._labelled(
-            Gauge, "planned_effects",
+            Gauge,
+            "planned_effects",
             "Changes the last plan asks for; what follows a change (licence, sessions) is not planned by itself: 0.",
-            ("action",), _each(EFFECT_ACTIONS))
+            ("action",),
+            _each(EFFECT_ACTIONS),
+        )
         self._manual = self._labelled(
-            Gauge, "manual_accounts", "Accounts a person has to look after, by reason.", ("reason",), _each(MANUAL_REASONS))
+            Gauge, "manual_accounts", "Accounts a person has to look after, by reason.", ("reason",), _each(MANUAL_REASONS)
+        )
         self._unacknowledged = self._plain(
-            Gauge, "manual_unacknowledged", "Accounts that need manual action and that nobody acknowledged.")
+            Gauge, "manual_unacknowledged", "Accounts that need manual action and that nobody acknowledged."
+        )
         self._manual_since = self._labelled(
-            Gauge, "manual_since_timestamp_seconds",
-            "Since when the one who waits longest for a person has been gone, by reason; 0: nobody waits.", ("reason",),
-            _each(MANUAL_REASONS))
+            Gauge,
+            "manual_since_timestamp_seconds",
+            "Since when the one who waits longest for a person has been gone, by reason; 0: nobody waits.",
+            ("reason",),
+            _each(MANUAL_REASONS),
+        )
         self._oldest_overdue = self._plain(
-            Gauge, "oldest_overdue_timestamp_seconds",
-            "Since when the longest overdue change is due; 0: nothing is overdue.")
+            Gauge, "oldest_overdue_timestamp_seconds", "Since when the longest overdue change is due; 0: nothing is overdue."
+        )
         self._effects = self._labelled(
-            Counter, "effects_total", "Changes that were to be made, by how they ended.", ("action", "result"),
-            product(EFFECT_ACTIONS, OutcomeKind))
+            Counter,
+            "effects_total",
+            "Changes that were to be made, by how they ended.",
+            ("action", "result"),
+            product(EFFECT_ACTIONS, OutcomeKind),
+        )
         self._delay = self._plain(
-            Histogram, "offboarding_delay_seconds", "From first seen gone to verified deactivated.", buckets=_DELAY_BUCKETS)
+            Histogram, "offboarding_delay_seconds", "From first seen gone to verified deactivated.", buckets=_DELAY_BUCKETS
+        )
         self._released = self._plain(Counter, "licences_released_total", "Licences that deactivations set free.")
 
     def _about_trouble(self) -> None:
         self._unreadable = self._labelled(
-            Gauge, "unreadable", "1 while the last cycle could not read this source whole.", ("source",), _each(SOURCES))
+            Gauge, "unreadable", "1 while the last cycle could not read this source whole.", ("source",), _each(SOURCES)
+        )
         self._effects_failing = self._plain(
-            Gauge, "effects_failing", "Accounts whose change failed in the last two cycles that tried it, or more.")
+            Gauge, "effects_failing", "Accounts whose change failed in the last two cycles that tried it, or more."
+        )
         self._licences = self._labelled(
-            Gauge, "licences", "Licences the Zoom account bought, those in use and those left; NaN while that is not known.",
-            ("state",), _each(LICENCE_STATES))
+            Gauge,
+            "licences",
+            "Licences the Zoom account bought, those in use and those left; NaN while that is not known.",
+            ("state",),
+            _each(LICENCE_STATES),
+        )
         for unknown in self._licences.values():
             unknown.set(math.nan)
 
     def _about_watch_and_witnesses(self) -> None:
         self._signals = self._labelled(
-            Counter, "watch_signals_total", "Changes noticed by watching, by source; a signal is never data.", ("source",),
-            _each(WATCH_SOURCES))
+            Counter,
+            "watch_signals_total",
+            "Changes noticed by watching, by source; a signal is never data.",
+            ("source",),
+            _each(WATCH_SOURCES),
+        )
         self._looks = self._labelled(
-            Counter, "watch_looks_total", "Looks at the people a signal was about, by how they ended.", ("result",),
-            _each(Result))
+            Counter, "watch_looks_total", "Looks at the people a signal was about, by how they ended.", ("result",), _each(Result)
+        )
         self._watch_lag = self._plain(
-            Histogram, "watch_lag_seconds", "From a change seen by the watch to the change made.", buckets=_LOCKOUT_BUCKETS)
+            Histogram, "watch_lag_seconds", "From a change seen by the watch to the change made.", buckets=_LOCKOUT_BUCKETS
+        )
         self._degraded = self._plain(
-            Gauge, "watch_degraded", "1 while changes of the directory cannot be noticed although they should be.")
+            Gauge, "watch_degraded", "1 while changes of the directory cannot be noticed although they should be."
+        )
         self._lockout = self._plain(
-            Histogram, "lockout_seconds", "From the change in the directory, where it tells, to verified deactivated.",
-            buckets=_LOCKOUT_BUCKETS)
+            Histogram,
+            "lockout_seconds",
+            "From the change in the directory, where it tells, to verified deactivated.",
+            buckets=_LOCKOUT_BUCKETS,
+        )
         self._witnessed = self._labelled(
-            Gauge, "witness_effects", "Changes of the last 30 days by what others saw of them.", ("state",),
-            _each(WITNESS_STATES))
+            Gauge, "witness_effects", "Changes of the last 30 days by what others saw of them.", ("state",), _each(WITNESS_STATES)
+        )
         self._handover = self._labelled(
-            Gauge, "handover_accounts", "Deactivated accounts by the stage of the handover of their content.", ("stage",),
-            _each(HANDOVER_STAGES))
+            Gauge,
+            "handover_accounts",
+            "Deactivated accounts by the stage of the handover of their content.",
+            ("stage",),
+            _each(HANDOVER_STAGES),
+        )
 
     def _about_requests(self) -> None:
         calls = [(service, operation) for service, operations in OPERATIONS.items() for operation in operations]
         self._requests = self._labelled(
-            Counter, "http_requests_total", "Requests to services, by how they were answered.",
-            ("service", "operation", "answer"), [(*call, answer) for call in calls for answer in ANSWERS])
+            Counter,
+            "http_requests_total",
+            "Requests to services, by how they were answered.",
+            ("service", "operation", "answer"),
+            [(*call, answer) for call in calls for answer in ANSWERS],
+        )
         self._request_duration = self._labelled(
-            Histogram, "http_request_duration_seconds", "How long answers took, waits before sending excepted.",
-            ("service", "operation"), calls, buckets=_REQUEST_BUCKETS)
+            Histogram,
+            "http_request_duration_seconds",
+            "How long answers took, waits before sending excepted.",
+            ("service", "operation"),
+            calls,
+            buckets=_REQUEST_BUCKETS,
+        )
         self._waited = self._labelled(
-            Counter, "http_wait_seconds_total", "Time requests waited before they were sent, by cause.",
-            ("service", "cause"), product(SERVICES, CAUSES))
+            Counter,
+            "http_wait_seconds_total",
+            "Time requests waited before they were sent, by cause.",
+            ("service", "cause"),
+            product(SERVICES, CAUSES),
+        )
         self._resume = self._labelled(
-            Gauge, "http_resume_timestamp_seconds",
+            Gauge,
+            "http_resume_timestamp_seconds",
             "When a service may be asked again after a limit ended the work (a day used up, a wait too long); 0: never did.",
-            ("service",), _each(SERVICES))
+            ("service",),
+            _each(SERVICES),
+        )
         self._retries = self._labelled(
-            Counter, "http_retries_total", "Requests that were repeated, by reason.", ("service", "reason"),
-            product(SERVICES, RETRY_REASONS))
+            Counter,
+            "http_retries_total",
+            "Requests that were repeated, by reason.",
+            ("service", "reason"),
+            product(SERVICES, RETRY_REASONS),
+        )
 
     def _plain(self, kind: type[_M], name: str, says: str, **options: Sequence[float]) -> _M:
         self._rows.append(Row(f"syncd_{name}", kind.__name__.lower(), (), says))
@@ -425,7 +551,7 @@ class Metrics:
                 cycles.set(self._same_results if result == event.result else 0)
         if self._planned_now:
             self._last_good.set(event.ended_at.timestamp())
-        if self._planned_now or self._unreadable_now:      # a cycle that got to neither says nothing about the sources
+        if self._planned_now or self._unreadable_now:  # a cycle that got to neither says nothing about the sources
             for (source,), unreadable in self._unreadable.items():
                 unreadable.set(source in self._unreadable_now)
         self._effects_failing.set(sum(cycles >= 2 for cycles in self._failing.values()))
@@ -467,8 +593,11 @@ class Metrics:
     @_observe.register
     def _(self, event: events.Noted) -> None:
         at = event.facts.get("resume_timestamp")
-        if event.event == "http.paused" and isinstance(at, int | float) and (
-                resume := self._resume.get((str(event.facts.get("service")),))):
+        if (
+            event.event == "http.paused"
+            and isinstance(at, int | float)
+            and (resume := self._resume.get((str(event.facts.get("service")),)))
+        ):
             resume.set(at)
 
     @_observe.register

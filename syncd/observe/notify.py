@@ -12,6 +12,8 @@ How a message looks to its receiver is said in ``messages``.
     overdue        a deactivation could have been made for more than two hours and two intervals, and is not
     digest_daily   the first cycle of a day ended: what the day before was like (``digest``), and what waits now
     digest_weekly  the same on Mondays, for a week
+
+More than 400 lines: the table above is one state, and each of its rows compares with what was told last.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class Webhook:
     url: ReadSecret
     on: tuple[str, ...]
     proxy: str | None = None
-    format: str = "json"                          # json | slack | teams
+    format: str = "json"  # json | slack | teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +89,21 @@ class Notifier:
 
     webhooks: tuple[Webhook, ...]
     clock: Clock
-    tell: Tell                                    # for what becomes of a message: a log line
+    tell: Tell  # for what becomes of a message: a log line
     version: str
-    command: Callable[[Plan, Sequence[Verdict]], str] = lambda _plan, _verdicts: ""      # that lets a held plan pass
-    zone: str = "UTC"                             # whose days digests are about
-    interval: timedelta = timedelta(0)            # the longest between two planned cycles
-    recorded: Recorded | None = None              # what the ledger holds of cycles, for digests
+    command: Callable[[Plan, Sequence[Verdict]], str] = lambda _plan, _verdicts: ""  # that lets a held plan pass
+    zone: str = "UTC"  # whose days digests are about
+    interval: timedelta = timedelta(0)  # the longest between two planned cycles
+    recorded: Recorded | None = None  # what the ledger holds of cycles, for digests
     _mode: str = ""
     _plan: Plan | None = None
     _verdicts: tuple[Verdict, ...] = ()
     _source: events.SourceUnreadable | None = None
     _unclear: int = 0
     _manual: Mapping[str, int] = field(default_factory=dict)
-    _told: dict[str, object] = field(default_factory=dict)         # word -> what was said last under it
-    _failing: set[tuple[str, str, str]] = field(default_factory=set)      # account, change, why: of the cycle or look under way
-    _seen: list[Ended] = field(default_factory=list)               # cycles and looks of this week
+    _told: dict[str, object] = field(default_factory=dict)  # word -> what was said last under it
+    _failing: set[tuple[str, str, str]] = field(default_factory=set)  # account, change, why: of the cycle or look under way
+    _seen: list[Ended] = field(default_factory=list)  # cycles and looks of this week
     _queues: list[asyncio.Queue[_Waiting]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -115,8 +117,10 @@ class Notifier:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sends while the body runs; then messages under way have a moment."""
-        tasks = [asyncio.create_task(self._send_all(hook, queue), name="notify")
-                 for hook, queue in zip(self.webhooks, self._queues, strict=True)]
+        tasks = [
+            asyncio.create_task(self._send_all(hook, queue), name="notify")
+            for hook, queue in zip(self.webhooks, self._queues, strict=True)
+        ]
         try:
             yield
         finally:
@@ -150,10 +154,14 @@ class Notifier:
     def _(self, event: events.PlanMade) -> None:
         self._plan = event.plan
         self._verdicts = tuple(verdict for verdict in event.verdicts if verdict.tripped)
-        waiting = {(one.account.zoom_id or "", one.reason) for one in event.plan.decisions
-                   if one.action is Action.MANUAL and one.account.zoom_id not in event.acknowledged}
-        self._manual = dict(sorted(Counter(one.reason.value for one in event.plan.decisions
-                                           if one.action is Action.MANUAL).items()))
+        waiting = {
+            (one.account.zoom_id or "", one.reason)
+            for one in event.plan.decisions
+            if one.action is Action.MANUAL and one.account.zoom_id not in event.acknowledged
+        }
+        self._manual = dict(
+            sorted(Counter(one.reason.value for one in event.plan.decisions if one.action is Action.MANUAL).items())
+        )
         if not waiting:
             self._over("manual")
             return
@@ -163,9 +171,14 @@ class Notifier:
         if news:
             need = "account needs" if len(waiting) == 1 else "accounts need"
             self._send_to_all(
-                "manual", event.cycle_id, f"{len(waiting)} {need} manual action", {"manual": self._manual, "new": len(news)},
+                "manual",
+                event.cycle_id,
+                f"{len(waiting)} {need} manual action",
+                {"manual": self._manual, "new": len(news)},
                 do="syncd cannot or may not change them by itself; they keep their access until somebody acts.",
-                command="syncd plan", shown=tuple((reason, str(count)) for reason, count in self._manual.items()))
+                command="syncd plan",
+                shown=tuple((reason, str(count)) for reason, count in self._manual.items()),
+            )
 
     @_observe.register
     def _(self, event: events.EffectSettled) -> None:
@@ -192,8 +205,17 @@ class Notifier:
         self._digests(event)
 
     def _held(self, event: events.CycleEnded) -> None:
-        guards = [{"guard": one.guard.value, "measured": one.measured, "limit": one.limit, "unit": one.unit, "says": one.says,
-                   "do": one.do} for one in self._verdicts]
+        guards = [
+            {
+                "guard": one.guard.value,
+                "measured": one.measured,
+                "limit": one.limit,
+                "unit": one.unit,
+                "says": one.says,
+                "do": one.do,
+            }
+            for one in self._verdicts
+        ]
         says = "; ".join(f"{one.guard.value}: {one.says}" for one in self._verdicts) or "a guard tripped"
         effects = self._plan.effects if self._plan is not None else ()
         reasons = Counter(one.reason.value for one in effects)
@@ -201,13 +223,24 @@ class Notifier:
         command = self.command(self._plan, self._verdicts) if self._plan is not None else ""
         self._say(
             # The digest stands for what is held and for the command: whoever joins meanwhile changes neither.
-            "held", event.cycle_id, (frozenset(one.guard for one in self._verdicts), self._plan.digest if self._plan else ""),
+            "held",
+            event.cycle_id,
+            (frozenset(one.guard for one in self._verdicts), self._plan.digest if self._plan else ""),
             f"held by {says}",
-            {"guards": guards, "counts": dict(event.counts), "reasons": dict(reasons), "departments": dict(departments),
-             "command": command},
+            {
+                "guards": guards,
+                "counts": dict(event.counts),
+                "reasons": dict(reasons),
+                "departments": dict(departments),
+                "command": command,
+            },
             do="Unsure? Do nothing: nothing is changed while it is held. Look at the directory first, then at the plan.",
-            command=command, shown=(*((name, str(count)) for name, count in reasons.most_common()),
-                                    *(("in " + name, str(count)) for name, count in departments.most_common(DEPARTMENTS_NAMED))))
+            command=command,
+            shown=(
+                *((name, str(count)) for name, count in reasons.most_common()),
+                *(("in " + name, str(count)) for name, count in departments.most_common(DEPARTMENTS_NAMED)),
+            ),
+        )
 
     def _unreadable(self, event: events.CycleEnded) -> None:
         source = self._source
@@ -216,9 +249,15 @@ class Notifier:
         # Causes may take turns: each is told once until the source can be read again.
         told = self._told.get("unreadable")
         causes = {*(told if isinstance(told, frozenset) else ()), (about, _cause(source.why) if source else "")}
-        self._say("unreadable", event.cycle_id, frozenset(causes),
-                  f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""), facts,
-                  do=source.do if source else "", command="syncd check")
+        self._say(
+            "unreadable",
+            event.cycle_id,
+            frozenset(causes),
+            f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""),
+            facts,
+            do=source.do if source else "",
+            command="syncd check",
+        )
 
     def _partial(self, event: events.CycleEnded | events.LookEnded) -> None:
         """Told of accounts, and causes, that did not fail so before. A look is about a few: all others fail as before."""
@@ -231,10 +270,13 @@ class Notifier:
             return
         counts = {"counts": dict(event.counts)} if isinstance(event, events.CycleEnded) else {"look": True}
         self._send_to_all(
-            "partial", event.cycle_id,
+            "partial",
+            event.cycle_id,
             f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
-            {"outcomes": outcomes, **counts, "why": event.why, "do": event.do}, do=event.do,
-            shown=tuple((name, str(count)) for name, count in outcomes.items()))
+            {"outcomes": outcomes, **counts, "why": event.why, "do": event.do},
+            do=event.do,
+            shown=tuple((name, str(count)) for name, count in outcomes.items()),
+        )
 
     def _overdue(self, event: events.CycleEnded) -> None:
         since = event.oldest_overdue
@@ -243,17 +285,24 @@ class Notifier:
                 self._over("overdue")
             return
         if event.ended_at - since > max(OVERDUE_AFTER, 2 * self.interval):
-            self._say("overdue", event.cycle_id, since,
-                      f"a leaver is overdue since {since:%Y-%m-%d %H:%M} UTC and not locked out",
-                      {"since": rfc3339(since), "why": event.why, "do": event.do}, do=event.do, command="syncd plan")
+            self._say(
+                "overdue",
+                event.cycle_id,
+                since,
+                f"a leaver is overdue since {since:%Y-%m-%d %H:%M} UTC and not locked out",
+                {"since": rfc3339(since), "why": event.why, "do": event.do},
+                do=event.do,
+                command="syncd plan",
+            )
 
     def _digests(self, event: events.CycleEnded) -> None:
         now, zone = Ended(event.ended_at, event.cycle_id, event.result, event.outcomes), ZoneInfo(self.zone)
         today = event.ended_at.astimezone(zone).date()
         for word in SPANS:
-            first = not any(span_of(word, one.at.astimezone(zone).date()) == span_of(word, today)
-                            for one in self._seen if not one.look)
-            if first:                                  # by what this process saw; the ledger may know better
+            first = not any(
+                span_of(word, one.at.astimezone(zone).date()) == span_of(word, today) for one in self._seen if not one.look
+            )
+            if first:  # by what this process saw; the ledger may know better
                 self._queue(word, self._digest(word, now, event.oldest_overdue))
         week = span_of("digest_weekly", today)
         self._seen = [one for one in self._seen if one.at.astimezone(zone).date() >= week]
@@ -272,18 +321,35 @@ class Notifier:
             cycles, outcomes = sorted(counted.cycles.items()), sorted(counted.outcomes.items())
             looks, since = sum(counted.looks.values()), counted.counted_since
             facts: dict[str, object] = {
-                "since": str(counted.since), "until": str(counted.until), "cycles": dict(cycles),
-                "looks": dict(sorted(counted.looks.items())), "outcomes": dict(outcomes), "held_now": held, "manual_now": manual,
-                "unclear_now": unclear, "overdue_since": rfc3339(overdue) if overdue else None,
-                "counted_since": rfc3339(since) if since else None}
-            shown = (*((f"cycles {name}", str(count)) for name, count in cycles), *([("looks", str(looks))] if looks else []),
-                     *((name.replace(".", " "), str(count)) for name, count in outcomes),
-                     ("held now", ", ".join(held) or "nothing"), ("need manual action", str(sum(manual.values()))),
-                     ("unclear people", str(unclear)))
+                "since": str(counted.since),
+                "until": str(counted.until),
+                "cycles": dict(cycles),
+                "looks": dict(sorted(counted.looks.items())),
+                "outcomes": dict(outcomes),
+                "held_now": held,
+                "manual_now": manual,
+                "unclear_now": unclear,
+                "overdue_since": rfc3339(overdue) if overdue else None,
+                "counted_since": rfc3339(since) if since else None,
+            }
+            shown = (
+                *((f"cycles {name}", str(count)) for name, count in cycles),
+                *([("looks", str(looks))] if looks else []),
+                *((name.replace(".", " "), str(count)) for name, count in outcomes),
+                ("held now", ", ".join(held) or "nothing"),
+                ("need manual action", str(sum(manual.values()))),
+                ("unclear people", str(unclear)),
+            )
             only = f" (counted since {since:%Y-%m-%d %H:%M} UTC only: the ledger cannot be read)" if since else ""
             return self._notice(
-                word, now.cycle_id, f"the {SPANS[word]} from {counted.since}: {sum(counted.cycles.values())} cycles, "
-                f"{counted.made} changes made, {waits}{only}", facts, mode=mode, shown=shown)
+                word,
+                now.cycle_id,
+                f"the {SPANS[word]} from {counted.since}: {sum(counted.cycles.values())} cycles, "
+                f"{counted.made} changes made, {waits}{only}",
+                facts,
+                mode=mode,
+                shown=shown,
+            )
 
         return made
 
@@ -305,17 +371,46 @@ class Notifier:
         self._queue(word, made)
 
     def _notice(
-        self, word: str, cycle_id: str, text: str, facts: Mapping[str, object], *, mode: str, do: str = "", command: str = "",
+        self,
+        word: str,
+        cycle_id: str,
+        text: str,
+        facts: Mapping[str, object],
+        *,
+        mode: str,
+        do: str = "",
+        command: str = "",
         shown: tuple[tuple[str, str], ...] = (),
     ) -> Notice:
         redacted = self._redaction.text
-        counts = {name: {redacted(key): number for key, number in value.items()} for name, value in facts.items()
-                  if isinstance(value, Mapping) and all(isinstance(number, int) for number in value.values())}
-        body = self._redaction.facts({
-            "format": FORMAT, "event": word, "text": f"syncd: {text}", "at": rfc3339(self.clock.now()), "cycle_id": cycle_id,
-            "mode": mode, "version": self.version, **facts}) | counts      # a department of Token Sales is no secret
-        return Notice(word, str(body["text"]), do=redacted(do), command=redacted(command),
-                      facts=tuple((redacted(name), redacted(value)) for name, value in shown), body=body)
+        counts = {
+            name: {redacted(key): number for key, number in value.items()}
+            for name, value in facts.items()
+            if isinstance(value, Mapping) and all(isinstance(number, int) for number in value.values())
+        }
+        body = (
+            self._redaction.facts(
+                {
+                    "format": FORMAT,
+                    "event": word,
+                    "text": f"syncd: {text}",
+                    "at": rfc3339(self.clock.now()),
+                    "cycle_id": cycle_id,
+                    "mode": mode,
+                    "version": self.version,
+                    **facts,
+                }
+            )
+            | counts
+        )  # a department of Token Sales is no secret
+        return Notice(
+            word,
+            str(body["text"]),
+            do=redacted(do),
+            command=redacted(command),
+            facts=tuple((redacted(name), redacted(value)) for name, value in shown),
+            body=body,
+        )
 
     def _queue(self, word: str, make: Callable[[], Awaitable[Notice | None]]) -> None:
         for hook, queue in zip(self.webhooks, self._queues, strict=True):
@@ -336,11 +431,13 @@ class Notifier:
                     await self._send(hook, notice)
                     self.tell(events.Noted("notification.sent", "info", {"about": message.word}))
             except SyncdError as error:
-                self.tell(events.Noted("notification.failed", "warning",
-                                       {"about": message.word, "why": error.what, "do": error.do}))
+                self.tell(
+                    events.Noted("notification.failed", "warning", {"about": message.word, "why": error.what, "do": error.do})
+                )
             except Exception as error:  # noqa: BLE001 - a message that cannot be sent must not end all later ones
-                self.tell(events.Noted("notification.failed", "warning",
-                                       {"about": message.word, "why": type(error).__name__, "do": ""}))
+                self.tell(
+                    events.Noted("notification.failed", "warning", {"about": message.word, "why": type(error).__name__, "do": ""})
+                )
             finally:
                 queue.task_done()
 
@@ -348,8 +445,13 @@ class Notifier:
         """Returns once it was taken. Raises ConfigError (the address, or the receiver does not know it), AnswerLost,
         SourceError."""
         parts = urlsplit(hook.url().strip())
-        api = Api(ApiSettings("webhook", "webhook", f"{parts.scheme}://{parts.netloc}", proxy=hook.proxy, concurrency=1,
-                              request_seconds=30.0), self.clock, self.tell)
+        api = Api(
+            ApiSettings(
+                "webhook", "webhook", f"{parts.scheme}://{parts.netloc}", proxy=hook.proxy, concurrency=1, request_seconds=30.0
+            ),
+            self.clock,
+            self.tell,
+        )
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             shaped = SHAPES[hook.format](notice)

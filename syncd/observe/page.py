@@ -24,35 +24,35 @@ class StatusView:
     """What the page shows. None or empty: not known, or not yet. *approvable*: which guards an approval can pass."""
 
     version: str
-    mode: str                                 # report | enforce
+    mode: str  # report | enforce
     now: datetime
     leader: bool
     paused: bool = False
-    running_since: datetime | None = None     # of the cycle that runs right now
-    cycle_id: str = ""                        # of the last cycle that ended
+    running_since: datetime | None = None  # of the cycle that runs right now
+    cycle_id: str = ""  # of the last cycle that ended
     result: str = ""
     ended_at: datetime | None = None
-    why: str = ""                             # when a source was unreadable: what happened, and what to do
+    why: str = ""  # when a source was unreadable: what happened, and what to do
     do: str = ""
     last_success_at: datetime | None = None
     next_cycle_at: datetime | None = None
-    next_opening: datetime | None = None      # when the first change that a window denies may be made
+    next_opening: datetime | None = None  # when the first change that a window denies may be made
     calendar: tuple[CalendarState, ...] = ()  # what windows let be done, as of the last plan
     directory_people: int | None = None
     directory_entitled: int | None = None
     zoom_active: int | None = None
     zoom_inactive: int | None = None
     zoom_pending: int | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)          # keep, deactivate, reactivate, manual
+    counts: Mapping[str, int] = field(default_factory=dict)  # keep, deactivate, reactivate, manual
     verdicts: tuple[Verdict, ...] = ()
     plan_digest: str = ""
     approvable: frozenset[Guard] = frozenset()
     head_sequence: int = 0
     head_hash: str = ""
-    signed_sequence: int = 0                  # the last head this process signed
-    watch_degraded: str = ""                  # why changes cannot be noticed although they should be, and what to do
+    signed_sequence: int = 0  # the last head this process signed
+    watch_degraded: str = ""  # why changes cannot be noticed although they should be, and what to do
     watch_do: str = ""
-    signed_by: str = ""                       # the key's id
+    signed_by: str = ""  # the key's id
 
 
 #: What each result means to somebody who never read the manual: colour, words.
@@ -117,7 +117,8 @@ DIGEST_DIGITS = 12
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode() + "'"
+    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    + "'"
 )
 
 
@@ -147,10 +148,16 @@ def _state(view: StatusView) -> str:
     colour, words = _RESULTS.get(view.result, ("idle", view.result))
     trouble = f"<p>{_text(view.why)}</p><p class=soft>{_text(view.do)}</p>" if view.why else ""
     paused = '<p class="warn">All changes are paused; <code>syncd resume</code> lets them go on.</p>' if view.paused else ""
-    degraded = (f'<p class="warn">Changes of the directory are not noticed at once now, whole cycles go on: '
-                f'{_text(view.watch_degraded)} {_text(view.watch_do)}</p>' if view.watch_degraded else "")
-    return (f'<header><div class="top"><h1>syncd · status</h1><span class="soft">{_time(view.now)}</span></div>'
-            f'<p class="state {colour}">{_text(words)}</p>{trouble}{paused}{degraded}</header>')
+    degraded = (
+        f'<p class="warn">Changes of the directory are not noticed at once now, whole cycles go on: '
+        f"{_text(view.watch_degraded)} {_text(view.watch_do)}</p>"
+        if view.watch_degraded
+        else ""
+    )
+    return (
+        f'<header><div class="top"><h1>syncd · status</h1><span class="soft">{_time(view.now)}</span></div>'
+        f'<p class="state {colour}">{_text(words)}</p>{trouble}{paused}{degraded}</header>'
+    )
 
 
 def _to_do(view: StatusView) -> str:
@@ -160,7 +167,9 @@ def _to_do(view: StatusView) -> str:
         return ""
     shown = "".join(
         f'<div class="guard"><strong class="warn">{_text(each.guard.value)}</strong> <span class="soft">{_measured(each)}</span>'
-        f'<p>{_text(each.says)}</p>{_advice(each)}</div>' for each in tripped)
+        f"<p>{_text(each.says)}</p>{_advice(each)}</div>"
+        for each in tripped
+    )
     return f"<section><h2>Guards that tripped</h2>{shown}{_way_past(view, tripped)}</section>"
 
 
@@ -178,26 +187,37 @@ def _way_past(view: StatusView, tripped: Sequence[Verdict]) -> str:
     if not view.plan_digest:
         return ""
     guards = " ".join(each.guard.value for each in tripped)
-    return (f"<p>Review the plan <code>{_text(view.plan_digest[:DIGEST_DIGITS])}</code>: its report lies in the folder of "
-            "reports, and <code>syncd plan</code> shows how it would be now. If it is right, this lets exactly these changes "
-            f"through:</p><pre>syncd approve --plan {_text(view.plan_digest)} --guard {_text(guards)} --by NAME "
-            "--because &quot;…&quot;</pre>")
+    return (
+        f"<p>Review the plan <code>{_text(view.plan_digest[:DIGEST_DIGITS])}</code>: its report lies in the folder of "
+        "reports, and <code>syncd plan</code> shows how it would be now. If it is right, this lets exactly these changes "
+        f"through:</p><pre>syncd approve --plan {_text(view.plan_digest)} --guard {_text(guards)} --by NAME "
+        "--because &quot;…&quot;</pre>"
+    )
 
 
 def _now(view: StatusView) -> str:
     enforce = view.mode == "enforce"
-    return _cards("Now", [
-        ("Mode", _pill(view.mode, "good" if enforce else "idle"), "changes are made" if enforce else "nothing is changed"),
-        ("This process", _pill("leads" if view.leader else "stands by", "good" if view.leader else "idle"), ""),
-        ("Running cycle", *(_moment(view.running_since, view.now, "since ") if view.running_since else ("none", ""))),
-        ("Last cycle", *_moment(view.ended_at, view.now)),
-        ("Last success", *_moment(view.last_success_at, view.now)),
-        ("Next cycle", *_moment(view.next_cycle_at, view.now)),
-        *([("Next opening", _weekday(view.next_opening, view.now), "changes wait for it")]
-          if view.next_opening and view.next_opening > view.now else []),
-        *((_text(one.action.value), _text(one.words), _text(f"for {', '.join(one.reasons)}" if one.reasons else "calendar"))
-          for one in view.calendar if one.until is None or one.until > view.now),
-    ])
+    return _cards(
+        "Now",
+        [
+            ("Mode", _pill(view.mode, "good" if enforce else "idle"), "changes are made" if enforce else "nothing is changed"),
+            ("This process", _pill("leads" if view.leader else "stands by", "good" if view.leader else "idle"), ""),
+            ("Running cycle", *(_moment(view.running_since, view.now, "since ") if view.running_since else ("none", ""))),
+            ("Last cycle", *_moment(view.ended_at, view.now)),
+            ("Last success", *_moment(view.last_success_at, view.now)),
+            ("Next cycle", *_moment(view.next_cycle_at, view.now)),
+            *(
+                [("Next opening", _weekday(view.next_opening, view.now), "changes wait for it")]
+                if view.next_opening and view.next_opening > view.now
+                else []
+            ),
+            *(
+                (_text(one.action.value), _text(one.words), _text(f"for {', '.join(one.reasons)}" if one.reasons else "calendar"))
+                for one in view.calendar
+                if one.until is None or one.until > view.now
+            ),
+        ],
+    )
 
 
 def _weekday(opening: datetime, now: datetime) -> str:
@@ -208,13 +228,24 @@ def _weekday(opening: datetime, now: datetime) -> str:
 def _plan(view: StatusView) -> str:
     if not view.counts:
         return ""
-    return _facts("Last plan", [(f"to {word}" if word != "manual" else "need manual action", f"{view.counts.get(word, 0):,}")
-                                for word in ("deactivate", "reactivate", "manual", "keep")], big=True)
+    return _facts(
+        "Last plan",
+        [
+            (f"to {word}" if word != "manual" else "need manual action", f"{view.counts.get(word, 0):,}")
+            for word in ("deactivate", "reactivate", "manual", "keep")
+        ],
+        big=True,
+    )
 
 
 def _numbers(view: StatusView) -> str:
-    numbers = [("people in the directory", view.directory_people), ("entitled", view.directory_entitled),
-               ("active in Zoom", view.zoom_active), ("inactive", view.zoom_inactive), ("pending", view.zoom_pending)]
+    numbers = [
+        ("people in the directory", view.directory_people),
+        ("entitled", view.directory_entitled),
+        ("active in Zoom", view.zoom_active),
+        ("inactive", view.zoom_inactive),
+        ("pending", view.zoom_pending),
+    ]
     known = [(word, f"{number:,}") for word, number in numbers if number is not None]
     return _facts("Last good look", known, big=True) if known else ""
 
@@ -228,21 +259,29 @@ def _all_guards(view: StatusView) -> str:
     rows = "".join(
         f"<tr><td>{_text(each.guard.value)}</td><td class=n>{_amount(each.measured)}</td><td class=n>{_amount(each.limit)}</td>"
         f"<td>{_text(each.unit)}</td><td>{_pill('tripped', 'warn') if each.tripped else _pill('fine', 'good')}</td></tr>"
-        for each in view.verdicts)
-    return (f'<section><h2>Guards</h2><p class="{"warn" if number else "good"}">{of}</p><details><summary>What each measured'
-            "</summary><table><thead><tr><th scope=col>guard</th><th scope=col class=n>measured</th>"
-            "<th scope=col class=n>limit</th><th scope=col>unit</th><th scope=col>result</th></tr>"
-            f"</thead><tbody>{rows}</tbody></table></details></section>")
+        for each in view.verdicts
+    )
+    return (
+        f'<section><h2>Guards</h2><p class="{"warn" if number else "good"}">{of}</p><details><summary>What each measured'
+        "</summary><table><thead><tr><th scope=col>guard</th><th scope=col class=n>measured</th>"
+        "<th scope=col class=n>limit</th><th scope=col>unit</th><th scope=col>result</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table></details></section>"
+    )
 
 
 def _ledger(view: StatusView) -> str:
     if not view.head_sequence:
         return '<section><h2>Ledger</h2><p class="soft">Empty.</p></section>'
     cycle = f"<p class=soft>Last cycle <code>{_text(view.cycle_id)}</code></p>" if view.cycle_id else ""
-    signed = (f"<p class=soft>Signed up to entry {view.signed_sequence:,} with the key <code>{_text(view.signed_by)}</code></p>"
-              if view.signed_sequence else "")
-    return (f"<section><h2>Ledger</h2><p>Entry {view.head_sequence:,}, <code>{_text(view.head_hash)}</code></p>"
-            f"{cycle}{signed}</section>")
+    signed = (
+        f"<p class=soft>Signed up to entry {view.signed_sequence:,} with the key <code>{_text(view.signed_by)}</code></p>"
+        if view.signed_sequence
+        else ""
+    )
+    return (
+        f"<section><h2>Ledger</h2><p>Entry {view.head_sequence:,}, <code>{_text(view.head_hash)}</code></p>"
+        f"{cycle}{signed}</section>"
+    )
 
 
 def _measured(verdict: Verdict) -> str:
@@ -253,8 +292,10 @@ def _measured(verdict: Verdict) -> str:
 
 def _cards(title: str, facts: Sequence[tuple[str, str, str]]) -> str:
     """Facts whose value is markup made here, with a word below it."""
-    shown = "".join(f"<div><dt>{_text(word)}</dt><dd>{value}{f'<small>{below}</small>' if below else ''}</dd></div>"
-                    for word, value, below in facts)
+    shown = "".join(
+        f"<div><dt>{_text(word)}</dt><dd>{value}{f'<small>{below}</small>' if below else ''}</dd></div>"
+        for word, value, below in facts
+    )
     return f'<section><h2>{_text(title)}</h2><dl class="facts">{shown}</dl></section>'
 
 

@@ -18,8 +18,10 @@ from enum import Enum
 BLANK = "[redacted]"
 NO_ADDRESS = "[address]"
 
-_WORDS = (r"(?:secret|passw(?:or)?d|passphrase|pwd|token|assertion|api[_-]?key|authorization|private[_-]?key"
-          r"|signing[_-]?key|cookie)")
+_WORDS = (
+    r"(?:secret|passw(?:or)?d|passphrase|pwd|token|assertion|api[_-]?key|authorization|private[_-]?key"
+    r"|signing[_-]?key|cookie)"
+)
 _BUT_NOT = r"(?<!_file)(?<!_env)(?<!_url)(?<!_type)(?<!_at)(?<!_seconds)"
 _QUOTED = r"""(?: b? \\" .*? (?:\\"|\Z)  |  b? "(?:\\.|[^"\\])*"?  |  b? '(?:\\.|[^'\\])*'? )"""
 
@@ -97,7 +99,7 @@ class Redaction:
             case Mapping():
                 return {self.text(_word(key)): self._named(_word(key), item, depth) for key, item in value.items()}
             case (str() | bytes() as name, item) if _SECRET_KEY.fullmatch(_word(name)):
-                return [_word(name), self._named(_word(name), item, depth)]       # a header, for one
+                return [_word(name), self._named(_word(name), item, depth)]  # a header, for one
             case list() | tuple():
                 return [self._plain(item, depth) for item in value]
             case set() | frozenset():

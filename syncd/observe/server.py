@@ -85,16 +85,27 @@ async def serve(
     """
     sockets = _bound(listen)
     offers = _Offers(metrics, healthy, ready, status, tell, pause, trigger, trigger_token)
-    server = _Server(uvicorn.Config(
-        offers.application(), http=door(), ws="none", lifespan="off", interface="asgi3", access_log=False, log_config=None,
-        server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS, backlog=BACKLOG,
-    ))
+    server = _Server(
+        uvicorn.Config(
+            offers.application(),
+            http=door(),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            backlog=BACKLOG,
+        )
+    )
     host, port = sockets[0].getsockname()[:2]
     serving = asyncio.create_task(server.serve(sockets), name="http")
     try:
         await server.listening.wait()
         if not server.started:
-            await serving                     # it failed; this raises what happened
+            await serving  # it failed; this raises what happened
         yield Endpoint(host, port)
     finally:
         server.should_exit = True
@@ -144,7 +155,7 @@ class _Offers:
         if self.trigger is not None and self.trigger_token is not None:
             routes.append(Route("/sync", self.sync, methods=["POST"]))
         for route in routes:
-            (route.methods or set()).discard("HEAD")      # which starlette adds to GET by itself
+            (route.methods or set()).discard("HEAD")  # which starlette adds to GET by itself
         application = Starlette(routes=routes)
         application.router.redirect_slashes = False
         return application
@@ -163,7 +174,7 @@ class _Offers:
         return HTMLResponse(said, headers={**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
     async def sync(self, request: Request) -> Response:
-        if len(self.waiting) >= TRIGGERS_WAITING_MAX:      # somebody guesses
+        if len(self.waiting) >= TRIGGERS_WAITING_MAX:  # somebody guesses
             return _said(429, {"accepted": False, "why": "too many requests for a cycle are waiting"}, {"Retry-After": "10"})
         self.waiting.add(request)
         try:
@@ -176,7 +187,7 @@ class _Offers:
         assert self.trigger is not None
         assert self.trigger_token is not None
         try:
-            wanted = self.trigger_token()                 # anew each time: a rotated token works without a restart
+            wanted = self.trigger_token()  # anew each time: a rotated token works without a restart
         except ConfigError as error:
             self.tell(Noted("trigger.unreadable", "error", {"why": error.what, "do": error.do}))
             return _said(503, {"accepted": False, "why": "the trigger token cannot be read on this side; see the log"})
@@ -184,15 +195,18 @@ class _Offers:
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), wanted.strip().encode()):
             self.tell(Noted("trigger.refused", "warning", {"client": _client_of(request)}))
             await self.pause(WRONG_TOKEN_SECONDS)
-            return _said(401, {"accepted": False, "why": "send the trigger token as Authorization: Bearer …"},
-                         {"WWW-Authenticate": 'Bearer realm="syncd"'})
+            return _said(
+                401,
+                {"accepted": False, "why": "send the trigger token as Authorization: Bearer …"},
+                {"WWW-Authenticate": 'Bearer realm="syncd"'},
+            )
         self.tell(Noted("trigger.accepted", "info", {"client": _client_of(request)}))
         self.trigger()
         return _said(202, {"accepted": True})
 
 
 def _client_of(request: Request) -> str:
-    return request.client.host.removeprefix("::ffff:") if request.client else ""      # IPv4 through a socket of both
+    return request.client.host.removeprefix("::ffff:") if request.client else ""  # IPv4 through a socket of both
 
 
 def _verdict(health: Health) -> Response:
@@ -227,9 +241,9 @@ def _bound(listen: str) -> list[socket.socket]:
             except OSError as error:
                 if error.errno not in _NOT_HERE:
                     raise
-                missing = error               # this machine has no IPv6, or no IPv4; the other one may do
+                missing = error  # this machine has no IPv6, or no IPv4; the other one may do
             if port == 0 and sockets:
-                break                         # any free port: the next address would get another one
+                break  # any free port: the next address would get another one
         if not sockets:
             raise missing or OSError("the name stands for no address")
     except OSError as error:
@@ -243,24 +257,22 @@ def _cannot(listen: str, error: OSError) -> ConfigError:
     return ConfigError(
         f"http.listen: cannot listen on {listen}: {error.strerror or error}.",
         do="Is another syncd running here? Set http.listen to an address of this machine and a free port above 1023, "
-           "for example 127.0.0.1:9464.",
+        "for example 127.0.0.1:9464.",
     )
 
 
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-def _bound_to(
-    family: int, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool = False
-) -> socket.socket:
+def _bound_to(family: int, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool = False) -> socket.socket:
     """*both*: an IPv6 socket that takes IPv4 connections too."""
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)     # else one for IPv4 stands beside it
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)  # else one for IPv4 stands beside it
         made.bind(address)
-        made.listen(BACKLOG)                      # here, so that a second process is refused now and not later
+        made.listen(BACKLOG)  # here, so that a second process is refused now and not later
         made.setblocking(False)
     except OSError:
         made.close()

@@ -20,11 +20,19 @@ class StatusKeeper:
         self.ledger_trouble = ""
         self._view = StatusView(version=version, mode=mode, now=clock.now(), leader=False, approvable=approvable)
 
-    def remember(self, *, last_success_at: datetime | None, cycle_id: str, result: str, ended_at: datetime | None,
-                 head: Head) -> None:
+    def remember(
+        self, *, last_success_at: datetime | None, cycle_id: str, result: str, ended_at: datetime | None, head: Head
+    ) -> None:
         """What the ledger knows of earlier runs."""
-        self._view = replace(self._view, last_success_at=last_success_at, cycle_id=cycle_id, result=result, ended_at=ended_at,
-                             head_sequence=head.seq, head_hash=head.hash)
+        self._view = replace(
+            self._view,
+            last_success_at=last_success_at,
+            cycle_id=cycle_id,
+            result=result,
+            ended_at=ended_at,
+            head_sequence=head.seq,
+            head_hash=head.hash,
+        )
 
     def view(self) -> StatusView:
         """The page's facts as of now."""
@@ -37,18 +45,33 @@ class StatusKeeper:
             case events.DirectoryRead(snapshot=directory, entitled=entitled):
                 self._view = replace(self._view, directory_people=len(directory.people), directory_entitled=entitled)
             case events.ZoomRead(snapshot=zoom):
-                self._view = replace(self._view, zoom_active=zoom.count(Status.ACTIVE), zoom_pending=zoom.count(Status.PENDING),
-                                     zoom_inactive=zoom.count(Status.INACTIVE))
+                self._view = replace(
+                    self._view,
+                    zoom_active=zoom.count(Status.ACTIVE),
+                    zoom_pending=zoom.count(Status.PENDING),
+                    zoom_inactive=zoom.count(Status.INACTIVE),
+                )
             case events.PlanMade(plan=plan, verdicts=verdicts):
                 counts = {action.value: count for action, count in plan.counts.items()}
-                self._view = replace(self._view, verdicts=verdicts, plan_digest=plan.digest, counts=counts, why="", do="",
-                                     next_opening=min(event.next_openings.values(), default=None),
-                                     calendar=event.calendar)
+                self._view = replace(
+                    self._view,
+                    verdicts=verdicts,
+                    plan_digest=plan.digest,
+                    counts=counts,
+                    why="",
+                    do="",
+                    next_opening=min(event.next_openings.values(), default=None),
+                    calendar=event.calendar,
+                )
             case events.SourceUnreadable(why=why, do=do):
                 self._view = replace(self._view, why=why, do=do)
             case events.CycleEnded():
                 self._view = replace(
-                    self._view, running_since=None, cycle_id=event.cycle_id, result=event.result, ended_at=event.ended_at,
+                    self._view,
+                    running_since=None,
+                    cycle_id=event.cycle_id,
+                    result=event.result,
+                    ended_at=event.ended_at,
                     last_success_at=event.ended_at if event.success else self._view.last_success_at,
                     head_sequence=event.head_sequence or self._view.head_sequence,
                     head_hash=event.head_hash or self._view.head_hash,

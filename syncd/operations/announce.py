@@ -28,8 +28,15 @@ class Announced:
 
 
 async def announce(
-    deps: Dependencies, policy: Policy, addresses: Sequence[str], starts_at: datetime, ends_at: datetime, *, by: str,
-    because: str, sign: Callable[[bytes], str] | None = None,
+    deps: Dependencies,
+    policy: Policy,
+    addresses: Sequence[str],
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    by: str,
+    because: str,
+    sign: Callable[[bytes], str] | None = None,
 ) -> Announced:
     """Records that these people leave between the two moments: known leavers among them count in no size guard, each once.
 
@@ -38,17 +45,22 @@ async def announce(
     """
     now = deps.clock.now()
     if not starts_at < ends_at or ends_at <= now:
-        raise UsageError("--from and --until: the time ends before it begins, or is over",
-                         "Write --from 2026-07-01 --until 2026-07-31.")
+        raise UsageError(
+            "--from and --until: the time ends before it begins, or is over", "Write --from 2026-07-01 --until 2026-07-31."
+        )
     if ends_at - starts_at > LONGEST:
-        raise UsageError(f"--from and --until: {(ends_at - starts_at).days} days; at most {LONGEST.days} can be announced",
-                         "Announce the rest when its time comes.")
+        raise UsageError(
+            f"--from and --until: {(ends_at - starts_at).days} days; at most {LONGEST.days} can be announced",
+            "Announce the rest when its time comes.",
+        )
     found = await find_accounts(deps, addresses)
     found = replace(found, unknown=(*found.unknown, *(one.name for one in found.unreadable)))
     if found.unknown or found.pending:
         near = await near_accounts(deps, found.unknown)
-        raise UsageError(f"nothing was announced: {without_account(found, near)}",
-                         "Check the spelling in --people." if found.unknown else "Take them out of --people.")
+        raise UsageError(
+            f"nothing was announced: {without_account(found, near)}",
+            "Check the spelling in --people." if found.unknown else "Take them out of --people.",
+        )
     history = await deps.ledger.history()
     zoom_ids = frozenset(account.zoom_id or "" for account in found.accounts)
     one = Announcement(deps.clock.unique(), zoom_ids, starts_at, ends_at, by, because, now)

@@ -55,8 +55,10 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
     """
     chosen = _chosen(asked.guards)
     if len(asked.digest) < DIGEST_PREFIX_MIN or not asked.by.strip() or not asked.because.strip():
-        raise UsageError(f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest, --by a name, --because a reason",
-                         "The approval is evidence: say who decided and why.")
+        raise UsageError(
+            f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest, --by a name, --because a reason",
+            "The approval is evidence: say who decided and why.",
+        )
     history = await deps.ledger.history()
     now = deps.clock.now()
     if Guard.HANDOVER in chosen:
@@ -69,20 +71,33 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         if report.plan is not None:
             drafts.append(record.plan_made(report.cycle_id, report.plan, report.verdicts))
     if never := refused(plan, chosen):
-        raise UsageError(f"{', '.join(guard.value for guard in never)} cannot be approved",
-                         "What such a guard sees is wrong, not merely large: put its cause right instead.")
+        raise UsageError(
+            f"{', '.join(guard.value for guard in never)} cannot be approved",
+            "What such a guard sees is wrong, not merely large: put its cause right instead.",
+        )
     if not plan.effects and not accepts(plan, chosen):
         raise UsageError(f"the plan {asked.digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
-        deps.clock.unique(), plan.digest, plan.policy_digest, chosen,
-        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects), asked.by, asked.because, now,
+        deps.clock.unique(),
+        plan.digest,
+        plan.policy_digest,
+        chosen,
+        frozenset((zoom_id, action) for zoom_id, action, _ in plan.effects),
+        asked.by,
+        asked.because,
+        now,
         _from(plan, deps.windows, now) + asked.lasts,
         frozenset(plan.on_the_way) if Guard.POLICY_CHANGED in chosen else frozenset(),
-        os_user=asked.os_user, host=asked.host, good_read=good and Guard.POLICY_CHANGED in chosen,
+        os_user=asked.os_user,
+        host=asked.host,
+        good_read=good and Guard.POLICY_CHANGED in chosen,
     )
     approval = authorised(approval, policy, history, deps.signature_fits, asked.sign)
-    given = [one for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
-             if one.plan_digest == plan.digest and one.policy_digest == plan.policy_digest and now < one.expires_at]
+    given = [
+        one
+        for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
+        if one.plan_digest == plan.digest and one.policy_digest == plan.policy_digest and now < one.expires_at
+    ]
     people = {guard: len(people_of([approval, *(one for one in given if guard in one.guards)])) for guard in chosen}
     needed = {guard: required(guard, policy, history) for guard in chosen}
     complete = [guard for guard in chosen if people[guard] >= needed[guard]]
@@ -90,22 +105,41 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
     await deps.ledger.append([*drafts, record.approved(approval, complete if len(complete) < len(chosen) else None)])
     fewest = min(chosen, key=lambda guard: people[guard] - needed[guard])
     passed = {guard.value for guard in complete} | {
-        guard.value for guard in Guard for one in given if guard in one.guards and needed.get(guard, 1) <= 1}
+        guard.value for guard in Guard for one in given if guard in one.guards and needed.get(guard, 1) <= 1
+    }
     still = [name for name in plan.held_by if name not in passed]
     if history.paused_since is not None and Guard.PAUSED.value not in still:
         still.append(Guard.PAUSED.value)
-    return Given(approval, plan, people[fewest], needed[fewest], tuple(still),
-                 {guard: sum_before(history, guard, now) for guard in chosen if guard in SUMS})
+    return Given(
+        approval,
+        plan,
+        people[fewest],
+        needed[fewest],
+        tuple(still),
+        {guard: sum_before(history, guard, now) for guard in chosen if guard in SUMS},
+    )
 
 
 async def _handover(deps: Dependencies, policy: Policy, history: History, asked: Asked, chosen: Sequence[Guard]) -> Given:
     if len(chosen) > 1:
         raise UsageError("--guard handover stands alone: it is of plans that no cycle makes")
     now = deps.clock.now()
-    given = Approval(deps.clock.unique(), asked.digest, policy.digest(), (Guard.HANDOVER,), frozenset(), asked.by, asked.because,
-                     now, now + asked.lasts, os_user=asked.os_user, host=asked.host)
-    done = await approve_handover(deps, policy, history, given, asked.lasts,
-                                  lambda one: authorised(one, policy, history, deps.signature_fits, asked.sign))
+    given = Approval(
+        deps.clock.unique(),
+        asked.digest,
+        policy.digest(),
+        (Guard.HANDOVER,),
+        frozenset(),
+        asked.by,
+        asked.because,
+        now,
+        now + asked.lasts,
+        os_user=asked.os_user,
+        host=asked.host,
+    )
+    done = await approve_handover(
+        deps, policy, history, given, asked.lasts, lambda one: authorised(one, policy, history, deps.signature_fits, asked.sign)
+    )
     still = (Guard.PAUSED.value,) if history.paused_since is not None else ()
     return Given(done.approval, done.plan, done.people, done.needed, still)
 
@@ -118,16 +152,21 @@ def authorised(given: G, policy: Policy, history: History, fits: Fits, sign: Cal
     if sign is not None:
         given = replace(given, signature=sign(given.message(history.ledger_id)))
     if why := refuses(given, policy.as_json(), history.ledger_id, fits):
-        raise UsageError(f"nothing was approved: {why}",
-                         "syncd approve --key FILE signs with an OpenSSH private key (Ed25519) of whoever is named by --by."
-                         if policy.signers else "Somebody who may must approve.")
+        raise UsageError(
+            f"nothing was approved: {why}",
+            "syncd approve --key FILE signs with an OpenSSH private key (Ed25519) of whoever is named by --by."
+            if policy.signers
+            else "Somebody who may must approve.",
+        )
     return given
 
 
 def _from(plan: RecordedPlan, windows: Windows, now: datetime) -> datetime:
     """When the time of an approval begins: once all it covers may be done."""
-    openings = [windows.next_opening(Action(action), Reason(reason), now) for action, reason in
-                {(action, reason) for _, action, reason in plan.effects}]
+    openings = [
+        windows.next_opening(Action(action), Reason(reason), now)
+        for action, reason in {(action, reason) for _, action, reason in plan.effects}
+    ]
     return max((opening for opening in openings if opening is not None), default=now)
 
 
@@ -140,18 +179,21 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
         known = [guard.value for guard in Guard if guard not in NOT_APPROVABLE]
         unknown = [name for name in names if name not in {guard.value for guard in Guard}]
         near = [found for name in unknown for found in get_close_matches(name.lower(), known, n=1)]
-        raise UsageError(f"--guard: unknown guard among {', '.join(names)}: {', '.join(unknown)}",
-                         (f"Did you mean {', '.join(near)}? " if near else "") + f"These can be approved: {', '.join(known)}"
-                         ) from None
+        raise UsageError(
+            f"--guard: unknown guard among {', '.join(names)}: {', '.join(unknown)}",
+            (f"Did you mean {', '.join(near)}? " if near else "") + f"These can be approved: {', '.join(known)}",
+        ) from None
     return chosen
 
 
 def _recorded(history: History, digest: str, since: datetime, *, several: bool) -> RecordedPlan | None:
     """The plan of that digest. *several*: people have to agree to what one of them asks for by hand, too."""
     found = [
-        plan for plan in history.plans.values()
-        if plan.digest.startswith(digest) and plan.at >= since
-        and (several or not any(reason == Reason.BY_HAND for _, _, reason in plan.effects))     # a person's plan
+        plan
+        for plan in history.plans.values()
+        if plan.digest.startswith(digest)
+        and plan.at >= since
+        and (several or not any(reason == Reason.BY_HAND for _, _, reason in plan.effects))  # a person's plan
     ]
     if len(found) > 1:
         raise UsageError(f"{digest} is the beginning of several plans; give more digits")
@@ -162,11 +204,23 @@ def _read_now(report: CycleReport, digest: str) -> RecordedPlan:
     """The plan as it is now, if it is the one named."""
     plan = report.plan
     if plan is None:
-        raise SourceError("directory or zoom", f"no cycle of the last 24 h made the plan {digest[:12]}, and it cannot be made "
-                          f"now: {report.why}", report.do)
+        raise SourceError(
+            "directory or zoom",
+            f"no cycle of the last 24 h made the plan {digest[:12]}, and it cannot be made now: {report.why}",
+            report.do,
+        )
     if not plan.digest.startswith(digest):
-        raise Held(f"no cycle of the last 24 h made the plan {digest[:12]}, and the plan is {plan.digest[:12]} now; "
-                   "nothing was approved", "Review the plan as it is now (syncd plan) and approve that one.")
-    return RecordedPlan(plan.digest, plan.policy_digest, tuple((*effect.key, effect.reason.value) for effect in plan.effects),
-                        plan.made_at, plan.accepts, record.on_the_way(plan),
-                        tuple(one.guard.value for one in report.verdicts if one.tripped))
+        raise Held(
+            f"no cycle of the last 24 h made the plan {digest[:12]}, and the plan is {plan.digest[:12]} now; "
+            "nothing was approved",
+            "Review the plan as it is now (syncd plan) and approve that one.",
+        )
+    return RecordedPlan(
+        plan.digest,
+        plan.policy_digest,
+        tuple((*effect.key, effect.reason.value) for effect in plan.effects),
+        plan.made_at,
+        plan.accepts,
+        record.on_the_way(plan),
+        tuple(one.guard.value for one in report.verdicts if one.tripped),
+    )

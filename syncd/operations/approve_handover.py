@@ -26,24 +26,45 @@ class Agreement:
 
 
 async def approve_handover(
-    deps: Dependencies, policy: Policy, history: History, given: Approval, lasts: timedelta,
+    deps: Dependencies,
+    policy: Policy,
+    history: History,
+    given: Approval,
+    lasts: timedelta,
     authorise: Callable[[Approval], Approval],
 ) -> Agreement:
     """Records *given* for the plan it names (by the beginning of its digest). Raises UsageError (no such plan, somebody who may
     not), Held (the policy changed since), LedgerError."""
     plan = plan_named(list(history.handover_plans.values()), given.plan_digest)
     if plan.policy_digest != policy.digest():
-        raise Held("the policy changed since this plan of handovers was made; nothing was approved",
-                   "Plan anew: syncd handover plan")
-    approval = authorise(Approval(
-        given.id, plan.digest, plan.policy_digest, (Guard.HANDOVER,), frozenset((item.zoom_id, HANDOVER) for item in plan.items),
-        given.by, given.because, given.at, given.at + lasts, os_user=given.os_user, host=given.host))
-    others = [one for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
-              if one.plan_digest == plan.digest and one.policy_digest == plan.policy_digest and Guard.HANDOVER in one.guards
-              and deps.clock.now() < one.expires_at]
+        raise Held(
+            "the policy changed since this plan of handovers was made; nothing was approved", "Plan anew: syncd handover plan"
+        )
+    approval = authorise(
+        Approval(
+            given.id,
+            plan.digest,
+            plan.policy_digest,
+            (Guard.HANDOVER,),
+            frozenset((item.zoom_id, HANDOVER) for item in plan.items),
+            given.by,
+            given.because,
+            given.at,
+            given.at + lasts,
+            os_user=given.os_user,
+            host=given.host,
+        )
+    )
+    others = [
+        one
+        for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
+        if one.plan_digest == plan.digest
+        and one.policy_digest == plan.policy_digest
+        and Guard.HANDOVER in one.guards
+        and deps.clock.now() < one.expires_at
+    ]
     await deps.ledger.append([record.approved(approval)])
-    return Agreement(approval, _as_recorded(plan), len(people_of([approval, *others])),
-                     required(Guard.HANDOVER, policy, history))
+    return Agreement(approval, _as_recorded(plan), len(people_of([approval, *others])), required(Guard.HANDOVER, policy, history))
 
 
 def _as_recorded(plan: HandoverPlan) -> RecordedPlan:

@@ -73,25 +73,60 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     now = deps.clock.now()
 
     # Every account, one decision, one reason; every guard, one verdict.
-    plan = await timed(deps, begun.cycle_id, "decide", asyncio.to_thread(
-        decide, directory, zoom, history, policy, now, deps.credential()))
+    plan = await timed(
+        deps, begun.cycle_id, "decide", asyncio.to_thread(decide, directory, zoom, history, policy, now, deps.credential())
+    )
     plan, look_older = wait_for_replication(plan, directory, history, policy, now)
     doubts = await deps.doubts(history)
-    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled, doubts.new,
-                  doubts.missing, look_older)
+    facts = Facts(
+        plan,
+        history,
+        policy,
+        now,
+        directory,
+        zoom,
+        armed(history, policy, run.mode),
+        entitled,
+        doubts.new,
+        doubts.missing,
+        look_older,
+    )
     plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
     facts = facts.bound_to(plan)
     openings, calendar = next_openings(plan, deps.windows, now), deps.windows.state(now)
-    deps.tell(PlanMade(begun.cycle_id, plan, verdicts, oldest_overdue(plan, {}, deps.windows, now, deps.interval), openings,
-                       acknowledged_rows(plan, history, now), calendar))
+    deps.tell(
+        PlanMade(
+            begun.cycle_id,
+            plan,
+            verdicts,
+            oldest_overdue(plan, {}, deps.windows, now, deps.interval),
+            openings,
+            acknowledged_rows(plan, history, now),
+            calendar,
+        )
+    )
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     leavers = known_leavers(plan, held)
     free = await free_before(plan, deps.zoom)
-    planned = replace(begun, plan=plan, directory=directory, entitled=entitled, unclear=unclear, zoom=zoom, verdicts=verdicts,
-                      held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, free_licences=free,
-                      next_openings=openings, calendar=calendar, head=history.head, known_leavers=leavers,
-                      commands=commands_for(plan, verdicts, leavers),
-                      warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])))
+    planned = replace(
+        begun,
+        plan=plan,
+        directory=directory,
+        entitled=entitled,
+        unclear=unclear,
+        zoom=zoom,
+        verdicts=verdicts,
+        held=held,
+        approvals=approvals_in_use(plan, facts),
+        measures=facts.measures,
+        free_licences=free,
+        next_openings=openings,
+        calendar=calendar,
+        head=history.head,
+        known_leavers=leavers,
+        commands=commands_for(plan, verdicts, leavers),
+        warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])),
+    )
     if run.only_plan and not plan.digest.startswith(run.only_plan):
         raise moved(run.only_plan, plan, history)
     if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):
@@ -104,24 +139,27 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     read = read_facts(run, facts, verdicts)
     opening = opening_entries(begun.cycle_id, read, facts, verdicts, deps.witnesses)
     unfinished = unfinished_restores(run, policy, history, plan, verdicts)
-    quiet = len(opening) == 1 and not allowed and not unfinished      # then one entry tells all, at the end
+    quiet = len(opening) == 1 and not allowed and not unfinished  # then one entry tells all, at the end
     if not quiet:
         await deps.ledger.append(opening, term=run.term)
     progress = Progress()
     context = under_authority(begun.cycle_id, run.term, allowed, facts, deps.credential(), deps.windows)
     try:
         await timed(deps, begun.cycle_id, "apply", _apply(unfinished, allowed, context, deps, progress))
-    except asyncio.CancelledError:                     # the write in hand stays open in the ledger
+    except asyncio.CancelledError:  # the write in hand stays open in the ledger
         progress.stop(StopReason.STOPPED)
         await asyncio.shield(record_end(deps, run, with_result(planned, progress), history, read if quiet else None))
         raise
-    if isinstance(progress.error, SourceError):        # a second look that failed, a scope missing: said as in a read
+    if isinstance(progress.error, SourceError):  # a second look that failed, a scope missing: said as in a read
         deps.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
     return await record_end(deps, run, with_result(planned, progress), history, read if quiet else None)
 
 
 async def _apply(
-    owed: Sequence[tuple[Intent, ZoomAccount]], effects: Sequence[Decision], context: ExecutionContext, deps: Dependencies,
+    owed: Sequence[tuple[Intent, ZoomAccount]],
+    effects: Sequence[Decision],
+    context: ExecutionContext,
+    deps: Dependencies,
     progress: Progress,
 ) -> None:
     """What is owed from before, then what was decided now. Never raises: how it went stands in *progress*."""

@@ -78,7 +78,7 @@ class Liveness:
         match event:
             case Waiting(seconds=seconds):
                 self.announce(seconds)
-            case CycleStarted() | CycleEnded():              # whatever was waited for is over
+            case CycleStarted() | CycleEnded():  # whatever was waited for is over
                 self._announced_until = self._monotonic()
         self.beat()
 
@@ -94,7 +94,7 @@ class DaemonSignals:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     now: asyncio.Event = field(default_factory=asyncio.Event)
-    elsewhere: asyncio.Event = field(default_factory=asyncio.Event)      # Zoom says that somebody else changed something
+    elsewhere: asyncio.Event = field(default_factory=asyncio.Event)  # Zoom says that somebody else changed something
 
 
 #: Called after each cycle, still under the writer lock, with the report and the term: files reports and the like.
@@ -102,8 +102,14 @@ AfterCycle = Callable[[CycleReport, int], Awaitable[None]]
 
 
 async def run_daemon(
-    deps: Dependencies, policy: Policy, mode: Mode, schedule: Schedule, signals: DaemonSignals, liveness: Liveness,
-    after_cycle: AfterCycle, pace: Pace = Pace(),  # noqa: B008  -- frozen
+    deps: Dependencies,
+    policy: Policy,
+    mode: Mode,
+    schedule: Schedule,
+    signals: DaemonSignals,
+    liveness: Liveness,
+    after_cycle: AfterCycle,
+    pace: Pace = Pace(),  # noqa: B008  -- frozen
 ) -> None:
     """Runs cycles, and looks between them, until asked to stop; then gives the write in hand a few seconds and returns.
     *pace*: of the watch; the time between cycles in it is the schedule's."""
@@ -131,6 +137,7 @@ async def run_daemon(
 @contextlib.asynccontextmanager
 async def _heeding(watch: Watch, signals: DaemonSignals) -> AsyncIterator[None]:
     """The watch is told of what happens at Zoom while the body runs."""
+
     async def heed() -> None:
         while True:
             await signals.elsewhere.wait()
@@ -154,7 +161,7 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
         await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             await asyncio.wait({task}, timeout=FINISH_SECONDS)
-        while not task.done():                    # again, should it wait for something else as it ends
+        while not task.done():  # again, should it wait for something else as it ends
             task.cancel()
             await asyncio.wait({task}, timeout=GIVE_BACK_SECONDS)
         try:
@@ -174,7 +181,7 @@ async def _locked(
 
     def tell(event: Event) -> None:
         if isinstance(event, CycleStarted):
-            begun.append(event.cycle_id)      # for the last line of a cycle that fails
+            begun.append(event.cycle_id)  # for the last line of a cycle that fails
         outer(event)
 
     deps = replace(deps, tell=tell)
@@ -205,8 +212,13 @@ async def _locked(
         _tell_failed(deps, run, begun[-1], error.what, error.do)
     except Exception as error:  # noqa: BLE001 - a fault of ours in one cycle must not end the daemon: the next one may be well
         deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
-        _tell_failed(deps, run, begun[-1], f"a fault of syncd itself ({type(error).__name__}); nothing is concluded from it",
-                     "The next cycle tries again; please report it with the line fault.met of this log.")
+        _tell_failed(
+            deps,
+            run,
+            begun[-1],
+            f"a fault of syncd itself ({type(error).__name__}); nothing is concluded from it",
+            "The next cycle tries again; please report it with the line fault.met of this log.",
+        )
     return None
 
 
@@ -253,17 +265,19 @@ async def sleep_until(due: datetime, clock: Clock) -> None:
 class Woken(Enum):
     """What ended the sleep."""
 
-    DUE = auto()                              # the time is up, or somebody wants the end
-    ASKED = auto()                            # somebody wants a cycle
-    LOOK = auto()                             # a signal is to be looked at
-    CHANGED = auto()                          # the watch wants a whole cycle
+    DUE = auto()  # the time is up, or somebody wants the end
+    ASKED = auto()  # somebody wants a cycle
+    LOOK = auto()  # a signal is to be looked at
+    CHANGED = auto()  # the watch wants a whole cycle
 
 
 async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, due: datetime) -> Woken:
     """Sleeps until the time is up, or somebody wants something."""
     wanted = asyncio.create_task(watch.wanted())
-    waits = [wanted, *(asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(),
-                                                            signals.stop.wait()))]
+    waits = [
+        wanted,
+        *(asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(), signals.stop.wait())),
+    ]
     looks = asyncio.create_task(_look_for_pauses(deps))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -273,7 +287,7 @@ async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, due: 
         await asyncio.gather(*waits, looks, return_exceptions=True)
     if signals.now.is_set() or signals.stop.is_set():
         return Woken.ASKED
-    if wanted.cancelled() or deps.clock.now() >= due:          # a whole cycle that is due looks at everybody
+    if wanted.cancelled() or deps.clock.now() >= due:  # a whole cycle that is due looks at everybody
         return Woken.DUE
     return Woken.LOOK if wanted.result() else Woken.CHANGED
 
@@ -314,8 +328,22 @@ async def _look_for_pauses(deps: Dependencies) -> None:
 
 
 def _tell_failed(deps: Dependencies, run: Run, cycle_id: str, why: str, do: str) -> None:
-    deps.tell(CycleEnded(cycle_id, run.mode.value, Result.FAILED.value, success=False, ended_at=deps.clock.now(), seconds=0.0,
-                          counts={}, outcomes={}, head_sequence=0, head_hash="", why=why, do=do))
+    deps.tell(
+        CycleEnded(
+            cycle_id,
+            run.mode.value,
+            Result.FAILED.value,
+            success=False,
+            ended_at=deps.clock.now(),
+            seconds=0.0,
+            counts={},
+            outcomes={},
+            head_sequence=0,
+            head_hash="",
+            why=why,
+            do=do,
+        )
+    )
 
 
 def _where(error: BaseException) -> str:

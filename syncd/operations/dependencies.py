@@ -50,23 +50,24 @@ class Dependencies:
     clock: Clock
     tell: Tell
     version: str
-    credential: Callable[[], str] = lambda: ""     # identifies the Zoom credential in use, without being it
+    credential: Callable[[], str] = lambda: ""  # identifies the Zoom credential in use, without being it
     stopping: Callable[[], bool] = lambda: False
     concurrency: int = 16
-    signature_fits: Fits = lambda _signature, _message, _name, _signers: False     # a person's, made with a key listed for them
-    doubts: Callable[[History], Awaitable[Doubts]] = no_doubts     # looks at what was published; raises LedgerError
-    directory_service: str = ""                    # the word under which the directory's requests and clock are told
-    witnesses: Witnesses = NO_WITNESSES          # who is asked what they saw of changes
-    windows: Windows = ANY_TIME                   # when cycles may make changes
-    interval: timedelta = timedelta(minutes=15)   # the usual time between two cycles
-    contents: ContentsOf | None = None            # what deactivated accounts hold and who gets it; None: nobody asked for that
-    watchers: tuple[Watcher, ...] = ()            # what notices changes between cycles; none: nothing does
+    signature_fits: Fits = lambda _signature, _message, _name, _signers: False  # a person's, made with a key listed for them
+    doubts: Callable[[History], Awaitable[Doubts]] = no_doubts  # looks at what was published; raises LedgerError
+    directory_service: str = ""  # the word under which the directory's requests and clock are told
+    witnesses: Witnesses = NO_WITNESSES  # who is asked what they saw of changes
+    windows: Windows = ANY_TIME  # when cycles may make changes
+    interval: timedelta = timedelta(minutes=15)  # the usual time between two cycles
+    contents: ContentsOf | None = None  # what deactivated accounts hold and who gets it; None: nobody asked for that
+    watchers: tuple[Watcher, ...] = ()  # what notices changes between cycles; none: nothing does
 
     @property
     def ports(self) -> Ports:
         """What carrying out needs of it."""
-        return Ports(self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping,
-                     self.concurrency)
+        return Ports(
+            self.directory, self.zoom, self.ledger, self.leadership, self.clock, self.tell, self.stopping, self.concurrency
+        )
 
 
 @runtime_checkable
@@ -94,7 +95,7 @@ class Run:
     trigger: Trigger
     term: int | None = None
     only_plan: str = ""
-    looks: Mapping[str, int] = field(default_factory=dict)        # between the cycle before and this one, without an entry
+    looks: Mapping[str, int] = field(default_factory=dict)  # between the cycle before and this one, without an entry
 
 
 async def timed(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:

@@ -46,8 +46,9 @@ def with_result(report: CycleReport, progress: Progress) -> CycleReport:
         why, do = progress.error.what, progress.error.do
     elif progress.stopped:
         why = f"ended early: {progress.stopped}"
-    return replace(report, result=result, exit_code=code, outcomes=dict(progress.outcomes), written=progress.written,
-                   why=why, do=do)
+    return replace(
+        report, result=result, exit_code=code, outcomes=dict(progress.outcomes), written=progress.written, why=why, do=do
+    )
 
 
 def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
@@ -60,13 +61,18 @@ def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
     if report.plan is None or not report.plan.effects:
         return Result.IN_STEP, 0
     outside = all(one.reason is OutcomeReason.WINDOW for one in progress.outcomes.values())
-    return (Result.PLANNED if outside else Result.APPLIED), 0         # all() of none: nothing was carried out either
+    return (Result.PLANNED if outside else Result.APPLIED), 0  # all() of none: nothing was carried out either
 
 
 def faulty(report: CycleReport, faults: Sequence[str]) -> CycleReport:
     """A plan that breaks a rule of ours is a bug: nothing of it is carried out."""
-    return replace(report, result=Result.FAILED, exit_code=1, why=f"the plan breaks {len(faults)} rules: {'; '.join(faults)}",
-                   do="Nothing was changed. This is a fault of syncd: please report it with the cycle document.")
+    return replace(
+        report,
+        result=Result.FAILED,
+        exit_code=1,
+        why=f"the plan breaks {len(faults)} rules: {'; '.join(faults)}",
+        do="Nothing was changed. This is a fault of syncd: please report it with the cycle document.",
+    )
 
 
 async def record_end(
@@ -79,8 +85,18 @@ async def record_end(
     success = report.result in (Result.IN_STEP, Result.APPLIED, Result.PLANNED)
     if run.term is not None and not history.broken:
         says = CycleEndedEntry(
-            run.mode.value, run.trigger.value, report.result.value, success, report.started_at, report.ended_at, report.version,
-            report.policy_digest, outcomes, read=read, look=report.look is not None, looks=dict(run.looks) or None,
+            run.mode.value,
+            run.trigger.value,
+            report.result.value,
+            success,
+            report.started_at,
+            report.ended_at,
+            report.version,
+            report.policy_digest,
+            outcomes,
+            read=read,
+            look=report.look is not None,
+            looks=dict(run.looks) or None,
         )
         try:
             await deps.ledger.append([record.cycle_ended(report.cycle_id, says)], term=run.term)
@@ -93,13 +109,27 @@ async def record_end(
         return report
     report = await with_contents(deps, await with_witnesses(report, history, deps.ledger), history)
     counts = {action.value: count for action, count in report.plan.counts.items()} if report.plan is not None else {}
-    overdue = (oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at, deps.interval)
-               if report.plan is not None else None)
-    deps.tell(CycleEnded(
-        report.cycle_id, run.mode.value, report.result.value, success, report.ended_at,
-        (report.ended_at - report.started_at).total_seconds(), counts, outcomes, report.head.seq, report.head.hash, overdue,
-        *_what_went_wrong(report),
-    ))
+    overdue = (
+        oldest_overdue(report.plan, report.outcomes, deps.windows, report.ended_at, deps.interval)
+        if report.plan is not None
+        else None
+    )
+    deps.tell(
+        CycleEnded(
+            report.cycle_id,
+            run.mode.value,
+            report.result.value,
+            success,
+            report.ended_at,
+            (report.ended_at - report.started_at).total_seconds(),
+            counts,
+            outcomes,
+            report.head.seq,
+            report.head.hash,
+            overdue,
+            *_what_went_wrong(report),
+        )
+    )
     return report
 
 
@@ -107,18 +137,30 @@ def look_ended(report: CycleReport, outcomes: Mapping[str, int]) -> LookEnded:
     """What observers learn of a look that changed something."""
     assert report.look is not None, "a whole cycle ends otherwise"
     seen = report.look.seen
-    lags = tuple((one.done_at - seen[zoom_id]).total_seconds() for (zoom_id, _), one in report.outcomes.items()
-                 if one.outcome is OutcomeKind.DONE and one.done_at is not None and zoom_id in seen)
-    return LookEnded(report.cycle_id, report.result.value, len(report.look.accounts),
-                     (report.ended_at - report.started_at).total_seconds(), outcomes, lags, report.head.seq, report.head.hash,
-                     *_what_went_wrong(report))
+    lags = tuple(
+        (one.done_at - seen[zoom_id]).total_seconds()
+        for (zoom_id, _), one in report.outcomes.items()
+        if one.outcome is OutcomeKind.DONE and one.done_at is not None and zoom_id in seen
+    )
+    return LookEnded(
+        report.cycle_id,
+        report.result.value,
+        len(report.look.accounts),
+        (report.ended_at - report.started_at).total_seconds(),
+        outcomes,
+        lags,
+        report.head.seq,
+        report.head.hash,
+        *_what_went_wrong(report),
+    )
 
 
 async def with_witnesses(report: CycleReport, history: History, ledger: Ledger) -> CycleReport:
     """How the changes of this cycle stand with those who saw them, and what others did lately. A ledger that cannot be read
     any more leaves the names out: the cycle ended as it ended."""
-    done = {key: one.done_at for key, one in report.outcomes.items() if one.done_at is not None
-            and one.outcome is OutcomeKind.DONE}
+    done = {
+        key: one.done_at for key, one in report.outcomes.items() if one.done_at is not None and one.outcome is OutcomeKind.DONE
+    }
     foreign = foreign_lately(history, report.ended_at)
     if not done and not foreign:
         return report
@@ -126,8 +168,18 @@ async def with_witnesses(report: CycleReport, history: History, ledger: Ledger) 
         named = await ledger.personal([one.who for one in foreign if one.who])
     except LedgerError:
         named = {}
-    seen = tuple(SeenByOthers(one.zoom_id, named.get(one.who, {}).get("email", ""), one.what, one.at, one.source,
-                              named.get(one.who, {}).get("operator", ""), one.fields) for one in foreign)
+    seen = tuple(
+        SeenByOthers(
+            one.zoom_id,
+            named.get(one.who, {}).get("email", ""),
+            one.what,
+            one.at,
+            one.source,
+            named.get(one.who, {}).get("operator", ""),
+            one.fields,
+        )
+        for one in foreign
+    )
     return replace(report, witness=seen_in(history, done, report.ended_at), foreign=seen)
 
 
@@ -151,8 +203,10 @@ def _what_went_wrong(report: CycleReport) -> tuple[str, str]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(failed.items()))
         ids = [zoom_id for (zoom_id, _), one in sorted(report.outcomes.items()) if one.outcome is OutcomeKind.FAILED]
         named = ", ".join(ids[:NAMED_MAX]) + (f" and {len(ids) - NAMED_MAX} more" if len(ids) > NAMED_MAX else "")
-        return (f"{failed.total()} changes failed ({reasons}): {named}",
-                "See the outcomes in the report; the next cycle tries again.")
+        return (
+            f"{failed.total()} changes failed ({reasons}): {named}",
+            "See the outcomes in the report; the next cycle tries again.",
+        )
     tripped = next((verdict for verdict in report.verdicts if verdict.tripped), None)
     return (tripped.says, tripped.do) if tripped is not None and report.result is Result.HELD else ("", "")
 
@@ -163,21 +217,33 @@ def oldest_overdue(
     """Since when the deactivation that is longest overdue could have been made; what windows denied ever since it was due is
     not overdue. *interval*: between two cycles."""
     kinds = {
-        (effect.action, effect.reason, effect.due_at) for effect in plan.effects
-        if effect.action is Action.DEACTIVATE and effect.due_at is not None
-        and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)}
-    since = (windows.overdue_since(action, reason, due_at, now, interval) if due_at < now else due_at
-             for action, reason, due_at in kinds if due_at < now or not windows.denied(action, reason, now))
+        (effect.action, effect.reason, effect.due_at)
+        for effect in plan.effects
+        if effect.action is Action.DEACTIVATE
+        and effect.due_at is not None
+        and (effect.key not in outcomes or outcomes[effect.key].outcome is not OutcomeKind.DONE)
+    }
+    since = (
+        windows.overdue_since(action, reason, due_at, now, interval) if due_at < now else due_at
+        for action, reason, due_at in kinds
+        if due_at < now or not windows.denied(action, reason, now)
+    )
     return min((one for one in since if one is not None), default=None)
 
 
 def next_openings(plan: Plan, windows: Windows, now: datetime) -> dict[tuple[str, str], datetime]:
     """When effects that are denied now may be made, by their keys. One that never may is left out: the configuration
     refuses such windows."""
-    openings = {kind: windows.next_opening(*kind, now) for kind in {(one.action, one.reason) for one in plan.effects}
-                if windows.denied(*kind, now)}
-    return {one.key: windows.for_people(opening) for one in plan.effects
-            if (opening := openings.get((one.action, one.reason))) is not None}
+    openings = {
+        kind: windows.next_opening(*kind, now)
+        for kind in {(one.action, one.reason) for one in plan.effects}
+        if windows.denied(*kind, now)
+    }
+    return {
+        one.key: windows.for_people(opening)
+        for one in plan.effects
+        if (opening := openings.get((one.action, one.reason))) is not None
+    }
 
 
 def outcome_counts(outcomes: Mapping[tuple[str, str], EffectOutcome]) -> dict[str, int]:
@@ -200,5 +266,7 @@ def moved(wanted: str, plan: Plan, history: History) -> Held:
         then = {(zoom_id, action) for zoom_id, action, _ in recorded.effects}
         policy = "; the policy changed" if recorded.policy_digest != plan.policy_digest else ""
         difference = f"{len(now - then)} changes came, {len(then - now)} went, {len(now & then)} are the same{policy}"
-    return Held(f"the plan is no longer {wanted[:12]}: it is {plan.digest[:12]} now; {difference}. Nothing was changed.",
-                f"Review it (syncd plan), then: syncd apply --plan {plan.digest[:12]}")
+    return Held(
+        f"the plan is no longer {wanted[:12]}: it is {plan.digest[:12]} now; {difference}. Nothing was changed.",
+        f"Review it (syncd plan), then: syncd apply --plan {plan.digest[:12]}",
+    )

@@ -65,8 +65,10 @@ _STATE_GUARDS = frozenset({Guard.LEDGER_BROKEN, Guard.LEDGER_NEW, Guard.LEDGER_R
 #: What is lost whatever is handed over.
 ALWAYS_LOST = ("meetings on the personal meeting id", "attendance, registration and poll reports", "chat and contacts")
 
-NO_UNDO = ("There is no undo: what is handed over stays with the receiver, and the account, its licence history and everything "
-           "left behind are gone.")
+NO_UNDO = (
+    "There is no undo: what is handed over stays with the receiver, and the account, its licence history and everything "
+    "left behind are gone."
+)
 
 
 class Ending(Protocol):
@@ -103,8 +105,11 @@ def _demand_holds_readable(report: CycleReport) -> None:
     assert report.directory is not None
     missing = [group.name for group in report.directory.groups if group.use is GroupUse.HOLDING and not group.exists]
     if missing:
-        raise SourceError("directory", f"handover.legal_hold names groups that nothing shows to exist: {', '.join(missing)}",
-                          "Nobody's content is handed over while a legal hold cannot be read: correct the name.")
+        raise SourceError(
+            "directory",
+            f"handover.legal_hold names groups that nothing shows to exist: {', '.join(missing)}",
+            "Nobody's content is handed over while a legal hold cannot be read: correct the name.",
+        )
 
 
 def _demand_believed(looked: Looked) -> None:
@@ -120,9 +125,20 @@ async def settle(deps: Dependencies, term: int) -> list[str]:
     for zoom_id, done in open_.items():
         account = await deps.zoom.get_account(zoom_id)
         state, seen = (Stage.HANDED_OVER, "gone") if account is None else (Stage.UNCONFIRMED, "there")
-        await deps.ledger.append([draft(entries.HandoverSettled(
-            intent=done.intent, state=state.value, says="interrupted; told by a look at the account", seen=seen,
-        ), subject=zoom_id)], term=term)
+        await deps.ledger.append(
+            [
+                draft(
+                    entries.HandoverSettled(
+                        intent=done.intent,
+                        state=state.value,
+                        says="interrupted; told by a look at the account",
+                        seen=seen,
+                    ),
+                    subject=zoom_id,
+                )
+            ],
+            term=term,
+        )
     return list(open_)
 
 
@@ -147,8 +163,14 @@ async def make_plan(
     plan = HandoverPlan(tuple(sorted(items, key=lambda item: item.zoom_id)), policy.digest(), deps.clock.now())
     holds = {case.zoom_id: await _content(deps, case.account) for case in ready if case.account is not None}
     if items:
-        await deps.ledger.append([draft(entries.HandoverPlanned(
-            policy=plan.policy_digest, items=tuple(_planned(item) for item in plan.items)), subject=plan.digest)])
+        await deps.ledger.append(
+            [
+                draft(
+                    entries.HandoverPlanned(policy=plan.policy_digest, items=tuple(_planned(item) for item in plan.items)),
+                    subject=plan.digest,
+                )
+            ]
+        )
     return plan, document(plan, looked, holds)
 
 
@@ -179,9 +201,15 @@ def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory]) ->
     receiving = [case.receiver.account for case in planned if case.receiver is not None]
     receivers = {account.zoom_id or "": account.email for account in receiving}
     return {
-        "format": HANDOVER_FORMAT, "digest": plan.digest, "made_at": rfc3339(plan.at), "policy_digest": plan.policy_digest,
-        "end": rules.end, "content": list(rules.content), "left_behind": list(rules.left_behind),
-        "always_lost": list(ALWAYS_LOST), "undo": NO_UNDO,
+        "format": HANDOVER_FORMAT,
+        "digest": plan.digest,
+        "made_at": rfc3339(plan.at),
+        "policy_digest": plan.policy_digest,
+        "end": rules.end,
+        "content": list(rules.content),
+        "left_behind": list(rules.left_behind),
+        "always_lost": list(ALWAYS_LOST),
+        "undo": NO_UNDO,
         "way": "the account stays deactivated; a way that needs a seat or an active account is off",
         "stages": stages,
         "many_to_one": [{"receiver": receivers[id_], "people": count} for id_, count in sorted(many_to_one(planned).items())],
@@ -193,14 +221,19 @@ def row_of(case: Case, facts: HandoverFacts) -> dict[str, Any]:
     """One case as plain values, with what was counted at the first sight of leaving."""
     receiver, inventory = case.receiver, facts.history.inventories.get(case.zoom_id)
     return {
-        "zoom_id": case.zoom_id, "email": case.account.email if case.account is not None else None,
+        "zoom_id": case.zoom_id,
+        "email": case.account.email if case.account is not None else None,
         "display_name": case.account.display_name if case.account is not None else None,
-        "stage": case.stage.value, "reason": case.reason.value if case.reason is not None else None,
+        "stage": case.stage.value,
+        "reason": case.reason.value if case.reason is not None else None,
         "deactivated_at": rfc3339(case.deactivated_at) if case.deactivated_at is not None else None,
         "due_at": rfc3339(case.due_at) if case.due_at is not None else None,
         "receiver": {"zoom_id": receiver.account.zoom_id, "email": receiver.account.email, "rule": receiver.rule}
-        if receiver is not None else None,
-        "no_receiver": case.why_none or None, "hold_unchecked": "hold_unchecked" in case.notes, "notes": list(case.notes),
+        if receiver is not None
+        else None,
+        "no_receiver": case.why_none or None,
+        "hold_unchecked": "hold_unchecked" in case.notes,
+        "notes": list(case.notes),
         "inventory": inventory[1].as_json() if inventory is not None else None,
     }
 
@@ -211,8 +244,10 @@ def plan_named(plans: Sequence[HandoverPlan], digest: str) -> HandoverPlan:
         raise UsageError(f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest")
     found = [plan for plan in plans if plan.digest.startswith(digest)]
     if len(found) != 1:
-        raise UsageError(f"{digest} is the beginning of {len(found) or 'no'} recorded plan{'s' if len(found) > 1 else ''} of "
-                         "handovers", "Make one: syncd handover plan")
+        raise UsageError(
+            f"{digest} is the beginning of {len(found) or 'no'} recorded plan{'s' if len(found) > 1 else ''} of handovers",
+            "Make one: syncd handover plan",
+        )
     return found[0]
 
 
@@ -248,7 +283,7 @@ async def run_plan(
     _demand_agreed(ready, left, request)
     await _demand_guards(deps, policy, looked, ready, request)
     room = rules.max_per_day - sent_today(looked.facts.history, looked.facts.now)
-    today, later = ready[:max(0, room)], ready[max(0, room):]
+    today, later = ready[: max(0, room)], ready[max(0, room) :]
     results = [*left, *(_not_tried(case, f"handover.max_per_day: {rules.max_per_day} over 24 h") for case in later)]
     stopped = ""
     for case in today:
@@ -257,7 +292,7 @@ async def run_plan(
             continue
         try:
             results.append(await _one(deps, policy, looked, ending, plan, case, request, term))
-        except SourceError as error:              # a look that failed, a scope missing: nothing of this one was sent
+        except SourceError as error:  # a look that failed, a scope missing: nothing of this one was sent
             stopped = error.what
             results.append(replace(_not_tried(case, error.what), do=error.do))
     return results
@@ -285,53 +320,88 @@ def _ready(plan: HandoverPlan, looked: Looked) -> tuple[list[Case], list[Ended]]
 
 
 def _not_tried(case: Case, says: str) -> Ended:
-    return Ended(case.zoom_id, case.account.email if case.account is not None else "",
-                 case.receiver.account.email if case.receiver is not None else "", "not_tried", says)
+    return Ended(
+        case.zoom_id,
+        case.account.email if case.account is not None else "",
+        case.receiver.account.email if case.receiver is not None else "",
+        "not_tried",
+        says,
+    )
 
 
 def _demand_agreed(ready: Sequence[Case], left: Sequence[Ended], request: Request) -> None:
     if not ready:
         why = "; ".join(f"{one.email or one.zoom_id}: {one.says}" for one in left[:5])
-        raise Held(f"nothing of this plan may be handed over: {why}",
-                   "syncd handover list shows every stage; approve: syncd approve --plan DIGEST --guard handover")
+        raise Held(
+            f"nothing of this plan may be handed over: {why}",
+            "syncd handover list shows every stage; approve: syncd approve --plan DIGEST --guard handover",
+        )
     for case in ready:
         if not people_of(case.approved_by) - {" ".join(request.by.casefold().split())}:
             raise Held(f"only {request.by} approved this plan, and runs it", "Somebody else must approve it, or run it.")
     if request.confirm_count != len(ready):
-        raise Held(f"{len(ready)} accounts would be handed over, and --confirm-count says {request.confirm_count}",
-                   "Review the plan, and say how many it is.")
+        raise Held(
+            f"{len(ready)} accounts would be handed over, and --confirm-count says {request.confirm_count}",
+            "Review the plan, and say how many it is.",
+        )
 
 
-async def _demand_guards(
-    deps: Dependencies, policy: Policy, looked: Looked, ready: Sequence[Case], request: Request
-) -> None:
+async def _demand_guards(deps: Dependencies, policy: Policy, looked: Looked, ready: Sequence[Case], request: Request) -> None:
     effects = tuple(Decision(case.account, Action.DEACTIVATE, Reason.BY_HAND) for case in ready if case.account is not None)
     protected = await protected_among(deps, policy, looked.facts.history, effects)
-    situation = HandFacts(Plan(looked.facts.now, policy.digest(), effects), looked.facts.history, policy, looked.facts.now,
-                          looked.facts.history.active_in_scope, tuple(protected), request.confirm_count, request.while_paused)
+    situation = HandFacts(
+        Plan(looked.facts.now, policy.digest(), effects),
+        looked.facts.history,
+        policy,
+        looked.facts.now,
+        looked.facts.history.active_in_scope,
+        tuple(protected),
+        request.confirm_count,
+        request.while_paused,
+    )
     tripped = [verdict for guard in HANDOVER_GUARDS if (verdict := guard(situation)).tripped]
     if tripped:
         raise Held("; ".join(one.says for one in tripped), tripped[0].do)
 
 
 async def _one(
-    deps: Dependencies, policy: Policy, looked: Looked, ending: Ending, plan: HandoverPlan, case: Case, request: Request,
+    deps: Dependencies,
+    policy: Policy,
+    looked: Looked,
+    ending: Ending,
+    plan: HandoverPlan,
+    case: Case,
+    request: Request,
     term: int,
 ) -> Ended:
     """One handover: look, count, write down, ask once, look, count, write down. Raises SourceError before anything was sent."""
     assert case.account is not None
     assert case.receiver is not None
     had, before = await _content(deps, case.account), await _content(deps, case.receiver.account)
-    leaver, receiver, why = await preflight(deps, policy, looked.facts, case)      # after counting, which may take its time
+    leaver, receiver, why = await preflight(deps, policy, looked.facts, case)  # after counting, which may take its time
     if why:
         return _not_tried(case, why)
     item = case.item(looked.facts.rules)
     assert item is not None
     intent = deps.clock.unique()
-    await deps.ledger.append([draft(entries.HandoverAnnounced(
-        id=intent, plan=plan.digest, item=_planned(item), by=request.by, because=request.because,
-        approvals=tuple(one.id for one in case.approved_by), receiver_before=before.counts(),
-    ), subject=case.zoom_id, personal=personal_of(leaver))], term=term)
+    await deps.ledger.append(
+        [
+            draft(
+                entries.HandoverAnnounced(
+                    id=intent,
+                    plan=plan.digest,
+                    item=_planned(item),
+                    by=request.by,
+                    because=request.because,
+                    approvals=tuple(one.id for one in case.approved_by),
+                    receiver_before=before.counts(),
+                ),
+                subject=case.zoom_id,
+                personal=personal_of(leaver),
+            )
+        ],
+        term=term,
+    )
     result = Ended(case.zoom_id, leaver.email, receiver.email, Stage.UNCONFIRMED.value)
     lost = False
     try:
@@ -349,8 +419,16 @@ async def _one(
 
 
 async def _verified(
-    deps: Dependencies, result: Ended, intent: str, term: int, had: Inventory, before: Inventory, receiver: ZoomAccount,
-    item: HandoverItem, *, lost: bool,
+    deps: Dependencies,
+    result: Ended,
+    intent: str,
+    term: int,
+    had: Inventory,
+    before: Inventory,
+    receiver: ZoomAccount,
+    item: HandoverItem,
+    *,
+    lost: bool,
 ) -> Ended:
     """What a look at the account and at the receiver's content shows after the request."""
     try:
@@ -364,8 +442,11 @@ async def _verified(
         says = "" if not missing else "fewer arrived than were there: " + ", ".join(f"{n} {kind}" for kind, n in missing.items())
         result = replace(result, state=Stage.HANDED_OVER.value, says=says, do="", missing=missing)
     elif not lost:
-        result = replace(result, says="Zoom said yes, and the account is still there",
-                         do="Look at it in the Zoom portal; syncd handover list looks again.")
+        result = replace(
+            result,
+            says="Zoom said yes, and the account is still there",
+            do="Look at it in the Zoom portal; syncd handover list looks again.",
+        )
     return await _settled(deps, result, intent, term, seen="gone" if gone else "there", after=after)
 
 
@@ -388,15 +469,39 @@ def _missing(had: Inventory, before: Inventory, after: Inventory, item: Handover
 
 
 async def _settled(
-    deps: Dependencies, result: Ended, intent: str, term: int, code: int | None = None, *, seen: str = "",
+    deps: Dependencies,
+    result: Ended,
+    intent: str,
+    term: int,
+    code: int | None = None,
+    *,
+    seen: str = "",
     after: Inventory | None = None,
 ) -> Ended:
-    await deps.ledger.append([draft(entries.HandoverSettled(
-        intent=intent, state=result.state, says=result.says, code=code, seen=seen,
-        receiver_after=after.counts() if after is not None else {}, missing=dict(result.missing or {}),
-    ), subject=result.zoom_id)], term=term)
-    deps.tell(Noted("handover.settled", "warning" if result.state == Stage.UNCONFIRMED else "info",
-                    {"zoom_id": result.zoom_id, "state": result.state, "why": result.says}))
+    await deps.ledger.append(
+        [
+            draft(
+                entries.HandoverSettled(
+                    intent=intent,
+                    state=result.state,
+                    says=result.says,
+                    code=code,
+                    seen=seen,
+                    receiver_after=after.counts() if after is not None else {},
+                    missing=dict(result.missing or {}),
+                ),
+                subject=result.zoom_id,
+            )
+        ],
+        term=term,
+    )
+    deps.tell(
+        Noted(
+            "handover.settled",
+            "warning" if result.state == Stage.UNCONFIRMED else "info",
+            {"zoom_id": result.zoom_id, "state": result.state, "why": result.says},
+        )
+    )
     return result
 
 
@@ -404,7 +509,11 @@ async def _settled(
 
 
 async def release_hold(
-    deps: Dependencies, policy: Policy, names: Sequence[str], by: str, because: str,
+    deps: Dependencies,
+    policy: Policy,
+    names: Sequence[str],
+    by: str,
+    because: str,
     authorise: Callable[[Approval], Approval],
 ) -> list[tuple[str, bool]]:
     """Says that legal holds on these accounts' content are over; each is, once two different people said so within a week.
@@ -414,21 +523,36 @@ async def release_hold(
     if found.unknown or found.pending:
         raise UsageError(f"nothing was released: {without_account(found, await near_accounts(deps, found.unknown))}")
     history = await deps.ledger.history()
-    free = [account.email for account in found.accounts
-            if (memory := history.leavers.get(account.zoom_id or "")) is None or not memory.held]
+    free = [
+        account.email
+        for account in found.accounts
+        if (memory := history.leavers.get(account.zoom_id or "")) is None or not memory.held
+    ]
     if free:
-        raise UsageError(f"no legal hold is remembered for: {', '.join(free)}",
-                         "A hold that stands in the configuration or in a directory group is ended there first.")
+        raise UsageError(
+            f"no legal hold is remembered for: {', '.join(free)}",
+            "A hold that stands in the configuration or in a directory group is ended there first.",
+        )
     now, drafts = deps.clock.now(), []
     for account in found.accounts:
         zoom_id = account.zoom_id or ""
-        given = authorise(Approval(deps.clock.unique(), f"release:{zoom_id}", policy.digest(), (Guard.HANDOVER,),
-                                   frozenset({(zoom_id, "release")}), by, because, now, now + entries.RELEASE_LASTS))
+        given = authorise(
+            Approval(
+                deps.clock.unique(),
+                f"release:{zoom_id}",
+                policy.digest(),
+                (Guard.HANDOVER,),
+                frozenset({(zoom_id, "release")}),
+                by,
+                because,
+                now,
+                now + entries.RELEASE_LASTS,
+            )
+        )
         drafts.append(draft(entries.LegalHoldReleased(by=by, because=because, signature=given.signature), subject=zoom_id))
     await deps.ledger.append(drafts)
     after = (await deps.ledger.history()).leavers
     return [(account.email, not after[account.zoom_id or ""].held) for account in found.accounts]
 
 
-__all__ = ["Ended", "Ending", "Looked", "look", "make_plan", "plan_named", "release_hold", "row_of", "run_plan",
-           "settle"]
+__all__ = ["Ended", "Ending", "Looked", "look", "make_plan", "plan_named", "release_hold", "row_of", "run_plan", "settle"]

@@ -34,8 +34,9 @@ async def preflight(deps: Dependencies, policy: Policy, facts: HandoverFacts, ca
         return leaver, receiver, f"the receiver {trouble}"
     if not facts.addresses.in_scope(receiver.email):
         return leaver, receiver, "the receiver is out of scope"
-    people = await deps.directory.recheck_person(facts.history.pairs.get(case.zoom_id) or decision.directory_id,
-                                                 facts.addresses.forms(leaver.email))
+    people = await deps.directory.recheck_person(
+        facts.history.pairs.get(case.zoom_id) or decision.directory_id, facts.addresses.forms(leaver.email)
+    )
     found = await deps.directory.recheck_person(receiving.directory_id, facts.addresses.forms(receiver.email))
     leaving = _as_now(decision, leaver)
     protected = await protected_among(deps, policy, facts.history, (leaving,))
@@ -44,8 +45,9 @@ async def preflight(deps: Dependencies, policy: Policy, facts: HandoverFacts, ca
     fresh = replace(facts, people={person.id: person for person in people}, history=history, now=now)
     if against := "it is protected" if protected else _against_now(fresh, leaving):
         return leaver, receiver, against
-    if not _may_receive(case.receiver.rule, receiving, [one for one in found if _is_theirs(one, receiving, receiver, facts)],
-                        policy, now):
+    if not _may_receive(
+        case.receiver.rule, receiving, [one for one in found if _is_theirs(one, receiving, receiver, facts)], policy, now
+    ):
         return leaver, receiver, "the receiver is not entitled any more"
     if history.paused_since is not None:
         return leaver, receiver, "syncd was paused"
@@ -56,7 +58,8 @@ async def preflight(deps: Dependencies, policy: Policy, facts: HandoverFacts, ca
 def _is_theirs(person: Person, receiving: Decision, receiver: ZoomAccount, facts: HandoverFacts) -> bool:
     """Whether this is who the receiving account belongs to: an alias of somebody else's says nothing of it."""
     return person.id == receiving.directory_id or facts.addresses.key(receiver.email) in map(
-        facts.addresses.canonical, person.mains)
+        facts.addresses.canonical, person.mains
+    )
 
 
 def _may_receive(rule: str, receiving: Decision, found: Sequence[Person], policy: Policy, now: datetime) -> bool:

@@ -25,11 +25,14 @@ async def hold(deps: Dependencies, names: Sequence[str], request: Request, until
     """Tells syncd to leave these accounts alone; those that Zoom answers oddly about are looked for in its list, and named
     when they are not there either. Raises UsageError when Zoom does not know one of them: then nothing is done."""
     found = await _known(deps, names)
-    await deps.ledger.append([
-        record.held(account.zoom_id or "", by=request.by, because=request.because, until=until,
-                    personal=record.personal_of(account))
-        for account in found.accounts
-    ])
+    await deps.ledger.append(
+        [
+            record.held(
+                account.zoom_id or "", by=request.by, because=request.because, until=until, personal=record.personal_of(account)
+            )
+            for account in found.accounts
+        ]
+    )
     return found
 
 
@@ -40,8 +43,9 @@ async def release(deps: Dependencies, names: Sequence[str], request: Request) ->
     free = [account.email for account in found.accounts if account.zoom_id not in held]
     if free:
         raise UsageError(f"not on hold: {', '.join(free)}")
-    await deps.ledger.append([record.released(account.zoom_id or "", by=request.by, because=request.because)
-                              for account in found.accounts])
+    await deps.ledger.append(
+        [record.released(account.zoom_id or "", by=request.by, because=request.because) for account in found.accounts]
+    )
     return found
 
 
@@ -54,13 +58,20 @@ async def acknowledge(deps: Dependencies, names: Sequence[str], request: Request
         raise UsageError(f"--until: {until:%Y-%m-%d %H:%M} UTC is in the past")
     idle = [account.email for account in found.accounts if account.zoom_id not in history.manual]
     if idle:
-        raise UsageError(f"nothing waits for a person at: {', '.join(idle)}; nothing was done",
-                         "Only rows that the last recorded cycle called manual can be acknowledged.")
-    await deps.ledger.append([
-        record.acknowledged(account.zoom_id or "", Acknowledgement(request.by, request.because, now, until,
-                                                                   history.decided[account.zoom_id or ""]),
-                            record.personal_of(account)) for account in found.accounts
-    ])
+        raise UsageError(
+            f"nothing waits for a person at: {', '.join(idle)}; nothing was done",
+            "Only rows that the last recorded cycle called manual can be acknowledged.",
+        )
+    await deps.ledger.append(
+        [
+            record.acknowledged(
+                account.zoom_id or "",
+                Acknowledgement(request.by, request.because, now, until, history.decided[account.zoom_id or ""]),
+                record.personal_of(account),
+            )
+            for account in found.accounts
+        ]
+    )
     return found
 
 
@@ -70,8 +81,10 @@ def acknowledged_rows(plan: Plan, history: History, now: datetime) -> frozenset[
     if not history.acknowledged:
         return frozenset()
     return frozenset(
-        zoom_id for decision in plan.decisions
-        if decision.action is Action.MANUAL and (zoom_id := decision.account.zoom_id or "") in history.acknowledged
+        zoom_id
+        for decision in plan.decisions
+        if decision.action is Action.MANUAL
+        and (zoom_id := decision.account.zoom_id or "") in history.acknowledged
         and now < history.acknowledged[zoom_id].until
         and history.acknowledged[zoom_id].fingerprint == record.decision_made(decision).fingerprint
     )
@@ -108,7 +121,7 @@ async def unsure_to_hold(deps: Dependencies, policy: Policy, wanted: Wanted) -> 
     asked within a few seconds counts as "not sure": a hold too many costs a release, one too few locks somebody out."""
     held = []
     addresses = Addresses(policy)
-    answers = True                            # a directory that did not answer once is not waited for again
+    answers = True  # a directory that did not answer once is not waited for again
     for account in (*(effect.account for effect in wanted.effects), *wanted.already):
         people: tuple[Person, ...] = ()
         try:

@@ -35,7 +35,6 @@ _WORDS = {
 DIRECTORY_SECONDS = 15.0
 
 
-
 @runtime_checkable
 class ShowsAhead(Protocol):
     """A Zoom that can tell what a user has ahead and left behind. None: the app may not know."""
@@ -94,13 +93,19 @@ async def row_of(
     if problem is not None:
         row |= {"problem": problem.what, "do": problem.do}
     if account is not None:
-        row |= {"email": account.email, "status": account.status.value, "zoom_id": account.zoom_id,
-                "role": account.role or account.role_id, "licence": licence_word(account.type),
-                "last_login_at": rfc3339(account.last_login_at) if account.last_login_at else None}
+        row |= {
+            "email": account.email,
+            "status": account.status.value,
+            "zoom_id": account.zoom_id,
+            "role": account.role or account.role_id,
+            "licence": licence_word(account.type),
+            "last_login_at": rfc3339(account.last_login_at) if account.last_login_at else None,
+        }
     try:
         async with asyncio.timeout(DIRECTORY_SECONDS):
             people = await deps.directory.recheck_person(
-                history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address))
+                history.pairs.get(row["zoom_id"] or ""), Addresses(policy).forms(address)
+            )
         # Whom several people may own is entitled as soon as one of them is; nobody found: not entitled.
         standings = [standing(person, policy, deps.clock.now()) for person in people]
         row["entitled"] = None if Reason.DIRECTORY_UNCLEAR in standings else Reason.IN_STEP in standings
@@ -153,16 +158,31 @@ async def owner_lines(deps: Sides | Dependencies, policy: Policy) -> list[tuple[
     for owner in await deps.zoom.owners():
         try:
             people = await deps.directory.recheck_person(None, addresses.forms(owner.email))
-        except (SourceError, ConfigError):            # the directory has lines of its own
+        except (SourceError, ConfigError):  # the directory has lines of its own
             people = ()
         exempt = protection.exempt(owner, addresses.key(owner.email), people)
-        role = "their role keeps them from being deactivated" if protection.protected(owner) else (
-            "nothing keeps them from being deactivated once they leave")
-        lines.append(("owner", True, f"{owner.email} is protected ({exempt})" if exempt else
-                      f"warning: {owner.email} owns the Zoom account, and our token acts for them; {role}, but they are not in "
-                      "protect: add them to protect.accounts"))
-    lines.append(("credential", True, "Zoom does not tell who made the app, and the app may end with them: let it be an account "
-                  "in protect.accounts"))
+        role = (
+            "their role keeps them from being deactivated"
+            if protection.protected(owner)
+            else ("nothing keeps them from being deactivated once they leave")
+        )
+        lines.append(
+            (
+                "owner",
+                True,
+                f"{owner.email} is protected ({exempt})"
+                if exempt
+                else f"warning: {owner.email} owns the Zoom account, and our token acts for them; {role}, but they are not in "
+                "protect: add them to protect.accounts",
+            )
+        )
+    lines.append(
+        (
+            "credential",
+            True,
+            "Zoom does not tell who made the app, and the app may end with them: let it be an account in protect.accounts",
+        )
+    )
     return lines
 
 
@@ -176,12 +196,13 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     people = [person for person in report.directory.people if key in map(addresses.canonical, person.addresses)]
     ids = {person.id for person in people}
     decisions = [
-        decision for decision in report.plan.decisions
+        decision
+        for decision in report.plan.decisions
         if addresses.key(decision.account.email) == key or (decision.directory_id in ids and decision.directory_id is not None)
     ]
     matched = {decision.directory_id for decision in decisions}
     people += [person for person in report.directory.people if person.id in matched - ids]
-    story["exit_code"] = 0 if people or decisions else UsageError.exit_code     # nobody: probably misspelt
+    story["exit_code"] = 0 if people or decisions else UsageError.exit_code  # nobody: probably misspelt
     if not people and not decisions:
         everybody = [account.email for account in report.zoom.accounts]
         everybody += [one for person in report.directory.people for one in person.addresses]
@@ -246,14 +267,17 @@ def _no_account_told(story: dict[str, Any]) -> Iterator[str]:
 
 
 def _account_told(account: dict[str, Any]) -> Iterator[str]:
-    yield (f"  Zoom       {account['email']} ({account['zoom_id']}): {account['status']}, role {account['role']}, "
-           f"{account['licence']}")
+    yield (
+        f"  Zoom       {account['email']} ({account['zoom_id']}): {account['status']}, role {account['role']}, "
+        f"{account['licence']}"
+    )
     if account["matched_by"]:
         yield f"             matched by {account['matched_by']}"
     if account["deactivated_by_us"]:
         yield f"             we deactivated it at {account['deactivated_by_us']}"
     yield f"  decision   {account['action']}, because {account['reason']}" + (
-        f" ({', '.join(account['notes'])})" if account["notes"] else "")
+        f" ({', '.join(account['notes'])})" if account["notes"] else ""
+    )
     if account["since"]:
         yield f"             not entitled since {account['since']}, due at {account['due_at']}"
     if account["held_by"]:
@@ -270,19 +294,39 @@ def _handover_told(content: dict[str, Any]) -> Iterator[str]:
     elif content["no_receiver"]:
         yield f"             waiting for a receiver: {content['no_receiver']}"
     held = content["inventory"]
-    yield "             it held " + ", ".join(f"{kind.replace('_', ' ')} {held[kind]}" for kind in held) + (
-        f" (counted at {content['counted_at']})") if held else "             what it holds was not counted yet"
+    yield (
+        "             it held "
+        + ", ".join(f"{kind.replace('_', ' ')} {held[kind]}" for kind in held)
+        + (f" (counted at {content['counted_at']})")
+        if held
+        else "             what it holds was not counted yet"
+    )
 
 
 def _seen(history: History, zoom_ids: set[str | None], now: datetime) -> list[dict[str, Any]]:
     """Changes of these accounts of the last month, ours and those of others, in their order."""
     ours = [
-        {"at": rfc3339(one.done_at or one.announced_at), "what": one.action, "state": state_of(one, history, now).value,
-         "source": one.seen_by, "seen_at": rfc3339(one.seen_at) if one.seen_at is not None else None}
-        for one in effects_of(history).values() if one.zoom_id in zoom_ids]
+        {
+            "at": rfc3339(one.done_at or one.announced_at),
+            "what": one.action,
+            "state": state_of(one, history, now).value,
+            "source": one.seen_by,
+            "seen_at": rfc3339(one.seen_at) if one.seen_at is not None else None,
+        }
+        for one in effects_of(history).values()
+        if one.zoom_id in zoom_ids
+    ]
     foreign = [
-        {"at": rfc3339(one.at), "what": one.what, "state": WitnessState.FOREIGN.value, "source": one.source,
-         "seen_at": rfc3339(one.at)} for one in history.foreign if one.zoom_id and one.zoom_id in zoom_ids]
+        {
+            "at": rfc3339(one.at),
+            "what": one.what,
+            "state": WitnessState.FOREIGN.value,
+            "source": one.source,
+            "seen_at": rfc3339(one.at),
+        }
+        for one in history.foreign
+        if one.zoom_id and one.zoom_id in zoom_ids
+    ]
     return sorted([*ours, *foreign], key=lambda row: str(row["at"]))
 
 
@@ -298,11 +342,18 @@ def _said(person: Person, policy: Policy, now: datetime) -> str:
 
 def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
     return {
-        "id": person.id, "display_name": person.display_name, "addresses": list(person.addresses), "enabled": person.enabled,
-        "expires_at": rfc3339(person.expires_at) if person.expires_at else None, "department": person.department,
-        "entitled_by": list(person.entitled_by), "leaver_by": list(person.leaver_by),
-        "protected_by": list(person.protected_by), "unclear": person.cause or None,
-        "mailbox": person.mailbox or None, "hint": person.mailbox_hint or None,
+        "id": person.id,
+        "display_name": person.display_name,
+        "addresses": list(person.addresses),
+        "enabled": person.enabled,
+        "expires_at": rfc3339(person.expires_at) if person.expires_at else None,
+        "department": person.department,
+        "entitled_by": list(person.entitled_by),
+        "leaver_by": list(person.leaver_by),
+        "protected_by": list(person.protected_by),
+        "unclear": person.cause or None,
+        "mailbox": person.mailbox or None,
+        "hint": person.mailbox_hint or None,
         "standing": _WORDS[standing(person, policy, now)],
     }
 
@@ -312,11 +363,18 @@ def _account(report: CycleReport, decision: Decision, history: History) -> dict[
     last = history.deactivated.get(account.zoom_id or "")
     gone = history.gone.get(account.zoom_id or "")
     return {
-        "zoom_id": account.zoom_id, "email": account.email, "status": account.status.value,
+        "zoom_id": account.zoom_id,
+        "email": account.email,
+        "status": account.status.value,
         "role": account.role or account.role_id,
-        "licence": licence_word(account.type), "matched_by": decision.matched_by, "directory_id": decision.directory_id,
-        "group_path": list(decision.group_path), "action": decision.action.value, "reason": decision.reason.value,
-        "notes": list(decision.notes), "since": rfc3339(decision.since) if decision.since else None,
+        "licence": licence_word(account.type),
+        "matched_by": decision.matched_by,
+        "directory_id": decision.directory_id,
+        "group_path": list(decision.group_path),
+        "action": decision.action.value,
+        "reason": decision.reason.value,
+        "notes": list(decision.notes),
+        "since": rfc3339(decision.since) if decision.since else None,
         "due_at": rfc3339(decision.due_at) if decision.due_at else None,
         "good_reads_gone": history.good_reads - gone.read + 1 if gone is not None else 0,
         "held_by": [guard.value for guard in report.held.get(decision.key, ())],

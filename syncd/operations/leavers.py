@@ -66,11 +66,15 @@ async def facts_of(
     assert report.directory is not None
     history = only_authorised(history, policy, deps.signature_fits)
     decisions = _after_changes(report)
-    inactive = [one.account.zoom_id for one in decisions
-                if one.account.status is Status.INACTIVE and one.account.zoom_id in history.leavers]
+    inactive = [
+        one.account.zoom_id
+        for one in decisions
+        if one.account.status is Status.INACTIVE and one.account.zoom_id in history.leavers
+    ]
     managers = await managers_of(deps.ledger, history, [id_ for id_ in inactive if id_ is not None])
-    return HandoverFacts(decisions, {person.id: person for person in report.directory.people}, history, policy, rules,
-                         managers, deps.clock.now())
+    return HandoverFacts(
+        decisions, {person.id: person for person in report.directory.people}, history, policy, rules, managers, deps.clock.now()
+    )
 
 
 def _after_changes(report: CycleReport) -> tuple[Decision, ...]:
@@ -79,16 +83,23 @@ def _after_changes(report: CycleReport) -> tuple[Decision, ...]:
     off = {account.zoom_id for account in _just_deactivated(report)}
     return tuple(
         Decision(replace(one.account, status=Status.INACTIVE), Action.KEEP, Reason.IN_STEP, one.directory_id)
-        if one.account.zoom_id in off else one for one in report.plan.decisions)
+        if one.account.zoom_id in off
+        else one
+        for one in report.plan.decisions
+    )
 
 
 async def managers_of(ledger: Ledger, history: History, zoom_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Zoom id -> who managed its person at the last read in which they were entitled, upwards. Blanked names are left out."""
-    refs = {zoom_id: history.leavers[zoom_id].who for zoom_id in zoom_ids
-            if zoom_id in history.leavers and history.leavers[zoom_id].who}
+    refs = {
+        zoom_id: history.leavers[zoom_id].who
+        for zoom_id in zoom_ids
+        if zoom_id in history.leavers and history.leavers[zoom_id].who
+    }
     found = await ledger.personal(list(refs.values()))
-    return {zoom_id: tuple(filter(None, found[ref].get("managers", "").split("\n")))
-            for zoom_id, ref in refs.items() if ref in found}
+    return {
+        zoom_id: tuple(filter(None, found[ref].get("managers", "").split("\n"))) for zoom_id, ref in refs.items() if ref in found
+    }
 
 
 async def after_cycle(
@@ -101,10 +112,12 @@ async def after_cycle(
     memory = await asyncio.to_thread(lambda: list(_remembered(facts)))
     leaving = [zoom_id for zoom_id, says, _ in memory if says.standing != Standing.ENTITLED]
     known = await managers_of(deps.ledger, facts.history, leaving)
-    drafts = [draft(says, subject=zoom_id, cycle=report.cycle_id, personal=_beside(chain or known.get(zoom_id, ())))
-              for zoom_id, says, chain in memory]
+    drafts = [
+        draft(says, subject=zoom_id, cycle=report.cycle_id, personal=_beside(chain or known.get(zoom_id, ())))
+        for zoom_id, says, chain in memory
+    ]
     for at in range(0, len(drafts), CHUNK):
-        await deps.ledger.append(drafts[at:at + CHUNK], term=term)
+        await deps.ledger.append(drafts[at : at + CHUNK], term=term)
     if drafts:
         facts = await facts_of(deps, policy, facts.rules, report, await deps.ledger.history())
     found = await asyncio.to_thread(cases, facts)
@@ -134,10 +147,18 @@ def contents(case: Case, facts: HandoverFacts) -> Contents:
     counted_at, inventory = facts.history.inventories.get(case.zoom_id, (None, None))
     receiver = case.receiver
     return Contents(
-        case.zoom_id, case.account.email if case.account is not None else "", case.stage.value,
-        case.reason.value if case.reason is not None else None, case.due_at,
-        receiver.account.email if receiver is not None else None, receiver.rule if receiver is not None else None,
-        case.why_none, case.notes, inventory, counted_at)
+        case.zoom_id,
+        case.account.email if case.account is not None else "",
+        case.stage.value,
+        case.reason.value if case.reason is not None else None,
+        case.due_at,
+        receiver.account.email if receiver is not None else None,
+        receiver.rule if receiver is not None else None,
+        case.why_none,
+        case.notes,
+        inventory,
+        counted_at,
+    )
 
 
 def tell_stages(deps: Dependencies, found: Sequence[Case]) -> None:
@@ -190,8 +211,17 @@ def _is_new(before: LeaverMemory | None, standing: Standing, on_hold: bool, prin
 
 def _just_deactivated(report: CycleReport) -> list[ZoomAccount]:
     """By this cycle, which read them while they were active."""
-    return [one.account for one in report.plan.decisions if one.action is Action.DEACTIVATE and one.key in report.outcomes
-            and report.outcomes[one.key].outcome is OutcomeKind.DONE] if report.plan is not None else []
+    return (
+        [
+            one.account
+            for one in report.plan.decisions
+            if one.action is Action.DEACTIVATE
+            and one.key in report.outcomes
+            and report.outcomes[one.key].outcome is OutcomeKind.DONE
+        ]
+        if report.plan is not None
+        else []
+    )
 
 
 def _older(taken: tuple[datetime, Inventory] | None, than: datetime) -> bool:
@@ -202,13 +232,15 @@ def _deactivated(found: Sequence[Case]) -> list[ZoomAccount]:
     return [case.account for case in found if case.account is not None and case.deactivated_at is not None]
 
 
-async def _take_inventories(
-    deps: Dependencies, history: History, accounts: Sequence[ZoomAccount], cycle: str, term: int
-) -> None:
+async def _take_inventories(deps: Dependencies, history: History, accounts: Sequence[ZoomAccount], cycle: str, term: int) -> None:
     if not isinstance(deps.zoom, CountsContent):
         return
-    missing = [account for account in accounts if (last := history.deactivated.get(account.zoom_id or "")) is not None
-               and _older(history.inventories.get(account.zoom_id or ""), last.at)]
+    missing = [
+        account
+        for account in accounts
+        if (last := history.deactivated.get(account.zoom_id or "")) is not None
+        and _older(history.inventories.get(account.zoom_id or ""), last.at)
+    ]
     try:
         async with asyncio.timeout(INVENTORY_SECONDS):
             for account in missing[:INVENTORIES_MAX]:
@@ -217,16 +249,43 @@ async def _take_inventories(
                 zoom_id = account.zoom_id or ""
                 counted = await deps.zoom.content_of(account)
                 last = history.deactivated[zoom_id]
-                await deps.ledger.append([draft(entries.InventoryTaken(
-                    licence=licence_word(last.type), add_ons=last.plan, meetings=counted.meetings, webinars=counted.webinars,
-                    recordings=counted.recordings, recording_bytes=counted.recording_bytes,
-                ), subject=zoom_id, cycle=cycle)], term=term)
+                await deps.ledger.append(
+                    [
+                        draft(
+                            entries.InventoryTaken(
+                                licence=licence_word(last.type),
+                                add_ons=last.plan,
+                                meetings=counted.meetings,
+                                webinars=counted.webinars,
+                                recordings=counted.recordings,
+                                recording_bytes=counted.recording_bytes,
+                            ),
+                            subject=zoom_id,
+                            cycle=cycle,
+                        )
+                    ],
+                    term=term,
+                )
     except SourceError as error:
         deps.tell(Noted("inventory.postponed", "warning", {"why": error.what, "do": "The next cycle goes on."}))
     except TimeoutError:
-        deps.tell(Noted("inventory.postponed", "info", {"why": f"not all counted within {INVENTORY_SECONDS:.0f} s",
-                                                        "do": "The next cycle goes on."}))
+        deps.tell(
+            Noted(
+                "inventory.postponed",
+                "info",
+                {"why": f"not all counted within {INVENTORY_SECONDS:.0f} s", "do": "The next cycle goes on."},
+            )
+        )
 
 
-__all__ = ["CountsContent", "after_cycle", "contents", "contents_of", "facts_of", "held", "held_now", "managers_of",
-           "tell_stages"]
+__all__ = [
+    "CountsContent",
+    "after_cycle",
+    "contents",
+    "contents_of",
+    "facts_of",
+    "held",
+    "held_now",
+    "managers_of",
+    "tell_stages",
+]

@@ -113,7 +113,7 @@ class About:
     ready: frozenset[str]
     seen: datetime
     changed: Mapping[str, datetime] = field(default_factory=dict)
-    view: str = ""                            # of the place that showed them, and as of when it was written
+    view: str = ""  # of the place that showed them, and as of when it was written
     as_of: datetime | None = None
 
 
@@ -140,19 +140,52 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
     entitled = await asyncio.to_thread(entitled_people, directory, policy, now)
     plan, look_older = wait_for_replication(plan, directory, history, policy, now)
     doubts = await deps.doubts(history)
-    facts = Facts(plan, history, policy, now, directory, zoom, armed(history, policy, run.mode), entitled, doubts.new,
-                  doubts.missing, look_older)
+    facts = Facts(
+        plan,
+        history,
+        policy,
+        now,
+        directory,
+        zoom,
+        armed(history, policy, run.mode),
+        entitled,
+        doubts.new,
+        doubts.missing,
+        look_older,
+    )
     plan, verdicts = await asyncio.to_thread(judge, facts)
     facts = facts.bound_to(plan)
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     free = [effect for effect in plan.effects if effect.key not in held]
-    ours = [effect for effect in free if run.mode is Mode.ENFORCE and _is_ready(effect, who, about)
-            and not deps.windows.denied(effect.action, effect.reason, now)]
+    ours = [
+        effect
+        for effect in free
+        if run.mode is Mode.ENFORCE
+        and _is_ready(effect, who, about)
+        and not deps.windows.denied(effect.action, effect.reason, now)
+    ]
     look = Look(frozenset(who), dict.fromkeys(who, about.seen), _changed(who, about))
     planned = CycleReport(
-        cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest(), plan=plan,
-        directory=directory, entitled=entitled, unclear=unclear_people(directory, policy), zoom=zoom, verdicts=verdicts,
-        held=held, approvals=approvals_in_use(plan, facts), measures=facts.measures, head=history.head, look=look)
+        cycle_id,
+        run.mode,
+        run.trigger,
+        Result.UNREADABLE,
+        started,
+        started,
+        deps.version,
+        policy.digest(),
+        plan=plan,
+        directory=directory,
+        entitled=entitled,
+        unclear=unclear_people(directory, policy),
+        zoom=zoom,
+        verdicts=verdicts,
+        held=held,
+        approvals=approvals_in_use(plan, facts),
+        measures=facts.measures,
+        head=history.head,
+        look=look,
+    )
     if not ours or clock_standing(zoom.clock_offset_seconds, policy) is ClockStanding.REFUTED:
         return Looked(base, _without_a_change(plan.effects, held, who))
     if faults := plan_audit(facts, free):
@@ -162,11 +195,10 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
     planned = replace(planned, free_licences=await free_before(replace(plan, decisions=tuple(ours)), deps.zoom))
     await deps.ledger.append(_opening(cycle_id, run, facts, planned, ours), term=run.term)
     progress = Progress()
-    context = replace(under_authority(cycle_id, run.term, ours, facts, deps.credential(), deps.windows),
-                      changed_at=look.changed)
+    context = replace(under_authority(cycle_id, run.term, ours, facts, deps.credential(), deps.windows), changed_at=look.changed)
     try:
         await execute(ours, context, deps.ports, progress)
-    except asyncio.CancelledError:                     # the write in hand stays open in the ledger
+    except asyncio.CancelledError:  # the write in hand stays open in the ledger
         progress.stop(StopReason.STOPPED)
         await asyncio.shield(record_end(deps, run, _with_others(with_result(planned, progress), free), history))
         raise
@@ -185,14 +217,21 @@ async def _read_accounts(
     unknown: dict[str, str] = {}
     addresses, now = Addresses(base.policy), by_id(base.directory)
     for id_ in about.people:
-        keys = {addresses.canonical(key) for person in (base.people.get(id_), now.get(id_)) if person is not None
-                for key in person.addresses}
+        keys = {
+            addresses.canonical(key)
+            for person in (base.people.get(id_), now.get(id_))
+            if person is not None
+            for key in person.addresses
+        }
         for key in keys:
             for zoom_id in base.zoom_ids.get(key, ()):
                 whose.setdefault(zoom_id, set()).add(id_)
         person = now.get(id_) or base.people.get(id_)
-        unknown.update((key, id_) for key in (person.mains if person is not None else ())
-                       if addresses.covers(key) and addresses.canonical(key) not in base.zoom_ids)
+        unknown.update(
+            (key, id_)
+            for key in (person.mains if person is not None else ())
+            if addresses.covers(key) and addresses.canonical(key) not in base.zoom_ids
+        )
     for zoom_id, id_ in history.pairs.items():
         if id_ in about.people:
             whose.setdefault(zoom_id, set()).add(id_)
@@ -202,7 +241,7 @@ async def _read_accounts(
     for zoom_id in sorted(listed):
         try:
             shown = await deps.zoom.get_account(zoom_id)
-        except AccountUnreadable:                      # this one waits for a whole cycle, which says so
+        except AccountUnreadable:  # this one waits for a whole cycle, which says so
             unreadable.add(zoom_id)
             continue
         if shown is not None:
@@ -223,18 +262,30 @@ async def _read_accounts(
 def _as_listed(shown: ZoomAccount, listed: ZoomAccount) -> ZoomAccount:
     """A single read does not tell of everything a list does; what protects an account never gets lost by it."""
     groups = tuple(dict.fromkeys((*listed.group_ids, *shown.group_ids)))
-    return replace(shown, group_ids=groups, room=shown.room or listed.room, department=shown.department or listed.department,
-                   last_login_at=shown.last_login_at or listed.last_login_at, created_at=shown.created_at or listed.created_at)
+    return replace(
+        shown,
+        group_ids=groups,
+        room=shown.room or listed.room,
+        department=shown.department or listed.department,
+        last_login_at=shown.last_login_at or listed.last_login_at,
+        created_at=shown.created_at or listed.created_at,
+    )
 
 
 def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
     """The accounts as the last looks at them showed."""
-    after = {zoom_id: outcome.status_after for (zoom_id, _), outcome in report.outcomes.items()
-             if outcome.outcome is OutcomeKind.DONE and outcome.status_after is not None}
+    after = {
+        zoom_id: outcome.status_after
+        for (zoom_id, _), outcome in report.outcomes.items()
+        if outcome.outcome is OutcomeKind.DONE and outcome.status_after is not None
+    }
     if not after:
         return zoom
-    changed = [replace(one, status=Status(after[one.zoom_id])) for one in zoom.accounts
-               if one.zoom_id is not None and one.zoom_id in after]
+    changed = [
+        replace(one, status=Status(after[one.zoom_id]))
+        for one in zoom.accounts
+        if one.zoom_id is not None and one.zoom_id in after
+    ]
     return zoom.with_accounts(after, in_one_piece(changed, End.EACH_ASKED))
 
 
@@ -252,9 +303,7 @@ def _changed(who: Mapping[str, Iterable[str]], about: About) -> dict[str, dateti
     return {zoom_id: max(times) for zoom_id, times in changes.items() if times}
 
 
-def _without_a_change(
-    effects: Sequence[Decision], held: Mapping[tuple[str, str], object], who: Mapping[str, object]
-) -> Result:
+def _without_a_change(effects: Sequence[Decision], held: Mapping[tuple[str, str], object], who: Mapping[str, object]) -> Result:
     theirs = [effect for effect in effects if effect.account.zoom_id in who]
     if any(effect.key in held for effect in theirs):
         return Result.HELD

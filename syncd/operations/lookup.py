@@ -47,7 +47,7 @@ class Found:
     accounts: tuple[ZoomAccount, ...]
     unknown: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-    pending: tuple[str, ...] = ()             # names of invitations that nobody accepted: no accounts yet
+    pending: tuple[str, ...] = ()  # names of invitations that nobody accepted: no accounts yet
 
 
 def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
@@ -105,8 +105,10 @@ def without_account(found: Found, near: Mapping[str, Sequence[str]]) -> str:
     if found.pending:
         more = f" and {len(found.pending) - NAMED} more" if len(found.pending) > NAMED else ""
         one = len(found.pending) == 1
-        said.append(f"{len(found.pending)} {'is an invitation' if one else 'are invitations'} that nobody has accepted, and no "
-                    f"account{'' if one else 's'} yet: {', '.join(found.pending[:NAMED])}{more}")
+        said.append(
+            f"{len(found.pending)} {'is an invitation' if one else 'are invitations'} that nobody has accepted, and no "
+            f"account{'' if one else 's'} yet: {', '.join(found.pending[:NAMED])}{more}"
+        )
     return "; ".join(said)
 
 
@@ -126,8 +128,13 @@ async def look_up(deps: Dependencies, names: Sequence[str]) -> list[tuple[str, Z
                 shown[name] = await deps.zoom.get_account(name)
             except AccountUnreadable as error:
                 shown[name] = odd = error
-                deps.tell(Noted("account.unreadable", "warning", {"address" if "@" in name else "zoom_id": name,
-                                                                  "why": error.what, "do": error.do}))
+                deps.tell(
+                    Noted(
+                        "account.unreadable",
+                        "warning",
+                        {"address" if "@" in name else "zoom_id": name, "why": error.what, "do": error.do},
+                    )
+                )
             if same.met(odd.answer if odd is not None else "", elsewhere=elsewhere) and odd is not None:
                 raise odd
             if len(order) > 1:

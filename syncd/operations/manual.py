@@ -72,8 +72,8 @@ class Wanted:
     unreadable: tuple[Unreadable, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     restore: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    pending: tuple[str, ...] = ()             # invitations that nobody accepted
-    near: Mapping[str, Sequence[str]] = field(default_factory=dict)      # addresses near to unknown ones
+    pending: tuple[str, ...] = ()  # invitations that nobody accepted
+    near: Mapping[str, Sequence[str]] = field(default_factory=dict)  # addresses near to unknown ones
 
     @property
     def unreadable_code(self) -> int:
@@ -94,8 +94,17 @@ async def wanted_by_address(
     verdicts = await judge_request(deps, policy, history, effects, request)
     await _offer_for_approval(deps, policy, history, effects, verdicts, term)
     near = await near_accounts(deps, named.unknown)
-    return Wanted(effects, already, named.unknown, (), named.unreadable, verdicts,
-                  licences_owed(effects, history, policy), named.pending, near)
+    return Wanted(
+        effects,
+        already,
+        named.unknown,
+        (),
+        named.unreadable,
+        verdicts,
+        licences_owed(effects, history, policy),
+        named.pending,
+        near,
+    )
 
 
 async def _offer_for_approval(
@@ -114,16 +123,20 @@ async def settle_interrupted(deps: Dependencies, accounts: Sequence[ZoomAccount]
     and the licence it took is known. Raises LedgerError, NotLeader."""
     history = await deps.ledger.history()
     shown = {account.zoom_id or "": account for account in accounts}
-    open_ = [intent for intent in history.intents.values()
-             if intent.zoom_id in shown and intent.action in ("deactivate", "reactivate")]
+    open_ = [
+        intent for intent in history.intents.values() if intent.zoom_id in shown and intent.action in ("deactivate", "reactivate")
+    ]
     if not open_ or history.broken:
         return list(accounts)
     shown = await await_in_flight(open_, shown, deps.zoom, deps.clock)
     settled = resolve_from_observation(open_, shown)
-    await deps.ledger.append([
-        *(record.settled(intent, outcome) for intent, outcome in settled),
-        *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, deps.clock.unique)),
-    ], term=term)
+    await deps.ledger.append(
+        [
+            *(record.settled(intent, outcome) for intent, outcome in settled),
+            *(record.intended(intent, shown[intent.zoom_id]) for intent in restores_begun(settled, shown, deps.clock.unique)),
+        ],
+        term=term,
+    )
     for intent, outcome in settled:
         address = shown[intent.zoom_id].email if intent.zoom_id in shown else ""
         deps.tell(EffectSettled(intent.cycle, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
@@ -137,8 +150,18 @@ async def judge_request(
     protected = await protected_among(deps, policy, history, effects)
     plan = Plan(deps.clock.now(), policy.digest(), tuple(effects))
     history = only_authorised(history, policy, deps.signature_fits)
-    return judge_by_hand(HandFacts(plan, history, policy, plan.made_at, history.active_in_scope, tuple(protected),
-                                   request.confirm_count, request.while_paused))
+    return judge_by_hand(
+        HandFacts(
+            plan,
+            history,
+            policy,
+            plan.made_at,
+            history.active_in_scope,
+            tuple(protected),
+            request.confirm_count,
+            request.while_paused,
+        )
+    )
 
 
 async def protected_among(deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision]) -> list[Decision]:
@@ -147,40 +170,65 @@ async def protected_among(deps: Dependencies, policy: Policy, history: History, 
     addresses = Addresses(policy)
     protection = Protection(policy, groups, addresses)
     return [
-        effect for effect in effects
+        effect
+        for effect in effects
         if protection.exempt(effect.account, addresses.key(effect.account.email), ())
         or protection.protected(effect.account, _role_of(effect.account, history, roles))
     ]
 
 
 async def execute_request(
-    deps: Dependencies, policy: Policy, mode: Mode, wanted: Wanted, request: Request, term: int, *,
-    trigger: Trigger, undo_of: str = "", hold: Sequence[str] = (),
+    deps: Dependencies,
+    policy: Policy,
+    mode: Mode,
+    wanted: Wanted,
+    request: Request,
+    term: int,
+    *,
+    trigger: Trigger,
+    undo_of: str = "",
+    hold: Sequence[str] = (),
 ) -> CycleReport:
     """Carries a person's changes out, each looked at before and after, and puts *hold* (zoom ids) on hold for 7 days.
     The report is a cycle document of its own. Raises LedgerError, NotLeader."""
     cycle_id, started = deps.clock.unique(), deps.clock.now()
     deps.tell(CycleStarted(cycle_id, mode.value, trigger.value))
-    plan = Plan(started, policy.digest(), tuple(sorted(
-        (*wanted.effects, *(Decision(account, Action.KEEP, Reason.BY_HAND) for account in wanted.already)),
-        key=lambda decision: (decision.account.zoom_id or "", decision.account.email),
-    )))
+    plan = Plan(
+        started,
+        policy.digest(),
+        tuple(
+            sorted(
+                (*wanted.effects, *(Decision(account, Action.KEEP, Reason.BY_HAND) for account in wanted.already)),
+                key=lambda decision: (decision.account.zoom_id or "", decision.account.email),
+            )
+        ),
+    )
     accounts = {decision.account.zoom_id or "": decision.account for decision in plan.decisions}
     until = started + HOLD_AFTER_OVERRULING
     drafts = [record.undone(cycle_id, undo_of, by=request.by, because=request.because)] if undo_of else []
-    drafts += [record.held(id_, by=request.by, because=request.because, until=until,
-                           personal=record.personal_of(accounts[id_]))
-               for id_ in dict.fromkeys(hold) if id_ in accounts and not _held_longer(id_, until, await deps.ledger.history())]
+    drafts += [
+        record.held(id_, by=request.by, because=request.because, until=until, personal=record.personal_of(accounts[id_]))
+        for id_ in dict.fromkeys(hold)
+        if id_ in accounts and not _held_longer(id_, until, await deps.ledger.history())
+    ]
     if plan.effects:
         drafts.append(record.plan_made(cycle_id, plan))
-    if drafts:                                # the hold stands before the change, so that no crash can come between
+    if drafts:  # the hold stands before the change, so that no crash can come between
         await deps.ledger.append(drafts, term=term)
     progress = Progress()
     ports: Ports = replace(deps.ports, directory=None)
     facts = HandFacts(plan, only_authorised(await deps.ledger.history(), policy, deps.signature_fits), policy, started, 0)
     approvals = {effect.key: found for effect in plan.effects if (found := facts.covering(effect, Guard.MAX_DEACTIVATIONS))}
-    context = ExecutionContext(cycle_id, term, policy, by="undo" if undo_of else "hand", credential=deps.credential(),
-                               while_paused=request.while_paused, restore=wanted.restore, approvals=approvals)
+    context = ExecutionContext(
+        cycle_id,
+        term,
+        policy,
+        by="undo" if undo_of else "hand",
+        credential=deps.credential(),
+        while_paused=request.while_paused,
+        restore=wanted.restore,
+        approvals=approvals,
+    )
     await execute(plan.effects, context, ports, progress)
     return await _reported(deps, policy, mode, trigger, cycle_id, started, plan, wanted, progress, request, term)
 
@@ -192,30 +240,76 @@ def _held_longer(zoom_id: str, until: datetime, history: History) -> bool:
 
 
 async def _reported(
-    deps: Dependencies, policy: Policy, mode: Mode, trigger: Trigger, cycle_id: str, started: datetime, plan: Plan,
-    wanted: Wanted, progress: Progress, request: Request, term: int,
+    deps: Dependencies,
+    policy: Policy,
+    mode: Mode,
+    trigger: Trigger,
+    cycle_id: str,
+    started: datetime,
+    plan: Plan,
+    wanted: Wanted,
+    progress: Progress,
+    request: Request,
+    term: int,
 ) -> CycleReport:
     result, code = conclude_request(progress.stopped, tuple(progress.outcomes.values()), written=progress.written)
     ended = deps.clock.now()
     asked = in_one_piece((decision.account for decision in plan.decisions), End.EACH_ASKED)
     zoom = ZoomSnapshot.whole(policy.zoom_account_id, started, asked)
-    if not isinstance(progress.error, LedgerError | NotLeader):        # then the ledger takes no more from this process
-        await deps.ledger.append([record.cycle_ended(cycle_id, CycleEndedEntry(
-            mode.value, trigger.value, result.value, False, started, ended, deps.version, policy.digest(), by=request.by,
-            because=request.because,
-        ))], term=term)
+    if not isinstance(progress.error, LedgerError | NotLeader):  # then the ledger takes no more from this process
+        await deps.ledger.append(
+            [
+                record.cycle_ended(
+                    cycle_id,
+                    CycleEndedEntry(
+                        mode.value,
+                        trigger.value,
+                        result.value,
+                        False,
+                        started,
+                        ended,
+                        deps.version,
+                        policy.digest(),
+                        by=request.by,
+                        because=request.because,
+                    ),
+                )
+            ],
+            term=term,
+        )
     head = await deps.ledger.head()
-    deps.tell(CycleEnded(
-        cycle_id, mode.value, result.value, success=False, ended_at=ended, seconds=(ended - started).total_seconds(),
-        counts={action.value: count for action, count in plan.counts.items()},
-        outcomes=outcome_counts(progress.outcomes),
-        head_sequence=head.seq, head_hash=head.hash,
-    ))
+    deps.tell(
+        CycleEnded(
+            cycle_id,
+            mode.value,
+            result.value,
+            success=False,
+            ended_at=ended,
+            seconds=(ended - started).total_seconds(),
+            counts={action.value: count for action, count in plan.counts.items()},
+            outcomes=outcome_counts(progress.outcomes),
+            head_sequence=head.seq,
+            head_hash=head.hash,
+        )
+    )
     return CycleReport(
-        cycle_id, mode, trigger, result, started, ended, deps.version, policy.digest(), plan=plan, zoom=zoom,
-        verdicts=wanted.verdicts, outcomes=dict(progress.outcomes), head=head,
-        why=progress.error.what if progress.error is not None else "", do=progress.error.do if progress.error is not None else "",
-        exit_code=code, written=progress.written,
+        cycle_id,
+        mode,
+        trigger,
+        result,
+        started,
+        ended,
+        deps.version,
+        policy.digest(),
+        plan=plan,
+        zoom=zoom,
+        verdicts=wanted.verdicts,
+        outcomes=dict(progress.outcomes),
+        head=head,
+        why=progress.error.what if progress.error is not None else "",
+        do=progress.error.do if progress.error is not None else "",
+        exit_code=code,
+        written=progress.written,
     )
 
 

@@ -30,19 +30,38 @@ def under_authority(
 ) -> ExecutionContext:
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
     # When somebody joined a group or went, their entry does not say: its last change may be years old.
-    people = {effect.directory_id: effect.account.zoom_id or "" for effect in allowed
-              if effect.directory_id is not None and effect.reason is Reason.DISABLED_IN_DIRECTORY}
-    changed_at = {people[person.id]: person.changed_at for person in facts.directory.people
-                  if person.changed_at is not None and person.id in people} if people else {}
-    return ExecutionContext(cycle_id, term, facts.policy, credential=credential, approvals=approvals, windows=windows,
-                            restore=licences_owed(allowed, facts.history, facts.policy), changed_at=changed_at)
+    people = {
+        effect.directory_id: effect.account.zoom_id or ""
+        for effect in allowed
+        if effect.directory_id is not None and effect.reason is Reason.DISABLED_IN_DIRECTORY
+    }
+    changed_at = (
+        {
+            people[person.id]: person.changed_at
+            for person in facts.directory.people
+            if person.changed_at is not None and person.id in people
+        }
+        if people
+        else {}
+    )
+    return ExecutionContext(
+        cycle_id,
+        term,
+        facts.policy,
+        credential=credential,
+        approvals=approvals,
+        windows=windows,
+        restore=licences_owed(allowed, facts.history, facts.policy),
+        changed_at=changed_at,
+    )
 
 
 def read_facts(run: Run, facts: Facts, verdicts: tuple[Verdict, ...], *, look: bool = False) -> ReadFacts:
     """What this cycle read, measured and decided, in totals. A *look* measures nothing and takes no policy into use."""
     plan, zoom, values = facts.plan, facts.zoom, facts.policy.as_json()
     changed = plan.policy_digest != facts.history.policy_digest or (
-        run.mode is Mode.ENFORCE and facts.history.policy_in_use != values)
+        run.mode is Mode.ENFORCE and facts.history.policy_in_use != values
+    )
     whole = not look
     return ReadFacts(
         mode=run.mode.value,
@@ -85,7 +104,8 @@ def opening_entries(
         drafts += record.memory(cycle_id, remember(plan, history))
         changed_at = {person.id: person.changed_at for person in facts.directory.people if person.changed_at is not None}
         drafts += [
-            record.decided(cycle_id, decision, changed_at.get(decision.directory_id or "")) for decision in plan.decisions
+            record.decided(cycle_id, decision, changed_at.get(decision.directory_id or ""))
+            for decision in plan.decisions
             if decision.account.zoom_id is not None
             and history.decided.get(decision.account.zoom_id) != record.decision_made(decision).fingerprint
         ]

@@ -22,8 +22,8 @@ async def read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapsho
             zoom_read = reads.create_task(clocked(deps, cycle_id, "zoom", deps.zoom.read()))
     except* SyncdError as group:
         errors = list(_leaves(group))
-        worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])     # a cursor not writable
-        if isinstance(worst, ConfigError):             # a mounted secret that is gone for the moment
+        worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])  # a cursor not writable
+        if isinstance(worst, ConfigError):  # a mounted secret that is gone for the moment
             raise SourceError("configuration", worst.what, worst.do) from None
         raise worst from None
     (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
@@ -38,13 +38,15 @@ async def read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapsho
 def demand_groups(directory: DirectorySnapshot, history: History) -> None:
     """A group that nothing shows to exist is a missing one, not an empty one, unless it is known to have had members (then
     ``group-emptied`` judges it). A missing leaver group only means that nobody left. Raises SourceError."""
-    for group in directory.groups if directory.people else ():       # nobody at all: directory-empty says so
+    for group in directory.groups if directory.people else ():  # nobody at all: directory-empty says so
         if group.exists or group.use in (GroupUse.LEAVERS, GroupUse.HOLDING):
             continue
         if group.use is GroupUse.PROTECTING or not history.measures.get(group_measure(group)):
             raise SourceError(
-                "directory", f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
-                "Correct its name in the configuration, or take it out if it is not needed.")
+                "directory",
+                f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
+                "Correct its name in the configuration, or take it out if it is not needed.",
+            )
 
 
 def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:

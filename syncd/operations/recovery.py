@@ -35,9 +35,7 @@ from syncd.planning.guards import holds_everything
 _LEFT_ALONE = frozenset({Reason.OUT_OF_SCOPE, Reason.ON_HOLD, Reason.EXEMPT})
 
 
-async def settle_open_intents(
-    deps: Dependencies, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str
-) -> History:
+async def settle_open_intents(deps: Dependencies, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str) -> History:
     """What a crash left open, judged by what Zoom shows now. A licence that was to be given back and is not yet becomes an
     open intent of its own. A dry run only foresees it."""
     if not history.intents or history.broken:
@@ -49,8 +47,9 @@ async def settle_open_intents(
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
         return history.foreseen(drafts, deps.clock.now())
-    drafts += [record.intended(intent, accounts[intent.zoom_id])
-               for intent in restores_begun(settled, accounts, deps.clock.unique)]
+    drafts += [
+        record.intended(intent, accounts[intent.zoom_id]) for intent in restores_begun(settled, accounts, deps.clock.unique)
+    ]
     if drafts:
         await deps.ledger.append(drafts, term=run.term)
     for intent, outcome in settled:
@@ -69,14 +68,21 @@ def unfinished_restores(
     if held or run.mode is not Mode.ENFORCE or not policy.restore_licence:
         return []
     open_ = {intent.zoom_id: intent for intent in history.intents.values() if intent.action == "restore_licence"}
-    waiting = [
-        (open_[zoom_id], decision.account) for decision in plan.decisions
-        if (zoom_id := decision.account.zoom_id) is not None and zoom_id in open_
-        and decision.account.status is Status.ACTIVE and decision.action is not Action.DEACTIVATE
-        and (decision.reason not in _LEFT_ALONE or open_[zoom_id].by != "cycle")
-        and not refused_lately(history, zoom_id, now)
-    ] if open_ else []
-    first = history.good_reads % len(waiting) if waiting else 0        # not the same ones first each time: seats are few
+    waiting = (
+        [
+            (open_[zoom_id], decision.account)
+            for decision in plan.decisions
+            if (zoom_id := decision.account.zoom_id) is not None
+            and zoom_id in open_
+            and decision.account.status is Status.ACTIVE
+            and decision.action is not Action.DEACTIVATE
+            and (decision.reason not in _LEFT_ALONE or open_[zoom_id].by != "cycle")
+            and not refused_lately(history, zoom_id, now)
+        ]
+        if open_
+        else []
+    )
+    first = history.good_reads % len(waiting) if waiting else 0  # not the same ones first each time: seats are few
     return waiting[first:] + waiting[:first]
 
 
@@ -99,8 +105,20 @@ async def give_owed_licences(
             if seen is not None and (seen.status, seen.type) == (account.status, account.type):
                 await restore_licence(intent, seen, EffectOutcome(OutcomeKind.DONE), context, deps.ports, progress)
         except AccountUnreadable as error:
-            deps.tell(Noted("account.failed", "warning", {
-                "cycle_id": context.cycle_id, "zoom_id": intent.zoom_id, "address": account.email, "action": intent.action,
-                "outcome_reason": OutcomeReason.ACCOUNT_UNREADABLE.value, "why": error.what, "do": error.do}))
+            deps.tell(
+                Noted(
+                    "account.failed",
+                    "warning",
+                    {
+                        "cycle_id": context.cycle_id,
+                        "zoom_id": intent.zoom_id,
+                        "address": account.email,
+                        "action": intent.action,
+                        "outcome_reason": OutcomeReason.ACCOUNT_UNREADABLE.value,
+                        "why": error.what,
+                        "do": error.do,
+                    },
+                )
+            )
         except (SourceError, ConfigError, LedgerError, NotLeader) as error:
             progress.stop_for(error)

@@ -43,11 +43,11 @@ class Schedule:
             return self.interval or timedelta(0)
         here = now.astimezone(ZoneInfo(self.timezone))
         times = CronSim(self.cron, here)
-        back = CronSim(self.cron, here + timedelta(minutes=1), reverse=True)       # from before a moment, never that itself
+        back = CronSim(self.cron, here + timedelta(minutes=1), reverse=True)  # from before a moment, never that itself
         before = next(moment for moment in back if moment <= here).astimezone(UTC)
         after = next(times).astimezone(UTC)
         longest = after - before
-        while True:                                   # the first planned gap always, however far ahead it begins
+        while True:  # the first planned gap always, however far ahead it begins
             before, after = after, next(times).astimezone(UTC)
             longest = max(longest, after - before)
             if after > now + ahead:

@@ -66,9 +66,15 @@ def changed_cycles(history: History) -> list[ChangedCycle]:
     for cycle, done in history.done_in.items():
         changes = [intent for intent, _ in done if intent.action in _STATUS_CHANGES]
         if changes:
-            found.append(ChangedCycle(cycle, max(intent.at for intent in changes), changes[0].by,
-                                      dict(Counter(intent.action for intent in changes)),
-                                      dict(Counter(intent.reason for intent in changes))))
+            found.append(
+                ChangedCycle(
+                    cycle,
+                    max(intent.at for intent in changes),
+                    changes[0].by,
+                    dict(Counter(intent.action for intent in changes)),
+                    dict(Counter(intent.reason for intent in changes)),
+                )
+            )
     return sorted(found, key=lambda one: (one.at, one.cycle), reverse=True)
 
 
@@ -102,38 +108,46 @@ async def wanted_by_undo(
             restore[intent.zoom_id] = {"type": had["type"], "plan": had.get("plan")}
     protected = {effect.key: effect.account for effect in await protected_among(deps, policy, history, effects)}
     leavers = frozenset(intent.zoom_id for intent in chosen if intent.action == "deactivate" and intent.reason in KNOWN_LEAVERS)
-    free = sorted((effect for effect in effects if effect.key not in protected),
-                  key=lambda effect: (effect.account.zoom_id not in leavers, effect.account.email))
+    free = sorted(
+        (effect for effect in effects if effect.key not in protected),
+        key=lambda effect: (effect.account.zoom_id not in leavers, effect.account.email),
+    )
     meant = {intent.zoom_id for intent in chosen}
     wanted = Wanted(
-        tuple(free), tuple(already), tuple(name for name in (*named.unknown, *named.pending) if name in meant),
+        tuple(free),
+        tuple(already),
+        tuple(name for name in (*named.unknown, *named.pending) if name in meant),
         tuple(protected.values()),
-        tuple(odd for odd in named.unreadable if odd.name in meant), await judge_request(deps, policy, history, free, request),
+        tuple(odd for odd in named.unreadable if odd.name in meant),
+        await judge_request(deps, policy, history, free, request),
         restore,
     )
     return Undoing(done[0].cycle, wanted, leavers)
 
 
-async def without(
-    deps: Dependencies, policy: Policy, undoing: Undoing, left_out: frozenset[str], request: Request
-) -> Undoing:
+async def without(deps: Dependencies, policy: Policy, undoing: Undoing, left_out: frozenset[str], request: Request) -> Undoing:
     """The same without these accounts (zoom ids), judged anew."""
     wanted = undoing.wanted
     effects = tuple(effect for effect in wanted.effects if effect.account.zoom_id not in left_out)
     history = await deps.ledger.history()
     verdicts = await judge_request(deps, policy, history, effects, request)
-    return Undoing(undoing.cycle, Wanted(effects, wanted.already, wanted.unknown, wanted.protected, wanted.unreadable, verdicts,
-                                         wanted.restore), undoing.known_leavers - left_out)
+    return Undoing(
+        undoing.cycle,
+        Wanted(effects, wanted.already, wanted.unknown, wanted.protected, wanted.unreadable, verdicts, wanted.restore),
+        undoing.known_leavers - left_out,
+    )
 
 
 async def _settled(deps: Dependencies, cycle: str, term: int) -> History:
     """The ledger's history once what that cycle left open is settled. Raises UsageError for a name that is too short."""
     if cycle != LAST and len(cycle) < CYCLE_PREFIX_MIN:
-        raise UsageError(f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more, or: last",
-                         "See: syncd undo")
+        raise UsageError(
+            f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more, or: last", "See: syncd undo"
+        )
     history = await deps.ledger.history()
-    interrupted = sorted({intent.zoom_id for intent in history.intents.values()
-                          if cycle == LAST or intent.cycle.startswith(cycle)})
+    interrupted = sorted(
+        {intent.zoom_id for intent in history.intents.values() if cycle == LAST or intent.cycle.startswith(cycle)}
+    )
     if not interrupted:
         return history
     await settle_interrupted(deps, (await find_accounts(deps, interrupted)).accounts, term)
@@ -142,8 +156,11 @@ async def _settled(deps: Dependencies, cycle: str, term: int) -> History:
 
 def _changes_of(history: History, cycle: str) -> list[Intent]:
     """The changes of a status that a cycle made: by its id, the beginning of it, or ``last``. Raises UsageError."""
-    cycles = [one for one in changed_cycles(history) if one.by != "undo"][:1] if cycle == LAST else [
-        one for one in changed_cycles(history) if one.cycle.startswith(cycle)]
+    cycles = (
+        [one for one in changed_cycles(history) if one.by != "undo"][:1]
+        if cycle == LAST
+        else [one for one in changed_cycles(history) if one.cycle.startswith(cycle)]
+    )
     if not cycles:
         raise UsageError(f"the ledger knows no change that cycle {cycle} made", "See: syncd undo")
     if len(cycles) > 1:
@@ -165,14 +182,17 @@ def _chosen(
     def asked_for(given: Sequence[str]) -> set[str]:
         strange = [name for name in given if name not in every and address_key(name) not in every]
         if strange:
-            raise UsageError(f"that cycle changed nothing of {', '.join(strange)}; nothing was done",
-                             "See what it changed: syncd ledger show --cycle CYCLE")
+            raise UsageError(
+                f"that cycle changed nothing of {', '.join(strange)}; nothing was done",
+                "See what it changed: syncd ledger show --cycle CYCLE",
+            )
         return {name if name in every else address_key(name) for name in given}
 
     only, excluded = asked_for(choice.only), asked_for(choice.excluded)
-    chosen = [intent for intent in done
-              if (not only or names[intent.zoom_id] & only) and not names[intent.zoom_id] & excluded]
+    chosen = [intent for intent in done if (not only or names[intent.zoom_id] & only) and not names[intent.zoom_id] & excluded]
     if not chosen:
-        raise UsageError("nothing is left to put back by --only, --except and --reason; nothing was done",
-                         f"Reasons in that cycle: {', '.join(reasons)}")
+        raise UsageError(
+            "nothing is left to put back by --only, --except and --reason; nothing was done",
+            f"Reasons in that cycle: {', '.join(reasons)}",
+        )
     return chosen

@@ -62,7 +62,7 @@ class Watch:
         self._base: Base | None = None
         self._looks: Counter[str] = Counter()
         self._leads = asyncio.Event()
-        self._first: dict[int, datetime] = {}            # place -> when its changes were followed for the first time
+        self._first: dict[int, datetime] = {}  # place -> when its changes were followed for the first time
         self._changed = asyncio.Event()
         self._whole_wanted = ""
         self._whole_at: datetime | None = None
@@ -87,6 +87,7 @@ class Watch:
 
     def hearing(self, tell: Tell) -> Tell:
         """The same, and the watch hears it too: only who leads asks."""
+
         def both(event: Event) -> None:
             if isinstance(event, LeadershipChanged):
                 self._leads.set() if event.leader else self._leads.clear()
@@ -111,8 +112,14 @@ class Watch:
             self._cannot_tell(place, error)
             return False
         except Exception as error:  # noqa: BLE001 - a fault of ours in one place must not end the watch of the others
-            self._cannot_tell(place, SourceError("directory", f"a fault of syncd itself ({type(error).__name__}: {error})",
-                                                 "Please report it; whole cycles go on."))
+            self._cannot_tell(
+                place,
+                SourceError(
+                    "directory",
+                    f"a fault of syncd itself ({type(error).__name__}: {error})",
+                    "Please report it; whole cycles go on.",
+                ),
+            )
             return False
         self._first.setdefault(place, self._deps.clock.now())
         self._troubles.pop(place, None)
@@ -168,7 +175,7 @@ class Watch:
         now = self._deps.clock.now()
         self._state.start_over(now, report.directory.read_at)
         for place, first in self._first.items():
-            if first > report.directory.read_at:         # followed since a moment after that read: what came between?
+            if first > report.directory.read_at:  # followed since a moment after that read: what came between?
                 self._state.notice(place, Hint(anybody=True), now)
 
     def run(self, trigger: Trigger) -> Run:
@@ -243,7 +250,7 @@ class Watch:
         reread = await self._watchers[place].read_again(noticed.hint, base.directory)
         now = self._deps.clock.now()
         if reread.read_at < base.whole.read_at:
-            self._state.acted(noticed.hint.people)       # a view older than the base
+            self._state.acted(noticed.hint.people)  # a view older than the base
             return None
         self._base = base = base.with_people(reread)
         people = by_id(base.directory)
@@ -262,8 +269,14 @@ class Watch:
             return None
         seen = min([noticed.since, *(since for id_ in ready if (since := self._state.since(id_)) is not None)])
         changed = dict(reread.changed)
-        changed.update((id_, at) for id_ in differs if id_ not in changed and id_ in people
-                       and (at := people[id_].changed_at) is not None and differs[id_] is Reason.DISABLED_IN_DIRECTORY)
+        changed.update(
+            (id_, at)
+            for id_ in differs
+            if id_ not in changed
+            and id_ in people
+            and (at := people[id_].changed_at) is not None
+            and differs[id_] is Reason.DISABLED_IN_DIRECTORY
+        )
         return About(differs, ready, seen, changed, reread.view, reread.as_of)
 
     async def look(self, found: Found, term: int) -> Looked:
@@ -279,7 +292,7 @@ class Watch:
         self._base = looked.base
         # Done or not, looking at once again would show the same: what is left is a whole cycle's, or a new signal's.
         self._state.acted(found.about.ready)
-        if looked.report is None:                        # one with a report told of itself
+        if looked.report is None:  # one with a report told of itself
             self._looks[looked.result.value] += 1
             self._deps.tell(LookEnded("", looked.result.value, len(found.about.people), self._deps.clock.monotonic() - began, {}))
         return looked

@@ -15,8 +15,11 @@ IN_ONE_COMMAND = 200
 
 def known_leavers(plan: Plan, held: Collection[tuple[str, str]]) -> tuple[Decision, ...]:
     """Held deactivations of people who are known to have left: those that should not wait."""
-    return tuple(effect for effect in plan.effects
-                 if effect.action is Action.DEACTIVATE and effect.reason in KNOWN_LEAVERS and effect.key in held)
+    return tuple(
+        effect
+        for effect in plan.effects
+        if effect.action is Action.DEACTIVATE and effect.reason in KNOWN_LEAVERS and effect.key in held
+    )
 
 
 def commands_for(plan: Plan, verdicts: tuple[Verdict, ...], leavers: tuple[Decision, ...]) -> tuple[str, ...]:
@@ -27,6 +30,8 @@ def commands_for(plan: Plan, verdicts: tuple[Verdict, ...], leavers: tuple[Decis
     if leavers and Guard.LEDGER_BROKEN not in tripped:
         paused = "--while-paused " if Guard.PAUSED in tripped else ""
         names = " ".join(shlex.quote(one.account.email) for one in leavers[:IN_ONE_COMMAND])
-        commands.append(f"syncd account deactivate {names} --confirm-count {min(len(leavers), IN_ONE_COMMAND)} "
-                        f"{paused}--by NAME --because TEXT")
+        commands.append(
+            f"syncd account deactivate {names} --confirm-count {min(len(leavers), IN_ONE_COMMAND)} "
+            f"{paused}--by NAME --because TEXT"
+        )
     return (*commands, *filter(None, [approval_command(plan, verdicts)]))

@@ -93,7 +93,7 @@ class WitnessDesk:
     deps: Dependencies
     policy: Policy
     signal: Signal = no_signal
-    addresses: dict[str, str] = field(default_factory=dict)      # Zoom id -> address, of the last whole read
+    addresses: dict[str, str] = field(default_factory=dict)  # Zoom id -> address, of the last whole read
     _log_tried: float | None = None
 
     def remember(self, report: CycleReport) -> None:
@@ -106,7 +106,7 @@ class WitnessDesk:
         history = await self.deps.ledger.history()
         known = [replace(one, address=one.address or self.addresses.get(one.zoom_id, "")) for one in sightings]
         drafts, signals = self._judged(known, Comparison(history))
-        for sighting in signals:                  # before the ledger, which may be busy: whoever watches looks for themselves
+        for sighting in signals:  # before the ledger, which may be busy: whoever watches looks for themselves
             self.signal(sighting)
         if drafts:
             await self.deps.ledger.append(drafts)
@@ -115,8 +115,7 @@ class WitnessDesk:
     async def listen(self, source: EventSource, leads: Callable[[], bool]) -> None:
         """Takes the events of *source* while this process *leads*, until cancelled. What cannot be written down waits."""
         queue: asyncio.Queue[Sighting] = asyncio.Queue(WAITING_MAX)
-        tasks = [asyncio.create_task(one) for one in
-                 (source.run(queue.put, leads), self._write_down(queue))]
+        tasks = [asyncio.create_task(one) for one in (source.run(queue.put, leads), self._write_down(queue))]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -177,9 +176,17 @@ class WitnessDesk:
             async with asyncio.timeout(LOG_SECONDS):
                 log = await zoom.read_operation_log()
         except TimeoutError:
-            self.deps.tell(Noted("witness.log_unreadable", "warning", {
-                "why": f"the operation log was not read within {LOG_SECONDS:.0f} s",
-                "do": "It is tried again in an hour; give syncd more of the account's limits (zoom.share) if that goes on."}))
+            self.deps.tell(
+                Noted(
+                    "witness.log_unreadable",
+                    "warning",
+                    {
+                        "why": f"the operation log was not read within {LOG_SECONDS:.0f} s",
+                        "do": "It is tried again in an hour; give syncd more of the account's limits (zoom.share) "
+                        "if that goes on.",
+                    },
+                )
+            )
             return
         except SyncdError as error:
             self.deps.tell(Noted("witness.log_unreadable", "warning", {"why": error.what, "do": error.do}))
@@ -195,8 +202,11 @@ class WitnessDesk:
         drafts += [record.doubted(intent, effect) for intent, effect in doubtful.items()]
         drafts.append(record.log_compared(log))
         await self.deps.ledger.append(drafts, term=term)
-        self.deps.tell(Noted("witness.log_compared", "info", {
-            "lines": log.lines, "unknown": len(log.unreadable), "written": len(drafts) - 1}))
+        self.deps.tell(
+            Noted(
+                "witness.log_compared", "info", {"lines": log.lines, "unknown": len(log.unreadable), "written": len(drafts) - 1}
+            )
+        )
 
     async def _accounts_by_address(self, history: History) -> Mapping[str, str]:
         """Address key -> Zoom id: as of the last read, as accounts were called when they were changed, and those known gone."""
@@ -226,7 +236,11 @@ class WitnessDesk:
 
     def _tell(self, sighting: Sighting, finding: Finding) -> None:
         foreign = finding.state is WitnessState.FOREIGN
-        facts: dict[str, object] = {"source": sighting.source.value, "what": sighting.what.value, "zoom_id": sighting.zoom_id,
-                                    "address": sighting.address}
+        facts: dict[str, object] = {
+            "source": sighting.source.value,
+            "what": sighting.what.value,
+            "zoom_id": sighting.zoom_id,
+            "address": sighting.address,
+        }
         facts |= {} if foreign else {"seconds": finding.seconds}
         self.deps.tell(Noted("change.foreign" if foreign else "change.confirmed", "warning" if foreign else "info", facts))

@@ -18,7 +18,8 @@ def held_by(effect: Decision, verdicts: tuple[Verdict, ...], facts: Facts) -> li
     that trips all the same has measured less.
     """
     return [
-        verdict.guard for verdict in verdicts
+        verdict.guard
+        for verdict in verdicts
         if holds_effect(verdict, effect)
         and (verdict.guard in READ_GUARDS | NOT_APPROVABLE or not facts.covering(effect, verdict.guard))
     ]

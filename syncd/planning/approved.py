@@ -16,10 +16,14 @@ from syncd.planning.entitlement import KNOWN_LEAVERS
 Fits = Callable[[str, bytes, str, Sequence[str]], bool]
 
 #: Guards that an announced leaver does not count in.
-DEACTIVATION_SIZES = frozenset({
-    Guard.MAX_DEACTIVATIONS, Guard.MAX_DEACTIVATIONS_PERCENT, Guard.MAX_DEACTIVATIONS_PER_DAY,
-    Guard.MAX_DEACTIVATIONS_PER_30_DAYS,
-})
+DEACTIVATION_SIZES = frozenset(
+    {
+        Guard.MAX_DEACTIVATIONS,
+        Guard.MAX_DEACTIVATIONS_PERCENT,
+        Guard.MAX_DEACTIVATIONS_PER_DAY,
+        Guard.MAX_DEACTIVATIONS_PER_30_DAYS,
+    }
+)
 
 
 # ------------------------------------------------------------------------------------------------------- who may approve
@@ -79,8 +83,11 @@ def _without_policy_changed(approval: Approval) -> tuple[Guard, ...]:
 def running(history: History, guard: Guard, policy: Policy, now: datetime) -> Iterator[Approval]:
     """Approvals of this guard under this policy that have not expired."""
     digest = policy.digest()
-    return (approval for approval in history.approvals.values()
-            if guard in approval.guards and now < approval.expires_at and approval.policy_digest == digest)
+    return (
+        approval
+        for approval in history.approvals.values()
+        if guard in approval.guards and now < approval.expires_at and approval.policy_digest == digest
+    )
 
 
 def agreed(history: History, guard: Guard, policy: Policy, now: datetime) -> list[Approval]:
@@ -115,12 +122,12 @@ def unreviewed(history: History, plan: Plan, policy: Policy, now: datetime) -> t
     needed = required(Guard.POLICY_CHANGED, policy, history)
 
     def reviewed(zoom_id: str) -> bool:
-        showed = (one for one in approvals
-                  if zoom_id in one.on_the_way or (zoom_id, Action.DEACTIVATE.value) in one.effects)
+        showed = (one for one in approvals if zoom_id in one.on_the_way or (zoom_id, Action.DEACTIVATE.value) in one.effects)
         return len(people_of(showed)) >= needed
 
     return tuple(
-        decision for decision in (*due, *plan.on_the_way)
+        decision
+        for decision in (*due, *plan.on_the_way)
         if not history.shown_in_step(zoom_id := decision.account.zoom_id or "", plan.policy_digest) and not reviewed(zoom_id)
     )
 
@@ -129,7 +136,9 @@ def announced(history: History, effect: Decision, policy: Policy, now: datetime)
     """The announcement of this leaver that is open now, or nothing: known leavers only, each once."""
     if effect.action is not Action.DEACTIVATE or effect.reason not in KNOWN_LEAVERS:
         return ""
-    found = [one for one in history.announced.values()
-             if one.starts_at <= now < one.ends_at and effect.key[0] in one.zoom_ids
-             and (one.id, *effect.key) not in history.used]
+    found = [
+        one
+        for one in history.announced.values()
+        if one.starts_at <= now < one.ends_at and effect.key[0] in one.zoom_ids and (one.id, *effect.key) not in history.used
+    ]
     return found[0].id if found and len(people_of(found)) >= policy.approvals_required else ""

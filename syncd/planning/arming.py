@@ -34,7 +34,8 @@ def widened(before: Mapping[str, Any], policy: Policy) -> list[str]:
         changed.append("rules")
     limits_before, limits_now = before.get("limits", {}), now["limits"]
     changed += [
-        f"guards.{name}" for name, looser in _LOOSER.items()
+        f"guards.{name}"
+        for name, looser in _LOOSER.items()
         if name in limits_before and looser(limits_before[name], limits_now[name])
     ]
     return changed
@@ -53,7 +54,7 @@ def _has_fewer(before: list[Any], now: list[Any]) -> bool:
 
 
 def _bound_wider(before: list[str], now: list[str]) -> bool:
-    return bool(before) and (not now or _has_more(before, now))   # an empty list means everybody
+    return bool(before) and (not now or _has_more(before, now))  # an empty list means everybody
 
 
 def _smaller(before: float, now: float) -> bool:
@@ -65,7 +66,7 @@ def _larger(before: float, now: float) -> bool:
 
 
 def _expired_sooner(before: float | None, now: float | None) -> bool:
-    return before is not None and (now is None or now < before)        # None: as all known leavers, which have no absence to wait
+    return before is not None and (now is None or now < before)  # None: as all known leavers, which have no absence to wait
 
 
 def _switched_on(before: bool, now: bool) -> bool:
@@ -74,10 +75,12 @@ def _switched_on(before: bool, now: bool) -> bool:
 
 def _number_looser(smallest_default: int) -> Callable[[int | None, int | None], bool]:
     """None stands for a default that grows with the account and is never below *smallest_default*."""
+
     def looser(before: int | None, now: int | None) -> bool:
         if now is None:
             return before is not None
         return now > (before if before is not None else smallest_default)
+
     return looser
 
 
@@ -107,7 +110,7 @@ _WIDER: dict[str, Callable[[Any, Any], bool]] = {
     "approvals_required": _smaller,
     "approvers": _bound_wider,
     "signers": _bound_wider,
-    "guests": lambda before, now: before and not now,      # guests stop being entitled
+    "guests": lambda before, now: before and not now,  # guests stop being entitled
 }
 
 _LOOSER: dict[str, Callable[[Any, Any], bool]] = {

@@ -91,8 +91,11 @@ def _decided_twice(audited: Audited) -> Iterator[object]:
 def _no_change(audited: Audited) -> Iterator[object]:
     """Deactivates what is active, reactivates what is inactive, and nothing without an id."""
     wanted = {Action.DEACTIVATE: Status.ACTIVE, Action.REACTIVATE: Status.INACTIVE}
-    yield from (e for e in audited.effects
-                if e.action not in EFFECTS or e.account.zoom_id is None or e.account.status is not wanted[e.action])
+    yield from (
+        e
+        for e in audited.effects
+        if e.action not in EFFECTS or e.account.zoom_id is None or e.account.status is not wanted[e.action]
+    )
 
 
 def _protected(audited: Audited) -> Iterator[object]:
@@ -107,8 +110,9 @@ def _protected(audited: Audited) -> Iterator[object]:
 
 
 def _unclear(audited: Audited) -> Iterator[object]:
-    yield from (e for e in audited.effects
-                if any(audited.stands(person) is Reason.DIRECTORY_UNCLEAR for person in audited.concerned(e)))
+    yield from (
+        e for e in audited.effects if any(audited.stands(person) is Reason.DIRECTORY_UNCLEAR for person in audited.concerned(e))
+    )
 
 
 def _on_hold(audited: Audited) -> Iterator[object]:
@@ -154,7 +158,7 @@ def _not_due(audited: Audited) -> Iterator[object]:
             continue
         grace, reads = grace_of(effect.reason, facts.policy)
         gone = facts.history.gone.get(effect.account.zoom_id or "")
-        seen = 1 if gone is None else facts.history.good_reads - gone.read + 2       # the read in hand counts
+        seen = 1 if gone is None else facts.history.good_reads - gone.read + 2  # the read in hand counts
         if effect.since is None or effect.since + grace > facts.now or (gone is None and grace) or seen < reads:
             yield effect
 

@@ -30,22 +30,22 @@ class By(IntEnum):
     MAIN = 0
     MAIN_OF_ALIASED_DOMAIN = 1
     ALIAS = 2
-    DOUBT = 3                                 # the address stands in a value that is not exactly one
+    DOUBT = 3  # the address stands in a value that is not exactly one
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Everybody who claims one account, each once, under their strongest claim; sorted by id."""
 
-    key: str                                  # the account's address as it is compared
+    key: str  # the account's address as it is compared
     mains: tuple[Person, ...] = ()
-    pair: Person | None = None                # the remembered person, while the memory of them claims this account
-    aliases: tuple[Person, ...] = ()          # whoever is neither of those
-    doubts: tuple[Person, ...] = ()           # unclear people who might mean this address
-    remembered: str | None = None             # directory id
-    remembered_person: Person | None = None   # as the directory shows them now, under whatever id
-    pair_by_alias: bool = False               # the pair has the address, too, as an alias
-    ignored: bool = False                     # remembered for, or an address of, somebody in match.ignore_people
+    pair: Person | None = None  # the remembered person, while the memory of them claims this account
+    aliases: tuple[Person, ...] = ()  # whoever is neither of those
+    doubts: tuple[Person, ...] = ()  # unclear people who might mean this address
+    remembered: str | None = None  # directory id
+    remembered_person: Person | None = None  # as the directory shows them now, under whatever id
+    pair_by_alias: bool = False  # the pair has the address, too, as an alias
+    ignored: bool = False  # remembered for, or an address of, somebody in match.ignore_people
 
     @property
     def owners(self) -> tuple[Person, ...]:
@@ -71,29 +71,35 @@ class Claim:
         """``memory`` when only the pair claims, else ``address``."""
         return "memory" if person is self.pair and person not in self.mains and not self.pair_by_alias else "address"
 
+
 class Claims:
     """All claims on the accounts of one Zoom snapshot. Accounts are named by their place in it."""
 
     def __init__(
-        self, directory: DirectorySnapshot, zoom: ZoomSnapshot, pairs: Mapping[str, str], policy: Policy,
-        addresses: Addresses, persons: Persons,
+        self,
+        directory: DirectorySnapshot,
+        zoom: ZoomSnapshot,
+        pairs: Mapping[str, str],
+        policy: Policy,
+        addresses: Addresses,
+        persons: Persons,
     ) -> None:
         self._accounts, self._pairs, self._addresses, self._persons = zoom.accounts, pairs, addresses, persons
         self._ignored = frozenset(policy.ignore_people)
         #: Accounts that take no part: out of scope, or pending.
         self.outside: set[int] = set()
-        self._exact: dict[int, str] = {}      # as the account has it, where a domain alias makes another address of it
-        self._at: dict[str, int] = {}         # compared address -> its account
-        self._twins: dict[str, list[int]] = {}           # further accounts with it
+        self._exact: dict[int, str] = {}  # as the account has it, where a domain alias makes another address of it
+        self._at: dict[str, int] = {}  # compared address -> its account
+        self._twins: dict[str, list[int]] = {}  # further accounts with it
         self._index_accounts(zoom.accounts)
         #: The one who claims the account exactly by main address, if somebody does; *_more* knows of all others, too. In the
         #: end only where nobody else is remembered or has a claim: None means: ask ``of``.
         self.plain: list[Person | None] = [None] * len(zoom.accounts)
-        self._first_of_several: dict[int, Person | None] = {}        # who was there in place of the None
+        self._first_of_several: dict[int, Person | None] = {}  # who was there in place of the None
         self._more: dict[int, list[tuple[By, Person]]] = {}
         self._of_ignored: set[int] = set()
         several = self._claim_by_address(directory.people)
-        self._others_than_first: dict[int, str] = {}     # account -> remembered id that is not the first claimant's
+        self._others_than_first: dict[int, str] = {}  # account -> remembered id that is not the first claimant's
         self._compare_with_memory()
         self._people = self._remembered_people(directory.people)
         self._zoom_ids: dict[str, list[int]] | None = None
@@ -119,18 +125,33 @@ class Claims:
         person = self._remembered_person(at, remembered)
         pair = person if person is not None and self._pair_counts(at, person) else None
         by_alias = pair is not None and aliases.pop(pair.id, None) is not None
-        return Claim(key, _by_id(mains), pair, _by_id(aliases), _by_id(doubts), remembered, person, by_alias,
-                     at in self._of_ignored or remembered in self._ignored)
+        return Claim(
+            key,
+            _by_id(mains),
+            pair,
+            _by_id(aliases),
+            _by_id(doubts),
+            remembered,
+            person,
+            by_alias,
+            at in self._of_ignored or remembered in self._ignored,
+        )
 
     def owns_another_active(self, person: Person, at: int) -> bool:
         """Whether this person has an active account beside this one, by main address or pair."""
-        return any(self._accounts[other].status is Status.ACTIVE and person in self.of(other).owners
-                   for other in self._claimed_by(person) if other != at)
+        return any(
+            self._accounts[other].status is Status.ACTIVE and person in self.of(other).owners
+            for other in self._claimed_by(person)
+            if other != at
+        )
 
     def other_active(self, person: Person, at: int) -> Iterator[ZoomAccount]:
         """Their active accounts beside this one, by main address, pair, or by an alias where nobody has a better claim."""
-        return (self._accounts[other] for other in self._claimed_by(person)
-                if other != at and self._accounts[other].status is Status.ACTIVE and person in self.of(other).answerable)
+        return (
+            self._accounts[other]
+            for other in self._claimed_by(person)
+            if other != at and self._accounts[other].status is Status.ACTIVE and person in self.of(other).answerable
+        )
 
     def has_by_main(self, person: Person) -> bool:
         """Whether some account, of whatever status, has a main address of this person."""
@@ -140,7 +161,7 @@ class Claims:
 
     def _index_accounts(self, accounts: tuple[ZoomAccount, ...]) -> None:
         addresses, outside, places, aliased = self._addresses, self.outside, self._at, self._addresses.aliased
-        covered: dict[str, bool] = {}         # by domain: companies have few
+        covered: dict[str, bool] = {}  # by domain: companies have few
         pending = Status.PENDING
         for at, account in enumerate(accounts):
             if account.zoom_id is None or account.status is pending:
@@ -156,7 +177,7 @@ class Claims:
                 if form != key:
                     self._exact[at] = key
                 key = form
-            if key == account.email:          # as nearly all are spelled: no second text for it
+            if key == account.email:  # as nearly all are spelled: no second text for it
                 key = account.email
             if places.setdefault(key, at) != at:
                 self._twins.setdefault(key, []).append(at)
@@ -288,7 +309,9 @@ class Claims:
         """An inactive account never takes a person away from their active one."""
         return self._accounts[at].status is not Status.INACTIVE or not any(
             self._accounts[other].status is Status.ACTIVE and self._is_main(person, other)
-            for other in self._by_address(person) if other != at)
+            for other in self._by_address(person)
+            if other != at
+        )
 
     def _is_main(self, person: Person, at: int) -> bool:
         ranked = self._ranked(at)

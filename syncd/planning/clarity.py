@@ -18,8 +18,11 @@ _NAMED = 5
 def unclear_people(directory: DirectorySnapshot, policy: Policy) -> tuple[Person, ...]:
     """Whoever could not be read and matters: entitled or protected by a group, or perhaps so. Sorted by id."""
     ignored = frozenset(policy.ignore_people)
-    return tuple(person for person in directory.people
-                 if (person.unclear or person.unclean) and person.matters_unclear and person.id not in ignored)
+    return tuple(
+        person
+        for person in directory.people
+        if (person.unclear or person.unclean) and person.matters_unclear and person.id not in ignored
+    )
 
 
 def nameless(unclear: Sequence[Person], remembered: Collection[str]) -> bool:
@@ -36,7 +39,9 @@ def demand_clear(unclear: Sequence[Person], entitled: int) -> None:
     if len(unclear) > limit:
         named = "; ".join(f"{person.id}: {person.cause}" for person in unclear[:_NAMED])
         raise SourceError(
-            "directory", f"{len(unclear)} people of the directory could not be read, at most {limit} may be ({named}"
+            "directory",
+            f"{len(unclear)} people of the directory could not be read, at most {limit} may be ({named}"
             f"{'; …' if len(unclear) > _NAMED else ''})",
             "So many are no single broken objects: look which right or attribute is missing (syncd check), and mend them; "
-            "match.ignore_people leaves out those that nobody can mend.")
+            "match.ignore_people leaves out those that nobody can mend.",
+        )

@@ -69,8 +69,9 @@ def decide(
     with _collector_at_rest():
         table = _Table(directory, zoom, history, policy, now, credential, look=look)
         decisions = tuple(table.decisions(zoom.accounts))
-        return Plan(now, table.policy_digest, decisions, table.pairs, table.numbers, table.next_read_helps,
-                    frozenset(table.entitled))
+        return Plan(
+            now, table.policy_digest, decisions, table.pairs, table.numbers, table.next_read_helps, frozenset(table.entitled)
+        )
 
 
 def refusal_fingerprint(account: ZoomAccount, policy_digest: str, credential: str) -> str:
@@ -108,9 +109,9 @@ class _Answer(NamedTuple):
     reason: Reason
     notes: tuple[str, ...] = ()
     leaving: _Leaving | None = None
-    path: tuple[str, ...] | None = None       # shown instead of the person's own group path
+    path: tuple[str, ...] | None = None  # shown instead of the person's own group path
     person: Person | None = None
-    elsewhere: tuple[Person, ...] = ()        # entitled people who have the address as an alias, and another active account
+    elsewhere: tuple[Person, ...] = ()  # entitled people who have the address as an alias, and another active account
 
     def instead(self, action: Action, reason: Reason, *notes: str) -> _Answer:
         """Another answer that keeps the first one's reason as a note."""
@@ -136,8 +137,15 @@ class _Table:
     """The decision table with everything its rows look things up in."""
 
     def __init__(
-        self, directory: DirectorySnapshot, zoom: ZoomSnapshot, history: History, policy: Policy, now: datetime,
-        credential: str, *, look: bool = False,
+        self,
+        directory: DirectorySnapshot,
+        zoom: ZoomSnapshot,
+        history: History,
+        policy: Policy,
+        now: datetime,
+        credential: str,
+        *,
+        look: bool = False,
     ) -> None:
         self._look = look
         self._history, self._policy, self._now, self._credential = history, policy, now, credential
@@ -154,7 +162,7 @@ class _Table:
         self.pairs: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
         self.next_read_helps = False
-        self.entitled: set[str] = set()       # and who was entitled to an account that is remembered for nobody
+        self.entitled: set[str] = set()  # and who was entitled to an account that is remembered for nobody
 
     def decisions(self, accounts: Sequence[ZoomAccount]) -> Iterator[Decision]:
         """One for each account, in their order. What is looked up for every one of them lies at hand."""
@@ -167,8 +175,11 @@ class _Table:
                 continue
             active, zoom_id, reason = account.status is is_active, account.zoom_id, standing(person, policy, now)
             if (
-                active is not (reason is in_step) or reason is unclear or zoom_id in holds
-                or person.id in several or may_exempt(account, person)
+                active is not (reason is in_step)
+                or reason is unclear
+                or zoom_id in holds
+                or person.id in several
+                or may_exempt(account, person)
             ):
                 yield self.row(at, account)
                 continue
@@ -176,8 +187,18 @@ class _Table:
                 self.pairs[zoom_id] = person.id
             if person.number and (active or zoom_id in known):
                 self._remember_number(person)
-            yield Decision(account, keep, in_step, person.id, "address", person.entitled_by if active else (),
-                           (), None, None, person.department or account.department)
+            yield Decision(
+                account,
+                keep,
+                in_step,
+                person.id,
+                "address",
+                person.entitled_by if active else (),
+                (),
+                None,
+                None,
+                person.department or account.department,
+            )
 
     def row(self, at: int, account: ZoomAccount) -> Decision:
         """The first row of the table that fits, then the overrides."""
@@ -192,8 +213,11 @@ class _Table:
         if answer.action in EFFECTS:
             answer = self._overridden(case, answer)
         notes = (*self._notes_of(case, answer), *self._remember_pair(case))
-        self.entitled.update(id_ for id_, reason in weighed.standings.items() if reason is Reason.IN_STEP
-                             and id_ != self.pairs.get(zoom_id) and not self._was_entitled(id_, case))
+        self.entitled.update(
+            id_
+            for id_, reason in weighed.standings.items()
+            if reason is Reason.IN_STEP and id_ != self.pairs.get(zoom_id) and not self._was_entitled(id_, case)
+        )
         return self._decision(case, answer, notes)
 
     # ----------------------------------------------------------------------------------------------- the rows, downwards
@@ -253,7 +277,8 @@ class _Table:
         if all(person in weighed.aliases_unclear for person in without):
             return _UNCLEAR
         return _Answer(Action.MANUAL, leaving.reason, leaving=leaving).instead(
-            Action.MANUAL, Reason.AMBIGUOUS_MATCH, "kept_by_alias")
+            Action.MANUAL, Reason.AMBIGUOUS_MATCH, "kept_by_alias"
+        )
 
     def _not_entitled(self, case: _Case, leaving: _Leaving) -> _Answer:
         answer = _Answer(Action.DEACTIVATE, leaving.reason, leaving=leaving)
@@ -325,8 +350,11 @@ class _Table:
             and self._now - refusal.at < REFUSAL_BELIEVED_FOR
             and refusal.fingerprint == refusal_fingerprint(account, self.policy_digest, self._credential)
         ):
-            return answer.instead(Action.MANUAL, Reason.REFUSED_BY_ZOOM,
-                                  f"zoom_code_{refusal.code}" if refusal.code is not None else "account_unreadable")
+            return answer.instead(
+                Action.MANUAL,
+                Reason.REFUSED_BY_ZOOM,
+                f"zoom_code_{refusal.code}" if refusal.code is not None else "account_unreadable",
+            )
         if self._protection.outside_pilot(case.claim.key):
             return answer.instead(Action.KEEP, Reason.NOT_IN_PILOT)
         return answer
@@ -362,19 +390,25 @@ class _Table:
         is not due yet before any who is. Nobody: absent."""
         gone = self._history.gone.get(case.zoom_id)
         since = gone.since if gone is not None else self._now
-        reads = 1 + (self._history.good_reads - gone.read + 1 if gone is not None else 0)   # the read in hand counts
+        reads = 1 + (self._history.good_reads - gone.read + 1 if gone is not None else 0)  # the read in hand counts
         candidates = []
         counted: Sequence[Person | None] = (
-            [case.claim.remembered_person] if case.claim.remembered_person in people else people or [None])
+            [case.claim.remembered_person] if case.claim.remembered_person in people else people or [None]
+        )
         for person in counted:
             reason = case.weighed.standing(person) if person is not None else Reason.ABSENT_FROM_DIRECTORY
             grace, reads_needed = grace_of(reason, self._policy)
             due_at = since + grace
-            candidates.append(_Leaving(reason, since, due_at, due_at <= self._now
-                                       and self._counted(reads, reads_needed) >= reads_needed, person))
-        owners = case.claim.owners            # of those who go equally late, an owner: it is their account
-        return max(candidates, key=lambda one: (
-            not one.due, one.due_at, one.person in owners, one.person.id if one.person is not None else ""))
+            candidates.append(
+                _Leaving(
+                    reason, since, due_at, due_at <= self._now and self._counted(reads, reads_needed) >= reads_needed, person
+                )
+            )
+        owners = case.claim.owners  # of those who go equally late, an owner: it is their account
+        return max(
+            candidates,
+            key=lambda one: (not one.due, one.due_at, one.person in owners, one.person.id if one.person is not None else ""),
+        )
 
     # ------------------------------------------------------------------------------------- what is noted and remembered
 

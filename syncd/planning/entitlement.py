@@ -17,8 +17,11 @@ def standing(person: Person, policy: Policy, now: datetime) -> Reason:
     """``in_step`` when entitled, ``directory_unclear`` when they could not be read, else the reason of the table. Somebody
     unclear who is known to be in no entitling or protecting group entitles nobody."""
     if person.unclear or person.unclean:
-        return Reason.DIRECTORY_UNCLEAR if person.matters_unclear else (
-            Reason.IN_LEAVERS_GROUP if person.leaver_by else Reason.LEFT_GROUPS)
+        return (
+            Reason.DIRECTORY_UNCLEAR
+            if person.matters_unclear
+            else (Reason.IN_LEAVERS_GROUP if person.leaver_by else Reason.LEFT_GROUPS)
+        )
     if person.leaver_by:
         return Reason.IN_LEAVERS_GROUP
     if policy.when_disabled and not person.enabled:

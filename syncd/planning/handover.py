@@ -84,8 +84,9 @@ class Case:
         """What a plan would bind; None without a receiver."""
         if self.receiver is None:
             return None
-        return HandoverItem(self.zoom_id, self.receiver.account.zoom_id or "", rules.end, rules.content,
-                            "hold_unchecked" in self.notes)
+        return HandoverItem(
+            self.zoom_id, self.receiver.account.zoom_id or "", rules.end, rules.content, "hold_unchecked" in self.notes
+        )
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,13 @@ class HandoverFacts:
 
 def cases(facts: HandoverFacts) -> tuple[Case, ...]:
     """Every account in scope that is deactivated, and every one that was handed over."""
-    found = [_case(facts, one) for one in facts.decisions
-             if one.account.zoom_id is not None and one.reason is not Reason.OUT_OF_SCOPE
-             and (one.account.status is Status.INACTIVE or _open(facts, one.account.zoom_id))]
+    found = [
+        _case(facts, one)
+        for one in facts.decisions
+        if one.account.zoom_id is not None
+        and one.reason is not Reason.OUT_OF_SCOPE
+        and (one.account.status is Status.INACTIVE or _open(facts, one.account.zoom_id))
+    ]
     there = {one.account.zoom_id for one in facts.decisions}
     gone = (_gone(zoom_id, done) for zoom_id, done in facts.history.handovers.items() if zoom_id not in there)
     found += [one for one in gone if one is not None]
@@ -170,7 +175,7 @@ def _open(facts: HandoverFacts, zoom_id: str) -> bool:
 def _gone(zoom_id: str, done: HandoverDone) -> Case | None:
     """An account Zoom no longer shows: a lost answer is told by that."""
     if done.state == "refused":
-        return None                           # somebody else deleted it
+        return None  # somebody else deleted it
     if done.state == Stage.HANDING_OVER:
         return Case(zoom_id, Stage.HANDING_OVER, done=done)
     notes = ("seen_gone",) if done.state == Stage.UNCONFIRMED else ()
@@ -189,12 +194,22 @@ def _case(facts: HandoverFacts, decision: Decision) -> Case:
     notes: list[str] = []
     if not owners and facts.rules.holds_by_group:
         notes.append("hold_unchecked")
-    case = Case(zoom_id, Stage.KEPT, account, deactivated_at=last.at if last is not None else None, receiver=receiver,
-                why_none=why_none, done=done)
+    case = Case(
+        zoom_id,
+        Stage.KEPT,
+        account,
+        deactivated_at=last.at if last is not None else None,
+        receiver=receiver,
+        why_none=why_none,
+        done=done,
+    )
     if done is not None and done.state in (Stage.UNCONFIRMED, Stage.HANDED_OVER):
         # Zoom said nothing we could believe, or that it is gone, and it is still there.
-        again = facts.now - (done.settled_at or done.at) >= IN_FLIGHT and _against(facts, decision, owners) is None \
+        again = (
+            facts.now - (done.settled_at or done.at) >= IN_FLIGHT
+            and _against(facts, decision, owners) is None
             and receiver is not None
+        )
         return replace(case, stage=Stage.UNCONFIRMED, notes=(*notes, *(("may_be_planned_anew",) if again else ())))
     against = _against(facts, decision, owners)
     due_at = _due_at(facts, decision, owners)
@@ -266,9 +281,14 @@ def _due_at(facts: HandoverFacts, decision: Decision, owners: Sequence[Person]) 
 def approvals_of(facts: HandoverFacts, case: Case) -> tuple[Approval, ...]:
     """The running approvals that let exactly this handover pass, when enough people gave them for one plan; else none."""
     item = case.item(facts.rules)
-    fitting = [one for one in running(facts.history, Guard.HANDOVER, facts.policy, facts.now)
-               if (case.zoom_id, HANDOVER) in one.effects and (one.id, case.zoom_id, HANDOVER) not in facts.history.used
-               and (plan := facts.history.handover_plans.get(one.plan_digest)) is not None and item in plan.items]
+    fitting = [
+        one
+        for one in running(facts.history, Guard.HANDOVER, facts.policy, facts.now)
+        if (case.zoom_id, HANDOVER) in one.effects
+        and (one.id, case.zoom_id, HANDOVER) not in facts.history.used
+        and (plan := facts.history.handover_plans.get(one.plan_digest)) is not None
+        and item in plan.items
+    ]
     needed = required(Guard.HANDOVER, facts.policy, facts.history)
     for digest in dict.fromkeys(one.plan_digest for one in fitting):
         of_plan = tuple(one for one in fitting if one.plan_digest == digest)

@@ -13,7 +13,7 @@ class Addresses:
         self._exact = {_domain(domain) for domain in policy.domains if not domain.startswith("*.")}
         self._below = tuple("." + _domain(domain[2:]) for domain in policy.domains if domain.startswith("*."))
         self._known: dict[str, bool] = {}
-        self.aliased = tuple("@" + old for old in self._aliases)       # how a key ends that is another one, too
+        self.aliased = tuple("@" + old for old in self._aliases)  # how a key ends that is another one, too
 
     def key(self, address: str) -> str:
         """The form in which an address is compared, with its domain's alias applied."""
@@ -43,9 +43,7 @@ class Addresses:
         known = self._known.get(domain)
         if known is None:
             target = self._aliases.get(domain, domain)
-            known = self._known[domain] = any(
-                name in self._exact or name.endswith(self._below) for name in (domain, target)
-            )
+            known = self._known[domain] = any(name in self._exact or name.endswith(self._below) for name in (domain, target))
         return known
 
 

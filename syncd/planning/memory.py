@@ -12,25 +12,45 @@ from syncd.ledger.history import History
 from syncd.model import Action, MemoryChange, Plan, Reason, Status, ZoomAccount
 
 #: Decisions on an active account whose person is known not to be entitled.
-_NOT_ENTITLED = frozenset({
-    Reason.PROTECTED, Reason.REACTIVATED_BY_OTHERS, Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY,
-    Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY, Reason.WITHIN_GRACE,
-    Reason.REFUSED_BY_ZOOM, Reason.NOT_IN_PILOT, Reason.AMBIGUOUS_MATCH,
-})
+_NOT_ENTITLED = frozenset(
+    {
+        Reason.PROTECTED,
+        Reason.REACTIVATED_BY_OTHERS,
+        Reason.IN_LEAVERS_GROUP,
+        Reason.DISABLED_IN_DIRECTORY,
+        Reason.EXPIRED_IN_DIRECTORY,
+        Reason.LEFT_GROUPS,
+        Reason.ABSENT_FROM_DIRECTORY,
+        Reason.WITHIN_GRACE,
+        Reason.REFUSED_BY_ZOOM,
+        Reason.NOT_IN_PILOT,
+        Reason.AMBIGUOUS_MATCH,
+    }
+)
 
 #: Decisions on an inactive account that its person is entitled to again.
-_ENTITLED_AGAIN = frozenset({
-    Reason.RETURNING, Reason.ENTITLED_AGAIN, Reason.DEACTIVATED_BY_OTHERS, Reason.PROTECTED, Reason.REFUSED_BY_ZOOM,
-    Reason.NOT_IN_PILOT,
-})
+_ENTITLED_AGAIN = frozenset(
+    {
+        Reason.RETURNING,
+        Reason.ENTITLED_AGAIN,
+        Reason.DEACTIVATED_BY_OTHERS,
+        Reason.PROTECTED,
+        Reason.REFUSED_BY_ZOOM,
+        Reason.NOT_IN_PILOT,
+    }
+)
 
 
 def seen_active(plan: Plan, history: History) -> MemoryChange:
     """What even a read that is whole but not good shows for certain: whom we deactivated and somebody brought back."""
-    return MemoryChange(plan.made_at, seen_active=frozenset(
-        decision.account.zoom_id for decision in plan.decisions
-        if decision.account.zoom_id is not None and _brought_back(decision.account, history)
-    ))
+    return MemoryChange(
+        plan.made_at,
+        seen_active=frozenset(
+            decision.account.zoom_id
+            for decision in plan.decisions
+            if decision.account.zoom_id is not None and _brought_back(decision.account, history)
+        ),
+    )
 
 
 def remember(plan: Plan, history: History) -> MemoryChange:
@@ -64,10 +84,18 @@ def remember(plan: Plan, history: History) -> MemoryChange:
             back.add(zoom_id)
     known = history.gone.keys() | history.decided.keys()
     return MemoryChange(
-        plan.made_at, _new_in(plan.pairs, history.pairs), _new_in(plan.numbers, history.numbers),
-        plan.entitled - set(plan.pairs.values()) - history.entitled, frozenset(gone), frozenset(back),
-        frozenset(returning - history.returning.keys()), frozenset(history.returning.keys() - returning), frozenset(unclear),
-        frozenset(active), frozenset(known - seen))
+        plan.made_at,
+        _new_in(plan.pairs, history.pairs),
+        _new_in(plan.numbers, history.numbers),
+        plan.entitled - set(plan.pairs.values()) - history.entitled,
+        frozenset(gone),
+        frozenset(back),
+        frozenset(returning - history.returning.keys()),
+        frozenset(history.returning.keys() - returning),
+        frozenset(unclear),
+        frozenset(active),
+        frozenset(known - seen),
+    )
 
 
 def _new_in(found: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

@@ -26,14 +26,12 @@ def number_hash(number: str, salt: str) -> str:
 class Persons:
     """Who is who. Without ``match.person_number`` everybody is who their id says. *remembered*: directory id -> hash."""
 
-    def __init__(
-        self, people: Iterable[Person], policy: Policy, now: datetime, remembered: Mapping[str, str], salt: str
-    ) -> None:
+    def __init__(self, people: Iterable[Person], policy: Policy, now: datetime, remembered: Mapping[str, str], salt: str) -> None:
         self._remembered, self._salt = remembered, salt
         #: Directory id -> the person it stands for, for those who have more than one id.
         self.merged: dict[str, Person] = {}
         self._entries: dict[str, tuple[Person, ...]] = {}
-        self._living: dict[str, Person] = {}              # number -> the only living entry with it
+        self._living: dict[str, Person] = {}  # number -> the only living entry with it
         if policy.person_number:
             self._merge(people, policy, now)
 

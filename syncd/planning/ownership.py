@@ -29,7 +29,7 @@ class Weighed(NamedTuple):
     """One account's claim with how everybody stands."""
 
     claim: Claim
-    standings: dict[str, Reason]              # directory id -> standing, of every claimant
+    standings: dict[str, Reason]  # directory id -> standing, of every claimant
 
     def standing(self, person: Person) -> Reason:
         """How one of the claimants stands."""
@@ -114,7 +114,7 @@ def pairing(case: Weighed, *, active: bool, has_by_main: Callable[[Person], bool
     if not active or len(claim.mains) != 1 or not mains or mains[0].id == claim.remembered:
         return None
     before = claim.remembered_person
-    if before is mains[0]:                    # the same person under a new id
+    if before is mains[0]:  # the same person under a new id
         return Pairing(mains[0], moved=False)
     return Pairing(mains[0], moved=True) if before is None or case.standings.get(before.id) is not Reason.IN_STEP else None
 

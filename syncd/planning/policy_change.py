@@ -9,20 +9,43 @@ from typing import Any
 
 #: Fields of ``model.Policy`` and ``model.Limits`` -> where they stand in the configuration.
 _KEYS = {
-    "zoom_account_id": "zoom.account_id", "domains": "scope.domains", "domain_aliases": "match.domain_aliases",
-    "pilot": "scope.pilot", "ordinary_roles": "protect.ordinary_roles", "protect_accounts": "protect.accounts",
-    "protect_groups": "protect.groups", "protect_directory_groups": "protect.directory_groups", "grace": "deactivate.grace",
-    "grace_reads": "deactivate.grace_reads", "when_disabled": "deactivate.when_disabled",
-    "when_expired": "deactivate.when_expired", "grace_for_known_leavers": "deactivate.grace_for_known_leavers",
-    "grace_for_expired": "deactivate.grace_for_expired", "person_number": "match.person_number",
+    "zoom_account_id": "zoom.account_id",
+    "domains": "scope.domains",
+    "domain_aliases": "match.domain_aliases",
+    "pilot": "scope.pilot",
+    "ordinary_roles": "protect.ordinary_roles",
+    "protect_accounts": "protect.accounts",
+    "protect_groups": "protect.groups",
+    "protect_directory_groups": "protect.directory_groups",
+    "grace": "deactivate.grace",
+    "grace_reads": "deactivate.grace_reads",
+    "when_disabled": "deactivate.when_disabled",
+    "when_expired": "deactivate.when_expired",
+    "grace_for_known_leavers": "deactivate.grace_for_known_leavers",
+    "grace_for_expired": "deactivate.grace_for_expired",
+    "person_number": "match.person_number",
     "ignore_people": "match.ignore_people",
-    "approvals_required": "approvals.required", "approvers": "approvals.approvers", "signers": "approvals.signers_file",
-    "revoke_sessions": "deactivate.revoke_sessions", "guests": "directory.entra.guests",
+    "approvals_required": "approvals.required",
+    "approvers": "approvals.approvers",
+    "signers": "approvals.signers_file",
+    "revoke_sessions": "deactivate.revoke_sessions",
+    "guests": "directory.entra.guests",
 }
 
-_DURATIONS = frozenset({"deactivate.grace", "deactivate.grace_for_known_leavers", "guards.max_clock_skew",
-                        "guards.max_replication_lag", "deactivate.grace_for_expired", "reports.promise", "reports.keep",
-                        "ledger.keep_personal", "schedule.interval", "schedule.jitter"})
+_DURATIONS = frozenset(
+    {
+        "deactivate.grace",
+        "deactivate.grace_for_known_leavers",
+        "guards.max_clock_skew",
+        "guards.max_replication_lag",
+        "deactivate.grace_for_expired",
+        "reports.promise",
+        "reports.keep",
+        "ledger.keep_personal",
+        "schedule.interval",
+        "schedule.jitter",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +60,11 @@ class Change:
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """Differences of two recorded policies (``Policy.as_json``), ordered by key."""
     old, new = _flat(before), _flat(after)
-    return [Change(key, _shown(key, old.get(key)), _shown(key, new.get(key)))
-            for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    return [
+        Change(key, _shown(key, old.get(key)), _shown(key, new.get(key)))
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
 
 
 def _flat(policy: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Patterns:
         # A bracket is an ordinary character of an address, not a class of characters.
         self._globs = re.compile("|".join(translate(glob.replace("[", "[[]")) for glob in globs)) if globs else None
         self._beginnings, self._endings = _fixed_ends(globs)
-        self._endings += addresses.aliased    # and those that are other addresses, too
+        self._endings += addresses.aliased  # and those that are other addresses, too
 
     def __bool__(self) -> bool:
         return bool(self._exact or self._globs)
@@ -59,7 +59,7 @@ def _fixed_ends(globs: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
         if first:
             beginnings.add(first)
         else:
-            endings |= {last, *spellings(last)}       # a pattern without either: the empty one, everything ends so
+            endings |= {last, *spellings(last)}  # a pattern without either: the empty one, everything ends so
     return tuple(beginnings), tuple(endings)
 
 
@@ -82,9 +82,7 @@ class Protection:
         A protected address covers every account of the person who has it: protecting too many costs a manual step,
         protecting too few locks a colleague out.
         """
-        if self._accounts and (
-            self._accounts.any((key,)) or any(self._accounts.any(person.addresses) for person in claimants)
-        ):
+        if self._accounts and (self._accounts.any((key,)) or any(self._accounts.any(person.addresses) for person in claimants)):
             return "account"
         if self._group_ids and not self._group_ids.isdisjoint(account.group_ids):
             return "zoom_group"

@@ -29,9 +29,11 @@ def changeable(plan: Plan, policy: Policy, groups: Mapping[str, str]) -> int:
     addresses = Addresses(policy)
     protection = Protection(policy, groups, addresses)
     return sum(
-        one.reason not in _OUT_OF_REACH and not protection.protected(one.account)
+        one.reason not in _OUT_OF_REACH
+        and not protection.protected(one.account)
         and not (policy.pilot and protection.outside_pilot(addresses.key(one.account.email)))
-        for one in plan.decisions)
+        for one in plan.decisions
+    )
 
 
 def out_of_reach(plan: Plan, able: int) -> str:
@@ -70,22 +72,31 @@ def scope_lines(accounts: Sequence[ZoomAccount], policy: Policy) -> list[str]:
         return []
     if not ours:
         near = _named_near(policy, seen, others)
-        return [f"warning: none of {len(accounts):,} accounts is of a domain in scope.domains ({', '.join(policy.domains)}), so "
-                f"nothing is ever changed (nothing-in-scope); the domains seen: {named(others)}"
-                + (f"; did you mean {', '.join(dict.fromkeys(near.values()))}?" if near else "")]
+        return [
+            f"warning: none of {len(accounts):,} accounts is of a domain in scope.domains ({', '.join(policy.domains)}), so "
+            f"nothing is ever changed (nothing-in-scope); the domains seen: {named(others)}"
+            + (f"; did you mean {', '.join(dict.fromkeys(near.values()))}?" if near else "")
+        ]
     lines = [f"{ours.total():,} of {len(accounts):,} accounts are of domains in scope: {named(ours)}"]
     if others:
         lines.append(f"{others.total():,} of {len(accounts):,} are of other domains, and left alone: {named(others)}")
-    return lines + [f"warning: {key}: no account is of {domain}; near it and not in scope: {near}; is it misspelt?"
-                    for (key, domain), near in _named_near(policy, seen, others).items()]
+    return lines + [
+        f"warning: {key}: no account is of {domain}; near it and not in scope: {near}; is it misspelt?"
+        for (key, domain), near in _named_near(policy, seen, others).items()
+    ]
 
 
 def _named_near(policy: Policy, seen: Counter[str], others: Counter[str]) -> dict[tuple[str, str], str]:
     """Configured domains of which there is no account, and the domains near them that are not in scope."""
-    configured = [*(("scope.domains", domain) for domain in policy.domains),
-                  *(("match.domain_aliases", old) for old, _ in policy.domain_aliases)]
-    return {(key, domain): named(near) for key, domain in configured
-            if not any(_covers(domain, one) for one in seen) and (near := _near(domain, others))}
+    configured = [
+        *(("scope.domains", domain) for domain in policy.domains),
+        *(("match.domain_aliases", old) for old, _ in policy.domain_aliases),
+    ]
+    return {
+        (key, domain): named(near)
+        for key, domain in configured
+        if not any(_covers(domain, one) for one in seen) and (near := _near(domain, others))
+    }
 
 
 def _covers(configured: str, domain: str) -> bool:
@@ -97,10 +108,20 @@ def _covers(configured: str, domain: str) -> bool:
 def _near(configured: str, others: Counter[str]) -> Counter[str]:
     """Those that were probably meant: spelt nearly so, the domain above or below, or the same name under another ending."""
     meant = _key(configured.removeprefix("*."))
-    return Counter({
-        domain: count for domain, count in others.items() if domain and (
-            domain == meant or domain.endswith("." + meant) or meant.endswith("." + domain)
-            or domain.partition(".")[0] == meant.partition(".")[0] or SequenceMatcher(None, meant, domain).ratio() >= _NEAR)})
+    return Counter(
+        {
+            domain: count
+            for domain, count in others.items()
+            if domain
+            and (
+                domain == meant
+                or domain.endswith("." + meant)
+                or meant.endswith("." + domain)
+                or domain.partition(".")[0] == meant.partition(".")[0]
+                or SequenceMatcher(None, meant, domain).ratio() >= _NEAR
+            )
+        }
+    )
 
 
 def _key(domain: str) -> str:

@@ -57,16 +57,16 @@ def _by_main(email: str, people: Sequence[Person], addresses: Addresses) -> list
     """Main claimants, as in ``claims.py``: an exact address outranks one of an aliased domain."""
     exact, form = address_key(email), addresses.key(email)
     return [person for person in people if exact in person.mains] or [
-        person for person in people if form in map(addresses.canonical, person.mains)]
+        person for person in people if form in map(addresses.canonical, person.mains)
+    ]
 
 
-def _is_theirs_alone(
-    decision: Decision, look: SecondLook, owners: Sequence[Person], reasons: Mapping[str, Reason]
-) -> bool:
+def _is_theirs_alone(decision: Decision, look: SecondLook, owners: Sequence[Person], reasons: Mapping[str, Reason]) -> bool:
     same = {decision.directory_id, *look.remembered}
     in_the_way = {reasons[person.id] for person in owners if person.id not in same}
     return (
         decision.directory_id in {person.id for person in owners}
         and reasons[decision.directory_id or ""] is Reason.IN_STEP
-        and Reason.IN_STEP not in in_the_way and in_the_way.isdisjoint(KNOWN_LEAVERS)
+        and Reason.IN_STEP not in in_the_way
+        and in_the_way.isdisjoint(KNOWN_LEAVERS)
     )

@@ -45,8 +45,11 @@ def _looks_older(decision: Decision, history: History, policy: Policy, now: date
     zoom_id = decision.account.zoom_id or ""
     _, until = history.entitled_until.get(zoom_id, ("", None))
     was = zoom_id in history.entitled_through or (
-        until is not None and history.view_since is not None and until >= history.view_since
-        and now - until < policy.limits.max_replication_lag)
+        until is not None
+        and history.view_since is not None
+        and until >= history.view_since
+        and now - until < policy.limits.max_replication_lag
+    )
     reason = decision.reason
     if reason is Reason.WITHIN_GRACE:
         reason = next((one for one in _MAY_LOOK_OLDER if one.value in decision.notes), reason)
@@ -54,5 +57,11 @@ def _looks_older(decision: Decision, history: History, policy: Policy, now: date
 
 
 def _unclear(decision: Decision) -> Decision:
-    return structs.replace(decision, action=Action.KEEP, reason=Reason.DIRECTORY_UNCLEAR, since=None, due_at=None,
-                           notes=(*decision.notes, "may_look_older"))
+    return structs.replace(
+        decision,
+        action=Action.KEEP,
+        reason=Reason.DIRECTORY_UNCLEAR,
+        since=None,
+        due_at=None,
+        notes=(*decision.notes, "may_look_older"),
+    )

@@ -51,8 +51,8 @@ class Watching:
     lag: timedelta
     _noticed: dict[int, Noticed] = field(default_factory=dict)
     _leaving: dict[str, Leaving] = field(default_factory=dict)
-    _entitled: dict[str, dict[int, datetime]] = field(default_factory=dict)      # who was shown entitled where, and when
-    _doubtful: dict[str, datetime] = field(default_factory=dict)                 # until when
+    _entitled: dict[str, dict[int, datetime]] = field(default_factory=dict)  # who was shown entitled where, and when
+    _doubtful: dict[str, datetime] = field(default_factory=dict)  # until when
     _signalled: deque[tuple[datetime, int]] = field(default_factory=deque)
 
     def notice(self, place: int, hint: Hint, now: datetime) -> bool:
@@ -105,7 +105,7 @@ class Watching:
                 self._leaving[person] = Leaving(place, known.since if known is not None else now, at_once)
             return
         self._entitled.setdefault(person, {})[place] = now
-        if self._leaving.pop(person, None) is not None:       # the opposite of what was shown a moment ago
+        if self._leaving.pop(person, None) is not None:  # the opposite of what was shown a moment ago
             self._doubtful[person] = now + self.lag
 
     def may_act(self, person: str, now: datetime) -> bool:
@@ -128,8 +128,11 @@ class Watching:
         self._noticed = {place: one for place, one in self._noticed.items() if one.since >= read_at}
         self._leaving.clear()
         self._doubtful = {person: until for person, until in self._doubtful.items() if until > now}
-        self._entitled = {person: recent for person, places in self._entitled.items()
-                          if (recent := {place: at for place, at in places.items() if at > now - self.lag})}
+        self._entitled = {
+            person: recent
+            for person, places in self._entitled.items()
+            if (recent := {place: at for place, at in places.items() if at > now - self.lag})
+        }
 
     def _ripe_at(self, person: str, one: Leaving, now: datetime) -> datetime:
         ripe = one.since if one.at_once else one.since + self.settle
@@ -160,8 +163,20 @@ def differing(
 
 
 def _of_interest(person: Person) -> tuple[object, ...]:
-    return (person.mains, person.aliases, person.enabled, person.expires_at, bool(person.entitled_by), bool(person.leaver_by),
-            bool(person.protected_by), person.guest, person.unclear, person.unclean, person.membership_unknown, person.number)
+    return (
+        person.mains,
+        person.aliases,
+        person.enabled,
+        person.expires_at,
+        bool(person.entitled_by),
+        bool(person.leaver_by),
+        bool(person.protected_by),
+        person.guest,
+        person.unclear,
+        person.unclean,
+        person.membership_unknown,
+        person.number,
+    )
 
 
 def by_id(directory: DirectorySnapshot) -> dict[str, Person]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache, partial
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
@@ -23,8 +23,13 @@ from cronsim import CronSim
 from syncd.model import Action, CalendarState, Reason
 
 #: Reasons of deactivations, in the order of the decision table.
-LEAVING = (Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS,
-           Reason.ABSENT_FROM_DIRECTORY)
+LEAVING = (
+    Reason.IN_LEAVERS_GROUP,
+    Reason.DISABLED_IN_DIRECTORY,
+    Reason.EXPIRED_IN_DIRECTORY,
+    Reason.LEFT_GROUPS,
+    Reason.ABSENT_FROM_DIRECTORY,
+)
 KNOWN_LEAVERS = frozenset(LEAVING[:3])
 
 #: Reasons for which an action may be denied.
@@ -140,9 +145,13 @@ def _parts(cron: str, zone: ZoneInfo, lasts: timedelta, begin: datetime, end: da
             parts: Iterable[Stretch] = ((first + since, first + until) for since, until in plain)
         else:
             just_before = (midnight.astimezone(UTC) - _MINUTE).astimezone(zone)
-            parts = ((local.astimezone(UTC), local.astimezone(UTC) + lasts) for local in takewhile(
-                lambda local, day=day: local.date() <= day, CronSim(cron, just_before)))  # type: ignore[misc]
+            begins = takewhile(partial(_not_after, day), CronSim(cron, just_before))
+            parts = ((local.astimezone(UTC), local.astimezone(UTC) + lasts) for local in begins)
         yield from takewhile(lambda part: part[0] < end, parts)
+
+
+def _not_after(day: date, local: datetime) -> bool:
+    return local.date() <= day
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,7 @@ class Windows:
             change = self._changes_at(action, reason, moment)
             if change is None:
                 return moment
-            if change <= moment:                 # no window begins any more
+            if change <= moment:  # no window begins any more
                 return None
             moment = change
         return None
@@ -198,9 +207,12 @@ class Windows:
                     denied = self.denied(action, reason, at)
                     until = self.next_opening(action, reason, at) if denied else self._closes(action, reason, at, at + AHEAD)
                     alike.setdefault((denied, until), []).append(reason)
-            found += [CalendarState(action, denied, self.for_people(until) if until else None,
-                                    tuple(these) if len(these) < len(reasons) else ())
-                      for (denied, until), these in alike.items()]
+            found += [
+                CalendarState(
+                    action, denied, self.for_people(until) if until else None, tuple(these) if len(these) < len(reasons) else ()
+                )
+                for (denied, until), these in alike.items()
+            ]
         return tuple(found)
 
     def _changes_at(self, action: Action, reason: Reason, at: datetime) -> datetime | None:
@@ -256,9 +268,17 @@ class Windows:
 
     def as_json(self) -> list[dict[str, object]]:
         """For the record of what was in force."""
-        return [{"kind": "deny" if one.denies else "allow", "cron": one.cron, "duration": one.duration.total_seconds(),
-                 "timezone": one.timezone, "applies_to": sorted(one.applies_to), "except": sorted(one.exempt)}
-                for one in self.windows]
+        return [
+            {
+                "kind": "deny" if one.denies else "allow",
+                "cron": one.cron,
+                "duration": one.duration.total_seconds(),
+                "timezone": one.timezone,
+                "applies_to": sorted(one.applies_to),
+                "except": sorted(one.exempt),
+            }
+            for one in self.windows
+        ]
 
 
 def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -1,19 +1,19 @@
 """What others saw of changes at Zoom, held against ours: confirmed, waiting, missing, unknown, foreign. Values in, values out.
 
-    a sighting                                              is
-    fits a change of ours within 15 min, not seen yet       confirmed
-    fits one that was seen already                          ours, once more: nothing new
-    is one of somebody else's that is known already         nothing new
-    another change of status, type, role or existence       foreign, when the account is in scope
-    anything else                                           of no interest
+a sighting                                              is
+fits a change of ours within 15 min, not seen yet       confirmed
+fits one that was seen already                          ours, once more: nothing new
+is one of somebody else's that is known already         nothing new
+another change of status, type, role or existence       foreign, when the account is in scope
+anything else                                           of no interest
 
-    a change of ours, done                                  stands
-    seen by event or log                                    confirmed
-    no witness configured when it was made                  unwatched
-    for 48 h                                                waiting
-    then, the log read whole over that time                 missing
-    then, otherwise, or with a line near it in the log
-    that nobody understands                                 unknown: no alarm is made of what is not known
+a change of ours, done                                  stands
+seen by event or log                                    confirmed
+no witness configured when it was made                  unwatched
+for 48 h                                                waiting
+then, the log read whole over that time                 missing
+then, otherwise, or with a line near it in the log
+that nobody understands                                 unknown: no alarm is made of what is not known
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Comparison:
     """Judges sightings one after the other, each knowing those before it. Begins with what the ledger says."""
 
     def __init__(self, history: History) -> None:
-        self._effects: dict[str, dict[str, SeenEffect]] = {}           # Zoom id -> intent -> change of ours
-        self._foreign: dict[tuple[str, str], list[tuple[str, datetime]]] = {}     # Zoom id, what -> source and time
+        self._effects: dict[str, dict[str, SeenEffect]] = {}  # Zoom id -> intent -> change of ours
+        self._foreign: dict[tuple[str, str], list[tuple[str, datetime]]] = {}  # Zoom id, what -> source and time
         for intent, effect in history.effects.items():
             self._effects.setdefault(effect.zoom_id, {})[intent] = effect
         for one in history.foreign:
@@ -104,8 +104,11 @@ class Comparison:
         found: dict[str, SeenEffect] = {}
         for zoom_id, mine in self._effects.items():
             lines = [line for key in ("", *addresses.get(zoom_id, ())) for line in naming.get(key, ())]
-            found |= {intent: effect for intent, effect in mine.items() if lines and _is_open(effect)
-                      and any(line.at is None or _near(line.at, effect) for line in lines)}
+            found |= {
+                intent: effect
+                for intent, effect in mine.items()
+                if lines and _is_open(effect) and any(line.at is None or _near(line.at, effect) for line in lines)
+            }
         return found
 
 
@@ -179,8 +182,9 @@ def foreign_lately(history: History, now: datetime) -> list[ForeignChange]:
 def count_states(history: History, now: datetime) -> dict[WitnessState, int]:
     """Changes of the last 30 days by how they stand, foreign ones too."""
     since = now - COUNTED
-    counts = Counter(state_of(one, history, now) for one in effects_of(history).values()
-                     if one.done_at is not None and one.done_at >= since)
+    counts = Counter(
+        state_of(one, history, now) for one in effects_of(history).values() if one.done_at is not None and one.done_at >= since
+    )
     counts[WitnessState.FOREIGN] = sum(one.at >= since for one in history.foreign)
     return {state: counts[state] for state in WitnessState}
 
@@ -202,7 +206,7 @@ def _fits(sighting: Sighting, effect: SeenEffect) -> bool:
             return effect.action == "reactivate"
         case Happened.UPDATED:
             return bool(sighting.fields) and sighting.fields <= {"status", "type"}
-        case Happened.DELETED:                # deleted or unlinked: only a handover of ours does that
+        case Happened.DELETED:  # deleted or unlinked: only a handover of ours does that
             return effect.action == HANDOVER
 
 

@@ -14,5 +14,16 @@ from syncd.reading.complete import (
     walk_now,
 )
 
-__all__ = ["Complete", "End", "Mark", "NotWhole", "Page", "Walk", "demand_complete", "in_one_piece", "put_together", "walk",
-           "walk_now"]
+__all__ = [
+    "Complete",
+    "End",
+    "Mark",
+    "NotWhole",
+    "Page",
+    "Walk",
+    "demand_complete",
+    "in_one_piece",
+    "put_together",
+    "walk",
+    "walk_now",
+]

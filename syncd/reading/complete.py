@@ -88,7 +88,12 @@ class Walk(Generic[T]):
     """
 
     def __init__(
-        self, key: Callable[[T], Hashable] | None = None, *, counted: bool = False, gaps: bool = True, places: bool = True,
+        self,
+        key: Callable[[T], Hashable] | None = None,
+        *,
+        counted: bool = False,
+        gaps: bool = True,
+        places: bool = True,
     ) -> None:
         self._key = key
         self._counted, self._gaps, self._places = counted, gaps, places
@@ -130,8 +135,13 @@ class Walk(Generic[T]):
         """The list. Raises NotWhole when its last page was not taken."""
         if not self._ended:
             raise NotWhole(f"the list was left after page {self._pages} ({self._so_far()})")
-        return Complete(self._items if self._key is None else self._by_key.values(), _SEAL, pages=self._pages,
-                        announced=self._total, end=End.ANNOUNCED_TOTAL if self._counted else End.NO_FURTHER_PAGE)
+        return Complete(
+            self._items if self._key is None else self._by_key.values(),
+            _SEAL,
+            pages=self._pages,
+            announced=self._total,
+            end=End.ANNOUNCED_TOTAL if self._counted else End.NO_FURTHER_PAGE,
+        )
 
     def _demand_total(self, page: Page[T]) -> None:
         if page.total is None:

@@ -27,7 +27,7 @@ def svg(chart: Chart) -> str:
         return ""
     top = max((sum(values) for _, values in chart.bars), default=0)
     scale = _nice(top)
-    left = max(LEFT, GAP + DIGIT * len(f"{scale:,}"))            # 100,000 accounts need more room than 10
+    left = max(LEFT, GAP + DIGIT * len(f"{scale:,}"))  # 100,000 accounts need more room than 10
     inner = WIDTH - left - 6
     step = inner / len(chart.bars)
     width = min(46.0, step * 0.72)
@@ -37,10 +37,12 @@ def svg(chart: Chart) -> str:
         x = left + step * place + (step - width) / 2
         drawn.append(_bar(chart, label, values, x, width, scale))
         if place % every == 0:
-            drawn.append(f'<text class="lab" x="{x + width / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
-                         f"{_text(label)}</text>")
-    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(chart.title)}: {_text(chart.says)}">'
-            + "".join(drawn) + "</svg>")
+            drawn.append(f'<text class="lab" x="{x + width / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{_text(label)}</text>')
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(chart.title)}: {_text(chart.says)}">'
+        + "".join(drawn)
+        + "</svg>"
+    )
 
 
 def _bar(chart: Chart, label: str, values: tuple[int, ...], x: float, width: float, scale: int) -> str:
@@ -52,12 +54,16 @@ def _bar(chart: Chart, label: str, values: tuple[int, ...], x: float, width: flo
         y -= tall
         if value:
             title = f"{label}: {value:,} {name if len(chart.series) > 1 else chart.unit}"
-            parts.append(f'<rect class="bar {tone.value}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(tall, 1):.1f}"'
-                         f" rx=\"2\"><title>{_text(title)}</title></rect>")
+            parts.append(
+                f'<rect class="bar {tone.value}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(tall, 1):.1f}"'
+                f' rx="2"><title>{_text(title)}</title></rect>'
+            )
     total = sum(values)
     if total and width >= 12:
-        parts.append(f'<text class="num" x="{x + width / 2:.1f}" y="{min(y, HEIGHT - BOTTOM - 1) - 4:.1f}" text-anchor="middle">'
-                     f"{total:,}</text>")
+        parts.append(
+            f'<text class="num" x="{x + width / 2:.1f}" y="{min(y, HEIGHT - BOTTOM - 1) - 4:.1f}" text-anchor="middle">'
+            f"{total:,}</text>"
+        )
     return "".join(parts)
 
 

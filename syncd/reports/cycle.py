@@ -30,11 +30,19 @@ from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, T
 from syncd.reports.words import RESULTS, RULES, left_out, spread
 
 #: Reasons of somebody whose access has to end: for these time counts against the promise.
-LEAVING = frozenset({
-    Reason.IN_LEAVERS_GROUP, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY, Reason.LEFT_GROUPS,
-    Reason.ABSENT_FROM_DIRECTORY, Reason.WITHIN_GRACE, Reason.PROTECTED, Reason.REFUSED_BY_ZOOM,
-    Reason.REACTIVATED_BY_OTHERS,
-})
+LEAVING = frozenset(
+    {
+        Reason.IN_LEAVERS_GROUP,
+        Reason.DISABLED_IN_DIRECTORY,
+        Reason.EXPIRED_IN_DIRECTORY,
+        Reason.LEFT_GROUPS,
+        Reason.ABSENT_FROM_DIRECTORY,
+        Reason.WITHIN_GRACE,
+        Reason.PROTECTED,
+        Reason.REFUSED_BY_ZOOM,
+        Reason.REACTIVATED_BY_OTHERS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +66,85 @@ COLUMNS = (
     Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", lead=" by "),
     Column("group_path", "Groups", Kind.PATH, "From the configured group down to the one the person is in", "Directory"),
     Column("department", "Department", Kind.TEXT, "From the directory", "Directory"),
-    Column("changed_at", "Changed", Kind.MOMENT,
-           "The person's last change in the directory, where it tells", "Directory", label="changed"),
+    Column(
+        "changed_at",
+        "Changed",
+        Kind.MOMENT,
+        "The person's last change in the directory, where it tells",
+        "Directory",
+        label="changed",
+    ),
     Column("status", "Before", Kind.WORD, "The account's state as read", "Zoom"),
     Column("status_after", "After", Kind.WORD, "Its state read back after a change; empty: not changed", "Zoom", lead=" → "),
     Column("role", "Role", Kind.TEXT, "The account's role in Zoom", "Zoom"),
     Column("licence", "Licence", Kind.WORD, "Licence type as read", "Zoom", lead=" · "),
     Column("licence_after", "Licence after", Kind.WORD, "Licence type read back after a change", "Zoom", lead=" → "),
     Column("last_login_at", "Last login", Kind.MOMENT, "As Zoom gives it", "Zoom", label="last login"),
-    Column("since", "First seen gone", Kind.MOMENT,
-           "First good read that showed the person not entitled", "Timing", label="first seen gone"),
+    Column(
+        "since",
+        "First seen gone",
+        Kind.MOMENT,
+        "First good read that showed the person not entitled",
+        "Timing",
+        label="first seen gone",
+    ),
     Column("due_at", "Due", Kind.MOMENT, "When the grace ends", "Timing", label="due"),
-    Column("seen_at", "Seen by the watch", Kind.MOMENT, "When the watch noticed it; empty: a whole cycle did", "Timing",
-           label="seen by the watch"),
+    Column(
+        "seen_at",
+        "Seen by the watch",
+        Kind.MOMENT,
+        "When the watch noticed it; empty: a whole cycle did",
+        "Timing",
+        label="seen by the watch",
+    ),
     Column("decided_at", "Decided", Kind.MOMENT, "When this cycle decided"),
     Column("sent_at", "Sent", Kind.MOMENT, "When the change was sent to Zoom", "Timing", label="sent"),
     Column("done_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the new state", "Timing", label="verified"),
-    Column("promise_met", "Promise met", Kind.YESNO,
-           "Within reports.promise; empty: not promised, or time still runs", "Promise", label="promise met"),
-    Column("delay_hours", "Hours to lock-out", Kind.HOURS,
-           "From there to verified (or acted); empty: not locked out", "Promise", " after "),
-    Column("measured_from", "Measured from", Kind.WORD,
-           "directory_change (a disabled account's own last change) or first_seen", "Promise", label="from"),
+    Column(
+        "promise_met",
+        "Promise met",
+        Kind.YESNO,
+        "Within reports.promise; empty: not promised, or time still runs",
+        "Promise",
+        label="promise met",
+    ),
+    Column(
+        "delay_hours",
+        "Hours to lock-out",
+        Kind.HOURS,
+        "From there to verified (or acted); empty: not locked out",
+        "Promise",
+        " after ",
+    ),
+    Column(
+        "measured_from",
+        "Measured from",
+        Kind.WORD,
+        "directory_change (a disabled account's own last change) or first_seen",
+        "Promise",
+        label="from",
+    ),
     Column("outcome", "Outcome", Kind.WORD, "done, skipped, failed, not_tried; empty: no change was due", "Outcome"),
     Column("outcome_reason", "Why", Kind.TEXT, "Why it ended so; held_by names guards", "Outcome"),
     Column("attempts", "Attempts", Kind.NUMBER, "Writes sent for this account", "Outcome", lead=" · ", label="attempts"),
-    Column("witness", "Seen by others", Kind.WORD,
-           "confirmed, waiting (48 h), missing, unknown, unwatched; foreign: somebody else changed it lately", "Outcome",
-           label="seen by others"),
+    Column(
+        "witness",
+        "Seen by others",
+        Kind.WORD,
+        "confirmed, waiting (48 h), missing, unknown, unwatched; foreign: somebody else changed it lately",
+        "Outcome",
+        label="seen by others",
+    ),
 )
 
-_EXCEPTION = Column("exception", "Exception", Kind.WORD,
-                    "manual, held, failed, refused, skipped, not_tried, overdue, promise_missed, owner_changed or address_taken",
-                    "Decision")
+_EXCEPTION = Column(
+    "exception",
+    "Exception",
+    Kind.WORD,
+    "manual, held, failed, refused, skipped, not_tried, overdue, promise_missed, owner_changed or address_taken",
+    "Decision",
+)
 
 #: Reasons for which an account is kept without anything to look at.
 _PLAIN = frozenset({Reason.IN_STEP.value, Reason.OUT_OF_SCOPE.value})
@@ -115,8 +168,11 @@ class _Cycle:
         self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in left_out(omit)]
         self._columns = tuple(COLUMNS[place] for place in self._keep)
         self._seen = report.look.seen if report.look is not None else {}
-        self._changed_at = {person.id: person.changed_at for person in report.directory.people
-                            if person.changed_at is not None} if report.directory is not None else {}
+        self._changed_at = (
+            {person.id: person.changed_at for person in report.directory.people if person.changed_at is not None}
+            if report.directory is not None
+            else {}
+        )
         self._exceptions = [(word, decision) for decision in self._decisions if (word := self._exception(decision))]
         self._exceptions.sort(key=lambda pair: pair[0])
 
@@ -124,20 +180,45 @@ class _Cycle:
         report = self._report
         tone, state = RESULTS[report.result]
         zoom = report.zoom.account_id if report.zoom is not None else ""
-        main = Table("accounts", "Accounts", self._columns, lambda: map(self._row, self._decisions), len(self._decisions),
-                     "Every account Zoom listed, kept ones too.", "No account was read.", record="account",
-                     plain=self._plainly_kept)
+        main = Table(
+            "accounts",
+            "Accounts",
+            self._columns,
+            lambda: map(self._row, self._decisions),
+            len(self._decisions),
+            "Every account Zoom listed, kept ones too.",
+            "No account was read.",
+            record="account",
+            plain=self._plainly_kept,
+        )
         return View(
             title=f"Cycle {report.cycle_id}" + (f" of Zoom account {zoom}" if zoom else ""),
-            state=state, tone=tone, says=tuple(text for text in (report.why, report.do) if text),
-            facts=self._facts(), balances=self._balances(), charts=self._charts(),
-            tables=(self._exceptions_table(), self._seen_by_others(), *self._contents(), self._guards(), self._approvals(),
-                    self._groups(), self._policy_changes(),
-                    self._reasons()),
-            main=main, record="cycle",
-            head={**head(report), **tail(report), "promise_seconds": self._circumstances.promise.total_seconds(),
-                  "policy_changed": None if self._circumstances.changed is None else [
-                      {"key": key, "before": before, "after": after} for key, before, after in self._circumstances.changed]},
+            state=state,
+            tone=tone,
+            says=tuple(text for text in (report.why, report.do) if text),
+            facts=self._facts(),
+            balances=self._balances(),
+            charts=self._charts(),
+            tables=(
+                self._exceptions_table(),
+                self._seen_by_others(),
+                *self._contents(),
+                self._guards(),
+                self._approvals(),
+                self._groups(),
+                self._policy_changes(),
+                self._reasons(),
+            ),
+            main=main,
+            record="cycle",
+            head={
+                **head(report),
+                **tail(report),
+                "promise_seconds": self._circumstances.promise.total_seconds(),
+                "policy_changed": None
+                if self._circumstances.changed is None
+                else [{"key": key, "before": before, "after": after} for key, before, after in self._circumstances.changed],
+            },
             made_at=report.ended_at,
             foot=f"syncd {report.version} · cycle {report.cycle_id} · ledger entry {report.head.seq} {report.head.hash}",
             glossary=tuple((reason.value, rule) for reason, rule in RULES.items()),
@@ -154,15 +235,32 @@ class _Cycle:
         locked = outcome.verified_at or outcome.done_at if outcome is not None else None
         delay = locked - start if locked is not None and start is not None and decision.action is Action.DEACTIVATE else None
         row: tuple[Value, ...] = (
-            account.email, account.display_name or None, account.zoom_id, decision.action.value, decision.reason.value,
-            RULES[decision.reason], decision.notes or None, decision.directory_id, decision.matched_by,
-            decision.group_path or None, decision.department or None, self._report.changed_at(decision),
-            account.status.value, outcome.status_after if outcome is not None else None, account.role or account.role_id,
-            licence_word(account.type), outcome.licence_after if outcome is not None else None, account.last_login_at,
-            decision.since, decision.due_at, self._seen.get(account.zoom_id or "") if effect else None,
+            account.email,
+            account.display_name or None,
+            account.zoom_id,
+            decision.action.value,
+            decision.reason.value,
+            RULES[decision.reason],
+            decision.notes or None,
+            decision.directory_id,
+            decision.matched_by,
+            decision.group_path or None,
+            decision.department or None,
+            self._report.changed_at(decision),
+            account.status.value,
+            outcome.status_after if outcome is not None else None,
+            account.role or account.role_id,
+            licence_word(account.type),
+            outcome.licence_after if outcome is not None else None,
+            account.last_login_at,
+            decision.since,
+            decision.due_at,
+            self._seen.get(account.zoom_id or "") if effect else None,
             self._report.plan.made_at if self._report.plan is not None else None,
             *((outcome.sent_at, outcome.done_at, outcome.verified_at) if outcome is not None else (None, None, None)),
-            self._met(start, delay), round(delay.total_seconds() / 3600, 4) if delay is not None else None, from_,
+            self._met(start, delay),
+            round(delay.total_seconds() / 3600, 4) if delay is not None else None,
+            from_,
             outcome.outcome.value if outcome is not None else None,
             (outcome.reason or ("held_by " + " ".join(held) if held else None)) if outcome is not None else None,
             outcome.attempts if outcome is not None else None,
@@ -221,26 +319,43 @@ class _Cycle:
     def _facts(self) -> tuple[Facts, ...]:
         report, plan = self._report, self._report.plan
         counts = plan.counts if plan is not None else dict.fromkeys(Action, 0)
-        numbers = Facts("Decisions", (
-            *(Fact("need manual action" if action is Action.MANUAL else f"to {action.value}", counts[action], Kind.NUMBER)
-              for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL, Action.KEEP)),
-            Fact("exceptions", len(self._exceptions), Kind.NUMBER, Tone.WARN if self._exceptions else Tone.GOOD),
-        ), big=True)
-        run = Facts("Run", (
-            Fact("Cycle", report.cycle_id, Kind.CODE),
-            Fact("Mode", "enforce: changes are made" if report.mode.value == "enforce" else "report: nothing is changed"),
-            Fact("Trigger", report.trigger.value, Kind.WORD),
-            Fact("Started", report.started_at, Kind.MOMENT), Fact("Ended", report.ended_at, Kind.MOMENT),
-            Fact("Version", report.version),
-            Fact("Plan", plan.digest if plan is not None else None, Kind.CODE),
-            Fact("Configuration", report.policy_digest, Kind.CODE),
-            Fact("Changed in it", self._changed_words()),
-            Fact("Promise", f"locked out within {_hours(self._circumstances.promise)} of leaving"),
-            Fact("Writes sent to Zoom", report.written, Kind.NUMBER),
-        ))
-        return (numbers, run, *self._sources(), Facts("Ledger", (
-            Fact("Entry", report.head.seq or None, Kind.NUMBER), Fact("Head", report.head.hash or None, Kind.CODE)),
-            "Whoever keeps this head can later show that nothing before it was changed or cut off."))
+        numbers = Facts(
+            "Decisions",
+            (
+                *(
+                    Fact("need manual action" if action is Action.MANUAL else f"to {action.value}", counts[action], Kind.NUMBER)
+                    for action in (Action.DEACTIVATE, Action.REACTIVATE, Action.MANUAL, Action.KEEP)
+                ),
+                Fact("exceptions", len(self._exceptions), Kind.NUMBER, Tone.WARN if self._exceptions else Tone.GOOD),
+            ),
+            big=True,
+        )
+        run = Facts(
+            "Run",
+            (
+                Fact("Cycle", report.cycle_id, Kind.CODE),
+                Fact("Mode", "enforce: changes are made" if report.mode.value == "enforce" else "report: nothing is changed"),
+                Fact("Trigger", report.trigger.value, Kind.WORD),
+                Fact("Started", report.started_at, Kind.MOMENT),
+                Fact("Ended", report.ended_at, Kind.MOMENT),
+                Fact("Version", report.version),
+                Fact("Plan", plan.digest if plan is not None else None, Kind.CODE),
+                Fact("Configuration", report.policy_digest, Kind.CODE),
+                Fact("Changed in it", self._changed_words()),
+                Fact("Promise", f"locked out within {_hours(self._circumstances.promise)} of leaving"),
+                Fact("Writes sent to Zoom", report.written, Kind.NUMBER),
+            ),
+        )
+        return (
+            numbers,
+            run,
+            *self._sources(),
+            Facts(
+                "Ledger",
+                (Fact("Entry", report.head.seq or None, Kind.NUMBER), Fact("Head", report.head.hash or None, Kind.CODE)),
+                "Whoever keeps this head can later show that nothing before it was changed or cut off.",
+            ),
+        )
 
     def _changed_words(self) -> str:
         changed = self._circumstances.changed
@@ -252,22 +367,36 @@ class _Cycle:
     def _sources(self) -> Iterator[Facts]:
         directory, zoom = self._report.directory, self._report.zoom
         if directory is not None:
-            yield Facts("Source: directory", (
-                Fact("Kind", directory.source, Kind.WORD), Fact("Read", directory.read_at, Kind.MOMENT),
-                Fact("People", len(directory.people), Kind.NUMBER), Fact("Entitled", self._report.entitled, Kind.NUMBER),
-                Fact("Members not resolved", len(directory.unresolved), Kind.NUMBER),
-                Fact("People unclear", len(self._report.unclear), Kind.NUMBER),
-                Fact("Clock offset", _offset(directory.clock_offset_seconds)), Fact("Digest", directory.digest, Kind.CODE),
-            ), "Whole: every page came and every configured group was found. A read that misses any of it is an error, never a "
-               "smaller list.")
+            yield Facts(
+                "Source: directory",
+                (
+                    Fact("Kind", directory.source, Kind.WORD),
+                    Fact("Read", directory.read_at, Kind.MOMENT),
+                    Fact("People", len(directory.people), Kind.NUMBER),
+                    Fact("Entitled", self._report.entitled, Kind.NUMBER),
+                    Fact("Members not resolved", len(directory.unresolved), Kind.NUMBER),
+                    Fact("People unclear", len(self._report.unclear), Kind.NUMBER),
+                    Fact("Clock offset", _offset(directory.clock_offset_seconds)),
+                    Fact("Digest", directory.digest, Kind.CODE),
+                ),
+                "Whole: every page came and every configured group was found. A read that misses any of it is an error, never a "
+                "smaller list.",
+            )
         if zoom is not None:
-            yield Facts("Target: Zoom", (
-                Fact("Account", zoom.account_id, Kind.CODE), Fact("Read", zoom.read_at, Kind.MOMENT),
-                Fact("Accounts", len(zoom.accounts), Kind.NUMBER),
-                *(Fact(status.value.title(), zoom.count(status), Kind.NUMBER) for status in Status),
-                Fact("Clock offset", _offset(zoom.clock_offset_seconds)), Fact("Digest", zoom.digest, Kind.CODE),
-            ), "Whole: three walks (active, inactive, pending) that tie with the totals Zoom gives." if directory is not None
-               else "Only the accounts named: a change by hand reads no list.")
+            yield Facts(
+                "Target: Zoom",
+                (
+                    Fact("Account", zoom.account_id, Kind.CODE),
+                    Fact("Read", zoom.read_at, Kind.MOMENT),
+                    Fact("Accounts", len(zoom.accounts), Kind.NUMBER),
+                    *(Fact(status.value.title(), zoom.count(status), Kind.NUMBER) for status in Status),
+                    Fact("Clock offset", _offset(zoom.clock_offset_seconds)),
+                    Fact("Digest", zoom.digest, Kind.CODE),
+                ),
+                "Whole: three walks (active, inactive, pending) that tie with the totals Zoom gives."
+                if directory is not None
+                else "Only the accounts named: a change by hand reads no list.",
+            )
 
     # --------------------------------------------------------------------------------------------------------- totals
 
@@ -281,38 +410,80 @@ class _Cycle:
             tried = self._report.outcomes.get(effect.key)
             ended["held" if effect.key in self._report.held else tried.outcome.value if tried else "not_tried"] += 1
         return (
-            Balance("Every account read has one decision", tuple((action.value, plan.counts[action]) for action in Action),
-                    "accounts read", number),
-            Balance("Every account read has one state", tuple((status.value, zoom.count(status)) for status in Status),
-                    "accounts read", number),
-            Balance("Every decision has one reason", tuple((reason.value, count) for reason, count in plan.reasons.items()),
-                    "accounts read", number),
-            Balance("Every change that was due ended in one way", tuple(sorted(ended.items())), "changes due",
-                    plan.counts[Action.DEACTIVATE] + plan.counts[Action.REACTIVATE]),
+            Balance(
+                "Every account read has one decision",
+                tuple((action.value, plan.counts[action]) for action in Action),
+                "accounts read",
+                number,
+            ),
+            Balance(
+                "Every account read has one state",
+                tuple((status.value, zoom.count(status)) for status in Status),
+                "accounts read",
+                number,
+            ),
+            Balance(
+                "Every decision has one reason",
+                tuple((reason.value, count) for reason, count in plan.reasons.items()),
+                "accounts read",
+                number,
+            ),
+            Balance(
+                "Every change that was due ended in one way",
+                tuple(sorted(ended.items())),
+                "changes due",
+                plan.counts[Action.DEACTIVATE] + plan.counts[Action.REACTIVATE],
+            ),
         )
 
     def _charts(self) -> tuple[Chart, ...]:
         zoom = self._report.zoom
         if zoom is None or not self._decisions:
             return ()
-        done = {one.key for one in self._decisions if one.action in EFFECTS
-                and self._outcome(one).outcome is OutcomeKind.DONE}
+        done = {one.key for one in self._decisions if one.action in EFFECTS and self._outcome(one).outcome is OutcomeKind.DONE}
         off = sum(action == "deactivate" for _, action in done)
         on = len(done) - off
         after = {Status.ACTIVE: on - off, Status.INACTIVE: off - on, Status.PENDING: 0}
-        hours = [(at - start).total_seconds() / 3600 for one in self._decisions if one.action is Action.DEACTIVATE
-                 and (start := self._left(one)[0]) is not None
-                 and (at := self._outcome(one).verified_at or self._outcome(one).done_at) is not None]
+        hours = [
+            (at - start).total_seconds() / 3600
+            for one in self._decisions
+            if one.action is Action.DEACTIVATE
+            and (start := self._left(one)[0]) is not None
+            and (at := self._outcome(one).verified_at or self._outcome(one).done_at) is not None
+        ]
         days = Counter(one.since.date() for one in self._decisions if one.since is not None and one.reason in LEAVING)
-        charts = [Chart("Accounts by state, after this cycle", "as read, with the changes made since", "accounts", ("accounts",),
-                        tuple((status.value, (zoom.count(status) + after[status],)) for status in Status), (Tone.PLAIN,))]
+        charts = [
+            Chart(
+                "Accounts by state, after this cycle",
+                "as read, with the changes made since",
+                "accounts",
+                ("accounts",),
+                tuple((status.value, (zoom.count(status) + after[status],)) for status in Status),
+                (Tone.PLAIN,),
+            )
+        ]
         if days:
-            charts.append(Chart("Leavers by the day they were first seen gone", "those whose access is to end, or ended now",
-                                "leavers", ("leavers",),
-                                tuple((f"{day:%d %b}", (count,)) for day, count in sorted(days.items())[-31:]), (Tone.WARN,)))
+            charts.append(
+                Chart(
+                    "Leavers by the day they were first seen gone",
+                    "those whose access is to end, or ended now",
+                    "leavers",
+                    ("leavers",),
+                    tuple((f"{day:%d %b}", (count,)) for day, count in sorted(days.items())[-31:]),
+                    (Tone.WARN,),
+                )
+            )
         if hours:
-            charts.append(Chart("Time from leaving to deactivation", "of the accounts deactivated in this cycle", "accounts",
-                                ("accounts",), tuple((word, (count,)) for word, count in spread(hours)), (Tone.GOOD,)))
+            charts.append(
+                Chart(
+                    "Time from leaving to deactivation",
+                    "of the accounts deactivated in this cycle",
+                    "accounts",
+                    ("accounts",),
+                    tuple((word, (count,)) for word, count in spread(hours)),
+                    (Tone.GOOD,),
+                )
+            )
         return tuple(charts)
 
     # --------------------------------------------------------------------------------------------------------- tables
@@ -321,9 +492,15 @@ class _Cycle:
         def rows() -> Iterator[Row]:
             return ((word, *self._row(decision)) for word, decision in self._exceptions)
 
-        return Table("exceptions", "Exceptions", (_EXCEPTION, *self._columns), rows, len(self._exceptions),
-                     "Accounts a person should look at: manual, held, refused, failed, skipped, not tried, overdue, too late.",
-                     "None: no account needs a person.")
+        return Table(
+            "exceptions",
+            "Exceptions",
+            (_EXCEPTION, *self._columns),
+            rows,
+            len(self._exceptions),
+            "Accounts a person should look at: manual, held, refused, failed, skipped, not tried, overdue, too late.",
+            "None: no account needs a person.",
+        )
 
     def _seen_by_others(self) -> Table:
         columns = (
@@ -335,19 +512,27 @@ class _Cycle:
             Column("operator", "By", Kind.TEXT, "Who did it, as Zoom says", "Who"),
             Column("source", "Told by", Kind.WORD, "event, or Zoom's operation log", "Who"),
         )
-        return _table("seen_by_others", "Seen by others", columns, [
-            (one.zoom_id or None, one.email or None, one.what, one.fields or None, one.at, one.operator or None, one.source)
-            for one in self._report.foreign],
+        return _table(
+            "seen_by_others",
+            "Seen by others",
+            columns,
+            [
+                (one.zoom_id or None, one.email or None, one.what, one.fields or None, one.at, one.operator or None, one.source)
+                for one in self._report.foreign
+            ],
             "Changes of accounts in scope of the last 48 hours that were not ours. Nothing is decided by them.",
-            "None, as far as zoom.events or zoom.operation_log tell.")
+            "None, as far as zoom.events or zoom.operation_log tell.",
+        )
 
     def _contents(self) -> tuple[Table, ...]:
         """What deactivated accounts hold; nothing where no handover is configured."""
         contents = self._report.contents
         if contents is None:
             return ()
-        account = (Column("email", "Account", Kind.STRONG, "The deactivated account", "Account"),
-                   Column("zoom_id", "Zoom id", Kind.CODE, "Its id", "Account"))
+        account = (
+            Column("email", "Account", Kind.STRONG, "The deactivated account", "Account"),
+            Column("zoom_id", "Zoom id", Kind.CODE, "Its id", "Account"),
+        )
         holds = (
             Column("licence", "Licence", Kind.WORD, "Before it was deactivated", "Holds"),
             Column("add_ons", "Add-ons", Kind.TEXT, "Before it was deactivated", "Holds"),
@@ -359,23 +544,34 @@ class _Cycle:
         )
         waiting = [one for one in contents if one.waits_for_a_receiver]
         return (
-            _table("waiting_for_a_receiver", "Waiting for a receiver", (
-                *account, Column("why", "Why there is none", Kind.TEXT, "Whoever was tried, in order", "Why"), *holds),
+            _table(
+                "waiting_for_a_receiver",
+                "Waiting for a receiver",
+                (*account, Column("why", "Why there is none", Kind.TEXT, "Whoever was tried, in order", "Why"), *holds),
                 [(one.email, one.zoom_id, one.why_none, *_held(one)) for one in waiting],
                 "Deactivated accounts whose meetings and recordings nobody would receive: name a receiver "
-                "(handover.receiver.else), or a manager in the directory.", "None: everybody's content has a receiver."),
-            _table("contents", "What leavers left", (
-                *account,
-                Column("stage", "Stage", Kind.WORD, "How far the handover is", "Stage"),
-                Column("reason", "Why kept", Kind.WORD, "Why it stays as it is", "Stage"),
-                Column("due_at", "Due", Kind.MOMENT, "When its retention ends", "Stage", label="due"),
-                Column("receiver", "Receiver", Kind.TEXT, "Who would receive its content", "Receiver"),
-                Column("rule", "By rule", Kind.WORD, "manager, above (a manager's manager) or else", "Receiver", lead=" by "),
-                *holds),
-                [(one.email, one.zoom_id, one.stage, one.reason, one.due_at, one.receiver, one.rule, *_held(one))
-                 for one in contents],
+                "(handover.receiver.else), or a manager in the directory.",
+                "None: everybody's content has a receiver.",
+            ),
+            _table(
+                "contents",
+                "What leavers left",
+                (
+                    *account,
+                    Column("stage", "Stage", Kind.WORD, "How far the handover is", "Stage"),
+                    Column("reason", "Why kept", Kind.WORD, "Why it stays as it is", "Stage"),
+                    Column("due_at", "Due", Kind.MOMENT, "When its retention ends", "Stage", label="due"),
+                    Column("receiver", "Receiver", Kind.TEXT, "Who would receive its content", "Receiver"),
+                    Column("rule", "By rule", Kind.WORD, "manager, above (a manager's manager) or else", "Receiver", lead=" by "),
+                    *holds,
+                ),
+                [
+                    (one.email, one.zoom_id, one.stage, one.reason, one.due_at, one.receiver, one.rule, *_held(one))
+                    for one in contents
+                ],
                 "Deactivated accounts in scope that syncd switched off. Nothing is handed over by a cycle: syncd handover list.",
-                "None: no account that syncd switched off is there."),
+                "None: no account that syncd switched off is there.",
+            ),
         )
 
     def _guards(self) -> Table:
@@ -389,10 +585,25 @@ class _Cycle:
             Column("do", "What to do", Kind.TEXT, "When it tripped", "Finding"),
         )
         verdicts = sorted(self._report.verdicts, key=lambda one: not one.tripped)
-        return _table("guards", "Guards", columns, [
-            (one.guard.value, "tripped" if one.tripped else "passed", one.measured, one.limit, one.unit, one.says,
-             one.do if one.tripped else None) for one in verdicts],
-            "Every guard looks in every cycle, in either mode.", "No guard looked: nothing was read.")
+        return _table(
+            "guards",
+            "Guards",
+            columns,
+            [
+                (
+                    one.guard.value,
+                    "tripped" if one.tripped else "passed",
+                    one.measured,
+                    one.limit,
+                    one.unit,
+                    one.says,
+                    one.do if one.tripped else None,
+                )
+                for one in verdicts
+            ],
+            "Every guard looks in every cycle, in either mode.",
+            "No guard looked: nothing was read.",
+        )
 
     def _approvals(self) -> Table:
         columns = (
@@ -405,9 +616,26 @@ class _Cycle:
             Column("plan", "Plan", Kind.CODE, "The plan that was reviewed", "Plan"),
             Column("id", "Approval", Kind.CODE, "Its id in the ledger", "Plan"),
         )
-        return _table("approvals", "Approvals used", columns, [
-            (one.by, one.at, one.expires_at, tuple(guard.value for guard in one.guards), len(one.effects), one.because,
-             one.plan_digest, one.id) for one in self._report.approvals], "", "None was needed.")
+        return _table(
+            "approvals",
+            "Approvals used",
+            columns,
+            [
+                (
+                    one.by,
+                    one.at,
+                    one.expires_at,
+                    tuple(guard.value for guard in one.guards),
+                    len(one.effects),
+                    one.because,
+                    one.plan_digest,
+                    one.id,
+                )
+                for one in self._report.approvals
+            ],
+            "",
+            "None was needed.",
+        )
 
     def _groups(self) -> Table:
         columns = (
@@ -417,8 +645,14 @@ class _Cycle:
             Column("id", "Id", Kind.CODE, "In the directory", "Id"),
         )
         groups = self._report.directory.groups if self._report.directory is not None else ()
-        return _table("groups", "Directory groups", columns,
-                      [(group.name, group.use.value, group.members, group.id) for group in groups], "", "None.")
+        return _table(
+            "groups",
+            "Directory groups",
+            columns,
+            [(group.name, group.use.value, group.members, group.id) for group in groups],
+            "",
+            "None.",
+        )
 
     def _policy_changes(self) -> Table:
         columns = (
@@ -426,8 +660,14 @@ class _Cycle:
             Column("before", "Before", Kind.TEXT, "The value last recorded", "Before"),
             Column("after", "After", Kind.TEXT, "The value of this cycle", "After"),
         )
-        return _table("policy_changes", "Configuration changes", columns, list(self._circumstances.changed or ()),
-                      "Of the part of the configuration that decides who is changed.", f"{self._changed_words().capitalize()}.")
+        return _table(
+            "policy_changes",
+            "Configuration changes",
+            columns,
+            list(self._circumstances.changed or ()),
+            "Of the part of the configuration that decides who is changed.",
+            f"{self._changed_words().capitalize()}.",
+        )
 
     def _reasons(self) -> Table:
         columns = (
@@ -436,8 +676,14 @@ class _Cycle:
             Column("rule", "Rule", Kind.TEXT, "What it means", "Rule"),
         )
         reasons = self._report.plan.reasons if self._report.plan is not None else {}
-        return _table("reasons", "Reasons", columns,
-                      [(reason.value, count, RULES[reason]) for reason, count in reasons.items()], "", "None.")
+        return _table(
+            "reasons",
+            "Reasons",
+            columns,
+            [(reason.value, count, RULES[reason]) for reason, count in reasons.items()],
+            "",
+            "None.",
+        )
 
 
 def _held(one: Contents) -> tuple[Value, ...]:

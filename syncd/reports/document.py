@@ -25,8 +25,11 @@ _line = json.JSONEncoder(ensure_ascii=False).encode
 
 def cycle_document(report: CycleReport, omit: tuple[str, ...] = ()) -> dict[str, Any]:
     """The whole document. *omit*: ``display_name``, ``department``, where the evidence must do without them."""
-    return {**head(report), "decisions": [decision_row(report, decision, omit) for decision in _decisions(report)],
-            **tail(report)}
+    return {
+        **head(report),
+        "decisions": [decision_row(report, decision, omit) for decision in _decisions(report)],
+        **tail(report),
+    }
 
 
 def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
@@ -68,7 +71,8 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
         "last_login_at": moment(account.last_login_at),
         "outcome": outcome.outcome.value if effect else None,
         "outcome_reason": (outcome.reason or ("held_by " + " ".join(held) if held else "window" if opening else None))
-        if effect else None,
+        if effect
+        else None,
         "status_after": outcome.status_after,
         "licence_after": outcome.licence_after,
         "witness": witness_word(report, decision),
@@ -89,9 +93,12 @@ def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> 
     does; *seen*: by the watch; *event*: told by Zoom itself."""
     seen = report.look.seen.get(decision.account.zoom_id or "") if report.look is not None else None
     return {
-        "changed": moment(report.changed_at(decision)), "seen": moment(seen),
-        "decided": moment(report.plan.made_at if report.plan is not None else None), "sent": moment(outcome.sent_at),
-        "answered": moment(outcome.done_at), "verified": moment(outcome.verified_at),
+        "changed": moment(report.changed_at(decision)),
+        "seen": moment(seen),
+        "decided": moment(report.plan.made_at if report.plan is not None else None),
+        "sent": moment(outcome.sent_at),
+        "answered": moment(outcome.done_at),
+        "verified": moment(outcome.verified_at),
         "event": moment(told.at) if (told := report.witness.get(decision.key)) is not None and told.by == "event" else None,
     }
 
@@ -108,8 +115,13 @@ def witness_word(report: CycleReport, decision: Decision) -> str | None:
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
     """One guard's verdict."""
     return {
-        "guard": verdict.guard.value, "tripped": verdict.tripped, "measured": verdict.measured, "limit": verdict.limit,
-        "unit": verdict.unit, "says": verdict.says, "do": verdict.do if verdict.tripped else "",
+        "guard": verdict.guard.value,
+        "tripped": verdict.tripped,
+        "measured": verdict.measured,
+        "limit": verdict.limit,
+        "unit": verdict.unit,
+        "says": verdict.says,
+        "do": verdict.do if verdict.tripped else "",
     }
 
 
@@ -139,18 +151,24 @@ def head(report: CycleReport) -> dict[str, Any]:
         "policy_digest": report.policy_digest,
         "version": report.version,
         "problem": {"says": report.why, "do": report.do} if report.why else None,
-        "directory": None if directory is None else {
+        "directory": None
+        if directory is None
+        else {
             "source": directory.source,
             "read_at": moment(directory.read_at),
             "people": len(directory.people),
             "entitled": report.entitled,
-            "groups": [{"id": group.id, "name": group.name, "members": group.members, "use": group.use.value}
-                       for group in directory.groups],
+            "groups": [
+                {"id": group.id, "name": group.name, "members": group.members, "use": group.use.value}
+                for group in directory.groups
+            ],
             "unresolved": len(directory.unresolved),
             "unclear": [{"id": person.id, "cause": person.cause} for person in report.unclear],
             "digest": directory.digest,
         },
-        "zoom": None if zoom is None else {
+        "zoom": None
+        if zoom is None
+        else {
             "read_at": moment(zoom.read_at),
             "accounts": len(zoom.accounts),
             **{status.value: zoom.count(status) for status in Status},
@@ -169,17 +187,40 @@ def tail(report: CycleReport) -> dict[str, Any]:
     """Everything that stands after the decisions."""
     return {
         "approvals": [
-            {"id": approval.id, "plan": approval.plan_digest, "guards": [guard.value for guard in approval.guards],
-             "by": approval.by, "because": approval.because, "at": moment(approval.at), "expires_at": moment(approval.expires_at)}
+            {
+                "id": approval.id,
+                "plan": approval.plan_digest,
+                "guards": [guard.value for guard in approval.guards],
+                "by": approval.by,
+                "because": approval.because,
+                "at": moment(approval.at),
+                "expires_at": moment(approval.expires_at),
+            }
             for approval in report.approvals
         ],
         "seen_by_others": [
-            {"zoom_id": one.zoom_id or None, "email": one.email or None, "what": one.what, "at": moment(one.at),
-             "source": one.source, "operator": one.operator or None, "fields": list(one.fields)} for one in report.foreign
+            {
+                "zoom_id": one.zoom_id or None,
+                "email": one.email or None,
+                "what": one.what,
+                "at": moment(one.at),
+                "source": one.source,
+                "operator": one.operator or None,
+                "fields": list(one.fields),
+            }
+            for one in report.foreign
         ],
-        **({"handover": [one.as_json() for one in report.contents],
-            "waiting_for_a_receiver": [{"zoom_id": one.zoom_id, "email": one.email, "why": one.why_none}
-                                       for one in report.contents if one.waits_for_a_receiver]}
-           if report.contents is not None else {}),
+        **(
+            {
+                "handover": [one.as_json() for one in report.contents],
+                "waiting_for_a_receiver": [
+                    {"zoom_id": one.zoom_id, "email": one.email, "why": one.why_none}
+                    for one in report.contents
+                    if one.waits_for_a_receiver
+                ],
+            }
+            if report.contents is not None
+            else {}
+        ),
         "ledger": {"head_sequence": report.head.seq, "head_hash": report.head.hash},
     }

@@ -61,16 +61,24 @@ class Prepared:
 
 
 def file_cycle(
-    folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
-    circumstances: Circumstances | None = None, known: Container[str] | None = None,
+    folder: Path,
+    report: CycleReport,
+    omit: tuple[str, ...] = (),
+    formats: Sequence[str] = ("json",),
+    circumstances: Circumstances | None = None,
+    known: Container[str] | None = None,
 ) -> Filed:
     """Writes and shows a report at once. Raises as ``prepare_cycle``."""
     return prepare_cycle(folder, report, omit, formats, circumstances, known).show()
 
 
 def prepare_cycle(
-    folder: Path, report: CycleReport, omit: tuple[str, ...] = (), formats: Sequence[str] = ("json",),
-    circumstances: Circumstances | None = None, known: Container[str] | None = None,
+    folder: Path,
+    report: CycleReport,
+    omit: tuple[str, ...] = (),
+    formats: Sequence[str] = ("json",),
+    circumstances: Circumstances | None = None,
+    known: Container[str] | None = None,
 ) -> Prepared:
     """Writes the report in each format, unless a file with the same plan digest and result is there. *known*: the files that
     count as being there (None: any). Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
@@ -82,12 +90,18 @@ def prepare_cycle(
     stem = f"{report.started_at:%Y%m%dT%H%M%SZ}_{digest}_{what}"
     first, *others = [_file(folder, stem, format_, report, view, omit, known) for format_ in dict.fromkeys(formats)]
     line = {
-        "cycle_id": report.cycle_id, "started_at": moment(report.started_at), "ended_at": moment(report.ended_at),
-        "mode": report.mode.value, "trigger": report.trigger.value, "result": report.result.value,
-        "plan_digest": report.plan.digest if report.plan is not None else None, "file": first.path.name,
+        "cycle_id": report.cycle_id,
+        "started_at": moment(report.started_at),
+        "ended_at": moment(report.ended_at),
+        "mode": report.mode.value,
+        "trigger": report.trigger.value,
+        "result": report.result.value,
+        "plan_digest": report.plan.digest if report.plan is not None else None,
+        "file": first.path.name,
         "files": [one.path.name for one in (first, *others)],
-        "head_sequence": report.head.seq, "head_hash": report.head.hash,
-        **({"problem": report.why} if report.why else {}),    # an unreadable cycle's file may tell of another cause
+        "head_sequence": report.head.seq,
+        "head_hash": report.head.hash,
+        **({"problem": report.why} if report.why else {}),  # an unreadable cycle's file may tell of another cause
     }
     return Prepared(folder, replace(first, others=tuple(others)), json.dumps(line))
 
@@ -106,7 +120,13 @@ def finish(folder: Path, recorded: Mapping[str, str]) -> None:
 
 
 def _file(
-    folder: Path, stem: str, format_: str, report: CycleReport, view: View, omit: tuple[str, ...], known: Container[str] | None,
+    folder: Path,
+    stem: str,
+    format_: str,
+    report: CycleReport,
+    view: View,
+    omit: tuple[str, ...],
+    known: Container[str] | None,
 ) -> Filed:
     there = sorted(folder.glob(f"*_{stem.partition('_')[2]}.{format_}"))
     same = [path for path in there if known is None or path.name in known]
@@ -167,7 +187,7 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
             continue
         path = folder / name
         if not path.is_file() and name in kept and _unfinished(path).is_file():
-            path = _unfinished(path)                     # recorded a moment ago, or before a crash
+            path = _unfinished(path)  # recorded a moment ago, or before a crash
         if not path.is_file():
             missing += [name] if name in kept else []
         else:
@@ -199,8 +219,13 @@ def listed_cycles(folder: Path) -> list[ListedCycle]:
     for line in lines:
         try:
             listed = json.loads(line)
-            found.append(ListedCycle(str(listed.get("cycle_id", "")), (int(listed["head_sequence"]), str(listed["head_hash"])),
-                                     tuple(str(name) for name in listed.get("files") or (listed.get("file"),) if name)))
+            found.append(
+                ListedCycle(
+                    str(listed.get("cycle_id", "")),
+                    (int(listed["head_sequence"]), str(listed["head_hash"])),
+                    tuple(str(name) for name in listed.get("files") or (listed.get("file"),) if name),
+                )
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found

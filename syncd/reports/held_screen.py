@@ -14,8 +14,11 @@ DEPARTMENTS = 3
 
 #: What a reason is called in one word, when causes are counted.
 _CAUSES = {
-    Reason.ABSENT_FROM_DIRECTORY: "absent", Reason.DISABLED_IN_DIRECTORY: "disabled", Reason.EXPIRED_IN_DIRECTORY: "expired",
-    Reason.IN_LEAVERS_GROUP: "in a leaver group", Reason.LEFT_GROUPS: "in no entitling group",
+    Reason.ABSENT_FROM_DIRECTORY: "absent",
+    Reason.DISABLED_IN_DIRECTORY: "disabled",
+    Reason.EXPIRED_IN_DIRECTORY: "expired",
+    Reason.IN_LEAVERS_GROUP: "in a leaver group",
+    Reason.LEFT_GROUPS: "in no entitling group",
 }
 _ALWAYS = (Reason.ABSENT_FROM_DIRECTORY, Reason.DISABLED_IN_DIRECTORY)
 
@@ -25,14 +28,18 @@ def cause(report: CycleReport) -> str:
     nobody disabled in few departments is no wave of leavers but a read that went blind. Empty when none is held."""
     if report.plan is None:
         return ""
-    held = [effect for effect in report.plan.effects
-            if effect.action is Action.DEACTIVATE and (effect.key in report.held or report.result is Result.HELD)]
+    held = [
+        effect
+        for effect in report.plan.effects
+        if effect.action is Action.DEACTIVATE and (effect.key in report.held or report.result is Result.HELD)
+    ]
     if not held:
         return ""
     reasons = Counter(effect.reason for effect in held)
     shown = [reason for reason in _CAUSES if reasons[reason] or reason in _ALWAYS]
-    by_reason = ", ".join(f"{number(reasons[reason])} {_CAUSES[reason]}"
-                          for reason in sorted(shown, key=lambda one: -reasons[one]))
+    by_reason = ", ".join(
+        f"{number(reasons[reason])} {_CAUSES[reason]}" for reason in sorted(shown, key=lambda one: -reasons[one])
+    )
     return f"{by_reason}; {_departments(held)}"
 
 

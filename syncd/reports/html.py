@@ -23,8 +23,24 @@ from syncd.reports.view import Column, Kind, Row, Table, Tone, Value, View, coun
 from syncd.reports.words import TONES
 
 #: Tables that are told even when they are empty: their absence would be no answer.
-ALWAYS = frozenset({"exceptions", "guards", "approvals", "late", "open", "kept", "gaps", "changes", "overrides", "in_force",
-                    "reviews", "missing", "kept_sample", "compared"})
+ALWAYS = frozenset(
+    {
+        "exceptions",
+        "guards",
+        "approvals",
+        "late",
+        "open",
+        "kept",
+        "gaps",
+        "changes",
+        "overrides",
+        "in_force",
+        "reviews",
+        "missing",
+        "kept_sample",
+        "compared",
+    }
+)
 
 #: Between a group and one below it.
 _BELOW = " \u203a "
@@ -52,10 +68,19 @@ def html_pieces(view: View) -> Iterator[str]:
     template = _environment().from_string(_asset("report.html.j2"))
     style, script = _asset("report.css") + _on_paper(view.foot), _asset("report.js")
     stream = template.generate(
-        view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script),  # noqa: S704 (our own files)
+        view=view,
+        style=Markup(style),  # noqa: S704 (our own files)
+        script=Markup(script),  # noqa: S704
+        policy=_policy(style, script),
         listed=[*(table for table in view.tables if table.count or table.key in ALWAYS), view.main],
         charts=[(chart, Markup(svg(chart))) for chart in view.charts if chart.bars],  # noqa: S704 (escaped there)
-        value=_value, long=LONG, rest=_rest, meanings=_meanings, rows=_rows, pages=_pages, cells=_cells,
+        value=_value,
+        long=LONG,
+        rest=_rest,
+        meanings=_meanings,
+        rows=_rows,
+        pages=_pages,
+        cells=_cells,
     )
     gathered: list[str] = []
     size = 0
@@ -71,8 +96,10 @@ def html_pieces(view: View) -> Iterator[str]:
 def _on_paper(foot: str) -> str:
     """Each printed page says which report it is, of which ledger, and how many pages there are."""
     words = "".join(char for char in foot if char.isalnum() or char in " ·.:-_")[:FOOT_MAX]
-    return (f'@page{{@bottom-left{{content:"{words}";font:7pt sans-serif}}'
-            '@bottom-right{content:"Page " counter(page) " of " counter(pages);font:7pt sans-serif}}')
+    return (
+        f'@page{{@bottom-left{{content:"{words}";font:7pt sans-serif}}'
+        '@bottom-right{content:"Page " counter(page) " of " counter(pages);font:7pt sans-serif}}'
+    )
 
 
 def _shortened(table: Table) -> bool:
@@ -98,8 +125,10 @@ def _policy(style: str, script: str) -> str:
     def hashed(text: str) -> str:
         return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
-    return (f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'sha256-{hashed(style)}'; "
-            f"script-src 'sha256-{hashed(script)}'")
+    return (
+        f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'sha256-{hashed(style)}'; "
+        f"script-src 'sha256-{hashed(script)}'"
+    )
 
 
 @cache
@@ -140,12 +169,15 @@ def _pages(table: Table) -> Iterator[Markup]:
     """A page of evidence for each row: every column by its title, and the whole story."""
     for number, row in enumerate(counted(table), 1):
         facts = "".join(
-            f'<div{_long(value)}><dt>{escape(column.title)}</dt><dd>{_shown(value, column.kind)}</dd></div>'
-            for column, value in zip(table.columns, row, strict=True) if value is not None)
+            f"<div{_long(value)}><dt>{escape(column.title)}</dt><dd>{_shown(value, column.kind)}</dd></div>"
+            for column, value in zip(table.columns, row, strict=True)
+            if value is not None
+        )
         lines = table.story(row) if table.story is not None else ()
         yield Markup(  # noqa: S704 (every value is escaped)
             f'<section class="page"><h2>Evidence {number} of {table.count}</h2><dl class="facts">{facts}</dl>'
-            f"<h3>The whole story</h3><ol>{_items(lines)}</ol></section>")
+            f"<h3>The whole story</h3><ol>{_items(lines)}</ol></section>"
+        )
 
 
 def _long(value: Value) -> str:
@@ -161,7 +193,7 @@ def _cell(values: list[tuple[Column, Value]]) -> str:
     for column, value in shown:
         text += escape(column.lead) or "<br>" if text else ""
         text += (f"<i>{escape(column.label)}</i>" if column.label else "") + _shown(value, column.kind)
-        text += "\u00a0h" if column.kind is Kind.HOURS and len(values) > 1 else ""         # no heading says it
+        text += "\u00a0h" if column.kind is Kind.HOURS and len(values) > 1 else ""  # no heading says it
     first, value = shown[0]
     number = ' class="n"' if len(values) == 1 and first.kind in (Kind.NUMBER, Kind.HOURS) else ""
     sort = f' data-s="{escape(plain(value))}"' if first.kind in (Kind.MOMENT, Kind.NUMBER, Kind.HOURS) else ""

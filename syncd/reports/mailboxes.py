@@ -14,6 +14,8 @@ def going_with(report: CycleReport) -> list[tuple[Decision, Person]]:
     if report.plan is None or report.directory is None:
         return []
     people = {person.id: person for person in report.directory.people if person.mailbox}
-    return [(decision, people[decision.directory_id]) for decision in report.plan.decisions
-            if decision.directory_id in people
-            and (decision.action is Action.DEACTIVATE or decision.reason is Reason.WITHIN_GRACE)]
+    return [
+        (decision, people[decision.directory_id])
+        for decision in report.plan.decisions
+        if decision.directory_id in people and (decision.action is Action.DEACTIVATE or decision.reason is Reason.WITHIN_GRACE)
+    ]

@@ -23,7 +23,7 @@ from syncd.reports.private import for_few
 
 FORMAT = "syncd.manifest/1"
 
-NAME = "MANIFEST"             # JSON; not called so, since every *.json of the folder is a cycle document
+NAME = "MANIFEST"  # JSON; not called so, since every *.json of the folder is a cycle document
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,38 @@ class Manifest:
     """A manifest as read. *signed*: the bytes that its signature covers; *key* and *signature* are empty when it has none."""
 
     head: Head
-    files: tuple[tuple[str, str], ...]        # name, SHA-256
-    listing: tuple[int, str]                  # bytes, and the SHA-256 of so many of them
+    files: tuple[tuple[str, str], ...]  # name, SHA-256
+    listing: tuple[int, str]  # bytes, and the SHA-256 of so many of them
     signed: bytes
     key: str = ""
     signature: str = ""
 
 
-def write_manifest(folder: Path, ledger_id: str, head: Head, files: Iterable[Listed], written_at: datetime,
-                   sign: Callable[[bytes], tuple[str, str]] | None = None) -> Path:
+def write_manifest(
+    folder: Path,
+    ledger_id: str,
+    head: Head,
+    files: Iterable[Listed],
+    written_at: datetime,
+    sign: Callable[[bytes], tuple[str, str]] | None = None,
+) -> Path:
     """Lists those of *files* that lie in the folder. Appears whole or not at all. Raises OSError, and what *sign* raises."""
     document: dict[str, Any] = {
-        "format": FORMAT, "ledger_id": ledger_id, "written_at": moment(written_at),
+        "format": FORMAT,
+        "ledger_id": ledger_id,
+        "written_at": moment(written_at),
         "head": {"sequence": head.seq, "hash": head.hash},
         "files": [
-            {"file": one.file, "sha256": one.sha256, "bytes": (folder / one.file).stat().st_size, "cycle_id": one.cycle,
-             "recorded_at": one.at, "sequence": one.seq}
-            for one in files if (folder / one.file).is_file()
+            {
+                "file": one.file,
+                "sha256": one.sha256,
+                "bytes": (folder / one.file).stat().st_size,
+                "cycle_id": one.cycle,
+                "recorded_at": one.at,
+                "sequence": one.seq,
+            }
+            for one in files
+            if (folder / one.file).is_file()
         ],
         "listing": _listing(folder),
     }
@@ -94,14 +109,17 @@ def read_manifest(folder: Path) -> Manifest | None:
             Head(int(document["head"]["sequence"]), str(document["head"]["hash"])),
             tuple((str(one["file"]), str(one["sha256"])) for one in document["files"]),
             (int(document["listing"]["bytes"]), str(document["listing"]["sha256"])),
-            _message(unsigned), str(signature.get("key", "")), str(signature.get("ed25519", "")),
+            _message(unsigned),
+            str(signature.get("key", "")),
+            str(signature.get("ed25519", "")),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def faults_of(folder: Path, manifest: Manifest, recorded: Mapping[str, str],
-              fits: Callable[[str, bytes, str], bool | None] | None) -> Sequence[str]:
+def faults_of(
+    folder: Path, manifest: Manifest, recorded: Mapping[str, str], fits: Callable[[str, bytes, str], bool | None] | None
+) -> Sequence[str]:
     """What is wrong with a manifest beside the ledger's record (name -> SHA-256), a sentence each. *fits*: see
     ``core.witnesses.Fits``; without it signatures are not looked at."""
     bad = []
@@ -115,8 +133,11 @@ def faults_of(folder: Path, manifest: Manifest, recorded: Mapping[str, str],
             bad.append(f"{NAME}: was changed: its signature does not fit")
     for file, sha256 in manifest.files:
         if recorded.get(file) != sha256:
-            bad.append(f"{NAME}: says of {file} what the ledger does not" if file in recorded
-                       else f"{NAME}: lists {file}, which the ledger never recorded")
+            bad.append(
+                f"{NAME}: says of {file} what the ledger does not"
+                if file in recorded
+                else f"{NAME}: lists {file}, which the ledger never recorded"
+            )
     if _digest(folder, manifest.listing[0]) != manifest.listing:
         bad.append(f"{LISTING}: was changed since the manifest was written (it may only grow)")
     return bad

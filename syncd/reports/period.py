@@ -50,36 +50,75 @@ COLUMNS = (
     Column("licence", "Licence", Kind.WORD, "Licence type before the change", "Zoom", " · "),
     Column("licence_after", "Licence after", Kind.WORD, "Licence type read back after the change", "Zoom", " → "),
     Column("last_login_at", "Last login", Kind.MOMENT, "As Zoom gave it right before the change", "Zoom", label="last login"),
-    Column("last_entitled_at", "Last seen entitled", Kind.MOMENT, "The good read before, if it showed the person entitled",
-           "Timing", label="last entitled"),
-    Column("changed_at", "Changed", Kind.MOMENT, "The person's change in the directory, where it tells", "Timing",
-           label="changed"),
-    Column("first_seen_at", "First seen gone", Kind.MOMENT, "The first good read that showed the person not entitled", "Timing",
-           label="first seen gone"),
+    Column(
+        "last_entitled_at",
+        "Last seen entitled",
+        Kind.MOMENT,
+        "The good read before, if it showed the person entitled",
+        "Timing",
+        label="last entitled",
+    ),
+    Column(
+        "changed_at", "Changed", Kind.MOMENT, "The person's change in the directory, where it tells", "Timing", label="changed"
+    ),
+    Column(
+        "first_seen_at",
+        "First seen gone",
+        Kind.MOMENT,
+        "The first good read that showed the person not entitled",
+        "Timing",
+        label="first seen gone",
+    ),
     Column("due_at", "Due", Kind.MOMENT, "When the grace ended", "Timing", label="due"),
     Column("decided_at", "Decided", Kind.MOMENT, "When the deactivation was first decided"),
     Column("acted_at", "Acted", Kind.MOMENT, "When Zoom accepted the change", "Timing", label="acted"),
     Column("verified_at", "Verified", Kind.MOMENT, "When a later read showed the account inactive", "Timing", label="verified"),
     Column("ended_at", "Ended", Kind.MOMENT, "When nothing more was to be done, whoever did it"),
-    Column("promise_met", "Promise met", Kind.YESNO, "Within the promise in force then; empty: not promised, or time still runs",
-           "Promise", label="promise met"),
-    Column("late_by", "Late by", Kind.WORD, "window: only because schedule.windows denied it for so long", "Promise",
-           label="late by"),
-    Column("promise_hours", "Hours promised", Kind.HOURS, "The promise in force when the person left", "Promise",
-           label="promised"),
-    Column("lockout_seconds", "Seconds to lock-out", Kind.NUMBER,
-           "From the change in the directory, where it tells, to verified deactivated", "Timing", label="seconds to lock-out"),
+    Column(
+        "promise_met",
+        "Promise met",
+        Kind.YESNO,
+        "Within the promise in force then; empty: not promised, or time still runs",
+        "Promise",
+        label="promise met",
+    ),
+    Column(
+        "late_by", "Late by", Kind.WORD, "window: only because schedule.windows denied it for so long", "Promise", label="late by"
+    ),
+    Column(
+        "promise_hours", "Hours promised", Kind.HOURS, "The promise in force when the person left", "Promise", label="promised"
+    ),
+    Column(
+        "lockout_seconds",
+        "Seconds to lock-out",
+        Kind.NUMBER,
+        "From the change in the directory, where it tells, to verified deactivated",
+        "Timing",
+        label="seconds to lock-out",
+    ),
     Column("delay_hours", "Hours to lock-out", Kind.HOURS, "From measured_from to locked out", "Promise", " after "),
-    Column("measured_from", "Measured from", Kind.WORD, "last_seen_entitled (the worst case), directory_change, or first_seen",
-           "Promise", label="from"),
+    Column(
+        "measured_from",
+        "Measured from",
+        Kind.WORD,
+        "last_seen_entitled (the worst case), directory_change, or first_seen",
+        "Promise",
+        label="from",
+    ),
     Column("outcome", "Outcome", Kind.WORD, "Of the last try: done, skipped, failed, not_tried", "Outcome"),
     Column("outcome_reason", "Why", Kind.TEXT, "Why it ended so", "Outcome"),
     Column("attempts", "Tries", Kind.NUMBER, "How often a deactivation was tried"),
     Column("by", "By", Kind.WORD, "cycle, hand or undo", "Outcome", label="by"),
     Column("asked_by", "Asked by", Kind.TEXT, "Who asked for a change by hand", "Outcome", label="asked by"),
     Column("asked_because", "Asked because", Kind.TEXT, "Why, as given", "Outcome"),
-    Column("witness", "Seen by others", Kind.WORD,
-           "Of the deactivation: confirmed, waiting (48 h), missing, unknown or unwatched", "Outcome", label="seen by others"),
+    Column(
+        "witness",
+        "Seen by others",
+        Kind.WORD,
+        "Of the deactivation: confirmed, waiting (48 h), missing, unknown or unwatched",
+        "Outcome",
+        label="seen by others",
+    ),
     Column("held_by", "Held by", Kind.LIST, "Guards that tripped while the deactivation was due", "Outcome", label="held by"),
     Column("approved_by", "Approved by", Kind.TEXT, "Who let it pass those guards", "Outcome", label="approved by"),
     Column("approved_because", "Approved because", Kind.TEXT, "Why, as given", "Outcome"),
@@ -104,8 +143,13 @@ def period_view(document: Mapping[str, Any], omit: tuple[str, ...] = ()) -> View
 def without(document: Mapping[str, Any], omit: tuple[str, ...]) -> dict[str, Any]:
     """The document without personal columns that the evidence must do without."""
     gone = left_out(omit)
-    return {**document, "leavers": [{key: _events(value, gone) if key == "events" else value
-                                     for key, value in row.items() if key not in gone} for row in document["leavers"]]}
+    return {
+        **document,
+        "leavers": [
+            {key: _events(value, gone) if key == "events" else value for key, value in row.items() if key not in gone}
+            for row in document["leavers"]
+        ],
+    }
 
 
 def _events(events: Sequence[Mapping[str, Any]], gone: frozenset[str]) -> list[Mapping[str, Any]]:
@@ -119,8 +163,7 @@ class _Period:
         self._columns = tuple(column for column in COLUMNS if column.key not in left_out(omit))
         self._leavers: Sequence[Mapping[str, Any]] = without(document, omit)["leavers"]
         self._late = [row for row in self._leavers if row["promise_met"] is False]
-        self._open = [row for row in self._leavers if row["state"] in _OPEN
-                      or row["outcome"] in ("failed", "skipped")]
+        self._open = [row for row in self._leavers if row["state"] in _OPEN or row["outcome"] in ("failed", "skipped")]
         self._of = " in the sample" if document["sample"] is not None else ""
         self._stories = {(row["zoom_id"], row["first_entry"]): row["events"] for row in self._leavers}
 
@@ -131,38 +174,66 @@ class _Period:
         story_at = (self._place("zoom_id"), self._place("first_entry"))
         title = "Leavers looked at closely" if sample else "Leavers"
         main = Table(
-            "leavers", title, self._columns, lambda: map(self._row, self._leavers), len(self._leavers),
+            "leavers",
+            title,
+            self._columns,
+            lambda: map(self._row, self._leavers),
+            len(self._leavers),
             "Everybody who left in the period or was on the way out when it began, told to the end of the ledger.",
-            "Nobody left in this period.", record="leaver",
-            story=lambda row: [(event["at"], f"{event['says']} (entry {event['entry']})")
-                               for event in self._stories[row[story_at[0]], row[story_at[1]]]])
+            "Nobody left in this period.",
+            record="leaver",
+            story=lambda row: [
+                (event["at"], f"{event['says']} (entry {event['entry']})")
+                for event in self._stories[row[story_at[0]], row[story_at[1]]]
+            ],
+        )
         zone = period.get("timezone", "UTC")
         says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({_many(period['days'], 'day')})."]
         if self._doc.get("making"):
             says.append(self._made_how())
         if sample:
-            says.append(f"A sample of {sample['chosen']} out of {sample['of']} leavers, seed {sample['seed']}: "
-                        f"{sample['method']}.")
+            says.append(
+                f"A sample of {sample['chosen']} out of {sample['of']} leavers, seed {sample['seed']}: {sample['method']}."
+            )
         return View(
             title=f"Evidence {period['from']} to {period['to']}, Zoom account {ledger.get('zoom_account') or 'unknown'}",
-            state=state, tone=tone, says=tuple(says), facts=self._facts(),
-            balances=tuple(Balance(one["says"], tuple(one["parts"].items()), one["whole"], one["number"])
-                           for one in doc["balances"]),
+            state=state,
+            tone=tone,
+            says=tuple(says),
+            facts=self._facts(),
+            balances=tuple(
+                Balance(one["says"], tuple(one["parts"].items()), one["whole"], one["number"]) for one in doc["balances"]
+            ),
             charts=self._charts(),
-            tables=(self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.",
-                                     self._none_late()),
-                    self._exceptions("open", "Not done" + self._of, self._open,
-                                     "Manual, failed, skipped, put back or still due; whoever is late stands above too.",
-                                     "None."),
-                    self._kept(), self._gaps(), self._missing(), self._approvals(), self._overrides(),
-                    self._seen_by_others(), self._changes(), self._guards(), self._in_force(), self._reviews(),
-                    *((self._sample_of_kept(),) if self._doc.get("kept_sample") is not None else ()),
-                    *((self._compared(),) if self._doc.get("compared") is not None else ()),
-                    self._words()),
-            main=main, record="period", head={key: value for key, value in doc.items() if key not in _ROWS},
+            tables=(
+                self._exceptions("late", "Late" + self._of, self._late, "The promise was not kept.", self._none_late()),
+                self._exceptions(
+                    "open",
+                    "Not done" + self._of,
+                    self._open,
+                    "Manual, failed, skipped, put back or still due; whoever is late stands above too.",
+                    "None.",
+                ),
+                self._kept(),
+                self._gaps(),
+                self._missing(),
+                self._approvals(),
+                self._overrides(),
+                self._seen_by_others(),
+                self._changes(),
+                self._guards(),
+                self._in_force(),
+                self._reviews(),
+                *((self._sample_of_kept(),) if self._doc.get("kept_sample") is not None else ()),
+                *((self._compared(),) if self._doc.get("compared") is not None else ()),
+                self._words(),
+            ),
+            main=main,
+            record="period",
+            head={key: value for key, value in doc.items() if key not in _ROWS},
             made_at=_moment(ledger["last_at"]) or _moment(period["starts_at"]) or datetime.min.replace(tzinfo=UTC),
-            foot=(f"report {doc['report_id']} · " if doc.get("report_id") else "") + (
-                f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}"),
+            foot=(f"report {doc['report_id']} · " if doc.get("report_id") else "")
+            + (f"syncd · ledger {ledger.get('ledger_id')} · entry {ledger['head_sequence']} {ledger['head_hash']}"),
             glossary=(*STATES.items(), *((reason.value, rule) for reason, rule in RULES.items())),
             pages=sample is not None,
         )
@@ -173,8 +244,11 @@ class _Period:
         leavers = _many(totals["leavers"], "leaver")
         if coverage is not None and not coverage["good_cycles"]:
             return Tone.BAD, f"No evidence for this period: no good cycle in it; {leavers} known from before or after"
-        rests = "" if coverage is None or coverage["days_with_good_cycles"] == coverage["days"] else (
-            f"Evidence for {coverage['days_with_good_cycles']} of {coverage['days']} days: ")
+        rests = (
+            ""
+            if coverage is None or coverage["days_with_good_cycles"] == coverage["days"]
+            else (f"Evidence for {coverage['days_with_good_cycles']} of {coverage['days']} days: ")
+        )
         more = f", {totals['still_access']} still have access" if totals.get("still_access") else ""
         detected = coverage["days_detected_only"] if coverage is not None else 0
         more += f", detected only on {_many(detected, 'day')} (mode: report)" if detected else ""
@@ -193,16 +267,21 @@ class _Period:
         coverage, totals = self._doc.get("coverage"), self._doc["totals"]
         if coverage is not None and not coverage["good_cycles"]:
             return "Nobody knows: there is no evidence for this period."
-        none = "None: every promise was kept" if not totals["promise_open"] else (
-            f"None; for {totals['promise_open']} nothing was promised, or the time still runs")
+        none = (
+            "None: every promise was kept"
+            if not totals["promise_open"]
+            else (f"None; for {totals['promise_open']} nothing was promised, or the time still runs")
+        )
         return none + (", as far as the record reaches." if self._doc["gaps"] or totals.get("entries_lost") else ".")
 
     def _made_how(self) -> str:
         making = self._doc["making"]
         words = " ".join(f"--{name} {value}" for name, value in making["parameters"].items() if value is not None)
         again = f" Whoever makes it again gets the digest {self._doc['digest']}." if self._doc.get("digest") else ""
-        return (f"Report {self._doc['report_id']}, made by {making['by']} on {making['host']} with syncd {making['version']}: "
-                f"{making['command']} {words}; configuration {making['configuration'] or 'none (from an export)'}.{again}")
+        return (
+            f"Report {self._doc['report_id']}, made by {making['by']} on {making['host']} with syncd {making['version']}: "
+            f"{making['command']} {words}; configuration {making['configuration'] or 'none (from an export)'}.{again}"
+        )
 
     def _place(self, key: str) -> int:
         return next(place for place, column in enumerate(self._columns) if column.key == key)
@@ -216,7 +295,7 @@ class _Period:
             return None if seconds is None else round(seconds / 3600, 4)
         if column.key == "rule":
             return RULES[Reason(leaver["reason"])] if leaver["reason"] in list(Reason) else None
-        value = leaver.get(column.key)           # a document made earlier may lack the newest columns
+        value = leaver.get(column.key)  # a document made earlier may lack the newest columns
         if column.key in _MOMENTS:
             return _moment(value)
         return tuple(value) or None if isinstance(value, list) else value
@@ -225,70 +304,131 @@ class _Period:
 
     def _facts(self) -> tuple[Facts, ...]:
         doc, ledger, totals, settings = self._doc, self._doc["ledger"], self._doc["totals"], self._doc["settings"]
-        numbers = Facts("Leavers", (
-            Fact("leavers", totals["leavers"], Kind.NUMBER),
-            Fact("locked out in time", totals["promise_met"], Kind.NUMBER),
-            Fact("too late", totals["promise_missed"], Kind.NUMBER, Tone.BAD if totals["promise_missed"] else Tone.GOOD),
-            Fact("not promised or not over yet", totals["promise_open"], Kind.NUMBER),
-            *((Fact("still have access", totals["still_access"], Kind.NUMBER,
-                    Tone.WARN if totals["still_access"] else Tone.GOOD),) if "still_access" in totals else ()),
-            Fact("gaps", len(doc["gaps"]), Kind.NUMBER, Tone.WARN if doc["gaps"] else Tone.GOOD),
-            Fact("approvals and overrides", len(doc["approvals"]) + len(doc["overrides"]), Kind.NUMBER),
-        ), big=True)
-        scope = Facts("Period", (
-            Fact("First day", doc["period"]["from"]), Fact("Last day, included", doc["period"]["to"]),
-            Fact("The ledger covers it until", _moment(doc["covered_until"]), Kind.MOMENT),
-            Fact("Promise", f"locked out within {settings['promise_seconds'] / 3600:g} h of leaving"),
-            Fact("Schedule", settings["schedule"]), Fact("Accounts at the last read", totals["accounts"], Kind.NUMBER),
-        ), ("Promise and schedule as the ledger recorded them, at the period's end; changes stand below, and each leaver is "
-            "judged by what was in force then." if settings.get("recorded") else
-            "The ledger does not record promise and schedule: "
-            + ("they are those of the configuration this report was made with." if doc.get("making", {}).get("configuration")
-               else "they are what syncd takes when nothing is known, and may not be this company's; gaps and lateness are "
-                    "measured by them."))
-           + " Time counts from the latest moment at which the person was surely still entitled.")
-        cycles = Facts("Cycles", (
-            Fact("Cycles", totals["cycles"], Kind.NUMBER),
-            *((Fact("Looks of the watch with a change", totals["looks"], Kind.NUMBER),) if totals.get("looks") else ()),
-            *(Fact(f"Mode {word}", count, Kind.NUMBER) for word, count in totals["modes"].items()),
-            *(Fact(word.replace("_", " ").capitalize(), count, Kind.NUMBER) for word, count in totals["results"].items()),
-            Fact("Deactivated", totals["deactivated"], Kind.NUMBER), Fact("Reactivated", totals["reactivated"], Kind.NUMBER),
-            Fact("Failed", totals["failed"], Kind.NUMBER), Fact("Skipped", totals["skipped"], Kind.NUMBER),
-            Fact("Licences released", totals["licences_released"], Kind.NUMBER),
-        ))
-        return (*self._covered(), numbers, *self._lockout(), scope, cycles, Facts("Ledger", (
-            Fact("Ledger", ledger.get("ledger_id"), Kind.CODE), Fact("Zoom account", ledger.get("zoom_account"), Kind.CODE),
-            Fact("Directory", ledger.get("directory"), Kind.CODE), Fact("Entries", ledger["entries"], Kind.NUMBER),
-            Fact("First entry", _moment(ledger["first_at"]), Kind.MOMENT),
-            Fact("Last entry", _moment(ledger["last_at"]), Kind.MOMENT),
-            Fact("Head", ledger["head_hash"] or None, Kind.CODE),
-        ), "The chain was verified from its first entry to this head while the report was made. That its tail was not cut off "
-           "shows only against a head kept elsewhere: syncd ledger verify --head HASH."))
+        numbers = Facts(
+            "Leavers",
+            (
+                Fact("leavers", totals["leavers"], Kind.NUMBER),
+                Fact("locked out in time", totals["promise_met"], Kind.NUMBER),
+                Fact("too late", totals["promise_missed"], Kind.NUMBER, Tone.BAD if totals["promise_missed"] else Tone.GOOD),
+                Fact("not promised or not over yet", totals["promise_open"], Kind.NUMBER),
+                *(
+                    (
+                        Fact(
+                            "still have access",
+                            totals["still_access"],
+                            Kind.NUMBER,
+                            Tone.WARN if totals["still_access"] else Tone.GOOD,
+                        ),
+                    )
+                    if "still_access" in totals
+                    else ()
+                ),
+                Fact("gaps", len(doc["gaps"]), Kind.NUMBER, Tone.WARN if doc["gaps"] else Tone.GOOD),
+                Fact("approvals and overrides", len(doc["approvals"]) + len(doc["overrides"]), Kind.NUMBER),
+            ),
+            big=True,
+        )
+        scope = Facts(
+            "Period",
+            (
+                Fact("First day", doc["period"]["from"]),
+                Fact("Last day, included", doc["period"]["to"]),
+                Fact("The ledger covers it until", _moment(doc["covered_until"]), Kind.MOMENT),
+                Fact("Promise", f"locked out within {settings['promise_seconds'] / 3600:g} h of leaving"),
+                Fact("Schedule", settings["schedule"]),
+                Fact("Accounts at the last read", totals["accounts"], Kind.NUMBER),
+            ),
+            (
+                "Promise and schedule as the ledger recorded them, at the period's end; changes stand below, and each leaver is "
+                "judged by what was in force then."
+                if settings.get("recorded")
+                else "The ledger does not record promise and schedule: "
+                + (
+                    "they are those of the configuration this report was made with."
+                    if doc.get("making", {}).get("configuration")
+                    else "they are what syncd takes when nothing is known, and may not be this company's; gaps and lateness are "
+                    "measured by them."
+                )
+            )
+            + " Time counts from the latest moment at which the person was surely still entitled.",
+        )
+        cycles = Facts(
+            "Cycles",
+            (
+                Fact("Cycles", totals["cycles"], Kind.NUMBER),
+                *((Fact("Looks of the watch with a change", totals["looks"], Kind.NUMBER),) if totals.get("looks") else ()),
+                *(Fact(f"Mode {word}", count, Kind.NUMBER) for word, count in totals["modes"].items()),
+                *(Fact(word.replace("_", " ").capitalize(), count, Kind.NUMBER) for word, count in totals["results"].items()),
+                Fact("Deactivated", totals["deactivated"], Kind.NUMBER),
+                Fact("Reactivated", totals["reactivated"], Kind.NUMBER),
+                Fact("Failed", totals["failed"], Kind.NUMBER),
+                Fact("Skipped", totals["skipped"], Kind.NUMBER),
+                Fact("Licences released", totals["licences_released"], Kind.NUMBER),
+            ),
+        )
+        return (
+            *self._covered(),
+            numbers,
+            *self._lockout(),
+            scope,
+            cycles,
+            Facts(
+                "Ledger",
+                (
+                    Fact("Ledger", ledger.get("ledger_id"), Kind.CODE),
+                    Fact("Zoom account", ledger.get("zoom_account"), Kind.CODE),
+                    Fact("Directory", ledger.get("directory"), Kind.CODE),
+                    Fact("Entries", ledger["entries"], Kind.NUMBER),
+                    Fact("First entry", _moment(ledger["first_at"]), Kind.MOMENT),
+                    Fact("Last entry", _moment(ledger["last_at"]), Kind.MOMENT),
+                    Fact("Head", ledger["head_hash"] or None, Kind.CODE),
+                ),
+                "The chain was verified from its first entry to this head while the report was made. That its tail was not cut "
+                "off shows only against a head kept elsewhere: syncd ledger verify --head HASH.",
+            ),
+        )
 
     def _lockout(self) -> tuple[Facts, ...]:
         """How long leavers kept access, and who kept it longest."""
         found = self._doc.get("lockout")
-        if found is None or not found["measured"]:          # a document of an earlier version, or nothing to tell
+        if found is None or not found["measured"]:  # a document of an earlier version, or nothing to tell
             return ()
         worst = found["worst"]
-        return (Facts("Lock-out", (
-            *(Fact(f"{share} of 100 within", lasting(found[f"p{share}_seconds"])) for share in (50, 95, 99)),
-            Fact("Longest", lasting(found["worst_seconds"])), Fact("Who", worst["email"] or worst["zoom_id"], Kind.STRONG),
-            Fact("Measured", found["measured"], Kind.NUMBER), Fact("Locked out by syncd", found["locked_out"], Kind.NUMBER),
-        ), "From the change in the directory, where it tells when that was, to verified deactivated at Zoom; graces and holds "
-           "are in it."),)
+        return (
+            Facts(
+                "Lock-out",
+                (
+                    *(Fact(f"{share} of 100 within", lasting(found[f"p{share}_seconds"])) for share in (50, 95, 99)),
+                    Fact("Longest", lasting(found["worst_seconds"])),
+                    Fact("Who", worst["email"] or worst["zoom_id"], Kind.STRONG),
+                    Fact("Measured", found["measured"], Kind.NUMBER),
+                    Fact("Locked out by syncd", found["locked_out"], Kind.NUMBER),
+                ),
+                "From the change in the directory, where it tells when that was, to verified deactivated at Zoom; graces and "
+                "holds are in it.",
+            ),
+        )
 
     def _covered(self) -> tuple[Facts, ...]:
         coverage = self._doc.get("coverage")
-        if coverage is None:                                # a document of an earlier version
+        if coverage is None:  # a document of an earlier version
             return ()
         good, days, only = coverage["days_with_good_cycles"], coverage["days"], coverage["days_detected_only"]
         tone = Tone.BAD if not good else Tone.WARN if good < days else Tone.GOOD
-        return (Facts("Coverage", (
-            Fact("days with a good cycle", good, Kind.NUMBER, tone), Fact("days of the period", days, Kind.NUMBER),
-            Fact("good cycles", coverage["good_cycles"], Kind.NUMBER), Fact("cycles", coverage["cycles"], Kind.NUMBER),
-            Fact("days on which leavers were detected only", only, Kind.NUMBER, Tone.WARN if only else Tone.GOOD),
-        ), "Whatever follows is known for these days only." if good < days else "", big=True),)
+        return (
+            Facts(
+                "Coverage",
+                (
+                    Fact("days with a good cycle", good, Kind.NUMBER, tone),
+                    Fact("days of the period", days, Kind.NUMBER),
+                    Fact("good cycles", coverage["good_cycles"], Kind.NUMBER),
+                    Fact("cycles", coverage["cycles"], Kind.NUMBER),
+                    Fact("days on which leavers were detected only", only, Kind.NUMBER, Tone.WARN if only else Tone.GOOD),
+                ),
+                "Whatever follows is known for these days only." if good < days else "",
+                big=True,
+            ),
+        )
 
     def _in_force(self) -> Table:
         columns = (
@@ -305,14 +445,26 @@ class _Period:
         for one in self._doc.get("in_force", ()):
             values = one["values"]
             interval = values.get("schedule.interval")
-            schedule = f"every {interval / 60:g} min" if interval else (
-                f"cron {values.get('schedule.cron')} ({values.get('schedule.timezone')})")
-            rows.append((_moment(one["since"]), round(values["reports.promise"] / 3600, 4), schedule,
-                         len(values.get("schedule.windows") or ()), *(_days(values.get(key)) for key in (
-                             "reports.keep", "ledger.keep_personal")), values.get("approvals.required"), one["entry"]))
+            schedule = (
+                f"every {interval / 60:g} min"
+                if interval
+                else (f"cron {values.get('schedule.cron')} ({values.get('schedule.timezone')})")
+            )
+            rows.append(
+                (
+                    _moment(one["since"]),
+                    round(values["reports.promise"] / 3600, 4),
+                    schedule,
+                    len(values.get("schedule.windows") or ()),
+                    *(_days(values.get(key)) for key in ("reports.keep", "ledger.keep_personal")),
+                    values.get("approvals.required"),
+                    one["entry"],
+                )
+            )
         says = "What the ledger recorded as in force in the period. Whoever makes a report cannot choose it."
-        return _table("in_force", "In force", columns, rows, says, "The ledger recorded nothing: it is of an earlier version.",
-                      "in_force")
+        return _table(
+            "in_force", "In force", columns, rows, says, "The ledger recorded nothing: it is of an earlier version.", "in_force"
+        )
 
     def _reviews(self) -> Table:
         columns = (
@@ -322,10 +474,18 @@ class _Period:
             Column("note", "Note", Kind.TEXT, "As given", "Note"),
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
         )
-        rows: list[Row] = [(one["by"], _moment(one["at"]), one["of"], one["note"], one["entry"])
-                           for one in self._doc.get("reviews", ())]
-        return _table("reviews", "Reviews", columns, rows, "Who said that they looked: syncd review.",
-                      "Nobody said that they looked at this period.", "review")
+        rows: list[Row] = [
+            (one["by"], _moment(one["at"]), one["of"], one["note"], one["entry"]) for one in self._doc.get("reviews", ())
+        ]
+        return _table(
+            "reviews",
+            "Reviews",
+            columns,
+            rows,
+            "Who said that they looked: syncd review.",
+            "Nobody said that they looked at this period.",
+            "review",
+        )
 
     def _sample_of_kept(self) -> Table:
         columns = (
@@ -341,43 +501,87 @@ class _Period:
         )
         found = self._doc.get("kept_sample") or {"of": 0, "rows": ()}
         rows: list[Row] = [
-            (one["email"], one["zoom_id"], one["reason"], one["status"], one["directory_id"], one["matched_by"],
-             tuple(one["group_path"] or ()) or None, _moment(one["decided_at"]), one["entry"]) for one in found["rows"]]
-        says = (f"{len(rows)} of {found['of']} accounts that were kept at the period's end, picked as the leavers are: was each "
-                "of them rightly kept?")
+            (
+                one["email"],
+                one["zoom_id"],
+                one["reason"],
+                one["status"],
+                one["directory_id"],
+                one["matched_by"],
+                tuple(one["group_path"] or ()) or None,
+                _moment(one["decided_at"]),
+                one["entry"],
+            )
+            for one in found["rows"]
+        ]
+        says = (
+            f"{len(rows)} of {found['of']} accounts that were kept at the period's end, picked as the leavers are: was each "
+            "of them rightly kept?"
+        )
         return _table("kept_sample", "Kept accounts looked at closely", columns, rows, says, "None.", "kept_sample")
 
     def _compared(self) -> Table:
         columns = (
             Column("address", "Address", Kind.STRONG, "As the other list or the ledger has it", "Address"),
-            Column("stands_in", "Stands in", Kind.WORD, "both, only_there (the other list), only_here (this report)",
-                   "Stands in"),
+            Column(
+                "stands_in", "Stands in", Kind.WORD, "both, only_there (the other list), only_here (this report)", "Stands in"
+            ),
             Column("left_at", "Left", Kind.TEXT, "As the other list says", "Left"),
             Column("first_seen_at", "First seen gone", Kind.MOMENT, "Here", "First seen gone"),
             Column("state", "State", Kind.WORD, "What became of it here; empty: no leaver here", "State"),
         )
-        rows: list[Row] = [(one["address"], one["stands_in"], one["left_at"], _moment(one["first_seen_at"]), one["state"])
-                           for one in self._doc.get("compared") or ()]
-        return _table("compared", "Compared with another list", columns, rows,
-                      "Leavers of another system beside those told here; what stands in one only comes first.", "None.",
-                      "compared")
+        rows: list[Row] = [
+            (one["address"], one["stands_in"], one["left_at"], _moment(one["first_seen_at"]), one["state"])
+            for one in self._doc.get("compared") or ()
+        ]
+        return _table(
+            "compared",
+            "Compared with another list",
+            columns,
+            rows,
+            "Leavers of another system beside those told here; what stands in one only comes first.",
+            "None.",
+            "compared",
+        )
 
     def _charts(self) -> tuple[Chart, ...]:
         days = self._doc["days"]
         hours = [row["delay_seconds"] / 3600 for row in self._leavers if row["delay_seconds"] is not None]
         charts = []
         if any(day["deactivated"] for day in days):
-            charts.append(Chart("Deactivations per day", "carried out and recorded as done", "deactivations", ("deactivations",),
-                                tuple((day["day"][5:], (day["deactivated"],)) for day in days), (Tone.PLAIN,)))
+            charts.append(
+                Chart(
+                    "Deactivations per day",
+                    "carried out and recorded as done",
+                    "deactivations",
+                    ("deactivations",),
+                    tuple((day["day"][5:], (day["deactivated"],)) for day in days),
+                    (Tone.PLAIN,),
+                )
+            )
         if hours:
-            charts.append(Chart("Time from leaving to lock-out", "of the leavers who lost access" + self._of, "leavers",
-                                ("leavers",), tuple((word, (count,)) for word, count in spread(hours)), (Tone.GOOD,)))
+            charts.append(
+                Chart(
+                    "Time from leaving to lock-out",
+                    "of the leavers who lost access" + self._of,
+                    "leavers",
+                    ("leavers",),
+                    tuple((word, (count,)) for word, count in spread(hours)),
+                    (Tone.GOOD,),
+                )
+            )
         read = [day for day in days if "active" in day]
         if read:
-            charts.append(Chart("Accounts by state", "at the last whole read of each day", "accounts",
-                                ("active", "inactive", "pending"),
-                                tuple((day["day"][5:], (day["active"], day["inactive"], day["pending"])) for day in read),
-                                (Tone.PLAIN, Tone.WARN, Tone.GOOD)))
+            charts.append(
+                Chart(
+                    "Accounts by state",
+                    "at the last whole read of each day",
+                    "accounts",
+                    ("active", "inactive", "pending"),
+                    tuple((day["day"][5:], (day["active"], day["inactive"], day["pending"])) for day in read),
+                    (Tone.PLAIN, Tone.WARN, Tone.GOOD),
+                )
+            )
         return tuple(charts)
 
     # --------------------------------------------------------------------------------------------------------- tables
@@ -395,9 +599,12 @@ class _Period:
         )
         rows: list[Row] = [
             (_moment(one["from"]), _moment(one["until"]), round(one["seconds"] / 3600, 4), one["kind"], one["why"])
-            for one in self._doc["gaps"]]
-        says = ("Times without a good cycle that were longer than the schedule explains. A good cycle read both sides whole, no "
-                "guard tripped, and every change was made.")
+            for one in self._doc["gaps"]
+        ]
+        says = (
+            "Times without a good cycle that were longer than the schedule explains. A good cycle read both sides whole, no "
+            "guard tripped, and every change was made."
+        )
         return _table("gaps", "Gaps", columns, rows, says, "None.", "gap")
 
     def _missing(self) -> Table:
@@ -416,8 +623,9 @@ class _Period:
             Column("email", "Account", Kind.STRONG, "The account's address", "Account"),
             Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
             Column("reason", "Reason", Kind.WORD, "exempt (by configuration) or on_hold (by a person)", "Reason"),
-            Column("directory_id", "Directory id", Kind.CODE, "The person as last read; empty: nobody has this address",
-                   "Directory"),
+            Column(
+                "directory_id", "Directory id", Kind.CODE, "The person as last read; empty: nobody has this address", "Directory"
+            ),
             Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
             Column("group_path", "Groups", Kind.PATH, "The groups the person is in", "Directory"),
             Column("role", "Role", Kind.TEXT, "The account's role in Zoom", "Account", label="role"),
@@ -429,11 +637,27 @@ class _Period:
             Column("entry", "Entry", Kind.NUMBER, "The decision's entry in the ledger", "Evidence", label="ledger entry"),
         )
         rows: list[Row] = [
-            (one["email"], one["zoom_id"], one["reason"], one["directory_id"], one["matched_by"],
-             tuple(one["group_path"] or ()) or None, one["role"], _moment(one["since"]), _moment(one["until"]), one["by"],
-             one["because"], one["hold_entry"], one["entry"]) for one in self._doc["kept"]]
-        says = ("Active accounts that an exemption or a hold kept, whatever became of their people; those that nobody in the "
-                "directory has come first. Whoever left while kept stands here and not among the leavers.")
+            (
+                one["email"],
+                one["zoom_id"],
+                one["reason"],
+                one["directory_id"],
+                one["matched_by"],
+                tuple(one["group_path"] or ()) or None,
+                one["role"],
+                _moment(one["since"]),
+                _moment(one["until"]),
+                one["by"],
+                one["because"],
+                one["hold_entry"],
+                one["entry"],
+            )
+            for one in self._doc["kept"]
+        ]
+        says = (
+            "Active accounts that an exemption or a hold kept, whatever became of their people; those that nobody in the "
+            "directory has come first. Whoever left while kept stands here and not among the leavers."
+        )
         return _table("kept", "Kept by exception", columns, rows, says, "None.", "kept")
 
     def _approvals(self) -> Table:
@@ -450,16 +674,34 @@ class _Period:
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Evidence", label="ledger entry"),
         )
         rows: list[Row] = [
-            (one["by"], _moment(one["at"]), _moment(one["expires_at"]), one["because"], tuple(one["guards"]), one["changes"],
-             one["used"], one["plan"], one["id"], one["entry"]) for one in self._doc["approvals"]]
+            (
+                one["by"],
+                _moment(one["at"]),
+                _moment(one["expires_at"]),
+                one["because"],
+                tuple(one["guards"]),
+                one["changes"],
+                one["used"],
+                one["plan"],
+                one["id"],
+                one["entry"],
+            )
+            for one in self._doc["approvals"]
+        ]
         return _table("approvals", "Approvals", columns, rows, "", "None was given or used.", "approval")
 
     def _overrides(self) -> Table:
         columns = (
             Column("by", "By", Kind.STRONG, "Who decided", "Who"),
             Column("at", "At", Kind.MOMENT, "When", "When"),
-            Column("what", "What", Kind.WORD, "hold, release, pause, resume, undo, acknowledge, announce (leavers), "
-                   "accept (the ledger); deactivate or reactivate by hand", "What"),
+            Column(
+                "what",
+                "What",
+                Kind.WORD,
+                "hold, release, pause, resume, undo, acknowledge, announce (leavers), "
+                "accept (the ledger); deactivate or reactivate by hand",
+                "What",
+            ),
             Column("details", "Details", Kind.TEXT, "Until when, of which cycle", "What"),
             Column("email", "Account", Kind.TEXT, "Whom it concerns", "Account"),
             Column("zoom_id", "Zoom id", Kind.CODE, "Whom it concerns", "Account"),
@@ -467,8 +709,18 @@ class _Period:
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
         )
         rows: list[Row] = [
-            (one["by"], _moment(one["at"]), one["what"], one["details"], one["email"], one["zoom_id"], one["because"],
-             one["entry"]) for one in self._doc["overrides"]]
+            (
+                one["by"],
+                _moment(one["at"]),
+                one["what"],
+                one["details"],
+                one["email"],
+                one["zoom_id"],
+                one["because"],
+                one["entry"],
+            )
+            for one in self._doc["overrides"]
+        ]
         says = "Where a person decided instead of the rules."
         return _table("overrides", "Overrides", columns, rows, says, "None.", "override")
 
@@ -488,13 +740,29 @@ class _Period:
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Evidence", label="ledger entry"),
         )
         rows: list[Row] = [
-            (one["state"], one["email"], one["zoom_id"], one["what"], tuple(one["fields"]) or None, _moment(one["at"]),
-             _moment(one["seen_at"]), one["seconds"], one["source"], one["operator"], one["cycle"], one["entry"])
-            for one in self._doc.get("seen_by_others", ())]
-        says = ("What others did to accounts in scope first; then each change of ours, and whether Zoom's events or its "
-                "operation log tell of it, too. Missing: nobody does, though the log was read whole over the 48 hours after it.")
-        return _table("seen_by_others", "Seen by others", columns, rows, says,
-                      "Nobody changed anything, as far as is known.", "sighting")
+            (
+                one["state"],
+                one["email"],
+                one["zoom_id"],
+                one["what"],
+                tuple(one["fields"]) or None,
+                _moment(one["at"]),
+                _moment(one["seen_at"]),
+                one["seconds"],
+                one["source"],
+                one["operator"],
+                one["cycle"],
+                one["entry"],
+            )
+            for one in self._doc.get("seen_by_others", ())
+        ]
+        says = (
+            "What others did to accounts in scope first; then each change of ours, and whether Zoom's events or its "
+            "operation log tell of it, too. Missing: nobody does, though the log was read whole over the 48 hours after it."
+        )
+        return _table(
+            "seen_by_others", "Seen by others", columns, rows, says, "Nobody changed anything, as far as is known.", "sighting"
+        )
 
     def _changes(self) -> Table:
         columns = (
@@ -505,8 +773,10 @@ class _Period:
             Column("digest_after", "Configuration", Kind.CODE, "Digest from then on", "Configuration"),
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
         )
-        rows: list[Row] = [(_moment(one["at"]), one["key"], one["before"], one["after"], one["digest_after"], one["entry"])
-                           for one in self._doc["changes"]]
+        rows: list[Row] = [
+            (_moment(one["at"]), one["key"], one["before"], one["after"], one["digest_after"], one["entry"])
+            for one in self._doc["changes"]
+        ]
         says = "Of the mode, the version, and the part of the configuration that decides who is changed."
         return _table("changes", "Configuration changes", columns, rows, says, "None.", "change")
 
@@ -521,8 +791,17 @@ class _Period:
             Column("unit", "Unit", Kind.TEXT, "Of both", "Limit", " "),
         )
         rows: list[Row] = [
-            (one["guard"], _moment(one["first_at"]), _moment(one["last_at"]), one["cycles"], one["measured"], one["limit"],
-             one["unit"]) for one in self._doc["guards"]]
+            (
+                one["guard"],
+                _moment(one["first_at"]),
+                _moment(one["last_at"]),
+                one["cycles"],
+                one["measured"],
+                one["limit"],
+                one["unit"],
+            )
+            for one in self._doc["guards"]
+        ]
         return _table("guards", "Guards that tripped", columns, rows, "", "None tripped.", "guard")
 
     def _words(self) -> Table:
@@ -531,13 +810,37 @@ class _Period:
             Column("leavers", "Leavers", Kind.NUMBER, "How many", "Leavers"),
             Column("meaning", "Meaning", Kind.TEXT, "In words", "Meaning"),
         )
-        return _table("states", "States", columns, [(word, count, STATES.get(word))
-                                                    for word, count in self._doc["totals"]["states"].items()], "", "None.", "")
+        return _table(
+            "states",
+            "States",
+            columns,
+            [(word, count, STATES.get(word)) for word, count in self._doc["totals"]["states"].items()],
+            "",
+            "None.",
+            "",
+        )
 
 
 #: Parts of the document that become rows, not header.
-_ROWS = frozenset({"leavers", "in_force", "reviews", "kept_sample", "compared", "kept", "gaps", "missing", "guards", "changes",
-                   "approvals", "overrides", "balances", "late", "seen_by_others"})
+_ROWS = frozenset(
+    {
+        "leavers",
+        "in_force",
+        "reviews",
+        "kept_sample",
+        "compared",
+        "kept",
+        "gaps",
+        "missing",
+        "guards",
+        "changes",
+        "approvals",
+        "overrides",
+        "balances",
+        "late",
+        "seen_by_others",
+    }
+)
 
 
 def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], says: str, none: str, record: str) -> Table:

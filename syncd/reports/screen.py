@@ -47,8 +47,16 @@ class Screen:
         encoding = (getattr(out, "encoding", None) or "utf-8").lower().replace("-", "")
         self._encoding = "" if encoding in ("utf8", "utf16", "utf32") else encoding
         colour = self.terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") not in ("dumb", "unknown")
-        self._console = Console(file=out, highlight=False, markup=False, emoji=False, width=10_000, no_color=not colour,
-                                color_system="auto" if colour else None, force_terminal=colour)
+        self._console = Console(
+            file=out,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=10_000,
+            no_color=not colour,
+            color_system="auto" if colour else None,
+            force_terminal=colour,
+        )
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
         """One line as it is, whole whatever the width: for commands and for what was laid out already."""
@@ -62,8 +70,14 @@ class Screen:
     def prose(self, text: str, style: str = "", *, first: str = "", indent: int = 2) -> None:
         """Text over as many lines as it needs, broken between words; *first* stands before it, the rest below its text."""
         start = " " * indent + first
-        lines = textwrap.wrap(self.spelled(text), min(self.width, PROSE_MAX), initial_indent=start,
-                              subsequent_indent=" " * cell_len(start), break_long_words=False, break_on_hyphens=False)
+        lines = textwrap.wrap(
+            self.spelled(text),
+            min(self.width, PROSE_MAX),
+            initial_indent=start,
+            subsequent_indent=" " * cell_len(start),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for line in lines or [start.rstrip()]:
             self._console.print(Text(line, style), soft_wrap=True)
 
@@ -117,8 +131,10 @@ def cut(text: str, width: int, dots: str = "…") -> str:
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """How many cells each column gets; 0: it is not shown. Columns of rank 0 always are; the others come in by rank, each as
     wide as its widest cell, while everything fits. Empty columns are never shown, but those of rank 0."""
-    wanted = [max(cell_len(column.name), min(column.most, max((cell_len(row[place]) for row in rows), default=0)))
-              for place, column in enumerate(columns)]
+    wanted = [
+        max(cell_len(column.name), min(column.most, max((cell_len(row[place]) for row in rows), default=0)))
+        for place, column in enumerate(columns)
+    ]
     least = [min(want, max(column.least, cell_len(column.name))) for want, column in zip(wanted, columns, strict=True)]
     chosen = {place for place, column in enumerate(columns) if column.rank == 0}
     for place in sorted(set(range(len(columns))) - chosen, key=lambda place: columns[place].rank):
@@ -138,5 +154,8 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
 
 def clean(text: str) -> str:
     """Text without line breaks, escapes and direction marks: what a terminal shows is what it says."""
-    return "".join(" " if char in "\t\n\r" else char for char in text
-                   if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return "".join(
+        " " if char in "\t\n\r" else char
+        for char in text
+        if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )

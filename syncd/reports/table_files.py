@@ -35,8 +35,15 @@ def _csv_line(cells: list[str]) -> str:
 def json_lines(view: View) -> Iterator[str]:
     """The header, then every row of every table; ``record`` says what a line is."""
     view.demand_balance()
-    yield _json_line({"record": view.record, **view.head, "balances": [
-        {"says": one.says, "parts": dict(one.parts), one.whole.replace(" ", "_"): one.number} for one in view.balances]})
+    yield _json_line(
+        {
+            "record": view.record,
+            **view.head,
+            "balances": [
+                {"says": one.says, "parts": dict(one.parts), one.whole.replace(" ", "_"): one.number} for one in view.balances
+            ],
+        }
+    )
     for table in (*view.tables, view.main):
         if not table.record:
             continue

@@ -28,8 +28,13 @@ LEAST_OF_FIRST = 44
 
 #: Account, why and outcome stand in every table; the others where there is room for them.
 _COLUMNS = (
-    Column("account", least=18, most=44), Column("why", least=16), Column("outcome", least=10, most=40),
-    Column("name", 2, most=24), Column("since", 1, most=16), Column("department", 3, most=20), Column("licence", 4),
+    Column("account", least=18, most=44),
+    Column("why", least=16),
+    Column("outcome", least=10, most=40),
+    Column("name", 2, most=24),
+    Column("since", 1, most=16),
+    Column("department", 3, most=20),
+    Column("licence", 4),
     Column("notes", 5, most=40),
 )
 
@@ -48,7 +53,12 @@ _RESULTS = {
 
 
 def print_cycle(
-    report: CycleReport, out: TextIO, *, rows: int = ROWS_SHOWN, for_people: bool = False, width: int | None = None,
+    report: CycleReport,
+    out: TextIO,
+    *,
+    rows: int = ROWS_SHOWN,
+    for_people: bool = False,
+    width: int | None = None,
     config: Path | None = None,
 ) -> None:
     """The whole report for a terminal, or tab-separated lines for a pipe (unless *for_people*). *rows*: accounts shown of
@@ -127,22 +137,29 @@ def totals(report: CycleReport) -> str:
         return "no plan"
     counts = report.plan.counts
     manual = counts[Action.MANUAL]
-    return (f"{number(counts[Action.DEACTIVATE])} to deactivate, {number(counts[Action.REACTIVATE])} to reactivate, "
-            f"{number(manual)} {'needs' if manual == 1 else 'need'} manual action, {number(counts[Action.KEEP])} kept")
+    return (
+        f"{number(counts[Action.DEACTIVATE])} to deactivate, {number(counts[Action.REACTIVATE])} to reactivate, "
+        f"{number(manual)} {'needs' if manual == 1 else 'need'} manual action, {number(counts[Action.KEEP])} kept"
+    )
 
 
 def kept_by_reason(report: CycleReport) -> str:
     """``200 in_step, 20 out_of_scope``: why nothing happens to the others, the most first."""
-    kept = Counter(decision.reason.value for decision in (report.plan.decisions if report.plan is not None else ())
-                   if decision.action is Action.KEEP)
+    kept = Counter(
+        decision.reason.value
+        for decision in (report.plan.decisions if report.plan is not None else ())
+        if decision.action is Action.KEEP
+    )
     return ", ".join(f"{number(count)} {reason}" for reason, count in sorted(kept.items(), key=lambda one: (-one[1], one[0])))
 
 
 def waiting_for_windows(report: CycleReport) -> list[str]:
     """``3 to deactivate wait for the next opening, Mon 2026-11-30 08:00 CET``, a line for each action and opening."""
     waiting = Counter((action, opening) for (_, action), opening in report.next_openings.items())
-    return [f"{count} to {action} {'waits' if count == 1 else 'wait'} for the next opening, {opening:%a %Y-%m-%d %H:%M %Z}"
-            for (action, opening), count in sorted(waiting.items(), key=lambda item: item[0][1])]
+    return [
+        f"{count} to {action} {'waits' if count == 1 else 'wait'} for the next opening, {opening:%a %Y-%m-%d %H:%M %Z}"
+        for (action, opening), count in sorted(waiting.items(), key=lambda item: item[0][1])
+    ]
 
 
 def _licences(report: CycleReport) -> str:
@@ -170,15 +187,16 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
         yield "\t".join(("mailbox", clean(decision.account.email), person.mailbox, person.mailbox_hint))
     for verdict in report.verdicts:
         if verdict.tripped:
-            advice = without_command(clean(verdict.do), report.commands)          # it stands in a line of its own
+            advice = without_command(clean(verdict.do), report.commands)  # it stands in a line of its own
             yield "\t".join(("guard", verdict.guard.value, clean(verdict.says), advice))
     first = {decision.key for decision in report.known_leavers}
     decisions = report.plan.decisions if report.plan is not None else ()
     for decision in sorted(decisions, key=lambda decision: decision.key not in first) if first else decisions:
         if decision.action is not Action.KEEP or decision.reason is Reason.WITHIN_GRACE:
             due = f"{decision.due_at:%Y-%m-%dT%H:%M:%SZ}" if decision.due_at else ""
-            yield "\t".join((decision.action.value, clean(decision.account.email), decision.reason.value, due,
-                             _outcome(report, decision)))
+            yield "\t".join(
+                (decision.action.value, clean(decision.account.email), decision.reason.value, due, _outcome(report, decision))
+            )
     yield from ("\t".join(("command", complete(clean(command), config))) for command in report.commands)
 
 
@@ -194,8 +212,10 @@ def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: 
     if report.plan is None:
         return
     first = {decision.key for decision in report.known_leavers}
-    chosen = sorted((decision for decision in report.plan.decisions if decision.action is action),
-                    key=lambda decision: decision.key not in first)
+    chosen = sorted(
+        (decision for decision in report.plan.decisions if decision.action is action),
+        key=lambda decision: decision.key not in first,
+    )
     if not chosen:
         return
     screen.line()
@@ -204,11 +224,18 @@ def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: 
     for decision in chosen[:rows]:
         done = report.outcomes.get(decision.key)
         account = decision.account
-        cells.append([
-            clean(account.email), decision.reason.value, _on_screen(report, decision), clean(account.display_name),
-            f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else "", clean(decision.department or account.department),
-            licence_word(account.type) or "", clean(", ".join(decision.notes)),
-        ])
+        cells.append(
+            [
+                clean(account.email),
+                decision.reason.value,
+                _on_screen(report, decision),
+                clean(account.display_name),
+                f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else "",
+                clean(decision.department or account.department),
+                licence_word(account.type) or "",
+                clean(", ".join(decision.notes)),
+            ]
+        )
         styles.append("" if done is None else "green" if done.outcome is OutcomeKind.DONE else "red")
     screen.table(_COLUMNS, cells, styles)
     if len(chosen) > rows:
@@ -223,7 +250,7 @@ def _on_screen(report: CycleReport, decision: Decision) -> str:
         return "manual action"
     opening = report.next_openings.get(decision.key)
     if opening is not None:
-        far = opening - report.started_at >= timedelta(days=6)          # the next Monday, or another one
+        far = opening - report.started_at >= timedelta(days=6)  # the next Monday, or another one
         return f"waits {opening:%d %b %H:%M}" if far else f"waits {opening:%a %H:%M}"
     return "held" if decision.key in report.held or report.result is Result.HELD else "due"
 
@@ -233,5 +260,7 @@ def _print_waiting(report: CycleReport, screen: Screen) -> None:
     if waiting and report.plan is not None:
         first = min(d.due_at for d in report.plan.decisions if d.reason is Reason.WITHIN_GRACE and d.due_at is not None)
         screen.line()
-        screen.prose(f"{number(waiting)} more {'is' if waiting == 1 else 'are'} within their grace; the first is due "
-                     f"{first:%Y-%m-%d %H:%M} UTC")
+        screen.prose(
+            f"{number(waiting)} more {'is' if waiting == 1 else 'are'} within their grace; the first is due "
+            f"{first:%Y-%m-%d %H:%M} UTC"
+        )

@@ -25,14 +25,14 @@ class Kind(StrEnum):
     """What a value is: decides its type in a spreadsheet and its look on a page."""
 
     TEXT = "text"
-    STRONG = "strong"            # the name of the row
-    CODE = "code"                # an id, a digest
-    WORD = "word"                # a word of a closed list: action, state, outcome
-    MOMENT = "moment"            # UTC
+    STRONG = "strong"  # the name of the row
+    CODE = "code"  # an id, a digest
+    WORD = "word"  # a word of a closed list: action, state, outcome
+    MOMENT = "moment"  # UTC
     NUMBER = "number"
     HOURS = "hours"
     YESNO = "yesno"
-    PATH = "path"                # groups from the configured one down
+    PATH = "path"  # groups from the configured one down
     LIST = "list"
 
 
@@ -74,7 +74,7 @@ class Table:
     none: str = "None."
     record: str = ""
     story: Callable[[Row], Sequence[tuple[str, str]]] | None = None
-    plain: Callable[[Row], bool] | None = None    # rows that a page may leave out when there are very many: nothing to see
+    plain: Callable[[Row], bool] | None = None  # rows that a page may leave out when there are very many: nothing to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +144,19 @@ class View:
     main: Table
     record: str
     head: Mapping[str, Any]
-    made_at: datetime                         # of what it is about, never of the rendering: equal reports have equal bytes
+    made_at: datetime  # of what it is about, never of the rendering: equal reports have equal bytes
     foot: str
     glossary: tuple[tuple[str, str], ...] = ()
-    pages: bool = False                       # the main table's rows have a page each: a sample that is looked at closely
+    pages: bool = False  # the main table's rows have a page each: a sample that is looked at closely
 
     def demand_balance(self) -> None:
         """Raises Unbalanced, naming the first sum that is wrong."""
         for balance in self.balances:
             if not balance.holds:
                 parts = " + ".join(f"{number} {word}" for word, number in balance.parts)
-                raise Unbalanced(f"{balance.says}: {parts} = {balance.sum}, but {balance.number} {balance.whole}; "
-                                 "the report was not written")
+                raise Unbalanced(
+                    f"{balance.says}: {parts} = {balance.sum}, but {balance.number} {balance.whole}; the report was not written"
+                )
 
 
 def counted(table: Table) -> Iterator[Row]:

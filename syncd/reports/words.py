@@ -47,16 +47,37 @@ RESULTS: dict[Result, tuple[Tone, str]] = {
 
 #: How good single words are, wherever they stand in a table.
 TONES: dict[str, Tone] = {
-    "done": Tone.GOOD, "deactivated": Tone.GOOD, "in_step": Tone.GOOD, "applied": Tone.GOOD,
-    "deactivate": Tone.BAD, "failed": Tone.BAD, "refused": Tone.BAD, "due": Tone.BAD, "overdue": Tone.BAD,
-    "promise_missed": Tone.BAD, "no_good_cycle": Tone.BAD, "tripped": Tone.WARN,
-    "manual": Tone.WARN, "skipped": Tone.WARN, "not_tried": Tone.WARN, "held": Tone.WARN, "within_grace": Tone.WARN,
-    "not_covered": Tone.WARN, "put_back": Tone.WARN, "reactivate": Tone.GOOD,
+    "done": Tone.GOOD,
+    "deactivated": Tone.GOOD,
+    "in_step": Tone.GOOD,
+    "applied": Tone.GOOD,
+    "deactivate": Tone.BAD,
+    "failed": Tone.BAD,
+    "refused": Tone.BAD,
+    "due": Tone.BAD,
+    "overdue": Tone.BAD,
+    "promise_missed": Tone.BAD,
+    "no_good_cycle": Tone.BAD,
+    "tripped": Tone.WARN,
+    "manual": Tone.WARN,
+    "skipped": Tone.WARN,
+    "not_tried": Tone.WARN,
+    "held": Tone.WARN,
+    "within_grace": Tone.WARN,
+    "not_covered": Tone.WARN,
+    "put_back": Tone.WARN,
+    "reactivate": Tone.GOOD,
 }
 
 #: Buckets of the time from leaving to deactivation: upper ends in hours.
 BUCKETS: tuple[tuple[str, float], ...] = (
-    ("≤ 15 min", 0.25), ("≤ 1 h", 1), ("≤ 4 h", 4), ("≤ 8 h", 8), ("≤ 24 h", 24), ("≤ 2 d", 48), ("≤ 7 d", 168),
+    ("≤ 15 min", 0.25),
+    ("≤ 1 h", 1),
+    ("≤ 4 h", 4),
+    ("≤ 8 h", 8),
+    ("≤ 24 h", 24),
+    ("≤ 2 d", 48),
+    ("≤ 7 d", 168),
     ("longer", float("inf")),
 )
 
@@ -75,6 +96,7 @@ def spread(hours: list[float]) -> tuple[tuple[str, int], ...]:
     for one in hours:
         counts[next(place for place, (_, end) in enumerate(BUCKETS) if one <= end)] += 1
     return tuple((name, count) for (name, _), count in zip(BUCKETS, counts, strict=True))
+
 
 #: What leaving out a column leaves out besides: columns that tell the same.
 _SAME = {"licence": ("licence_after", "licence_released")}

@@ -24,19 +24,41 @@ ROWS_MAX = 1_048_576
 A4 = 9
 FOOT_MAX = 220
 
-_WIDTHS = {Kind.STRONG: 32, Kind.TEXT: 28, Kind.CODE: 26, Kind.WORD: 20, Kind.MOMENT: 19, Kind.NUMBER: 10, Kind.HOURS: 10,
-           Kind.YESNO: 10, Kind.PATH: 30, Kind.LIST: 24}
+_WIDTHS = {
+    Kind.STRONG: 32,
+    Kind.TEXT: 28,
+    Kind.CODE: 26,
+    Kind.WORD: 20,
+    Kind.MOMENT: 19,
+    Kind.NUMBER: 10,
+    Kind.HOURS: 10,
+    Kind.YESNO: 10,
+    Kind.PATH: 30,
+    Kind.LIST: 24,
+}
 
 
 def write_xlsx(view: View, out: BinaryIO) -> None:
     """A workbook: summary, a sheet per table, and what each column means. Raises OSError, Unbalanced."""
     view.demand_balance()
-    book = xlsxwriter.Workbook(out, {
-        "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
-        "remove_timezone": True, "default_date_format": "yyyy-mm-dd hh:mm:ss",
-    })
-    book.set_properties({"title": visible(view.title), "comments": visible(view.foot),
-                         "created": view.made_at.astimezone(UTC).replace(tzinfo=None)})
+    book = xlsxwriter.Workbook(
+        out,
+        {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "remove_timezone": True,
+            "default_date_format": "yyyy-mm-dd hh:mm:ss",
+        },
+    )
+    book.set_properties(
+        {
+            "title": visible(view.title),
+            "comments": visible(view.foot),
+            "created": view.made_at.astimezone(UTC).replace(tzinfo=None),
+        }
+    )
     looks = _Looks(book)
     _summary(_printed(book.add_worksheet("Summary"), view), view, looks)
     for table in (*(one for one in view.tables if one.count), view.main):
@@ -120,13 +142,17 @@ def _cell(sheet: Worksheet, row: int, place: int, value: Value, kind: Kind, look
         case bool():
             sheet.write_boolean(row, place, value)
         case int() | float():
-            sheet.write_number(row, place, value, looks.hours if kind is Kind.HOURS else looks.number
-                               if isinstance(value, float) else looks.count)
+            sheet.write_number(
+                row,
+                place,
+                value,
+                looks.hours if kind is Kind.HOURS else looks.number if isinstance(value, float) else looks.count,
+            )
         case datetime():
             sheet.write_datetime(row, place, value.astimezone(UTC).replace(tzinfo=None, microsecond=0), looks.moment)
         case _:
             text = plain(value)
-            sheet.write_string(row, place, text if len(text) <= CELL_MAX else text[:CELL_MAX - 1] + "…")
+            sheet.write_string(row, place, text if len(text) <= CELL_MAX else text[: CELL_MAX - 1] + "…")
 
 
 def _columns(sheet: Worksheet, view: View, looks: _Looks) -> None:

@@ -132,20 +132,39 @@ class ZoomApi:
     def __init__(self, settings: ZoomSettings, clock: Clock, tell: Tell, *, store: BudgetStore | None = None) -> None:
         cloud = CLOUDS[settings.cloud]
         token_url = settings.token_url or cloud.token_url
-        token_path = token_url[len(_site(token_url)):] or "/"
-        pacer = Pacer(clock, tell, service="zoom", source="zoom", store=store, max_wait_seconds=settings.max_wait_seconds,
-                      pause_key=f"zoom-pause/{settings.account_id}",
-                      lanes=limits.lanes(settings.account_plan, settings.share),
-                      budgets=limits.budgets(settings.account_plan, settings.share, settings.account_id))
+        token_path = token_url[len(_site(token_url)) :] or "/"
+        pacer = Pacer(
+            clock,
+            tell,
+            service="zoom",
+            source="zoom",
+            store=store,
+            max_wait_seconds=settings.max_wait_seconds,
+            pause_key=f"zoom-pause/{settings.account_id}",
+            lanes=limits.lanes(settings.account_plan, settings.share),
+            budgets=limits.budgets(settings.account_plan, settings.share, settings.account_id),
+        )
         self._settings, self._clock, self._tell = settings, clock, tell
         self._token_api = Api(_api_settings(settings, _site(token_url)), clock, tell, read_error=read_token_error)
         self._token_source = TokenSource(
-            self._token_api, token_path, account_id=settings.account_id, client_id=settings.client_id,
-            client_secret=settings.client_secret, cloud=cloud, tell=tell, move=None if settings.api_url else self._move,
+            self._token_api,
+            token_path,
+            account_id=settings.account_id,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            cloud=cloud,
+            tell=tell,
+            move=None if settings.api_url else self._move,
         )
         self._tokens = TokenKeeper(self._token_source.fetch, clock)
-        self._api = Api(_api_settings(settings, settings.api_url or cloud.api_url), clock, tell,
-                        tokens=self._tokens, pacer=pacer, read_error=read_error)
+        self._api = Api(
+            _api_settings(settings, settings.api_url or cloud.api_url),
+            clock,
+            tell,
+            tokens=self._tokens,
+            pacer=pacer,
+            read_error=read_error,
+        )
         #: Zoom's events, when they are configured.
         self.events: ZoomEvents | None = None
         if settings.events_subscription:
@@ -153,12 +172,17 @@ class ZoomApi:
 
             own = TokenKeeper(self._token_source.fetch_for_app, clock)
             self.events = ZoomEvents(
-                event_settings(cloud.events_url, settings.events_subscription, settings.events_url, settings.ca_file,
-                               settings.proxy), (own, self._tokens), clock, tell)
+                event_settings(
+                    cloud.events_url, settings.events_subscription, settings.events_url, settings.ca_file, settings.proxy
+                ),
+                (own, self._tokens),
+                clock,
+                tell,
+            )
         self._roles: Mapping[str, str] = {}
         #: Optional reads that Zoom refused, with the scopes the token had: asked no second time while it has the same.
         self._refused: dict[Operation, frozenset[str] | None] = {}
-        self._throttled: dict[str, tuple[int, bool]] = {}    # how often in a row a change was answered 429; this account alone?
+        self._throttled: dict[str, tuple[int, bool]] = {}  # how often in a row a change was answered 429; this account alone?
 
     # ------------------------------------------------------------------------------------------------- reading
 
@@ -173,10 +197,19 @@ class ZoomApi:
                 accounts = await whole("users", lambda: self._read_accounts(roles), self._clock, self._tell, attempts=2)
             await self._count_licences()
         except TimeoutError:
-            raise SourceError("zoom", f"zoom: not read whole within {self._settings.read_seconds:.0f} s.",
-                              "Raise zoom.page_size, or zoom.share if other programs leave room.") from None
-        return ZoomSnapshot.whole(self._settings.account_id, self._clock.now(), accounts, roles=roles, groups=groups,
-                                  clock_offset_seconds=self.clock_offset_seconds)
+            raise SourceError(
+                "zoom",
+                f"zoom: not read whole within {self._settings.read_seconds:.0f} s.",
+                "Raise zoom.page_size, or zoom.share if other programs leave room.",
+            ) from None
+        return ZoomSnapshot.whole(
+            self._settings.account_id,
+            self._clock.now(),
+            accounts,
+            roles=roles,
+            groups=groups,
+            clock_offset_seconds=self.clock_offset_seconds,
+        )
 
     async def get_account(self, user: str) -> ZoomAccount | None:
         """One user by id or address; None when Zoom says that it knows none. Raises AccountUnreadable for whatever Zoom answers
@@ -245,8 +278,9 @@ class ZoomApi:
     async def meetings_ahead(self, zoom_id: str) -> tuple[int, datetime | None] | None:
         """How many meetings the user hosts from now on (six months at most), and when the first one begins; None when the
         app may not know. Raises SourceError."""
-        reply = await self._may_ask(scopes.LIST_MEETINGS, f"/users/{segment(zoom_id)}/meetings",
-                                    {"type": "upcoming", "page_size": "300"})
+        reply = await self._may_ask(
+            scopes.LIST_MEETINGS, f"/users/{segment(zoom_id)}/meetings", {"type": "upcoming", "page_size": "300"}
+        )
         if reply is None:
             return None
         page = _read_meetings(reply.body, "list_meetings")
@@ -278,8 +312,11 @@ class ZoomApi:
             async with asyncio.timeout(self._settings.read_seconds):
                 lines = await whole("operation log lines", once, self._clock, self._tell)
         except TimeoutError:
-            raise SourceError("zoom", f"zoom: the operation log was not read within {self._settings.read_seconds:.0f} s.",
-                              "It is evidence only: nothing waits for it, and it is read again later.") from None
+            raise SourceError(
+                "zoom",
+                f"zoom: the operation log was not read within {self._settings.read_seconds:.0f} s.",
+                "It is evidence only: nothing waits for it, and it is read again later.",
+            ) from None
         return operation_log_of(lines, since, until)
 
     async def check_operation_log(self) -> int:
@@ -297,11 +334,15 @@ class ZoomApi:
         roles = await self.read_roles()
         found: list[ZoomAccount] = []
         for role_id in (id_ for id_, name in roles.items() if name.strip().casefold() == "owner"):
-            reply = await self._request(scopes.LIST_USERS, "GET", "/users",
-                                        params={"status": "active", "role_id": role_id, "page_size": str(OWNERS_MAX)})
+            reply = await self._request(
+                scopes.LIST_USERS, "GET", "/users", params={"status": "active", "role_id": role_id, "page_size": str(OWNERS_MAX)}
+            )
             page = _read_users(self._read_ok(scopes.LIST_USERS, reply), "list_users, owners")
-            found += [Accounts(roles).account(user, Status.ACTIVE, "list_users, owners") for user in page.users
-                      if user.role_id in (None, role_id)]
+            found += [
+                Accounts(roles).account(user, Status.ACTIVE, "list_users, owners")
+                for user in page.users
+                if user.role_id in (None, role_id)
+            ]
         return tuple(found)
 
     # ------------------------------------------------------------------------------------------------- changing
@@ -314,8 +355,15 @@ class ZoomApi:
         before, busy = self._throttled.pop(zoom_id, (0, False))
         if busy:
             await self._clock.sleep(backoff(before, None, self._clock.random()))
-        reply = await self._request(scopes.SET_STATUS, "PUT", f"/users/{segment(zoom_id)}/status", json=body, write=True,
-                                    repeat_throttled=False, throttled_before=0 if busy else before)
+        reply = await self._request(
+            scopes.SET_STATUS,
+            "PUT",
+            f"/users/{segment(zoom_id)}/status",
+            json=body,
+            write=True,
+            repeat_throttled=False,
+            throttled_before=0 if busy else before,
+        )
         if reply.ok:
             return
         error = refusal(scopes.SET_STATUS, reply)
@@ -326,8 +374,11 @@ class ZoomApi:
     async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:  # noqa: ARG002
         """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back."""
         if type_ not in LICENCES_TO_GIVE:
-            raise Refused(f"Licence type {type_} cannot be given by Zoom's API; nothing was sent.", kind="other",
-                          do="Assign the licence in the Zoom portal.")
+            raise Refused(
+                f"Licence type {type_} cannot be given by Zoom's API; nothing was sent.",
+                kind="other",
+                do="Assign the licence in the Zoom portal.",
+            )
         await self._write(scopes.UPDATE_USER, "PATCH", f"/users/{segment(zoom_id)}", {"type": type_})
 
     async def revoke_sessions(self, zoom_id: str) -> None:
@@ -404,7 +455,7 @@ class ZoomApi:
         """Everybody with this status."""
 
         async def once() -> Complete[ZoomAccount]:
-            rows = count()          # invitations have no id, and one address may have two: each is a row of its own
+            rows = count()  # invitations have no id, and one address may have two: each is a row of its own
             pages: Walk[ZoomAccount] = counted(lambda account: account.zoom_id or next(rows))
 
             async def ask(token: Mark | None, number: int) -> Page[ZoomAccount]:
@@ -426,7 +477,7 @@ class ZoomApi:
             params = {**params, "next_page_token": str(token)}
         try:
             reply = await self._request(operation, "GET", path, params=params)
-        except SourceError as error:              # the same error, and where in the list it met us
+        except SourceError as error:  # the same error, and where in the list it met us
             status = f" of the {params['status']} users" if "status" in params else ""
             error.what = f"page {number}{status}: {error.what}"
             raise
@@ -502,7 +553,8 @@ async def _put_together(
     shows (or nothing, when they are gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
     may not look at single users (a dry run needs no scope for it)."""
     active, inactive = (
-        {account.zoom_id or "": account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE))
+        {account.zoom_id or "": account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE)
+    )
     pending = lists[Status.PENDING]
     moved = active.keys() & inactive.keys()
     if len(moved) > MOVED_MAX or (moved and look is None):
@@ -523,9 +575,11 @@ def _demand_a_role(accounts: Sequence[ZoomAccount]) -> None:
     everybody for ever. Raises SourceError."""
     with_id = [account for account in accounts if account.zoom_id is not None]
     if with_id and not any(account.role or (account.role_id or "").strip() for account in with_id):
-        raise SourceError("zoom", f"zoom: none of the {len(with_id)} accounts came with a role (role_id).",
-                          "Who is an administrator cannot be told: see whether something answers in Zoom's place (zoom.api_url, "
-                          "proxy).")
+        raise SourceError(
+            "zoom",
+            f"zoom: none of the {len(with_id)} accounts came with a role (role_id).",
+            "Who is an administrator cannot be told: see whether something answers in Zoom's place (zoom.api_url, proxy).",
+        )
 
 
 def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:
@@ -533,8 +587,11 @@ def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:
     missing = [name for name in names if name.strip().casefold() not in have]
     if missing:
         there = ", ".join(sorted(have.values())[:20]) or "none"
-        raise SourceError("zoom", f"zoom: there is no {kind} {', '.join(missing)}, which {key} names; there are: {there}.",
-                          f"Correct {key}: protection that names nothing protects nobody.")
+        raise SourceError(
+            "zoom",
+            f"zoom: there is no {kind} {', '.join(missing)}, which {key} names; there are: {there}.",
+            f"Correct {key}: protection that names nothing protects nobody.",
+        )
 
 
 def segment(user: str) -> str:
@@ -551,7 +608,13 @@ def _site(url: str) -> str:
 
 def _api_settings(settings: ZoomSettings, base_url: str) -> ApiSettings:
     return ApiSettings(
-        service="zoom", source="zoom", base_url=base_url, ca_file=settings.ca_file, proxy=settings.proxy,
-        concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
-        request_seconds=settings.request_seconds, lenient_text=True,
+        service="zoom",
+        source="zoom",
+        base_url=base_url,
+        ca_file=settings.ca_file,
+        proxy=settings.proxy,
+        concurrency=settings.concurrency,
+        max_wait_seconds=settings.max_wait_seconds,
+        request_seconds=settings.request_seconds,
+        lenient_text=True,
     )

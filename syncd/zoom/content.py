@@ -67,7 +67,7 @@ async def _recorded_between(may_ask: MayAsk, user: str, first: date, last: date)
         sizes += [meeting.total_size for meeting in page.meetings]
         if not page.next_page_token:
             if len(sizes) != page.total_records:
-                return None                   # what does not tie is not known
+                return None  # what does not tie is not known
             total = sum(size for size in sizes if size is not None)
             return len(sizes), None if None in sizes else total
         params = {**params, "next_page_token": page.next_page_token}

@@ -32,30 +32,53 @@ from syncd.zoom.refusals import is_missing, refusal
 ACTIONS = {"delete": "delete", "unlink": "disassociate"}
 
 #: The parameter that hands each kind of content over.
-TRANSFERS = {"meetings": "transfer_meeting", "webinars": "transfer_webinar", "recordings": "transfer_recording",
-             "whiteboards": "transfer_whiteboard"}
+TRANSFERS = {
+    "meetings": "transfer_meeting",
+    "webinars": "transfer_webinar",
+    "recordings": "transfer_recording",
+    "whiteboards": "transfer_whiteboard",
+}
 
 _PORTAL = "End this account in the Zoom portal; its content can be handed over there."
-_ACTIVE = ("Zoom hands over content of active accounts only, it seems: that needs a seat and minutes of open access, so syncd "
-           "does not do it. Reactivate it by hand (syncd account reactivate), hand it over in the Zoom portal, or ask "
-           "Zoom's support.")
+_ACTIVE = (
+    "Zoom hands over content of active accounts only, it seems: that needs a seat and minutes of open access, so syncd "
+    "does not do it. Reactivate it by hand (syncd account reactivate), hand it over in the Zoom portal, or ask "
+    "Zoom's support."
+)
 
 #: (code, what its message is about, kind, what to do); the first that fits.
 _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
     (300, r"same|itself|source", "same", "The receiver is the leaver: name another receiver."),
     (300, r"zoom events?|hub", "events", "The user has published Zoom Events: hand these over in Zoom Events first."),
-    (300, r"licen[sc]e|plan|webinar add", "licence", "The receiver lacks the licence for this content: give them one, or take "
-     "the kind out of handover.content (then it is lost)."),
-    (300, r"unlink|disassociat|api|token|yourself", "own_user", "This is the user the Zoom app acts for: make the app under "
-     "another account first."),
+    (
+        300,
+        r"licen[sc]e|plan|webinar add",
+        "licence",
+        "The receiver lacks the licence for this content: give them one, or take "
+        "the kind out of handover.content (then it is lost).",
+    ),
+    (
+        300,
+        r"unlink|disassociat|api|token|yourself",
+        "own_user",
+        "This is the user the Zoom app acts for: make the app under another account first.",
+    ),
     (300, r"", "other", "See what the message says; nothing was handed over."),
     (200, r"room", "room", "Zoom Rooms are ended in the Zoom portal."),
     (200, r"must be active|requires? (?:an )?active|requires? a licen|needs? a licen", "must_be_active", _ACTIVE),
-    (200, r"deactivated|inactive|support", "inactive", "Zoom will not end this deactivated user by its API: ask Zoom's support. "
-     + _ACTIVE),
+    (
+        200,
+        r"deactivated|inactive|support",
+        "inactive",
+        "Zoom will not end this deactivated user by its API: ask Zoom's support. " + _ACTIVE,
+    ),
     (1000, r"", "call_queue", "The user manages a call queue or an auto receptionist of Zoom Phone: name another manager there."),
-    (1107, r"", "managed_domain", "Users of a managed domain cannot be unlinked: write handover.end: delete, plan and approve "
-     "anew."),
+    (
+        1107,
+        r"",
+        "managed_domain",
+        "Users of a managed domain cannot be unlinked: write handover.end: delete, plan and approve anew.",
+    ),
     (1117, r"", "admin", "Administrators cannot be unlinked: give them an ordinary role first, if they have left. " + _PORTAL),
     (1120, r"", "invitation", "It is an invitation and no account. " + _PORTAL),
 )
@@ -70,8 +93,9 @@ class EndingApi(ZoomApi):
         Raises Refused (surely not carried out), AnswerLost (it may have happened: look), ScopeMissing, SourceError (nothing
         was sent)."""
         params = {"action": ACTIONS[end], "transfer_email": receiver, **{TRANSFERS[kind]: "true" for kind in sorted(content)}}
-        reply = await self._request(scopes.DELETE_USER, "DELETE", f"/users/{segment(zoom_id)}", params=params, write=True,
-                                    repeat_throttled=False)
+        reply = await self._request(
+            scopes.DELETE_USER, "DELETE", f"/users/{segment(zoom_id)}", params=params, write=True, repeat_throttled=False
+        )
         if not reply.ok:
             raise end_refusal(reply)
 
@@ -82,10 +106,17 @@ def end_refusal(reply: Reply) -> Exception:
     if not isinstance(error, Refused) or error.kind in ("throttled", "rights"):
         return error
     if is_missing(reply):
-        kind, do = "gone", ("Zoom does not say which of the two is missing, the leaver or the receiver: look at both (syncd "
-                            "account show), then plan anew.")
+        kind, do = (
+            "gone",
+            (
+                "Zoom does not say which of the two is missing, the leaver or the receiver: look at both (syncd "
+                "account show), then plan anew."
+            ),
+        )
     else:
         says = reply.error.message if reply.error is not None else ""
-        kind, do = next(((kind, do) for code, about, kind, do in _MEANINGS
-                         if code == error.code and re.search(about, says, re.IGNORECASE)), ("other", _PORTAL))
+        kind, do = next(
+            ((kind, do) for code, about, kind, do in _MEANINGS if code == error.code and re.search(about, says, re.IGNORECASE)),
+            ("other", _PORTAL),
+        )
     return Refused(error.what, kind=kind, code=error.code, status=error.status, do=do)

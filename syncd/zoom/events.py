@@ -66,14 +66,16 @@ MESSAGE_BYTES_MAX: Final = 262_144
 #: Odd messages are told of so often at most.
 ODD_SECONDS: Final = 60.0
 
-_SUBSCRIPTION_ADVICE = ("Check zoom.events.subscription_id: it stands on the app's page under Feature, Event Subscriptions, "
-                        "where the method must be WebSocket and the app active.")
+_SUBSCRIPTION_ADVICE = (
+    "Check zoom.events.subscription_id: it stands on the app's page under Feature, Event Subscriptions, "
+    "where the method must be WebSocket and the app active."
+)
 
 #: Takes an event; waits while there are too many.
 Put = Callable[[Sighting], Awaitable[None]]
 
 _silent = logging.getLogger("syncd.websockets")
-_silent.setLevel(logging.CRITICAL)           # its lines hold the address, and so the token
+_silent.setLevel(logging.CRITICAL)  # its lines hold the address, and so the token
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ class ZoomEvents:
         self._site = _site(settings.url)
         refuse_tokens_in_the_clear("zoom.events.url", self._site)
         self._settings, self._tokens, self._clock, self._tell = settings, tokens, clock, tell
-        self._good = 0                            # which token was taken last
-        self._greeted = False                     # anything came over the connection at hand
+        self._good = 0  # which token was taken last
+        self._greeted = False  # anything came over the connection at hand
         self._odd, self._odd_told = 0, -ODD_SECONDS
 
     async def run(self, put: Put, wanted: Callable[[], bool]) -> None:
@@ -150,8 +152,9 @@ class ZoomEvents:
         """One connection, from its beginning to its end. Returns when it is no longer wanted. Raises SourceError."""
         connection = await self._connected()
         self._tell(Noted("events.connected", "info", {"host": urlsplit(self._site).hostname or ""}))
-        tasks = [asyncio.create_task(one) for one in
-                 (self._take(connection, put), self._beat(connection), self._while_wanted(wanted))]
+        tasks = [
+            asyncio.create_task(one) for one in (self._take(connection, put), self._beat(connection), self._while_wanted(wanted))
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -185,7 +188,7 @@ class ZoomEvents:
         try:
             message = await connection.recv()
         except ConnectionClosed as closed:
-            if not self._greeted:             # as good as refused: perhaps the other grant's token is wanted
+            if not self._greeted:  # as good as refused: perhaps the other grant's token is wanted
                 self._turn()
             raise _closed(closed, refused=not self._greeted) from None
         self._greeted = True
@@ -196,8 +199,9 @@ class ZoomEvents:
             return sightings_in(message)
         except Turned as refusal:
             self._turn()
-            raise EventsRefused("zoom", f"zoom events: refused after connecting: {_harmless(str(refusal))}.",
-                                _SUBSCRIPTION_ADVICE) from None
+            raise EventsRefused(
+                "zoom", f"zoom events: refused after connecting: {_harmless(str(refusal))}.", _SUBSCRIPTION_ADVICE
+            ) from None
         except OddMessage as odd:
             self._odd += 1
             if self._clock.monotonic() - self._odd_told >= ODD_SECONDS:
@@ -248,23 +252,36 @@ class ZoomEvents:
                 _with(settings.url, subscriptionId=settings.subscription_id, access_token=token),
                 ssl=ssl_context(settings.ca_file) if secure else None,
                 proxy=settings.proxy or proxy_from_environment(self._site) if secure else None,
-                user_agent_header=f"syncd/{__version__}", compression=None, logger=_silent, max_size=MESSAGE_BYTES_MAX,
-                open_timeout=CONNECT_SECONDS, ping_interval=HEARTBEAT_SECONDS, ping_timeout=2 * HEARTBEAT_SECONDS,
+                user_agent_header=f"syncd/{__version__}",
+                compression=None,
+                logger=_silent,
+                max_size=MESSAGE_BYTES_MAX,
+                open_timeout=CONNECT_SECONDS,
+                ping_interval=HEARTBEAT_SECONDS,
+                ping_timeout=2 * HEARTBEAT_SECONDS,
                 close_timeout=REFUSAL_SECONDS,
             )
         except InvalidStatus as error:
             raise _status(error.response.status_code) from None
         except (ProxyError, InvalidProxyStatus) as error:
-            raise SourceError("zoom", f"zoom events: the proxy did not connect ({type(error).__name__}).",
-                              "Check proxy, HTTPS_PROXY and NO_PROXY; the proxy must let WebSockets through.") from None
+            raise SourceError(
+                "zoom",
+                f"zoom events: the proxy did not connect ({type(error).__name__}).",
+                "Check proxy, HTTPS_PROXY and NO_PROXY; the proxy must let WebSockets through.",
+            ) from None
         except (InvalidHandshake, InvalidMessage) as error:
-            raise SourceError("zoom", f"zoom events: no WebSocket answers there ({type(error).__name__}).",
-                              "Check zoom.events.url, and that the proxy lets WebSockets through.") from None
+            raise SourceError(
+                "zoom",
+                f"zoom events: no WebSocket answers there ({type(error).__name__}).",
+                "Check zoom.events.url, and that the proxy lets WebSockets through.",
+            ) from None
         except (OSError, TimeoutError) as error:
             untrusted = why_untrusted(error)
             raise SourceError(
-                "zoom", f"zoom events: {untrusted or 'cannot be reached'} ({type(error).__name__}).",
-                TRUST_ADVICE if untrusted else "Check zoom.events.url, the network and the proxy; it is tried again.") from None
+                "zoom",
+                f"zoom events: {untrusted or 'cannot be reached'} ({type(error).__name__}).",
+                TRUST_ADVICE if untrusted else "Check zoom.events.url, the network and the proxy; it is tried again.",
+            ) from None
 
 
 def _status(status: int) -> SourceError:
@@ -281,8 +298,11 @@ def _closed(closed: ConnectionClosed, *, refused: bool) -> SourceError:
     said = f" ({end.code}{', ' + _harmless(end.reason) if end.reason else ''})" if end is not None else ""
     if refused:
         return EventsRefused("zoom", f"zoom events: the connection was closed at once{said}.", _SUBSCRIPTION_ADVICE)
-    return SourceError("zoom", f"zoom events: the connection was closed{said}.",
-                       "It is opened again. If it goes on, another program uses the same subscription: each needs its own.")
+    return SourceError(
+        "zoom",
+        f"zoom events: the connection was closed{said}.",
+        "It is opened again. If it goes on, another program uses the same subscription: each needs its own.",
+    )
 
 
 def _harmless(text: str) -> str:
@@ -308,6 +328,8 @@ def event_settings(
 ) -> EventSettings:
     """Raises ConfigError where no address is known."""
     if not (url or cloud_url):
-        raise ConfigError("zoom.events.url: no address of this cloud's events is known",
-                          do="Set it to the address on the page of the app's event subscription.")
+        raise ConfigError(
+            "zoom.events.url: no address of this cloud's events is known",
+            do="Set it to the address on the page of the app's event subscription.",
+        )
     return EventSettings(url or cloud_url, subscription_id, ca_file, proxy)

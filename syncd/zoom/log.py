@@ -22,8 +22,12 @@ LOG_DAYS = 3
 PAGE_SIZE = 300
 
 _STATUS_WORDS = {
-    "activate": Happened.ACTIVATED, "reactivate": Happened.ACTIVATED, "deactivate": Happened.DEACTIVATED,
-    "delete": Happened.DELETED, "unlink": Happened.DELETED, "disassociate": Happened.DELETED,
+    "activate": Happened.ACTIVATED,
+    "reactivate": Happened.ACTIVATED,
+    "deactivate": Happened.DEACTIVATED,
+    "delete": Happened.DELETED,
+    "unlink": Happened.DELETED,
+    "disassociate": Happened.DELETED,
 }
 #: What begins an account: no change of one that is there.
 _NEW = frozenset({"add", "create", "invite"})
@@ -52,8 +56,12 @@ class LogPage(msgspec.Struct, frozen=True, gc=False):
 
 def days_of(since: datetime, until: datetime) -> dict[str, str]:
     """What is asked for: whole days, as Zoom documents them."""
-    return {"from": since.astimezone(UTC).date().isoformat(), "to": until.astimezone(UTC).date().isoformat(),
-            "category_type": "user", "page_size": str(PAGE_SIZE)}
+    return {
+        "from": since.astimezone(UTC).date().isoformat(),
+        "to": until.astimezone(UTC).date().isoformat(),
+        "category_type": "user",
+        "page_size": str(PAGE_SIZE),
+    }
 
 
 def operation_log_of(lines: Iterable[WireLine], since: datetime, until: datetime) -> OperationLog:
@@ -77,8 +85,9 @@ def read_line(line: WireLine) -> Sighting | Unreadable | None:
     found = _LINE.fullmatch(detail)
     word = found.group("word").casefold() if found else ""
     if found is not None and at is not None and word in _STATUS_WORDS:
-        return Sighting(WitnessSource.LOG, at, _STATUS_WORDS[word], address=found.group("address"),
-                        operator=text_of(line.operator).strip())
+        return Sighting(
+            WitnessSource.LOG, at, _STATUS_WORDS[word], address=found.group("address"), operator=text_of(line.operator).strip()
+        )
     if word in _NEW:
         return None
     return Unreadable(at, frozenset(address_key(one.rstrip(".")) for one in _ADDRESSES.findall(detail)))

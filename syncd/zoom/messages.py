@@ -20,12 +20,23 @@ from syncd.zoom.parse import text_of
 HEARTBEAT = '{"module":"heartbeat"}'
 
 _WHAT: Mapping[str, Happened] = {
-    "user.activated": Happened.ACTIVATED, "user.deactivated": Happened.DEACTIVATED, "user.updated": Happened.UPDATED,
-    "user.deleted": Happened.DELETED, "user.disassociated": Happened.DELETED,
+    "user.activated": Happened.ACTIVATED,
+    "user.deactivated": Happened.DEACTIVATED,
+    "user.updated": Happened.UPDATED,
+    "user.deleted": Happened.DELETED,
+    "user.disassociated": Happened.DELETED,
 }
 _FIELDS: Mapping[str, str] = {
-    "email": "email", "status": "status", "role": "role", "role_id": "role", "role_name": "role", "roles": "role",
-    "type": "type", "plan_united_type": "type", "zoom_one_type": "type", "license_info_list": "type",
+    "email": "email",
+    "status": "status",
+    "role": "role",
+    "role_id": "role",
+    "role_name": "role",
+    "roles": "role",
+    "type": "type",
+    "plan_united_type": "type",
+    "zoom_one_type": "type",
+    "license_info_list": "type",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Milliseconds: from 2001 on, and before the year 5000. Seconds would lie before.
@@ -74,16 +85,29 @@ def _sightings(event: Mapping[str, Any]) -> tuple[Sighting, ...]:
     if not isinstance(zoom_id, str) or not zoom_id.strip():
         raise OddMessage("an event about nobody")
     fields = _touched(about, old if isinstance(old, dict) else {}) if what is Happened.UPDATED else frozenset()
-    return (Sighting(WitnessSource.EVENT, _EPOCH + timedelta(milliseconds=at), what, zoom_id, text_of(about.get("email")).strip(),
-                     text_of(payload.get("operator")).strip(), fields),)
+    return (
+        Sighting(
+            WitnessSource.EVENT,
+            _EPOCH + timedelta(milliseconds=at),
+            what,
+            zoom_id,
+            text_of(about.get("email")).strip(),
+            text_of(payload.get("operator")).strip(),
+            fields,
+        ),
+    )
 
 
 def _touched(about: Mapping[str, Any], old: Mapping[str, Any]) -> frozenset[str]:
     """What an update changed, of what matters. What names only the account is the same on both sides."""
     named = old or about
-    return frozenset(word for name, word in _FIELDS.items()
-                     if name in named and (name not in old or name not in about or old[name] != about[name])
-                     and not (not old and name == "email"))
+    return frozenset(
+        word
+        for name, word in _FIELDS.items()
+        if name in named
+        and (name not in old or name not in about or old[name] != about[name])
+        and not (not old and name == "email")
+    )
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

@@ -28,8 +28,8 @@ NO_TEXT = "\N{REPLACEMENT CHARACTER}"
 class WireUser(msgspec.Struct, frozen=True, gc=False):
     """A user as ``GET /users`` and ``GET /users/{id}`` show it (``role_name`` only the latter). *Any*: decoration."""
 
-    email: str | None = None                        # an odd invitation may have none
-    id: str | None = None                           # pending users have none
+    email: str | None = None  # an odd invitation may have none
+    id: str | None = None  # pending users have none
     type: Any = None
     status: str | None = None
     first_name: Any = None
@@ -38,12 +38,12 @@ class WireUser(msgspec.Struct, frozen=True, gc=False):
     role_id: str | None = None
     role_name: str | None = None
     dept: Any = None
-    group_ids: list[str] | None = None              # strict: groups may protect
+    group_ids: list[str] | None = None  # strict: groups may protect
     plan_united_type: Any = None
-    license_info_list: Any = None                   # add-on licences, kept as they came
+    license_info_list: Any = None  # add-on licences, kept as they came
     last_login_time: Any = None
     user_created_at: Any = None
-    created_at: Any = None                          # of the login type, in spite of its name
+    created_at: Any = None  # of the login type, in spite of its name
 
 
 class UsersPage(msgspec.Struct, frozen=True, gc=False):
@@ -141,8 +141,9 @@ def reader(type_: type[T]) -> Callable[[bytes, str], T]:
             return decoder.decode(body)
         except msgspec.DecodeError as error:
             raise SourceError(
-                "zoom", f"zoom {where}: the answer is not as documented ({without_addresses(str(error))[:200]}"
-                        f"{_row_named(body, str(error))}).",
+                "zoom",
+                f"zoom {where}: the answer is not as documented ({without_addresses(str(error))[:200]}"
+                f"{_row_named(body, str(error))}).",
                 "Nothing is concluded from it. See what the Zoom portal shows there, and whether something answers in Zoom's "
                 "place (zoom.api_url, proxy).",
             ) from None
@@ -181,12 +182,18 @@ class Accounts:
         zoom_id, email = user.id or "", user.email or ""
         if status is not Status.PENDING:
             if not zoom_id.strip():
-                raise SourceError("zoom", f"zoom {where}: an account with status {status.value} came without an id.",
-                                  "Only pending users have none: the answer is not as documented, nothing is concluded from it.")
+                raise SourceError(
+                    "zoom",
+                    f"zoom {where}: an account with status {status.value} came without an id.",
+                    "Only pending users have none: the answer is not as documented, nothing is concluded from it.",
+                )
             if not email.strip() or NO_TEXT in email or NO_TEXT in zoom_id:
                 came = "with an e-mail address that is no text" if email.strip() else "without an e-mail address"
-                raise SourceError("zoom", f"zoom {where}: account {zoom_id} came {came}.",
-                                  "It can be matched to nobody: see what the Zoom portal shows for it.")
+                raise SourceError(
+                    "zoom",
+                    f"zoom {where}: account {zoom_id} came {came}.",
+                    "It can be matched to nobody: see what the Zoom portal shows for it.",
+                )
         role_id, role = self._role(user)
         names = text_of(user.display_name).strip() or f"{text_of(user.first_name)} {text_of(user.last_name)}".strip()
         return ZoomAccount(
@@ -215,8 +222,11 @@ class Accounts:
         if status is None or asked not in (None, status):
             wanted = f"{asked.value} ones were asked for" if asked else "that is none of active, inactive, pending"
             which = f"account {user.id}" if user.id else "an account"
-            raise SourceError("zoom", f"zoom {where}: {which} came with the status {str(user.status)[:40]!r}; {wanted}.",
-                              "The answer is not as documented, nothing is concluded from it.")
+            raise SourceError(
+                "zoom",
+                f"zoom {where}: {which} came with the status {str(user.status)[:40]!r}; {wanted}.",
+                "The answer is not as documented, nothing is concluded from it.",
+            )
         return status
 
     def _role(self, user: WireUser) -> tuple[str | None, str | None]:

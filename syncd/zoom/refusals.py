@@ -61,7 +61,7 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str]) -> ErrorBod
         said = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
         said = {}
-    code = said.get("code", said.get("errorCode"))      # the second: another product of Zoom's, seen with expired tokens
+    code = said.get("code", said.get("errorCode"))  # the second: another product of Zoom's, seen with expired tokens
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code)
     code = code if isinstance(code, int | str) else None
@@ -74,9 +74,7 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str]) -> ErrorBod
         token_refused=code == TOKEN_CODE,
         scope_missing=code in SCOPE_CODES,
         throttled=code == TOO_FAST_CODE,
-        day_used_up=too_fast and (
-            headers.get("x-ratelimit-type", "").lower().startswith("daily") or "daily" in message.lower()
-        ),
+        day_used_up=too_fast and (headers.get("x-ratelimit-type", "").lower().startswith("daily") or "daily" in message.lower()),
         busy=too_fast and "concurrent" in message.lower(),
         outranks=known and status in (401, TOO_FAST_CODE),
     )
@@ -107,8 +105,7 @@ def refusal(operation: Operation, reply: Reply) -> Refused | ScopeMissing:
     if code in SCOPE_CODES or (code == 200 and _ABOUT_TOKEN.search(says)):
         return _scope_missing(operation, what, says, right=code == 200)
     kind, do = _kind(operation, reply, says)
-    return Refused(what, kind=kind, code=code if isinstance(code, int) else None, status=reply.status, do=do,
-                   alone=error.busy)
+    return Refused(what, kind=kind, code=code if isinstance(code, int) else None, status=reply.status, do=do, alone=error.busy)
 
 
 def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
@@ -125,8 +122,10 @@ def _kind(operation: Operation, reply: Reply, says: str) -> tuple[str, str]:
     if operation is SET_STATUS and code == 300:
         return "events", "The user hosts upcoming Zoom Events: hand them over or wait; it is tried again in a later cycle."
     if code == 200 and _ABOUT_RIGHTS.search(says):
-        return "rights", ("See what is special about this account in the Zoom portal; if others meet the same, the app acts with "
-                          "the rights of a role: give that role User: Edit.")
+        return "rights", (
+            "See what is special about this account in the Zoom portal; if others meet the same, the app acts with "
+            "the rights of a role: give that role User: Edit."
+        )
     if reply.is_web_page:
         return "other", WEB_PAGE_ADVICE
     if reply.status == 403:
@@ -159,16 +158,22 @@ def account_unreadable(operation: Operation, reply: Reply, user: str) -> Account
     error = refusal(operation, reply)
     if isinstance(error, ScopeMissing):
         return error
-    return AccountUnreadable(f"zoom: {_named(user)} could not be read: {error.what}",
-                             "See what the Zoom portal shows for it. If others meet the same, `syncd check` looks at the set-up.",
-                             zoom_id=user, answer=error.answer)
+    return AccountUnreadable(
+        f"zoom: {_named(user)} could not be read: {error.what}",
+        "See what the Zoom portal shows for it. If others meet the same, `syncd check` looks at the set-up.",
+        zoom_id=user,
+        answer=error.answer,
+    )
 
 
 def odd_account(user: str, answer: str, says: str) -> AccountUnreadable:
     """What Zoom shows of one account contradicts itself or what was asked: nothing is concluded from it."""
-    return AccountUnreadable(f"zoom: {_named(user)} could not be read: {says}.",
-                             "Nothing is concluded from it: see what the Zoom portal shows for it, and whether something answers "
-                             "in Zoom's place.", zoom_id=user, answer=answer)
+    return AccountUnreadable(
+        f"zoom: {_named(user)} could not be read: {says}.",
+        "Nothing is concluded from it: see what the Zoom portal shows for it, and whether something answers in Zoom's place.",
+        zoom_id=user,
+        answer=answer,
+    )
 
 
 def _named(user: str) -> str:
@@ -182,8 +187,9 @@ def _scope_missing(operation: Operation, what: str, says: str, *, right: bool) -
         lacks = scope or "User: Edit"
         if operation is OPERATION_LOGS:
             lacks = f"{_LOG_RIGHTS}{f' [{scope}]' if scope else ''}"
-        do = (f"The app acts with the rights of a role: give that role {lacks}, or the app "
-              f"{operation.scope} ({operation.purpose}).")
+        do = (
+            f"The app acts with the rights of a role: give that role {lacks}, or the app {operation.scope} ({operation.purpose})."
+        )
     else:
         do = f"Add the scope {scope} to the app ({operation.purpose}); the next cycle asks with a fresh token."
     return ScopeMissing("zoom", what, do, scope=scope or operation.scope)

@@ -29,29 +29,62 @@ class Operation:
 LIST_USERS = Operation("list_users", MEDIUM, "user:read:list_users:admin", "user:read:admin", "to read all accounts")
 LIST_ROLES = Operation("list_roles", MEDIUM, "role:read:list_roles:admin", "role:read:admin", "to know who is an admin")
 LIST_GROUPS = Operation("list_groups", MEDIUM, "group:read:list_groups:admin", "group:read:admin", "for protect.groups")
-GET_USER = Operation("get_user", LIGHT, "user:read:user:admin", "user:read:admin",
-                     "to look again right before each change, and for syncd account")
+GET_USER = Operation(
+    "get_user", LIGHT, "user:read:user:admin", "user:read:admin", "to look again right before each change, and for syncd account"
+)
 SET_STATUS = Operation("set_status", LIGHT, "user:update:status:admin", "user:write:admin", "to deactivate and reactivate")
 UPDATE_USER = Operation("update_user", LIGHT, "user:update:user:admin", "user:write:admin", "to give licences back")
 REVOKE_SESSIONS = Operation("revoke_sessions", LIGHT, "user:delete:token:admin", "user:write:admin", "to end SSO sessions")
-PLAN_USAGE = Operation("plan_usage", HEAVY, "billing:read:plan_usage:admin", "account:read:admin", "to count free licences",
-                       ("billing:master", "account:master"))
+PLAN_USAGE = Operation(
+    "plan_usage",
+    HEAVY,
+    "billing:read:plan_usage:admin",
+    "account:read:admin",
+    "to count free licences",
+    ("billing:master", "account:master"),
+)
 
-LIST_MEETINGS = Operation("list_meetings", MEDIUM, "meeting:read:list_meetings:admin", "meeting:read:admin",
-                          "to show upcoming meetings (account show)")
-LIST_RECORDINGS = Operation("list_recordings", MEDIUM, "cloud_recording:read:list_user_recordings:admin",
-                            "recording:read:admin", "to show recordings (account show)")
+LIST_MEETINGS = Operation(
+    "list_meetings", MEDIUM, "meeting:read:list_meetings:admin", "meeting:read:admin", "to show upcoming meetings (account show)"
+)
+LIST_RECORDINGS = Operation(
+    "list_recordings",
+    MEDIUM,
+    "cloud_recording:read:list_user_recordings:admin",
+    "recording:read:admin",
+    "to show recordings (account show)",
+)
 
-OPERATION_LOGS = Operation("operation_logs", HEAVY, "report:read:operation_logs:admin", "report:read:admin",
-                           "to hold Zoom's operation log against the ledger (zoom.operation_log)")
+OPERATION_LOGS = Operation(
+    "operation_logs",
+    HEAVY,
+    "report:read:operation_logs:admin",
+    "report:read:admin",
+    "to hold Zoom's operation log against the ledger (zoom.operation_log)",
+)
 
-LIST_WEBINARS = Operation("list_webinars", MEDIUM, "webinar:read:list_webinars:admin", "webinar:read:admin",
-                          "to count webinars (handover)")
-DELETE_USER = Operation("delete_user", LIGHT, "user:delete:user:admin", "user:write:admin",
-                        "for syncd handover run alone, in an app of its own")
+LIST_WEBINARS = Operation(
+    "list_webinars", MEDIUM, "webinar:read:list_webinars:admin", "webinar:read:admin", "to count webinars (handover)"
+)
+DELETE_USER = Operation(
+    "delete_user", LIGHT, "user:delete:user:admin", "user:write:admin", "for syncd handover run alone, in an app of its own"
+)
 
-OPERATIONS = (LIST_USERS, LIST_ROLES, LIST_GROUPS, GET_USER, SET_STATUS, UPDATE_USER, REVOKE_SESSIONS, PLAN_USAGE,
-              LIST_MEETINGS, LIST_RECORDINGS, LIST_WEBINARS, DELETE_USER, OPERATION_LOGS)
+OPERATIONS = (
+    LIST_USERS,
+    LIST_ROLES,
+    LIST_GROUPS,
+    GET_USER,
+    SET_STATUS,
+    UPDATE_USER,
+    REVOKE_SESSIONS,
+    PLAN_USAGE,
+    LIST_MEETINGS,
+    LIST_RECORDINGS,
+    LIST_WEBINARS,
+    DELETE_USER,
+    OPERATION_LOGS,
+)
 
 
 def allowed(operation: Operation, granted: Collection[str]) -> bool:

@@ -33,15 +33,17 @@ class Cloud:
     token_url: str
     api_url: str
     api_hosts: re.Pattern[str]
-    events_url: str = ""                      # of its WebSockets; empty: not known
+    events_url: str = ""  # of its WebSockets; empty: not known
 
 
 #: The government cloud's hosts are not in Zoom's table of regions; several public clients use these.
 CLOUDS: Mapping[str, Cloud] = {
-    "commercial": Cloud("https://zoom.us/oauth/token", "https://api.zoom.us/v2", re.compile(r"api(-[a-z]{2})?\.zoom\.us"),
-                        "wss://ws.zoom.us/ws"),
-    "government": Cloud("https://zoomgov.com/oauth/token", "https://api.zoomgov.com/v2",
-                        re.compile(r"api(-[a-z]{2})?\.zoomgov\.com")),
+    "commercial": Cloud(
+        "https://zoom.us/oauth/token", "https://api.zoom.us/v2", re.compile(r"api(-[a-z]{2})?\.zoom\.us"), "wss://ws.zoom.us/ws"
+    ),
+    "government": Cloud(
+        "https://zoomgov.com/oauth/token", "https://api.zoomgov.com/v2", re.compile(r"api(-[a-z]{2})?\.zoomgov\.com")
+    ),
 }
 
 _WRONG_CLIENT = "Check zoom.client_id and the client secret (App Credentials of the Server-to-Server OAuth app)."
@@ -76,8 +78,16 @@ class TokenSource:
     """Fetches tokens; what the answer says beside the token is kept. *move* is told the API's nearer host."""
 
     def __init__(
-        self, api: Api, path: str, *, account_id: str, client_id: str, client_secret: ReadSecret, cloud: Cloud,
-        move: Callable[[str], None] | None, tell: Tell,
+        self,
+        api: Api,
+        path: str,
+        *,
+        account_id: str,
+        client_id: str,
+        client_secret: ReadSecret,
+        cloud: Cloud,
+        move: Callable[[str], None] | None,
+        tell: Tell,
     ) -> None:
         self._api, self._path, self._cloud, self._move, self._tell = api, path, cloud, move, tell
         self._account_id, self._client_id, self._client_secret = account_id, client_id, client_secret
@@ -105,11 +115,14 @@ class TokenSource:
         basic = base64.b64encode(f"{self._client_id}:{secret}".encode()).decode()
         try:
             reply = await self._api.request(
-                "token", TOKEN, "POST", self._path,
+                "token",
+                TOKEN,
+                "POST",
+                self._path,
                 form=form,
                 headers={"authorization": f"Basic {basic}"},
             )
-        except NoUsableAnswer as error:           # concerns everybody, whoever is asked about with the token
+        except NoUsableAnswer as error:  # concerns everybody, whoever is asked about with the token
             raise SourceError(error.source, error.what, error.do) from None
         if not reply.ok:
             raise _refused(reply)
@@ -122,7 +135,7 @@ class TokenSource:
         if self._move is None:
             return
         parts = urlsplit(api_url)
-        host = parts.netloc.lower()              # with a port or a user name in it, it is no host we know
+        host = parts.netloc.lower()  # with a port or a user name in it, it is no host we know
         if parts.scheme == "https" and self._cloud.api_hosts.fullmatch(host) and parts.path.rstrip("/") in ("", "/v2"):
             self._move(f"https://{host}/v2")
         else:

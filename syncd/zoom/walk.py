@@ -27,9 +27,7 @@ def counted(key: Callable[[T], Hashable]) -> Walk[T]:
     return Walk(key, counted=True, gaps=False)
 
 
-async def whole(
-    name: str, attempt_once: Callable[[], Awaitable[T]], clock: Clock, tell: Tell, *, attempts: int = ATTEMPTS
-) -> T:
+async def whole(name: str, attempt_once: Callable[[], Awaitable[T]], clock: Clock, tell: Tell, *, attempts: int = ATTEMPTS) -> T:
     """What *attempt_once* gives, begun again when it raises NotWhole. *name* says of what, for messages. Raises
     SourceError after so many *attempts*."""
     attempt = 1
@@ -39,7 +37,8 @@ async def whole(
         except NotWhole as finding:
             if attempt >= attempts:
                 raise SourceError(
-                    "zoom", f"zoom: the list of {name} was not whole in {attempts} attempts; the last time {finding}.",
+                    "zoom",
+                    f"zoom: the list of {name} was not whole in {attempts} attempts; the last time {finding}.",
                     "Nothing is concluded from a part. If many accounts are changing right now, the next cycle will do; "
                     "if it stays, lower zoom.page_size, and compare the number with the Zoom portal.",
                 ) from None

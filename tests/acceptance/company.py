@@ -87,7 +87,7 @@ class Company:
     prefork: Prefork
     settings: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
-    accepts_new: bool = True                  # before a ledger is begun in enforce mode, somebody says that a new one is meant
+    accepts_new: bool = True  # before a ledger is begun in enforce mode, somebody says that a new one is meant
 
     # ------------------------------------------------------------------------------------------------- the world
 
@@ -184,8 +184,12 @@ class Company:
         """As the runbook has it: a ledger that would be begun in enforce mode is accepted first."""
         begins = verb in ("apply", "run", "account", "undo", "approve", "pause", "resume")
         if self.accepts_new and begins and self.settings.get("mode") == "enforce" and not self.ledger.exists():
-            self.prefork.run(("ledger", "accept", *WHO), self.folder,
-                             {**clean_environment(), "SYNCD_CONFIG": str(self.config)}, PATIENCE_SECONDS)
+            self.prefork.run(
+                ("ledger", "accept", *WHO),
+                self.folder,
+                {**clean_environment(), "SYNCD_CONFIG": str(self.config)},
+                PATIENCE_SECONDS,
+            )
 
     def approve_what_is_held(self) -> str:
         """Plans, and approves the plan for the guards that hold it; its digest."""
@@ -211,8 +215,13 @@ class Company:
         log = self.folder / f"run-{number}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "syncd", "run"], cwd=self.folder, stdin=subprocess.DEVNULL,
-                env={**clean_environment(), "SYNCD_CONFIG": str(self.config), **(env or {})}, stdout=stream, stderr=stream)
+                [sys.executable, "-m", "syncd", "run"],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                env={**clean_environment(), "SYNCD_CONFIG": str(self.config), **(env or {})},
+                stdout=stream,
+                stderr=stream,
+            )
         daemon = Daemon(process, f"http://{listen}", log)
         try:
             yield daemon
@@ -231,8 +240,10 @@ class Company:
         """The ledger's entries, read with SQLite alone."""
         with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT seq, kind, cycle, subject, body FROM chain ORDER BY seq").fetchall()
-        return [{"seq": seq, "kind": kind, "cycle": cycle, "subject": subject, "body": json.loads(body)}
-                for seq, kind, cycle, subject, body in rows]
+        return [
+            {"seq": seq, "kind": kind, "cycle": cycle, "subject": subject, "body": json.loads(body)}
+            for seq, kind, cycle, subject, body in rows
+        ]
 
     def open_intents(self) -> list[str]:
         """Intents of the ledger that have no outcome."""
@@ -242,8 +253,10 @@ class Company:
 
     def everything_on_disk(self) -> dict[str, tuple[int, int]]:
         """Every path below the folder with its size and time of change, folders included."""
-        return {str(path.relative_to(self.folder)): (path.stat().st_size, path.stat().st_mtime_ns)
-                for path in sorted([self.folder, *self.folder.rglob("*")])}
+        return {
+            str(path.relative_to(self.folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted([self.folder, *self.folder.rglob("*")])
+        }
 
 
 @dataclass
@@ -288,8 +301,7 @@ class Daemon:
 
     def wait(self, holds: Callable[[], object], what: str) -> None:
         """Waits until something holds, or fails saying what it waited for."""
-        wait_until(holds, f"{what}\n{self.log.read_text(encoding='utf-8')[-3000:]}",
-                   alive=lambda: self.process.poll() is None)
+        wait_until(holds, f"{what}\n{self.log.read_text(encoding='utf-8')[-3000:]}", alive=lambda: self.process.poll() is None)
 
     def wait_ready(self) -> None:
         """Waits until ``/readyz`` says so."""
@@ -329,8 +341,9 @@ def wait_until(holds: Callable[[], object], what: str, alive: Callable[[], bool]
 
 def clean_environment() -> dict[str, str]:
     """The environment without anything that would change how syncd behaves."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith("SYNCD_") and not name.upper().endswith("_PROXY")}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("SYNCD_") and not name.upper().endswith("_PROXY")
+    }
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 

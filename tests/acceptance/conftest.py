@@ -37,23 +37,36 @@ def company(tmp_path: Path, prefork: Prefork) -> Iterator[Company]:
 @contextmanager
 def corp_example(tmp_path: Path, prefork: Prefork) -> Iterator[Company]:
     """Corp Example with nobody in it: report mode, no grace, the file directory, ledger and reports below the folder."""
-    zoom = SimulatedZoom(Tenant(), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, limits=AccountLimits(None),
-                         oauth=OAuth(client_secret=SECRET))
+    zoom = SimulatedZoom(
+        Tenant(),
+        now=lambda: datetime.now(UTC),
+        sleep=asyncio.sleep,
+        limits=AccountLimits(None),
+        oauth=OAuth(client_secret=SECRET),
+    )
     with serve_in_thread(zoom) as serving:
         company = Company(tmp_path, zoom, serving, prefork)
         (tmp_path / "zoom-secret").write_text(SECRET + "\n", encoding="utf-8")
         (tmp_path / "trigger-token").write_text(TRIGGER + "\n", encoding="utf-8")
-        company.configure({
-            "mode": "report",
-            "directory.file": {"path": str(company.people), "groups": ["staff"]},
-            "zoom": {"account_id": zoom.oauth.account_id, "client_id": zoom.oauth.client_id,
-                     "client_secret_file": str(tmp_path / "zoom-secret"), "token_url": f"{serving.url}/oauth/token",
-                     "api_url": f"{serving.url}/v2", "account_plan": "business", "share": "100%"},
-            "scope.domains": ["corp.example"],
-            "deactivate": {"grace": "0s", "grace_reads": 1},
-            "ledger.url": f"sqlite:///{company.ledger}",
-            "reports.directory": str(company.reports),
-            "http.trigger_token_file": str(tmp_path / "trigger-token"),
-        })
+        company.configure(
+            {
+                "mode": "report",
+                "directory.file": {"path": str(company.people), "groups": ["staff"]},
+                "zoom": {
+                    "account_id": zoom.oauth.account_id,
+                    "client_id": zoom.oauth.client_id,
+                    "client_secret_file": str(tmp_path / "zoom-secret"),
+                    "token_url": f"{serving.url}/oauth/token",
+                    "api_url": f"{serving.url}/v2",
+                    "account_plan": "business",
+                    "share": "100%",
+                },
+                "scope.domains": ["corp.example"],
+                "deactivate": {"grace": "0s", "grace_reads": 1},
+                "ledger.url": f"sqlite:///{company.ledger}",
+                "reports.directory": str(company.reports),
+                "http.trigger_token_file": str(tmp_path / "trigger-token"),
+            }
+        )
         company.save()
         yield company

@@ -26,13 +26,21 @@ class Prefork:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.acceptance.prefork", str(theirs.fileno())],
-                                         pass_fds=[theirs.fileno()], env=dict(environment), cwd=environment["PYTHONPATH"])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.acceptance.prefork", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=dict(environment),
+            cwd=environment["PYTHONPATH"],
+        )
         theirs.close()
         self._lines = self._ours.makefile("rw", encoding="utf-8")
 
     def run(
-        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], seconds: float,
+        self,
+        arguments: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        seconds: float,
         killed_after: float | None = None,
     ) -> tuple[int, str, str]:
         """(exit code, standard output, standard error) of one run. *killed_after*: so many seconds after its start it gets
@@ -40,8 +48,14 @@ class Prefork:
         self._ours.settimeout(seconds)
         with tempfile.TemporaryDirectory() as streams:
             out, err = Path(streams, "out"), Path(streams, "err")
-            order = {"argv": list(arguments), "cwd": str(folder), "env": dict(environment), "out": str(out), "err": str(err),
-                     "killed_after": killed_after}
+            order = {
+                "argv": list(arguments),
+                "cwd": str(folder),
+                "env": dict(environment),
+                "out": str(out),
+                "err": str(err),
+                "killed_after": killed_after,
+            }
             self._lines.write(json.dumps(order) + "\n")
             self._lines.flush()
             code = int(self._lines.readline())
@@ -64,7 +78,7 @@ def serve(channel: socket.socket) -> None:
                 _become(order)
                 return
             if order["killed_after"] is not None:
-                time.sleep(order["killed_after"])          # an ended child keeps its id until it is waited for
+                time.sleep(order["killed_after"])  # an ended child keeps its id until it is waited for
                 os.kill(child, signal.SIGKILL)
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             lines.write(f"{code}\n")
@@ -73,8 +87,11 @@ def serve(channel: socket.socket) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, order["out"], os.O_WRONLY | os.O_CREAT),
-                                (2, order["err"], os.O_WRONLY | os.O_CREAT)):
+    for number, path, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, order["out"], os.O_WRONLY | os.O_CREAT),
+        (2, order["err"], os.O_WRONLY | os.O_CREAT),
+    ):
         descriptor = os.open(path, flags, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -85,8 +102,16 @@ def _become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for name in ("cli", "app", "operations.manual", "operations.inspect", "operations.approve", "reports.cycle",
-                 "reports.document", "reports.terminal"):
+    for name in (
+        "cli",
+        "app",
+        "operations.manual",
+        "operations.inspect",
+        "operations.approve",
+        "reports.cycle",
+        "reports.document",
+        "reports.terminal",
+    ):
         importlib.import_module(f"syncd.{name}")
     serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module("syncd", run_name="__main__", alter_sys=True)

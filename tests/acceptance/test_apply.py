@@ -42,7 +42,7 @@ def test_first_enforcing_use_is_held_once_then_carried_out_then_nothing(company:
     assert (0, "in_step") == (again.code, again.document["result"])
     assert 2 == len(company.zoom.writes)
     last = [entry for entry in company.entries() if entry["kind"] == "cycle.ended"][-1]
-    assert again.document["ledger"]["head_sequence"] == last["seq"]             # only the reports' own entries follow it
+    assert again.document["ledger"]["head_sequence"] == last["seq"]  # only the reports' own entries follow it
     assert 0 == company.syncd("ledger", "verify", "--head", again.document["ledger"]["head_hash"]).code
 
 
@@ -55,12 +55,12 @@ def test_once_approved_later_leavers_go_without_another_review(company: Company)
     assert "inactive" == company.status("p000")
 
     company.leaves("p001")
-    company.configure({"protect.accounts": ["somebody-else@corp.example"]})     # more protection: can only shrink the plan
+    company.configure({"protect.accounts": ["somebody-else@corp.example"]})  # more protection: can only shrink the plan
     assert 0 == company.syncd("apply").code
     assert "inactive" == company.status("p001")
 
     company.leaves("p002")
-    company.configure({"protect.accounts": None})                               # less protection: widens it
+    company.configure({"protect.accounts": None})  # less protection: widens it
     widened = company.syncd("apply", "--format", "json")
     assert (3, ["policy-changed"]) == (widened.code, widened.tripped())
     assert "active" == company.status("p002")
@@ -90,8 +90,12 @@ def test_apply_in_report_mode_is_a_usage_error(company: Company) -> None:
     company.staff(2)
     before = company.everything_on_disk()
 
-    for words in (("apply",), ("undo", "abcdef123456", *WHO), ("account", "deactivate", "p000@corp.example", *WHO),
-                  ("account", "reactivate", "p000@corp.example", *WHO)):
+    for words in (
+        ("apply",),
+        ("undo", "abcdef123456", *WHO),
+        ("account", "deactivate", "p000@corp.example", *WHO),
+        ("account", "reactivate", "p000@corp.example", *WHO),
+    ):
         ran = company.syncd(*words)
         assert (2, "") == (ran.code, ran.out), words
         assert "mode: report" in ran.err
@@ -116,7 +120,7 @@ def test_a_held_direction_does_not_stop_the_other_one(company: Company) -> None:
     assert (3, "held", ["max-deactivations"]) == (ran.code, ran.document["result"], ran.tripped())
     assert ("done", None) == ran.outcome_of("p000@corp.example")
     assert ("not_tried", "held_by max-deactivations") == ran.outcome_of("p001@corp.example")
-    assert 2 == company.zoom.tenant.existing("p000@corp.example").type       # the licence came back with it
+    assert 2 == company.zoom.tenant.existing("p000@corp.example").type  # the licence came back with it
     assert "active" == company.status("p001") == company.status("p002")
 
 
@@ -147,11 +151,14 @@ def test_what_cannot_be_approved_is_refused(company: Company) -> None:
     for guards in (("no-such-guard",), ("directory-empty",), ("policy-changed", "zoom-empty"), ("paused",)):
         ran = company.syncd("approve", "--plan", digest, "--guard", *guards, *WHO)
         assert (2, "") == (ran.code, ran.out), guards
-    for words in (("--plan", digest, *WHO), ("--plan", "abc", "--guard", "policy-changed", *WHO),
-                  ("--plan", digest, "--guard", "policy-changed", "--by", " ", "--because", "x"),
-                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "soon"),
-                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "0s"),
-                  ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "9999999999d")):
+    for words in (
+        ("--plan", digest, *WHO),
+        ("--plan", "abc", "--guard", "policy-changed", *WHO),
+        ("--plan", digest, "--guard", "policy-changed", "--by", " ", "--because", "x"),
+        ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "soon"),
+        ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "0s"),
+        ("--plan", digest, "--guard", "policy-changed", *WHO, "--for", "9999999999d"),
+    ):
         assert 2 == company.syncd("approve", *words).code, words
     other = company.syncd("approve", "--plan", "0123456789abcdef", "--guard", "policy-changed", *WHO)
     assert 3 == other.code
@@ -227,7 +234,7 @@ def test_apply_waits_for_the_writer_lock_and_then_says_who_holds_it(company: Com
         assert "held by process" in ran.err
         by_hand = company.syncd("account", "deactivate", "p000@corp.example", *WHO, "--wait", "0s")
         assert 7 == by_hand.code
-        assert 0 == company.syncd("pause", *WHO).code                    # always work beside a writer
+        assert 0 == company.syncd("pause", *WHO).code  # always work beside a writer
         assert 0 == company.syncd("resume", *WHO).code
         assert 0 == company.syncd("ledger", "verify").code
 
@@ -248,8 +255,9 @@ def test_some_failed_accounts_make_a_cycle_partial(company: Company) -> None:
     company.staff(60)
     company.enforcing()
     company.zoom.tenant.alter("p001@corp.example", room=True)
-    company.zoom.faults.add(faults.refusal(300, "Something odd."), "set_status",
-                            user=company.zoom.tenant.existing("p002@corp.example").id)
+    company.zoom.faults.add(
+        faults.refusal(300, "Something odd."), "set_status", user=company.zoom.tenant.existing("p002@corp.example").id
+    )
     company.leaves("p000", "p001", "p002")
 
     partial = company.syncd("apply", "--format", "json")
@@ -283,8 +291,7 @@ def test_an_account_that_changed_since_the_plan_is_skipped(company: Company) -> 
     company.staff(20)
     company.enforcing()
     company.leaves("p000")
-    company.zoom.faults.add(
-        faults.meanwhile(lambda: company.zoom.tenant.alter("p000@corp.example", role_id="1")), "get_user")
+    company.zoom.faults.add(faults.meanwhile(lambda: company.zoom.tenant.alter("p000@corp.example", role_id="1")), "get_user")
 
     ran = company.syncd("apply", "--format", "json")
 
@@ -297,8 +304,9 @@ def test_a_missing_write_scope_stops_the_cycle_before_anything_is_written(compan
     company.staff(40)
     company.enforcing()
     company.leaves("p000", "p001", "p002")
-    company.zoom.oauth.scopes = frozenset(scope for scope in company.zoom.oauth.scopes
-                                          if scope.startswith(("user:read", "role:read", "group:read")))
+    company.zoom.oauth.scopes = frozenset(
+        scope for scope in company.zoom.oauth.scopes if scope.startswith(("user:read", "role:read", "group:read"))
+    )
 
     ran = company.syncd("apply", "--format", "json")
 
@@ -312,8 +320,7 @@ def test_a_cycle_stops_when_too_many_writes_fail(company: Company) -> None:
     """max_failing_writes_percent, after the first 10: 5, the rest is not tried."""
     company.staff(60)
     company.enforcing()
-    company.configure({"guards": {"max_deactivations_percent": 100, "max_directory_shrink_percent": 90},
-                       "zoom.concurrency": 1})
+    company.configure({"guards": {"max_deactivations_percent": 100, "max_directory_shrink_percent": 90}, "zoom.concurrency": 1})
     company.leaves(*[f"p{number:03}" for number in range(25)])
     company.approve_what_is_held()
     company.zoom.faults.add(faults.refusal(300, "Something odd."), "set_status", times=None)

@@ -115,7 +115,7 @@ def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
 
     ran = company.syncd("apply", "--format", "json")
     measured = {one["guard"]: one["measured"] for one in ran.document["guards"] if one["tripped"]}
-    assert (3, {"max-deactivations": 1, "policy-changed": 3}) == (ran.code, measured)    # p002 was not announced
+    assert (3, {"max-deactivations": 1, "policy-changed": 3}) == (ran.code, measured)  # p002 was not announced
 
 
 def test_deactivations_by_hand_need_the_same_approvals_where_two_people_have_to_agree(company: Company) -> None:
@@ -138,4 +138,4 @@ def test_deactivations_by_hand_need_the_same_approvals_where_two_people_have_to_
     assert {(f"p{number:03}", "deactivate") for number in range(4)} == set(company.written())
     assert 0 == company.syncd("account", "deactivate", "p010@corp.example", "--yes", *WHO).code
     assert 0 == company.syncd("account", "reactivate", *names, "--yes", "--confirm-count", "4", *WHO).code
-    assert 3 == company.syncd(*words).code                                      # used up, each once
+    assert 3 == company.syncd(*words).code  # used up, each once

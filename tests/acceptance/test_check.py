@@ -24,15 +24,17 @@ def test_every_fault_is_told_and_none_ends_it(company: Company) -> None:
     company.zoom.oauth.client_secret = "other"
     blocked = company.folder / "a-file"
     blocked.write_text("x", encoding="utf-8")
-    company.configure({"reports.directory": str(blocked), "ledger.url": f"sqlite:///{blocked}/below/ledger.db",
-                       "http.listen": "192.0.2.1:9464"})
+    company.configure(
+        {"reports.directory": str(blocked), "ledger.url": f"sqlite:///{blocked}/below/ledger.db", "http.listen": "192.0.2.1:9464"}
+    )
 
     ran = company.syncd("check")
 
     told = lines(ran.out, "FAIL")
     assert 2 == ran.code, ran.said
-    assert [True, True, True] == [any(key in line for line in told) for key in
-                                  ("reports.directory: ", "ledger.url: ", "http.listen: ")]
+    assert [True, True, True] == [
+        any(key in line for line in told) for key in ("reports.directory: ", "ledger.url: ", "http.listen: ")
+    ]
     assert any(line.startswith("zoom: zoom token") for line in told)
     assert any(line.startswith("directory: directory file") for line in lines(ran.out, "ok"))
     assert len(told) == len(set(told))
@@ -55,8 +57,9 @@ def test_syntax_needs_neither_secrets_nor_files_nor_a_network(company: Company) 
     """The configuration alone: right with nothing there, and still wrong where it is wrong."""
     for name in ("zoom-secret", "trigger-token", "people.csv"):
         (company.folder / name).unlink(missing_ok=True)
-    company.configure({"reports.directory": "/proc/nowhere", "http.listen": "192.0.2.1:9464",
-                       "guards.sentinels": ["canary@elsewhere.example"]})
+    company.configure(
+        {"reports.directory": "/proc/nowhere", "http.listen": "192.0.2.1:9464", "guards.sentinels": ["canary@elsewhere.example"]}
+    )
 
     ran = company.syncd("check", "--syntax")
 
@@ -155,11 +158,14 @@ def test_of_several_domains_a_misspelt_one_is_told_and_foreign_ones_are_counted(
     ran = company.syncd("check")
 
     told = [line for line in lines(ran.out, "warn") if "scope" in line]
-    assert ["zoom: scope: scope.domains: no account is of cor2.example; near it and not in scope: corp2.example 2; is it "
-            "misspelt?"] == told
+    assert [
+        "zoom: scope: scope.domains: no account is of cor2.example; near it and not in scope: corp2.example 2; is it misspelt?"
+    ] == told
     said = [line.removeprefix("zoom: scope: ") for line in lines(ran.out, "ok") if line.startswith("zoom: scope: ")]
-    assert ["4 of 7 accounts are of domains in scope: corp.example 4",
-            "3 of 7 are of other domains, and left alone: corp2.example 2, mail.com 1"] == said
+    assert [
+        "4 of 7 accounts are of domains in scope: corp.example 4",
+        "3 of 7 are of other domains, and left alone: corp2.example 2, mail.com 1",
+    ] == said
 
 
 def test_a_scope_that_is_right_warns_of_nothing(company: Company) -> None:
@@ -170,10 +176,15 @@ def test_a_scope_that_is_right_warns_of_nothing(company: Company) -> None:
     assert not [line for line in lines(ran.out, "warn") if line.startswith(("zoom: scope", "approvals"))]
 
 
-@pytest.mark.parametrize("changes", [
-    {"protect.accounts": ["*@corp.example"]}, {"scope.pilot": ["nobody@corp.example"]}, {"protect.accounts": ["p0*"]},
-    {"protect.directory_groups": ["staff"]},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protect.accounts": ["*@corp.example"]},
+        {"scope.pilot": ["nobody@corp.example"]},
+        {"protect.accounts": ["p0*"]},
+        {"protect.directory_groups": ["staff"]},
+    ],
+)
 def test_that_nobody_may_ever_be_changed_is_a_warning_of_check_and_plan(company: Company, changes: dict[str, Any]) -> None:
     """By patterns, a pilot without anybody, or groups; with one account that may be changed nothing is said."""
     company.staff(4)
@@ -190,8 +201,11 @@ def test_that_nobody_may_ever_be_changed_is_a_warning_of_check_and_plan(company:
     company.person("zed", groups="staff" if "protect.directory_groups" not in changes else "")
     company.account("zed")
     company.save()
-    company.configure({"scope.pilot": [*changes["scope.pilot"], "zed@corp.example"]} if "scope.pilot" in changes else {
-        key: ["p0*@corp.example"] if key == "protect.accounts" else value for key, value in changes.items()})
+    company.configure(
+        {"scope.pilot": [*changes["scope.pilot"], "zed@corp.example"]}
+        if "scope.pilot" in changes
+        else {key: ["p0*@corp.example"] if key == "protect.accounts" else value for key, value in changes.items()}
+    )
     assert not any("ever be changed" in line for line in lines(company.syncd("check").out, "warn"))
     assert [] == company.syncd("plan", "--format", "json").document["warnings"]
 
@@ -241,5 +255,8 @@ def test_a_sentinel_that_nobody_logs_on_with_any_more_is_a_warning(company: Comp
     ran = company.syncd("check")
 
     assert 0 == ran.code, ran.said
-    assert [True] == ["nobody has logged on as p000@corp.example since" in line for line in lines(ran.out, "warn")
-                      if line.startswith("guards.sentinels")]
+    assert [True] == [
+        "nobody has logged on as p000@corp.example since" in line
+        for line in lines(ran.out, "warn")
+        if line.startswith("guards.sentinels")
+    ]

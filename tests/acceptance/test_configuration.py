@@ -10,8 +10,16 @@ import pytest
 
 from tests.acceptance.company import SECRET, WHO, Company
 
-VERBS = (("plan",), ("run",), ("apply",), ("check", "--offline"), ("ledger", "verify"), ("pause", *WHO),
-         ("account", "show", "a@corp.example"), ("explain", "a@corp.example"))
+VERBS = (
+    ("plan",),
+    ("run",),
+    ("apply",),
+    ("check", "--offline"),
+    ("ledger", "verify"),
+    ("pause", *WHO),
+    ("account", "show", "a@corp.example"),
+    ("explain", "a@corp.example"),
+)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
@@ -51,8 +59,14 @@ def test_config_may_stand_before_or_after_the_verb(company: Company) -> None:
 def test_what_is_no_configuration_file_is_refused(company: Company) -> None:
     """Missing, a folder, binary, an endless list of brackets, an empty file, a device."""
     paths: list[Path] = [company.folder / "missing.yaml", company.folder]
-    for name, content in (("binary", b"\x00\xff\xfe" * 100), ("deep", b"[" * 5000), ("empty", b""), ("text", b"hello"),
-                          ("number", b"42"), ("bomb", b"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n")):
+    for name, content in (
+        ("binary", b"\x00\xff\xfe" * 100),
+        ("deep", b"[" * 5000),
+        ("empty", b""),
+        ("text", b"hello"),
+        ("number", b"42"),
+        ("bomb", b"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n"),
+    ):
         (company.folder / name).write_bytes(content)
         paths.append(company.folder / name)
     for path in paths:
@@ -69,8 +83,9 @@ def test_files_the_configuration_names_must_be_there(company: Company) -> None:
         ran = company.syncd("plan")
         assert 2 == ran.code, ran.said
         assert "zoom.client_secret_file" in ran.err
-    company.configure({"zoom.client_secret_file": str(company.folder / "zoom-secret"),
-                       "zoom.ca_file": str(company.folder / "people.csv")})
+    company.configure(
+        {"zoom.client_secret_file": str(company.folder / "zoom-secret"), "zoom.ca_file": str(company.folder / "people.csv")}
+    )
     ran = company.syncd("plan")
     assert 2 == ran.code, ran.said
     assert "ca_file" in ran.err
@@ -103,9 +118,17 @@ def test_a_damaged_configuration_is_refused_or_read_but_never_a_fault(company: C
 
 def test_unknown_verbs_options_and_arguments_are_usage_errors(company: Company) -> None:
     """2, with a word about it."""
-    for words in (("plann",), ("plan", "--fromat", "json"), ("plan", "extra"), ("account",), ("account", "fly"),
-                  ("explain",), ("ledger", "show", "--limit", "x"),
-                  ("account", "show"), ("account", "show", "not-an-address")):
+    for words in (
+        ("plann",),
+        ("plan", "--fromat", "json"),
+        ("plan", "extra"),
+        ("account",),
+        ("account", "fly"),
+        ("explain",),
+        ("ledger", "show", "--limit", "x"),
+        ("account", "show"),
+        ("account", "show", "not-an-address"),
+    ):
         ran = company.syncd(*words)
         assert (2, "") == (ran.code, ran.out), words
         assert ran.err

@@ -27,12 +27,24 @@ def test_killed_at_random_moments_every_decision_is_carried_out_exactly_once(com
     """
     chance = random.Random(seed)
     staff = company.staff(ROUNDS * LEAVERS + 20)
-    company.configure({
-        "guards": {"max_deactivations": 1000, "max_deactivations_percent": 100, "max_deactivations_per_day": 10000,
-                   "max_deactivations_per_30_days": 10000, "max_reactivations_per_day": 10000, "max_reactivations": 1000,
-                   "max_directory_shrink_percent": 99, "max_flapping": 1000, "min_match_percent": 1},
-        "schedule": {"interval": "6h", "jitter": "0s"}, "zoom.concurrency": 3, "reactivate_reads": 1,
-    })
+    company.configure(
+        {
+            "guards": {
+                "max_deactivations": 1000,
+                "max_deactivations_percent": 100,
+                "max_deactivations_per_day": 10000,
+                "max_deactivations_per_30_days": 10000,
+                "max_reactivations_per_day": 10000,
+                "max_reactivations": 1000,
+                "max_directory_shrink_percent": 99,
+                "max_flapping": 1000,
+                "min_match_percent": 1,
+            },
+            "schedule": {"interval": "6h", "jitter": "0s"},
+            "zoom.concurrency": 3,
+            "reactivate_reads": 1,
+        }
+    )
     company.enforcing()
     company.zoom.latency_seconds = 0.04
     expected: Counter[tuple[str, str]] = Counter()
@@ -85,12 +97,23 @@ def test_killed_cycles_leave_every_status_and_every_licence_right(company: Compa
     for name, licence in licences.items():
         company.person(name)
         company.account(name, type=licence)
-    company.configure({
-        "guards": {"max_deactivations": 1000, "max_deactivations_percent": 100, "max_deactivations_per_day": 10**6,
-                   "max_deactivations_per_30_days": 10**6, "max_reactivations_per_day": 10**6, "max_reactivations": 1000,
-                   "max_directory_shrink_percent": 99, "max_flapping": 10**6, "min_match_percent": 1},
-        "zoom.concurrency": 3, "reactivate_reads": 1,
-    })
+    company.configure(
+        {
+            "guards": {
+                "max_deactivations": 1000,
+                "max_deactivations_percent": 100,
+                "max_deactivations_per_day": 10**6,
+                "max_deactivations_per_30_days": 10**6,
+                "max_reactivations_per_day": 10**6,
+                "max_reactivations": 1000,
+                "max_directory_shrink_percent": 99,
+                "max_flapping": 10**6,
+                "min_match_percent": 1,
+            },
+            "zoom.concurrency": 3,
+            "reactivate_reads": 1,
+        }
+    )
     company.save()
     company.enforcing()
     company.zoom.latency_seconds = 0.01
@@ -109,7 +132,8 @@ def test_killed_cycles_leave_every_status_and_every_licence_right(company: Compa
             gone = {name for name in licences if name not in company.rows}
             assert gone == {name for name in [*licences, *staying] if company.status(name) == "inactive"}, what
             assert {name: licence for name, licence in licences.items() if name not in gone} == {
-                name: company.zoom.tenant.existing(f"{name}@corp.example").type for name in licences if name not in gone}, what
+                name: company.zoom.tenant.existing(f"{name}@corp.example").type for name in licences if name not in gone
+            }, what
 
     assert [] == company.open_intents()
     written = company.written()
@@ -172,6 +196,6 @@ def test_a_dry_run_foresees_how_open_intents_are_settled_and_writes_nothing(comp
 
     assert (0, "in_step") == (plan.code, plan.document["result"])
     after = company.everything_on_disk()
-    index = "state/ledger.db-shm"             # SQLite's shared memory, which whoever comes after a crash has to set up anew
+    index = "state/ledger.db-shm"  # SQLite's shared memory, which whoever comes after a crash has to set up anew
     assert {**before, index: None} == {**after, index: None}
     assert 1 == len(company.open_intents())

@@ -18,34 +18,82 @@ STOP_SECONDS = 10.0
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
 SERVICES = ("zoom", "graph", "ldap", "kubernetes")
 ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
-GUARDS = ("directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "directory-stale", "sentinel-missing",
-          "match-rate", "nothing-in-scope", "zoom-empty", "clock-skew",
-          "protected-in-plan", "ledger-broken", "ledger-new", "ledger-rolled-back", "paused", "max-deactivations",
-          "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days", "flapping",
-          "policy-changed", "max-reactivations", "max-reactivations-per-day")
-PLAIN = ("leader", "held", "paused", "last_cycle_timestamp_seconds", "last_success_timestamp_seconds", "directory_people",
-         "directory_entitled", "oldest_overdue_timestamp_seconds", "next_cycle_timestamp_seconds", "licences_released_total",
-         "ledger_head_sequence", "cycle_duration_seconds_count", "offboarding_delay_seconds_count")
+GUARDS = (
+    "directory-empty",
+    "directory-shrunk",
+    "group-emptied",
+    "group-replaced",
+    "directory-stale",
+    "sentinel-missing",
+    "match-rate",
+    "nothing-in-scope",
+    "zoom-empty",
+    "clock-skew",
+    "protected-in-plan",
+    "ledger-broken",
+    "ledger-new",
+    "ledger-rolled-back",
+    "paused",
+    "max-deactivations",
+    "max-deactivations-percent",
+    "max-deactivations-per-day",
+    "max-deactivations-per-30-days",
+    "flapping",
+    "policy-changed",
+    "max-reactivations",
+    "max-reactivations-per-day",
+)
+PLAIN = (
+    "leader",
+    "held",
+    "paused",
+    "last_cycle_timestamp_seconds",
+    "last_success_timestamp_seconds",
+    "directory_people",
+    "directory_entitled",
+    "oldest_overdue_timestamp_seconds",
+    "next_cycle_timestamp_seconds",
+    "licences_released_total",
+    "ledger_head_sequence",
+    "cycle_duration_seconds_count",
+    "offboarding_delay_seconds_count",
+)
 LABELLED: dict[str, dict[tuple[str, ...], list[tuple[str, ...]]]] = {
     "cycles_total": {("result",): [(word,) for word in RESULTS]},
     "phase_duration_seconds_count": {("phase",): [(w,) for w in ("directory", "zoom", "decide", "judge", "apply", "report")]},
     "zoom_accounts": {("status",): [("active",), ("inactive",), ("pending",)]},
     "planned_effects": {("action",): [(word,) for word in ACTIONS]},
-    "manual_accounts": {("reason",): [(w,) for w in ("protected", "reactivated_by_others", "ambiguous_match",
-                                                     "refused_by_zoom")]},
-    "effects_total": {("action", "result"): [(action, result) for action in ACTIONS
-                                             for result in ("done", "skipped", "failed", "not_tried")]},
+    "manual_accounts": {
+        ("reason",): [(w,) for w in ("protected", "reactivated_by_others", "ambiguous_match", "refused_by_zoom")]
+    },
+    "effects_total": {
+        ("action", "result"): [(action, result) for action in ACTIONS for result in ("done", "skipped", "failed", "not_tried")]
+    },
     "guard_tripped": {("guard",): [(word,) for word in GUARDS]},
     "http_wait_seconds_total": {("service", "cause"): [(s, c) for s in SERVICES for c in ("pace", "backoff", "retry_after")]},
-    "http_retries_total": {("service", "reason"): [(s, r) for s in SERVICES
-                                                   for r in ("throttled", "server_error", "network_error", "unauthorized")]},
+    "http_retries_total": {
+        ("service", "reason"): [(s, r) for s in SERVICES for r in ("throttled", "server_error", "network_error", "unauthorized")]
+    },
     "credential_expiry_timestamp_seconds": {("credential",): [("zoom",), ("entra",), ("active_directory",)]},
     "clock_offset_seconds": {("service",): [(word,) for word in SERVICES]},
-    "http_requests_total": {("service", "operation", "answer"): [
-        ("zoom", operation, answer)
-        for operation in ("token", "list_users", "get_user", "set_status", "update_user", "revoke_sessions", "list_roles",
-                          "list_groups", "group_members", "plan_usage")
-        for answer in ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")]},
+    "http_requests_total": {
+        ("service", "operation", "answer"): [
+            ("zoom", operation, answer)
+            for operation in (
+                "token",
+                "list_users",
+                "get_user",
+                "set_status",
+                "update_user",
+                "revoke_sessions",
+                "list_roles",
+                "list_groups",
+                "group_members",
+                "plan_usage",
+            )
+            for answer in ("ok", "refused", "unauthorized", "throttled", "server_error", "network_error")
+        ]
+    },
     "http_request_duration_seconds_count": {("service", "operation"): [("zoom", "token"), ("kubernetes", "lease")]},
 }
 
@@ -90,8 +138,11 @@ def test_endpoints_answer_and_a_request_starts_a_cycle(crew: Company) -> None:
     with crew.running() as daemon:
         daemon.wait_cycles(1)
         assert (200, 200) == (daemon.get("/healthz")[0], daemon.get("/readyz")[0])
-        assert [401, 401, 405] == [daemon.get("/sync", method="POST")[0], daemon.get("/sync", method="POST", token="no")[0],
-                                   daemon.get("/sync")[0]]
+        assert [401, 401, 405] == [
+            daemon.get("/sync", method="POST")[0],
+            daemon.get("/sync", method="POST", token="no")[0],
+            daemon.get("/sync")[0],
+        ]
         assert [404, 405] == [daemon.get("/nothing")[0], daemon.get("/metrics", method="POST")[0]]
         crew.account("absent", type=2)
         before = daemon.metrics()["syncd_ledger_head_sequence"]
@@ -110,7 +161,7 @@ def test_endpoints_answer_and_a_request_starts_a_cycle(crew: Company) -> None:
     assert 1 == series['syncd_manual_accounts{reason="protected"}']
     assert 1 == series['syncd_effects_total{action="deactivate",result="done"}']
     assert 1 == series["syncd_licences_released_total"]
-    assert series['syncd_phase_duration_seconds_count{phase="report"}'] in (1, 2)     # the second may still be filing
+    assert series['syncd_phase_duration_seconds_count{phase="report"}'] in (1, 2)  # the second may still be filing
     assert 1 == series["syncd_offboarding_delay_seconds_count"]
     assert 0 == series["syncd_oldest_overdue_timestamp_seconds"]
     assert 1 == series["syncd_leader"]
@@ -141,8 +192,11 @@ def test_the_second_process_stands_by_and_takes_over(crew: Company) -> None:
         crew.configure({"http.trigger_token_file": None})
         with crew.running() as second:
             second.wait(lambda: second.events("leadership.awaited"), "standing by")
-            assert (200, 200, 404) == (second.get("/readyz")[0], second.get("/healthz")[0],
-                                       second.get("/sync", method="POST", token=TRIGGER)[0])
+            assert (200, 200, 404) == (
+                second.get("/readyz")[0],
+                second.get("/healthz")[0],
+                second.get("/sync", method="POST", token=TRIGGER)[0],
+            )
             assert 0 == second.metrics()["syncd_leader"]
             with crew.running() as third:
                 third.wait(lambda: third.events("leadership.awaited"), "standing by")
@@ -211,8 +265,9 @@ def test_sigterm_in_the_middle_of_a_write_leaves_it_to_the_next_cycle(crew: Comp
     after = crew.syncd("apply", "--format", "json")
     assert 0 == after.code
     assert [] == crew.open_intents()
-    assert [1, 1, 1] == [sum(change.before.email.startswith(name) for change in crew.zoom.changes)
-                         for name in ("p000", "p001", "p002")]
+    assert [1, 1, 1] == [
+        sum(change.before.email.startswith(name) for change in crew.zoom.changes) for name in ("p000", "p001", "p002")
+    ]
     assert 0 == crew.syncd("ledger", "verify").code
 
 
@@ -326,8 +381,10 @@ def tamper(company: Company) -> None:
     with contextlib.closing(sqlite3.connect(company.ledger)) as database:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             database.execute(f"DROP TRIGGER {name}")
-        database.execute("UPDATE chain SET body = replace(body, 'enforce', 'report') WHERE seq = (SELECT max(seq) FROM chain "
-                         "WHERE body LIKE '%enforce%')")
+        database.execute(
+            "UPDATE chain SET body = replace(body, 'enforce', 'report') WHERE seq = (SELECT max(seq) FROM chain "
+            "WHERE body LIKE '%enforce%')"
+        )
         database.commit()
 
 

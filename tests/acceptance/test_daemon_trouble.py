@@ -81,5 +81,5 @@ def test_a_sigterm_right_after_the_start_ends_it_and_nothing_is_sent(crew: Compa
     """However early it comes."""
     with crew.running() as daemon:
         daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(30) in (0, -signal.SIGTERM)       # the latter before the first instruction
+        assert daemon.process.wait(30) in (0, -signal.SIGTERM)  # the latter before the first instruction
         assert [] == crew.zoom.requests

@@ -50,8 +50,11 @@ class OnEntra:
 def world(company: Company) -> Iterator[OnEntra]:
     """Thirty people in step, one by a nested group, and four who are not entitled any more."""
     people = [a_person(f"{name}@corp.example") for name in NAMES]
-    members = {"Zoom Users": [f"{name}@corp.example" for name in NAMES[:-1]] + ["Sales"], "Sales": ["p29@corp.example"],
-               "Leavers": ["p04@corp.example"]}
+    members = {
+        "Zoom Users": [f"{name}@corp.example" for name in NAMES[:-1]] + ["Sales"],
+        "Sales": ["p29@corp.example"],
+        "Leavers": ["p04@corp.example"],
+    }
     tenant = EntraTenant([*people, *map(a_group, members)], members, now=lambda: datetime.now(UTC))
     tenant.leave("Zoom Users", "p01@corp.example")
     tenant.delete("p02@corp.example")
@@ -63,16 +66,24 @@ def world(company: Company) -> Iterator[OnEntra]:
     for name in NAMES:
         company.account(name, type=2)
     with serve_entra_in_thread(login, graph, company.folder) as serving:
-        company.configure({
-            "directory.file": None,
-            "directory.entra": {
-                "tenant_id": tenant.id, "client_id": login.app.client_id, "credential": {"client_secret_file": str(secret)},
-                "authority_url": serving.authority_url, "graph_url": serving.graph_url, "ca_file": str(serving.ca_file),
-                "groups": ["Zoom Users"], "leaver_groups": ["Leavers"],
-            },
-            "mode": "enforce", "deactivate": {"grace": "0s", "grace_reads": 1},
-            "guards": {"max_deactivations_percent": 50, "max_directory_shrink_percent": 50},
-        })
+        company.configure(
+            {
+                "directory.file": None,
+                "directory.entra": {
+                    "tenant_id": tenant.id,
+                    "client_id": login.app.client_id,
+                    "credential": {"client_secret_file": str(secret)},
+                    "authority_url": serving.authority_url,
+                    "graph_url": serving.graph_url,
+                    "ca_file": str(serving.ca_file),
+                    "groups": ["Zoom Users"],
+                    "leaver_groups": ["Leavers"],
+                },
+                "mode": "enforce",
+                "deactivate": {"grace": "0s", "grace_reads": 1},
+                "guards": {"max_deactivations_percent": 50, "max_directory_shrink_percent": 50},
+            }
+        )
         yield OnEntra(company, tenant, login, graph)
 
 
@@ -80,8 +91,17 @@ def approved(world: OnEntra) -> None:
     """The first enforcing plan is reviewed and let through."""
     planned = world.apply()
     assert 3 == planned.code, planned.said
-    let = world.company.syncd("approve", "--plan", planned.document["plan_digest"], "--guard", "policy-changed",
-                              "--by", "Ann Lee", "--because", "reviewed")
+    let = world.company.syncd(
+        "approve",
+        "--plan",
+        planned.document["plan_digest"],
+        "--guard",
+        "policy-changed",
+        "--by",
+        "Ann Lee",
+        "--because",
+        "reviewed",
+    )
     assert 0 == let.code, let.said
 
 
@@ -93,8 +113,9 @@ def test_every_kind_of_leaver_is_told_apart_and_deactivated(world: OnEntra) -> N
     assert 0 == ran.code, ran.said
     assert LEAVERS == {name: ran.action_of(f"{name}@corp.example")[1] for name in LEAVERS}
     assert sorted((name, "deactivate") for name in LEAVERS) == sorted(world.company.written())
-    assert ["Zoom Users", "Sales"] == next(row["group_path"] for row in ran.document["decisions"]
-                                           if row["email"] == "p29@corp.example")
+    assert ["Zoom Users", "Sales"] == next(
+        row["group_path"] for row in ran.document["decisions"] if row["email"] == "p29@corp.example"
+    )
     assert "entra" == ran.document["directory"]["source"]
 
 
@@ -123,24 +144,44 @@ def test_somebody_who_came_back_since_the_plan_is_left_alone(world: OnEntra) -> 
     assert "active" == world.company.status("p01")
 
 
-@pytest.mark.parametrize(("spoil", "says"), [
-    (lambda w: w.graph.faults.add(graph_faults.nulls(), "list_users", times=None), "User.Read.All"),
-    (lambda w: w.graph.faults.add(graph_faults.nulls(3), "members", times=None), "User.Read.All"),
-    (lambda w: setattr(w.login.app, "roles", frozenset({"User.Read.All"})), "GroupMember.Read.All"),
-    (lambda w: setattr(w.login.app, "roles", frozenset()), "grant admin consent"),
-    (lambda w: w.tenant.update("Zoom Users", visibility="HiddenMembership"), "Member.Read.Hidden"),
-    (lambda w: w.tenant.delete("Zoom Users"), "'Zoom Users' does not exist"),
-    (lambda w: w.tenant.update("Zoom Users", membership_rule_processing_state="Paused"), "up to date"),
-    (lambda w: w.graph.faults.add(graph_faults.permission_denied(), "members", times=None), "Authorization_RequestDenied"),
-    (lambda w: w.graph.faults.add(graph_faults.throttled("seconds", 900), "members", times=None), "900 s"),
-    (lambda w: setattr(w.login.app, "secrets", (AppSecret(ENTRA_SECRET, datetime.now(UTC) - timedelta(days=1)),)),
-     "AADSTS7000222"),
-    (lambda w: setattr(w.login.app, "secrets", (AppSecret("another"),)), "AADSTS7000215"),
-    (lambda w: setattr(w.login.app, "consented", False), "AADSTS7000229"),
-    (lambda w: w.company.configure({"directory.entra.cloud": "us_gov"}), "directory.entra.cloud"),
-    (lambda w: w.company.configure({"directory.entra.authority_url": "https://127.0.0.1:9"}), "could not be reached"),
-], ids=["nulls", "member nulls", "no group permission", "no permission", "hidden", "group deleted", "rule paused",
-        "refused", "throttled", "secret expired", "secret wrong", "no consent", "cloud", "authority"])
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda w: w.graph.faults.add(graph_faults.nulls(), "list_users", times=None), "User.Read.All"),
+        (lambda w: w.graph.faults.add(graph_faults.nulls(3), "members", times=None), "User.Read.All"),
+        (lambda w: setattr(w.login.app, "roles", frozenset({"User.Read.All"})), "GroupMember.Read.All"),
+        (lambda w: setattr(w.login.app, "roles", frozenset()), "grant admin consent"),
+        (lambda w: w.tenant.update("Zoom Users", visibility="HiddenMembership"), "Member.Read.Hidden"),
+        (lambda w: w.tenant.delete("Zoom Users"), "'Zoom Users' does not exist"),
+        (lambda w: w.tenant.update("Zoom Users", membership_rule_processing_state="Paused"), "up to date"),
+        (lambda w: w.graph.faults.add(graph_faults.permission_denied(), "members", times=None), "Authorization_RequestDenied"),
+        (lambda w: w.graph.faults.add(graph_faults.throttled("seconds", 900), "members", times=None), "900 s"),
+        (
+            lambda w: setattr(w.login.app, "secrets", (AppSecret(ENTRA_SECRET, datetime.now(UTC) - timedelta(days=1)),)),
+            "AADSTS7000222",
+        ),
+        (lambda w: setattr(w.login.app, "secrets", (AppSecret("another"),)), "AADSTS7000215"),
+        (lambda w: setattr(w.login.app, "consented", False), "AADSTS7000229"),
+        (lambda w: w.company.configure({"directory.entra.cloud": "us_gov"}), "directory.entra.cloud"),
+        (lambda w: w.company.configure({"directory.entra.authority_url": "https://127.0.0.1:9"}), "could not be reached"),
+    ],
+    ids=[
+        "nulls",
+        "member nulls",
+        "no group permission",
+        "no permission",
+        "hidden",
+        "group deleted",
+        "rule paused",
+        "refused",
+        "throttled",
+        "secret expired",
+        "secret wrong",
+        "no consent",
+        "cloud",
+        "authority",
+    ],
+)
 def test_whatever_is_missing_deactivates_nobody(world: OnEntra, spoil: Any, says: str) -> None:
     """Exit 4, zero writes, the fix named; ``check`` says the same in one line."""
     approved(world)
@@ -152,11 +193,15 @@ def test_whatever_is_missing_deactivates_nobody(world: OnEntra, spoil: Any, says
     assert any(says in line and line.startswith("FAIL") for line in checked.out.splitlines()), checked.said
 
 
-@pytest.mark.parametrize(("fault", "says"), [
-    (graph_faults.next_link("https://evil.example/"), "another host, evil.example"),
-    (graph_faults.refusing(500, "InternalServerError", ""), "gave up after 5 tries"),
-    (graph_faults.refusing(400, "Directory_ExpiredPageToken", ""), "whole in 3 attempts"),
-], ids=["other host", "processing error", "page token"])
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (graph_faults.next_link("https://evil.example/"), "another host, evil.example"),
+        (graph_faults.refusing(500, "InternalServerError", ""), "gave up after 5 tries"),
+        (graph_faults.refusing(400, "Directory_ExpiredPageToken", ""), "whole in 3 attempts"),
+    ],
+    ids=["other host", "processing error", "page token"],
+)
 def test_a_list_that_breaks_in_the_middle_deactivates_nobody(world: OnEntra, fault: Any, says: str) -> None:
     """Not fewer people: no people at all."""
     approved(world)
@@ -197,11 +242,16 @@ def test_explain_says_when_somebody_was_deleted(world: OnEntra) -> None:
     assert "deleted" not in world.company.syncd("explain", "p05@corp.example", "--format", "json").document
 
 
-@pytest.mark.parametrize(("mail", "reason"), [
-    ("p05@corp.example\u200b", "in_step"), ("P05@CORP.example. ", "in_step"),
-    ("p05@corp.example; old@corp.example", "directory_unclear"), ("Ann <p05@corp.example>", "directory_unclear"),
-    ("p0\u200b5@corp.example", "directory_unclear"),
-])
+@pytest.mark.parametrize(
+    ("mail", "reason"),
+    [
+        ("p05@corp.example\u200b", "in_step"),
+        ("P05@CORP.example. ", "in_step"),
+        ("p05@corp.example; old@corp.example", "directory_unclear"),
+        ("Ann <p05@corp.example>", "directory_unclear"),
+        ("p0\u200b5@corp.example", "directory_unclear"),
+    ],
+)
 def test_an_address_that_is_not_spelled_well_locks_nobody_out(world: OnEntra, mail: str, reason: str) -> None:
     """Cleaned where that is plain, else unclear: the person is named and their accounts stay; a leaver goes all the same."""
     world.tenant.update("p05@corp.example", mail=mail, proxy_addresses=(), user_principal_name="p05@elsewhere.example")

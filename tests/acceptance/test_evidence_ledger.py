@@ -107,8 +107,16 @@ def test_everything_verifies_with_the_public_key(crew: Crew) -> None:
     ran = crew.verify("--head", crew.heads()[0])
 
     assert 0 == ran.code, ran.out
-    assert [] == [word for word in ("the chain is intact, and holds the head given", "the signatures fit", "are unchanged",
-                                    "the manifest agrees and its signature fits") if word not in ran.out]
+    assert [] == [
+        word
+        for word in (
+            "the chain is intact, and holds the head given",
+            "the signatures fit",
+            "are unchanged",
+            "the manifest agrees and its signature fits",
+        )
+        if word not in ran.out
+    ]
     assert asked == len(crew.company.zoom.requests)
 
 
@@ -119,8 +127,9 @@ def test_an_auditor_verifies_the_files_alone(crew: Crew, tmp_path_factory: pytes
     shutil.copytree(crew.company.reports, away / "reports")
     before = sorted((path, path.stat().st_mtime_ns) for path in away.rglob("*"))
 
-    ran = crew.verify_export(export, "--public-key", str(crew.public), "--reports", str(away / "reports"),
-                             "--head", crew.heads()[-1])
+    ran = crew.verify_export(
+        export, "--public-key", str(crew.public), "--reports", str(away / "reports"), "--head", crew.heads()[-1]
+    )
 
     assert 0 == ran.code, ran.out
     assert "the manifest agrees and its signature fits" in ran.out
@@ -159,8 +168,11 @@ def test_the_files_alone_answer_an_auditors_questions(crew: Crew) -> None:
     """Who left, when did they lose access, who approved the exceptions, is this complete?"""
     lines = [json.loads(line) for line in crew.export().read_text(encoding="utf-8").splitlines()]
     intents = {line["body"]["id"]: line for line in lines if line["kind"] == "intent"}
-    verified = {intents[line["body"]["intent"]]["personal"]["email"]: line["body"]["verified_at"]
-                for line in lines if line["kind"] == "outcome" and line["body"]["outcome"] == "done"}
+    verified = {
+        intents[line["body"]["intent"]]["personal"]["email"]: line["body"]["verified_at"]
+        for line in lines
+        if line["kind"] == "outcome" and line["body"]["outcome"] == "done"
+    }
     approval = next(line["body"] for line in lines if line["kind"] == "approval")
     reads = [line["body"]["read"] for line in lines if "read" in line["body"]]
 
@@ -220,7 +232,7 @@ def test_a_cut_tail_is_found_by_whatever_was_published(crew: Crew) -> None:
     head = crew.heads()[-1]
     export = crew.export()
     lines = export.read_text(encoding="utf-8").splitlines(keepends=True)
-    export.write_text("".join(lines[:signed[0]]), encoding="utf-8")
+    export.write_text("".join(lines[: signed[0]]), encoding="utf-8")
     tamper(crew.url, f"DELETE FROM chain WHERE seq > {signed[0]}")
 
     assert "are not in the chain" in shown(crew)
@@ -230,7 +242,7 @@ def test_a_cut_tail_is_found_by_whatever_was_published(crew: Crew) -> None:
     shutil.rmtree(crew.company.reports)
     assert head in shown(crew, "--head", head)
     assert head in crew.verify_export(export, "--public-key", str(crew.public), "--head", head).out
-    assert 0 == crew.verify().code                         # what a chain without an outside anchor does not prove
+    assert 0 == crew.verify().code  # what a chain without an outside anchor does not prove
 
 
 @on_every_database
@@ -272,21 +284,22 @@ def test_a_swapped_report_is_found(crew: Crew) -> None:
     assert (6, True) == (ran.code, first.name in ran.out)
 
     manifest = crew.company.reports / "MANIFEST"
-    hashes = {one["file"]: one["sha256"] for one in crew.manifest["files"]}        # not in the order of names
+    hashes = {one["file"]: one["sha256"] for one in crew.manifest["files"]}  # not in the order of names
     manifest.write_text(manifest.read_text(encoding="utf-8").replace(hashes[first.name], hashes[second.name]), encoding="utf-8")
     said = crew.verify().out
     assert "MANIFEST: was changed: its signature does not fit" in said
     assert f"MANIFEST: says of {first.name} what the ledger does not" in said
 
 
-@pytest.mark.parametrize(("name", "change", "says"), [
-    ("cycles.jsonl", lambda text: text.replace('"held"', '"applied"'), "cycles.jsonl: was changed since the manifest"),
-    ("MANIFEST", lambda text: "{}", "MANIFEST: is none that syncd wrote"),
-    ("MANIFEST", lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text), "MANIFEST: is not signed"),
-])
-def test_the_lists_beside_the_reports_are_checked_too(
-    crew: Crew, name: str, change: Callable[[str], str], says: str
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("cycles.jsonl", lambda text: text.replace('"held"', '"applied"'), "cycles.jsonl: was changed since the manifest"),
+        ("MANIFEST", lambda text: "{}", "MANIFEST: is none that syncd wrote"),
+        ("MANIFEST", lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text), "MANIFEST: is not signed"),
+    ],
+)
+def test_the_lists_beside_the_reports_are_checked_too(crew: Crew, name: str, change: Callable[[str], str], says: str) -> None:
     """The list of cycles may only grow; a manifest must be ours and signed."""
     path = crew.company.reports / name
     text = path.read_text(encoding="utf-8")
@@ -361,7 +374,7 @@ def test_retention_removes_files_and_leaves_their_record(crew: Crew) -> None:
     ran = crew.verify()
     assert 0 == ran.code, ran.out
     assert f"{len(gone)} were removed when their time was over" in ran.out
-    assert 1 == ran.out.count("note: "), ran.out           # what it was not asked to look at, and nothing else
+    assert 1 == ran.out.count("note: "), ran.out  # what it was not asked to look at, and nothing else
 
 
 def test_blanked_names_leave_the_chain_as_it_was_signed(crew: Crew) -> None:
@@ -371,7 +384,7 @@ def test_blanked_names_leave_the_chain_as_it_was_signed(crew: Crew) -> None:
     crew.company.configure({"ledger.keep_personal": "1s"})
     time.sleep(1.1)
 
-    assert 0 == crew.company.syncd("apply").code           # it mentions some again, and forgets all before
+    assert 0 == crew.company.syncd("apply").code  # it mentions some again, and forgets all before
 
     export = crew.export()
     known = set(ADDRESS.findall(export.read_text(encoding="utf-8")))
@@ -445,10 +458,15 @@ def test_without_a_key_nothing_is_signed_and_the_manifest_says_so_by_its_absence
 # --------------------------------------------------------------------------------------------------------------- usage
 
 
-@pytest.mark.parametrize("arguments", [
-    ("--export", "missing.jsonl"), ("--export", "people.csv", "--reports", "missing"),
-    ("--export", "people.csv", "--public-key", "missing.pem"), ("--export", "people.csv", "--public-key", "people.csv"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--export", "missing.jsonl"),
+        ("--export", "people.csv", "--reports", "missing"),
+        ("--export", "people.csv", "--public-key", "missing.pem"),
+        ("--export", "people.csv", "--public-key", "people.csv"),
+    ],
+)
 def test_what_cannot_be_read_is_a_usage_error(company: Company, arguments: tuple[str, ...]) -> None:
     """2, and the option is named; a file that is no export is not intact: 6."""
     ran = company.syncd("ledger", "verify", *arguments, config=False)
@@ -459,8 +477,10 @@ def test_what_cannot_be_read_is_a_usage_error(company: Company, arguments: tuple
 
 
 @on_every_database
-@pytest.mark.parametrize("instead", ["", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'",
-                                     "CREATE INDEX chain_by_kind ON chain (hash)"])
+@pytest.mark.parametrize(
+    "instead",
+    ["", "CREATE INDEX chain_by_kind ON chain (kind) WHERE kind <> 'pause'", "CREATE INDEX chain_by_kind ON chain (hash)"],
+)
 def test_an_index_that_is_not_ours_any_more_is_found(crew: Crew, instead: str) -> None:
     """Gone, of some rows only, of another column; one more of whoever looks after the database does no harm."""
     engine = create_engine(crew.url.replace("postgresql://", "postgresql+psycopg://"))

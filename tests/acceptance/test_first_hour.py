@@ -18,20 +18,40 @@ from syncd.config import example, load
 from tests.acceptance.company import ROOT, Company
 
 FILE = ("--set", "directory.file.path=people.csv", "--set", "directory.file.groups=staff")
-ZOOM = ("--set", "zoom.account_id=abc", "--set", "zoom.client_id=xyz", "--set", "zoom.client_secret_file=/run/secrets/zoom",
-        "--set", "scope.domains=corp.example, *.sub.example")
+ZOOM = (
+    "--set",
+    "zoom.account_id=abc",
+    "--set",
+    "zoom.client_id=xyz",
+    "--set",
+    "zoom.client_secret_file=/run/secrets/zoom",
+    "--set",
+    "scope.domains=corp.example, *.sub.example",
+)
 KINDS = {
     "file": FILE,
     "active_directory": (
-        "--set", "directory.active_directory.servers=ldaps://dc1.corp.example, ldaps://dc2.corp.example",
-        "--set", "directory.active_directory.base_dn=OU=People,DC=corp,DC=example",
-        "--set", "directory.active_directory.bind.simple.user=svc@corp.example",
-        "--set", "directory.active_directory.bind.simple.password_env=AD_PASSWORD",
-        "--set", "directory.active_directory.groups=CN=Zoom Users,OU=Groups,DC=corp,DC=example; Staff"),
+        "--set",
+        "directory.active_directory.servers=ldaps://dc1.corp.example, ldaps://dc2.corp.example",
+        "--set",
+        "directory.active_directory.base_dn=OU=People,DC=corp,DC=example",
+        "--set",
+        "directory.active_directory.bind.simple.user=svc@corp.example",
+        "--set",
+        "directory.active_directory.bind.simple.password_env=AD_PASSWORD",
+        "--set",
+        "directory.active_directory.groups=CN=Zoom Users,OU=Groups,DC=corp,DC=example; Staff",
+    ),
     "entra": (
-        "--set", "directory.entra.tenant_id=00000000-0000-0000-0000-000000000001",
-        "--set", "directory.entra.client_id=00000000-0000-0000-0000-000000000002",
-        "--set", "directory.entra.credential.managed_identity=system", "--set", "directory.entra.groups=Zoom Users"),
+        "--set",
+        "directory.entra.tenant_id=00000000-0000-0000-0000-000000000001",
+        "--set",
+        "directory.entra.client_id=00000000-0000-0000-0000-000000000002",
+        "--set",
+        "directory.entra.credential.managed_identity=system",
+        "--set",
+        "directory.entra.groups=Zoom Users",
+    ),
 }
 
 
@@ -40,8 +60,9 @@ def test_answers_given_beforehand_make_a_valid_configuration_in_report_mode(comp
     """Commented, and the next two commands are told; further keys go along."""
     out = company.folder / "new.yaml"
 
-    ran = company.syncd("init", "--directory", kind, "--out", str(out), *KINDS[kind], *ZOOM, "--set", "schedule.interval=30m",
-                        config=False)
+    ran = company.syncd(
+        "init", "--directory", kind, "--out", str(out), *KINDS[kind], *ZOOM, "--set", "schedule.interval=30m", config=False
+    )
 
     assert 0 == ran.code, ran.said
     assert ["syncd check", "syncd plan"] == [line.strip()[:11].strip() for line in ran.out.splitlines()[-2:]]
@@ -64,13 +85,16 @@ def test_a_dn_stays_one_dn(company: Company) -> None:
     assert ["CN=Zoom Users,OU=Groups,DC=corp,DC=example", "Staff"] == directory["groups"]
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    (FILE, "no answer to 3 questions: zoom.account_id"),
-    ((*FILE, *ZOOM, "--set", "scope.domains=corp"), '"corp" is not a domain'),
-    ((*FILE, *ZOOM, "--set", "mode=enforce"), "report mode only"),
-    ((*FILE, *ZOOM, "--set", "shedule.interval=1h"), "did you mean schedule?"),
-    ((*FILE, *ZOOM, "--set", "nonsense"), "is not KEY=VALUE"),
-])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (FILE, "no answer to 3 questions: zoom.account_id"),
+        ((*FILE, *ZOOM, "--set", "scope.domains=corp"), '"corp" is not a domain'),
+        ((*FILE, *ZOOM, "--set", "mode=enforce"), "report mode only"),
+        ((*FILE, *ZOOM, "--set", "shedule.interval=1h"), "did you mean schedule?"),
+        ((*FILE, *ZOOM, "--set", "nonsense"), "is not KEY=VALUE"),
+    ],
+)
 def test_a_missing_or_wrong_answer_writes_nothing(company: Company, words: tuple[str, ...], says: str) -> None:
     out = company.folder / "new.yaml"
 
@@ -85,8 +109,15 @@ def test_answers_are_asked_for_again_until_they_are_right(tmp_path: Path) -> Non
     """Line by line, as a person types them."""
     out = tmp_path / "new.yaml"
     answers = "file\npeople.csv\n\nabc\nxyz\nzoom-secret\ncorp\ncorp.example\n"
-    ran = subprocess.run([sys.executable, "-m", "syncd", "init", "--out", str(out)], input=answers, cwd=tmp_path, text=True,
-                         capture_output=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", "syncd", "init", "--out", str(out)],
+        input=answers,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
     assert 0 == ran.returncode, ran.stderr
     assert '"corp" is not a domain' in ran.stderr
@@ -126,19 +157,32 @@ def test_the_lab_begins_with_leavers_and_says_when_its_port_is_taken(tmp_path: P
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        ran = subprocess.run([sys.executable, "-m", "syncd.lab", "zoom", "--port", str(taken), "--out", str(tmp_path / "a")],
-                             capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-m", "syncd.lab", "zoom", "--port", str(taken), "--out", str(tmp_path / "a")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert 2 == ran.returncode
     assert "--port 0" in ran.stderr
     assert "Traceback" not in ran.stderr
 
-    lab = subprocess.Popen([sys.executable, "-m", "syncd.lab", "zoom", "--port", "0", "--out", str(tmp_path / "b")],
-                           stdout=subprocess.PIPE, text=True)
+    lab = subprocess.Popen(
+        [sys.executable, "-m", "syncd.lab", "zoom", "--port", "0", "--out", str(tmp_path / "b")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert lab.stdout is not None
         assert "simulated Zoom" in lab.stdout.readline()
-        plan = subprocess.run([sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "b" / "syncd.yaml")],
-                              capture_output=True, text=True, timeout=60, check=False)
+        plan = subprocess.run(
+            [sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "b" / "syncd.yaml")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert "disabled_in_directory" in plan.stdout
         assert "left_groups" in plan.stdout or "within_grace" in plan.stdout
     finally:
@@ -148,13 +192,19 @@ def test_the_lab_begins_with_leavers_and_says_when_its_port_is_taken(tmp_path: P
 
 def test_a_demo_that_is_kept_runs_until_it_is_asked_to_stop(tmp_path: Path) -> None:
     """Its configuration answers to every verb meanwhile."""
-    demo = subprocess.Popen([sys.executable, "-m", "syncd", "demo", "--keep", "--folder", str(tmp_path)], stdout=subprocess.PIPE,
-                            text=True)
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "syncd", "demo", "--keep", "--folder", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert demo.stdout is not None
         assert any("Ctrl-C" in line for line in demo.stdout)
-        plan = subprocess.run([sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "syncd.yaml")],
-                              capture_output=True, text=True, timeout=60, check=False)
+        plan = subprocess.run(
+            [sys.executable, "-m", "syncd", "plan", "--config", str(tmp_path / "syncd.yaml")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert 3 == plan.returncode
         assert demo.poll() is None
         demo.send_signal(signal.SIGTERM)

@@ -49,8 +49,16 @@ def test_the_walk_through_the_lab_ends_where_it_says(lab: Path) -> None:
     digest = ""
     for line in walk()[1:]:
         command = line.replace(".venv/bin", str(BIN)).replace("DIGEST", digest)
-        ran.append(subprocess.run(["bash", "-c", command], cwd=lab, env=os.environ | {"SYNCD_CONFIG": "lab/syncd.yaml"},
-                                  text=True, capture_output=True, check=False))
+        ran.append(
+            subprocess.run(
+                ["bash", "-c", command],
+                cwd=lab,
+                env=os.environ | {"SYNCD_CONFIG": "lab/syncd.yaml"},
+                text=True,
+                capture_output=True,
+                check=False,
+            )
+        )
         found = re.search(r"--plan ([0-9a-f]+)", ran[-1].stdout)
         digest = found[1] if found else digest
 

@@ -34,13 +34,21 @@ def left(company: Company, monkeypatch: pytest.MonkeyPatch) -> Company:
     company.zoom.oauth.scopes = ALL_SCOPES - {DELETE, "user:delete:user"}
     company.zoom.oauth.more_apps["handover-app"] = ("handover-secret", frozenset({DELETE}))
     (company.folder / "handover-secret").write_text("handover-secret\n", encoding="utf-8")
-    company.configure({"directory.file": {"path": str(company.people), "groups": ["staff"], "leaver_groups": ["left"]},
-                       "deactivate.grace_for_known_leavers": "0s"})
+    company.configure(
+        {
+            "directory.file": {"path": str(company.people), "groups": ["staff"], "leaver_groups": ["left"]},
+            "deactivate.grace_for_known_leavers": "0s",
+        }
+    )
     for name, manager in (("lee", "mia"), ("mia", "ned"), ("ned", ""), *((f"p{n}", "mia") for n in range(12))):
         company.person(name)
         company.rows[name] += f",{manager}"
-        company.account(name, type=2, user_created_at=now - timedelta(days=90), **({
-            "meetings": meetings, "recordings": (recording,), "pmi": 12} if name == "lee" else {}))
+        company.account(
+            name,
+            type=2,
+            user_created_at=now - timedelta(days=90),
+            **({"meetings": meetings, "recordings": (recording,), "pmi": 12} if name == "lee" else {}),
+        )
     company.save()
     section(company)
     company.enforcing()
@@ -57,9 +65,18 @@ def retention_ends() -> None:
 
 
 def section(company: Company, **more: Any) -> None:
-    company.configure({"handover": {"after": "1s", "end": "delete", "receiver": {"else": "ned@corp.example"},
-                                    "client_id": "handover-app", "client_secret_file": str(company.folder / "handover-secret"),
-                                    **more}})
+    company.configure(
+        {
+            "handover": {
+                "after": "1s",
+                "end": "delete",
+                "receiver": {"else": "ned@corp.example"},
+                "client_id": "handover-app",
+                "client_secret_file": str(company.folder / "handover-secret"),
+                **more,
+            }
+        }
+    )
 
 
 def leaves(company: Company, name: str) -> None:
@@ -131,9 +148,14 @@ def test_one_leavers_content_goes_to_the_manager(left: Company) -> None:
     digest = document["digest"]
 
     assert ("syncd.handover/1", "lee@corp.example", "mia@corp.example", "manager") == (
-        document["format"], item["email"], item["receiver"]["email"], item["receiver"]["rule"])
+        document["format"],
+        item["email"],
+        item["receiver"]["email"],
+        item["receiver"]["rule"],
+    )
     assert {"meetings": 2, "webinars": "unknown", "recordings": 1, "recording_bytes": 4096} == {
-        key: item["holds"][key] for key in ("meetings", "webinars", "recordings", "recording_bytes")}
+        key: item["holds"][key] for key in ("meetings", "webinars", "recordings", "recording_bytes")
+    }
     assert ("licensed", 1) == (item["inventory"]["licence"], item["inventory"]["recordings"])
     assert (3, 0) == (handed(left, digest).code, deletions(left))
     assert 0 == left.syncd("approve", "--plan", digest[:12], "--guard", "handover", *LEE).code
@@ -143,8 +165,11 @@ def test_one_leavers_content_goes_to_the_manager(left: Company) -> None:
     mia = left.zoom.tenant.existing("mia@corp.example")
 
     assert (0, "handed_over", {"meetings": 1}) == (done.code, done.document[0]["state"], done.document[0]["missing"]), done.said
-    assert (None, [11], [13]) == (left.zoom.tenant.find("lee@corp.example"), [one.id for one in mia.meetings],
-                                  [one.id for one in mia.recordings])
+    assert (None, [11], [13]) == (
+        left.zoom.tenant.find("lee@corp.example"),
+        [one.id for one in mia.meetings],
+        [one.id for one in mia.recordings],
+    )
     assert ["handover-app"] == [seen.app for seen in left.zoom.asked("delete_user")]
     assert {"handover-app"} == {seen.app for seen in left.zoom.requests if seen.operation == "delete_user"}
     assert (3, 1, ("handed_over", None)) == (handed(left, digest).code, deletions(left), stage(left))
@@ -170,7 +195,7 @@ def test_the_managers_name_lies_beside_the_chain(left: Company) -> None:
 def test_reports_and_explain_say_what_a_leaver_left_and_that_nobody_receives_it(left: Company) -> None:
     """From the report of the cycle that switched them off; somebody without a receiver stands first, with why."""
     section(left, receiver={"else": "nobody@corp.example"})
-    leaves(left, "ned")                               # nobody manages ned, and nobody else is there
+    leaves(left, "ned")  # nobody manages ned, and nobody else is there
     done = left.syncd("apply", "--format", "json")
     assert done.code == 0, done.said
     filed = json.loads(max(left.reports.glob("*_applied.json")).read_text())
@@ -182,7 +207,8 @@ def test_reports_and_explain_say_what_a_leaver_left_and_that_nobody_receives_it(
     held = {row["email"]: row for row in filed["handover"]}
     assert ("mia@corp.example", "manager") == (held["lee@corp.example"]["receiver"], held["lee@corp.example"]["rule"])
     assert {"licence": "licensed", "meetings": 2, "recordings": 1, "recording_bytes": 4096, "webinars": "unknown"} == {
-        key: value for key, value in held["lee@corp.example"]["inventory"].items() if key != "add_ons"}
+        key: value for key, value in held["lee@corp.example"]["inventory"].items() if key != "add_ons"
+    }
     assert 0 == held["ned@corp.example"]["inventory"]["meetings"]
     assert "Waiting for a receiver" in page
     assert why in page
@@ -257,12 +283,16 @@ def test_a_lost_answer_is_never_repeated(left: Company, done: bool) -> None:
 def test_a_run_that_died_is_told_by_a_look(left: Company, sent: bool) -> None:
     """kill -9 before and after Zoom did it: the intent stands, and nothing is sent again."""
     digest = approved(left)
-    never = 10 * PATIENCE_SECONDS                    # the kill comes first, however slow the machine
+    never = 10 * PATIENCE_SECONDS  # the kill comes first, however slow the machine
     fault = faults.late_answer(never) if sent else Fault("never_done", cut=Cut.BEFORE, wait_before=never)
     struck = left.zoom.faults.add(fault, "delete_user", times=None)
     words = ("handover", "run", "--plan", digest[:12], "--confirm-count", "1", *KIM)
-    process = subprocess.Popen([sys.executable, "-m", "syncd", *words], cwd=left.folder, stdin=subprocess.DEVNULL,
-                               env={**clean_environment(), "SYNCD_CONFIG": str(left.config)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncd", *words],
+        cwd=left.folder,
+        stdin=subprocess.DEVNULL,
+        env={**clean_environment(), "SYNCD_CONFIG": str(left.config)},
+    )
     until(lambda: struck.hits)
     assert any(entry["kind"] == "handover.intent" for entry in left.entries())
     if sent:

@@ -17,23 +17,32 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 def account(status: Status = Status.ACTIVE, type_: int = 2, seen: float | None = None, made: float | None = None) -> ZoomAccount:
-    return ZoomAccount("z", "ann@corp.example", status, type=type_, department="Sales",
-                       last_login_at=None if seen is None else NOW - timedelta(days=seen),
-                       created_at=None if made is None else NOW - timedelta(days=made))
+    return ZoomAccount(
+        "z",
+        "ann@corp.example",
+        status,
+        type=type_,
+        department="Sales",
+        last_login_at=None if seen is None else NOW - timedelta(days=seen),
+        created_at=None if made is None else NOW - timedelta(days=made),
+    )
 
 
-@pytest.mark.parametrize(("one", "kind"), [
-    (account(seen=94), Idleness.UNUSED),
-    (account(seen=92), None),                                  # may have signed in three days after what Zoom shows
-    (account(seen=1), None),
-    (account(made=91), Idleness.NEVER),
-    (account(made=89), Idleness.NEW),
-    (account(), Idleness.UNKNOWN),
-    (account(Status.INACTIVE, seen=1), Idleness.INACTIVE),
-    (account(type_=1, seen=900), None),
-    (account(Status.INACTIVE, type_=1), None),
-    (account(Status.PENDING), None),
-])
+@pytest.mark.parametrize(
+    ("one", "kind"),
+    [
+        (account(seen=94), Idleness.UNUSED),
+        (account(seen=92), None),  # may have signed in three days after what Zoom shows
+        (account(seen=1), None),
+        (account(made=91), Idleness.NEVER),
+        (account(made=89), Idleness.NEW),
+        (account(), Idleness.UNKNOWN),
+        (account(Status.INACTIVE, seen=1), Idleness.INACTIVE),
+        (account(type_=1, seen=900), None),
+        (account(Status.INACTIVE, type_=1), None),
+        (account(Status.PENDING), None),
+    ],
+)
 def test_what_a_last_login_says(one: ZoomAccount, kind: Idleness | None) -> None:
     assert kind == idleness(one, NOW, 90)
 
@@ -41,8 +50,15 @@ def test_what_a_last_login_says(one: ZoomAccount, kind: Idleness | None) -> None
 def test_new_and_unknown_accounts_free_no_seat_and_nobody_is_named_unasked() -> None:
     found = document([account(seen=94), account(made=1), account(), account(type_=1)], NOW, 90, names=False)
 
-    assert {"licensed": 3, "unused": 1, "never_signed_in": 0, "new": 1, "unknown": 1, "deactivated_but_licensed": 0,
-            "would_free": 1} == found["seats"]
+    assert {
+        "licensed": 3,
+        "unused": 1,
+        "never_signed_in": 0,
+        "new": 1,
+        "unknown": 1,
+        "deactivated_but_licensed": 0,
+        "would_free": 1,
+    } == found["seats"]
     assert "ann@" not in str(found)
     assert "ann@" in str(document([account(seen=94)], NOW, 90, names=True))
 
@@ -63,7 +79,8 @@ def test_what_the_company_leaves_out_of_its_evidence_is_left_out_here() -> None:
 
     assert "Sales" not in str(found)
     assert [{"unused": 1, "never_signed_in": 1, "new": 0, "unknown": 0, "deactivated_but_licensed": 0, "would_free": 2}] == (
-        found["departments"])
+        found["departments"]
+    )
     assert [{"email", "idleness"}] * 2 == [set(row) for row in found["accounts"]]  # type: ignore[attr-defined]
 
 
@@ -72,8 +89,9 @@ def test_idle_heeds_the_columns_left_out_by_the_configuration(company: Company) 
     company.configure({"reports.omit_columns": ["department", "last_login_at"]})
     found = company.syncd("report", "idle", "--names", "--days", "1", "--format", "json").document
 
-    assert [] == [key for row in (*found["departments"], *found["accounts"]) for key in row if key in (
-        "department", "last_login_at")]
+    assert [] == [
+        key for row in (*found["departments"], *found["accounts"]) for key in row if key in ("department", "last_login_at")
+    ]
     assert len(found["accounts"]) > 0
 
 
@@ -95,11 +113,13 @@ def test_another_guard_and_another_window_are_a_difference(company: Company) -> 
     company.enforcing()
     company.leaves("p000", "p001")
 
-    held = company.syncd("plan", "--compare-with", other_configuration(company, guards__max_deactivations=1), "--format",
-                         "json").document
+    held = company.syncd(
+        "plan", "--compare-with", other_configuration(company, guards__max_deactivations=1), "--format", "json"
+    ).document
     assert (["max-deactivations"], [], 2) == (held["other_tripped"], held["tripped"], len(held["different"]))
     assert [([], ["max-deactivations"], "deactivate")] * 2 == [
-        (row["held_by"], row["other_held_by"], row["other_action"]) for row in held["different"]]
+        (row["held_by"], row["other_held_by"], row["other_action"]) for row in held["different"]
+    ]
 
     begun = datetime.now(UTC) - timedelta(hours=2)
     window = {"kind": "deny", "cron": f"{begun.minute} {begun.hour} {begun.day} {begun.month} *", "duration": "6h"}
@@ -137,7 +157,11 @@ def test_only_who_would_be_treated_differently_is_shown(company: Company) -> Non
     assert 0 == ran.code, ran.said
     [row] = ran.document["different"]
     assert ("p000@corp.example", "deactivate", "keep", "within_grace") == (
-        row["email"], row["action"], row["other_action"], row["other_reason"])
+        row["email"],
+        row["action"],
+        row["other_action"],
+        row["other_reason"],
+    )
     assert "1 of 4 accounts" in company.syncd("plan", "--compare-with", str(other)).out
     same = company.syncd("plan", "--compare-with", str(company.config), "--format", "json")
     assert [] == same.document["different"]

@@ -51,7 +51,7 @@ def test_a_cut_tail_shows_against_what_was_published(crew: Company) -> None:
     assert head in shown.out
     shutil.rmtree(crew.reports)
     without = crew.syncd("ledger", "verify").out
-    assert head not in without                      # the chain alone does not show it: only the reports are missed
+    assert head not in without  # the chain alone does not show it: only the reports are missed
     assert 1 == without.count("NOT INTACT")
     assert head in crew.syncd("ledger", "verify", "--head", head).out
 
@@ -68,8 +68,13 @@ def test_a_ledger_tampered_with_stops_everything_with_six(crew: Company) -> None
     plan = crew.syncd("plan", "--format", "json")
     assert (6, True) == (plan.code, "ledger-broken" in plan.tripped())
     digest = plan.document["plan_digest"]
-    for words in (("apply",), ("approve", "--plan", digest, "--guard", "max-deactivations", *WHO), ("pause", *WHO),
-                  ("account", "deactivate", "p001@corp.example", *WHO), ("account", "hold", "p001@corp.example", *WHO)):
+    for words in (
+        ("apply",),
+        ("approve", "--plan", digest, "--guard", "max-deactivations", *WHO),
+        ("pause", *WHO),
+        ("account", "deactivate", "p001@corp.example", *WHO),
+        ("account", "hold", "p001@corp.example", *WHO),
+    ):
         ran = crew.syncd(*words)
         assert 6 == ran.code, (words, ran.said)
     assert (writes, entries) == (len(crew.zoom.writes), len(crew.entries()))
@@ -81,7 +86,7 @@ def test_a_file_that_is_no_ledger_is_never_written_over(crew: Company, content: 
     for path in crew.ledger.parent.glob("ledger.db*"):
         path.unlink()
     crew.ledger.write_bytes(content)
-    shutil.rmtree(crew.reports)               # their heads would show that the ledger is another one
+    shutil.rmtree(crew.reports)  # their heads would show that the ledger is another one
 
     codes = {crew.syncd(*words).code for words in (("plan",), ("apply",), ("ledger", "verify"))}
 
@@ -154,7 +159,7 @@ def test_show_and_export_are_complete_and_agree(crew: Company) -> None:
 
 def test_a_quiet_cycle_adds_little(crew: Company) -> None:
     """A decision is stored only when it changes: repeats in step add totals, no decisions."""
-    crew.syncd("apply")                       # this one still has to tell that p000 is inactive now
+    crew.syncd("apply")  # this one still has to tell that p000 is inactive now
     before = len(crew.entries())
     for _ in range(3):
         crew.syncd("apply")

@@ -114,7 +114,7 @@ def test_a_nightly_copy_put_back_changes_nobody_again(crew: Company) -> None:
     crew.leaves("p000", "p001")
     assert 0 == crew.syncd("apply").code
     crew.syncd("pause", *WHO)
-    for name in ("p000", "p001"):                 # somebody brings them back by hand in the portal
+    for name in ("p000", "p001"):  # somebody brings them back by hand in the portal
         crew.zoom.tenant.put(replace(crew.zoom.tenant.existing(f"{name}@corp.example"), status="active"))
     shutil.copy(copy, crew.ledger)
     before = len(crew.written())
@@ -146,7 +146,7 @@ def test_one_witness_is_enough(crew: Company, lost: str) -> None:
     else:
         crew.ledger.with_name("ledger.db.head").unlink()
 
-    for _ in range(3):                            # what a held cycle writes does not hide it
+    for _ in range(3):  # what a held cycle writes does not hide it
         assert "ledger-rolled-back" in crew.syncd("apply", "--format", "json").tripped()
 
 
@@ -187,10 +187,11 @@ def test_a_backup_goes_back_and_asks_to_be_accepted(crew: Company) -> None:
 
 def appended(crew: Company, ahead: timedelta, *drafts: object) -> None:
     """By a machine whose clock is so far ahead."""
+
     async def append() -> None:
         clock = HandClock(datetime.now(UTC) + ahead)
         ledger = SqlLedger.open(f"sqlite:///{crew.ledger}", clock, untold, create=True)
-        await ledger.append(list(drafts))          # type: ignore[arg-type]
+        await ledger.append(list(drafts))  # type: ignore[arg-type]
         await ledger.close()
 
     asyncio.run(append())
@@ -244,7 +245,7 @@ def test_a_machine_behind_the_ledger_is_refused_where_nobody_tells_the_time(crew
 
     assert 0 == crew.syncd("pause", *WHO).code
     assert crew.entries()[-1]["body"]["clock_unverified"]
-    refused = crew.syncd("resume", *WHO)              # the pause, whose time nobody checked, does not hide the tip
+    refused = crew.syncd("resume", *WHO)  # the pause, whose time nobody checked, does not hide the tip
 
     assert (3, True) == (refused.code, "One of the two clocks is wrong" in refused.err), refused.said
 
@@ -255,7 +256,7 @@ def test_a_machine_behind_the_ledger_is_refused_where_nobody_tells_the_time(crew
 def commands() -> list[str]:
     """The lines of the runbook's first path that begin with ``syncd``."""
     text = RUNBOOK.read_text(encoding="utf-8")
-    path = text[text.index("## The ledger is lost"):text.index("## ", text.index("## The ledger is lost") + 5)]
+    path = text[text.index("## The ledger is lost") : text.index("## ", text.index("## The ledger is lost") + 5)]
     return re.findall(r"^    (syncd .*)$", path, re.MULTILINE)
 
 

@@ -52,8 +52,14 @@ def test_who_and_why_are_required_of_every_change(crew: Company) -> None:
     """2 without --by or --because, and when either is blank."""
     before = len(crew.entries())
 
-    for verb in (("pause",), ("resume",), ("undo", "x"), ("account", "hold", "p000@corp.example"),
-                 ("account", "release", "p000@corp.example"), ("account", "deactivate", "p000@corp.example")):
+    for verb in (
+        ("pause",),
+        ("resume",),
+        ("undo", "x"),
+        ("account", "hold", "p000@corp.example"),
+        ("account", "release", "p000@corp.example"),
+        ("account", "deactivate", "p000@corp.example"),
+    ):
         assert 2 == crew.syncd(*verb, "--by", "Ann Lee").code, verb
     for verb in (("pause",), ("account", "deactivate", "p000@corp.example"), ("account", "hold", "p000@corp.example")):
         assert 2 == crew.syncd(*verb, "--by", "  ", "--because", "x").code, verb
@@ -151,7 +157,8 @@ def test_invitations_nobody_accepted_are_told_apart_and_counted(crew: Company) -
     rows = rows_of(ran.out)
     assert (5, "done") == (ran.code, rows["p000"]["outcome"])
     assert [("pending", "skipped", "invitation_pending")] * 2 == [
-        tuple(rows[name][key] for key in ("status", "outcome", "outcome_reason")) for name in ("new1", "new2")]
+        tuple(rows[name][key] for key in ("status", "outcome", "outcome_reason")) for name in ("new1", "new2")
+    ]
     assert "2 are invitations that nobody has accepted, and no accounts yet: new1@corp.example, new2@corp.example" in ran.err
     for words in (("account", "deactivate", invited[0]), ("account", "hold", invited[0])):
         ran = crew.syncd(*words, *WHO)
@@ -170,7 +177,7 @@ def test_hand_verbs_need_no_directory(crew: Company) -> None:
     shown = crew.syncd("account", "show", "p000@corp.example", "--format", "json")
     assert 0 == shown.code
     assert "not readable" in json.loads(shown.out)[0]["directory"]
-    assert json.loads(shown.out)[0]["on_hold"]                    # not surely entitled: better held than locked out again
+    assert json.loads(shown.out)[0]["on_hold"]  # not surely entitled: better held than locked out again
 
 
 def test_a_directory_file_that_is_gone_does_not_stop_hand_verbs(crew: Company) -> None:
@@ -308,11 +315,19 @@ def test_resume_without_a_pause_says_so(crew: Company) -> None:
     assert "resumed\n" == crew.syncd("resume", *WHO).out
 
 
-@pytest.mark.parametrize(("words", "begins"), [
-    (("plan",), "<!doctype html>"), (("account", "show", "p000@corp.example"), "["), (("explain", "p000@corp.example"), "{"),
-    (("ledger", "show"), "["), (("report", "idle"), "{"), (("undo",), "["), (("apply",), "syncd"),
-    (("report", "--from", "2026-01-01", "--to", "2026-01-31"), "<!doctype html>"),
-])
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (("plan",), "<!doctype html>"),
+        (("account", "show", "p000@corp.example"), "["),
+        (("explain", "p000@corp.example"), "{"),
+        (("ledger", "show"), "["),
+        (("report", "idle"), "{"),
+        (("undo",), "["),
+        (("apply",), "syncd"),
+        (("report", "--from", "2026-01-01", "--to", "2026-01-31"), "<!doctype html>"),
+    ],
+)
 def test_every_verb_writes_what_the_name_of_the_file_says(crew: Company, words: tuple[str, ...], begins: str) -> None:
     """Unless --format says something else; a format that the verb does not have is refused before anything is done."""
     ending = {"<": "html", "s": "csv"}.get(begins[0], "json")
@@ -450,7 +465,9 @@ def test_undo_lists_cycles_and_puts_back_whom_it_is_told(crew: Company) -> None:
 
     listed = crew.syncd("undo", "--format", "json")
     assert (0, [(cycle, {"deactivate": 3}, {"absent_from_directory": 3})]) == (
-        listed.code, [(row["cycle"], row["changes"], row["reasons"]) for row in json.loads(listed.out)])
+        listed.code,
+        [(row["cycle"], row["changes"], row["reasons"]) for row in json.loads(listed.out)],
+    )
     assert 2 == crew.syncd("undo", "last").code, "an undo without who and why"
     assert 2 == crew.syncd("undo", "last", "--reason", "left_groups", *WHO).code, "nobody left for that reason"
 

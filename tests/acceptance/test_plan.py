@@ -13,16 +13,76 @@ import pytest
 
 from tests.acceptance.company import WHO, Company, clean_environment, long_ago
 
-DOCUMENT = ("format", "cycle_id", "mode", "trigger", "result", "started_at", "ended_at", "plan_digest", "policy_digest",
-            "version", "directory", "zoom", "counts", "reasons", "guards", "decisions", "approvals", "ledger")
-DECISION = ("zoom_id", "email", "display_name", "action", "reason", "directory_id", "matched_by", "group_path", "department",
-            "notes", "since", "due_at", "role", "licence", "last_login_at", "outcome", "outcome_reason", "status_after",
-            "licence_after", "decided_at", "done_at", "verified_at", "attempts")
-GUARDS = {"directory-empty", "directory-shrunk", "group-emptied", "group-replaced", "directory-stale", "sentinel-missing",
-          "match-rate", "nothing-in-scope", "zoom-empty", "clock-skew",
-          "protected-in-plan", "ledger-broken", "ledger-new", "ledger-rolled-back", "paused", "max-deactivations",
-          "max-deactivations-percent", "max-deactivations-per-day", "max-deactivations-per-30-days", "flapping",
-          "policy-changed", "max-reactivations", "max-reactivations-per-day"}
+DOCUMENT = (
+    "format",
+    "cycle_id",
+    "mode",
+    "trigger",
+    "result",
+    "started_at",
+    "ended_at",
+    "plan_digest",
+    "policy_digest",
+    "version",
+    "directory",
+    "zoom",
+    "counts",
+    "reasons",
+    "guards",
+    "decisions",
+    "approvals",
+    "ledger",
+)
+DECISION = (
+    "zoom_id",
+    "email",
+    "display_name",
+    "action",
+    "reason",
+    "directory_id",
+    "matched_by",
+    "group_path",
+    "department",
+    "notes",
+    "since",
+    "due_at",
+    "role",
+    "licence",
+    "last_login_at",
+    "outcome",
+    "outcome_reason",
+    "status_after",
+    "licence_after",
+    "decided_at",
+    "done_at",
+    "verified_at",
+    "attempts",
+)
+GUARDS = {
+    "directory-empty",
+    "directory-shrunk",
+    "group-emptied",
+    "group-replaced",
+    "directory-stale",
+    "sentinel-missing",
+    "match-rate",
+    "nothing-in-scope",
+    "zoom-empty",
+    "clock-skew",
+    "protected-in-plan",
+    "ledger-broken",
+    "ledger-new",
+    "ledger-rolled-back",
+    "paused",
+    "max-deactivations",
+    "max-deactivations-percent",
+    "max-deactivations-per-day",
+    "max-deactivations-per-30-days",
+    "flapping",
+    "policy-changed",
+    "max-reactivations",
+    "max-reactivations-per-day",
+}
 
 
 @pytest.fixture
@@ -42,11 +102,13 @@ def varied(company: Company) -> Company:
     company.account("sleeps", status="inactive")
     company.account("invited", status="pending")
     company.save()
-    company.configure({
-        "directory.file.leaver_groups": ["leavers"],
-        "protect": {"accounts": ["svc-*@corp.example"], "directory_groups": ["legal-hold"]},
-        "guards.max_deactivations_percent": 100,
-    })
+    company.configure(
+        {
+            "directory.file.leaver_groups": ["leavers"],
+            "protect": {"accounts": ["svc-*@corp.example"], "directory_groups": ["legal-hold"]},
+            "guards.max_deactivations_percent": 100,
+        }
+    )
     return company
 
 
@@ -282,13 +344,18 @@ def on_a_terminal(company: Company, *arguments: str, answer: str = "") -> tuple[
     """Runs the program on a terminal of its own: (everything shown, exit code)."""
     main, side = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "syncd", *arguments], cwd=company.folder, stdin=side, stdout=side, stderr=side,
-        env={**clean_environment(), "SYNCD_CONFIG": str(company.config), "TERM": "xterm-256color"})
+        [sys.executable, "-m", "syncd", *arguments],
+        cwd=company.folder,
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        env={**clean_environment(), "SYNCD_CONFIG": str(company.config), "TERM": "xterm-256color"},
+    )
     os.close(side)
     if answer:
         os.write(main, answer.encode())
     shown = b""
-    with suppress(OSError):                   # the terminal is gone when the program is
+    with suppress(OSError):  # the terminal is gone when the program is
         while piece := os.read(main, 65536):
             shown += piece
     os.close(main)

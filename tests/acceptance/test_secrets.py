@@ -31,8 +31,11 @@ def test_no_secret_or_token_in_anything_anybody_can_read(company: Company) -> No
         daemon.sync()
     company.zoom.oauth.enabled = False
     said.append(company.syncd("apply", "--format", "json").said)
-    said += [path.read_text(encoding="utf-8", errors="replace") for path in company.folder.rglob("*")
-             if path.is_file() and path.name not in ("zoom-secret", "trigger-token")]
+    said += [
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in company.folder.rglob("*")
+        if path.is_file() and path.name not in ("zoom-secret", "trigger-token")
+    ]
 
     assert tokens
     for text in said:

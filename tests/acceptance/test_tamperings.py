@@ -30,7 +30,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, prefork: Prefork) -> Iter
         company.leaves("p000")
         assert 0 == company.syncd("apply").code
         time.sleep(1.1)
-        company.configure({"ledger.keep_personal": "1s"})          # the first leaver is forgotten
+        company.configure({"ledger.keep_personal": "1s"})  # the first leaver is forgotten
         assert 0 == company.syncd("apply").code
         company.configure({"ledger.keep_personal": "400d", "guards.max_deactivations": 1})
         assert 0 == company.syncd("pause", *WHO).code
@@ -44,8 +44,10 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, prefork: Prefork) -> Iter
         applied = company.syncd("apply", "--format", "json")
         assert 0 == applied.code
         day = time.strftime("%Y-%m-%d", time.gmtime())
-        assert 0 == company.syncd("report", "--from", day, "--to", day, "--out",
-                                  str(company.reports / f"syncd_{day}_{day}.csv")).code
+        assert (
+            0
+            == company.syncd("report", "--from", day, "--to", day, "--out", str(company.reports / f"syncd_{day}_{day}.csv")).code
+        )
         assert 0 == company.syncd("review", applied.document["cycle_id"], "--by", WHO[1]).code
         assert 0 == company.syncd("apply").code
         assert 0 == company.syncd("ledger", "export", "--out", str(company.folder / "ledger.jsonl")).code
@@ -67,13 +69,29 @@ def scene(evidence: Company, tmp_path: Path) -> Scene:
 
 
 def of_ledger(company: Company, scene: Scene) -> Ran:
-    return company.syncd("ledger", "verify", "--config", str(scene.folder / "syncd.yaml"), "--public-key",
-                         str(scene.folder / "public.pem"), config=False)
+    return company.syncd(
+        "ledger",
+        "verify",
+        "--config",
+        str(scene.folder / "syncd.yaml"),
+        "--public-key",
+        str(scene.folder / "public.pem"),
+        config=False,
+    )
 
 
 def of_export(company: Company, scene: Scene) -> Ran:
-    return company.syncd("ledger", "verify", "--export", str(scene.export), "--reports", str(scene.reports), "--public-key",
-                         str(scene.folder / "public.pem"), config=False)
+    return company.syncd(
+        "ledger",
+        "verify",
+        "--export",
+        str(scene.export),
+        "--reports",
+        str(scene.reports),
+        "--public-key",
+        str(scene.folder / "public.pem"),
+        config=False,
+    )
 
 
 def test_what_nobody_touched_verifies(evidence: Company, scene: Scene) -> None:

@@ -32,14 +32,18 @@ def unreadable(company: Company) -> str:
     return ran.said
 
 
-@pytest.mark.parametrize(("fault", "says"), [
-    pytest.param(faults.short_page(), "page", id="a page lacks its last row"),
-    pytest.param(faults.total_moved(-3), "total", id="the total moves between pages"),
-    pytest.param(faults.field_set("users", None), "page", id="null instead of users"),
-    pytest.param(faults.field_missing("users"), "page", id="no users at all"),
-    pytest.param(faults.page_token_expired(), "page", id="the page token expires"),
-    pytest.param(faults.refusal(300, "Validation Failed."), "page", id="a refusal in mid-walk"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        pytest.param(faults.short_page(), "page", id="a page lacks its last row"),
+        pytest.param(faults.total_moved(-3), "total", id="the total moves between pages"),
+        pytest.param(faults.field_set("users", None), "page", id="null instead of users"),
+        pytest.param(faults.field_missing("users"), "page", id="no users at all"),
+        pytest.param(faults.page_token_expired(), "page", id="the page token expires"),
+        pytest.param(faults.refusal(300, "Validation Failed."), "page", id="a refusal in mid-walk"),
+    ],
+    ids=str,
+)
 def test_a_walk_that_is_not_whole_is_never_a_smaller_list(crew: Company, fault: Fault, says: str) -> None:
     """On every second page and without end, so that no repetition heals it; the message says which page of what."""
     crew.zoom.faults.add(fault, "list_users", times=None, skip=1, status="active")
@@ -108,17 +112,21 @@ def test_a_role_named_in_the_configuration_that_zoom_does_not_have_is_unreadable
     assert "no-such-role" in unreadable(crew).lower() or "No Such Group" in unreadable(crew)
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    pytest.param(b"", "empty", id="nothing at all"),
-    pytest.param(b"\xff\xfeid,display_name\n", "", id="another encoding"),
-    pytest.param(b"id,display_name\n1,x\n", "addresses", id="columns are missing"),
-    pytest.param(b"HEADER\na,A,a@corp.example,,,staff,\na,B,b@corp.example,,,staff,\n", "line 3", id="an id twice"),
-    pytest.param(b"HEADER\na,A,a@corp.example,perhaps,,staff,\n", "line 2", id="neither true nor false"),
-    pytest.param(b"HEADER\na,A,a@corp.example,,tomorrow,staff,\n", "line 2", id="no time"),
-    pytest.param(b"HEADER\na,A,a@corp.example\n", "line 2", id="a short row"),
-    pytest.param(b"HEADER\na,\"A,a@corp.example,,,staff,\n", "line", id="a quote never closed"),
-    pytest.param(b"HEADER\na,A\x00,a@corp.example,,,staff,\n", "", id="a zero byte"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"", "empty", id="nothing at all"),
+        pytest.param(b"\xff\xfeid,display_name\n", "", id="another encoding"),
+        pytest.param(b"id,display_name\n1,x\n", "addresses", id="columns are missing"),
+        pytest.param(b"HEADER\na,A,a@corp.example,,,staff,\na,B,b@corp.example,,,staff,\n", "line 3", id="an id twice"),
+        pytest.param(b"HEADER\na,A,a@corp.example,perhaps,,staff,\n", "line 2", id="neither true nor false"),
+        pytest.param(b"HEADER\na,A,a@corp.example,,tomorrow,staff,\n", "line 2", id="no time"),
+        pytest.param(b"HEADER\na,A,a@corp.example\n", "line 2", id="a short row"),
+        pytest.param(b'HEADER\na,"A,a@corp.example,,,staff,\n', "line", id="a quote never closed"),
+        pytest.param(b"HEADER\na,A\x00,a@corp.example,,,staff,\n", "", id="a zero byte"),
+    ],
+    ids=str,
+)
 def test_a_directory_file_with_a_fault_is_unreadable_with_its_line(crew: Company, content: bytes, says: str) -> None:
     """4, naming the file and the line."""
     header = b"id,display_name,addresses,enabled,expires_at,groups,department"
@@ -196,8 +204,12 @@ def test_a_failing_write_after_others_were_done_is_partial(crew: Company) -> Non
     """Zoom goes away in the middle: 5 once something was written, and the rest is not tried."""
     crew.configure({"zoom.concurrency": 1})
     crew.leaves("p001", "p002")
-    crew.zoom.faults.add(faults.refusal(4711, "Invalid access token, does not contain scopes:[user:update:status:admin]."),
-                         "set_status", times=None, skip=1)
+    crew.zoom.faults.add(
+        faults.refusal(4711, "Invalid access token, does not contain scopes:[user:update:status:admin]."),
+        "set_status",
+        times=None,
+        skip=1,
+    )
 
     ran = crew.syncd("apply", "--format", "json")
 

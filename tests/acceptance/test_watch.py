@@ -19,11 +19,19 @@ from tests.acceptance.company import Company, Daemon, wait_until
 def watched(company: Company) -> Company:
     """Thirty people in step; whole cycles once in six hours, the file asked every second."""
     company.staff(30)
-    company.configure({
-        "schedule.interval": "6h", "schedule.jitter": "0s", "schedule.watch": True, "schedule.watch_settle": "0s",
-        "directory.file.groups": ["staff"], "directory.file.leaver_groups": ["left"],
-        "deactivate.grace": "24h", "reports.promise": "48h", "deactivate.grace_for_known_leavers": "0s",
-    })
+    company.configure(
+        {
+            "schedule.interval": "6h",
+            "schedule.jitter": "0s",
+            "schedule.watch": True,
+            "schedule.watch_settle": "0s",
+            "directory.file.groups": ["staff"],
+            "directory.file.leaver_groups": ["left"],
+            "deactivate.grace": "24h",
+            "reports.promise": "48h",
+            "deactivate.grace_for_known_leavers": "0s",
+        }
+    )
     company.enforcing()
     return company
 
@@ -54,8 +62,13 @@ def test_a_leaver_goes_within_seconds_while_the_next_cycle_is_hours_away(watched
         assert 0 == after["syncd_watch_degraded"]
 
     assert [("p003", "deactivate")] == watched.written()
-    same = ("syncd_last_cycle_timestamp_seconds", "syncd_last_success_timestamp_seconds", 'syncd_cycles_total{result="applied"}',
-            'syncd_cycles_total{result="in_step"}', 'syncd_cycles_in_a_row{result="in_step"}')
+    same = (
+        "syncd_last_cycle_timestamp_seconds",
+        "syncd_last_success_timestamp_seconds",
+        'syncd_cycles_total{result="applied"}',
+        'syncd_cycles_total{result="in_step"}',
+        'syncd_cycles_in_a_row{result="in_step"}',
+    )
     assert [before[name] for name in same] == [after[name] for name in same]
     assert 1 == after['syncd_watch_looks_total{result="applied"}']
     assert 1 == after["syncd_watch_lag_seconds_count"] == after["syncd_lockout_seconds_count"]
@@ -69,10 +82,14 @@ def test_a_leaver_goes_within_seconds_while_the_next_cycle_is_hours_away(watched
     assert ("deactivate", "in_leavers_group", "done") == (row["action"], row["reason"], row["outcome"])
     told = row["moments"]
     assert [told[name] for name in ("changed", "seen", "decided", "sent", "answered", "verified")] == sorted(
-        told[name] for name in ("changed", "seen", "decided", "sent", "answered", "verified"))
+        told[name] for name in ("changed", "seen", "decided", "sent", "answered", "verified")
+    )
     assert ("keep", "within_grace") == (rows["p004@corp.example"]["action"], rows["p004@corp.example"]["reason"])
-    table = next(path.with_suffix(".csv") for path in watched.reports.glob("*.json")
-                 if json.loads(path.read_text(encoding="utf-8")).get("look"))
+    table = next(
+        path.with_suffix(".csv")
+        for path in watched.reports.glob("*.json")
+        if json.loads(path.read_text(encoding="utf-8")).get("look")
+    )
     lines = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))
     cells = next(one for one in lines if one["zoom_id"] == row["zoom_id"])
     assert all(cells[name] for name in ("changed_at", "seen_at", "decided_at", "sent_at", "done_at", "verified_at"))
@@ -133,11 +150,11 @@ def test_guards_hold_under_the_watch_and_so_many_are_a_storm(watched: Company) -
         assert 1 == daemon.metrics()["syncd_watch_degraded"]
         assert "not noticed" in daemon.get("/")[1]
         said = daemon.events("watch.degraded")
-        watched.person("p020", groups="staff;left")            # no whole cycle more than every five minutes
+        watched.person("p020", groups="staff;left")  # no whole cycle more than every five minutes
         signals = daemon.metrics()['syncd_watch_signals_total{source="file"}']
 
         def signalled() -> bool:
-            watched.save()                                     # again, should the one before have met the cycle's own read
+            watched.save()  # again, should the one before have met the cycle's own read
             time.sleep(2)
             return daemon.metrics()['syncd_watch_signals_total{source="file"}'] > signals
 

@@ -38,8 +38,7 @@ def test_what_a_window_denies_stays_due_and_is_no_trouble(company: Company) -> N
     cycle = company.syncd("apply", "--format", "json")
 
     row = next(row for row in cycle.document["decisions"] if row["email"] == "p000@corp.example")
-    assert (0, "planned", "not_tried", "window") == (
-        cycle.code, cycle.document["result"], row["outcome"], row["outcome_reason"])
+    assert (0, "planned", "not_tried", "window") == (cycle.code, cycle.document["result"], row["outcome"], row["outcome_reason"])
     opening = datetime.fromisoformat(row["next_opening"])
     assert NOW < opening <= NOW + timedelta(hours=4)
     assert [] == company.written()
@@ -71,7 +70,10 @@ def test_outside_of_the_only_allowance_nothing_is_done(company: Company) -> None
     cycle = company.syncd("apply", "--format", "json")
 
     assert (0, "planned", ("not_tried", "window")) == (
-        cycle.code, cycle.document["result"], cycle.outcome_of("p001@corp.example"))
+        cycle.code,
+        cycle.document["result"],
+        cycle.outcome_of("p001@corp.example"),
+    )
     assert [] == company.written()
 
 

@@ -15,17 +15,25 @@ def watched(company: Company) -> Company:
     """Thirty people in step, enforcing, with both witnesses; the daemon runs one cycle at its start and then only when asked."""
     company.staff(30)
     company.enforcing()
-    company.configure({
-        "zoom.events": {"subscription_id": company.zoom.events.subscription_id,
-                        "url": company.serving.url.replace("http", "ws", 1) + "/ws"},
-        "zoom.operation_log": True, "schedule": {"interval": "6h", "jitter": "0s"},
-    })
+    company.configure(
+        {
+            "zoom.events": {
+                "subscription_id": company.zoom.events.subscription_id,
+                "url": company.serving.url.replace("http", "ws", 1) + "/ws",
+            },
+            "zoom.operation_log": True,
+            "schedule": {"interval": "6h", "jitter": "0s"},
+        }
+    )
     return company
 
 
 def states(metrics: dict[str, float]) -> dict[str, float]:
-    return {name.partition('"')[2].rstrip('"}'): number for name, number in metrics.items()
-            if name.startswith("syncd_witness_effects{") and number}
+    return {
+        name.partition('"')[2].rstrip('"}'): number
+        for name, number in metrics.items()
+        if name.startswith("syncd_witness_effects{") and number
+    }
 
 
 def period(company: Company) -> dict[str, object]:
@@ -50,14 +58,16 @@ def test_the_daemon_sees_its_own_change_confirmed_and_somebody_elses_at_once(wat
 
     assert code == 0
     assert ["change.confirmed", "change.foreign"] == [
-        line["event"] for line in map(json.loads, said.splitlines()) if line["event"].startswith("change.")]
+        line["event"] for line in map(json.loads, said.splitlines()) if line["event"].startswith("change.")
+    ]
     assert "boss@" not in said
     assert "p001@" not in said
     assert "boss@" not in json.dumps([entry["body"] for entry in watched.entries()])
     rows = period(watched)["seen_by_others"]
     assert isinstance(rows, list)
     assert [("foreign", "activated", "boss@corp.example"), ("confirmed", "deactivated", "somebody")] == [
-        (row["state"], row["what"], "somebody" if row["state"] == "confirmed" else row["operator"]) for row in rows]
+        (row["state"], row["what"], "somebody" if row["state"] == "confirmed" else row["operator"]) for row in rows
+    ]
     explained = watched.syncd("explain", "p001@corp.example")
     assert "confirmed by event" in explained.out
     assert "foreign by event" in explained.out
@@ -69,18 +79,21 @@ def test_the_daemon_sees_its_own_change_confirmed_and_somebody_elses_at_once(wat
 def test_a_one_shot_cycle_asks_the_log_what_it_saw(watched: Company) -> None:
     """Its own document says waiting, since events are for the daemon; the log of the same minute confirms."""
     watched.leaves("p001")
-    watched.zoom.tenant.alter("p002@corp.example", type=1)            # the log's wording of this is nobody's to guess
+    watched.zoom.tenant.alter("p002@corp.example", type=1)  # the log's wording of this is nobody's to guess
     done = watched.syncd("apply", "--format", "json")
 
     assert (0, "done") == (done.code, done.outcome_of("p001@corp.example")[0])
     assert "waiting" == next(row["witness"] for row in done.document["decisions"] if row["email"] == "p001@corp.example")
     assert 1 == len(watched.zoom.asked("operation_logs"))
-    (row,) = period(watched)["seen_by_others"]                          # type: ignore[misc]
+    (row,) = period(watched)["seen_by_others"]  # type: ignore[misc]
     assert ("confirmed", "log") == (row["state"], row["source"])
-    assert [2] == [entry["body"]["unknown"] for entry in watched.entries()      # the licence that went with p001's, too
-                   if entry["kind"] == "witness.log"]
+    assert [2] == [
+        entry["body"]["unknown"]
+        for entry in watched.entries()  # the licence that went with p001's, too
+        if entry["kind"] == "witness.log"
+    ]
     assert 0 == watched.syncd("apply").code
-    assert 1 == len(watched.zoom.asked("operation_logs"))              # once a day
+    assert 1 == len(watched.zoom.asked("operation_logs"))  # once a day
 
 
 def test_a_log_and_a_socket_that_refuse_are_said_at_check_and_stop_nothing(watched: Company) -> None:

@@ -19,10 +19,15 @@ def test_the_tests_of_an_accident_are_in_the_suite(accident: Accident):
     assert [] == [test for test in accident.tests if not is_there(test)]
 
 
-@pytest.mark.parametrize("test", [
-    "operations/test_cycle.py::test_nothing_of_the_kind", "operations/test_gone.py::test_x", "scenarios/99-gone.txt",
-    "operations/test_cycle.py",
-])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "operations/test_cycle.py::test_nothing_of_the_kind",
+        "operations/test_gone.py::test_x",
+        "scenarios/99-gone.txt",
+        "operations/test_cycle.py",
+    ],
+)
 def test_a_test_that_is_not_there_is_missed(test: str):
     """So the look-up itself can fail."""
     assert not is_there(test)

@@ -14,6 +14,7 @@ library only; loopback only; a thread per connection.
     proxy = Proxy(("127.0.0.1", 636), kill_after=400_000)   # TLS passes through
     proxy = Proxy(("127.0.0.1", 636), stall_after=0)        # accepts, then nothing
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -59,8 +60,10 @@ def result(tag, code, text="", referrals=()):
 # --- answers -----------------------------------------------------------------
 def entry(mid, dn, attributes=None, **more):
     """SearchResultEntry; attribute names that are no identifiers go in `attributes`."""
-    rows = [tlv(0x30, octets(name), tlv(0x31, *[octets(v) for v in values]))
-            for name, values in {**(attributes or {}), **more}.items()]
+    rows = [
+        tlv(0x30, octets(name), tlv(0x31, *[octets(v) for v in values]))
+        for name, values in {**(attributes or {}), **more}.items()
+    ]
     return message(mid, tlv(0x64, octets(dn), tlv(0x30, *rows)))
 
 
@@ -71,8 +74,7 @@ def reference(mid, *uris):
 
 def done(mid, code=0, text="", cookie=None, referrals=()):
     """SearchResultDone; cookie=None sends no paging control, b"" the last page."""
-    control = b"" if cookie is None else tlv(
-        0x30, octets(PAGED), octets(tlv(0x30, integer(0), octets(cookie))))
+    control = b"" if cookie is None else tlv(0x30, octets(PAGED), octets(tlv(0x30, integer(0), octets(cookie))))
     return message(mid, result(0x65, code, text, referrals), control)
 
 
@@ -121,7 +123,7 @@ def _read(sock):
         size = int.from_bytes(need(size & 0x7F), "big")
     body = need(size)
     width = body[1]
-    return int.from_bytes(body[2:2 + width], "big"), body[2 + width], body
+    return int.from_bytes(body[2 : 2 + width], "big"), body[2 + width], body
 
 
 class _Listener:
@@ -149,7 +151,7 @@ class _Listener:
     def close(self):
         """Ends the listener and every connection, and waits for their threads."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)     # closing alone does not wake accept()
+            self._socket.shutdown(socket.SHUT_RDWR)  # closing alone does not wake accept()
         self._socket.close()
         self._acceptor.join(5)
         for conn in self._open:
@@ -175,7 +177,7 @@ class Server(_Listener):
         self.on_bind = on_bind or (lambda conn, mid, _: conn.sendall(bound(mid)))
         self.on_extended = on_extended or (lambda conn, mid, _: conn.sendall(extended(mid, 2)))
         self.searches = 0
-        self.requests = []          # (tag, raw): did a password get here?
+        self.requests = []  # (tag, raw): did a password get here?
         super().__init__()
 
     def _serve(self, conn):
@@ -193,7 +195,7 @@ class Server(_Listener):
                         self.on_extended(conn, mid, raw)
                     elif tag == UNBIND:
                         return
-            except (OSError, EOFError, ValueError, IndexError):     # gone, or no LDAP
+            except (OSError, EOFError, ValueError, IndexError):  # gone, or no LDAP
                 return
 
 
@@ -228,7 +230,7 @@ class Proxy(_Listener):
             try:
                 if self.reset:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    sock.shutdown(socket.SHUT_RD)       # wakes the other pump, which still holds it
+                    sock.shutdown(socket.SHUT_RD)  # wakes the other pump, which still holds it
                 else:
                     sock.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -243,7 +245,7 @@ class Proxy(_Listener):
                 self.bytes_down += len(data) if down else 0
                 if down and self.kill_after is not None and count > self.kill_after:
                     keep = len(data) - (count - self.kill_after)
-                    sink.sendall(data[:max(0, keep)])
+                    sink.sendall(data[: max(0, keep)])
                     break
                 while down and self.stall_after is not None and count > self.stall_after and self.stalled:
                     time.sleep(0.02)

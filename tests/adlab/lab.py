@@ -50,23 +50,54 @@ class Lab:
         self._ldb("ldbadd", ldif)
 
     def _ldb(self, tool: str, ldif: str) -> None:
-        done = subprocess.run([tool, f"--configfile={self['SMB_CONF']}", "-H", self["SAM_LDB"], "-o", "batch_mode:1"],
-                              input=ldif, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [tool, f"--configfile={self['SMB_CONF']}", "-H", self["SAM_LDB"], "-o", "batch_mode:1"],
+            input=ldif,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def samba_tool(self, *words: str) -> str:
         """What samba-tool answers."""
-        return subprocess.run(["samba-tool", *words, "-s", self["SMB_CONF"], "-H", self["SAM_LDB"]],
-                              capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["samba-tool", *words, "-s", self["SMB_CONF"], "-H", self["SAM_LDB"]], capture_output=True, text=True, check=True
+        ).stdout
 
     def ldapsearch(self, filter_: str, attribute: str = "dn", base: str | None = None) -> list[str]:
         """The values of one attribute (or the DNs) of everything that fits, as OpenLDAP's client sees it over LDAPS."""
-        command = ["ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-x", "-H", self["URI"], "-D", self["SVC_DN"],
-                   "-w", self["SVC_PASSWORD"], "-E", "pr=1000/noprompt", "-b", base or self["BASE_DN"], filter_, attribute]
-        done = subprocess.run(command, capture_output=True, text=True, check=True,
-                              env={**os.environ, "LDAPTLS_CACERT": self["CA_FILE"], "LDAPRC": "/dev/null"})
-        return [line.partition(":")[2].strip() for line in done.stdout.splitlines()
-                if line.lower().startswith(f"{attribute.lower()}:")]
+        command = [
+            "ldapsearch",
+            "-LLL",
+            "-o",
+            "ldif-wrap=no",
+            "-x",
+            "-H",
+            self["URI"],
+            "-D",
+            self["SVC_DN"],
+            "-w",
+            self["SVC_PASSWORD"],
+            "-E",
+            "pr=1000/noprompt",
+            "-b",
+            base or self["BASE_DN"],
+            filter_,
+            attribute,
+        ]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "LDAPTLS_CACERT": self["CA_FILE"], "LDAPRC": "/dev/null"},
+        )
+        return [
+            line.partition(":")[2].strip()
+            for line in done.stdout.splitlines()
+            if line.lower().startswith(f"{attribute.lower()}:")
+        ]
 
 
 def missing() -> str:
@@ -114,8 +145,7 @@ def running(folder: Path, seeded: Path) -> Iterator[Lab]:
 
 
 def _run(script: str, *words: str, **environment: str) -> str:
-    done = subprocess.run([HERE / script, *words], capture_output=True, text=True, check=False,
-                          env={**os.environ, **environment})
+    done = subprocess.run([HERE / script, *words], capture_output=True, text=True, check=False, env={**os.environ, **environment})
     if done.returncode:
         raise RuntimeError(f"{script} failed:\n{done.stderr[-2000:]}")
     return done.stdout

@@ -57,9 +57,16 @@ class Windows(fakeldap.Server):
     """*entries*: DN -> attributes. *unreadable*: (DN, attribute) pairs that are there but not shown. *searches_seen*: all."""
 
     def __init__(
-        self, entries: Mapping[str, Mapping[str, Values]], *, page_max: int = 1000, range_max: int = 1500,
-        unreadable: frozenset[tuple[str, str]] = frozenset(), fault: Callable[[Search], bytes | None] | None = None,
-        on_bind: Callable | None = None, on_extended: Callable | None = None, domain: str = "DC=corp,DC=example",
+        self,
+        entries: Mapping[str, Mapping[str, Values]],
+        *,
+        page_max: int = 1000,
+        range_max: int = 1500,
+        unreadable: frozenset[tuple[str, str]] = frozenset(),
+        fault: Callable[[Search], bytes | None] | None = None,
+        on_bind: Callable | None = None,
+        on_extended: Callable | None = None,
+        domain: str = "DC=corp,DC=example",
     ) -> None:
         self.entries = {dn: {name.lower(): list(values) for name, values in shown.items()} for dn, shown in entries.items()}
         self.page_max, self.range_max = page_max, range_max
@@ -118,8 +125,11 @@ class Windows(fakeldap.Server):
         if (dn.lower(), name) in self.unreadable:
             return None
         if name == "memberof":
-            return [other.encode() for other, attributes in self.entries.items()
-                    if dn.encode() in map(_raw, attributes.get("member", ()))]
+            return [
+                other.encode()
+                for other, attributes in self.entries.items()
+                if dn.encode() in map(_raw, attributes.get("member", ()))
+            ]
         return [_raw(value) for value in self.entries[dn].get(name, ())]
 
     def _entry(self, search: Search, dn: str) -> bytes:
@@ -165,8 +175,16 @@ class Windows(fakeldap.Server):
             if inner[0][1].decode() == PAGED:
                 size, cookie = _elements(_elements(inner[-1][1])[0][1])
                 page, page_size = int(cookie[1] or b"1"), int.from_bytes(size[1], "big")
-        return Search(mid, fields[0][1].decode(), fields[1][1][0], _filter(*fields[6]),
-                      tuple(value.decode() for _, value in _elements(fields[7][1])), page, page_size, raw)
+        return Search(
+            mid,
+            fields[0][1].decode(),
+            fields[1][1][0],
+            _filter(*fields[6]),
+            tuple(value.decode() for _, value in _elements(fields[7][1])),
+            page,
+            page_size,
+            raw,
+        )
 
 
 def _raw(value: str | bytes) -> bytes:
@@ -226,18 +244,32 @@ def sid(rid: int) -> bytes:
 def person(number: int, **more: Values) -> dict[str, Values]:
     """Attributes of a user; *more* replaces."""
     return {
-        "objectClass": ["top", "person", "organizationalPerson", "user"], "objectCategory": ["person"],
-        "objectGUID": [guid(number)], "objectSid": [sid(number)], "primaryGroupID": ["513"], "userAccountControl": ["512"],
-        "accountExpires": ["0"], "displayName": [f"Person {number}"], "mail": [f"p{number}@corp.example"],
-        "whenChanged": ["20261101120000.0Z"], **more,
+        "objectClass": ["top", "person", "organizationalPerson", "user"],
+        "objectCategory": ["person"],
+        "objectGUID": [guid(number)],
+        "objectSid": [sid(number)],
+        "primaryGroupID": ["513"],
+        "userAccountControl": ["512"],
+        "accountExpires": ["0"],
+        "displayName": [f"Person {number}"],
+        "mail": [f"p{number}@corp.example"],
+        "whenChanged": ["20261101120000.0Z"],
+        **more,
     }
 
 
 def group(number: int, name: str, members: Sequence[str] = (), **more: Values) -> dict[str, Values]:
     """Attributes of a group; *more* replaces."""
     return {
-        "objectClass": ["top", "group"], "objectCategory": ["group"], "objectGUID": [guid(number)], "objectSid": [sid(number)],
-        "cn": [name], "sAMAccountName": [name], "member": list(members), "uSNChanged": ["1"], **more,
+        "objectClass": ["top", "group"],
+        "objectCategory": ["group"],
+        "objectGUID": [guid(number)],
+        "objectSid": [sid(number)],
+        "cn": [name],
+        "sAMAccountName": [name],
+        "member": list(members),
+        "uSNChanged": ["1"],
+        **more,
     }
 
 

@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: 1 minute, 15 minutes, 1, 6 and 24 hours, and cron expressions of some nights whose longest gap is three days, or 24.
-INTERVALS = {"1m": 60, "15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "nights": 259_200,
-             "nights of a month": 2_073_600}
-GUARDS = ("paused", "ledger-broken", "ledger-new", "ledger-rolled-back", "clock-skew", "max-deactivations", "max-reactivations",
-          "directory-shrunk", "policy-changed")
+INTERVALS = {"1m": 60, "15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "nights": 259_200, "nights of a month": 2_073_600}
+GUARDS = (
+    "paused",
+    "ledger-broken",
+    "ledger-new",
+    "ledger-rolled-back",
+    "clock-skew",
+    "max-deactivations",
+    "max-reactivations",
+    "directory-shrunk",
+    "policy-changed",
+)
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
 HOUR = 3600
 
@@ -48,14 +56,22 @@ class State:
         if not self.up:
             return
         yield from [
-            ("syncd_build_info", 'version="1"', 1), ("process_start_time_seconds", "", self.started),
-            ("syncd_leader", "", self.leader), ("syncd_interval_seconds", "", interval),
-            ("syncd_last_good_cycle_timestamp_seconds", "", self.good), ("syncd_paused", "", int("paused" in self.guards)),
-            ("syncd_held", "", int(bool(self.guards))), ("syncd_oldest_overdue_timestamp_seconds", "", self.overdue),
-            ("syncd_effects_failing", "", self.failing), ("syncd_manual_unacknowledged", "", self.manual),
-            ("syncd_directory_unclear_people", "", self.unclear), ("syncd_accounts_in_scope", "", self.in_scope),
-            ("syncd_watch_degraded", "", self.degraded), ("syncd_clock_offset_seconds", 'service="zoom"', self.offset),
-            ("syncd_handover_accounts", 'stage="unconfirmed"', self.unconfirmed), ("syncd_ledger_head_sequence", "", 100),
+            ("syncd_build_info", 'version="1"', 1),
+            ("process_start_time_seconds", "", self.started),
+            ("syncd_leader", "", self.leader),
+            ("syncd_interval_seconds", "", interval),
+            ("syncd_last_good_cycle_timestamp_seconds", "", self.good),
+            ("syncd_paused", "", int("paused" in self.guards)),
+            ("syncd_held", "", int(bool(self.guards))),
+            ("syncd_oldest_overdue_timestamp_seconds", "", self.overdue),
+            ("syncd_effects_failing", "", self.failing),
+            ("syncd_manual_unacknowledged", "", self.manual),
+            ("syncd_directory_unclear_people", "", self.unclear),
+            ("syncd_accounts_in_scope", "", self.in_scope),
+            ("syncd_watch_degraded", "", self.degraded),
+            ("syncd_clock_offset_seconds", 'service="zoom"', self.offset),
+            ("syncd_handover_accounts", 'stage="unconfirmed"', self.unconfirmed),
+            ("syncd_ledger_head_sequence", "", 100),
         ]
         for mode in ("report", "enforce"):
             yield "syncd_mode", f'mode="{mode}"', int(mode == self.mode)
@@ -88,6 +104,7 @@ def _set(**values: Any) -> Callable[[State, float, int], None]:
         for name, value in values.items():
             setattr(state, name, value)
         state.in_a_row = cycles
+
     return change
 
 
@@ -97,6 +114,7 @@ def _overdue(**values: Any) -> Callable[[State, float, int], None]:
     def change(state: State, began: float, cycles: int) -> None:
         plain(state, began, cycles)
         state.overdue = began
+
     return change
 
 
@@ -108,48 +126,94 @@ WARNING, CRITICAL = "warning", "critical"
 SITUATIONS = (
     Situation("all is well", _set(), {}),
     Situation("report mode, with leavers overdue", _overdue(mode="report", result="planned"), {}),
-    Situation("a planned pause, with leavers overdue", _overdue(guards=frozenset({"paused"}), result="held"),
-              {"SyncdPaused": WARNING}),
-    Situation("a held plan waits for a person", _overdue(guards=frozenset({"max-deactivations"}), result="held"),
-              {"SyncdHeld": WARNING}),
-    Situation("only returns are held, and a leaver is overdue",
-              _overdue(guards=frozenset({"max-reactivations"}), result="held"),
-              {"SyncdHeld": WARNING, "SyncdLeaversOverdue": CRITICAL}),
+    Situation(
+        "a planned pause, with leavers overdue", _overdue(guards=frozenset({"paused"}), result="held"), {"SyncdPaused": WARNING}
+    ),
+    Situation(
+        "a held plan waits for a person", _overdue(guards=frozenset({"max-deactivations"}), result="held"), {"SyncdHeld": WARNING}
+    ),
+    Situation(
+        "only returns are held, and a leaver is overdue",
+        _overdue(guards=frozenset({"max-reactivations"}), result="held"),
+        {"SyncdHeld": WARNING, "SyncdLeaversOverdue": CRITICAL},
+    ),
     Situation("a leaver is overdue and nothing holds it", _overdue(result="partial"), {"SyncdLeaversOverdue": CRITICAL}),
-    Situation("the directory is unreadable", _set(unreadable="directory", result="unreadable"),
-              {"SyncdDirectoryUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL}, good=False),
-    Situation("Zoom is unreadable", _set(unreadable="zoom", result="unreadable"),
-              {"SyncdZoomUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL}, good=False),
-    Situation("a secret is gone", _set(unreadable="configuration", result="unreadable"),
-              {"SyncdConfigurationUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL}, good=False),
-    Situation("never a good cycle since the first start", _set(unreadable="directory", result="unreadable"),
-              {"SyncdDirectoryUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL}, good=False, from_the_start=True),
+    Situation(
+        "the directory is unreadable",
+        _set(unreadable="directory", result="unreadable"),
+        {"SyncdDirectoryUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL},
+        good=False,
+    ),
+    Situation(
+        "Zoom is unreadable",
+        _set(unreadable="zoom", result="unreadable"),
+        {"SyncdZoomUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL},
+        good=False,
+    ),
+    Situation(
+        "a secret is gone",
+        _set(unreadable="configuration", result="unreadable"),
+        {"SyncdConfigurationUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL},
+        good=False,
+    ),
+    Situation(
+        "never a good cycle since the first start",
+        _set(unreadable="directory", result="unreadable"),
+        {"SyncdDirectoryUnreadable": WARNING, "SyncdNoGoodCycle": CRITICAL},
+        good=False,
+        from_the_start=True,
+    ),
     Situation("the first start", _set(), {}, from_the_start=True),
     Situation("cycles fail", _set(result="failed"), {"SyncdCycleFailed": CRITICAL}),
-    Situation("Zoom refuses some accounts again and again", _set(failing=3, result="partial"),
-              {"SyncdEffectsFailing": WARNING}, {"SyncdEffectsFailing": WARNING}),
+    Situation(
+        "Zoom refuses some accounts again and again",
+        _set(failing=3, result="partial"),
+        {"SyncdEffectsFailing": WARNING},
+        {"SyncdEffectsFailing": WARNING},
+    ),
     Situation("an administrator left", _set(manual=1), {"SyncdNeedsManualAction": WARNING}),
     Situation("three people cannot be read", _set(unclear=3), {"SyncdDirectoryUnclear": WARNING}),
     Situation("a misspelt domain", _set(in_scope=0), {"SyncdNobodyInScope": WARNING}),
-    Situation("the ledger is broken", _set(guards=frozenset({"ledger-broken"}), result="held"),
-              {"SyncdLedgerBroken": CRITICAL}, {"SyncdLedgerBroken": CRITICAL}),
-    Situation("the ledger was begun anew", _set(guards=frozenset({"ledger-new"}), result="held"),
-              {"SyncdLedgerNotAccepted": CRITICAL}, {"SyncdLedgerNotAccepted": CRITICAL}),
-    Situation("an old ledger was put back", _set(guards=frozenset({"ledger-rolled-back"}), result="held"),
-              {"SyncdLedgerNotAccepted": CRITICAL}, {"SyncdLedgerNotAccepted": CRITICAL}),
+    Situation(
+        "the ledger is broken",
+        _set(guards=frozenset({"ledger-broken"}), result="held"),
+        {"SyncdLedgerBroken": CRITICAL},
+        {"SyncdLedgerBroken": CRITICAL},
+    ),
+    Situation(
+        "the ledger was begun anew",
+        _set(guards=frozenset({"ledger-new"}), result="held"),
+        {"SyncdLedgerNotAccepted": CRITICAL},
+        {"SyncdLedgerNotAccepted": CRITICAL},
+    ),
+    Situation(
+        "an old ledger was put back",
+        _set(guards=frozenset({"ledger-rolled-back"}), result="held"),
+        {"SyncdLedgerNotAccepted": CRITICAL},
+        {"SyncdLedgerNotAccepted": CRITICAL},
+    ),
     Situation("the clock is held", _set(guards=frozenset({"clock-skew"}), result="held"), {"SyncdClockSkew": CRITICAL}),
     Situation("the clock is off by three minutes", _set(offset=-180), {"SyncdClockSkew": WARNING}),
     Situation("the watch is degraded", _set(degraded=1), {"SyncdWatchDegraded": WARNING}),
-    Situation("nobody else saw a change", _set(witness="missing"), {"SyncdWitnessMissing": WARNING},
-              {"SyncdWitnessMissing": WARNING}),
-    Situation("somebody else changed an account", _set(witness="foreign"), {"SyncdForeignChange": WARNING},
-              {"SyncdForeignChange": WARNING}),
-    Situation("a handover without a clear answer", _set(unconfirmed=1), {"SyncdHandoverUnconfirmed": WARNING},
-              {"SyncdHandoverUnconfirmed": WARNING}),
+    Situation(
+        "nobody else saw a change", _set(witness="missing"), {"SyncdWitnessMissing": WARNING}, {"SyncdWitnessMissing": WARNING}
+    ),
+    Situation(
+        "somebody else changed an account",
+        _set(witness="foreign"),
+        {"SyncdForeignChange": WARNING},
+        {"SyncdForeignChange": WARNING},
+    ),
+    Situation(
+        "a handover without a clear answer",
+        _set(unconfirmed=1),
+        {"SyncdHandoverUnconfirmed": WARNING},
+        {"SyncdHandoverUnconfirmed": WARNING},
+    ),
     Situation("it does not answer", _down, {"SyncdDown": CRITICAL}),
 )
 
-FIRST, BEFORE = 1, 4                             # the first cycle, and how many are good before the situation begins
+FIRST, BEFORE = 1, 4  # the first cycle, and how many are good before the situation begins
 
 
 @dataclass(frozen=True)
@@ -180,9 +244,14 @@ class Courses:
         """(second, namespace -> alerts expected then)."""
         before, early = self.begins - self.step, self.begins + 2 * self.step
         yield before, {namespace: self._since_start(one, before) for namespace, one in NAMESPACES.items()}
-        if self.interval < HOUR:                 # with longer ones the first cycle counts, and lasts
-            yield early, {namespace: self._since_start(one, early) if one.from_the_start else one.early
-                          for namespace, one in NAMESPACES.items()}
+        if self.interval < HOUR:  # with longer ones the first cycle counts, and lasts
+            yield (
+                early,
+                {
+                    namespace: self._since_start(one, early) if one.from_the_start else one.early
+                    for namespace, one in NAMESPACES.items()
+                },
+            )
         yield self.late, {namespace: one.late for namespace, one in NAMESPACES.items()}
 
     def _since_start(self, situation: Situation, at: int) -> Mapping[str, str]:

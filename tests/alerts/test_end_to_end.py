@@ -54,8 +54,9 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
     assert "critical" == told["labels"]["severity"]
     daemon.sync()
     told = watch.wait("SyncdDirectoryUnreadable")
-    assert {"alertname": "SyncdDirectoryUnreadable", "job": "syncd", "namespace": "syncd",
-            "severity": "warning"} == told["labels"]
+    assert {"alertname": "SyncdDirectoryUnreadable", "job": "syncd", "namespace": "syncd", "severity": "warning"} == told[
+        "labels"
+    ]
     assert told["annotations"]["runbook_url"].endswith("/deploy/runbooks/SyncdDirectoryUnreadable.md")
 
     # The export comes back: well again. The administrator is somebody whom only a person can lock out.
@@ -79,7 +80,7 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
     assert "Changes of 2 accounts fail in cycle after cycle" == watch.wait("SyncdEffectsFailing")["annotations"]["summary"]
     watch.wait("SyncdHeld", "resolved")
     company.zoom.faults.clear()
-    names = [f"{name}@corp.example" for name in ("p000", "p001")]               # refused twice: by hand, then
+    names = [f"{name}@corp.example" for name in ("p000", "p001")]  # refused twice: by hand, then
     assert 0 == company.syncd("account", "deactivate", *names, "--yes", "--confirm-count", "2", *WHO).code
     assert ["inactive", "inactive"] == [company.status(name) for name in ("p000", "p001")]
 
@@ -96,7 +97,7 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
     daemon.sync()
     daemon.sync()
     watch.wait("SyncdZoomUnreadable")
-    assert not watch.messages("SyncdDirectoryUnreadable")[1:]                   # nobody else is accused
+    assert not watch.messages("SyncdDirectoryUnreadable")[1:]  # nobody else is accused
     company.zoom.oauth.client_secret = secret
     daemon.sync()
     watch.wait("SyncdZoomUnreadable", "resolved")
@@ -131,8 +132,11 @@ def test_what_goes_wrong_reaches_the_webhook_and_what_is_well_again_too(watched:
 def panels() -> list[tuple[str, str]]:
     """Every expression of the dashboard with its panel's title, variables filled in."""
     dashboard: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
-    found = [(panel["title"], re.sub(r"\$(namespace|job|instance)", ".*", target["expr"]).replace("$__rate_interval", "1m"))
-             for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    found = [
+        (panel["title"], re.sub(r"\$(namespace|job|instance)", ".*", target["expr"]).replace("$__rate_interval", "1m"))
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", [])
+    ]
     assert len(found) > 20
     return found
 

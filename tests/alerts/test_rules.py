@@ -25,20 +25,37 @@ RUNBOOKS = ROOT / "deploy" / "runbooks"
 
 RULES_BARE = json.loads(json.dumps(RULES))
 for _alert in alerts(RULES_BARE):
-    del _alert["annotations"]                    # seen end to end
+    del _alert["annotations"]  # seen end to end
 
 
 def table_of(interval: str) -> dict[str, Any]:
     """promtool's test of every situation at one interval, every alert asked for at every moment."""
     courses = Courses(INTERVALS[interval])
     looks = [
-        {"eval_time": f"{at}s", "alertname": name, "exp_alerts": [
-            {"exp_labels": labels_of(name, alerts_then[name], namespace)}
-            for namespace, alerts_then in expected.items() if name in alerts_then]}
-        for at, expected in courses.moments() for name in NAMES if name != "SyncdCredentialExpiring"]
-    return {"evaluation_interval": f"{courses.step}s", "tests": [{
-        "name": f"every {interval}", "interval": f"{courses.step}s", "alert_rule_test": looks,
-        "input_series": [{"series": name, "values": values} for name, values in courses.series().items()]}]}
+        {
+            "eval_time": f"{at}s",
+            "alertname": name,
+            "exp_alerts": [
+                {"exp_labels": labels_of(name, alerts_then[name], namespace)}
+                for namespace, alerts_then in expected.items()
+                if name in alerts_then
+            ],
+        }
+        for at, expected in courses.moments()
+        for name in NAMES
+        if name != "SyncdCredentialExpiring"
+    ]
+    return {
+        "evaluation_interval": f"{courses.step}s",
+        "tests": [
+            {
+                "name": f"every {interval}",
+                "interval": f"{courses.step}s",
+                "alert_rule_test": looks,
+                "input_series": [{"series": name, "values": values} for name, values in courses.series().items()],
+            }
+        ],
+    }
 
 
 def labels_of(name: str, severity: str, namespace: str) -> dict[str, str]:
@@ -56,8 +73,9 @@ def labels_of(name: str, severity: str, namespace: str) -> dict[str, str]:
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_every_page_is_right_at_every_interval(interval: str, tmp_path: Path) -> None:
     """The table of situations.py: what must ring rings, and nothing else does."""
-    cases = written(tmp_path, "cases.yml", {
-        "rule_files": [str(written(tmp_path, "rules.yml", RULES_BARE))], **table_of(interval)})
+    cases = written(
+        tmp_path, "cases.yml", {"rule_files": [str(written(tmp_path, "rules.yml", RULES_BARE))], **table_of(interval)}
+    )
 
     ran = tool("promtool", "test", "rules", cases)
 
@@ -94,8 +112,21 @@ def test_the_shipped_files_are_what_the_mixin_makes() -> None:
 
 def test_a_user_s_settings_reach_every_rule(tmp_path: Path) -> None:
     """Selector, runbooks, severities, labels; what is written passes promtool's strictest look."""
-    ran = tool(sys.executable, MONITORING / "mixin", "--out", tmp_path, "--selector", 'job="zoom", namespace="it"', "--many",
-               "--runbook-base", "https://wiki.corp.example/s", "--severity", "critical=page", "--label", "team=it")
+    ran = tool(
+        sys.executable,
+        MONITORING / "mixin",
+        "--out",
+        tmp_path,
+        "--selector",
+        'job="zoom", namespace="it"',
+        "--many",
+        "--runbook-base",
+        "https://wiki.corp.example/s",
+        "--severity",
+        "critical=page",
+        "--label",
+        "team=it",
+    )
     assert (0, "") == (ran.returncode, ran.stderr)
     made = yaml.safe_load((tmp_path / "prometheus-rules.yaml").read_text(encoding="utf-8"))
 
@@ -104,7 +135,8 @@ def test_a_user_s_settings_reach_every_rule(tmp_path: Path) -> None:
     assert {"page", "warning", "info"} == {alert["labels"]["severity"] for alert in alerts(made)}
     assert {"it"} == {alert["labels"]["team"] for alert in alerts(made)}
     assert {alert["annotations"]["runbook_url"] for alert in alerts(made)} == {
-        f"https://wiki.corp.example/s/{name}.md" for name in NAMES}
+        f"https://wiki.corp.example/s/{name}.md" for name in NAMES
+    }
     assert 'job="syncd"' not in json.dumps(made)
     assert "absent(" not in json.dumps(made)
 
@@ -118,18 +150,29 @@ def test_clusters_under_one_ruler_are_told_apart(tmp_path: Path) -> None:
         del alert["annotations"]
     labels = 'job="syncd", namespace="syncd", instance="a"'
     down = {"exp_labels": {"cluster": "west", "job": "syncd", "namespace": "syncd", "severity": "critical"}}
-    cases = written(tmp_path, "cases.yml", {"rule_files": [str(written(tmp_path, "rules.yml", made))], "tests": [{
-        "interval": "1m",
-        "input_series": [
-            {"series": f'up{{{labels}, cluster="east"}}', "values": "1x60"},
-            {"series": f'syncd_leader{{{labels}, cluster="east"}}', "values": "1x60"},
-            {"series": f'up{{{labels}, cluster="west"}}', "values": "1x20 0x40"},
-            {"series": f'syncd_leader{{{labels}, cluster="west"}}', "values": "1x20 stale"},
-        ],
-        "alert_rule_test": [
-            {"eval_time": "15m", "alertname": "SyncdTwoLeaders"}, {"eval_time": "50m", "alertname": "SyncdReplicaDown"},
-            {"eval_time": "50m", "alertname": "SyncdDown", "exp_alerts": [down]}],
-    }]})
+    cases = written(
+        tmp_path,
+        "cases.yml",
+        {
+            "rule_files": [str(written(tmp_path, "rules.yml", made))],
+            "tests": [
+                {
+                    "interval": "1m",
+                    "input_series": [
+                        {"series": f'up{{{labels}, cluster="east"}}', "values": "1x60"},
+                        {"series": f'syncd_leader{{{labels}, cluster="east"}}', "values": "1x60"},
+                        {"series": f'up{{{labels}, cluster="west"}}', "values": "1x20 0x40"},
+                        {"series": f'syncd_leader{{{labels}, cluster="west"}}', "values": "1x20 stale"},
+                    ],
+                    "alert_rule_test": [
+                        {"eval_time": "15m", "alertname": "SyncdTwoLeaders"},
+                        {"eval_time": "50m", "alertname": "SyncdReplicaDown"},
+                        {"eval_time": "50m", "alertname": "SyncdDown", "exp_alerts": [down]},
+                    ],
+                }
+            ],
+        },
+    )
 
     tested = tool("promtool", "test", "rules", cases)
 
@@ -201,8 +244,7 @@ def test_the_example_of_routing_sends_each_severity_to_somebody(severity: str, r
     """`amtool`: the file is right, and what is critical reaches whoever is on call."""
     example = MONITORING / "alertmanager.example.yaml"
     checked = tool("amtool", "check-config", example)
-    routed = tool("amtool", "config", "routes", "test", f"--config.file={example}", "alertname=SyncdHeld",
-                  f"severity={severity}")
+    routed = tool("amtool", "config", "routes", "test", f"--config.file={example}", "alertname=SyncdHeld", f"severity={severity}")
 
     assert 0 == checked.returncode, checked.stderr
     assert (0, receiver) == (routed.returncode, routed.stdout.strip())

@@ -86,8 +86,10 @@ class Watching:
 
     def wait(self, alert: str, status: str = "firing") -> dict[str, Any]:
         """Waits until the webhook was told; the newest message."""
-        until(lambda: self.messages(alert, status), f"{alert} {status}; heard so far: "
-              f"{sorted({(one['labels']['alertname'], one['status']) for one in self.heard})}")
+        until(
+            lambda: self.messages(alert, status),
+            f"{alert} {status}; heard so far: {sorted({(one['labels']['alertname'], one['status']) for one in self.heard})}",
+        )
         return self.messages(alert, status)[-1]
 
     def wait_samples(self, expression: str, count: int = 1) -> None:
@@ -109,20 +111,40 @@ def watching(folder: Path, target: str, rules: Mapping[str, Any]) -> Iterator[Wa
     folder.mkdir(parents=True, exist_ok=True)
     prometheus, alertmanager = _free_port(), _free_port()
     with _webhook() as (url, heard):
-        manager = written(folder, "alertmanager.yml", {
-            "route": {"receiver": "hook", "group_by": ["alertname"], "group_wait": "0s", "group_interval": "1s"},
-            "receivers": [{"name": "hook", "webhook_configs": [{"url": url, "send_resolved": True}]}]})
-        config = written(folder, "prometheus.yml", {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(written(folder, "rules.yml", rules))],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
-            "scrape_configs": [{"job_name": "syncd", "static_configs": [
-                {"targets": [target], "labels": {"namespace": "syncd"}}]}]})
+        manager = written(
+            folder,
+            "alertmanager.yml",
+            {
+                "route": {"receiver": "hook", "group_by": ["alertname"], "group_wait": "0s", "group_interval": "1s"},
+                "receivers": [{"name": "hook", "webhook_configs": [{"url": url, "send_resolved": True}]}],
+            },
+        )
+        config = written(
+            folder,
+            "prometheus.yml",
+            {
+                "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+                "rule_files": [str(written(folder, "rules.yml", rules))],
+                "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
+                "scrape_configs": [
+                    {"job_name": "syncd", "static_configs": [{"targets": [target], "labels": {"namespace": "syncd"}}]}
+                ],
+            },
+        )
         commands = [
-            ["prometheus-alertmanager", f"--config.file={manager}", f"--storage.path={folder / 'am'}",
-             f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address="],
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-             f"--web.listen-address=127.0.0.1:{prometheus}"],
+            [
+                "prometheus-alertmanager",
+                f"--config.file={manager}",
+                f"--storage.path={folder / 'am'}",
+                f"--web.listen-address=127.0.0.1:{alertmanager}",
+                "--cluster.listen-address=",
+            ],
+            [
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{prometheus}",
+            ],
         ]
         with _running(commands, folder):
             for port in (alertmanager, prometheus):

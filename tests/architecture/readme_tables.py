@@ -34,10 +34,13 @@ def names_in(text: str) -> list[str]:
 
 def metrics() -> Iterator[str]:
     """Every metric, its type, its labels and what it says."""
-    yield from _table(("metric", "type", "what it says"), [
-        (f"`{row.name}{{{','.join(row.labels)}}}`" if row.labels else f"`{row.name}`", row.type, row.help)
-        for row in Metrics(__version__).documentation()
-    ])
+    yield from _table(
+        ("metric", "type", "what it says"),
+        [
+            (f"`{row.name}{{{','.join(row.labels)}}}`" if row.labels else f"`{row.name}`", row.type, row.help)
+            for row in Metrics(__version__).documentation()
+        ],
+    )
 
 
 def verbs() -> Iterator[str]:
@@ -56,11 +59,19 @@ def all_verbs() -> list[tuple[str, str]]:
 
 def scopes() -> Iterator[str]:
     """Every Zoom scope and when it is needed."""
-    yield from _table(("granular scope", "classic scope", "what for", "`mode: report`", "`mode: enforce`"), [
-        (f"`{operation.scope}`", f"`{operation.classic}`", operation.purpose, _need(operation.name, writes=False),
-         _need(operation.name, writes=True))
-        for operation in OPERATIONS
-    ])
+    yield from _table(
+        ("granular scope", "classic scope", "what for", "`mode: report`", "`mode: enforce`"),
+        [
+            (
+                f"`{operation.scope}`",
+                f"`{operation.classic}`",
+                operation.purpose,
+                _need(operation.name, writes=False),
+                _need(operation.name, writes=True),
+            )
+            for operation in OPERATIONS
+        ],
+    )
 
 
 def _need(operation: str, *, writes: bool) -> str:

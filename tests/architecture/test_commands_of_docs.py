@@ -16,8 +16,14 @@ from syncd.cli import syncd
 from syncd.cli.idle import idle
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md",
-         *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "deploy").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.md")),
+]
 
 #: Programs that no test of the docs runs, and why; what of theirs lies in this repository is looked for.
 NOT_RUN = {
@@ -57,7 +63,7 @@ def ours(line: str) -> list[str] | None:
     words = shlex.split(line.partition(" | ")[0])
     for place, word in enumerate(words):
         if word in ("syncd", ".venv/bin/syncd") and (place == 0 or words[place - 1] == "--"):
-            return [STANDS_FOR.get(one, one) for one in words[place + 1:]]
+            return [STANDS_FOR.get(one, one) for one in words[place + 1 :]]
     return None
 
 
@@ -67,7 +73,7 @@ def read_as_the_program_would(arguments: list[str]) -> None:
     context = command.make_context("syncd", [], resilient_parsing=True)
     while isinstance(command, click.Group):
         name, found, arguments = command.resolve_command(context, arguments)
-        if found is None:                     # a context that forgives is only for the way down
+        if found is None:  # a context that forgives is only for the way down
             raise click.UsageError(f"no such verb: {arguments}")
         command = found
         if not isinstance(command, click.Group):
@@ -77,8 +83,11 @@ def read_as_the_program_would(arguments: list[str]) -> None:
 ALL = [(page, line) for page in PAGES for line in lines_of(page)]
 
 
-@pytest.mark.parametrize(("page", "line"), [(page, line) for page, line in ALL if ours(line) is not None],
-                         ids=lambda value: value.name if isinstance(value, Path) else value[-60:])
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [(page, line) for page, line in ALL if ours(line) is not None],
+    ids=lambda value: value.name if isinstance(value, Path) else value[-60:],
+)
 def test_a_verb_in_the_docs_is_understood(page: Path, line: str) -> None:
     """Whoever copies it meets no usage error."""
     read_as_the_program_would(ours(line) or [])
@@ -128,8 +137,11 @@ def test_options_named_in_passing_exist(page: Path) -> None:
     assert [] == wrong
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(ROOT / "deploy") or page.parent == ROOT],
-                         ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.is_relative_to(ROOT / "deploy") or page.parent == ROOT],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_links_beside_the_docs_lead_somewhere(page: Path) -> None:
     """Files, and headings within them."""
     for target, anchor in re.findall(r"\]\(([^)#\s:]*)(#[^)\s]*)?\)", page.read_text(encoding="utf-8")):

@@ -17,8 +17,16 @@ PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "led
 CYCLE = {"execution", "operations"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
-COMPOSING = {"app", "ledgers", "cli", "lab.demo", "lab.demo_handover", "__main__", "lab.__main__",
-             *(f"directories.{kind}.kind" for kind in ("active_directory", "entra", "file"))}
+COMPOSING = {
+    "app",
+    "ledgers",
+    "cli",
+    "lab.demo",
+    "lab.demo_handover",
+    "__main__",
+    "lab.__main__",
+    *(f"directories.{kind}.kind" for kind in ("active_directory", "entra", "file")),
+}
 
 #: Room -> the rooms of ours it may import, itself not named. A room is a module of syncd, or a package of it with everything
 #: below; the longest room that fits a module is the one it lies in. Downwards only: what stands further up here is below.
@@ -33,8 +41,9 @@ OURS: dict[str, set[str]] = {
     "execution": VALUES | PURE | {"planning", "events", "ports"},
     "operations": VALUES | PURE | {"execution", "planning", "events", "ports"},
     "reports": VALUES | {"execution.licences"},
-    "evidence": VALUES | PURE | {"events", "ports", "reports", "planning.policy_change", "planning.witness", "planning.windows",
-                                 "operations.schedule"},
+    "evidence": VALUES
+    | PURE
+    | {"events", "ports", "reports", "planning.policy_change", "planning.witness", "planning.windows", "operations.schedule"},
     "config": VALUES | {"planning.windows"},
     "lab": VALUES,
     # Adapters know what they implement, the shared HTTP policy, clock and secrets, and their own library; never each other.
@@ -70,9 +79,22 @@ ONLY_IN = {
 
 #: Time, sleep and randomness. The clock adapter is where they are called; everybody else takes a Clock.
 CLOCKS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.sleep", "asyncio.sleep",
-    "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "uuid.uuid1", "uuid.uuid4", "os.urandom",
+    "time.time",
+    "time.time_ns",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.sleep",
+    "asyncio.sleep",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "uuid.uuid1",
+    "uuid.uuid4",
+    "os.urandom",
 }
 
 
@@ -119,7 +141,7 @@ def forbidden(module: str, imported: str) -> bool:
         return within(module, STANDARD_ONLY) and not allowed
     target = imported.removeprefix("syncd").removeprefix(".")
     if not target or within(module, COMPOSING):
-        return False                                # the version; whoever puts parts together
+        return False  # the version; whoever puts parts together
     room = room_of(module)
     return not within(target, OURS[room]) and (target in OURS or room_of(target) != room)
 
@@ -153,8 +175,11 @@ def test_nobody_but_the_clock_adapter_calls_time_sleep_or_randomness(path: Path)
     names = {*calls(tree), *imports(tree)}
 
     assert [] == sorted(
-        name for name in names if (name in CLOCKS or name.split(".")[0] in ("random", "secrets"))
-        and name not in ("secrets", "secrets.compare_digest") and (module_of(path), name) not in RANDOM_ON_PURPOSE
+        name
+        for name in names
+        if (name in CLOCKS or name.split(".")[0] in ("random", "secrets"))
+        and name not in ("secrets", "secrets.compare_digest")
+        and (module_of(path), name) not in RANDOM_ON_PURPOSE
     )
 
 
@@ -166,15 +191,30 @@ def test_the_rules_are_about_modules_that_exist():
     assert [] == sorted(room for room in rooms if not any(within(module, {room}) for module in modules))
 
 
-@pytest.mark.parametrize(("module", "imported"), [
-    ("planning.decide", "syncd.events"), ("planning.decide", "httpx"), ("planning.match", "cronsim"),
-    ("operations.cycle", "syncd.host.clock"), ("operations.cycle", "syncd.reports.document"),
-    ("zoom.api", "syncd.ledger.storage.store"), ("zoom.api", "syncd.directories.membership"), ("http.client", "syncd.config"),
-    ("zoom.api", "syncd.planning.decide"), ("zoom.api", "httpx"), ("model.plan", "syncd.errors"),
-    ("model.plan", "syncd.planning.match"), ("lab.zoom.service", "syncd.app"), ("execution.executor", "syncd.operations.cycle"),
-    ("reports.document", "syncd.ledger.record"), ("config.models", "syncd.host.secrets"), ("execution.executor", "pydantic"),
-    ("ledger.chain", "syncd.ledger.storage.store"), ("planning.guards", "syncd.execution.executor"),
-])
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("planning.decide", "syncd.events"),
+        ("planning.decide", "httpx"),
+        ("planning.match", "cronsim"),
+        ("operations.cycle", "syncd.host.clock"),
+        ("operations.cycle", "syncd.reports.document"),
+        ("zoom.api", "syncd.ledger.storage.store"),
+        ("zoom.api", "syncd.directories.membership"),
+        ("http.client", "syncd.config"),
+        ("zoom.api", "syncd.planning.decide"),
+        ("zoom.api", "httpx"),
+        ("model.plan", "syncd.errors"),
+        ("model.plan", "syncd.planning.match"),
+        ("lab.zoom.service", "syncd.app"),
+        ("execution.executor", "syncd.operations.cycle"),
+        ("reports.document", "syncd.ledger.record"),
+        ("config.models", "syncd.host.secrets"),
+        ("execution.executor", "pydantic"),
+        ("ledger.chain", "syncd.ledger.storage.store"),
+        ("planning.guards", "syncd.execution.executor"),
+    ],
+)
 def test_the_table_forbids_what_it_should(module: str, imported: str):
     """The test itself is right."""
     assert forbidden(module, imported)
@@ -184,5 +224,8 @@ def test_a_long_file_says_at_its_head_why_it_is_no_two() -> None:
     """More than 400 lines is a question: either it has two purposes, or its docstring says why one page is better."""
     long = [path for path in SOURCES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
 
-    assert [] == [str(path.relative_to(ROOT)) for path in long
-                  if "More than 400 lines: " not in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")]
+    assert [] == [
+        str(path.relative_to(ROOT))
+        for path in long
+        if "More than 400 lines: " not in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+    ]

@@ -60,12 +60,25 @@ def pins(lock: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------- quick starts
 
 
-@pytest.mark.parametrize("page", [
-    "docs/get-started.md", "docs/how-to/kubernetes.md", "deploy/README.md", "deploy/chart/README.md",
-    "deploy/chart/templates/NOTES.txt", "config/syncd.example.yaml", "config/entra.yaml", "config/active-directory.yaml",
-    "config/file.yaml", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy" / "overlays").glob("*/syncd.yaml"))
-                          if "mode: enforce" in path.read_text(encoding="utf-8")),
-])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/get-started.md",
+        "docs/how-to/kubernetes.md",
+        "deploy/README.md",
+        "deploy/chart/README.md",
+        "deploy/chart/templates/NOTES.txt",
+        "config/syncd.example.yaml",
+        "config/entra.yaml",
+        "config/active-directory.yaml",
+        "config/file.yaml",
+        *(
+            str(path.relative_to(ROOT))
+            for path in sorted((ROOT / "deploy" / "overlays").glob("*/syncd.yaml"))
+            if "mode: enforce" in path.read_text(encoding="utf-8")
+        ),
+    ],
+)
 def test_who_is_told_to_enforce_is_told_that_a_fresh_ledger_is_held(page: str) -> None:
     """With the guard's name and the command that ends it."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -99,8 +112,11 @@ def test_every_package_of_a_lock_is_pinned_with_a_hash(lock: str) -> None:
     entries = re.split(r"(?m)^(?=[\w])", "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")))
 
     assert len(pins(lock)) > 3
-    assert [] == [entry for entry in entries if entry.strip()
-                  and not re.match(r"[\w.-]+==[\w.]+( ; [^\\]+)? \\\n(\s+--hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", entry)]
+    assert [] == [
+        entry
+        for entry in entries
+        if entry.strip() and not re.match(r"[\w.-]+==[\w.]+( ; [^\\]+)? \\\n(\s+--hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", entry)
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -108,8 +124,11 @@ def test_a_lock_is_what_pyproject_asks_for(lock: str) -> None:
     """After a change of pyproject.toml: make lock."""
     pinned = pins(lock)
 
-    assert [] == [str(wish) for wish in wanted(lock)
-                  if not wish.specifier.contains(pinned.get(canonicalize_name(wish.name), "0"), prereleases=True)]
+    assert [] == [
+        str(wish)
+        for wish in wanted(lock)
+        if not wish.specifier.contains(pinned.get(canonicalize_name(wish.name), "0"), prereleases=True)
+    ]
 
 
 def test_locks_agree_on_versions() -> None:
@@ -206,8 +225,9 @@ def test_the_docs_explains_the_reason(reason: Reason) -> None:
 
 def test_the_docs_explains_every_exit_code() -> None:
     """Those of the errors, success, and changes that are due."""
-    codes = {error.exit_code for error in vars(errors).values()
-             if isinstance(error, type) and issubclass(error, errors.SyncdError)}
+    codes = {
+        error.exit_code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.SyncdError)
+    }
 
     assert sorted(codes | {0, 10}) == [int(code) for code in re.findall(r"(?m)^\| (\d+) \|", MANUAL)]
 
@@ -241,6 +261,7 @@ def test_keys_the_docs_names_exist() -> None:
 
 def _has(schema: dict[str, Any], path: list[str]) -> bool:
     """Whether the schema knows the key, through whatever ``$ref`` and alternatives lie between."""
+
     def inside(node: Any, rest: list[str]) -> bool:
         if not isinstance(node, dict):
             return False
@@ -276,7 +297,7 @@ def test_paths_and_links_of_a_page_lead_somewhere(page: Path) -> None:
     named = set(re.findall(r"`((?:syncd|tests|config|deploy|docs|\.ci)/[\w./-]*)`", text))
     linked = {target for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in target}
 
-    assert set() == {path for path in named if not (ROOT / path).exists()} - {"syncd/ledger-head"}      # an annotation
+    assert set() == {path for path in named if not (ROOT / path).exists()} - {"syncd/ledger-head"}  # an annotation
     assert set() == {target for target in linked if not (page.parent / target).exists()}
 
 
@@ -288,8 +309,11 @@ def test_the_readme_is_short_and_shows_two_commands() -> None:
 
 def test_every_room_of_the_program_stands_in_the_architecture() -> None:
     """Whoever adds a room says what it is for and what it may import."""
-    rooms = {f"syncd/{path.name}{'/' if path.is_dir() else ''}" for path in (ROOT / "syncd").iterdir()
-             if not path.name.startswith("__")}
+    rooms = {
+        f"syncd/{path.name}{'/' if path.is_dir() else ''}"
+        for path in (ROOT / "syncd").iterdir()
+        if not path.name.startswith("__")
+    }
 
     assert set() == {room for room in rooms if not re.search(rf"(?m)^\| .*`{re.escape(room)}`.* \|", MANUAL)}
 
@@ -299,7 +323,7 @@ def test_every_room_of_the_program_stands_in_the_architecture() -> None:
 
 def test_the_image_runs_as_a_numeric_user_without_a_shell() -> None:
     """Numeric, so that Kubernetes can see that it is not root; exec form, so that SIGTERM reaches the process."""
-    final = DOCKERFILE[DOCKERFILE.rindex("\nFROM "):]
+    final = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
 
     assert re.search(r"(?m)^USER [1-9]\d*:[1-9]\d*$", final)
     assert re.search(r'(?m)^ENTRYPOINT \["syncd"\]$', final)

@@ -48,12 +48,28 @@ def company(accounts: int) -> tuple[DirectorySnapshot, ZoomSnapshot, History]:
     for n in range(accounts):
         main = f"user{n}.new@corp.example" if n % 100 == 1 else f"user{n}@corp.example"
         more = (f"user{n - 1}@corp.example",) if n % 100 == 3 else (f"first.last{n}@corp.example",)
-        people.append(Person(f"guid-{n:07}", (main,), f"User {n}", enabled=n % 10 != 5, entitled_by=() if n % 100 == 0 else path,
-                             department="Sales", aliases=(*more, f"u{n}@old.example")))
+        people.append(
+            Person(
+                f"guid-{n:07}",
+                (main,),
+                f"User {n}",
+                enabled=n % 10 != 5,
+                entitled_by=() if n % 100 == 0 else path,
+                department="Sales",
+                aliases=(*more, f"u{n}@old.example"),
+            )
+        )
     users = [
-        ZoomAccount(f"zoom{n:07}", f"{'User' if n % 3 == 0 else 'user'}{n}@corp.example",
-                    Status.INACTIVE if n % 10 == 5 else Status.ACTIVE, f"User {n}", "2", "Member", 2,
-                    created_at=NOW - timedelta(days=400))
+        ZoomAccount(
+            f"zoom{n:07}",
+            f"{'User' if n % 3 == 0 else 'user'}{n}@corp.example",
+            Status.INACTIVE if n % 10 == 5 else Status.ACTIVE,
+            f"User {n}",
+            "2",
+            "Member",
+            2,
+            created_at=NOW - timedelta(days=400),
+        )
         for n in range(accounts)
     ]
     history = History(
@@ -62,8 +78,7 @@ def company(accounts: int) -> tuple[DirectorySnapshot, ZoomSnapshot, History]:
         good_reads=100,
     )
     group = DirectoryGroup("g1", "Zoom Users", GroupUse.ENTITLING, accounts - accounts // 100)
-    return (whole.directory("file", NOW, people, [group]),
-            whole.zoom("zoom-account", NOW, users, roles={"2": "Member"}), history)
+    return (whole.directory("file", NOW, people, [group]), whole.zoom("zoom-account", NOW, users, roles={"2": "Member"}), history)
 
 
 def set_difference(directory: DirectorySnapshot, zoom: ZoomSnapshot) -> int:
@@ -91,10 +106,18 @@ def main(accounts: int, runs: int) -> None:
         begun = time.process_time()
         plan = decide(directory, zoom, history, POLICY, NOW)
         decided = time.process_time()
-        if run == 0:                          # later runs use again what the first one left
+        if run == 0:  # later runs use again what the first one left
             more = (peak_kib() - before) / 1024
-        facts = Facts(plan, history, POLICY, NOW, directory, zoom, armed(history, POLICY, Mode.ENFORCE),
-                      entitled_people(directory, POLICY, NOW))
+        facts = Facts(
+            plan,
+            history,
+            POLICY,
+            NOW,
+            directory,
+            zoom,
+            armed(history, POLICY, Mode.ENFORCE),
+            entitled_people(directory, POLICY, NOW),
+        )
         judge(facts)
         remember(plan, history)
         pure.append(time.process_time() - begun)
@@ -102,10 +125,12 @@ def main(accounts: int, runs: int) -> None:
         if len(plan.effects) != -(-accounts // 100) or len(plan.decisions) != accounts:
             raise SystemExit(f"not the expected plan: {len(plan.effects)} effects, {len(plan.decisions)} decisions")
         del plan, facts
-    print(f"{accounts} accounts, best of {runs}: decide {min(deciding):.2f} s, {more:.0f} MiB above its inputs; "  # noqa: T201
-          f"decide, judge and remember {min(pure):.2f} s; a plain set difference {min(plain):.2f} s")
+    print(
+        f"{accounts} accounts, best of {runs}: decide {min(deciding):.2f} s, {more:.0f} MiB above its inputs; "
+        f"decide, judge and remember {min(pure):.2f} s; a plain set difference {min(plain):.2f} s"
+    )
 
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(1_000_000, 2)[len(given):])
+    main(*given, *(1_000_000, 2)[len(given) :])

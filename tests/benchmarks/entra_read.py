@@ -40,19 +40,37 @@ async def serve(people: int, latency_seconds: float, folder: Path) -> None:
     names = [f"first.last{number}@corp.example" for number in range(people)]
     half, quarter = people // 2, people // 4
     tenant = EntraTenant(
-        [*(a_person(name, department="Sales", proxy_addresses=(f"SMTP:{name}", f"smtp:u{number}@old.example"))
-           for number, name in enumerate(names)), *map(a_group, ("Zoom Users", "North", "South"))],
-        {"Zoom Users": [*names[:half], "North", "South"], "North": names[half : half + quarter],
-         "South": names[half + quarter :]},
-        now=lambda: datetime.now(UTC))
+        [
+            *(
+                a_person(name, department="Sales", proxy_addresses=(f"SMTP:{name}", f"smtp:u{number}@old.example"))
+                for number, name in enumerate(names)
+            ),
+            *map(a_group, ("Zoom Users", "North", "South")),
+        ],
+        {
+            "Zoom Users": [*names[:half], "North", "South"],
+            "North": names[half : half + quarter],
+            "South": names[half + quarter :],
+        },
+        now=lambda: datetime.now(UTC),
+    )
     login = SimulatedLogin(tenant, now=lambda: datetime.now(UTC), sleep=asyncio.sleep)
     graph = SimulatedGraph(tenant, now=lambda: datetime.now(UTC), sleep=asyncio.sleep, tokens=login.tokens)
     login.latency_seconds = graph.latency_seconds = latency_seconds
     async with serve_entra(login, graph, folder) as serving:
-        print(json.dumps({  # noqa: T201 (read by the parent)
-            "tenant_id": tenant.id, "client_id": login.app.client_id, "authority_url": serving.authority_url,
-            "graph_url": serving.graph_url, "ca_file": str(serving.ca_file), "secret": login.app.secrets[0].value,
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    "tenant_id": tenant.id,
+                    "client_id": login.app.client_id,
+                    "authority_url": serving.authority_url,
+                    "graph_url": serving.graph_url,
+                    "ca_file": str(serving.ca_file),
+                    "secret": login.app.secrets[0].value,
+                }
+            ),
+            flush=True,
+        )
         await asyncio.to_thread(sys.stdin.read)
 
 
@@ -73,8 +91,12 @@ async def measure(people: int, where: dict[str, str]) -> bool:
     """Reads twice and prints what it cost; whether it was within what is promised."""
     told: list[Event] = []
     secret = where.pop("secret")
-    directory = EntraDirectory(EntraSettings(credential=ClientSecret(lambda: secret), groups=("Zoom Users",), **where),  # type: ignore[arg-type]
-                               SystemClock(), told.append, state=InMemory())
+    directory = EntraDirectory(
+        EntraSettings(credential=ClientSecret(lambda: secret), groups=("Zoom Users",), **where),  # type: ignore[arg-type]
+        SystemClock(),
+        told.append,
+        state=InMemory(),
+    )
     before = _peak_mib()
     allowed = math.ceil(people / 999) * 2 + 3 + 10
     good = True
@@ -85,9 +107,11 @@ async def measure(people: int, where: dict[str, str]) -> bool:
         seconds = time.perf_counter() - started
         requests = sum(1 for event in told if isinstance(event, Answered) and event.operation != "token")
         entitled = sum(1 for person in snapshot.people if person.entitled_by)
-        print(f"{what:<11} {len(snapshot.people):,} people, {entitled:,} entitled: "  # noqa: T201
-              f"{requests} requests (at most {requests_max}), {seconds:.2f} s, "
-              f"peak {_peak_mib():.0f} MiB (before: {before:.0f} MiB)")
+        print(
+            f"{what:<11} {len(snapshot.people):,} people, {entitled:,} entitled: "
+            f"{requests} requests (at most {requests_max}), {seconds:.2f} s, "
+            f"peak {_peak_mib():.0f} MiB (before: {before:.0f} MiB)"
+        )
         good = good and requests <= requests_max and entitled == people
     await directory.close()
     return good and _peak_mib() < MEMORY_MIB_MAX
@@ -99,10 +123,15 @@ def _peak_mib() -> float:
 
 def main(people: int = 50_000, latency_ms: float = 50.0) -> int:
     """0 when everything is within what is promised."""
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.entra_read", "--serve", str(people), str(latency_ms), folder],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.entra_read", "--serve", str(people), str(latency_ms), folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as server,
+    ):
         assert server.stdin is not None
         assert server.stdout is not None
         try:

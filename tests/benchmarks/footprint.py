@@ -31,8 +31,9 @@ def main(seconds: float) -> int:
     """Measures and prints; the exit code."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        zoom = subprocess.Popen([sys.executable, "-m", "syncd.lab", "zoom", "--port", str(_free_port()), "--out", folder],
-                                stdout=subprocess.DEVNULL)
+        zoom = subprocess.Popen(
+            [sys.executable, "-m", "syncd.lab", "zoom", "--port", str(_free_port()), "--out", folder], stdout=subprocess.DEVNULL
+        )
         try:
             _until(lambda: (folder / "syncd.yaml").exists(), "the simulated Zoom")
             time.sleep(0.5)
@@ -48,8 +49,13 @@ def _measure(folder: Path, seconds: float) -> int:
     (folder / "measured.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     with (folder / "log").open("wb") as log:
         began = time.monotonic()
-        daemon = subprocess.Popen([sys.executable, "-m", "syncd", "run", "--config", str(folder / "measured.yaml")],
-                                  stdout=log, stderr=log, cwd=folder, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "syncd", "run", "--config", str(folder / "measured.yaml")],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
     try:
         _until(lambda: _ready(listen), "ready", 0.02)
         ready = time.monotonic() - began
@@ -61,17 +67,23 @@ def _measure(folder: Path, seconds: float) -> int:
         rss = _rss_mib(daemon.pid)
     finally:
         _end(daemon)
-    (result,) = (json.loads(line)["result"] for line in (folder / "log").read_text(encoding="utf-8").splitlines()
-                 if '"cycle.finished"' in line)
-    print(f"240 people, {result}, idle for {seconds:.0f} s")  # noqa: T201
-    over = [_shown("resident memory", rss, "MiB", RSS_MIB_MAX), _shown("processor", percent, "% of a core", CPU_PERCENT_MAX),
-            _shown("start to ready", ready, "s", READY_SECONDS_MAX)]
+    (result,) = (
+        json.loads(line)["result"]
+        for line in (folder / "log").read_text(encoding="utf-8").splitlines()
+        if '"cycle.finished"' in line
+    )
+    print(f"240 people, {result}, idle for {seconds:.0f} s")
+    over = [
+        _shown("resident memory", rss, "MiB", RSS_MIB_MAX),
+        _shown("processor", percent, "% of a core", CPU_PERCENT_MAX),
+        _shown("start to ready", ready, "s", READY_SECONDS_MAX),
+    ]
     return int(any(over))
 
 
 def _shown(what: str, measured: float, unit: str, limit: float) -> bool:
     over = measured > limit
-    print(f"  {what:16} {measured:7.2f} {unit} (limit {limit:g}){'  OVER THE LIMIT' if over else ''}")  # noqa: T201
+    print(f"  {what:16} {measured:7.2f} {unit} (limit {limit:g}){'  OVER THE LIMIT' if over else ''}")
     return over
 
 

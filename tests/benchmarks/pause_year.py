@@ -33,10 +33,14 @@ async def year(ledger: SqlLedger, clock: HandClock, accounts: int, cycles: int) 
     await ledger.begin(record.opened("id", "account", "file:", "report"))
     ids = [f"zoom{number:018}" for number in range(accounts)]
     for at in range(0, accounts, 1000):
-        some = ids[at:at + 1000]
+        some = ids[at : at + 1000]
         await ledger.append([draft(Memory(pairs={one: f"00000000-0000-4000-8000-{one[-12:]}" for one in some}), cycle="first")])
-        await ledger.append([draft(DecisionMade("keep", "in_step", "active", "Member", "licensed", one), subject=one,
-                                   cycle="first") for one in some])
+        await ledger.append(
+            [
+                draft(DecisionMade("keep", "in_step", "active", "Member", "licensed", one), subject=one, cycle="first")
+                for one in some
+            ]
+        )
     for number in range(cycles):
         clock.pass_time(900)
         now = clock.now()
@@ -65,19 +69,44 @@ def main(accounts: int, cycles: int) -> None:
         ledger = SqlLedger.open(url, clock, untold, create=True)
         asyncio.run(_filled(ledger, clock, accounts, cycles))
         (folder / "secret").write_text("word", encoding="utf-8")
-        (folder / "syncd.yaml").write_text(yaml.safe_dump({
-            "mode": "enforce", "directory": {"file": {"path": "people.csv", "groups": ["staff"]}},
-            "zoom": {"account_id": "account", "client_id": "c", "client_secret_file": str(folder / "secret")},
-            "scope": {"domains": ["corp.example"]}, "ledger": {"url": url}}), encoding="utf-8")
+        (folder / "syncd.yaml").write_text(
+            yaml.safe_dump(
+                {
+                    "mode": "enforce",
+                    "directory": {"file": {"path": "people.csv", "groups": ["staff"]}},
+                    "zoom": {"account_id": "account", "client_id": "c", "client_secret_file": str(folder / "secret")},
+                    "scope": {"domains": ["corp.example"]},
+                    "ledger": {"url": url},
+                }
+            ),
+            encoding="utf-8",
+        )
         runs = []
         for _ in range(3):
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "syncd", "pause", "--config", str(folder / "syncd.yaml"), "--by", "Ann",
-                            "--because", "a test"], check=True, env=clean_environment(), stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "syncd",
+                    "pause",
+                    "--config",
+                    str(folder / "syncd.yaml"),
+                    "--by",
+                    "Ann",
+                    "--because",
+                    "a test",
+                ],
+                check=True,
+                env=clean_environment(),
+                stdout=subprocess.DEVNULL,
+            )
             runs.append(time.perf_counter() - began)
         quick, whole = (asyncio.run(opened(url, from_checkpoint=one)) for one in (True, False))
-    print(f"{accounts} accounts, {cycles} cycles: pause {min(runs):.2f} s, opened from the checkpoint {quick:.2f} s, "  # noqa: T201
-          f"whole {whole:.2f} s")
+    print(
+        f"{accounts} accounts, {cycles} cycles: pause {min(runs):.2f} s, opened from the checkpoint {quick:.2f} s, "
+        f"whole {whole:.2f} s"
+    )
     if min(runs) > PAUSE_SECONDS or quick > OPEN_SECONDS:
         raise SystemExit(f"too slow: pause may take {PAUSE_SECONDS:g} s, opening {OPEN_SECONDS:g} s")
 
@@ -89,4 +118,4 @@ async def _filled(ledger: SqlLedger, clock: HandClock, accounts: int, cycles: in
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(100_000, 35_000)[len(given):])
+    main(*given, *(100_000, 35_000)[len(given) :])

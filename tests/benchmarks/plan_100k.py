@@ -33,8 +33,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, simulated_zoom(Path(name), options.users) as configuration:
         arguments = ["-m", "syncd", "plan", "--config", str(configuration), "--format", "json", "--out", f"{name}/plan.json"]
         if options.profile:
-            return subprocess.run([sys.executable, "-m", "cProfile", "-s", "cumulative", *arguments], cwd=ROOT,
-                                  check=False).returncode
+            return subprocess.run(
+                [sys.executable, "-m", "cProfile", "-s", "cumulative", *arguments], cwd=ROOT, check=False
+            ).returncode
         began = time.monotonic()
         process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -44,7 +45,8 @@ def main() -> int:
         size = Path(name, "plan.json").stat().st_size / 1e6 if code in (0, 3) else 0.0
         sys.stdout.write(
             f"{options.users:,} accounts: exit {code}, {seconds:.1f} s ({usage.ru_utime + usage.ru_stime:.1f} s of CPU), "
-            f"{mib:.0f} MiB at most, a document of {size:.0f} MB; load {os.getloadavg()[0]:.1f}\n")
+            f"{mib:.0f} MiB at most, a document of {size:.0f} MB; load {os.getloadavg()[0]:.1f}\n"
+        )
         return 0 if code == 0 and seconds < SECONDS_MAX and mib < MIB_MAX else 1
 
 
@@ -53,7 +55,10 @@ def simulated_zoom(folder: Path, users: int) -> Iterator[Path]:
     """A simulated Zoom in a process of its own; gives the configuration that fits it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "syncd.lab", "zoom", "--port", "0", "--out", str(folder), "--users", str(users), "--plan", "none"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     try:
         while "try:" not in process.stdout.readline():

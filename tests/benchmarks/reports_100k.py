@@ -47,13 +47,13 @@ def main(accounts: int) -> None:
             took = time.perf_counter() - begun
             slow += [format_] if took > SECONDS_MAX else []
             last = f"p{accounts - 1:06}@corp.example".encode()
-            if format_ not in ("xlsx", "html") and last not in path.read_bytes():     # a page shows what is not plainly kept
+            if format_ not in ("xlsx", "html") and last not in path.read_bytes():  # a page shows what is not plainly kept
                 raise SystemExit(f"{format_}: the last account is missing")
-            print(f"{accounts} accounts, {format_:5}: {took:5.1f} s, {path.stat().st_size / 2**20:6.1f} MiB")  # noqa: T201
+            print(f"{accounts} accounts, {format_:5}: {took:5.1f} s, {path.stat().st_size / 2**20:6.1f} MiB")
         opened = {words: _opening(one, Path(folder)) for words, one in (("in step", report), ("all to change", _upset(report)))}
     for words, seconds in opened.items():
-        print(f"{accounts} accounts, {words}: Chromium opens the page in {seconds:.1f} s of processor time")  # noqa: T201
-    print(f"memory at the most {_mib()} MiB, {before} MiB of it before the first format")  # noqa: T201
+        print(f"{accounts} accounts, {words}: Chromium opens the page in {seconds:.1f} s of processor time")
+    print(f"memory at the most {_mib()} MiB, {before} MiB of it before the first format")
     if max(opened.values()) > OPENING_MAX:
         raise SystemExit("too slow to open")
     if slow or _mib() > MIB_MAX:
@@ -62,8 +62,9 @@ def main(accounts: int) -> None:
 
 def _upset(report: CycleReport) -> CycleReport:
     """The same company on the day on which everybody would be deactivated."""
-    everybody = tuple(structs.replace(one, action=Action.DEACTIVATE, reason=Reason.ABSENT_FROM_DIRECTORY)
-                      for one in report.plan.decisions)
+    everybody = tuple(
+        structs.replace(one, action=Action.DEACTIVATE, reason=Reason.ABSENT_FROM_DIRECTORY) for one in report.plan.decisions
+    )
     return replace(report, plan=replace(report.plan, decisions=everybody))
 
 
@@ -76,9 +77,22 @@ def _opening(report: CycleReport, folder: Path) -> float:
     with page.open("wb") as out:
         render(cycle_view(report), "html", out)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote",
-                    f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'page.png'}", page.as_uri()],
-                   check=True, capture_output=True, timeout=600)
+    subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--single-process",
+            "--no-zygote",
+            f"--user-data-dir={folder / 'profile'}",
+            f"--screenshot={folder / 'page.png'}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

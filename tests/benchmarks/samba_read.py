@@ -30,7 +30,7 @@ from tests.adlab.lab import Lab
 from tests.real.samba_world import SambaDirectory
 
 ROUNDS = 3
-Cost = tuple[float, float]           # seconds by the clock, seconds of processor in the client
+Cost = tuple[float, float]  # seconds by the clock, seconds of processor in the client
 
 
 def main() -> int:
@@ -66,9 +66,25 @@ def _ldapsearch(domain: Lab) -> Cost:
     with _timed_children() as cost:
         for filter_, wanted in ((PEOPLE_FILTER, attributes), ("(sAMAccountName=zoom-flat)", ("member",))):
             subprocess.run(
-                ["ldapsearch", "-LLL", "-x", "-H", domain["URI"], "-D", domain["SVC_DN"], "-w", domain["SVC_PASSWORD"],
-                 "-E", "pr=1000/noprompt", "-b", domain["BASE_DN"], filter_, *wanted],
-                stdout=subprocess.DEVNULL, check=True,
+                [
+                    "ldapsearch",
+                    "-LLL",
+                    "-x",
+                    "-H",
+                    domain["URI"],
+                    "-D",
+                    domain["SVC_DN"],
+                    "-w",
+                    domain["SVC_PASSWORD"],
+                    "-E",
+                    "pr=1000/noprompt",
+                    "-b",
+                    domain["BASE_DN"],
+                    filter_,
+                    *wanted,
+                ],
+                stdout=subprocess.DEVNULL,
+                check=True,
                 env={**os.environ, "LDAPTLS_CACERT": domain["CA_FILE"], "LDAPRC": "/dev/null"},
             )
     return cost[0], cost[1]
@@ -98,7 +114,7 @@ def _profile(domain: Lab) -> list[tuple[float, str]]:
     profile.disable()
     spent = {
         f"{Path(file).name}:{line} {name}" if line else name: row[2]
-        for (file, line, name), row in pstats.Stats(profile).stats.items()      # type: ignore[attr-defined]
+        for (file, line, name), row in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
         if "_ssl._SSLSocket" not in name
     }
     whole = sum(spent.values())

@@ -54,19 +54,33 @@ class Company:
 
     def __init__(self, folder: Path, addresses: list[str], directory: dict[str, Any], **schedule: Any) -> None:
         self.folder = folder
-        self.zoom = SimulatedZoom(Tenant(), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, limits=AccountLimits(None),
-                                  oauth=OAuth(client_secret=SECRET))
+        self.zoom = SimulatedZoom(
+            Tenant(),
+            now=lambda: datetime.now(UTC),
+            sleep=asyncio.sleep,
+            limits=AccountLimits(None),
+            oauth=OAuth(client_secret=SECRET),
+        )
         self.users = {}
         for address in addresses:
             self.users[address] = a_user(address)
             self.zoom.tenant.put(self.users[address])
         (folder / "secret").write_text(SECRET + "\n")
         self.settings: dict[str, Any] = {
-            "mode": "enforce", "directory": directory, "scope": {"domains": ["corp.example"]},
-            "zoom": {"account_id": self.zoom.oauth.account_id, "client_id": self.zoom.oauth.client_id,
-                     "client_secret_file": str(folder / "secret"), "account_plan": "business", "share": "100%"},
-            "deactivate": {"grace": "1h", "grace_for_known_leavers": "0s"}, "guards": {"max_deactivations_per_day": 5000},
-            "schedule": {"interval": "1h", "watch": True, **schedule}, "ledger": {"url": f"sqlite:///{folder}/ledger.db"},
+            "mode": "enforce",
+            "directory": directory,
+            "scope": {"domains": ["corp.example"]},
+            "zoom": {
+                "account_id": self.zoom.oauth.account_id,
+                "client_id": self.zoom.oauth.client_id,
+                "client_secret_file": str(folder / "secret"),
+                "account_plan": "business",
+                "share": "100%",
+            },
+            "deactivate": {"grace": "1h", "grace_for_known_leavers": "0s"},
+            "guards": {"max_deactivations_per_day": 5000},
+            "schedule": {"interval": "1h", "watch": True, **schedule},
+            "ledger": {"url": f"sqlite:///{folder}/ledger.db"},
             "http": {"listen": "127.0.0.1:0"},
         }
 
@@ -77,11 +91,28 @@ class Company:
             self.settings["zoom"] |= {"token_url": f"{serving.url}/oauth/token", "api_url": f"{serving.url}/v2"}
             configuration, log = self.folder / "syncd.yaml", self.folder / "log"
             configuration.write_text(yaml.safe_dump(self.settings))
-            subprocess.run([sys.executable, "-m", "syncd", "ledger", "accept", "--config", str(configuration), "--by", "a person",
-                            "--because", "a measurement"], cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "syncd",
+                    "ledger",
+                    "accept",
+                    "--config",
+                    str(configuration),
+                    "--by",
+                    "a person",
+                    "--because",
+                    "a measurement",
+                ],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+            )
             with log.open("wb") as stream:
-                process = subprocess.Popen([sys.executable, "-m", "syncd", "run", "--config", str(configuration)], cwd=ROOT,
-                                           stdout=stream, stderr=stream)
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "syncd", "run", "--config", str(configuration)], cwd=ROOT, stdout=stream, stderr=stream
+                )
             try:
                 wait_until(lambda: b'"cycle.finished"' in log.read_bytes() or process.poll() is not None, 600)
                 if process.poll() is not None or b'"result": "in_step"' not in log.read_bytes():
@@ -122,9 +153,11 @@ def measure(kind: str, company: Company, leavers: list[str], leave: Callable[[st
         each, memory = (_cpu(process.pid) - used) / len(took), _memory_mib(process.pid)
     took.sort()
     p50, p99 = took[len(took) // 2], took[min(len(took) - 1, int(len(took) * 0.99))]
-    sys.stdout.write(f"{kind}: {len(company.users):,} people, {len(took)} leavers: p50 {p50:.2f} s, p99 {p99:.2f} s, worst "
-                     f"{took[-1]:.2f} s, {each:.2f} s of processor each; {memory:.0f} MiB; idle {idle:.1%} of a core, "
-                     f"{asked} requests to Zoom; load {os.getloadavg()[0]:.1f}\n")
+    sys.stdout.write(
+        f"{kind}: {len(company.users):,} people, {len(took)} leavers: p50 {p50:.2f} s, p99 {p99:.2f} s, worst "
+        f"{took[-1]:.2f} s, {each:.2f} s of processor each; {memory:.0f} MiB; idle {idle:.1%} of a core, "
+        f"{asked} requests to Zoom; load {os.getloadavg()[0]:.1f}\n"
+    )
     return p99 <= AIM_SECONDS[kind]
 
 
@@ -147,14 +180,17 @@ def of_a_file(users: int, rounds: int) -> bool:
         def save(leaver: str = "") -> None:
             if leaver:
                 groups[leaver] = "staff;left"
-            lines = ["id,display_name,addresses,enabled,expires_at,groups",
-                     *(f"{address[:6]},{address[:6]},{address},,,{group}" for address, group in groups.items())]
+            lines = [
+                "id,display_name,addresses,enabled,expires_at,groups",
+                *(f"{address[:6]},{address[:6]},{address},,,{group}" for address, group in groups.items()),
+            ]
             (folder / "new.csv").write_text("\n".join(lines) + "\n")
             (folder / "new.csv").replace(folder / "people.csv")
 
         save()
-        company = Company(folder, list(groups), {
-            "file": {"path": str(folder / "people.csv"), "groups": ["staff"], "leaver_groups": ["left"]}})
+        company = Company(
+            folder, list(groups), {"file": {"path": str(folder / "people.csv"), "groups": ["staff"], "leaver_groups": ["left"]}}
+        )
         return measure("file", company, list(groups)[:rounds], save)
 
 
@@ -163,17 +199,34 @@ def of_samba(users: int, rounds: int) -> bool:
     with tempfile.TemporaryDirectory() as name, lab.running(Path(name) / "dc", lab.template(users, users * 7 // 10)) as domain:
         domain.samba_tool("group", "add", "bench-leavers", "--groupou=OU=Groups")
         (Path(name) / "password").write_text(domain["SVC_PASSWORD"] + "\n")
-        entitled = (f"(&(memberOf=CN=zoom-flat,{GROUPS})(!(userAccountControl:1.2.840.113556.1.4.803:=2))"
-                    "(|(accountExpires=0)(accountExpires=9223372036854775807)))")
+        entitled = (
+            f"(&(memberOf=CN=zoom-flat,{GROUPS})(!(userAccountControl:1.2.840.113556.1.4.803:=2))"
+            "(|(accountExpires=0)(accountExpires=9223372036854775807)))"
+        )
         addresses = sorted(address for address in domain.ldapsearch(entitled, "mail") if address.count("@") == 1)
         names = {address: domain.ldapsearch(f"(mail={address})")[0] for address in addresses[:rounds]}
-        company = Company(Path(name), addresses, {"active_directory": {
-            "servers": [domain["URI"]], "ca_file": domain["CA_FILE"], "base_dn": [domain["BASE_DN"]], "groups": ["zoom-flat"],
-            "leaver_groups": ["bench-leavers"],
-            "bind": {"simple": {"user": domain["SVC_UPN"], "password_file": str(Path(name) / "password")}}}})
+        company = Company(
+            Path(name),
+            addresses,
+            {
+                "active_directory": {
+                    "servers": [domain["URI"]],
+                    "ca_file": domain["CA_FILE"],
+                    "base_dn": [domain["BASE_DN"]],
+                    "groups": ["zoom-flat"],
+                    "leaver_groups": ["bench-leavers"],
+                    "bind": {"simple": {"user": domain["SVC_UPN"], "password_file": str(Path(name) / "password")}},
+                }
+            },
+        )
         command = ["ldapmodify", "-x", "-H", domain["URI"], "-D", domain["BIND_DN"], "-w", domain["PASSWORD"]]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                              env={**os.environ, "LDAPTLS_CACERT": domain["CA_FILE"], "LDAPRC": "/dev/null"}) as line:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "LDAPTLS_CACERT": domain["CA_FILE"], "LDAPRC": "/dev/null"},
+        ) as line:
             assert line.stdin is not None
 
             def leave(address: str) -> None:
@@ -187,17 +240,33 @@ def of_samba(users: int, rounds: int) -> bool:
 def of_entra(users: int, rounds: int) -> bool:
     """A simulated tenant, whose change tracking tells at once; what Graph itself takes comes on top."""
     addresses = [f"u{number:05d}@corp.example" for number in range(users)]
-    tenant = EntraTenant([*map(a_person, addresses), *map(a_group, ("Zoom Users", "Leavers"))],
-                         {"Zoom Users": addresses, "Leavers": []}, now=lambda: datetime.now(UTC))
+    tenant = EntraTenant(
+        [*map(a_person, addresses), *map(a_group, ("Zoom Users", "Leavers"))],
+        {"Zoom Users": addresses, "Leavers": []},
+        now=lambda: datetime.now(UTC),
+    )
     login = SimulatedLogin(tenant, now=lambda: datetime.now(UTC), sleep=asyncio.sleep)
     graph = SimulatedGraph(tenant, now=lambda: datetime.now(UTC), sleep=asyncio.sleep, tokens=login.tokens)
     with tempfile.TemporaryDirectory() as name, serve_entra_in_thread(login, graph, Path(name)) as serving:
         (Path(name) / "entra").write_text(login.app.secrets[0].value + "\n")
-        company = Company(Path(name), addresses, {"entra": {
-            "tenant_id": tenant.id, "client_id": login.app.client_id, "credential": {"client_secret_file": f"{name}/entra"},
-            "authority_url": serving.authority_url, "graph_url": serving.graph_url, "ca_file": str(serving.ca_file),
-            "groups": ["Zoom Users"], "leaver_groups": ["Leavers"]}}, watch_poll=f"{ENTRA_POLL_SECONDS}s")
-        return measure("entra", company, addresses[:max(1, rounds // ENTRA_PART)], lambda one: tenant.join("Leavers", one))
+        company = Company(
+            Path(name),
+            addresses,
+            {
+                "entra": {
+                    "tenant_id": tenant.id,
+                    "client_id": login.app.client_id,
+                    "credential": {"client_secret_file": f"{name}/entra"},
+                    "authority_url": serving.authority_url,
+                    "graph_url": serving.graph_url,
+                    "ca_file": str(serving.ca_file),
+                    "groups": ["Zoom Users"],
+                    "leaver_groups": ["Leavers"],
+                }
+            },
+            watch_poll=f"{ENTRA_POLL_SECONDS}s",
+        )
+        return measure("entra", company, addresses[: max(1, rounds // ENTRA_PART)], lambda one: tenant.join("Leavers", one))
 
 
 def main() -> int:

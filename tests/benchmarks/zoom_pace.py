@@ -54,11 +54,11 @@ APP = OAuth()
 class Measured:
     """What the simulated Zoom counted while one way was at work."""
 
-    requests: int             # light ones that were let through
+    requests: int  # light ones that were let through
     refused: int
-    seconds: float            # from the first to the last of them
-    peak: int                 # most that arrived within any one second
-    done: int                 # accounts deactivated in the end
+    seconds: float  # from the first to the last of them
+    peak: int  # most that arrived within any one second
+    done: int  # accounts deactivated in the end
 
     @property
     def rate(self) -> float:
@@ -72,8 +72,7 @@ class Measured:
 def _serve_zoom(accounts: int, pipe: Connection) -> None:
     """A process: serves one account until told to stop, then says what it counted."""
     users = [a_user(f"user{number:04}@corp.example", type=2) for number in range(accounts)]
-    zoom = SimulatedZoom(Tenant(users), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, oauth=APP,
-                         limits=AccountLimits(PLAN))
+    zoom = SimulatedZoom(Tenant(users), now=lambda: datetime.now(UTC), sleep=asyncio.sleep, oauth=APP, limits=AccountLimits(PLAN))
     zoom.latency_seconds = LATENCY_SECONDS
 
     async def serving() -> None:
@@ -85,10 +84,15 @@ def _serve_zoom(accounts: int, pipe: Connection) -> None:
     asyncio.run(serving())
     light = [seen for seen in zoom.requests if seen.label is Label.LIGHT]
     passed = sorted(seen.at for seen in light if seen.status < 400)
-    pipe.send(Measured(
-        len(passed), len(light) - len(passed), (passed[-1] - passed[0]).total_seconds(),
-        zoom.peak(Label.LIGHT, timedelta(seconds=1)), sum(user.status == "inactive" for user in zoom.tenant.users),
-    ))
+    pipe.send(
+        Measured(
+            len(passed),
+            len(light) - len(passed),
+            (passed[-1] - passed[0]).total_seconds(),
+            zoom.peak(Label.LIGHT, timedelta(seconds=1)),
+            sum(user.status == "inactive" for user in zoom.tenant.users),
+        )
+    )
 
 
 @contextmanager
@@ -131,8 +135,9 @@ def naive_threads(url: str, ids: Sequence[str]) -> None:
 def with_zoomus(url: str, ids: Sequence[str]) -> None:
     """The client from the package index, used as its documentation shows; it knows neither pace nor refusals."""
     app = APP
-    client = zoomus.ZoomClient(app.client_id, app.client_secret, app.account_id, base_uri=f"{url}/v2",
-                               oauth_uri=f"{url}/oauth/token")
+    client = zoomus.ZoomClient(
+        app.client_id, app.client_secret, app.account_id, base_uri=f"{url}/v2", oauth_uri=f"{url}/oauth/token"
+    )
     for user in ids:
         client.user.get(id=user)
         client.user.update_status(id=user, action="deactivate")
@@ -164,8 +169,14 @@ def with_a_cycle(url: str, ids: Sequence[str]) -> None:
             ledger = SqlLedger.open(f"sqlite:///{Path(folder) / 'ledger.db'}", clock, lambda _: None, create=True)
             async with _adapter(url) as zoom, ledger.writer(0) as term:
                 ports = Ports(None, zoom, ledger, _Leads(), clock, lambda _: None, lambda: False)
-                effects = [Decision(ZoomAccount(user, f"user{number:04}@corp.example", Status.ACTIVE, role_id="2", type=2),
-                                    Action.DEACTIVATE, Reason.BY_HAND) for number, user in enumerate(ids)]
+                effects = [
+                    Decision(
+                        ZoomAccount(user, f"user{number:04}@corp.example", Status.ACTIVE, role_id="2", type=2),
+                        Action.DEACTIVATE,
+                        Reason.BY_HAND,
+                    )
+                    for number, user in enumerate(ids)
+                ]
                 progress = Progress()
                 context = ExecutionContext("bench", term, Policy("lab", ("corp.example",)), by="hand")
                 await execute(effects, context, ports, progress)
@@ -197,9 +208,19 @@ class _Leads:
 
 @asynccontextmanager
 async def _adapter(url: str) -> AsyncIterator[ZoomApi]:
-    zoom = ZoomApi(ZoomSettings(account_id=APP.account_id, client_id=APP.client_id, client_secret=lambda: APP.client_secret,
-                                token_url=f"{url}/oauth/token", api_url=f"{url}/v2", account_plan=PLAN, share=1.0),
-                   SystemClock(), lambda _: None)
+    zoom = ZoomApi(
+        ZoomSettings(
+            account_id=APP.account_id,
+            client_id=APP.client_id,
+            client_secret=lambda: APP.client_secret,
+            token_url=f"{url}/oauth/token",
+            api_url=f"{url}/v2",
+            account_plan=PLAN,
+            share=1.0,
+        ),
+        SystemClock(),
+        lambda _: None,
+    )
     try:
         yield zoom
     finally:
@@ -210,8 +231,9 @@ def _token(url: str) -> str:
     import base64
 
     basic = base64.b64encode(f"{APP.client_id}:{APP.client_secret}".encode()).decode()
-    answer: dict[str, Any] = _ask("POST", f"{url}/oauth/token?grant_type=account_credentials&account_id={APP.account_id}",
-                                  f"Basic {basic}")
+    answer: dict[str, Any] = _ask(
+        "POST", f"{url}/oauth/token?grant_type=account_credentials&account_id={APP.account_id}", f"Basic {basic}"
+    )
     return str(answer["access_token"])
 
 
@@ -241,8 +263,8 @@ def _ask(method: str, url: str, authorization: str, body: Any = None) -> Any:
 
 def main(accounts: int) -> int:
     """Runs every way against a Zoom of its own and prints the table; 1 when syncd misses its promise."""
-    print(f"{accounts} deactivations, {LATENCY_SECONDS * 1000:.0f} ms latency, limit {ALLOWED} requests a second")  # noqa: T201
-    print(f"{'':22}{'seconds':>8}{'requests/s':>12}{'of limit':>10}{'most in 1 s':>13}{'refused':>9}{'done':>7}")  # noqa: T201
+    print(f"{accounts} deactivations, {LATENCY_SECONDS * 1000:.0f} ms latency, limit {ALLOWED} requests a second")
+    print(f"{'':22}{'seconds':>8}{'requests/s':>12}{'of limit':>10}{'most in 1 s':>13}{'refused':>9}{'done':>7}")
     kept = True
     for name, way, promised, part in WAYS:
         number = max(2, accounts // part)
@@ -250,13 +272,16 @@ def main(accounts: int) -> int:
             way(url, ids)
             measured = end()
         share = measured.rate / ALLOWED
-        print(f"{name:22}{measured.seconds:8.1f}{measured.rate:12.1f}{share:10.0%}"  # noqa: T201
-              f"{measured.peak:13}{measured.refused:9}{measured.done:7}", flush=True)
+        print(
+            f"{name:22}{measured.seconds:8.1f}{measured.rate:12.1f}{share:10.0%}"
+            f"{measured.peak:13}{measured.refused:9}{measured.done:7}",
+            flush=True,
+        )
         if promised:
             kept = kept and share >= WANTED_SHARE and not measured.refused and measured.peak <= ALLOWED
             kept = kept and measured.done == number
     if not kept:
-        print(f"missed: syncd must reach {WANTED_SHARE:.0%} with no refusal and never more than {ALLOWED} in a second")  # noqa: T201
+        print(f"missed: syncd must reach {WANTED_SHARE:.0%} with no refusal and never more than {ALLOWED} in a second")
     return 0 if kept else 1
 
 

@@ -17,16 +17,25 @@ from tests.config.test_examples import everything, leaves
 EVERYTHING = everything()
 KEYS = sorted({where[:depth] for where, _ in leaves(EVERYTHING) for depth in range(1, len(where) + 1)}, key=str)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 10**20) | st.floats() | st.text(max_size=12)
-    | st.sampled_from(["https://", "ldaps://[", "http://[::1", "sqlite:///", "1s", "101%", "a@b.c", "*.x", "0 0 * * *",
-                         "UTC/../x"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5)
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 10**20)
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(
+        ["https://", "ldaps://[", "http://[::1", "sqlite:///", "1s", "101%", "a@b.c", "*.x", "0 0 * * *", "UTC/../x"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(where=st.sampled_from(KEYS), value=VALUES)
 def test_any_value_at_any_key_is_accepted_or_refused_in_words(
-    tmp_path_factory: Any, where: tuple[str, ...], value: object,
+    tmp_path_factory: Any,
+    where: tuple[str, ...],
+    value: object,
 ) -> None:
     """Every problem has a line, says what is wrong, and speaks no word of a library."""
     changed = copy.deepcopy(EVERYTHING)

@@ -18,8 +18,13 @@ from syncd.errors import ConfigError
 BAD = Path(__file__).parent / "bad"
 FILES = sorted(BAD.glob("*.yaml"))
 ENV = {
-    "ZOOM_SECRET": "hunter2", "AD_PASSWORD": "hunter2", "ENTRA_SECRET": "hunter2", "HOOK": "https://chat.example/hunter2",
-    "SIGNING_KEY": "hunter2", "EMPTY_VARIABLE": "", "LEDGER_URL": "postgresql://syncd:hunter2@db.corp.example/syncd",
+    "ZOOM_SECRET": "hunter2",
+    "AD_PASSWORD": "hunter2",
+    "ENTRA_SECRET": "hunter2",
+    "HOOK": "https://chat.example/hunter2",
+    "SIGNING_KEY": "hunter2",
+    "EMPTY_VARIABLE": "",
+    "LEDGER_URL": "postgresql://syncd:hunter2@db.corp.example/syncd",
 }
 
 
@@ -34,7 +39,9 @@ def refusal(file: Path, working: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_bad_file_is_refused_with_every_problem_and_what_to_write_instead(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The text beside the file is the whole of what is said, word for word."""
     said = refusal(file, tmp_path, monkeypatch)
@@ -47,7 +54,9 @@ def test_a_bad_file_is_refused_with_every_problem_and_what_to_write_instead(
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_refusal_repeats_a_secret_or_speaks_of_the_libraries(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever was written in a secret's place is not said again, and no word of a library reaches the reader."""
     said = refusal(file, tmp_path, monkeypatch)

@@ -9,12 +9,35 @@ from hypothesis import strategies as st
 from syncd.config.document import parse
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("True", "True"), ("true", True), ("false", False),
-    ("12:30:45", "12:30:45"), ("017", "017"), ("0x1F", "0x1F"), ("1_000", "1_000"), ("1e3", "1e3"), (".5", ".5"),
-    ("15", 15), ("-3", -3), ("0.5", 0.5), ("2026-11-23", "2026-11-23"), ("~", None), ("null", None), ("", None),
-    ('"15"', "15"), ("'true'", "true"), ("!!str 15", "15"), (".inf", ".inf"), (".nan", ".nan"),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NO", "NO"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("True", "True"),
+        ("true", True),
+        ("false", False),
+        ("12:30:45", "12:30:45"),
+        ("017", "017"),
+        ("0x1F", "0x1F"),
+        ("1_000", "1_000"),
+        ("1e3", "1e3"),
+        (".5", ".5"),
+        ("15", 15),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("2026-11-23", "2026-11-23"),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ('"15"', "15"),
+        ("'true'", "true"),
+        ("!!str 15", "15"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+    ],
+)
 def test_only_true_false_and_decimal_numbers_are_not_text(text: str, value: object) -> None:
     """No country is false, no time of day is a number of seconds."""
     document = parse(f"key: {text}\n".encode())
@@ -32,8 +55,16 @@ def test_each_value_knows_its_line() -> None:
     """Sections, keys in braces and the items of a list."""
     document = parse(b"# first line\na:\n  b: [x,\n      y]\n  c: {d: 1,\n      e: 2}\n")
 
-    assert {(): 2, ("a",): 2, ("a", "b"): 3, ("a", "b", 0): 3, ("a", "b", 1): 4, ("a", "c"): 5, ("a", "c", "d"): 5,
-            ("a", "c", "e"): 6} == document.lines
+    assert {
+        (): 2,
+        ("a",): 2,
+        ("a", "b"): 3,
+        ("a", "b", 0): 3,
+        ("a", "b", 1): 4,
+        ("a", "c"): 5,
+        ("a", "c", "d"): 5,
+        ("a", "c", "e"): 6,
+    } == document.lines
     assert 5 == document.line_of(("a", "c", "missing", "further"))
 
 
@@ -50,13 +81,20 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
     assert {"mode": "report"} == parse(b"\xef\xbb\xbfmode: report\n").values
 
 
-@pytest.mark.parametrize(("data", "line", "what"), [
-    (b"a: 1\nb: \xff\n", 2, "is not UTF-8 text"),
-    (b"a: 1\nb: \x07\n", 2, "a control character"),
-    (b"[" * 5000, 1, "nested too deeply"),
-    (b"a: " + b"x" * 1_000_001, 1, "more than 1000000"),
-    (b"a: &a [" + b"1," * 400 + b"1]\nb: &b [" + b"*a," * 400 + b"*a]\nc: [" + b"*b," * 400 + b"*b]\n", 1, "too many of them"),
-])
+@pytest.mark.parametrize(
+    ("data", "line", "what"),
+    [
+        (b"a: 1\nb: \xff\n", 2, "is not UTF-8 text"),
+        (b"a: 1\nb: \x07\n", 2, "a control character"),
+        (b"[" * 5000, 1, "nested too deeply"),
+        (b"a: " + b"x" * 1_000_001, 1, "more than 1000000"),
+        (
+            b"a: &a [" + b"1," * 400 + b"1]\nb: &b [" + b"*a," * 400 + b"*a]\nc: [" + b"*b," * 400 + b"*b]\n",
+            1,
+            "too many of them",
+        ),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_one_problem_on_its_line(data: bytes, line: int, what: str) -> None:
     """Nothing else can be said about it then."""
     document = parse(data)

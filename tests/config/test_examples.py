@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parents[2] / "config" / "syncd.example.yaml"
 def everything() -> dict[str, Any]:
     """The example with all its alternatives and samples written live."""
     text = re.sub(r"(?m)^( *)#(?=[\w-])", r"\1", EXAMPLE.read_text(encoding="utf-8"))
-    text = re.sub(r"(?m)^( *)(\w+): (?:null|\[\])\n(?=\1\2:\n)", "", text)      # an empty one before its sample
+    text = re.sub(r"(?m)^( *)(\w+): (?:null|\[\])\n(?=\1\2:\n)", "", text)  # an empty one before its sample
     document = parse(text.encode())
     assert [] == document.problems
     assert document.values is not None
@@ -57,7 +57,8 @@ def test_the_example_writes_live_nothing_but_the_defaults(tmp_path: Path) -> Non
     example = load(EXAMPLE, {}, check_files=False)
 
     assert {name: value for name, value in smallest if name not in ("directory", "zoom", "scope")} == {
-        name: value for name, value in example if name not in ("directory", "zoom", "scope")}
+        name: value for name, value in example if name not in ("directory", "zoom", "scope")
+    }
 
 
 def test_the_example_explains_every_key() -> None:
@@ -66,7 +67,7 @@ def test_the_example_explains_every_key() -> None:
     known = {(*where, key) for where, section in sections_of(Config) for key in keys_of(section)}
 
     assert set() == known - written_keys
-    assert SMALLEST                           # the smallest file is a subset of what is known: see test_load
+    assert SMALLEST  # the smallest file is a subset of what is known: see test_load
 
 
 def test_what_the_example_states_is_the_default() -> None:
@@ -78,9 +79,13 @@ def test_what_the_example_states_is_the_default() -> None:
             continue
         default = info.default
         meant = (
-            duration(stated) if not isinstance(default, str | bool) and re.fullmatch(r"\d+[smhd]", str(stated))
-            else percent(stated) if isinstance(default, float)
-            else tuple(stated) if isinstance(stated, list) else stated
+            duration(stated)
+            if not isinstance(default, str | bool) and re.fullmatch(r"\d+[smhd]", str(stated))
+            else percent(stated)
+            if isinstance(default, float)
+            else tuple(stated)
+            if isinstance(stated, list)
+            else stated
         )
         if meant != default:
             wrong[where] = (stated, default)
@@ -94,9 +99,12 @@ def test_required_keys_are_marked() -> None:
     required = {name for _, section in sections_of(Config) for name, info in section.model_fields.items() if info.is_required()}
     for number, line in enumerate(lines):
         key = re.match(r" *(?:#|- )*(\w+):", line)
-        if key and key[1] in required and key[1] not in ("directory", "keytab_file", "principal", "groups", "path", "cron",
-                                                         "duration"):
-            above = "".join(lines[max(0, number - 4):number + 1])
+        if (
+            key
+            and key[1] in required
+            and key[1] not in ("directory", "keytab_file", "principal", "groups", "path", "cron", "duration")
+        ):
+            above = "".join(lines[max(0, number - 4) : number + 1])
             assert "REQUIRED" in above, line
 
 

@@ -20,8 +20,13 @@ notify: [{webhook_url_file: hook, on: [held]}]
 
 
 def configured(folder: Path) -> tuple[Config, Path]:
-    for name, says in (("zoom-secret", "sesame"), ("trigger", "0123456789abcdef\n"), ("hook", "https://hook.example/x"),
-                       ("people.csv", "id,display_name,addresses,enabled,expires_at,groups\n"), ("syncd.yaml", TEXT)):
+    for name, says in (
+        ("zoom-secret", "sesame"),
+        ("trigger", "0123456789abcdef\n"),
+        ("hook", "https://hook.example/x"),
+        ("people.csv", "id,display_name,addresses,enabled,expires_at,groups\n"),
+        ("syncd.yaml", TEXT),
+    ):
         (folder / name).write_text(says)
         (folder / name).chmod(0o640)
     return load(folder / "syncd.yaml", {}), folder / "syncd.yaml"
@@ -32,19 +37,22 @@ def test_nothing_is_said_when_all_is_closed(tmp_path: Path) -> None:
     assert [] == list(exposures(*configured(tmp_path)))
 
 
-@pytest.mark.parametrize(("name", "mode", "says"), [
-    ("zoom-secret", 0o644, "everybody on this machine may read"),
-    ("hook", 0o604, "everybody on this machine may read"),
-    ("trigger", 0o642, "everybody on this machine may write"),
-    ("syncd.yaml", 0o666, "whoever writes it decides who is locked out"),
-])
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("zoom-secret", 0o644, "everybody on this machine may read"),
+        ("hook", 0o604, "everybody on this machine may read"),
+        ("trigger", 0o642, "everybody on this machine may write"),
+        ("syncd.yaml", 0o666, "whoever writes it decides who is locked out"),
+    ],
+)
 def test_what_others_may_read_or_write_is_named(tmp_path: Path, name: str, mode: int, says: str) -> None:
     """With the file and what to do; a configuration holds no secret and may be read."""
     config, path = configured(tmp_path)
     path.chmod(0o644)
     assert [] == list(exposures(config, path))
     (tmp_path / name).chmod(mode)
-    warning, = exposures(config, path)
+    (warning,) = exposures(config, path)
 
     assert says in warning
     assert name in warning
@@ -55,7 +63,7 @@ def test_a_short_trigger_token_is_told_without_being_shown(tmp_path: Path) -> No
     """It can be guessed; one that is gone is refused when it is used."""
     config, path = configured(tmp_path)
     (tmp_path / "trigger").write_text("sesame-15-chars\n")
-    warning, = exposures(config, path)
+    (warning,) = exposures(config, path)
     assert "15 characters" in warning
     assert "sesame" not in warning
 

@@ -28,24 +28,56 @@ def test_the_smallest_file_gets_every_documented_default(tmp_path: Path) -> None
 
     assert Mode.REPORT is config.mode
     assert ("commercial", None, None, 300, "pro", 50.0, 16) == (
-        config.zoom.cloud, config.zoom.token_url, config.zoom.api_url, config.zoom.page_size, config.zoom.account_plan,
-        config.zoom.share, config.zoom.concurrency)
+        config.zoom.cloud,
+        config.zoom.token_url,
+        config.zoom.api_url,
+        config.zoom.page_size,
+        config.zoom.account_plan,
+        config.zoom.share,
+        config.zoom.concurrency,
+    )
     assert timedelta(seconds=60) == config.zoom.max_wait
     assert (timedelta(hours=4), 2, True, True, timedelta(0), False) == (
-        config.deactivate.grace, config.deactivate.grace_reads, config.deactivate.when_disabled,
-        config.deactivate.when_expired, config.deactivate.grace_for_known_leavers, config.deactivate.revoke_sessions)
+        config.deactivate.grace,
+        config.deactivate.grace_reads,
+        config.deactivate.when_disabled,
+        config.deactivate.when_expired,
+        config.deactivate.grace_for_known_leavers,
+        config.deactivate.revoke_sessions,
+    )
     assert ("ours", True, ("member",)) == (config.reactivate, config.restore_licence, config.protect.ordinary_roles)
     assert (timedelta(minutes=15), None, "UTC", timedelta(seconds=30), False) == (
-        config.schedule.interval, config.schedule.cron, config.schedule.timezone, config.schedule.jitter, config.schedule.watch)
+        config.schedule.interval,
+        config.schedule.cron,
+        config.schedule.timezone,
+        config.schedule.jitter,
+        config.schedule.watch,
+    )
     assert ("sqlite:////var/lib/syncd/ledger.db", None, timedelta(days=400)) == (
-        config.ledger.url, config.ledger.url_secret, config.ledger.keep_personal)
+        config.ledger.url,
+        config.ledger.url_secret,
+        config.ledger.keep_personal,
+    )
     assert (None, "127.0.0.1", 9464, None) == (
-        config.leadership.lease, config.http.host, config.http.port, config.http.trigger_token)
+        config.leadership.lease,
+        config.http.host,
+        config.http.port,
+        config.http.trigger_token,
+    )
     assert (None, (), timedelta(hours=24), timedelta(days=400), None) == (
-        config.reports.directory, config.reports.omit_columns, config.reports.promise, config.reports.keep,
-        config.reports.signing_key)
+        config.reports.directory,
+        config.reports.omit_columns,
+        config.reports.promise,
+        config.reports.keep,
+        config.reports.signing_key,
+    )
     assert (None, (), "info", "json", False) == (
-        config.proxy, config.notify, config.logging.level, config.logging.format, config.logging.addresses)
+        config.proxy,
+        config.notify,
+        config.logging.level,
+        config.logging.format,
+        config.logging.addresses,
+    )
 
 
 def test_the_defaults_of_guards_are_those_of_the_policy(tmp_path: Path) -> None:
@@ -62,7 +94,10 @@ def test_the_defaults_of_deactivation_are_those_of_the_policy(tmp_path: Path) ->
 
     assert {name: getattr(policy, name) for name in dict(config.deactivate)} == dict(config.deactivate)
     assert (policy.reactivate, policy.restore_licence, policy.ordinary_roles) == (
-        config.reactivate, config.restore_licence, config.protect.ordinary_roles)
+        config.reactivate,
+        config.restore_licence,
+        config.protect.ordinary_roles,
+    )
 
 
 def test_active_directory_gets_its_defaults(tmp_path: Path) -> None:
@@ -73,9 +108,18 @@ def test_active_directory_gets_its_defaults(tmp_path: Path) -> None:
     assert directory.bind.simple is not None
     assert SecretSource(env="ZOOM_SECRET") == directory.bind.simple.password
     assert (("DC=corp,DC=example",), "refuse", True, ("mail", "userPrincipalName", "proxyAddresses"), 1000) == (
-        directory.base_dn, directory.unresolved_members, directory.nested, directory.address_attributes, directory.page_size)
+        directory.base_dn,
+        directory.unresolved_members,
+        directory.nested,
+        directory.address_attributes,
+        directory.page_size,
+    )
     assert (timedelta(seconds=5), timedelta(seconds=30), False, False) == (
-        directory.connect_timeout, directory.read_timeout, directory.start_tls, directory.allow_plaintext)
+        directory.connect_timeout,
+        directory.read_timeout,
+        directory.start_tls,
+        directory.allow_plaintext,
+    )
 
 
 @pytest.mark.parametrize(("key", "server"), [("start_tls", "ldap"), ("allow_plaintext", "ldap"), ("nested", "ldaps")])
@@ -105,7 +149,8 @@ def test_a_secret_is_never_part_of_the_configuration(tmp_path: Path) -> None:
 
 
 def test_what_is_read_lies_beside_the_file_or_else_in_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A path means the same wherever syncd is started, and a file that is only where syncd is started is found as well."""
     beside, working = tmp_path / "etc", tmp_path / "work"
@@ -182,8 +227,9 @@ def test_a_share_is_a_percentage(tmp_path: Path, written_as: str, share: float) 
     assert share == load(written(tmp_path, text), ENV).zoom.share
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/v2", "http://localhost:9000/v2", "http://[::1]:9000/v2",
-                                 "https://api.zoom.us/v2"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000/v2", "http://localhost:9000/v2", "http://[::1]:9000/v2", "https://api.zoom.us/v2"]
+)
 def test_an_address_for_a_token_is_encrypted_or_on_this_machine(tmp_path: Path, url: str) -> None:
     """Loopback by name or number, and https anywhere."""
     text = SMALLEST.replace("client_id: xyz", f'client_id: xyz, api_url: "{url}"')
@@ -246,10 +292,13 @@ def test_an_identity_managed_by_the_platform_needs_no_client_id(tmp_path: Path) 
     assert ("system", None) == (entra.credential.managed_identity, entra.client_id)
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    ("nowhere.yaml", "there is no such configuration file"),
-    ("", "is a directory, not a configuration file"),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere.yaml", "there is no such configuration file"),
+        ("", "is a directory, not a configuration file"),
+    ],
+)
 def test_a_configuration_that_is_not_there_is_named(tmp_path: Path, name: str, said: str) -> None:
     """With the two ways to name another one."""
     with pytest.raises(ConfigError) as caught:

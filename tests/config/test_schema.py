@@ -36,19 +36,22 @@ def test_shipped_files_are_valid(path: Path) -> None:
     Draft202012Validator(SCHEMA).validate(values(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("text", [
-    SMALLEST,
-    SMALLEST + "guards:\nreports:\nschedule: {jitter: 0s}\n",
-    SMALLEST + 'guards: {max_deactivations_percent: 5%, max_deactivations: null}\nhttp: {trigger_token_file: null}\n',
-    SMALLEST + 'schedule: {cron: "0 4 * * *"}\nledger: {url_env: ZOOM_SECRET}\n',
-    SMALLEST + "ledger: {url_file: null, url: sqlite:///ledger.db}\nleadership: {lease: null}\nnotify: []\n",
-    SMALLEST + "notify: [{webhook_url_env: ZOOM_SECRET}]\nreports: {formats: [html]}\n",
-    SMALLEST.replace("client_id: xyz", "client_id: xyz, share: 12.5%, page_size: 2000, ca_file: null"),
-    SMALLEST.replace("client_id: xyz", "client_id: xyz, share: 12.5, client_secret_file: null"),
-    WITH_AD,
-    WITH_AD.replace("base_dn: DC=corp,DC=example", 'base_dn: ["DC=corp,DC=example"]'),
-    WITH_ENTRA,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALLEST,
+        SMALLEST + "guards:\nreports:\nschedule: {jitter: 0s}\n",
+        SMALLEST + "guards: {max_deactivations_percent: 5%, max_deactivations: null}\nhttp: {trigger_token_file: null}\n",
+        SMALLEST + 'schedule: {cron: "0 4 * * *"}\nledger: {url_env: ZOOM_SECRET}\n',
+        SMALLEST + "ledger: {url_file: null, url: sqlite:///ledger.db}\nleadership: {lease: null}\nnotify: []\n",
+        SMALLEST + "notify: [{webhook_url_env: ZOOM_SECRET}]\nreports: {formats: [html]}\n",
+        SMALLEST.replace("client_id: xyz", "client_id: xyz, share: 12.5%, page_size: 2000, ca_file: null"),
+        SMALLEST.replace("client_id: xyz", "client_id: xyz, share: 12.5, client_secret_file: null"),
+        WITH_AD,
+        WITH_AD.replace("base_dn: DC=corp,DC=example", 'base_dn: ["DC=corp,DC=example"]'),
+        WITH_ENTRA,
+    ],
+)
 def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
     """Everything that syncd accepts; both judge the same text."""
     env = {**ENV, "AZURE_FEDERATED_TOKEN_FILE": "/no/such/token"}
@@ -57,21 +60,24 @@ def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
     Draft202012Validator(SCHEMA).validate(values(text))
 
 
-@pytest.mark.parametrize("text", [
-    SMALLEST.replace("mode: report", "mode: on"),
-    SMALLEST.replace("mode: report", ""),
-    SMALLEST + "grace: 4h\n",
-    SMALLEST + "deactivate: {grace: 500ms}\n",
-    SMALLEST + "deactivate: {grace: 4}\n",
-    SMALLEST + "guards: {max_flapping: -1}\n",
-    SMALLEST.replace("client_id: xyz", "client_id: xyz, client_secret: hunter2"),
-    SMALLEST.replace("client_secret_env: ZOOM_SECRET", ""),
-    SMALLEST.replace("client_id: xyz", "client_id: xyz, client_secret_file: both"),
-    SMALLEST.replace("domains: [corp.example]", "domains: []"),
-    SMALLEST.replace("file: {path: people.csv}", ""),
-    WITH_AD.replace("directory:\n", "directory:\n  file: {path: people.csv}\n"),
-    WITH_AD.replace("base_dn: DC=corp,DC=example", "base_dn: []"),
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALLEST.replace("mode: report", "mode: on"),
+        SMALLEST.replace("mode: report", ""),
+        SMALLEST + "grace: 4h\n",
+        SMALLEST + "deactivate: {grace: 500ms}\n",
+        SMALLEST + "deactivate: {grace: 4}\n",
+        SMALLEST + "guards: {max_flapping: -1}\n",
+        SMALLEST.replace("client_id: xyz", "client_id: xyz, client_secret: hunter2"),
+        SMALLEST.replace("client_secret_env: ZOOM_SECRET", ""),
+        SMALLEST.replace("client_id: xyz", "client_id: xyz, client_secret_file: both"),
+        SMALLEST.replace("domains: [corp.example]", "domains: []"),
+        SMALLEST.replace("file: {path: people.csv}", ""),
+        WITH_AD.replace("directory:\n", "directory:\n  file: {path: people.csv}\n"),
+        WITH_AD.replace("base_dn: DC=corp,DC=example", "base_dn: []"),
+    ],
+)
 def test_the_usual_slips_are_marked(tmp_path: Path, text: str) -> None:
     """Wrong words, unknown keys, inline or missing secrets, no directory or two; syncd refuses them as well."""
     assert not Draft202012Validator(SCHEMA).is_valid(values(text))
@@ -83,7 +89,9 @@ def test_every_key_is_described_and_defaults_are_as_an_author_writes_them() -> N
     """Editors show both."""
     definitions = [SCHEMA, *SCHEMA["$defs"].values()]
     silent = [
-        key for definition in definitions for key, told in definition.get("properties", {}).items()
+        key
+        for definition in definitions
+        for key, told in definition.get("properties", {}).items()
         if not (told.get("description") or "$ref" in told)
     ]
 

@@ -32,8 +32,12 @@ from tests.directories.entra_world import EntraWorld, an_entra
 
 PEOPLE = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 MEMBERS: dict[str, tuple[str, ...]] = {
-    "zoom": ("ann", "dan", "eve", "gus", "sales"), "sales": ("bob", "east"), "east": ("fay", "zoom"),
-    "leavers": ("eve",), "held": ("fay",), "empty": (),
+    "zoom": ("ann", "dan", "eve", "gus", "sales"),
+    "sales": ("bob", "east"),
+    "east": ("fay", "zoom"),
+    "leavers": ("eve",),
+    "held": ("fay",),
+    "empty": (),
 }
 EXPIRED = "2020-01-01T00:00:00Z"
 
@@ -52,15 +56,16 @@ def addresses_of(name: str) -> tuple[str, ...]:
 class Company(Protocol):
     """One kind of directory with the company in it."""
 
-    nests: bool                  # groups within groups
-    expires: bool                # accounts may expire
-    names_missing_groups: bool   # a group that is not there can be told from one without members
-    can_be_unclear: bool         # one person may be unreadable while others are
+    nests: bool  # groups within groups
+    expires: bool  # accounts may expire
+    names_missing_groups: bool  # a group that is not there can be told from one without members
+    can_be_unclear: bool  # one person may be unreadable while others are
     can_break: bool
-    pages: bool                  # its lists come in pages, here of PAGE at most where that can be set
+    pages: bool  # its lists come in pages, here of PAGE at most where that can be set
 
-    def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
-                  nested: bool = True) -> Directory:
+    def directory(
+        self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (), nested: bool = True
+    ) -> Directory:
         """An adapter; groups by their names above."""
 
     def id(self, name: str) -> str:
@@ -100,14 +105,24 @@ class FileCompany:
         self.path = folder / "people.csv"
         names = [*PEOPLE, *(f"p{number:03}" for number in range(crowd))]
         self.rows: dict[str, dict[str, Any]] = {
-            name: {"addresses": addresses_of(name), "enabled": name != "dan", "expires": EXPIRED if name == "gus" else "",
-                   "groups": {one for one, members in MEMBERS.items() if name in members}} for name in names}
+            name: {
+                "addresses": addresses_of(name),
+                "enabled": name != "dan",
+                "expires": EXPIRED if name == "gus" else "",
+                "groups": {one for one, members in MEMBERS.items() if name in members},
+            }
+            for name in names
+        }
         self._write()
 
-    def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
-                  nested: bool = True) -> Directory:
-        return FileDirectory(FileDirectorySettings(self.path, groups or ("zoom",), tuple(leavers), tuple(protecting)),
-                             SystemClock(), lambda event: None)
+    def directory(
+        self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (), nested: bool = True
+    ) -> Directory:
+        return FileDirectory(
+            FileDirectorySettings(self.path, groups or ("zoom",), tuple(leavers), tuple(protecting)),
+            SystemClock(),
+            lambda event: None,
+        )
 
     def id(self, name: str) -> str:
         return name
@@ -146,8 +161,16 @@ class FileCompany:
             writer = csv.writer(file)
             writer.writerow(["id", "display_name", "addresses", "enabled", "expires_at", "groups"])
             for name, row in self.rows.items():
-                writer.writerow([name, name.title(), ";".join(row["addresses"]), str(row["enabled"]).lower(), row["expires"],
-                                 ";".join(sorted(row["groups"]))])
+                writer.writerow(
+                    [
+                        name,
+                        name.title(),
+                        ";".join(row["addresses"]),
+                        str(row["enabled"]).lower(),
+                        row["expires"],
+                        ";".join(sorted(row["groups"])),
+                    ]
+                )
 
 
 @asynccontextmanager
@@ -167,10 +190,12 @@ class EntraCompany:
     def __init__(self, world: EntraWorld) -> None:
         self._world, self._tenant = world, world.tenant
 
-    def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
-                  nested: bool = True) -> Directory:
-        return self._world.directory(groups=groups or ("zoom",), leaver_groups=tuple(leavers),
-                                     protecting_groups=tuple(protecting), nested=nested)
+    def directory(
+        self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (), nested: bool = True
+    ) -> Directory:
+        return self._world.directory(
+            groups=groups or ("zoom",), leaver_groups=tuple(leavers), protecting_groups=tuple(protecting), nested=nested
+        )
 
     def id(self, name: str) -> str:
         return self._world.id(_named(name))
@@ -191,8 +216,12 @@ class EntraCompany:
         self._tenant.delete(_named(name))
 
     def readdress(self, name: str, *addresses: str) -> None:
-        self._tenant.update(_named(name), mail=addresses[0], user_principal_name=addresses[0],
-                            proxy_addresses=(f"SMTP:{addresses[0]}", *(f"smtp:{other}" for other in addresses[1:])))
+        self._tenant.update(
+            _named(name),
+            mail=addresses[0],
+            user_principal_name=addresses[0],
+            proxy_addresses=(f"SMTP:{addresses[0]}", *(f"smtp:{other}" for other in addresses[1:])),
+        )
 
     def spoil(self, name: str) -> None:
         wanted = self.id(name)
@@ -214,9 +243,13 @@ class EntraCompany:
 async def an_entra_tenant(folder: Path, crowd: int = 0) -> AsyncIterator[Company]:
     """The company in a simulated tenant."""
     people = [
-        a_person(addresses_of(name)[0], account_enabled=name != "dan",
-                 proxy_addresses=(f"SMTP:{addresses_of(name)[0]}", f"smtp:{addresses_of(name)[1]}"))
-        for name in [*PEOPLE, *(f"p{number:03}" for number in range(crowd))]]
+        a_person(
+            addresses_of(name)[0],
+            account_enabled=name != "dan",
+            proxy_addresses=(f"SMTP:{addresses_of(name)[0]}", f"smtp:{addresses_of(name)[1]}"),
+        )
+        for name in [*PEOPLE, *(f"p{number:03}" for number in range(crowd))]
+    ]
     members = {one: [_named(member) for member in held] for one, held in MEMBERS.items()}
     async with an_entra(folder, [*people, *map(a_group, MEMBERS)], members) as world:
         world.graph.reads.page_max = PAGE
@@ -239,12 +272,23 @@ class WindowsCompany:
         self._controller = controller
         self._made: list[ActiveDirectory] = []
 
-    def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
-                  nested: bool = True) -> Directory:
-        made = ActiveDirectory(ActiveDirectorySettings(
-            (self._controller.url,), SimpleBind("svc@corp.example", lambda: "secret"), ("DC=corp,DC=example",),
-            groups or ("zoom",), tuple(leavers), tuple(protecting), nested=nested, allow_plaintext=True,
-        ), SystemClock(), lambda event: None)
+    def directory(
+        self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (), nested: bool = True
+    ) -> Directory:
+        made = ActiveDirectory(
+            ActiveDirectorySettings(
+                (self._controller.url,),
+                SimpleBind("svc@corp.example", lambda: "secret"),
+                ("DC=corp,DC=example",),
+                groups or ("zoom",),
+                tuple(leavers),
+                tuple(protecting),
+                nested=nested,
+                allow_plaintext=True,
+            ),
+            SystemClock(),
+            lambda event: None,
+        )
         self._made.append(made)
         return made
 
@@ -300,7 +344,7 @@ async def a_windows_domain(folder: Path, crowd: int = 0) -> AsyncIterator[Compan
         if name == "dan":
             more["userAccountControl"] = ["514"]
         if name == "gus":
-            more["accountExpires"] = ["132223104000000000"]                       # 2020-01-01
+            more["accountExpires"] = ["132223104000000000"]  # 2020-01-01
         entries[_dn(name)] = person(_number(name), **more)
     for one, members in MEMBERS.items():
         entries[_dn(one)] = group(_number(one), one, [_dn(member) for member in members])
@@ -344,22 +388,36 @@ class SambaCompany:
                 f"dn: {self._dn(name)}\nobjectClass: user\nsAMAccountName: {self._prefix}{name}\ndisplayName: {name.title()}\n"
                 f"userAccountControl: {514 if name == 'dan' else 544}\nmail: {main}\n"
                 f"proxyAddresses: SMTP:{main}\nproxyAddresses: smtp:{alias}\n"
-                + ("accountExpires: 132223104000000000\n" if name == "gus" else ""))
-        rows += [f"dn: {self._dn(one)}\nobjectClass: group\nsAMAccountName: {self._prefix}{one}\ngroupType: -2147483646\n"
-                 for one in MEMBERS]
+                + ("accountExpires: 132223104000000000\n" if name == "gus" else "")
+            )
+        rows += [
+            f"dn: {self._dn(one)}\nobjectClass: group\nsAMAccountName: {self._prefix}{one}\ngroupType: -2147483646\n"
+            for one in MEMBERS
+        ]
         lab.add("\n".join(rows))
         for one, members in MEMBERS.items():
             for member in members:
                 self.join(one, member)
 
-    def directory(self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (),
-                  nested: bool = True) -> Directory:
+    def directory(
+        self, *groups: str, leavers: Sequence[str] = (), protecting: Sequence[str] = (), nested: bool = True
+    ) -> Directory:
         lab = self._lab
-        made = ActiveDirectory(ActiveDirectorySettings(
-            (lab["URI"],), SimpleBind(lab["SVC_UPN"], lambda: lab["SVC_PASSWORD"]), (self._base,),
-            self._long(groups or ("zoom",)), self._long(leavers), self._long(protecting), ca_file=lab["CA_FILE"], nested=nested,
-            page_size=PAGE,
-        ), SystemClock(), lambda event: None)
+        made = ActiveDirectory(
+            ActiveDirectorySettings(
+                (lab["URI"],),
+                SimpleBind(lab["SVC_UPN"], lambda: lab["SVC_PASSWORD"]),
+                (self._base,),
+                self._long(groups or ("zoom",)),
+                self._long(leavers),
+                self._long(protecting),
+                ca_file=lab["CA_FILE"],
+                nested=nested,
+                page_size=PAGE,
+            ),
+            SystemClock(),
+            lambda event: None,
+        )
         self._made.append(made)
         return made
 

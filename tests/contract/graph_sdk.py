@@ -31,8 +31,22 @@ with warnings.catch_warnings():
     from msgraph_core import PageIterator
 
 __all__ = [
-    "AccessTokenProvider", "AllowedHostsValidator", "BaseBearerTokenAuthenticationProvider", "CheckMemberGroupsPostRequestBody",
-    "DeletedUsersRequestBuilder", "GraphRequestAdapter", "GraphServiceClient", "GraphUserRequestBuilder", "Group", "GroupsDelta",
-    "GroupsRequestBuilder", "MembersRequestBuilder", "ODataError", "PageIterator", "RequestConfiguration", "User", "UsersDelta",
+    "AccessTokenProvider",
+    "AllowedHostsValidator",
+    "BaseBearerTokenAuthenticationProvider",
+    "CheckMemberGroupsPostRequestBody",
+    "DeletedUsersRequestBuilder",
+    "GraphRequestAdapter",
+    "GraphServiceClient",
+    "GraphUserRequestBuilder",
+    "Group",
+    "GroupsDelta",
+    "GroupsRequestBuilder",
+    "MembersRequestBuilder",
+    "ODataError",
+    "PageIterator",
+    "RequestConfiguration",
+    "User",
+    "UsersDelta",
     "UsersRequestBuilder",
 ]

@@ -53,8 +53,11 @@ class Caller:
     async def sign_in(self) -> httpx.Response:
         """Asks for a token and keeps it."""
         app = self.zoom.oauth
-        answer = await self.http.post("/oauth/token", auth=(app.client_id, app.client_secret),
-                                      params={"grant_type": "account_credentials", "account_id": app.account_id})
+        answer = await self.http.post(
+            "/oauth/token",
+            auth=(app.client_id, app.client_secret),
+            params={"grant_type": "account_credentials", "account_id": app.account_id},
+        )
         self.token = answer.json()["access_token"]
         return answer
 

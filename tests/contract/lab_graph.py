@@ -34,27 +34,35 @@ SECRET_GROUP, UNIFIED = a_group("Secret", visibility=HIDDEN), a_unified_group("A
 #: Zoom Users holds ann and, through Team, bob; through Deep in Team, cat. Dan is in the hidden group only, Eve nowhere.
 MEMBERS = {
     USERS.id: [ANN.id, TEAM.id, LAPTOP.id, SERVICE.id, CONTACT.id, GUEST.id],
-    TEAM.id: [BOB.id, DEEP.id], DEEP.id: [CAT.id], SECRET_GROUP.id: [DAN.id], UNIFIED.id: [ANN.id, BOB.id],
+    TEAM.id: [BOB.id, DEEP.id],
+    DEEP.id: [CAT.id],
+    SECRET_GROUP.id: [DAN.id],
+    UNIFIED.id: [ANN.id, BOB.id],
 }
 
 
 def a_tenant(clock: StandingClock) -> EntraTenant:
     """Somebody of each kind."""
-    return EntraTenant([ANN, BOB, CAT, DAN, EVE, GUEST, LAPTOP, SERVICE, CONTACT, USERS, TEAM, DEEP, SECRET_GROUP, UNIFIED],
-                       MEMBERS, now=clock.now)
+    return EntraTenant(
+        [ANN, BOB, CAT, DAN, EVE, GUEST, LAPTOP, SERVICE, CONTACT, USERS, TEAM, DEEP, SECRET_GROUP, UNIFIED],
+        MEMBERS,
+        now=clock.now,
+    )
 
 
 class Entra:
     """Tenant, token service, Graph, and a client signed in to Graph with the roles of ``app``."""
 
-    def __init__(self, tenant: EntraTenant | None = None, clock: StandingClock | None = None, *,
-                 roles: frozenset[str] = LEAST_ROLES) -> None:
+    def __init__(
+        self, tenant: EntraTenant | None = None, clock: StandingClock | None = None, *, roles: frozenset[str] = LEAST_ROLES
+    ) -> None:
         self.clock = clock or StandingClock()
         self.tenant = tenant or a_tenant(self.clock)
         self.app = EntraApp(roles=roles)
         self.login = SimulatedLogin(self.tenant, now=self.clock.now, sleep=self.clock.sleep, app=self.app)
-        self.graph = SimulatedGraph(self.tenant, now=self.clock.now, sleep=self.clock.sleep, tokens=self.login.tokens,
-                                    apps=self.login.apps)
+        self.graph = SimulatedGraph(
+            self.tenant, now=self.clock.now, sleep=self.clock.sleep, tokens=self.login.tokens, apps=self.login.apps
+        )
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.graph), base_url="http://graph.test/v1.0")
         self.sign_in_http = httpx.AsyncClient(transport=httpx.ASGITransport(self.login), base_url="https://login.test")
         self.token = self.login.token_for(self.app)
@@ -88,10 +96,16 @@ class Entra:
 
     async def sign_in(self, *, tenant: str = "", **form: str) -> httpx.Response:
         """A token request; *form* replaces fields, "" leaves one out."""
-        fields = {"grant_type": "client_credentials", "client_id": self.app.client_id, "client_secret": "lab-entra-secret",
-                  "scope": "https://graph.microsoft.com/.default", **form}
-        return await self.sign_in_http.post(f"/{tenant or self.tenant.id}/oauth2/v2.0/token",
-                                            data={name: value for name, value in fields.items() if value})
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": self.app.client_id,
+            "client_secret": "lab-entra-secret",
+            "scope": "https://graph.microsoft.com/.default",
+            **form,
+        }
+        return await self.sign_in_http.post(
+            f"/{tenant or self.tenant.id}/oauth2/v2.0/token", data={name: value for name, value in fields.items() if value}
+        )
 
 
 #: For clients of others: 150 people and a device directly in the group, 100 people by way of a nested one.
@@ -102,9 +116,14 @@ TOP, BELOW = a_group("Zoom Users"), a_group("Team")
 def a_served_tenant() -> tuple[SimulatedLogin, SimulatedGraph]:
     """With the real time, which such clients keep."""
     clock = SystemClock()
-    tenant = EntraTenant([*PEOPLE, TOP, BELOW, LAPTOP], {
-        TOP.id: [*(person.id for person in PEOPLE[:150]), BELOW.id, LAPTOP.id], BELOW.id: [person.id for person in PEOPLE[150:]],
-    }, now=clock.now)
+    tenant = EntraTenant(
+        [*PEOPLE, TOP, BELOW, LAPTOP],
+        {
+            TOP.id: [*(person.id for person in PEOPLE[:150]), BELOW.id, LAPTOP.id],
+            BELOW.id: [person.id for person in PEOPLE[150:]],
+        },
+        now=clock.now,
+    )
     login = SimulatedLogin(tenant, now=clock.now, sleep=clock.sleep)
     return login, SimulatedGraph(tenant, now=clock.now, sleep=clock.sleep, tokens=login.tokens, apps=login.apps)
 

@@ -87,8 +87,17 @@ class SimulatedWorld:
     @property
     def deps(self) -> Dependencies:
         assert self.adapter is not None
-        return Dependencies(self.directory, self.adapter, self.ledger, FakeLeadership(), self.clock, self.told.append, "0.test",
-                     credential=lambda: self.credential, concurrency=self.concurrency)
+        return Dependencies(
+            self.directory,
+            self.adapter,
+            self.ledger,
+            FakeLeadership(),
+            self.clock,
+            self.told.append,
+            "0.test",
+            credential=lambda: self.credential,
+            concurrency=self.concurrency,
+        )
 
     async def restart(self, **changes: Any) -> None:
         """A new process: nothing is kept in memory."""
@@ -119,23 +128,35 @@ def fate(report: CycleReport, name: str) -> tuple[str, str]:
 def settings(zoom: SimulatedZoom, url: str, **more: Any) -> ZoomSettings:
     """An adapter's settings for this simulated account."""
     app = zoom.oauth
-    return ZoomSettings(**{
-        "account_id": app.account_id, "client_id": app.client_id, "client_secret": lambda: app.client_secret,
-        "token_url": f"{url}/oauth/token", "api_url": f"{url}/v2", "share": 1.0, "account_plan": "business",
-        "required_roles": ("member",), "writes": True, "request_seconds": 5.0, **more,
-    })
+    return ZoomSettings(
+        **{
+            "account_id": app.account_id,
+            "client_id": app.client_id,
+            "client_secret": lambda: app.client_secret,
+            "token_url": f"{url}/oauth/token",
+            "api_url": f"{url}/v2",
+            "share": 1.0,
+            "account_plan": "business",
+            "required_roles": ("member",),
+            "writes": True,
+            "request_seconds": 5.0,
+            **more,
+        }
+    )
 
 
 @asynccontextmanager
 async def a_world(*, plan: str | None = None, crowd: int = CROWD, **more: Any) -> AsyncIterator[SimulatedWorld]:
     """A company of *crowd* colleagues; *plan* names the limits Zoom enforces (None: none), *more* are adapter settings."""
     clock = Clock(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
-    zoom = SimulatedZoom(Tenant(groups=(Group("g-rooms", "Rooms"),)), now=clock.now, sleep=clock.sleep, oauth=OAuth(),
-                         limits=AccountLimits(plan))
+    zoom = SimulatedZoom(
+        Tenant(groups=(Group("g-rooms", "Rooms"),)), now=clock.now, sleep=clock.sleep, oauth=OAuth(), limits=AccountLimits(plan)
+    )
     async with serve(zoom) as serving:
         fake_clock: Any = clock
-        world = SimulatedWorld(clock, zoom, serving.url, FakeDirectory(fake_clock), MemoryLedger(fake_clock),
-                               settings(zoom, serving.url, **more))
+        world = SimulatedWorld(
+            clock, zoom, serving.url, FakeDirectory(fake_clock), MemoryLedger(fake_clock), settings(zoom, serving.url, **more)
+        )
         world.employ(*(f"crowd{number:03}" for number in range(crowd)), type=1)
         await world.restart()
         try:

@@ -35,8 +35,10 @@ def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
         yield started
 
 
-@pytest.fixture(params=[(kind, name) for kind in KINDS for name in directories.COMPANIES.get(kind, {"none": None})],
-                ids=lambda param: param[1])
+@pytest.fixture(
+    params=[(kind, name) for kind in KINDS for name in directories.COMPANIES.get(kind, {"none": None})],
+    ids=lambda param: param[1],
+)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens the company in one kind of directory; ``crowd=`` adds people in no group. Every registered kind gets the suite,
     and fails it while it brings no company."""
@@ -120,9 +122,15 @@ async def test_the_way_into_a_group_leads_through_the_groups_between(opened: Ope
         snapshot = await company.directory("zoom", "sales").read()
         people = by_name(company, snapshot)
 
-    assert {"ann": ("zoom",), "bob": ("zoom", "sales"), "cid": (), "dan": ("zoom",), "eve": ("zoom",),
-            "fay": ("zoom", "sales", "east"), "gus": ("zoom",)} == {
-                name: company.short(person.entitled_by) for name, person in people.items()}
+    assert {
+        "ann": ("zoom",),
+        "bob": ("zoom", "sales"),
+        "cid": (),
+        "dan": ("zoom",),
+        "eve": ("zoom",),
+        "fay": ("zoom", "sales", "east"),
+        "gus": ("zoom",),
+    } == {name: company.short(person.entitled_by) for name, person in people.items()}
     assert {"zoom": 6, "sales": 6} == {company.short((group.name,))[0]: group.members for group in snapshot.groups}
 
 
@@ -158,12 +166,15 @@ async def test_leavers_and_protected_people_are_told_beside_what_entitles_them(o
         snapshot = await company.directory("zoom", leavers=["leavers"], protecting=["held", "empty"]).read()
         people = by_name(company, snapshot)
 
-    assert (("zoom",), ("leavers",), ()) == tuple(map(company.short, (
-        people["eve"].entitled_by, people["eve"].leaver_by, people["eve"].protected_by)))
+    assert (("zoom",), ("leavers",), ()) == tuple(
+        map(company.short, (people["eve"].entitled_by, people["eve"].leaver_by, people["eve"].protected_by))
+    )
     assert ((), ("held",)) == (company.short(people["fay"].leaver_by), company.short(people["fay"].protected_by))
     assert {("leavers", GroupUse.LEAVERS): 1, ("held", GroupUse.PROTECTING): 1, ("empty", GroupUse.PROTECTING): 0} == {
-        (company.short((group.name,))[0], group.use): group.members for group in snapshot.groups
-        if group.use is not GroupUse.ENTITLING}
+        (company.short((group.name,))[0], group.use): group.members
+        for group in snapshot.groups
+        if group.use is not GroupUse.ENTITLING
+    }
 
 
 async def test_equal_content_has_an_equal_digest_and_a_change_another(opened: Open) -> None:
@@ -273,10 +284,17 @@ async def test_two_who_claim_one_address_are_both_told(opened: Open) -> None:
     assert {"ann", "cid"} == found.keys()
 
 
-@pytest.mark.parametrize(("id_", "addresses"), [
-    (None, []), ("00000000-0000-4000-8000-000000000000", []), ("no id of any kind", []), (None, ["nobody@corp.example"]),
-    (None, ["*@corp.example"]), (None, ["o'hara)(mail=*@corp.example"]),
-])
+@pytest.mark.parametrize(
+    ("id_", "addresses"),
+    [
+        (None, []),
+        ("00000000-0000-4000-8000-000000000000", []),
+        ("no id of any kind", []),
+        (None, ["nobody@corp.example"]),
+        (None, ["*@corp.example"]),
+        (None, ["o'hara)(mail=*@corp.example"]),
+    ],
+)
 async def test_nobody_is_nobody(opened: Open, id_: str | None, addresses: list[str]) -> None:
     """Unknown, of another kind, or an address that tries to be a filter."""
     async with opened() as company:

@@ -51,14 +51,19 @@ def test_the_configuration_knows_no_other_kind():
     assert set(Section.model_fields) == set(KINDS)
 
 
-@pytest.mark.parametrize(("kind", "was", "now", "same"), [
-    ("active_directory", "active_directory:dc=corp,dc=example", "active_directory:dc=corp,dc=example", True),
-    ("active_directory", "active_directory:dc=corp,dc=example", "active_directory:dc=a,dc=b;dc=corp,dc=example", True),
-    ("active_directory", "active_directory:dc=other,dc=example", "active_directory:dc=a,dc=b;dc=corp,dc=example", False),
-    ("active_directory", "entra:1", "active_directory:dc=corp,dc=example", False),
-    ("entra", "entra:1", "entra:1", True), ("entra", "entra:1", "entra:2", False),
-    ("file", "file:/srv/people.csv", "file:", True), ("file", "entra:1", "file:", False),
-])
+@pytest.mark.parametrize(
+    ("kind", "was", "now", "same"),
+    [
+        ("active_directory", "active_directory:dc=corp,dc=example", "active_directory:dc=corp,dc=example", True),
+        ("active_directory", "active_directory:dc=corp,dc=example", "active_directory:dc=a,dc=b;dc=corp,dc=example", True),
+        ("active_directory", "active_directory:dc=other,dc=example", "active_directory:dc=a,dc=b;dc=corp,dc=example", False),
+        ("active_directory", "entra:1", "active_directory:dc=corp,dc=example", False),
+        ("entra", "entra:1", "entra:1", True),
+        ("entra", "entra:1", "entra:2", False),
+        ("file", "file:/srv/people.csv", "file:", True),
+        ("file", "entra:1", "file:", False),
+    ],
+)
 def test_what_a_ledger_was_bound_to_is_compared_as_the_kind_knows(kind: str, was: str, now: str, same: bool):
     """Ledgers of 0.1.0 too: they hold the first base's domain, and the path of a file."""
     assert KINDS[kind].same(was, now) is same
@@ -82,9 +87,7 @@ class FirstPageOnly(Walk[Any]):
         super().take(Page(page.items, None))
 
 
-async def test_a_directory_that_reads_only_its_first_page_fails_the_suite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_directory_that_reads_only_its_first_page_fails_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The suite that every registered kind gets by itself says so; and the same company passes when it is read whole."""
 
     async def first_page(ask: Any, pages: Walk[Any] | None = None) -> Complete[Any]:

@@ -180,8 +180,20 @@ async def test_without_a_selection_a_user_does_not_say_whether_he_is_enabled():
     async with an_entra() as entra:
         user = (await entra.get(f"/users/{ANN.id}")).json()
 
-        assert {"@odata.context", "id", "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone",
-                "officeLocation", "preferredLanguage", "surname", "userPrincipalName"} == user.keys()
+        assert {
+            "@odata.context",
+            "id",
+            "businessPhones",
+            "displayName",
+            "givenName",
+            "jobTitle",
+            "mail",
+            "mobilePhone",
+            "officeLocation",
+            "preferredLanguage",
+            "surname",
+            "userPrincipalName",
+        } == user.keys()
 
 
 async def test_a_user_is_found_by_id_and_by_principal_name():
@@ -200,27 +212,45 @@ async def test_a_guest_has_his_own_address_in_mail_only():
         user = (await entra.get(f"/users/{GUEST.id}?$select=mail,userPrincipalName,userType")).json()
 
         assert ("gil@partner.example", "gil_partner.example#EXT#@corpexample.onmicrosoft.com", "Guest") == (
-            user["mail"], user["userPrincipalName"], user["userType"])
+            user["mail"],
+            user["userPrincipalName"],
+            user["userType"],
+        )
 
 
-@pytest.mark.parametrize("test", [
-    "mail eq 'ANN@corp.example'", "userPrincipalName eq 'ann@corp.example'", "startswith(displayName,'an')",
-    "proxyAddresses/any(p:p eq 'smtp:ann@corp.example')", "mail in ('ann@corp.example','nobody@corp.example')",
-    "mail eq 'x' or (userPrincipalName eq 'ann@corp.example' and accountEnabled eq true)",
-])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "mail eq 'ANN@corp.example'",
+        "userPrincipalName eq 'ann@corp.example'",
+        "startswith(displayName,'an')",
+        "proxyAddresses/any(p:p eq 'smtp:ann@corp.example')",
+        "mail in ('ann@corp.example','nobody@corp.example')",
+        "mail eq 'x' or (userPrincipalName eq 'ann@corp.example' and accountEnabled eq true)",
+    ],
+)
 async def test_users_are_found_by_any_of_their_addresses(test):
     """The filters a second look needs."""
     async with an_entra() as entra:
         assert {ANN.id} == ids(await entra.walk(f"/users?$filter={test}&$select=id"))
 
 
-@pytest.mark.parametrize(("query", "code"), [
-    ("$select=nonsense", "BadRequest"), ("$filter=nonsense eq 'x'", "BadRequest"), ("$filter=mail eq", "BadRequest"),
-    ("$filter=mail ne 'x'", "Request_UnsupportedQuery"), ("$top=1000", "Request_UnsupportedQuery"), ("$top=0", "BadRequest"),
-    ("$expand=manager", "BadRequest"), ("$skip=10", "BadRequest"), ("$count=true", "Request_BadRequest"),
-    ("$filter=" + " or ".join(f"mail eq '{number}'" for number in range(16)), "Request_UnsupportedQuery"),
-    ("$filter=mail eq 'x'&$orderby=displayName", "Request_UnsupportedQuery"),
-])
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("$select=nonsense", "BadRequest"),
+        ("$filter=nonsense eq 'x'", "BadRequest"),
+        ("$filter=mail eq", "BadRequest"),
+        ("$filter=mail ne 'x'", "Request_UnsupportedQuery"),
+        ("$top=1000", "Request_UnsupportedQuery"),
+        ("$top=0", "BadRequest"),
+        ("$expand=manager", "BadRequest"),
+        ("$skip=10", "BadRequest"),
+        ("$count=true", "Request_BadRequest"),
+        ("$filter=" + " or ".join(f"mail eq '{number}'" for number in range(16)), "Request_UnsupportedQuery"),
+        ("$filter=mail eq 'x'&$orderby=displayName", "Request_UnsupportedQuery"),
+    ],
+)
 async def test_a_query_that_graph_would_refuse_is_refused(query, code):
     """A client that only works here would be worth nothing."""
     async with an_entra() as entra:
@@ -231,14 +261,16 @@ async def test_an_unknown_segment_and_a_write_are_refused():
     """Nothing beyond the table is served."""
     async with an_entra() as entra:
         assert (400, "BadRequest") == brief(await entra.get("/me"))
-        answer = await entra.http.patch(f"/users/{ANN.id}", json={"accountEnabled": False},
-                                        headers={"Authorization": f"Bearer {entra.token}"})
+        answer = await entra.http.patch(
+            f"/users/{ANN.id}", json={"accountEnabled": False}, headers={"Authorization": f"Bearer {entra.token}"}
+        )
         assert 400 == answer.status_code
 
 
 async def test_the_groups_of_one_person_are_checked_directly_and_transitively():
     """Up to twenty at a time; the order of the question is kept."""
     async with an_entra() as entra:
+
         async def asked(user: str, *groups: str) -> list[str]:
             return (await entra.post(f"/users/{user}/checkMemberGroups", {"groupIds": list(groups)})).json()["value"]
 
@@ -248,7 +280,8 @@ async def test_the_groups_of_one_person_are_checked_directly_and_transitively():
         assert (400, "Request_BadRequest") == brief(too_many)
         assert (400, "Request_BadRequest") == brief(await entra.post(f"/users/{CAT.id}/checkMemberGroups", {}))
         assert (404, "Request_ResourceNotFound") == brief(
-            await entra.post(f"/users/{guid('nobody')}/checkMemberGroups", {"groupIds": [USERS.id]}))
+            await entra.post(f"/users/{guid('nobody')}/checkMemberGroups", {"groupIds": [USERS.id]})
+        )
 
 
 async def test_the_groups_of_one_person_are_listed():
@@ -266,8 +299,14 @@ async def test_the_recycle_bin_tells_who_was_deleted_and_when():
         listed = await entra.walk(f"{path}?$select=id,deletedDateTime,mail,userPrincipalName")
         alone = (await entra.get(f"{path}/{ANN.id}?$select=id,deletedDateTime")).json()
 
-        assert [{"id": ANN.id, "deletedDateTime": "2026-03-02T09:00:00Z", "mail": "ann@corp.example",
-                 "userPrincipalName": ANN.id.replace("-", "") + "ann@corp.example"}] == listed
+        assert [
+            {
+                "id": ANN.id,
+                "deletedDateTime": "2026-03-02T09:00:00Z",
+                "mail": "ann@corp.example",
+                "userPrincipalName": ANN.id.replace("-", "") + "ann@corp.example",
+            }
+        ] == listed
         assert "2026-03-02T09:00:00Z" == alone["deletedDateTime"]
         entra.tenant.purge("ann@corp.example")
         assert [] == await entra.walk(path)
@@ -293,8 +332,14 @@ async def test_members_of_a_kind_the_app_may_not_read_come_with_nulls():
     async with an_entra(roles=frozenset({"GroupMember.Read.All"})) as entra:
         rows = await entra.walk(f"{MEMBERS}?$select=id,userPrincipalName,mail,accountEnabled,proxyAddresses")
 
-        assert {"@odata.type": USER, "id": ANN.id, "userPrincipalName": None, "mail": None, "accountEnabled": None,
-                "proxyAddresses": None} == next(row for row in rows if row["id"] == ANN.id)
+        assert {
+            "@odata.type": USER,
+            "id": ANN.id,
+            "userPrincipalName": None,
+            "mail": None,
+            "accountEnabled": None,
+            "proxyAddresses": None,
+        } == next(row for row in rows if row["id"] == ANN.id)
         assert "Team" == next(row for row in await entra.walk(MEMBERS) if row["id"] == TEAM.id)["displayName"]
 
 
@@ -308,8 +353,20 @@ async def test_with_basic_reading_names_are_there_and_whether_enabled_is_not():
         assert (403, "Authorization_RequestDenied") == brief(await entra.get("/users"))
 
 
-@pytest.mark.parametrize("path", [MEMBERS, DEEPLY, "/groups", f"/groups/{USERS.id}", "/users", f"/users/{ANN.id}", "/users/delta",
-                                  "/groups/delta", "/directory/deletedItems/microsoft.graph.user"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        MEMBERS,
+        DEEPLY,
+        "/groups",
+        f"/groups/{USERS.id}",
+        "/users",
+        f"/users/{ANN.id}",
+        "/users/delta",
+        "/groups/delta",
+        "/directory/deletedItems/microsoft.graph.user",
+    ],
+)
 async def test_without_permission_a_call_is_refused(path):
     """An app that was never given consent has a token without roles."""
     async with an_entra(roles=frozenset()) as entra:
@@ -354,8 +411,11 @@ async def test_missing_foreign_and_dead_tokens_are_refused():
     """401, each with its own words."""
     async with an_entra() as entra:
         good = entra.token
-        for token, says in (("", "Access token is empty."), ("forged", "JWT is not well formed"),
-                            (entra.login.token_for(entra.app, "https://graph.microsoft.us"), "Invalid audience")):
+        for token, says in (
+            ("", "Access token is empty."),
+            ("forged", "JWT is not well formed"),
+            (entra.login.token_for(entra.app, "https://graph.microsoft.us"), "Invalid audience"),
+        ):
             entra.token = token
             answer = await entra.http.get("/users", headers={"Authorization": f"Bearer {token}"} if token else {})
             assert (401, "InvalidAuthenticationToken") == brief(answer)
@@ -419,6 +479,7 @@ async def test_who_leaves_between_two_pages_is_missing_and_who_stays_is_not():
     """A walk does not shift."""
     clock = StandingClock()
     async with an_entra(tenant=a_crowd(10, clock), clock=clock) as entra:
+
         def two_leave() -> None:
             entra.tenant.leave(USERS.id, "u00000@corp.example", "u00007@corp.example")
 
@@ -443,10 +504,21 @@ async def test_a_token_may_die_between_two_pages():
 # ---------------------------------------------------------------------------------------------------------- throttling
 
 
-@pytest.mark.parametrize(("request_", "units"), [
-    (MEMBERS, 3), (f"{MEMBERS}?$select=id", 2), (f"{MEMBERS}?$select=id&$top=5", 1), (DEEPLY, 5), (f"{DEEPLY}?$select=id", 4),
-    ("/users", 2), ("/users?$select=id", 1), (f"/users/{ANN.id}", 1), ("/users/delta", 1), ("/groups/delta?$select=id", 1),
-])
+@pytest.mark.parametrize(
+    ("request_", "units"),
+    [
+        (MEMBERS, 3),
+        (f"{MEMBERS}?$select=id", 2),
+        (f"{MEMBERS}?$select=id&$top=5", 1),
+        (DEEPLY, 5),
+        (f"{DEEPLY}?$select=id", 4),
+        ("/users", 2),
+        ("/users?$select=id", 1),
+        (f"/users/{ANN.id}", 1),
+        ("/users/delta", 1),
+        ("/groups/delta?$select=id", 1),
+    ],
+)
 async def test_a_call_costs_what_microsoft_publishes(request_, units):
     """Told in a header and kept in the record."""
     async with an_entra() as entra:
@@ -499,9 +571,15 @@ def test_a_throttled_request_counts_too():
     assert 1.0 == limits.take(2, MORNING + timedelta(seconds=22))
 
 
-@pytest.mark.parametrize(("form", "header"), [
-    ("seconds", "3"), ("fraction", "2.128"), ("http_date", "Mon, 02 Mar 2026 09:00:03 GMT"), ("absent", None),
-])
+@pytest.mark.parametrize(
+    ("form", "header"),
+    [
+        ("seconds", "3"),
+        ("fraction", "2.128"),
+        ("http_date", "Mon, 02 Mar 2026 09:00:03 GMT"),
+        ("absent", None),
+    ],
+)
 async def test_a_throttled_answer_can_have_any_form_of_retry_after(form, header):
     """A client must read them all."""
     async with an_entra() as entra:
@@ -532,13 +610,23 @@ async def test_a_repeat_before_its_time_is_seen():
 async def test_a_batch_is_answered_call_by_call_in_another_order():
     """Each is judged and billed alone."""
     async with an_entra() as entra:
-        answer = await entra.post("/$batch", {"requests": [
-            {"id": "1", "method": "GET", "url": f"/users/{ANN.id}?$select=id"},
-            {"id": "2", "method": "POST", "url": f"users/{CAT.id}/checkMemberGroups", "body": {"groupIds": [USERS.id]},
-             "headers": {"Content-Type": "application/json"}},
-            {"id": "3", "method": "GET", "url": f"/users/{guid('nobody')}"},
-            {"id": "4", "method": "GET", "url": f"{DEEPLY}/$count", "headers": {"ConsistencyLevel": "eventual"}},
-        ]})
+        answer = await entra.post(
+            "/$batch",
+            {
+                "requests": [
+                    {"id": "1", "method": "GET", "url": f"/users/{ANN.id}?$select=id"},
+                    {
+                        "id": "2",
+                        "method": "POST",
+                        "url": f"users/{CAT.id}/checkMemberGroups",
+                        "body": {"groupIds": [USERS.id]},
+                        "headers": {"Content-Type": "application/json"},
+                    },
+                    {"id": "3", "method": "GET", "url": f"/users/{guid('nobody')}"},
+                    {"id": "4", "method": "GET", "url": f"{DEEPLY}/$count", "headers": {"ConsistencyLevel": "eventual"}},
+                ]
+            },
+        )
         inner = {one["id"]: one for one in answer.json()["responses"]}
 
         assert (200, ["4", "3", "2", "1"]) == (answer.status_code, [one["id"] for one in answer.json()["responses"]])
@@ -554,18 +642,24 @@ async def test_an_inner_call_may_be_throttled_inside_a_good_answer():
     """With its own Retry-After."""
     async with an_entra() as entra:
         entra.graph.faults.add(graph_faults.throttled(seconds=2), "user", user=ANN.id)
-        answer = await entra.post("/$batch", {"requests": [
-            {"id": user.id, "method": "GET", "url": f"/users/{user.id}"} for user in (ANN, BOB)]})
+        answer = await entra.post(
+            "/$batch", {"requests": [{"id": user.id, "method": "GET", "url": f"/users/{user.id}"} for user in (ANN, BOB)]}
+        )
         inner = {one["id"]: one for one in answer.json()["responses"]}
 
         assert (200, 429, 200) == (answer.status_code, inner[ANN.id]["status"], inner[BOB.id]["status"])
         assert "2" == inner[ANN.id]["headers"]["Retry-After"]
 
 
-@pytest.mark.parametrize("requests", [
-    [], [{"id": str(number), "method": "GET", "url": "/users"} for number in range(21)],
-    [{"id": "1", "method": "GET", "url": "/users"}] * 2, [{"id": "1", "method": "GET"}],
-])
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [],
+        [{"id": str(number), "method": "GET", "url": "/users"} for number in range(21)],
+        [{"id": "1", "method": "GET", "url": "/users"}] * 2,
+        [{"id": "1", "method": "GET"}],
+    ],
+)
 async def test_a_wrong_batch_is_refused_as_a_whole(requests):
     """None, more than twenty, twice the same id, half a request."""
     async with an_entra() as entra:
@@ -575,9 +669,15 @@ async def test_a_wrong_batch_is_refused_as_a_whole(requests):
 async def test_what_depends_on_a_failed_call_is_not_tried():
     """424."""
     async with an_entra() as entra:
-        answer = await entra.post("/$batch", {"requests": [
-            {"id": "1", "method": "GET", "url": f"/users/{guid('nobody')}"},
-            {"id": "2", "method": "GET", "url": "/users", "dependsOn": ["1"]}]})
+        answer = await entra.post(
+            "/$batch",
+            {
+                "requests": [
+                    {"id": "1", "method": "GET", "url": f"/users/{guid('nobody')}"},
+                    {"id": "2", "method": "GET", "url": "/users", "dependsOn": ["1"]},
+                ]
+            },
+        )
 
         assert {"1": 404, "2": 424} == {one["id"]: one["status"] for one in answer.json()["responses"]}
         assert [] == entra.graph.asked("list_users")
@@ -586,14 +686,17 @@ async def test_what_depends_on_a_failed_call_is_not_tried():
 # ------------------------------------------------------------------------------------------------------------ bad days
 
 
-@pytest.mark.parametrize(("fault", "said"), [
-    (graph_faults.missing(), (404, "Request_ResourceNotFound")),
-    (graph_faults.permission_denied(), (403, "Authorization_RequestDenied")),
-    (graph_faults.internal_error(), (500, "InternalServerError")),
-    (graph_faults.unavailable(), (503, "serviceNotAvailable")),
-    (graph_faults.signing_key_invalid(), (401, "InvalidAuthenticationToken")),
-    (graph_faults.refusing(409, "Odd", "Something else."), (409, "Odd")),
-])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (graph_faults.missing(), (404, "Request_ResourceNotFound")),
+        (graph_faults.permission_denied(), (403, "Authorization_RequestDenied")),
+        (graph_faults.internal_error(), (500, "InternalServerError")),
+        (graph_faults.unavailable(), (503, "serviceNotAvailable")),
+        (graph_faults.signing_key_invalid(), (401, "InvalidAuthenticationToken")),
+        (graph_faults.refusing(409, "Odd", "Something else."), (409, "Odd")),
+    ],
+)
 async def test_any_refusal_can_be_played(fault, said):
     """Once, for one group only."""
     async with an_entra() as entra:
@@ -608,6 +711,7 @@ async def test_any_refusal_can_be_played(fault, said):
 async def test_pages_can_be_wrong_in_every_way_a_client_must_survive():
     """Nulls, a foreign link, no link, missing and repeated rows, no end."""
     async with an_entra() as entra:
+
         async def page(fault: faults.Fault, query: str = "$select=id,mail&$top=4") -> dict:
             entra.graph.faults.clear()
             entra.graph.faults.add(fault, "members", times=None)

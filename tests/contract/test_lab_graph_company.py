@@ -23,8 +23,11 @@ from tests.contract.lab_graph import an_entra, ids
 def entitled(tenant: EntraTenant) -> set[str]:
     """Principal names of the enabled members on any level, the guest aside."""
     found = (tenant.state.objects.get(id_) for id_ in tenant.state.below(tenant.resolve(ENTITLING_GROUP)))
-    return {user.user_principal_name for user in found
-            if isinstance(user, EntraUser) and user.account_enabled and user.user_type == "Member"}
+    return {
+        user.user_principal_name
+        for user in found
+        if isinstance(user, EntraUser) and user.account_enabled and user.user_type == "Member"
+    }
 
 
 def test_everybody_who_is_entitled_by_the_file_is_entitled_in_entra():
@@ -55,7 +58,8 @@ async def test_graph_shows_the_untidy_parts_of_the_company_too():
         hidden = await entra.walk(f"/groups/{entra.tenant.resolve('Redundancy planning')}/members")
 
         assert {"user": 177, "group": 1, "device": 1, "servicePrincipal": 1, "orgContact": 1} == {
-            kind: kinds.count(kind) for kind in set(kinds)}
+            kind: kinds.count(kind) for kind in set(kinds)
+        }
         assert [] == hidden
 
 
@@ -124,18 +128,32 @@ def test_a_large_company_can_be_made():
 async def test_the_program_serves_entra_and_zoom_and_writes_a_configuration(tmp_path):
     """And stops when asked to."""
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "syncd.lab", "entra", "--port", "0", "--out", str(tmp_path), stdout=asyncio.subprocess.PIPE)
+        sys.executable, "-m", "syncd.lab", "entra", "--port", "0", "--out", str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert program.stdout is not None
         said = [(await asyncio.wait_for(program.stdout.readline(), 60)).decode() for _ in range(3)]
         config = yaml.safe_load((tmp_path / "syncd.yaml").read_text(encoding="utf-8"))
         entra = config["directory"]["entra"]
         async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=entra["ca_file"])) as http:
-            token = (await http.post(f"{entra['authority_url']}/{entra['tenant_id']}/oauth2/v2.0/token", data={
-                "grant_type": "client_credentials", "client_id": entra["client_id"], "scope": "https://graph.microsoft.com/.default",
-                "client_secret": (tmp_path / "entra-secret").read_text(encoding="utf-8")})).json()["access_token"]
-            groups = (await http.get(f"{entra['graph_url']}/groups", params={"$filter": f"displayName eq '{entra['groups'][0]}'"},
-                                     headers={"Authorization": f"Bearer {token}"})).json()["value"]
+            token = (
+                await http.post(
+                    f"{entra['authority_url']}/{entra['tenant_id']}/oauth2/v2.0/token",
+                    data={
+                        "grant_type": "client_credentials",
+                        "client_id": entra["client_id"],
+                        "scope": "https://graph.microsoft.com/.default",
+                        "client_secret": (tmp_path / "entra-secret").read_text(encoding="utf-8"),
+                    },
+                )
+            ).json()["access_token"]
+            groups = (
+                await http.get(
+                    f"{entra['graph_url']}/groups",
+                    params={"$filter": f"displayName eq '{entra['groups'][0]}'"},
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+            ).json()["value"]
     finally:
         program.terminate()
         await program.wait()

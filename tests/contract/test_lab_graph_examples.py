@@ -36,8 +36,14 @@ Play = Callable[[Entra], Awaitable[httpx.Response]]
 
 #: What is none of the simulator's business: requests of msal, calls syncd does not make, what is sent to us.
 NOT_PRODUCED = {
-    "token_wire_secret_msal", "token_wire_assertion_msal", "app_role_assigned_to_page", "400_generic_other_case",
-    "subscription_created", "validation_handshake", "change_notification", "lifecycle_notification",
+    "token_wire_secret_msal",
+    "token_wire_assertion_msal",
+    "app_role_assigned_to_page",
+    "400_generic_other_case",
+    "subscription_created",
+    "validation_handshake",
+    "change_notification",
+    "lifecycle_notification",
 }
 
 #: Texts that have to be the same; others need only be texts.
@@ -106,56 +112,81 @@ LATEST_USERS = "/users/delta?$select=id,accountEnabled,userPrincipalName,mail&$d
 PLAYS: dict[str, Play] = {
     "token_success": lambda entra: entra.sign_in(),
     "openid_configuration_minimal": lambda entra: entra.sign_in_http.get(
-        f"/{entra.tenant.id}/v2.0/.well-known/openid-configuration"),
+        f"/{entra.tenant.id}/v2.0/.well-known/openid-configuration"
+    ),
     "token_error_bad_secret_7000215": lambda entra: entra.sign_in(client_secret="guess"),
     "token_error_expired_secret_7000222": after(
-        lambda entra: setattr(entra.app, "secrets", (AppSecret("lab-entra-secret", MORNING),)), lambda entra: entra.sign_in()),
+        lambda entra: setattr(entra.app, "secrets", (AppSecret("lab-entra-secret", MORNING),)), lambda entra: entra.sign_in()
+    ),
     "token_error_app_not_found_700016": lambda entra: entra.sign_in(client_id=guid("stranger")),
     "token_error_assertion_expired_700024": lambda entra: federated(entra, exp=int((MORNING - timedelta(hours=1)).timestamp())),
     "token_error_no_federated_credential_70021": lambda entra: federated(entra, iss="https://oidc.elsewhere.example/"),
     "token_error_oidc_endpoint_90061": after(
-        lambda entra: entra.login.faults.add(sign_in_refused(90061)), lambda entra: entra.sign_in()),
+        lambda entra: entra.login.faults.add(sign_in_refused(90061)), lambda entra: entra.sign_in()
+    ),
     "token_error_unknown_tenant_90002": lambda entra: entra.sign_in_http.get(
-        f"/{guid('elsewhere')}/v2.0/.well-known/openid-configuration"),
+        f"/{guid('elsewhere')}/v2.0/.well-known/openid-configuration"
+    ),
     "token_503_html": after(lambda entra: entra.login.faults.add(faults.html_page(503)), lambda entra: entra.sign_in()),
     "members_direct_page": get(MEMBERS),
     "members_page_with_nextlink": get(f"{MEMBERS}?{SELECT}&$top=3"),
     "members_limited_information": after(without_users, get(f"{MEMBERS}?{SELECT},displayName")),
     "transitive_members_page": get(DEEPLY),
     "transitive_members_cast_user_page": get(
-        f"{DEEPLY}/microsoft.graph.user?$count=true&$orderBy=displayName&$select=displayName,id", **ADVANCED),
+        f"{DEEPLY}/microsoft.graph.user?$count=true&$orderBy=displayName&$select=displayName,id", **ADVANCED
+    ),
     "transitive_members_cast_user_page_nextlink": get(f"{DEEPLY}/microsoft.graph.user?$count=true&{SELECT}&$top=1", **ADVANCED),
     "empty_page_with_nextlink": fault(graph_faults.empty_page(), DEEPLY),
     "members_count_only": get(f"{DEEPLY}/$count", **ADVANCED),
     "unsupported_cast_400": get(f"/groups/{UNIFIED.id}/members/microsoft.graph.group?$count=true", **ADVANCED),
-    "groups_delta_initial_page": after(lambda entra: setattr(entra.graph.reads.deltas, "page_size", 8), after(
-        lambda entra: [entra.tenant.update(group, description="Some") for group in ("Zoom Users", "Team")],
-        get("/groups/delta?$select=displayName,description,members"))),
+    "groups_delta_initial_page": after(
+        lambda entra: setattr(entra.graph.reads.deltas, "page_size", 8),
+        after(
+            lambda entra: [entra.tenant.update(group, description="Some") for group in ("Zoom Users", "Team")],
+            get("/groups/delta?$select=displayName,description,members"),
+        ),
+    ),
     "groups_delta_no_change": delta(LATEST_GROUPS),
     "groups_delta_member_removed_and_added": delta(
-        LATEST_GROUPS, lambda entra: entra.tenant.update("Zoom Users", description="Some"),
+        LATEST_GROUPS,
+        lambda entra: entra.tenant.update("Zoom Users", description="Some"),
         lambda entra: entra.tenant.leave("Zoom Users", "ann@corp.example"),
-        lambda entra: entra.tenant.join("Zoom Users", "eve@corp.example")),
+        lambda entra: entra.tenant.join("Zoom Users", "eve@corp.example"),
+    ),
     "groups_delta_initial_contains_removed": after(team_with_a_removal, get("/groups/delta")),
-    "groups_delta_large_group_split": after(small_pages, delta(
-        LATEST_GROUPS, lambda entra: entra.tenant.update("Zoom Users", description="Some"),
-        lambda entra: entra.tenant.leave("Zoom Users", "ann@corp.example"),
-        lambda entra: entra.tenant.join("Zoom Users", "bob@corp.example", "cat@corp.example", "eve@corp.example"))),
+    "groups_delta_large_group_split": after(
+        small_pages,
+        delta(
+            LATEST_GROUPS,
+            lambda entra: entra.tenant.update("Zoom Users", description="Some"),
+            lambda entra: entra.tenant.leave("Zoom Users", "ann@corp.example"),
+            lambda entra: entra.tenant.join("Zoom Users", "bob@corp.example", "cat@corp.example", "eve@corp.example"),
+        ),
+    ),
     "groups_delta_group_soft_deleted": delta(LATEST_GROUPS, lambda entra: entra.tenant.delete("All")),
-    "users_delta_page_with_removed": after(lambda entra: [
-        entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example"), small_pages(entra)], delta(
+    "users_delta_page_with_removed": after(
+        lambda entra: [entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example"), small_pages(entra)],
+        delta(
             "/users/delta?$select=displayName,givenName,surname&$deltatoken=latest",
             lambda entra: entra.tenant.update("ann@corp.example", given_name="Anna"),
             lambda entra: entra.tenant.purge("bob@corp.example"),
-            lambda entra: entra.tenant.update("cat@corp.example", display_name="Conf Room"))),
-    "users_delta_disabled": delta(LATEST_USERS, lambda entra: entra.tenant.update("ann@corp.example", account_enabled=False),
-                                  lambda entra: entra.tenant.delete("bob@corp.example")),
-    "users_delta_last_page": delta("/users/delta?$select=displayName,givenName,surname&$deltatoken=latest", lambda entra:
-                                   entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example")),
+            lambda entra: entra.tenant.update("cat@corp.example", display_name="Conf Room"),
+        ),
+    ),
+    "users_delta_disabled": delta(
+        LATEST_USERS,
+        lambda entra: entra.tenant.update("ann@corp.example", account_enabled=False),
+        lambda entra: entra.tenant.delete("bob@corp.example"),
+    ),
+    "users_delta_last_page": delta(
+        "/users/delta?$select=displayName,givenName,surname&$deltatoken=latest",
+        lambda entra: entra.tenant.update("ann@corp.example", given_name="Ann", surname="Example"),
+    ),
     "delta_410_gone": delta(LATEST_GROUPS, lambda entra: entra.graph.reads.deltas.reset()),
     "delta_400_sync_state_not_found": delta(LATEST_GROUPS, lambda entra: entra.graph.reads.deltas.expire_all()),
     "page_token_expired_400": delta(
-        f"{MEMBERS}?$top=2", lambda entra: entra.graph.reads.pages.expire_all(), link="@odata.nextLink"),
+        f"{MEMBERS}?$top=2", lambda entra: entra.graph.reads.pages.expire_all(), link="@odata.nextLink"
+    ),
     "nextlink_unsupported_400": lambda entra: _without_header(entra),
     "429_documented": fault(graph_faults.throttled()),
     "429_identity_headers": after(lambda entra: setattr(entra.graph, "limits", GraphLimits(1)), get(DEEPLY)),
@@ -178,9 +209,20 @@ async def _without_header(entra: Entra) -> httpx.Response:
 
 
 async def _batch(entra: Entra) -> httpx.Response:
-    return await entra.post("/$batch", {"requests": [
-        {"id": "3", "method": "GET", "url": f"/applications(appId='{entra.app.client_id}')"},
-        {"id": "5", "method": "GET", "url": "users?$select=id,displayName,userPrincipalName&$count=true", "headers": ADVANCED}]})
+    return await entra.post(
+        "/$batch",
+        {
+            "requests": [
+                {"id": "3", "method": "GET", "url": f"/applications(appId='{entra.app.client_id}')"},
+                {
+                    "id": "5",
+                    "method": "GET",
+                    "url": "users?$select=id,displayName,userPrincipalName&$count=true",
+                    "headers": ADVANCED,
+                },
+            ]
+        },
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- comparing
@@ -191,8 +233,11 @@ def unlike(example: Any, answer: Any, at: str = "body") -> list[str]:
     if isinstance(example, dict):
         if not isinstance(answer, dict):
             return [f"{at}: no object"]
-        return [problem for key, value in example.items() for problem in (
-            unlike(value, answer[key], f"{at}.{key}") if key in answer else [f"{at}.{key} is missing"])]
+        return [
+            problem
+            for key, value in example.items()
+            for problem in (unlike(value, answer[key], f"{at}.{key}") if key in answer else [f"{at}.{key} is missing"])
+        ]
     if isinstance(example, list):
         if not isinstance(answer, list):
             return [f"{at}: no list"]
@@ -206,8 +251,11 @@ def unlike(example: Any, answer: Any, at: str = "body") -> list[str]:
 def opaque(example: Any) -> Any:
     """Some details differ for good reason: where Graph's throttling puts more into the inner error, or says no status."""
     if isinstance(example, dict):
-        return {key: opaque(value) for key, value in example.items()
-                if not (key == "innerError" and isinstance(value, dict) and "code" in value)}
+        return {
+            key: opaque(value)
+            for key, value in example.items()
+            if not (key == "innerError" and isinstance(value, dict) and "code" in value)
+        }
     return [opaque(one) for one in example] if isinstance(example, list) else example
 
 
@@ -223,7 +271,9 @@ def test_the_comparison_sees_what_differs():
 
     assert [] == unlike(example, {"error": {"code": "A", "message": "other", "more": 1}, "value": [{"id": "2"}, {}]})
     assert [
-        "body.error.code: 'A' expected, 'B' is there", "body.error.message is missing", "body.value: nothing like {'id': '1'}",
+        "body.error.code: 'A' expected, 'B' is there",
+        "body.error.message is missing",
+        "body.value: nothing like {'id': '1'}",
     ] == unlike(example, {"error": {"code": "B"}, "value": [{"id": 2}]})
 
 

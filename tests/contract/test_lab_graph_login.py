@@ -68,7 +68,8 @@ async def test_a_token_says_what_its_app_may_do():
         assert ("Bearer", 3600, 3600) == (answer["token_type"], answer["expires_in"], answer["ext_expires_in"])
         assert ["GroupMember.Read.All", "User.Read.All"] == claims["roles"]
         assert (entra.tenant.id, entra.app.client_id, "https://graph.microsoft.com") == tuple(
-            claims[name] for name in ("tid", "appid", "aud"))
+            claims[name] for name in ("tid", "appid", "aud")
+        )
         entra.app.roles = frozenset()
         assert "roles" not in claims_of((await entra.sign_in()).json()["access_token"])
 
@@ -81,19 +82,25 @@ async def test_a_service_may_say_when_to_renew():
         assert 1800 == (await entra.sign_in()).json()["refresh_in"]
 
 
-@pytest.mark.parametrize(("form", "said"), [
-    ({"client_secret": "guess"}, (401, "invalid_client", 7000215)),
-    ({"client_secret": AppSecret("lab-entra-secret").key_id}, (401, "invalid_client", 7000215)),
-    ({"client_secret": ""}, (401, "invalid_client", 7000218)),
-    ({"client_id": guid("stranger")}, (400, "unauthorized_client", 700016)),
-    ({"client_id": ""}, (400, "invalid_request", 900144)),
-    ({"grant_type": "password"}, (400, "unsupported_grant_type", 70003)),
-    ({"scope": "User.Read"}, (400, "invalid_scope", 1002012)),
-    ({"scope": "https://graph.microsoft.us/.default"}, (400, "invalid_resource", 500011)),
-    ({"scope": "http://127.0.0.1:8443/.default"}, (400, "invalid_resource", 500011)),
-    ({"client_secret": "", "client_assertion": "not.a.token", "client_assertion_type": BEARER}, (400, "invalid_request", 50027)),
-    ({"client_secret": "", "client_assertion": "a.b.c"}, (401, "invalid_client", 7000218)),
-])
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"client_secret": "guess"}, (401, "invalid_client", 7000215)),
+        ({"client_secret": AppSecret("lab-entra-secret").key_id}, (401, "invalid_client", 7000215)),
+        ({"client_secret": ""}, (401, "invalid_client", 7000218)),
+        ({"client_id": guid("stranger")}, (400, "unauthorized_client", 700016)),
+        ({"client_id": ""}, (400, "invalid_request", 900144)),
+        ({"grant_type": "password"}, (400, "unsupported_grant_type", 70003)),
+        ({"scope": "User.Read"}, (400, "invalid_scope", 1002012)),
+        ({"scope": "https://graph.microsoft.us/.default"}, (400, "invalid_resource", 500011)),
+        ({"scope": "http://127.0.0.1:8443/.default"}, (400, "invalid_resource", 500011)),
+        (
+            {"client_secret": "", "client_assertion": "not.a.token", "client_assertion_type": BEARER},
+            (400, "invalid_request", 50027),
+        ),
+        ({"client_secret": "", "client_assertion": "a.b.c"}, (401, "invalid_client", 7000218)),
+    ],
+)
 async def test_a_wrong_request_is_refused_with_entras_number(form, said):
     """Branch on the number, never on the words."""
     async with an_entra() as entra:
@@ -109,9 +116,13 @@ async def test_a_secret_ends():
         assert 200 == (await entra.sign_in(client_secret="new")).status_code
 
 
-@pytest.mark.parametrize(("field", "said"), [
-    ("enabled", (400, "unauthorized_client", 7000112)), ("consented", (401, "invalid_client", 7000229)),
-])
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("enabled", (400, "unauthorized_client", 7000112)),
+        ("consented", (401, "invalid_client", 7000229)),
+    ],
+)
 async def test_an_app_that_is_off_or_was_never_admitted_is_refused(field, said):
     """Before anybody thinks of permissions."""
     async with an_entra() as entra:
@@ -136,13 +147,16 @@ async def test_a_federated_token_is_good_for_its_subject_and_audience(issuer):
         assert 200 == (await by_federation(entra, issuer.token(SUBJECT, MORNING))).status_code
 
 
-@pytest.mark.parametrize(("token", "said"), [
-    ({"iss": "https://oidc.cluster.example"}, (400, "invalid_request", 70021)),       # the slash is missing
-    ({"sub": "system:serviceaccount:syncd:Syncd"}, (400, "invalid_request", 70021)),  # case counts
-    ({"aud": ["https://kubernetes.default.svc"]}, (400, "invalid_request", 70021)),
-    ({"exp": int((MORNING - timedelta(hours=1)).timestamp())}, (401, "invalid_client", 700024)),
-    ({"nbf": int((MORNING + timedelta(hours=1)).timestamp())}, (401, "invalid_client", 700024)),
-])
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ({"iss": "https://oidc.cluster.example"}, (400, "invalid_request", 70021)),  # the slash is missing
+        ({"sub": "system:serviceaccount:syncd:Syncd"}, (400, "invalid_request", 70021)),  # case counts
+        ({"aud": ["https://kubernetes.default.svc"]}, (400, "invalid_request", 70021)),
+        ({"exp": int((MORNING - timedelta(hours=1)).timestamp())}, (401, "invalid_client", 700024)),
+        ({"nbf": int((MORNING + timedelta(hours=1)).timestamp())}, (401, "invalid_client", 700024)),
+    ],
+)
 async def test_a_federated_token_that_does_not_fit_is_refused(issuer, token, said):
     """Issuer, subject and audience to the letter; times with five minutes' grace."""
     async with an_entra() as entra:
@@ -158,8 +172,10 @@ async def test_a_stale_federated_token_is_told_its_times(issuer):
         old = issuer.token(SUBJECT, MORNING - timedelta(hours=3))
         body = (await by_federation(entra, old)).json()
 
-        assert "Current time: 2026-03-02T09:00:00.0000000Z, assertion valid from 2026-03-02T06:00:00.0000000Z" in (
-            body["error_description"])
+        assert (
+            "Current time: 2026-03-02T09:00:00.0000000Z, assertion valid from 2026-03-02T06:00:00.0000000Z"
+            in (body["error_description"])
+        )
 
 
 async def test_a_federated_token_signed_by_somebody_else_is_refused(issuer):
@@ -216,10 +232,16 @@ async def test_a_machine_has_tokens_of_its_identities():
         assert 200 == (await entra.get("/users")).status_code
 
 
-@pytest.mark.parametrize(("path", "headers"), [
-    (IDENTITY, {"Metadata": "false"}), (IDENTITY, {"X-Forwarded-For": "10.0.0.1"}), (IDENTITY.partition("&")[0], {}),
-    (f"{IDENTITY}&client_id={guid('nobody')}", {}), (IDENTITY.replace("graph.microsoft.com", "elsewhere.example"), {}),
-])
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (IDENTITY, {"Metadata": "false"}),
+        (IDENTITY, {"X-Forwarded-For": "10.0.0.1"}),
+        (IDENTITY.partition("&")[0], {}),
+        (f"{IDENTITY}&client_id={guid('nobody')}", {}),
+        (IDENTITY.replace("graph.microsoft.com", "elsewhere.example"), {}),
+    ],
+)
 async def test_a_wrong_question_to_the_machine_is_refused(path, headers):
     """The header that keeps pages out, the resource, an identity it does not have."""
     async with an_entra() as entra:

@@ -32,6 +32,7 @@ from tests.contract.lab_graph import a_served_tenant
 SCOPES = ["https://graph.microsoft.com/.default"]
 SUBJECT = "system:serviceaccount:syncd:syncd"
 
+
 @dataclass
 class Lab:
     """A served Entra with the real time, for a client that keeps it too."""
@@ -45,7 +46,8 @@ class Lab:
         """msal with that credential; ``authority`` and ``http_client`` can be replaced."""
         settings = {"authority": f"{self.at.authority_url}/{self.login.tenant.id}", "http_client": self.session(), **more}
         return msal.ConfidentialClientApplication(
-            self.login.app.client_id, client_credential=credential, instance_discovery=False, **settings)
+            self.login.app.client_id, client_credential=credential, instance_discovery=False, **settings
+        )
 
     def session(self) -> requests.Session:
         """requests, trusting the lab's authority and nothing of the surroundings."""
@@ -98,8 +100,9 @@ def test_msal_signs_in_with_a_certificate(lab, certificate):
     works(lab, lab.client({"private_key": key, "public_certificate": public}))
 
     other = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("other.example", key_type=trustme.KeyType.RSA)
-    refused = lab.client({"private_key": other.private_key_pem.bytes().decode(),
-                          "public_certificate": other.cert_chain_pems[0].bytes().decode()}).acquire_token_for_client(SCOPES)
+    refused = lab.client(
+        {"private_key": other.private_key_pem.bytes().decode(), "public_certificate": other.cert_chain_pems[0].bytes().decode()}
+    ).acquire_token_for_client(SCOPES)
     mixed = lab.client({"private_key": other.private_key_pem.bytes().decode(), "public_certificate": public})
 
     assert [700027] == refused["error_codes"]
@@ -113,19 +116,30 @@ def test_msal_signs_in_with_a_certificate_the_old_way(lab, certificate):
     der = x509.load_pem_x509_certificate(public).public_bytes(serialization.Encoding.DER)
     lab.login.app.certificates = (public.decode(),)
 
-    works(lab, lab.client({"private_key": certificate.private_key_pem.bytes().decode(),
-                           "thumbprint": hashlib.sha1(der, usedforsecurity=False).hexdigest()}))
+    works(
+        lab,
+        lab.client(
+            {
+                "private_key": certificate.private_key_pem.bytes().decode(),
+                "thumbprint": hashlib.sha1(der, usedforsecurity=False).hexdigest(),
+            }
+        ),
+    )
 
 
 def test_a_certificate_that_is_over_is_refused(lab):
     """Although it is still registered."""
     old = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert(
-        "syncd.example", key_type=trustme.KeyType.RSA, not_before=SystemClock().now() - timedelta(days=9),
-        not_after=SystemClock().now() - timedelta(days=1))
+        "syncd.example",
+        key_type=trustme.KeyType.RSA,
+        not_before=SystemClock().now() - timedelta(days=9),
+        not_after=SystemClock().now() - timedelta(days=1),
+    )
     public = old.cert_chain_pems[0].bytes().decode()
     lab.login.app.certificates = (public,)
-    answer = lab.client({"private_key": old.private_key_pem.bytes().decode(),
-                         "public_certificate": public}).acquire_token_for_client(SCOPES)
+    answer = lab.client(
+        {"private_key": old.private_key_pem.bytes().decode(), "public_certificate": public}
+    ).acquire_token_for_client(SCOPES)
 
     assert [700027] == answer["error_codes"]
     assert "The key used is expired" in answer["error_description"]
@@ -155,7 +169,8 @@ def test_msal_signs_in_as_a_machine(lab, monkeypatch):
             answer = client.acquire_token_for_client(resource="https://graph.microsoft.com")
             assert "access_token" in answer, answer
         stranger = msal.ManagedIdentityClient(
-            msal.UserAssignedManagedIdentity(client_id=guid("stranger")), http_client=lab.session())
+            msal.UserAssignedManagedIdentity(client_id=guid("stranger")), http_client=lab.session()
+        )
         refused = stranger.acquire_token_for_client(resource="https://graph.microsoft.com")
 
     assert "invalid_request" == refused["error"]
@@ -191,8 +206,11 @@ def test_msal_raises_when_the_token_service_is_down(lab):
 def test_msal_takes_the_tenants_v2_issuer_as_an_oidc_authority(lab):
     """The issuer told in discovery is the one asked."""
     client = msal.ConfidentialClientApplication(
-        lab.login.app.client_id, client_credential="lab-entra-secret", http_client=lab.session(),
-        oidc_authority=f"{lab.at.authority_url}/{lab.login.tenant.id}/v2.0")
+        lab.login.app.client_id,
+        client_credential="lab-entra-secret",
+        http_client=lab.session(),
+        oidc_authority=f"{lab.at.authority_url}/{lab.login.tenant.id}/v2.0",
+    )
 
     works(lab, client)
 

@@ -34,7 +34,7 @@ from tests.contract.graph_sdk import (
 )
 from tests.contract.lab_graph import BELOW, PEOPLE, TOP, a_served_tenant
 
-pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning")      # inside that client
+pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning")  # inside that client
 
 
 class _Token(AccessTokenProvider):
@@ -60,7 +60,7 @@ async def a_client() -> AsyncIterator[tuple[GraphServiceClient, SimulatedGraph]]
         try:
             yield GraphServiceClient(request_adapter=adapter), graph
         finally:
-            await adapter._http_client._transport.transport.aclose()      # its own transport does not pass closing on
+            await adapter._http_client._transport.transport.aclose()  # its own transport does not pass closing on
 
 
 async def walk(page: Any, client: GraphServiceClient, **headers: str) -> list[Any]:
@@ -76,12 +76,20 @@ async def walk(page: Any, client: GraphServiceClient, **headers: str) -> list[An
 async def test_the_sdk_finds_a_group_and_walks_its_members():
     """Typed: people, a group and a device."""
     async with a_client() as (client, graph):
-        found = await client.groups.get(RequestConfiguration(
-            query_parameters=GroupsRequestBuilder.GroupsRequestBuilderGetQueryParameters(
-                filter="displayName eq 'Zoom Users'", select=["id", "displayName", "visibility"])))
-        members = await client.groups.by_group_id(TOP.id).members.get(RequestConfiguration(
-            query_parameters=MembersRequestBuilder.MembersRequestBuilderGetQueryParameters(
-                select=["id", "userPrincipalName", "mail", "accountEnabled", "proxyAddresses"], top=60)))
+        found = await client.groups.get(
+            RequestConfiguration(
+                query_parameters=GroupsRequestBuilder.GroupsRequestBuilderGetQueryParameters(
+                    filter="displayName eq 'Zoom Users'", select=["id", "displayName", "visibility"]
+                )
+            )
+        )
+        members = await client.groups.by_group_id(TOP.id).members.get(
+            RequestConfiguration(
+                query_parameters=MembersRequestBuilder.MembersRequestBuilderGetQueryParameters(
+                    select=["id", "userPrincipalName", "mail", "accountEnabled", "proxyAddresses"], top=60
+                )
+            )
+        )
         rows = await walk(members, client)
 
         assert [("Zoom Users", TOP.id)] == [(group.display_name, group.id) for group in found.value]
@@ -95,8 +103,11 @@ async def test_the_sdk_finds_a_group_and_walks_its_members():
 async def test_the_sdk_walks_transitive_users_the_advanced_way():
     """With the header on every page, which its iterator has to be told."""
     async with a_client() as (client, _):
-        asked = RequestConfiguration(query_parameters=GraphUserRequestBuilder.GraphUserRequestBuilderGetQueryParameters(
-            select=["id", "mail", "accountEnabled"], count=True, top=99))
+        asked = RequestConfiguration(
+            query_parameters=GraphUserRequestBuilder.GraphUserRequestBuilderGetQueryParameters(
+                select=["id", "mail", "accountEnabled"], count=True, top=99
+            )
+        )
         asked.headers.add("ConsistencyLevel", "eventual")
         page = await client.groups.by_group_id(TOP.id).transitive_members.graph_user.get(request_configuration=asked)
 
@@ -109,15 +120,23 @@ async def test_the_sdk_reads_users_one_user_and_his_groups():
     """And the recycle bin."""
     async with a_client() as (client, graph):
         graph.tenant.delete("u249@corp.example")
-        page = await client.users.get(RequestConfiguration(
-            query_parameters=UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
-                select=["id", "accountEnabled", "userType"], top=200)))
+        page = await client.users.get(
+            RequestConfiguration(
+                query_parameters=UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
+                    select=["id", "accountEnabled", "userType"], top=200
+                )
+            )
+        )
         body = CheckMemberGroupsPostRequestBody(group_ids=[TOP.id, BELOW.id])
         one = await client.users.by_user_id("u200@corp.example").get()
         within = await client.users.by_user_id(one.id).check_member_groups.post(body)
-        gone = await client.directory.deleted_items.graph_user.get(RequestConfiguration(
-            query_parameters=DeletedUsersRequestBuilder.GraphUserRequestBuilderGetQueryParameters(
-                select=["id", "mail", "deletedDateTime"])))
+        gone = await client.directory.deleted_items.graph_user.get(
+            RequestConfiguration(
+                query_parameters=DeletedUsersRequestBuilder.GraphUserRequestBuilderGetQueryParameters(
+                    select=["id", "mail", "deletedDateTime"]
+                )
+            )
+        )
 
         assert 249 == len(await walk(page, client))
         assert ("u200@corp.example", {TOP.id, BELOW.id}) == (one.mail, set(within.value))
@@ -127,11 +146,19 @@ async def test_the_sdk_reads_users_one_user_and_his_groups():
 async def test_the_sdk_follows_the_changes_of_users_and_groups():
     """First whole, then what changed."""
     async with a_client() as (client, graph):
+
         async def users(link: str | None = None) -> tuple[list[User], str]:
             rows: list[User] = []
             builder = client.users.delta
-            page = await (builder.with_url(link).get() if link else builder.get(RequestConfiguration(
-                query_parameters=UsersDelta.DeltaRequestBuilderGetQueryParameters(select=["id", "accountEnabled"]))))
+            page = await (
+                builder.with_url(link).get()
+                if link
+                else builder.get(
+                    RequestConfiguration(
+                        query_parameters=UsersDelta.DeltaRequestBuilderGetQueryParameters(select=["id", "accountEnabled"])
+                    )
+                )
+            )
             while True:
                 rows += page.value
                 if page.odata_delta_link:
@@ -139,15 +166,17 @@ async def test_the_sdk_follows_the_changes_of_users_and_groups():
                 page = await builder.with_url(page.odata_next_link).get()
 
         everybody, link = await users()
-        groups = await client.groups.delta.get(RequestConfiguration(
-            query_parameters=GroupsDelta.DeltaRequestBuilderGetQueryParameters(select=["id", "members"])))
+        groups = await client.groups.delta.get(
+            RequestConfiguration(query_parameters=GroupsDelta.DeltaRequestBuilderGetQueryParameters(select=["id", "members"]))
+        )
         graph.tenant.update("u001@corp.example", account_enabled=False)
         graph.tenant.delete("u002@corp.example")
         changed, _ = await users(link)
 
         assert 250 == len(everybody)
         assert [(PEOPLE[1].id, False, False), (PEOPLE[2].id, None, True)] == [
-            (user.id, user.account_enabled, "@removed" in user.additional_data) for user in changed]
+            (user.id, user.account_enabled, "@removed" in user.additional_data) for user in changed
+        ]
         assert 150 <= len(groups.value[0].additional_data["members@delta"])
 
 

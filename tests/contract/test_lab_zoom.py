@@ -35,8 +35,12 @@ HOST = a_user("host.example@corp.example", hosts_events=True)
 
 def a_tenant(**settings) -> Tenant:
     """Somebody of each kind."""
-    return Tenant((OWNER, ADMIN, ANN, BOB, GONE, NEW, ROOM, HOST), roles=(*STANDARD_ROLES, HELP_DESK),
-                  groups=(Group("rooms-group", "Rooms"),), **settings)
+    return Tenant(
+        (OWNER, ADMIN, ANN, BOB, GONE, NEW, ROOM, HOST),
+        roles=(*STANDARD_ROLES, HELP_DESK),
+        groups=(Group("rooms-group", "Rooms"),),
+        **settings,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- tokens
@@ -49,7 +53,10 @@ async def test_a_token_names_its_lifetime_its_scopes_and_the_address_of_the_api(
         answer = (await call.sign_in()).json()
 
         assert ("bearer", 3600, str(call.http.base_url).rstrip("/")) == (
-            answer["token_type"], answer["expires_in"], answer["api_url"])
+            answer["token_type"],
+            answer["expires_in"],
+            answer["api_url"],
+        )
         assert set(ALL_SCOPES) == set(answer["scope"].split())
 
 
@@ -59,26 +66,36 @@ async def test_the_grant_may_stand_in_the_query_or_in_the_form(place):
     zoom = a_zoom(a_tenant())
     async with calling(zoom, signed_in=False) as call:
         grant = {"grant_type": "account_credentials", "account_id": zoom.oauth.account_id}
-        answer = await call.http.post("/oauth/token", auth=(zoom.oauth.client_id, zoom.oauth.client_secret),
-                                      **({"params": grant} if place == "query" else {"data": grant}))
+        answer = await call.http.post(
+            "/oauth/token",
+            auth=(zoom.oauth.client_id, zoom.oauth.client_secret),
+            **({"params": grant} if place == "query" else {"data": grant}),
+        )
 
         assert 200 == answer.status_code
 
 
-@pytest.mark.parametrize(("wrong", "error"), [
-    ({"auth": ("lab-client", "guess")}, "invalid_client"),
-    ({"auth": ("stranger", "lab-secret")}, "invalid_client"),
-    ({"auth": None}, "invalid_client"),
-    ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
-    ({"account_id": "another"}, "invalid_request"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"auth": ("lab-client", "guess")}, "invalid_client"),
+        ({"auth": ("stranger", "lab-secret")}, "invalid_client"),
+        ({"auth": None}, "invalid_client"),
+        ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
+        ({"account_id": "another"}, "invalid_request"),
+    ],
+)
 async def test_a_wrong_token_request_is_refused_in_the_token_endpoints_own_shape(wrong, error):
     """Here it is ``error`` and ``reason``, not ``code`` and ``message``."""
     async with calling(a_zoom(a_tenant()), signed_in=False) as call:
         answer = await call.http.post(
-            "/oauth/token", auth=wrong.get("auth", ("lab-client", "lab-secret")),
-            params={"grant_type": wrong.get("grant_type", "account_credentials"),
-                    "account_id": wrong.get("account_id", "lab-account")})
+            "/oauth/token",
+            auth=wrong.get("auth", ("lab-client", "lab-secret")),
+            params={
+                "grant_type": wrong.get("grant_type", "account_credentials"),
+                "account_id": wrong.get("account_id", "lab-account"),
+            },
+        )
 
         assert (400, error, {"error", "reason"}) == (answer.status_code, answer.json()["error"], set(answer.json()))
 
@@ -109,9 +126,16 @@ async def test_a_rotated_secret_and_the_old_one_work_while_both_are_good():
     """So a mounted secret can be changed without a gap."""
     zoom = a_zoom(a_tenant(), old_secrets=("before",))
     async with calling(zoom, signed_in=False) as call:
-        answers = [(await call.http.post("/oauth/token", auth=("lab-client", secret), params={
-            "grant_type": "account_credentials", "account_id": "lab-account"})).status_code
-            for secret in ("lab-secret", "before", "never")]
+        answers = [
+            (
+                await call.http.post(
+                    "/oauth/token",
+                    auth=("lab-client", secret),
+                    params={"grant_type": "account_credentials", "account_id": "lab-account"},
+                )
+            ).status_code
+            for secret in ("lab-secret", "before", "never")
+        ]
 
         assert [200, 200, 400] == answers
 
@@ -193,11 +217,12 @@ async def test_a_lost_role_right_answers_code_200_with_the_right_in_the_message(
 async def test_a_list_shows_one_status_and_active_by_default():
     """There is no ``all``."""
     async with calling(a_zoom(a_tenant())) as call:
-        emails = {status: {user["email"] for user in await call.walk(**({"status": status} if status else {}))}
-                  for status in ("", "active", "inactive", "pending")}
+        emails = {
+            status: {user["email"] for user in await call.walk(**({"status": status} if status else {}))}
+            for status in ("", "active", "inactive", "pending")
+        }
 
-        assert emails[""] == emails["active"] == {
-            user.email for user in (OWNER, ADMIN, ANN, BOB, ROOM, HOST)}
+        assert emails[""] == emails["active"] == {user.email for user in (OWNER, ADMIN, ANN, BOB, ROOM, HOST)}
         assert {GONE.email} == emails["inactive"]
         assert {NEW.email} == emails["pending"]
         assert (400, 300) == brief(await call("GET", "/users", params={"status": "all"}))
@@ -282,24 +307,32 @@ async def test_roles_groups_seats_and_counts_are_those_of_the_users():
         usage = (await call("GET", "/accounts/me/plans/usage")).json()["plan_base"]
         summary = (await call("GET", "/users/summary")).json()
 
-        assert {"Owner": 1, "Admin": 1, "Member": 4, "Help Desk": 0} == {
-            role["name"]: role["total_members"] for role in roles}
+        assert {"Owner": 1, "Admin": 1, "Member": 4, "Help Desk": 0} == {role["name"]: role["total_members"] for role in roles}
         assert [ADMIN.email] == [member["email"] for member in members]
         assert [("Rooms", 1)] == [(group["name"], group["total_members"]) for group in groups]
         assert [ROOM.id] == [room["id"] for room in rooms]
         assert (10, 3) == (usage["hosts"], usage["usage"])
         assert (8, 1, 1) == tuple(summary[f"{key}_users_count"] for key in ("total", "room", "pending"))
         assert [(400, 1034), (404, 4130), (400, 2300), (400, 2300)] == [
-            brief(await call(method, path)) for method, path in (
-                ("GET", "/roles/none/members"), ("GET", "/groups/none/members"), ("GET", "/nothing"), ("POST", "/users"))]
+            brief(await call(method, path))
+            for method, path in (
+                ("GET", "/roles/none/members"),
+                ("GET", "/groups/none/members"),
+                ("GET", "/nothing"),
+                ("POST", "/users"),
+            )
+        ]
 
 
 async def test_meetings_ahead_and_recordings_are_listed():
     """What a person should know before deactivating somebody."""
-    meetings = tuple(Meeting(id=number, topic=f"m{number}", start_time=MORNING + timedelta(hours=hours), bytes=number)
-                     for number, hours in ((1, -48), (2, 5), (3, 50)))
+    meetings = tuple(
+        Meeting(id=number, topic=f"m{number}", start_time=MORNING + timedelta(hours=hours), bytes=number)
+        for number, hours in ((1, -48), (2, 5), (3, 50))
+    )
     user = a_user("host@corp.example", meetings=meetings, recordings=meetings[:1])
     async with calling(a_zoom(Tenant((user, a_user("guest@corp.example", may_host=False))))) as call:
+
         async def topics(path: str, **query: str) -> list[str]:
             answer = (await call("GET", f"/users/{user.id}/{path}", params=query)).json()
             return [meeting["topic"] for meeting in answer["meetings"]]
@@ -310,7 +343,7 @@ async def test_meetings_ahead_and_recordings_are_listed():
         assert ["m2"] == await topics("upcoming_meetings")
         assert [] == await topics("recordings")
         assert ["m1"] == await topics("recordings", **{"from": "2026-02-20"})
-        assert [] == await topics("recordings", **{"from": "2025-12-01", "to": "2026-03-02"})     # at most a month
+        assert [] == await topics("recordings", **{"from": "2025-12-01", "to": "2026-03-02"})  # at most a month
         assert (400, 3161) == brief(await call("GET", "/users/guest@corp.example/meetings"))
         assert (404, 3001) == brief(await call("GET", "/users/nobody@corp.example/upcoming_meetings"))
 
@@ -334,7 +367,8 @@ async def test_deactivating_takes_every_licence_and_activating_gives_none_back(s
         assert ("active", 1, "") == (back.status, back.type, back.plan_united_type)
         assert 2 == zoom.tenant.seats_used
         assert [("status", "active", "inactive"), ("status", "inactive", "active")] == [
-            (change.what, change.before.status, change.after.status) for change in zoom.changes]
+            (change.what, change.before.status, change.after.status) for change in zoom.changes
+        ]
 
 
 async def test_repeating_a_status_change_changes_nothing():
@@ -360,14 +394,17 @@ async def test_the_status_of_admins_and_rooms_cannot_be_changed(target, action):
         assert [] == zoom.changes
 
 
-@pytest.mark.parametrize(("user", "action", "expected"), [
-    (HOST.id, "deactivate", (400, 300)),
-    (NEW.id, "deactivate", (404, 1001)),
-    (NEW.email, "deactivate", (404, 1001)),
-    ("nobody", "deactivate", (404, 1001)),
-    (BOB.id, "delete", (400, 300)),
-    (BOB.id, "clock_in", (200, None)),
-])
+@pytest.mark.parametrize(
+    ("user", "action", "expected"),
+    [
+        (HOST.id, "deactivate", (400, 300)),
+        (NEW.id, "deactivate", (404, 1001)),
+        (NEW.email, "deactivate", (404, 1001)),
+        ("nobody", "deactivate", (404, 1001)),
+        (BOB.id, "delete", (400, 300)),
+        (BOB.id, "clock_in", (200, None)),
+    ],
+)
 async def test_other_status_changes_are_refused_as_documented(user, action, expected):
     """Upcoming Zoom Events, a pending or unknown user, an unknown action."""
     zoom = a_zoom(a_tenant())
@@ -408,15 +445,18 @@ async def test_a_licence_is_refused_when_no_seat_is_free(code):
         assert 2 == zoom.tenant.existing(BOB.id).type
 
 
-@pytest.mark.parametrize(("user", "fields", "expected"), [
-    (BOB, {"type": 3}, (400, 300)),
-    (BOB, {"type": True}, (400, 300)),
-    (BOB, {"type": 2, "plan_united_type": "8"}, (400, 300)),
-    (BOB, {"plan_united_type": 8}, (400, 300)),
-    (BOB, {"first_name": None}, (400, 300)),
-    (GONE, {"type": 2}, (400, 1108)),
-    (NEW, {"type": 2}, (204, None)),
-])
+@pytest.mark.parametrize(
+    ("user", "fields", "expected"),
+    [
+        (BOB, {"type": 3}, (400, 300)),
+        (BOB, {"type": True}, (400, 300)),
+        (BOB, {"type": 2, "plan_united_type": "8"}, (400, 300)),
+        (BOB, {"plan_united_type": 8}, (400, 300)),
+        (BOB, {"first_name": None}, (400, 300)),
+        (GONE, {"type": 2}, (400, 1108)),
+        (NEW, {"type": 2}, (204, None)),
+    ],
+)
 async def test_an_update_that_cannot_be_changes_nothing(user, fields, expected):
     """On a pending user even success changes nothing, as was reported of Zoom."""
     zoom = a_zoom(a_tenant())
@@ -483,8 +523,12 @@ def test_no_window_wherever_it_starts_lets_more_through_than_the_plan_allows(pla
     with pytest.raises(Throttled, match="per-second") as refused:
         limits.take(label, start + window * 0.99)
 
-    assert {"X-RateLimit-Category": label.value, "X-RateLimit-Type": "QPS", "X-RateLimit-Limit": str(allowed),
-            "X-RateLimit-Remaining": "0"} == refused.value.headers
+    assert {
+        "X-RateLimit-Category": label.value,
+        "X-RateLimit-Type": "QPS",
+        "X-RateLimit-Limit": str(allowed),
+        "X-RateLimit-Remaining": "0",
+    } == refused.value.headers
     assert str(allowed - 1) == limits.take(label, start + window)["X-RateLimit-Remaining"]
 
 
@@ -499,15 +543,19 @@ def test_labels_have_windows_of_their_own_and_other_apps_take_their_share():
         limits.take(Label.LIGHT, MORNING)
 
 
-@pytest.mark.parametrize(("plan", "budgets"), [
-    ("free", {Label.LIGHT: 6_000, Label.MEDIUM: 2_000, Label.HEAVY: 1_000, Label.RESOURCE_INTENSIVE: 30_000}),
-    ("pro", {Label.LIGHT: None, Label.MEDIUM: None, Label.HEAVY: 30_000, Label.RESOURCE_INTENSIVE: 30_000}),
-    ("business", {Label.LIGHT: None, Label.MEDIUM: None, Label.HEAVY: 60_000, Label.RESOURCE_INTENSIVE: 60_000}),
-])
+@pytest.mark.parametrize(
+    ("plan", "budgets"),
+    [
+        ("free", {Label.LIGHT: 6_000, Label.MEDIUM: 2_000, Label.HEAVY: 1_000, Label.RESOURCE_INTENSIVE: 30_000}),
+        ("pro", {Label.LIGHT: None, Label.MEDIUM: None, Label.HEAVY: 30_000, Label.RESOURCE_INTENSIVE: 30_000}),
+        ("business", {Label.LIGHT: None, Label.MEDIUM: None, Label.HEAVY: 60_000, Label.RESOURCE_INTENSIVE: 60_000}),
+    ],
+)
 def test_a_day_has_the_published_budget_for_each_label(plan, budgets):
     """None: no daily limit. Heavy and resource-intensive share theirs on paid plans."""
-    assert budgets == {label: next((budget.requests for budget in PLANS[plan].budgets if label in budget.labels), None)
-                       for label in Label}
+    assert budgets == {
+        label: next((budget.requests for budget in PLANS[plan].budgets if label in budget.labels), None) for label in Label
+    }
     assert (plan == "free") == all(len(budget.labels) == 1 for budget in PLANS[plan].budgets)
 
 
@@ -521,7 +569,9 @@ def test_a_used_up_day_says_when_the_next_one_begins_and_then_begins():
         limits.take(Label.RESOURCE_INTENSIVE, late)
 
     assert ("2026-03-03T00:00:00Z", "Daily-limit") == (
-        refused.value.headers["Retry-After"], refused.value.headers["X-RateLimit-Type"])
+        refused.value.headers["Retry-After"],
+        refused.value.headers["X-RateLimit-Type"],
+    )
     assert datetime(2026, 3, 3, tzinfo=UTC) == refused.value.resume_at
     assert "9" == limits.take(Label.HEAVY, late + timedelta(minutes=1))["X-RateLimit-Remaining"]
 
@@ -581,8 +631,10 @@ async def test_a_fault_strikes_the_calls_it_was_made_for():
     zoom.faults.add(faults.server_error(500), "get_user", user=ANN.id)
     zoom.faults.add(faults.server_error(501), "list_users", status="inactive")
     async with calling(zoom) as call:
-        answers = [await call("GET", path) for path in (
-            f"/users/{BOB.id}", f"/users/{ANN.id}", "/users?status=active", "/users?status=inactive")]
+        answers = [
+            await call("GET", path)
+            for path in (f"/users/{BOB.id}", f"/users/{ANN.id}", "/users?status=active", "/users?status=inactive")
+        ]
 
         assert [200, 500, 200, 501] == [answer.status_code for answer in answers]
         zoom.faults.add(faults.account_denied(), times=None)
@@ -592,8 +644,7 @@ async def test_a_fault_strikes_the_calls_it_was_made_for():
         assert 200 == (await call("GET", "/users")).status_code
 
 
-@pytest.mark.parametrize(("fault", "done"), [(faults.connection_reset(), 0), (faults.lost_answer(), 1)],
-                         ids=["before", "after"])
+@pytest.mark.parametrize(("fault", "done"), [(faults.connection_reset(), 0), (faults.lost_answer(), 1)], ids=["before", "after"])
 async def test_a_broken_connection_comes_before_or_after_the_work(fault, done):
     """The client sees the same: a request that failed. Only looking tells what happened."""
     zoom = a_zoom(a_tenant())
@@ -648,13 +699,20 @@ async def test_a_lost_write_answers_success_and_does_nothing():
         assert [] == zoom.changes
 
 
-@pytest.mark.parametrize(("form", "value", "asks"), [
-    ("absent", None, None),
-    ("seconds", "3", 3), ("fraction", "2.500", 2.5),
-    ("http_date", "Mon, 02 Mar 2026 09:00:03 GMT", 3), ("iso", "2026-03-02T09:00:03Z", 3),
-    ("past", "2026-03-01T09:00:00Z", None), ("absurd", "1000000000", None), ("negative", "-5", None),
-    ("nonsense", "soon", None),
-])
+@pytest.mark.parametrize(
+    ("form", "value", "asks"),
+    [
+        ("absent", None, None),
+        ("seconds", "3", 3),
+        ("fraction", "2.500", 2.5),
+        ("http_date", "Mon, 02 Mar 2026 09:00:03 GMT", 3),
+        ("iso", "2026-03-02T09:00:03Z", 3),
+        ("past", "2026-03-01T09:00:00Z", None),
+        ("absurd", "1000000000", None),
+        ("negative", "-5", None),
+        ("nonsense", "soon", None),
+    ],
+)
 async def test_throttling_comes_with_every_form_of_retry_after(form, value, asks):
     """Dates have whole seconds, so they are rounded up."""
     clock = StandingClock()
@@ -689,11 +747,14 @@ async def test_a_token_may_expire_and_page_tokens_may_in_the_middle_of_a_walk():
         assert 98 == len(await call.walk())
 
 
-@pytest.mark.parametrize(("fault", "collected", "total"), [
-    (faults.short_page(2), 68, 70),
-    (faults.total_moved(1), 70, 71),
-    (faults.repeated_user(), 72, 70),
-])
+@pytest.mark.parametrize(
+    ("fault", "collected", "total"),
+    [
+        (faults.short_page(2), 68, 70),
+        (faults.total_moved(1), 70, 71),
+        (faults.repeated_user(), 72, 70),
+    ],
+)
 async def test_pages_may_contradict_their_total(fault, collected, total):
     """Short, too many, or a total that moves."""
     times = None if collected > 70 else 1
@@ -769,7 +830,14 @@ async def test_requests_are_recorded_without_any_secret():
         token, write, read = zoom.requests
         assert ("token", 200, "") == (token.operation, token.status, token.app)
         assert ("set_status", "PUT", f"/v2/users/{BOB.id}/status", BOB.id, "deactivate", 200, "lab-client") == (
-            write.operation, write.method, write.path, write.user, write.action, write.status, write.app)
+            write.operation,
+            write.method,
+            write.path,
+            write.user,
+            write.action,
+            write.status,
+            write.app,
+        )
         assert ({"status": "inactive"}, False) == (dict(read.query), read.writes)
         assert [write] == zoom.writes
         basic = base64.b64encode(b"lab-client:do-not-tell").decode()
@@ -788,16 +856,35 @@ def test_it_serves_callers_that_block_from_a_thread_of_its_own():
 
 def test_a_port_that_is_taken_is_an_error_at_once():
     """Not a server that never answers."""
-    with serve_in_thread(a_zoom(a_tenant())) as serving, pytest.raises(OSError, match="in use"), \
-            serve_in_thread(a_zoom(a_tenant()), port=serving.port):
+    with (
+        serve_in_thread(a_zoom(a_tenant())) as serving,
+        pytest.raises(OSError, match="in use"),
+        serve_in_thread(a_zoom(a_tenant()), port=serving.port),
+    ):
         pytest.fail("two servers on one port")
 
 
 async def test_it_runs_as_a_program_with_a_directory_and_a_configuration_to_match(tmp_path):
     """For operators to try things with; SIGTERM ends it well."""
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "syncd.lab", "zoom", "--port", "0", "--out", str(tmp_path), "--users", "500", "--leavers", "3",
-        "--page-size", "200", "--plan", "none", stdout=asyncio.subprocess.PIPE)
+        sys.executable,
+        "-m",
+        "syncd.lab",
+        "zoom",
+        "--port",
+        "0",
+        "--out",
+        str(tmp_path),
+        "--users",
+        "500",
+        "--leavers",
+        "3",
+        "--page-size",
+        "200",
+        "--plan",
+        "none",
+        stdout=asyncio.subprocess.PIPE,
+    )
     try:
         first = (await program.stdout.readline()).decode()
         url = first.split()[2]
@@ -815,7 +902,10 @@ async def test_it_runs_as_a_program_with_a_directory_and_a_configuration_to_matc
     assert f"try: syncd plan --config {tmp_path}/syncd.yaml\n" == rest.decode()
     configuration = yaml.safe_load((tmp_path / "syncd.yaml").read_text())
     assert (f"{url}/v2", "report", 200) == (
-        configuration["zoom"]["api_url"], configuration["mode"], configuration["zoom"]["page_size"])
+        configuration["zoom"]["api_url"],
+        configuration["mode"],
+        configuration["zoom"]["page_size"],
+    )
     assert 0 == program.returncode
 
 
@@ -847,10 +937,12 @@ def test_the_company_holds_one_of_everything_that_is_hard():
     assert 5 == len(tenant.listed("pending"))
     assert 4 == len(tenant.listed("inactive"))
     assert {"corp.example": 4, "corp-old.example": 1, "partner.example": 3} == {
-        domain: domains.count(domain) for domain in set(domains)}
+        domain: domains.count(domain) for domain in set(domains)
+    }
     assert 1 == sum(user.email in known for user in tenant.listed("inactive"))
-    assert 1 == sum(sum(address in {user.email for user in company.users} for address in person.addresses) == 2
-                    for person in company.people)
+    assert 1 == sum(
+        sum(address in {user.email for user in company.users} for address in person.addresses) == 2 for person in company.people
+    )
     assert {1, 2} == {user.type for user in company.users}
     assert 5 == company.seats - tenant.seats_used
     assert any(not person.display_name.isascii() for person in company.people)
@@ -865,8 +957,14 @@ def test_events_give_another_company_and_leave_the_old_one_as_it_was():
     lost = bad_day(before)
 
     assert before == corp_example(MORNING)
-    assert [Reason.LEFT_GROUPS, Reason.ABSENT_FROM_DIRECTORY, Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY,
-            Reason.PROTECTED, Reason.IN_STEP] == [expected.reason for expected in left.expects]
+    assert [
+        Reason.LEFT_GROUPS,
+        Reason.ABSENT_FROM_DIRECTORY,
+        Reason.DISABLED_IN_DIRECTORY,
+        Reason.EXPIRED_IN_DIRECTORY,
+        Reason.PROTECTED,
+        Reason.IN_STEP,
+    ] == [expected.reason for expected in left.expects]
     assert 239 == len(left.company.people)
     assert [(Action.REACTIVATE, Reason.ENTITLED_AGAIN)] == [(it.action, it.reason) for it in back.expects]
     assert [person.id for person in before.people] == [person.id for person in back.company.people]
@@ -891,8 +989,9 @@ async def test_a_token_of_the_app_itself_is_for_websockets_and_reads_no_account(
     """The grant that Zoom's WebSocket sample asks with."""
     zoom = a_zoom(a_tenant())
     async with calling(zoom, signed_in=False) as call:
-        answer = await call.http.post("/oauth/token", auth=(zoom.oauth.client_id, zoom.oauth.client_secret),
-                                      data={"grant_type": "client_credentials"})
+        answer = await call.http.post(
+            "/oauth/token", auth=(zoom.oauth.client_id, zoom.oauth.client_secret), data={"grant_type": "client_credentials"}
+        )
         call.token = answer.json()["access_token"]
 
         assert 401 == (await call("GET", "/users")).status_code

@@ -23,8 +23,13 @@ def zoom() -> SimulatedZoom:
 def client(zoom: SimulatedZoom) -> Iterator[zoomus.ZoomClient]:
     """Signed in by server-to-server OAuth, as its own documentation shows."""
     with serve_in_thread(zoom) as serving:
-        yield zoomus.ZoomClient(zoom.oauth.client_id, zoom.oauth.client_secret, zoom.oauth.account_id,
-                                base_uri=f"{serving.url}/v2", oauth_uri=f"{serving.url}/oauth/token")
+        yield zoomus.ZoomClient(
+            zoom.oauth.client_id,
+            zoom.oauth.client_secret,
+            zoom.oauth.account_id,
+            base_uri=f"{serving.url}/v2",
+            oauth_uri=f"{serving.url}/oauth/token",
+        )
 
 
 def test_it_signs_in_and_walks_all_users_of_each_status(zoom, client):
@@ -50,7 +55,8 @@ def test_it_reads_one_user_by_address(client):
     user = client.user.get(id=CHIEF).json()
 
     assert (CHIEF, "Amara Okafor", "Member", "active") == tuple(
-        user[key] for key in ("email", "display_name", "role_name", "status"))
+        user[key] for key in ("email", "display_name", "role_name", "status")
+    )
     assert 404 == client.user.get(id="nobody@corp.example").status_code
 
 
@@ -84,8 +90,7 @@ def test_it_lists_roles_groups_meetings_and_recordings(client):
     meetings = client.meeting.list(user_id=CHIEF).json()["meetings"]
     recordings = client.recording.list(user_id=CHIEF).json()["meetings"]
 
-    assert (3, 4, ["Executive weekly"], []) == (
-        len(admins), len(rooms), [meeting["topic"] for meeting in meetings], recordings)
+    assert (3, 4, ["Executive weekly"], []) == (len(admins), len(rooms), [meeting["topic"] for meeting in meetings], recordings)
 
 
 def test_it_gets_a_fresh_token_after_its_token_ended(zoom, client):

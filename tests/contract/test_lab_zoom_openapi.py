@@ -111,14 +111,22 @@ def test_labels_scopes_rights_and_codes_are_word_for_word_the_described_ones(ope
 
 
 SUCCESSES = {
-    "list_users": ["/users", "/users?status=inactive", "/users?status=pending", "/users?role_id=1&page_size=2",
-                   "/users?license=zoom_compliance_management", "/users?page_size=2000"],
+    "list_users": [
+        "/users",
+        "/users?status=inactive",
+        "/users?status=pending",
+        "/users?role_id=1&page_size=2",
+        "/users?license=zoom_compliance_management",
+        "/users?page_size=2000",
+    ],
     "users_summary": ["/users/summary"],
     "get_user": ["/users/{user}", "/users/{pending}", "/users/{inactive}", "/users/{room}"],
     "update_user": ["/users/{user}", "/users/{pending}"],
     "set_status": ["/users/{user}/status"],
-    "delete_user": ["/users/{user}?action=delete&transfer_email={other}&transfer_meeting=true&transfer_recording=true",
-                    "/users/{inactive}"],
+    "delete_user": [
+        "/users/{user}?action=delete&transfer_email={other}&transfer_meeting=true&transfer_recording=true",
+        "/users/{inactive}",
+    ],
     "revoke_sessions": ["/users/{user}/token"],
     "list_meetings": ["/users/{user}/meetings", "/users/{user}/meetings?type=live", "/users/{room}/meetings"],
     "list_upcoming_meetings": ["/users/{user}/upcoming_meetings", "/users/{room}/upcoming_meetings"],
@@ -128,8 +136,10 @@ SUCCESSES = {
     "list_groups": ["/groups", "/groups?page_size=1"],
     "group_members": ["/groups/{group}/members", "/groups/{group}/members?page_size=1"],
     "plan_usage": ["/accounts/me/plans/usage", "/accounts/lab-account/plans/usage"],
-    "operation_logs": ["/report/operationlogs?from=2026-03-01&to=2026-03-02",
-                       "/report/operationlogs?from=2026-03-01&to=2026-03-02&category_type=user&page_size=1"],
+    "operation_logs": [
+        "/report/operationlogs?from=2026-03-01&to=2026-03-02",
+        "/report/operationlogs?from=2026-03-01&to=2026-03-02&category_type=user&page_size=1",
+    ],
 }
 BODIES = {"update_user": {"type": 2}, "set_status": {"action": "deactivate"}}
 
@@ -140,13 +150,23 @@ def a_company_to_ask():
     tenant = company.tenant()
     meeting = Meeting(id=97_763_643_886, topic="Standing", start_time=MORNING + timedelta(hours=3))
     recording = Meeting(id=97_763_643_887, topic="Recorded", start_time=MORNING - timedelta(days=4), bytes=4096)
-    tenant.put(a_user("jill.example@corp.example", meetings=(meeting,), recordings=(recording,), plan_united_type="8", type=2,
-                      license_info_list=({"license_type": "MEETING", "license_option": 16, "subscription_id": "SUB-1"},)))
+    tenant.put(
+        a_user(
+            "jill.example@corp.example",
+            meetings=(meeting,),
+            recordings=(recording,),
+            plan_united_type="8",
+            type=2,
+            license_info_list=({"license_type": "MEETING", "license_option": 16, "subscription_id": "SUB-1"},),
+        )
+    )
     tenant.put(a_user("other@corp.example", type=2))
     places = {
         "other": "other@corp.example",
-        "user": "jill.example@corp.example", "pending": tenant.listed("pending")[0].email,
-        "inactive": tenant.listed("inactive")[0].id, "room": next(user.id for user in tenant.users if user.room),
+        "user": "jill.example@corp.example",
+        "pending": tenant.listed("pending")[0].email,
+        "inactive": tenant.listed("inactive")[0].id,
+        "room": next(user.id for user in tenant.users if user.room),
         "group": tenant.groups[0].id,
     }
     return tenant, places
@@ -248,8 +268,12 @@ def test_the_check_itself_finds_what_is_wrong(description):
     for wrong in ({"users": [], "surprise": 1}, {"users": [{"email": "a@corp.example", "type": 1, "nick": "a"}]}):
         with pytest.raises(AssertionError, match=r"surprise|nick"):
             check(httpx.Response(200, json=wrong), users, description)
-    for wrong in ({"users": None}, {"users": [{"email": "a@corp.example"}]}, {"total_records": "many"},
-                  {"users": [{"email": "a@corp.example", "type": 1, "created_at": "yesterday"}]}):
+    for wrong in (
+        {"users": None},
+        {"users": [{"email": "a@corp.example"}]},
+        {"total_records": "many"},
+        {"users": [{"email": "a@corp.example", "type": 1, "created_at": "yesterday"}]},
+    ):
         with pytest.raises(Exception, match=r"is not of type|is a required property|is not a 'date-time'"):
             check(httpx.Response(200, json=wrong), users, description)
     with pytest.raises(AssertionError, match="1234"):

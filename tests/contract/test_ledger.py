@@ -36,8 +36,9 @@ class Ledgers:
         self._open: list[SqlLedger] = []
 
     def open(self, *, create: bool = True, keep_personal_seconds: float | None = None) -> SqlLedger:
-        ledger = SqlLedger.open(self.url, self.clock, self.told.append, create=create,
-                                keep_personal_seconds=keep_personal_seconds)
+        ledger = SqlLedger.open(
+            self.url, self.clock, self.told.append, create=create, keep_personal_seconds=keep_personal_seconds
+        )
         self._open.append(ledger)
         return ledger
 
@@ -118,7 +119,7 @@ async def test_the_history_is_folded_further_not_anew(ledgers):
     after = await ledger.history()
 
     assert (2, 4, "remembered") == (after.head.seq, after.term, after.ledger_id)
-    assert (1, 3) == (before.head.seq, before.term)            # what was given out stays as it was
+    assert (1, 3) == (before.head.seq, before.term)  # what was given out stays as it was
 
 
 async def test_an_append_continues_what_other_processes_appended(ledgers):
@@ -169,7 +170,7 @@ async def test_a_large_batch_is_one_append(ledgers):
 async def test_odd_text_goes_through(ledgers):
     """What directories and services hold: no character stops the record, and what UTF-8 cannot carry becomes ``?``."""
     ledger = ledgers.open()
-    odd = "a\x00b\ud800\u2028\U0001f600\"\\"
+    odd = 'a\x00b\ud800\u2028\U0001f600"\\'
 
     (entry,) = await ledger.append([Draft("noted", {"text": odd}, subject="z\udcff", personal={"name": odd})])
 

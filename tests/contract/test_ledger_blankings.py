@@ -136,14 +136,24 @@ async def test_many_rows_are_named_in_pieces(ledgers):
 async def test_a_trigger_of_postgresql_that_guards_less_is_found(request):
     """Its function replaced, its condition narrowed, or an additional one."""
     for statement, says in (
-        ("CREATE OR REPLACE FUNCTION chain_no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
-         "changed what guards the chain against changes: chain_no_update"),
-        ("DROP TRIGGER chain_no_update ON chain; CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain FOR EACH ROW "
-         "EXECUTE FUNCTION chain_no_update()", "changed what guards the chain against changes: chain_no_update"),
-        ("DROP TRIGGER chain_in_order ON chain; CREATE TRIGGER chain_in_order BEFORE INSERT ON chain FOR EACH ROW "
-         "WHEN (NEW.seq < 5) EXECUTE FUNCTION chain_in_order()", "changed what guards the chain against changes: chain_in_order"),
-        ("CREATE TRIGGER more AFTER UPDATE ON personal FOR EACH ROW EXECUTE FUNCTION chain_no_update()",
-         "added triggers to the ledger: more"),
+        (
+            "CREATE OR REPLACE FUNCTION chain_no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+            "changed what guards the chain against changes: chain_no_update",
+        ),
+        (
+            "DROP TRIGGER chain_no_update ON chain; CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain FOR EACH ROW "
+            "EXECUTE FUNCTION chain_no_update()",
+            "changed what guards the chain against changes: chain_no_update",
+        ),
+        (
+            "DROP TRIGGER chain_in_order ON chain; CREATE TRIGGER chain_in_order BEFORE INSERT ON chain FOR EACH ROW "
+            "WHEN (NEW.seq < 5) EXECUTE FUNCTION chain_in_order()",
+            "changed what guards the chain against changes: chain_in_order",
+        ),
+        (
+            "CREATE TRIGGER more AFTER UPDATE ON personal FOR EACH ROW EXECUTE FUNCTION chain_no_update()",
+            "added triggers to the ledger: more",
+        ),
     ):
         made = Ledgers(request.getfixturevalue("postgres_server").database())
         try:

@@ -18,8 +18,10 @@ async def filled(url: str) -> list[str]:
     """A ledger with some entries; its export."""
     ledger = SqlLedger.open(url, HandClock(), untold, create=True)
     async with ledger.writer(0) as term:
-        await ledger.append([Draft("noted", {"number": n}, subject=f"z{n}", personal={"email": f"p{n}@corp.example"})
-                             for n in range(4500)], term=term)
+        await ledger.append(
+            [Draft("noted", {"number": n}, subject=f"z{n}", personal={"email": f"p{n}@corp.example"}) for n in range(4500)],
+            term=term,
+        )
     lines = [line async for line in ledger.export()]
     await ledger.close()
     return lines

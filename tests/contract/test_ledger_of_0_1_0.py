@@ -63,11 +63,29 @@ async def test_it_verifies_and_every_entry_is_understood(ledger: SqlLedger):
 
     assert (ENTRIES, None) == ((found := await ledger.verify(witnesses=[SignedHeads(), files])).entries, found.problem)
     assert (["cycle-2.json"], ["cycle-1.json"]) == (list(files.kept), list(files.removed))
-    assert {"ledger.opened", "cycle.read", "cycle.ended", "memory", "decision", "plan", "approval", "intent", "outcome", "hold",
-            "release", "pause", "resume", "undo", "report", "report.removed", "head.signed"} == {one.kind for one in says}
+    assert {
+        "ledger.opened",
+        "cycle.read",
+        "cycle.ended",
+        "memory",
+        "decision",
+        "plan",
+        "approval",
+        "intent",
+        "outcome",
+        "hold",
+        "release",
+        "pause",
+        "resume",
+        "undo",
+        "report",
+        "report.removed",
+        "head.signed",
+    } == {one.kind for one in says}
     assert {1} == {one.v for one in says}
-    assert {True} == {(time := one.time(entry)).measured == time.chained and time.verified
-                      for one, entry in zip(says, entries, strict=True)}
+    assert {True} == {
+        (time := one.time(entry)).measured == time.chained and time.verified for one, entry in zip(says, entries, strict=True)
+    }
 
 
 async def test_what_is_read_is_written_back_the_same(ledger: SqlLedger):
@@ -75,7 +93,9 @@ async def test_what_is_read_is_written_back_the_same(ledger: SqlLedger):
     async for entry in ledger.entries():
         again = record.draft(read(entry))
         assert (entry.kind, json.loads(entry.body)) == (
-            again.kind, {key: value for key, value in json.loads(json.dumps(again.body)).items() if key != "v"})
+            again.kind,
+            {key: value for key, value in json.loads(json.dumps(again.body)).items() if key != "v"},
+        )
 
 
 async def test_its_history_says_what_0_1_0_said(ledger: SqlLedger):
@@ -83,20 +103,32 @@ async def test_its_history_says_what_0_1_0_said(ledger: SqlLedger):
     history = await ledger.history()
 
     assert ("", "ledger-of-0.1.0", "zoom-account", "file:people.csv") == (
-        history.broken, history.ledger_id, history.zoom_account, history.directory)
-    assert (11, 11, 10.0, 16.0) == (history.good_reads, history.active_in_scope, history.baseline("entitled", at(5, 6)),
-                                    history.baseline("people", at(5, 6)))
+        history.broken,
+        history.ledger_id,
+        history.zoom_account,
+        history.directory,
+    )
+    assert (11, 11, 10.0, 16.0) == (
+        history.good_reads,
+        history.active_in_scope,
+        history.baseline("entitled", at(5, 6)),
+        history.baseline("people", at(5, 6)),
+    )
     assert {"z-root": Gone(at(4, 0), 10), "z-crowd005": Gone(at(5, 6), 11)} == history.gone
     assert {"z-ann", "z-eve", "z-cid", "z-crowd001", "z-crowd002", "z-crowd003"} == set(history.deactivated)
-    assert (2, at(2, 13), None) == (history.deactivated["z-ann"].type, history.deactivated["z-ann"].reactivated_at,
-                                    history.deactivated["z-eve"].reactivated_at)
+    assert (2, at(2, 13), None) == (
+        history.deactivated["z-ann"].type,
+        history.deactivated["z-ann"].reactivated_at,
+        history.deactivated["z-eve"].reactivated_at,
+    )
     assert ({"z-bob"}, at(2, 13, month=12)) == (set(history.holds), history.holds["z-bob"].until)
     assert ["z-crowd005"] == [intent.zoom_id for intent in history.intents.values()]
     assert (1, 4) == (len(history.approvals), len(history.used))
     assert Guard.DIRECTORY_SHRUNK in next(iter(history.approvals.values())).guards
     assert (16, 1, "in_step") == (len(history.decided), len(history.plans), history.last_result)
-    assert Counter({"unique000006": 2, "unique000014": 2, "unique000019": 4, "unique000004": 1, "unique000010": 1,
-                    "unique000012": 1}) == Counter({cycle: len(done) for cycle, done in history.done_in.items()})
+    assert Counter(
+        {"unique000006": 2, "unique000014": 2, "unique000019": 4, "unique000004": 1, "unique000010": 1, "unique000012": 1}
+    ) == Counter({cycle: len(done) for cycle, done in history.done_in.items()})
 
 
 async def test_its_month_is_told_as_0_1_0_told_it(ledger: SqlLedger):

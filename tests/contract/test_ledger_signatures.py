@@ -65,10 +65,12 @@ def theirs(tmp_path: Path) -> Signer:
 def a_cycle(name: str) -> list[Draft]:
     """What a cycle that deactivates somebody writes, in short."""
     now = HandClock().now()
-    return [Draft("noted.read", {"counts": {"keep": 9, "deactivate": 1}, "accounts": 10}, cycle=name),
-            Draft("noted.intent", {"id": "i" + name, "action": "deactivate"}, "z1", name),
-            Draft("noted.outcome", {"intent": "i" + name, "outcome": "done"}, "z1", name),
-            record.cycle_ended(name, CycleEnded("enforce", "schedule", "applied", True, now, now, "0.1.0", "policy", {}))]
+    return [
+        Draft("noted.read", {"counts": {"keep": 9, "deactivate": 1}, "accounts": 10}, cycle=name),
+        Draft("noted.intent", {"id": "i" + name, "action": "deactivate"}, "z1", name),
+        Draft("noted.outcome", {"intent": "i" + name, "outcome": "done"}, "z1", name),
+        record.cycle_ended(name, CycleEnded("enforce", "schedule", "applied", True, now, now, "0.1.0", "policy", {})),
+    ]
 
 
 @asynccontextmanager
@@ -173,7 +175,7 @@ async def test_what_people_append_after_the_last_cycle_waits_for_the_next_signat
 
     assert (3 * CYCLE + 5, Fault.SIGNATURE) == seen(await checked(url, ours.public))
     assert (await checked(url)).ok
-    await fill(url, ours, "c5")                            # one signature covers all that came before
+    await fill(url, ours, "c5")  # one signature covers all that came before
     assert (await checked(url, ours.public)).ok
 
 
@@ -233,8 +235,10 @@ async def test_a_chain_hashed_anew_is_found_by_its_signatures(url: str, ours: Si
 async def test_everything_after_a_signed_head_replaced_is_found(url: str, ours: Signer) -> None:
     """The good beginning with its signature stays, the rest is told anew, without signatures."""
     entries = entries_of(url)
-    replaced(url, rewritten([*entries[:5], *(entry for entry in edited(entries, 8, "done", "none")[5:]
-                                             if entry.kind != "head.signed")]))
+    replaced(
+        url,
+        rewritten([*entries[:5], *(entry for entry in edited(entries, 8, "done", "none")[5:] if entry.kind != "head.signed")]),
+    )
 
     assert seen(await checked(url)) is None
     found = await checked(url, ours.public)
@@ -335,14 +339,18 @@ def test_openssl_makes_our_keys_and_checks_our_signatures(tmp_path: Path) -> Non
     signature.write_bytes(base64.b64decode(signed))
     message.write_text(f"syncd.head/1\n41\n{'ab' * 32}\n")
     assert "Verified Successfully" in _openssl(
-        "pkeyutl", "-verify", "-pubin", "-inkey", str(public), "-rawin", "-in", str(message), "-sigfile", str(signature))
+        "pkeyutl", "-verify", "-pubin", "-inkey", str(public), "-rawin", "-in", str(message), "-sigfile", str(signature)
+    )
 
 
-@pytest.mark.parametrize(("kind", "says"), [
-    (("genpkey", "-algorithm", "x25519"), "of another kind than Ed25519"),
-    (("genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:x"), "protected by a password"),
-    (("rand", "-hex", "32"), "no private key in PEM"),
-])
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (("genpkey", "-algorithm", "x25519"), "of another kind than Ed25519"),
+        (("genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:x"), "protected by a password"),
+        (("rand", "-hex", "32"), "no private key in PEM"),
+    ],
+)
 def test_a_key_that_cannot_sign_is_refused_with_the_way_to_make_one(kind: tuple[str, ...], says: str) -> None:
     """And nothing of it is repeated."""
     content = _openssl(*kind)
@@ -361,8 +369,11 @@ def test_a_public_key_file_is_judged_before_anything_is_read(tmp_path: Path, our
     empty = tmp_path / "empty.pem"
     empty.write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
 
-    for path, says in ((tmp_path / "none.pem", "cannot be read"), (empty, "holds no Ed25519 public key"),
-                       (private, "holds a private key")):
+    for path, says in (
+        (tmp_path / "none.pem", "cannot be read"),
+        (empty, "holds no Ed25519 public key"),
+        (private, "holds a private key"),
+    ):
         with pytest.raises(UsageError, match=says):
             PublicKeys.in_file(path)
 
@@ -374,18 +385,25 @@ async def test_published_heads_and_recorded_files_are_followed_in_the_same_pass(
     """Which heads are lost; which files were written, and which were removed when their time was over."""
     async with opened(url) as ledger:
         entries = entries_of(url)
-        await ledger.append([record.opened("led1", "acc", "file:x"), record.reported("c1", "a.json", "aa"),
-                             record.reported("c2", "b.json", "bb"),
-                             record.report_removed("c3", ["a.json", "never.json"], HandClock().now())])
+        await ledger.append(
+            [
+                record.opened("led1", "acc", "file:x"),
+                record.reported("c1", "a.json", "aa"),
+                record.reported("c2", "b.json", "bb"),
+                record.report_removed("c3", ["a.json", "never.json"], HandClock().now()),
+            ]
+        )
         heads = PublishedHeads.of([Head(4, entries[3].hash), Head(9, "f" * 64), Head(99, "e" * 64)])
         files = RecordedFiles()
 
-        for _ in range(2):                                     # a pass may have to be done again
+        for _ in range(2):  # a pass may have to be done again
             await ledger.verify(witnesses=[heads, files])
             assert [Head(9, "f" * 64), Head(99, "e" * 64)] == heads.lost
             assert ("led1", {"b.json": "bb"}, {"a.json": "aa"}) == (
-                files.ledger_id, {name: one.sha256 for name, one in files.kept.items()},
-                {name: one.sha256 for name, one in files.removed.items()})
+                files.ledger_id,
+                {name: one.sha256 for name, one in files.kept.items()},
+                {name: one.sha256 for name, one in files.removed.items()},
+            )
 
 
 def test_an_audit_tells_witnesses_only_what_is_good() -> None:
@@ -401,8 +419,17 @@ def test_an_audit_tells_witnesses_only_what_is_good() -> None:
 def _as_entry(draft: Draft, like: LedgerEntry | None) -> LedgerEntry:
     """A draft in the form ``rewritten`` takes."""
     at = like.at if like is not None else "2026-10-01T08:00:00.000000Z"
-    return LedgerEntry(0, at, draft.cycle, like.term if like is not None else 1, draft.kind, draft.subject,
-                       canonical_json(dict(draft.body)), "", "")
+    return LedgerEntry(
+        0,
+        at,
+        draft.cycle,
+        like.term if like is not None else 1,
+        draft.kind,
+        draft.subject,
+        canonical_json(dict(draft.body)),
+        "",
+        "",
+    )
 
 
 def _signature(entry: LedgerEntry) -> str:

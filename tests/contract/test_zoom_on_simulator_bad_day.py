@@ -15,9 +15,15 @@ from tests.contract.simulated_world import SimulatedWorld, a_world
 HOUR = 3600.0
 
 FAULTS = (
-    lambda: faults.throttled("seconds", 2000), lambda: faults.throttled("iso", 1500), lambda: faults.throttled(),
-    lambda: faults.server_error(503), lambda: faults.html_page(502), lambda: faults.truncated_answer(),
-    lambda: faults.connection_reset(), lambda: faults.lost_answer(), lambda: faults.token_expired(),
+    lambda: faults.throttled("seconds", 2000),
+    lambda: faults.throttled("iso", 1500),
+    lambda: faults.throttled(),
+    lambda: faults.server_error(503),
+    lambda: faults.html_page(502),
+    lambda: faults.truncated_answer(),
+    lambda: faults.connection_reset(),
+    lambda: faults.lost_answer(),
+    lambda: faults.token_expired(),
 )
 OPERATIONS = ("list_users", "get_user", "set_status", "list_roles", "token")
 
@@ -57,9 +63,10 @@ async def test_a_bad_day_ends_in_step(seed: int) -> None:
                 world.leaves(names[hour])
             if hour in (6, 15):
                 set_clock(world, timedelta(hours=-1 if hour == 6 else 1))
-            for _ in range(3 if hour < 24 else 0):             # then two quiet hours
-                world.zoom.faults.add(chance.choice(FAULTS)(), chance.choice(OPERATIONS), times=chance.choice((1, 2, 6)),
-                                      skip=chance.randrange(3))
+            for _ in range(3 if hour < 24 else 0):  # then two quiet hours
+                world.zoom.faults.add(
+                    chance.choice(FAULTS)(), chance.choice(OPERATIONS), times=chance.choice((1, 2, 6)), skip=chance.randrange(3)
+                )
             report = await world.cycle()
             world.zoom.faults.clear()
             told.liveness.announce(HOUR)

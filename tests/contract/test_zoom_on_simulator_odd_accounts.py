@@ -111,8 +111,9 @@ async def test_many_odd_ones_among_many_leavers_and_their_undo(seed: int) -> Non
 
         async with world.ledger.writer(0) as term:
             undoing = await wanted_by_undo(world.deps, world.policy, "last", REQUEST, term)
-            undone = await manual.execute_request(world.deps, world.policy, Mode.ENFORCE, undoing.wanted, REQUEST, term,
-                                                  trigger=Trigger.UNDO, undo_of=undoing.cycle)
+            undone = await manual.execute_request(
+                world.deps, world.policy, Mode.ENFORCE, undoing.wanted, REQUEST, term, trigger=Trigger.UNDO, undo_of=undoing.cycle
+            )
 
         assert {"done": 180} == Counter(one.outcome.value for one in undone.outcomes.values())
         assert {"active"} == {world.user(name).status for name in names}
@@ -131,8 +132,11 @@ async def test_the_same_from_everybody_is_the_set_up(kind: str, code: int) -> No
             make_odd(world, name, kind)
         report = await world.cycle()
 
-        assert (code, 5, 25) == (report.exit_code, sum(fate(report, name)[0] == "failed" for name in names),
-                                 sum(fate(report, name)[0] == "not_tried" for name in names))
+        assert (code, 5, 25) == (
+            report.exit_code,
+            sum(fate(report, name)[0] == "failed" for name in names),
+            sum(fate(report, name)[0] == "not_tried" for name in names),
+        )
 
 
 async def test_a_token_that_cannot_be_had_in_mid_cycle_is_nobody_s_trouble() -> None:

@@ -145,7 +145,7 @@ async def test_a_used_up_day_ends_the_changes_until_midnight_and_shows() -> None
         await world.in_enforcing_use()
         world.concurrency = 1
         world.leaves(*names)
-        world.zoom.limits.used_today[0] = 6_000 - 7            # two accounts' worth, and one request more
+        world.zoom.limits.used_today[0] = 6_000 - 7  # two accounts' worth, and one request more
 
         report = await world.cycle()
         fates = [fate(report, name) for name in names]
@@ -176,7 +176,7 @@ async def test_a_used_up_day_ends_the_changes_until_midnight_and_shows() -> None
 
 async def test_our_own_daily_budget_is_kept_over_a_restart() -> None:
     """A share of a free account's 6,000 light requests: counted in the ledger's side table, never in its chain."""
-    async with a_world(account_plan="free", share=0.01, crowd=600) as world:       # sixty light requests a day
+    async with a_world(account_plan="free", share=0.01, crowd=600) as world:  # sixty light requests a day
         names = [f"leaver{number:02}" for number in range(24)]
         world.employ(*names)
         await world.in_enforcing_use()
@@ -204,7 +204,7 @@ async def test_a_timeout_after_the_change_was_sent_is_settled_by_looking() -> No
         await world.in_enforcing_use()
         world.leaves("ann")
         really_slow = asyncio.Event()
-        world.zoom._sleep = lambda _: really_slow.wait()       # type: ignore[method-assign]
+        world.zoom._sleep = lambda _: really_slow.wait()  # type: ignore[method-assign]
         world.zoom.faults.add(faults.late_answer(60), "set_status")
 
         report = await world.cycle()
@@ -220,7 +220,7 @@ async def test_a_change_that_lands_after_we_gave_up_is_still_known_to_be_ours() 
         await world.in_enforcing_use()
         world.leaves("ann")
         lands = asyncio.Event()
-        world.zoom._sleep = lambda _: lands.wait()             # type: ignore[method-assign]
+        world.zoom._sleep = lambda _: lands.wait()  # type: ignore[method-assign]
         world.zoom.faults.add(faults.slow(60), "set_status")
 
         report = await world.cycle()
@@ -244,18 +244,18 @@ async def test_after_a_crash_there_are_never_two_changes_of_one_account_at_a_tim
         world.leaves("ann")
         lands = asyncio.Event()
         real_sleep = world.zoom._sleep
-        world.zoom._sleep = lambda _: lands.wait()             # type: ignore[method-assign]
+        world.zoom._sleep = lambda _: lands.wait()  # type: ignore[method-assign]
         world.zoom.faults.add(faults.slow(60), "set_status")
         dying = asyncio.create_task(world.cycle())
         while not world.zoom._busy:
             await asyncio.sleep(0.01)
         dying.cancel()
         await asyncio.gather(dying, return_exceptions=True)
-        world.zoom._sleep = real_sleep                         # type: ignore[method-assign]
+        world.zoom._sleep = real_sleep  # type: ignore[method-assign]
         await world.restart()
 
         second = asyncio.create_task(world.cycle())
-        while not any(seen.status == 429 for seen in world.zoom.requests):       # Zoom itself refuses a second one
+        while not any(seen.status == 429 for seen in world.zoom.requests):  # Zoom itself refuses a second one
             await asyncio.sleep(0.01)
         lands.set()
         report = await second
@@ -276,8 +276,9 @@ async def test_a_young_change_of_a_dead_process_is_waited_for() -> None:
         await world.cycle()
         assert 1 == len(world.ledger.replayed().intents)
         await world.restart()
-        world.zoom.faults.add(faults.meanwhile(lambda: world.zoom.tenant.alter("ann@corp.example", status="inactive", type=1)),
-                              "get_user", skip=1)
+        world.zoom.faults.add(
+            faults.meanwhile(lambda: world.zoom.tenant.alter("ann@corp.example", status="inactive", type=1)), "get_user", skip=1
+        )
 
         report = await world.cycle()
 
@@ -305,8 +306,9 @@ async def test_what_an_account_had_is_recorded_and_given_back() -> None:
         done = [intent for intent, _ in world.ledger.replayed().done_in[report.cycle_id]]
         before = next(intent.before for intent in done if intent.zoom_id == world.user("ann").id)
         assert (2, "4096", "2", "Member") == tuple(before[key] for key in ("type", "plan", "role_id", "role"))
-        assert [True] == [event.licence_released for event in world.told
-                          if isinstance(event, EffectSettled) and "ann" in event.address]
+        assert [True] == [
+            event.licence_released for event in world.told if isinstance(event, EffectSettled) and "ann" in event.address
+        ]
 
         world.comes_back("ann")
         back = cycle_document(await world.cycle())

@@ -33,13 +33,16 @@ async def test_an_account_is_shown_with_what_it_has_ahead_and_left_behind() -> N
     async with a_world(crowd=1) as world:
         world.employ("ann", last_login_time=world.clock.now() - timedelta(days=9))
         world.zoom.tenant.alter(
-            address("ann"), meetings=(meeting(world, 1, days=-2), meeting(world, 2, days=3), meeting(world, 3, hours=5)),
-            recordings=(meeting(world, 4, days=-3), meeting(world, 5, days=-80)))
+            address("ann"),
+            meetings=(meeting(world, 1, days=-2), meeting(world, 2, days=3), meeting(world, 3, hours=5)),
+            recordings=(meeting(world, 4, days=-3), meeting(world, 5, days=-80)),
+        )
 
         row = await shown(world, "ann")
 
         assert ("active", "Member", "licensed", 2, 1) == tuple(
-            row[key] for key in ("status", "role", "licence", "upcoming_meetings", "recordings_30_days"))
+            row[key] for key in ("status", "role", "licence", "upcoming_meetings", "recordings_30_days")
+        )
         assert "Ann: entitled" == row["directory"]
         assert row["next_meeting_at"].startswith("2026-11-23T17:00")
         assert row["last_login_at"].startswith("2026-11-14T12:00")
@@ -49,8 +52,7 @@ async def test_without_the_scopes_an_account_is_shown_all_the_same() -> None:
     """What the app may not know stays empty, and nobody asks in vain."""
     async with a_world(crowd=1) as world:
         world.employ("ann")
-        world.zoom.oauth.scopes = frozenset(
-            {"user:read:user:admin", "user:read:list_users:admin", "role:read:list_roles:admin"})
+        world.zoom.oauth.scopes = frozenset({"user:read:user:admin", "user:read:list_users:admin", "role:read:list_roles:admin"})
 
         row = await shown(world, "ann")
 
@@ -92,8 +94,13 @@ async def test_one_account_named_twice_is_changed_once() -> None:
         world.employ("ann", "bob")
         await world.in_enforcing_use()
         ann = world.user("ann").id
-        wanted = await wanted_by_address(world.deps, world.policy, [address("ann"), address("ANN"), ann, address("bob"),
-                                                                     address("nobody")], Action.DEACTIVATE, ASKS)
+        wanted = await wanted_by_address(
+            world.deps,
+            world.policy,
+            [address("ann"), address("ANN"), ann, address("bob"), address("nobody")],
+            Action.DEACTIVATE,
+            ASKS,
+        )
         assert (2, (address("nobody"),)) == (len(wanted.effects), wanted.unknown)
         world.zoom.faults.add(faults.refusal(300, "upcoming Zoom Events"), "set_status", user=world.user("bob").id)
 
@@ -125,9 +132,14 @@ async def test_check_says_of_every_scope_whether_it_is_granted_and_what_for() ->
         assert [] == world.writes()
 
 
-@pytest.mark.parametrize(("skew_seconds", "fine", "says"), [
-    (2, True, "2 s ahead"), (90, True, "warning: 9"), (900, False, "set this machine's clock"),
-])
+@pytest.mark.parametrize(
+    ("skew_seconds", "fine", "says"),
+    [
+        (2, True, "2 s ahead"),
+        (90, True, "warning: 9"),
+        (900, False, "set this machine's clock"),
+    ],
+)
 async def test_check_compares_the_clocks(skew_seconds: int, fine: bool, says: str) -> None:
     """A little is nothing, more is a warning, too much a fault."""
     async with a_world(crowd=1) as world:

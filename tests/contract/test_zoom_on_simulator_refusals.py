@@ -43,44 +43,82 @@ def alter(**fields: Any) -> Callable[[World], object]:
 
 DEACTIVATIONS: dict[str, Row] = {
     "done": Row(None, ("done", ""), 0, "applied", (1, 0), ("keep", "in_step")),
-    "an admin is never tried": Row(None, ("manual", "protected"), 0, "in_step", (0, 0), ("manual", "protected"),
-                                   alter(role_id="1")),
-    "the owner is never tried": Row(None, ("manual", "protected"), 0, "in_step", (0, 0), ("manual", "protected"),
-                                    alter(role_id="0")),
-    "a Zoom Room nobody knew of": Row(None, ("failed", "refused_by_zoom"), 5, "partial", (1, 0), ("manual", "refused_by_zoom"),
-                                      alter(room=True)),
-    "an admin by a custom role": Row(faults.refusal(200, ADMIN), ("failed", "refused_by_zoom"), 5, "partial", (1, 0),
-                                     ("manual", "refused_by_zoom")),
-    "upcoming Zoom Events": Row(None, ("failed", "upcoming_zoom_events"), 5, "partial", (1, 1),
-                                ("failed", "upcoming_zoom_events"), alter(hosts_events=True)),
-    "code 200 for another reason": Row(faults.refusal(200, "Only available for paid account."), ("failed", "refused"), 5,
-                                       "partial", (1, 1)),
-    "advice to contact an admin is about nobody": Row(faults.refusal(200, "Something went wrong. Contact your account admin."),
-                                                      ("failed", "refused"), 5, "partial", (1, 1)),
+    "an admin is never tried": Row(
+        None, ("manual", "protected"), 0, "in_step", (0, 0), ("manual", "protected"), alter(role_id="1")
+    ),
+    "the owner is never tried": Row(
+        None, ("manual", "protected"), 0, "in_step", (0, 0), ("manual", "protected"), alter(role_id="0")
+    ),
+    "a Zoom Room nobody knew of": Row(
+        None, ("failed", "refused_by_zoom"), 5, "partial", (1, 0), ("manual", "refused_by_zoom"), alter(room=True)
+    ),
+    "an admin by a custom role": Row(
+        faults.refusal(200, ADMIN), ("failed", "refused_by_zoom"), 5, "partial", (1, 0), ("manual", "refused_by_zoom")
+    ),
+    "upcoming Zoom Events": Row(
+        None,
+        ("failed", "upcoming_zoom_events"),
+        5,
+        "partial",
+        (1, 1),
+        ("failed", "upcoming_zoom_events"),
+        alter(hosts_events=True),
+    ),
+    "code 200 for another reason": Row(
+        faults.refusal(200, "Only available for paid account."), ("failed", "refused"), 5, "partial", (1, 1)
+    ),
+    "advice to contact an admin is about nobody": Row(
+        faults.refusal(200, "Something went wrong. Contact your account admin."), ("failed", "refused"), 5, "partial", (1, 1)
+    ),
     "gone": Row(faults.refusal(1001, "User does not exist: ann.", 404), ("skipped", "gone_from_zoom"), 0, "applied", (1, 1)),
     "a conflict": Row(faults.refusal(1005, "Conflict.", 409), ("failed", "refused"), 5, "partial", (1, 1)),
     "an unknown code": Row(faults.refusal(9999, "Something new."), ("failed", "refused"), 5, "partial", (1, 1)),
     "token expired": Row(faults.token_expired(), ("done", ""), 0, "applied", (2, 0), ("keep", "in_step")),
     "scope missing, granular app": Row(
         faults.refusal(4711, "Invalid access token, does not contain scopes:[user:update:status:admin]."),
-        ("failed", "scope_missing"), 4, "unreadable", (2, 1), times=2),
-    "scope missing, classic app": Row(faults.refusal(4700, "Invalid access token, does not contain scopes: [user:write:admin]."),
-                                      ("failed", "scope_missing"), 4, "unreadable", (2, 1), times=2),
-    "scope granted meanwhile": Row(faults.refusal(4711, "Invalid access token, does not contain scopes.", 403), ("done", ""), 0,
-                                   "applied", (2, 0), ("keep", "in_step")),
+        ("failed", "scope_missing"),
+        4,
+        "unreadable",
+        (2, 1),
+        times=2,
+    ),
+    "scope missing, classic app": Row(
+        faults.refusal(4700, "Invalid access token, does not contain scopes: [user:write:admin]."),
+        ("failed", "scope_missing"),
+        4,
+        "unreadable",
+        (2, 1),
+        times=2,
+    ),
+    "scope granted meanwhile": Row(
+        faults.refusal(4711, "Invalid access token, does not contain scopes.", 403),
+        ("done", ""),
+        0,
+        "applied",
+        (2, 0),
+        ("keep", "in_step"),
+    ),
     "role right missing": Row(faults.refusal(200, RIGHTS), ("failed", "scope_missing"), 4, "unreadable", (1, 1)),
     "this account denied": Row(faults.account_denied(), ("failed", "refused"), 5, "partial", (1, 1)),
-    "not Zoom's answer": Row(faults.refusal(2300, "This API endpoint is not recognized."), ("failed", "refused"), 5, "partial",
-                             (1, 1)),
+    "not Zoom's answer": Row(
+        faults.refusal(2300, "This API endpoint is not recognized."), ("failed", "refused"), 5, "partial", (1, 1)
+    ),
     "no permission for this one": Row(faults.refusal(200, "No permission."), ("failed", "refused"), 5, "partial", (1, 1)),
     "per-second limit": Row(faults.throttled(), ("done", ""), 0, "applied", (2, 0), ("keep", "in_step")),
-    "daily limit": Row(faults.throttled("iso", 12 * 3600, daily=True), ("failed", "limit_reached"), 4, "unreadable", (1, 0),
-                       ("not_tried", "limit_reached")),
+    "daily limit": Row(
+        faults.throttled("iso", 12 * 3600, daily=True),
+        ("failed", "limit_reached"),
+        4,
+        "unreadable",
+        (1, 0),
+        ("not_tried", "limit_reached"),
+    ),
     "server error": Row(faults.server_error(503), ("failed", "no_answer"), 5, "partial", (1, 1)),
     "a gateway's page": Row(faults.html_page(502), ("failed", "no_answer"), 5, "partial", (1, 1)),
     "reset before it was done": Row(faults.connection_reset(), ("failed", "no_answer"), 5, "partial", (1, 1)),
-    "answer lost after it was done": Row(faults.lost_answer(), ("done", "answer_lost_but_done"), 0, "applied", (1, 0),
-                                         ("keep", "in_step")),
+    "answer lost after it was done": Row(
+        faults.lost_answer(), ("done", "answer_lost_but_done"), 0, "applied", (1, 0), ("keep", "in_step")
+    ),
     "success answered, nothing done": Row(faults.lost_write(), ("failed", "not_confirmed"), 5, "partial", (1, 1)),
 }
 
@@ -99,7 +137,11 @@ async def test_what_becomes_of_a_deactivation(row: Row) -> None:
         report = await world.cycle()
         first = len(world.writes("set_status"))
         assert (row.fate, row.code, row.result, row.writes[0]) == (
-            fate(report, "ann"), report.exit_code, report.result.value, first)
+            fate(report, "ann"),
+            report.exit_code,
+            report.result.value,
+            first,
+        )
 
         world.clock.passed += 60
         again = await world.cycle()
@@ -109,16 +151,26 @@ async def test_what_becomes_of_a_deactivation(row: Row) -> None:
 REACTIVATIONS: dict[str, Row] = {
     "done, licence and all": Row(None, ("done", ""), 0, "applied", (1, 0), ("keep", "in_step")),
     "cap of Basic users, 3412": Row(
-        faults.refusal(3412, "Your request to activate the user was not approved at this time because your account has reached "
-                             "the permitted maximum number of 1 \"Basic\" users."),
-        ("failed", "licence_limit_reached"), 5, "partial", (1, 1)),
-    "cap of Basic users, 2033": Row(faults.refusal(2033, "Basic user limit."), ("failed", "licence_limit_reached"), 5, "partial",
-                                    (1, 1)),
-    "an admin or a Room": Row(faults.refusal(200, ADMIN), ("failed", "refused_by_zoom"), 5, "partial", (1, 0),
-                              ("manual", "refused_by_zoom")),
+        faults.refusal(
+            3412,
+            "Your request to activate the user was not approved at this time because your account has reached "
+            'the permitted maximum number of 1 "Basic" users.',
+        ),
+        ("failed", "licence_limit_reached"),
+        5,
+        "partial",
+        (1, 1),
+    ),
+    "cap of Basic users, 2033": Row(
+        faults.refusal(2033, "Basic user limit."), ("failed", "licence_limit_reached"), 5, "partial", (1, 1)
+    ),
+    "an admin or a Room": Row(
+        faults.refusal(200, ADMIN), ("failed", "refused_by_zoom"), 5, "partial", (1, 0), ("manual", "refused_by_zoom")
+    ),
     "gone": Row(faults.refusal(1001, "User does not exist.", 404), ("skipped", "gone_from_zoom"), 0, "applied", (1, 1)),
-    "answer lost after it was done": Row(faults.lost_answer(), ("done", "answer_lost_but_done"), 0, "applied", (1, 0),
-                                         ("keep", "in_step")),
+    "answer lost after it was done": Row(
+        faults.lost_answer(), ("done", "answer_lost_but_done"), 0, "applied", (1, 0), ("keep", "in_step")
+    ),
 }
 
 
@@ -138,7 +190,11 @@ async def test_what_becomes_of_a_reactivation(row: Row) -> None:
         report = await world.cycle()
         first = len(world.writes("set_status")) - before
         assert (row.fate, row.code, row.result, row.writes[0]) == (
-            fate(report, "ann"), report.exit_code, report.result.value, first)
+            fate(report, "ann"),
+            report.exit_code,
+            report.result.value,
+            first,
+        )
 
         world.clock.passed += 60
         again = await world.cycle()
@@ -220,13 +276,17 @@ async def test_the_same_strange_refusal_from_everybody_stops_the_cycle() -> None
         assert (5, 10) == (fates.count(("failed", "refused")), fates.count(("not_tried", "zoom_unreadable")))
 
 
-@pytest.mark.parametrize(("change", "tried"), [
-    (lambda world: None, False),
-    (lambda world: setattr(world.clock, "passed", world.clock.passed + 8 * 86_400), True),
-    (lambda world: setattr(world, "credential", "app-2"), True),
-    (lambda world: setattr(world, "policy", replace(world.policy, protect_accounts=("ceo@corp.example",))), True),
-    (alter(type=1), True),
-], ids=["nothing changed", "seven days", "another credential", "another policy", "another licence"])
+@pytest.mark.parametrize(
+    ("change", "tried"),
+    [
+        (lambda world: None, False),
+        (lambda world: setattr(world.clock, "passed", world.clock.passed + 8 * 86_400), True),
+        (lambda world: setattr(world, "credential", "app-2"), True),
+        (lambda world: setattr(world, "policy", replace(world.policy, protect_accounts=("ceo@corp.example",))), True),
+        (alter(type=1), True),
+    ],
+    ids=["nothing changed", "seven days", "another credential", "another policy", "another licence"],
+)
 async def test_a_refusal_for_good_is_remembered_until_something_changes(change: Callable[[World], object], tried: bool) -> None:
     """It becomes ``manual`` with since when; a change of role, type, status, policy or credential, or a week, forgets it."""
     async with a_world() as world:
@@ -270,13 +330,16 @@ async def test_report_mode_works_with_the_two_reading_scopes() -> None:
         assert {"token", "list_users", "list_roles"} == {seen.operation for seen in world.zoom.requests}
 
 
-@pytest.mark.parametrize(("fault", "operation"), [
-    (faults.account_denied(), "list_users"),
-    (faults.refusal(4711, "Invalid access token, does not contain scopes:[role:read:list_roles:admin]."), "list_roles"),
-    (faults.refusal(200, "Does not contain permissions [User:Read]."), "list_users"),
-    (faults.html_page(200), "list_users"),
-    (faults.field_set("users", None), "list_users"),
-])
+@pytest.mark.parametrize(
+    ("fault", "operation"),
+    [
+        (faults.account_denied(), "list_users"),
+        (faults.refusal(4711, "Invalid access token, does not contain scopes:[role:read:list_roles:admin]."), "list_roles"),
+        (faults.refusal(200, "Does not contain permissions [User:Read]."), "list_users"),
+        (faults.html_page(200), "list_users"),
+        (faults.field_set("users", None), "list_users"),
+    ],
+)
 async def test_a_refused_read_is_unreadable(fault: Fault, operation: str) -> None:
     """Whatever the refusal of a read is about: 4, and nothing is changed."""
     async with a_world() as world:

@@ -18,15 +18,23 @@ VALUES: dict[str, dict[str, Any]] = {
     "report-only": {},
     "active-directory": {},
     "entra-workload-identity": {
-        "workloadIdentity": {"enabled": True}, "networkPolicy": {"ldap": {"enabled": False}},
+        "workloadIdentity": {"enabled": True},
+        "networkPolicy": {"ldap": {"enabled": False}},
         "serviceAccount": {"annotations": {"azure.workload.identity/client-id": "00000000-0000-0000-0000-000000000000"}},
     },
     "highly-available": {"leadership": {"enabled": True}, "postgresql": {"enabled": True}},
 }
 
 #: Labels and annotations that only one of the two writes, and which select nothing.
-_HELM_ONLY = {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart",
-              "helm.sh/resource-policy", "checksum/config", "app.kubernetes.io/part-of"}
+_HELM_ONLY = {
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+    "helm.sh/resource-policy",
+    "checksum/config",
+    "app.kubernetes.io/part-of",
+}
 
 
 def rendered_chart(values: Mapping[str, Any], name: str = "syncd", namespace: str = "syncd") -> list[Manifest]:
@@ -34,16 +42,22 @@ def rendered_chart(values: Mapping[str, Any], name: str = "syncd", namespace: st
     with helm_python.Chart.load(CHART) as chart:
         chart.validate_schema(dict(values))
         files = chart.render(values=dict(values), name=name, namespace=namespace)
-    objects = [each for file, text in files.items() if file.endswith(".yaml")
-               for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+    objects = [
+        each
+        for file, text in files.items()
+        if file.endswith(".yaml")
+        for each in yaml.safe_load_all(text)
+        if isinstance(each, dict)
+    ]
     return [each for each in objects if "helm.sh/hook" not in each["metadata"].get("annotations", {})]
 
 
 def as_overlay(name: str, *, maintenance: bool = False) -> list[Manifest]:
     """The chart with the values that make an overlay's installation, or that one under maintenance."""
     image = {"repository": "registry.example/syncd", "tag": "0.2.0"}
-    return rendered_chart({"image": image, "config": yaml.safe_load(configuration(overlay(name))), **VALUES[name],
-                           "maintenance": maintenance})
+    return rendered_chart(
+        {"image": image, "config": yaml.safe_load(configuration(overlay(name))), **VALUES[name], "maintenance": maintenance}
+    )
 
 
 def comparable(manifests: Iterable[Manifest]) -> dict[str, Manifest]:

@@ -49,15 +49,22 @@ def overlay(name: str) -> list[Manifest]:
 
 def one(manifests: list[Manifest], kind: str, name: str = "syncd") -> Manifest:
     """The only object of a kind whose name is *name* or begins with it (generated names carry a hash)."""
-    (found,) = (each for each in manifests if each["kind"] == kind and (
-        each["metadata"]["name"] == name or re.fullmatch(f"{name}-config(-.*)?", each["metadata"]["name"])))
+    (found,) = (
+        each
+        for each in manifests
+        if each["kind"] == kind
+        and (each["metadata"]["name"] == name or re.fullmatch(f"{name}-config(-.*)?", each["metadata"]["name"]))
+    )
     return found
 
 
 def pod_templates(manifests: list[Manifest]) -> list[Manifest]:
     """The pod templates of everything that makes pods."""
-    return [each["spec"]["template"] if each["kind"] == "Deployment" else each["spec"]["jobTemplate"]["spec"]["template"]
-            for each in manifests if each["kind"] in ("Deployment", "CronJob")]
+    return [
+        each["spec"]["template"] if each["kind"] == "Deployment" else each["spec"]["jobTemplate"]["spec"]["template"]
+        for each in manifests
+        if each["kind"] in ("Deployment", "CronJob")
+    ]
 
 
 def containers(template: Manifest) -> list[Manifest]:

@@ -21,10 +21,14 @@ from tests.deploy.chart_readme import README, renewed
 from tests.deploy.charts import CHART, VALUES, as_overlay, comparable, rendered_chart
 from tests.deploy.manifests import DEPLOY, OVERLAYS, configuration, containers, one, overlay, pod_templates
 
-SMALL: dict[str, Any] = {"config": {
-    "mode": "report", "directory": {"file": {"path": "/etc/syncd/people.csv"}},
-    "zoom": {"account_id": "a", "client_id": "b", "client_secret_file": "/run/secrets/syncd/zoom-secret"},
-    "scope": {"domains": ["corp.example"]}}}
+SMALL: dict[str, Any] = {
+    "config": {
+        "mode": "report",
+        "directory": {"file": {"path": "/etc/syncd/people.csv"}},
+        "zoom": {"account_id": "a", "client_id": "b", "client_secret_file": "/run/secrets/syncd/zoom-secret"},
+        "scope": {"domains": ["corp.example"]},
+    }
+}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -50,9 +54,15 @@ EVERYTHING: dict[str, Any] = SMALL | {
     "image": {"repository": "r.example/s", "digest": "sha256:" + "a" * 64, "pullSecrets": [{"name": "pull"}]},
     "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "stack"}}},
     "networkPolicy": {"proxy": {"ports": [3128], "cidrs": ["10.0.0.0/8"]}, "extraEgress": [{"ports": [{"port": 1}]}]},
-    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}], "priorityClassName": "high",
-    "nodeSelector": {"disk": "fast"}, "tolerations": [{"key": "x", "operator": "Exists"}], "podLabels": {"team": "it"},
-    "podAnnotations": {"note": "x"}, "affinity": {"nodeAffinity": {}}, "commonLabels": {"cost": "it"}, "extraArgs": ["--wait"],
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+    "priorityClassName": "high",
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"key": "x", "operator": "Exists"}],
+    "podLabels": {"team": "it"},
+    "podAnnotations": {"note": "x"},
+    "affinity": {"nodeAffinity": {}},
+    "commonLabels": {"cost": "it"},
+    "extraArgs": ["--wait"],
     "extraVolumes": [{"name": "people", "configMap": {"name": "people"}}],
     "extraVolumeMounts": [{"name": "people", "mountPath": "/people"}],
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}],
@@ -78,8 +88,11 @@ def test_every_pod_of_a_release_keeps_to_the_restricted_profile() -> None:
         assert "RuntimeDefault" == template["spec"]["securityContext"]["seccompProfile"]["type"]
         assert [{"name": "pull"}] == template["spec"]["imagePullSecrets"]
         for container in containers(template):
-            assert {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]}} == container["securityContext"]
+            assert {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            } == container["securityContext"]
             assert "r.example/s@sha256:" + "a" * 64 == container["image"]
 
 
@@ -94,7 +107,8 @@ def test_every_pod_of_a_release_runs_where_its_pods_may() -> None:
     assert 4 == len(pods)
     for pod in pods:
         assert ({"disk": "fast"}, [{"key": "x", "operator": "Exists"}], "high") == tuple(
-            pod["spec"].get(key) for key in ("nodeSelector", "tolerations", "priorityClassName"))
+            pod["spec"].get(key) for key in ("nodeSelector", "tolerations", "priorityClassName")
+        )
 
 
 def test_jobs_reach_a_database_whose_authority_is_the_company_s_own() -> None:
@@ -115,11 +129,14 @@ def test_jobs_reach_a_database_whose_authority_is_the_company_s_own() -> None:
 def test_replicas_with_a_volume_for_many_keep_their_reports() -> None:
     """ReadWriteMany: the leader files reports wherever it runs, and no job has to run beside it; otherwise the volume is the
     jobs' alone."""
+
     def mounts(modes: list[str]) -> tuple[bool, bool]:
         made = rendered_chart(SMALL | VALUES["highly-available"] | {"persistence": {"accessModes": modes}})
         daemon, job = one(made, "Deployment")["spec"]["template"]["spec"], one(made, "CronJob", "syncd-evidence")
-        return ("/var/lib/syncd" in [each["mountPath"] for each in daemon["containers"][0]["volumeMounts"]],
-                "affinity" in job["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+        return (
+            "/var/lib/syncd" in [each["mountPath"] for each in daemon["containers"][0]["volumeMounts"]],
+            "affinity" in job["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+        )
 
     assert [(True, False), (False, False)] == [mounts(["ReadWriteMany"]), mounts(["ReadWriteOnce"])]
 
@@ -133,7 +150,7 @@ def test_under_maintenance_a_pod_waits_where_the_daemon_ran() -> None:
     pod = {**waiting["template"]["spec"]}
 
     assert (1, {"type": "Recreate"}) == (waiting["replicas"], waiting["strategy"])
-    assert "initContainers" not in pod                          # a check that fails would keep the way out shut
+    assert "initContainers" not in pod  # a check that fails would keep the way out shut
     assert [] == [key for key in after if key.endswith("Probe")]
     assert {"name": "target", "mountPath": "/backup"} in after["volumeMounts"]
     assert all(mount in after["volumeMounts"] for mount in before["volumeMounts"])
@@ -150,9 +167,16 @@ def test_under_maintenance_a_pod_waits_where_the_daemon_ran() -> None:
 def test_maintenance_is_the_same_by_the_component(name: str, tmp_path: Path) -> None:
     """deploy/components/maintenance, taken in by an overlay of one's own."""
     places = {"resources": DEPLOY / "overlays" / name, "components": DEPLOY / "components" / "maintenance"}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        **{key: [os.path.relpath(place, tmp_path.resolve())] for key, place in places.items()}}), encoding="utf-8")
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                **{key: [os.path.relpath(place, tmp_path.resolve())] for key, place in places.items()},
+            }
+        ),
+        encoding="utf-8",
+    )
     ran = subprocess.run(["kubectl", "kustomize", tmp_path], capture_output=True, text=True, timeout=60, check=False)
     assert (0, "") == (ran.returncode, ran.stderr)
     by_kustomize, by_chart = comparable(yaml.safe_load_all(ran.stdout)), comparable(as_overlay(name, maintenance=True))
@@ -167,26 +191,32 @@ def test_several_releases_keep_apart() -> None:
     first, second = rendered_chart(SMALL, "berlin"), rendered_chart(SMALL, "paris")
     names = [{(each["kind"], each["metadata"]["name"]) for each in release} for release in (first, second)]
     pods = [template["metadata"]["labels"] for template in pod_templates(second)]
-    selectors = [each["spec"]["selector"].get("matchLabels", each["spec"]["selector"]) for each in first
-                 if each["kind"] in ("Deployment", "Service", "PodDisruptionBudget")]
+    selectors = [
+        each["spec"]["selector"].get("matchLabels", each["spec"]["selector"])
+        for each in first
+        if each["kind"] in ("Deployment", "Service", "PodDisruptionBudget")
+    ]
 
     assert set() == names[0] & names[1]
     assert [] == [selector for selector in selectors for labels in pods if selector.items() <= labels.items()]
     assert {"berlin-syncd"} == {each["metadata"]["name"] for each in first if each["kind"] == "Deployment"}
 
 
-@pytest.mark.parametrize(("values", "says"), [
-    ({}, "config is empty"),
-    (SMALL | {"replicas": 2}, "needs leadership.enabled"),
-    (SMALL | {"leadership": {"enabled": True}}, "postgresql.enabled"),
-    ({"existingConfigMap": "ours", "replicas": 2}, "needs leadership.enabled"),
-    ({"existingConfigMap": "ours", "leadership": {"enabled": True}}, "postgresql.enabled"),
-    (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
-    (SMALL | {"persistense": {}}, "persistense"),
-    (SMALL | {"image": {"digest": "latest"}}, "digest"),
-    (SMALL | {"fullnameOverride": "a" * 44}, "fullnameOverride"),
-    (SMALL | {"networkPolicy": {"ldap": {"port": 99999}}}, "port"),
-])
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "config is empty"),
+        (SMALL | {"replicas": 2}, "needs leadership.enabled"),
+        (SMALL | {"leadership": {"enabled": True}}, "postgresql.enabled"),
+        ({"existingConfigMap": "ours", "replicas": 2}, "needs leadership.enabled"),
+        ({"existingConfigMap": "ours", "leadership": {"enabled": True}}, "postgresql.enabled"),
+        (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
+        (SMALL | {"persistense": {}}, "persistense"),
+        (SMALL | {"image": {"digest": "latest"}}, "digest"),
+        (SMALL | {"fullnameOverride": "a" * 44}, "fullnameOverride"),
+        (SMALL | {"networkPolicy": {"ldap": {"port": 99999}}}, "port"),
+    ],
+)
 def test_values_that_do_not_fit_are_refused_in_words(values: dict[str, Any], says: str) -> None:
     """A misspelt key is an error, never silently nothing."""
     with pytest.raises(helm_python.HelmError, match=says):
@@ -213,16 +243,19 @@ def test_what_the_chart_fills_in_is_a_right_configuration(tmp_path: Path) -> Non
 def test_what_is_said_of_a_section_leaves_the_rest_of_it_to_the_chart() -> None:
     """How long names are kept says nothing of where the ledger lies, nor a lease's duration of its name; an address of one's
     own, however it is given, stays the only one."""
+
     def filled(**more: Any) -> Any:
         values = VALUES["highly-available"] | {"config": SMALL["config"] | more}
         return yaml.safe_load(configuration(rendered_chart(values, "syncd", "it")))
 
-    assert {"keep_personal": "400d", "url_file": "/run/secrets/syncd/ledger-url"} == filled(
-        ledger={"keep_personal": "400d"})["ledger"]
+    assert {"keep_personal": "400d", "url_file": "/run/secrets/syncd/ledger-url"} == filled(ledger={"keep_personal": "400d"})[
+        "ledger"
+    ]
     for own in ({"url": "postgresql://u@db/x"}, {"url_file": "/own"}, {"url_env": "OWN"}):
         assert own == filled(ledger=own)["ledger"]
-    assert {"duration": "20s", "namespace": "it", "name": "syncd"} == filled(
-        leadership={"lease": {"duration": "20s"}})["leadership"]["lease"]
+    assert {"duration": "20s", "namespace": "it", "name": "syncd"} == filled(leadership={"lease": {"duration": "20s"}})[
+        "leadership"
+    ]["lease"]
     assert "own" == filled(leadership={"lease": {"name": "own"}})["leadership"]["lease"]["name"]
 
 
@@ -237,6 +270,7 @@ def test_the_longest_name_of_a_release_makes_names_that_kubernetes_takes(name: s
 
 def test_a_changed_configuration_is_a_new_roll_out() -> None:
     """By a checksum on the pods."""
+
     def checksum(mode: str) -> str:
         manifests = rendered_chart({"config": {**SMALL["config"], "mode": mode}})
         return str(one(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
@@ -247,8 +281,11 @@ def test_a_changed_configuration_is_a_new_roll_out() -> None:
 def test_a_wrong_configuration_is_met_before_the_daemon_is_touched() -> None:
     """A hook of each upgrade checks the new configuration with the new image."""
     with helm_python.Chart.load(CHART) as chart:
-        hooks = list(yaml.safe_load_all(chart.render(values=SMALL, name="syncd", namespace="syncd")[
-            "syncd/templates/check-before-upgrade.yaml"]))
+        hooks = list(
+            yaml.safe_load_all(
+                chart.render(values=SMALL, name="syncd", namespace="syncd")["syncd/templates/check-before-upgrade.yaml"]
+            )
+        )
     config, job = (each for each in hooks if each)
 
     assert {"pre-upgrade"} == {each["metadata"]["annotations"]["helm.sh/hook"] for each in (config, job)}
@@ -258,10 +295,18 @@ def test_a_wrong_configuration_is_met_before_the_daemon_is_touched() -> None:
 
 def test_rules_and_dashboard_of_a_release_are_its_own(tmp_path: Path) -> None:
     """Selected by its namespace and job, with the operator's words; promtool takes them."""
-    values = SMALL | {"monitoring": {
-        "rules": {"enabled": True, "labels": {"release": "stack"}, "runbookBase": "https://wiki.corp.example/s",
-                  "severities": {"critical": "page"}, "alertLabels": {"team": "it"}},
-        "dashboard": {"enabled": True, "annotations": {"folder": "IT"}}}}
+    values = SMALL | {
+        "monitoring": {
+            "rules": {
+                "enabled": True,
+                "labels": {"release": "stack"},
+                "runbookBase": "https://wiki.corp.example/s",
+                "severities": {"critical": "page"},
+                "alertLabels": {"team": "it"},
+            },
+            "dashboard": {"enabled": True, "annotations": {"folder": "IT"}},
+        }
+    }
     manifests = rendered_chart(values, "berlin", "hr")
     rules, board = one(manifests, "PrometheusRule", "berlin-syncd"), one(manifests, "ConfigMap", "berlin-syncd-dashboard")
     file = tmp_path / "rules.yaml"

@@ -95,8 +95,12 @@ def test_a_changed_configuration_is_a_new_roll_out(name: str) -> None:
     """The ConfigMap's name carries a hash of its content, and everything that mounts it uses that name."""
     manifests = overlay(name)
     config_map = one(manifests, "ConfigMap")["metadata"]["name"]
-    mounted = {volume["configMap"]["name"] for template in pod_templates(manifests)
-               for volume in template["spec"]["volumes"] if "configMap" in volume}
+    mounted = {
+        volume["configMap"]["name"]
+        for template in pod_templates(manifests)
+        for volume in template["spec"]["volumes"]
+        if "configMap" in volume
+    }
 
     assert re.fullmatch(r"syncd-config-[a-z0-9]{10}", config_map)
     assert {config_map} == mounted
@@ -170,8 +174,12 @@ def test_only_a_leader_by_lease_may_ask_the_api_server() -> None:
         assert several == one(manifests, "Deployment")["spec"]["template"]["spec"]["automountServiceAccountToken"]
         assert several == any(each["kind"] in ("Role", "RoleBinding", "Lease") for each in manifests)
         assert one(manifests, "ServiceAccount")["automountServiceAccountToken"] is False
-        assert one(manifests, "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
-            "automountServiceAccountToken"] is False
+        assert (
+            one(manifests, "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+                "automountServiceAccountToken"
+            ]
+            is False
+        )
         assert [] == [each["kind"] for each in manifests if each["kind"].startswith("Cluster")]
 
 
@@ -180,10 +188,15 @@ def test_the_only_right_is_to_look_at_and_write_one_lease() -> None:
     manifests = overlay("highly-available")
     lease = yaml.safe_load(configuration(manifests))["leadership"]["lease"]
 
-    assert [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease["name"]],
-             "verbs": ["get", "update"]}] == one(manifests, "Role")["rules"]
-    assert (lease["name"], lease["namespace"]) == tuple(
-        one(manifests, "Lease")["metadata"][key] for key in ("name", "namespace"))
+    assert [
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": [lease["name"]],
+            "verbs": ["get", "update"],
+        }
+    ] == one(manifests, "Role")["rules"]
+    assert (lease["name"], lease["namespace"]) == tuple(one(manifests, "Lease")["metadata"][key] for key in ("name", "namespace"))
     assert [{"kind": "ServiceAccount", "name": "syncd", "namespace": "syncd"}] == one(manifests, "RoleBinding")["subjects"]
 
 
@@ -197,8 +210,12 @@ def test_only_what_is_needed_goes_over_the_network(name: str) -> None:
     assert {("TCP", 9464)} == ports(policy, "ingress")
     assert dns | {("TCP", 443)} | more.get(name, {("TCP", 636)}) == ports(policy, "egress")
     assert all(rule["from"] for rule in policy["spec"]["ingress"])
-    assert all("169.254.0.0/16" in place["ipBlock"]["except"] for rule in policy["spec"]["egress"] for place in rule["to"]
-               if "ipBlock" in place and ":" not in place["ipBlock"]["cidr"])
+    assert all(
+        "169.254.0.0/16" in place["ipBlock"]["except"]
+        for rule in policy["spec"]["egress"]
+        for place in rule["to"]
+        if "ipBlock" in place and ":" not in place["ipBlock"]["cidr"]
+    )
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -224,7 +241,8 @@ def test_probes_ask_what_they_should(name: str) -> None:
     port = {each["name"]: each["containerPort"] for each in container["ports"]}
 
     assert ["/healthz", "/readyz", "/healthz"] == [
-        container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+        container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    ]
     assert {9464} == {port[container[probe]["httpGet"]["port"]] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
     assert spec["terminationGracePeriodSeconds"] > FINISH_SECONDS + 10
 
@@ -244,14 +262,18 @@ def test_a_drained_node_takes_no_more_than_it_must(name: str) -> None:
     """One replica may go at any time; of two, one stays. Replicas spread over hosts and zones."""
     manifests = overlay(name)
     budget = one(manifests, "PodDisruptionBudget")["spec"]
-    spread = {each["topologyKey"]: each["whenUnsatisfiable"]
-              for each in daemon(name)["spec"]["template"]["spec"]["topologySpreadConstraints"]}
+    spread = {
+        each["topologyKey"]: each["whenUnsatisfiable"]
+        for each in daemon(name)["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    }
     several = KINDS[name][1] > 1
 
     assert ({"minAvailable": 1} if several else {"maxUnavailable": 1}).items() <= budget.items()
     assert len(budget) == 2
-    assert {"kubernetes.io/hostname": "DoNotSchedule" if several else "ScheduleAnyway",
-            "topology.kubernetes.io/zone": "ScheduleAnyway"} == spread
+    assert {
+        "kubernetes.io/hostname": "DoNotSchedule" if several else "ScheduleAnyway",
+        "topology.kubernetes.io/zone": "ScheduleAnyway",
+    } == spread
     assert ("RollingUpdate" if several else "Recreate") == daemon(name)["spec"]["strategy"]["type"]
 
 
@@ -261,10 +283,11 @@ def test_selectors_meet_the_pods_they_are_meant_for(name: str) -> None:
     manifests = overlay(name)
     daemon_labels, evidence_labels = (template["metadata"]["labels"] for template in pod_templates(manifests))
     selectors: list[dict[str, Any]] = [
-        one(manifests, "Deployment")["spec"]["selector"]["matchLabels"], one(manifests, "Service")["spec"]["selector"],
+        one(manifests, "Deployment")["spec"]["selector"]["matchLabels"],
+        one(manifests, "Service")["spec"]["selector"],
         one(manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        *(each["labelSelector"]["matchLabels"]
-          for each in daemon(name)["spec"]["template"]["spec"]["topologySpreadConstraints"])]
+        *(each["labelSelector"]["matchLabels"] for each in daemon(name)["spec"]["template"]["spec"]["topologySpreadConstraints"]),
+    ]
 
     assert [] == [each for each in selectors if not each.items() <= daemon_labels.items()]
     assert [] == [each for each in selectors if each.items() <= evidence_labels.items()]
@@ -283,27 +306,40 @@ def test_the_monthly_report_sees_no_credential_of_zoom_or_the_directory(name: st
     secrets = [volume["secret"] for volume in template["spec"]["volumes"] if "secret" in volume]
 
     assert ([["ledger-url", "ledger-ca.pem"]] if name == "highly-available" else []) == [
-        [item["key"] for item in secret["items"]] for secret in secrets]
+        [item["key"] for item in secret["items"]] for secret in secrets
+    ]
     assert (name != "highly-available") == ("affinity" in template["spec"])
 
 
 def test_the_monthly_report_asks_for_the_month_before(tmp_path: Path) -> None:
     """Its few lines of Python run, with syncd replaced by something that takes down how it was called."""
-    (container,) = one(overlay("report-only"), "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"][
-        "spec"]["containers"]
+    (container,) = one(overlay("report-only"), "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ]
     told = tmp_path / "told"
     stand_in = tmp_path / "syncd"
     stand_in.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{told}\n', encoding="utf-8")
     stand_in.chmod(0o755)
     code = container["args"][0].replace("/opt/syncd/bin/syncd", str(stand_in)).replace("/var/lib/syncd", str(tmp_path))
     for today, first, last in (("2026, 1, 2", "2025-12-01", "2025-12-31"), ("2028, 3, 2", "2028-02-01", "2028-02-29")):
-        fixed = ("import datetime\nclass At(datetime.datetime):\n    @classmethod\n"
-                 f"    def now(cls, tz): return cls({today}, tzinfo=tz)\n")
+        fixed = (
+            "import datetime\nclass At(datetime.datetime):\n    @classmethod\n"
+            f"    def now(cls, tz): return cls({today}, tzinfo=tz)\n"
+        )
         run = fixed + code.replace("datetime.datetime.now", "At.now")
         subprocess.run(["python3", "-I", "-c", run], check=True, timeout=30)
         words = told.read_text(encoding="utf-8").split()
-        assert ["report", "--from", first, "--to", last, "--format", "html", "--out",
-                str(tmp_path / "evidence" / f"{first[:7]}.html")] == words
+        assert [
+            "report",
+            "--from",
+            first,
+            "--to",
+            last,
+            "--format",
+            "html",
+            "--out",
+            str(tmp_path / "evidence" / f"{first[:7]}.html"),
+        ] == words
     assert ["/opt/syncd/bin/python", "-I", "-c"] == container["command"]
 
 

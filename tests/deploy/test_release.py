@@ -39,26 +39,48 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_same_sources_give_the_same_bytes(made: Path) -> None:
     """Every file, the signature included (Ed25519 needs no randomness)."""
     assert {path.name: path.read_bytes() for path in made.iterdir()} == {
-        path.name: path.read_bytes() for path in (made.parent / "two").iterdir()}
+        path.name: path.read_bytes() for path in (made.parent / "two").iterdir()
+    }
 
 
 def test_everything_is_there_and_summed(made: Path) -> None:
     """And the sums are right."""
     names = {path.name for path in made.iterdir()}
 
-    assert {f"syncd-{__version__}.tar.gz", f"syncd-{__version__}-py3-none-any.whl", f"syncd-chart-{__version__}.tgz",
-            "requirements.lock", "sbom.cyclonedx.json", "sbom.spdx.json", "provenance.json", "SHA256SUMS",
-            "SHA256SUMS.sig"} == names
+    assert {
+        f"syncd-{__version__}.tar.gz",
+        f"syncd-{__version__}-py3-none-any.whl",
+        f"syncd-chart-{__version__}.tgz",
+        "requirements.lock",
+        "sbom.cyclonedx.json",
+        "sbom.spdx.json",
+        "provenance.json",
+        "SHA256SUMS",
+        "SHA256SUMS.sig",
+    } == names
     assert names - {"SHA256SUMS", "SHA256SUMS.sig"} == set(
-        re.findall(r"(?m)^[0-9a-f]{64}  (.+)$", (made / "SHA256SUMS").read_text()))
+        re.findall(r"(?m)^[0-9a-f]{64}  (.+)$", (made / "SHA256SUMS").read_text())
+    )
     assert 0 == run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=made).returncode
 
 
 def test_the_signature_is_verified_by_openssl_and_a_changed_sum_is_found(made: Path, tmp_path: Path) -> None:
     """As README.md tells it."""
+
     def verified(sums: Path) -> int:
-        return run("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", made.parent / "public.pem", "-rawin", "-in", sums,
-                   "-sigfile", made / "SHA256SUMS.sig").returncode
+        return run(
+            "openssl",
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            made.parent / "public.pem",
+            "-rawin",
+            "-in",
+            sums,
+            "-sigfile",
+            made / "SHA256SUMS.sig",
+        ).returncode
 
     changed = tmp_path / "SHA256SUMS"
     changed.write_text((made / "SHA256SUMS").read_text().replace("a", "b"))

@@ -29,15 +29,23 @@ class Kubectl:
     """kubectl as an administrator of the cluster."""
 
     def __init__(self, server: Cluster, folder: Path) -> None:
-        self._words = ["kubectl", f"--server={server.url}", f"--token={server.token}",
-                       f"--certificate-authority={server.ca_file}", f"--cache-dir={folder / 'kubectl'}", "--kubeconfig=/dev/null"]
+        self._words = [
+            "kubectl",
+            f"--server={server.url}",
+            f"--token={server.token}",
+            f"--certificate-authority={server.ca_file}",
+            f"--cache-dir={folder / 'kubectl'}",
+            "--kubeconfig=/dev/null",
+        ]
 
     def __call__(self, *words: str, manifests: list[Manifest] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs it; *manifests* come on standard input."""
-        older = [{**each, "apiVersion": OLDER.get((each["kind"], each["apiVersion"]), each["apiVersion"])}
-                 for each in manifests or []]
-        return subprocess.run([*self._words, *words], input=yaml.safe_dump_all(older), capture_output=True, text=True,
-                              timeout=120, check=False)
+        older = [
+            {**each, "apiVersion": OLDER.get((each["kind"], each["apiVersion"]), each["apiVersion"])} for each in manifests or []
+        ]
+        return subprocess.run(
+            [*self._words, *words], input=yaml.safe_dump_all(older), capture_output=True, text=True, timeout=120, check=False
+        )
 
     def apply(self, manifests: list[Manifest], *words: str) -> subprocess.CompletedProcess[str]:
         """Strict: an unknown or doubled key is an error."""
@@ -80,13 +88,16 @@ def test_the_server_accepts_every_object_of_the_chart(kubectl: Kubectl, name: st
     assert len(manifests) == done.stdout.count("(server dry run)")
 
 
-@pytest.mark.parametrize(("kind", "name", "path", "value"), [
-    ("Deployment", "syncd", ("spec", "replicas"), -2),
-    ("Service", "syncd", ("spec", "ports", 0, "port"), 99100),
-    ("ServiceMonitor", "syncd", ("spec", "endpoints", 0, "interval"), "often"),
-    ("CronJob", "syncd-evidence", ("spec", "schedule"), "every month"),
-    ("NetworkPolicy", "syncd", ("spec", "egres"), []),
-])
+@pytest.mark.parametrize(
+    ("kind", "name", "path", "value"),
+    [
+        ("Deployment", "syncd", ("spec", "replicas"), -2),
+        ("Service", "syncd", ("spec", "ports", 0, "port"), 99100),
+        ("ServiceMonitor", "syncd", ("spec", "endpoints", 0, "interval"), "often"),
+        ("CronJob", "syncd-evidence", ("spec", "schedule"), "every month"),
+        ("NetworkPolicy", "syncd", ("spec", "egres"), []),
+    ],
+)
 def test_the_server_would_catch_what_schemas_let_through(
     kubectl: Kubectl, kind: str, name: str, path: tuple[str | int, ...], value: object
 ) -> None:
@@ -124,23 +135,32 @@ async def test_the_service_account_can_lead_by_its_lease_and_nothing_else(kubect
     assert 0 == kubectl.apply(overlay("highly-available")).returncode
     token = kubectl("create", "token", "syncd", "--namespace=syncd").stdout.strip()
     told: list[Event] = []
-    lease = Lease(LeaseSettings("syncd", "syncd", 15, cluster.url, lambda: token, "pod-a", str(cluster.ca_file)),
-                  SystemClock(), told.append)
+    lease = Lease(
+        LeaseSettings("syncd", "syncd", 15, cluster.url, lambda: token, "pod-a", str(cluster.ca_file)), SystemClock(), told.append
+    )
     async with lease.running():
         assert await lease.lead() > 0
 
     leases = "/apis/coordination.k8s.io/v1/namespaces/syncd/leases"
     body = {"metadata": {"name": "another"}, "spec": {}}
     allowed = {("GET", f"{leases}/syncd"): 200}
-    refused = [("POST", leases), ("GET", leases), ("DELETE", f"{leases}/syncd"), ("GET", f"{leases}/another"),
-               ("GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases/syncd"),
-               ("GET", "/api/v1/namespaces/syncd/secrets"), ("GET", "/api/v1/namespaces/syncd/secrets/syncd-secrets"),
-               ("GET", "/api/v1/namespaces/syncd/pods"), ("GET", "/api/v1/nodes"),
-               ("GET", "/apis/apps/v1/namespaces/syncd/deployments/syncd"),
-               ("POST", "/api/v1/namespaces/syncd/serviceaccounts/syncd/token")]
+    refused = [
+        ("POST", leases),
+        ("GET", leases),
+        ("DELETE", f"{leases}/syncd"),
+        ("GET", f"{leases}/another"),
+        ("GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases/syncd"),
+        ("GET", "/api/v1/namespaces/syncd/secrets"),
+        ("GET", "/api/v1/namespaces/syncd/secrets/syncd-secrets"),
+        ("GET", "/api/v1/namespaces/syncd/pods"),
+        ("GET", "/api/v1/nodes"),
+        ("GET", "/apis/apps/v1/namespaces/syncd/deployments/syncd"),
+        ("POST", "/api/v1/namespaces/syncd/serviceaccounts/syncd/token"),
+    ]
     assert allowed == {(method, path): cluster.ask(method, path, token=token)[0] for method, path in allowed}
     assert dict.fromkeys(refused, 403) == {
-        (method, path): cluster.ask(method, path, body if method == "POST" else None, token)[0] for method, path in refused}
+        (method, path): cluster.ask(method, path, body if method == "POST" else None, token)[0] for method, path in refused
+    }
 
 
 def test_the_readme_s_commands_are_accepted(kubectl: Kubectl) -> None:
@@ -148,6 +168,16 @@ def test_the_readme_s_commands_are_accepted(kubectl: Kubectl) -> None:
     text = (DEPLOY / "README.md").read_text(encoding="utf-8")
 
     assert "kubectl apply --dry-run=server -k deploy/overlays/report-only" in text
-    made = kubectl("-n", "syncd", "create", "secret", "generic", "syncd-secrets", "--from-literal=zoom-secret=x",
-                   "--from-literal=ad-password=x", "--from-literal=ad-ca.pem=x", "--dry-run=server")
+    made = kubectl(
+        "-n",
+        "syncd",
+        "create",
+        "secret",
+        "generic",
+        "syncd-secrets",
+        "--from-literal=zoom-secret=x",
+        "--from-literal=ad-password=x",
+        "--from-literal=ad-ca.pem=x",
+        "--dry-run=server",
+    )
     assert 0 == made.returncode, made.stderr

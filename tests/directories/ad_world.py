@@ -37,9 +37,14 @@ class Directory(ActiveDirectory):
         self.events: list[Event] = []
         self.moved = MovedClock()
         settings: dict[str, Any] = {
-            "servers": urls, "bind": SimpleBind("svc@corp.example", password or (lambda: PASSWORD)),
-            "base_dns": ("DC=corp,DC=example",), "groups": ("zoom",), "allow_plaintext": True,
-            "connect_timeout_seconds": 5.0, "read_timeout_seconds": 20.0, **more,
+            "servers": urls,
+            "bind": SimpleBind("svc@corp.example", password or (lambda: PASSWORD)),
+            "base_dns": ("DC=corp,DC=example",),
+            "groups": ("zoom",),
+            "allow_plaintext": True,
+            "connect_timeout_seconds": 5.0,
+            "read_timeout_seconds": 20.0,
+            **more,
         }
         super().__init__(ActiveDirectorySettings(**settings), self.moved, self.events.append, memory=GroupMemory(store))
 

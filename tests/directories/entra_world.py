@@ -56,8 +56,9 @@ class EntraWorld:
         self.clock = JumpingClock(datetime.now(UTC).replace(microsecond=0))
         self.tenant = EntraTenant(objects, members, now=self.clock.now)
         self.login = SimulatedLogin(self.tenant, now=self.clock.now, sleep=self.clock.sleep)
-        self.graph = SimulatedGraph(self.tenant, now=self.clock.now, sleep=self.clock.sleep, tokens=self.login.tokens,
-                                    apps=self.login.apps)
+        self.graph = SimulatedGraph(
+            self.tenant, now=self.clock.now, sleep=self.clock.sleep, tokens=self.login.tokens, apps=self.login.apps
+        )
         self.told: list[Event] = []
         self.state = KeptState()
         self._made: list[Closed] = []
@@ -65,15 +66,22 @@ class EntraWorld:
     def listening(self, serving: EntraServing) -> None:
         """Now it is known where."""
         self.settings = EntraSettings(
-            tenant_id=self.tenant.id, client_id=self.login.app.client_id, credential=ClientSecret(lambda: SECRET),
-            groups=("Zoom Users",), authority_url=serving.authority_url, graph_url=serving.graph_url,
+            tenant_id=self.tenant.id,
+            client_id=self.login.app.client_id,
+            credential=ClientSecret(lambda: SECRET),
+            groups=("Zoom Users",),
+            authority_url=serving.authority_url,
+            graph_url=serving.graph_url,
             ca_file=str(serving.ca_file),
         )
 
     def directory(self, *, tracking: bool = False, **changes: Any) -> EntraDirectory:
         """An adapter, with other settings; *tracking*: with a place for its cursor."""
-        return self.closed_at_the_end(EntraDirectory(replace(self.settings, **changes), self.clock, self.told.append,
-                                                     state=self.state if tracking else None))
+        return self.closed_at_the_end(
+            EntraDirectory(
+                replace(self.settings, **changes), self.clock, self.told.append, state=self.state if tracking else None
+            )
+        )
 
     def closed_at_the_end(self, made: C) -> C:
         """Whatever happens in the test."""
@@ -103,8 +111,13 @@ async def an_entra(
 ) -> AsyncIterator[EntraWorld]:
     """A company of four; Ann and Bob may use Zoom, Bob through a nested group."""
     if objects is None:
-        objects = [*map(a_person, (ANN, BOB, CID, DAN)), a_group("Zoom Users"), a_group("Sales"), a_group("Leavers"),
-                   a_group("Held")]
+        objects = [
+            *map(a_person, (ANN, BOB, CID, DAN)),
+            a_group("Zoom Users"),
+            a_group("Sales"),
+            a_group("Leavers"),
+            a_group("Held"),
+        ]
         members = {"Zoom Users": [ANN, "Sales"], "Sales": [BOB], "Leavers": [], "Held": []}
     world = EntraWorld(objects, members or {})
     async with serve_entra(world.login, world.graph, folder) as serving:

@@ -24,8 +24,12 @@ class Wire:
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = list(pieces)
         self.socket = self
-        self.strategy: Any = SimpleNamespace(_outstanding={}, decode_response_fast=ldap3.Connection(
-            ldap3.Server("127.0.0.1", get_info=ldap3.NONE), client_strategy=ldap3.SYNC).strategy.decode_response_fast)
+        self.strategy: Any = SimpleNamespace(
+            _outstanding={},
+            decode_response_fast=ldap3.Connection(
+                ldap3.Server("127.0.0.1", get_info=ldap3.NONE), client_strategy=ldap3.SYNC
+            ).strategy.decode_response_fast,
+        )
 
     def recv(self, size: int) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
@@ -47,12 +51,25 @@ def test_an_answer_that_ends_too_early_is_an_error(cut):
         receive(Wire(ANSWER[:cut]), 7, 1024)
 
 
-@pytest.mark.parametrize("pieces", [
-    disconnection(), entry(7, "CN=x") + disconnection(), entry(8, "CN=x") + done(7), done(8), ANSWER + entry(7, "CN=x"),
-    ANSWER + disconnection(), message(7, tlv(0x61, b"\x0a\x01\x00")), b"\x31" + done(7)[1:], b"\x30\x80\x00\x00",
-    b"\x30\x85\x01\x00\x00\x00\x00", tlv(0x30, tlv(0x02, b"\x07")), tlv(0x30, octets("7"), b"\x64\x00"),
-    b"\x30\x0a\x02\x7f\x07" + b"\x00" * 7,
-], ids=str)
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        disconnection(),
+        entry(7, "CN=x") + disconnection(),
+        entry(8, "CN=x") + done(7),
+        done(8),
+        ANSWER + entry(7, "CN=x"),
+        ANSWER + disconnection(),
+        message(7, tlv(0x61, b"\x0a\x01\x00")),
+        b"\x31" + done(7)[1:],
+        b"\x30\x80\x00\x00",
+        b"\x30\x85\x01\x00\x00\x00\x00",
+        tlv(0x30, tlv(0x02, b"\x07")),
+        tlv(0x30, octets("7"), b"\x64\x00"),
+        b"\x30\x0a\x02\x7f\x07" + b"\x00" * 7,
+    ],
+    ids=str,
+)
 def test_what_is_no_answer_to_the_question_is_an_error(pieces):
     """Notices, other questions' answers, more after the end, other kinds, lengths that no answer has."""
     with pytest.raises((ConnectionError, ValueError)):
@@ -62,23 +79,35 @@ def test_what_is_no_answer_to_the_question_is_an_error(pieces):
 ROW = tlv(0x30, octets("mail"), tlv(0x31, octets("a")))
 
 
-@pytest.mark.parametrize("body", [
-    tlv(0x65, octets("CN=x"), tlv(0x30, ROW)), tlv(0x64, octets("CN=x")), tlv(0x64, tlv(0x30, ROW)),
-    tlv(0x64, octets("CN=x"), tlv(0x31, ROW)), tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail")))),
-    tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail"), tlv(0x31, tlv(0x02, b"a"))))),
-    tlv(0x64, octets("CN=x"), tlv(0x30, ROW), octets("more")), tlv(0x64, octets(b"\xff"), tlv(0x30, ROW)),
-    tlv(0x64, octets("CN=x"), tlv(0x30, b"\x30\x0c\x04\x04mail\x31\x04\x04\x7fa")),
-    tlv(0x64, octets("CN=x"), tlv(0x30, b"\x30\x0b\x04\x04mail\x31\x04\x04\x01a")),
-    tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail"), tlv(0x31, octets("a")), octets("b")))),
-], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [
+        tlv(0x65, octets("CN=x"), tlv(0x30, ROW)),
+        tlv(0x64, octets("CN=x")),
+        tlv(0x64, tlv(0x30, ROW)),
+        tlv(0x64, octets("CN=x"), tlv(0x31, ROW)),
+        tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail")))),
+        tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail"), tlv(0x31, tlv(0x02, b"a"))))),
+        tlv(0x64, octets("CN=x"), tlv(0x30, ROW), octets("more")),
+        tlv(0x64, octets(b"\xff"), tlv(0x30, ROW)),
+        tlv(0x64, octets("CN=x"), tlv(0x30, b"\x30\x0c\x04\x04mail\x31\x04\x04\x7fa")),
+        tlv(0x64, octets("CN=x"), tlv(0x30, b"\x30\x0b\x04\x04mail\x31\x04\x04\x01a")),
+        tlv(0x64, octets("CN=x"), tlv(0x30, tlv(0x30, octets("mail"), tlv(0x31, octets("a")), octets("b")))),
+    ],
+    ids=str,
+)
 def test_an_entry_that_does_not_fit_is_an_error(body):
     """Every length must fit into what holds it, every tag be the one that must be there."""
     with pytest.raises((ValueError, LookupError)):
         entry_of(body)
 
 
-@given(st.text(max_size=200), st.dictionaries(st.text("abcDEF;=-0", min_size=1).filter(str.islower),
-                                              st.lists(st.binary(max_size=300), max_size=4), max_size=5))
+@given(
+    st.text(max_size=200),
+    st.dictionaries(
+        st.text("abcDEF;=-0", min_size=1).filter(str.islower), st.lists(st.binary(max_size=300), max_size=4), max_size=5
+    ),
+)
 def test_every_entry_is_read_as_it_was_written(dn, attributes):
     """Short and long lengths, empty values, bytes of every kind."""
     (message_,) = receive(Wire(entry(7, dn, attributes) + done(7)), 7, 1024).messages

@@ -41,10 +41,13 @@ async def test_clocks_that_differ_are_not_in_order():
     assert "s behind: set both clocks by NTP" in finding
 
 
-@pytest.mark.parametrize(("settings", "says", "fix"), [
-    ({"groups": ("zoom", "zoomm")}, "'zoomm' does not exist or the bind account may not see it", "Correct the names"),
-    ({"base_dns": (STAFF, "OU=Old,DC=corp,DC=example")}, "the base OU=Old,DC=corp,DC=example does not exist", "base_dn"),
-])
+@pytest.mark.parametrize(
+    ("settings", "says", "fix"),
+    [
+        ({"groups": ("zoom", "zoomm")}, "'zoomm' does not exist or the bind account may not see it", "Correct the names"),
+        ({"base_dns": (STAFF, "OU=Old,DC=corp,DC=example")}, "the base OU=Old,DC=corp,DC=example does not exist", "base_dn"),
+    ],
+)
 async def test_what_is_missing_is_named_with_its_fix(settings, says, fix):
     """A misspelled group, a moved base."""
     with Windows(company(3, 3)) as controller:
@@ -66,8 +69,9 @@ async def test_an_attribute_that_may_not_be_read_is_named():
     assert "Read property userAccountControl" in finding
 
 
-@pytest.mark.parametrize(("broken", "members", "good"), [(1, 40, True), (3, 40, True), (4, 40, False), (4, 400, True),
-                                                         (5, 400, False)])
+@pytest.mark.parametrize(
+    ("broken", "members", "good"), [(1, 40, True), (3, 40, True), (4, 40, False), (4, 400, True), (5, 400, False)]
+)
 async def test_check_reads_everybody_names_who_is_unclear_and_knows_the_limit(broken, members, good):
     """The last one of all as well as the first: a plan must not find what check did not."""
     numbers = range(members - broken + 1, members + 1)
@@ -101,6 +105,7 @@ async def test_check_proves_the_rights_of_a_second_look(reads):
 
 async def test_a_second_look_that_shows_other_memberships_is_not_in_order():
     """A server that answers the question for groups by a member with none."""
+
     def fault(search):
         return done(search.mid, cookie=b"") if search.asks_for("member") and search.asks_for(f"CN=p1,{STAFF}") else None
 

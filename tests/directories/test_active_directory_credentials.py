@@ -35,17 +35,20 @@ def binds(controller: Windows) -> int:
     return sum(1 for tag, _ in controller.requests if tag == BIND)
 
 
-@pytest.mark.parametrize(("code", "cause", "do"), [
-    ("525", "no such user", "Correct the name"),
-    ("52e", "wrong name or password", "Correct directory.active_directory.bind"),
-    ("530", "not allowed at this hour", "logon hours"),
-    ("531", "not allowed from this machine", "any machine"),
-    ("532", "password has expired", "new password"),
-    ("533", "account is disabled", "Enable the account"),
-    ("701", "account has expired", "Extend the account"),
-    ("773", "must be changed before the first use", "must change at next logon"),
-    ("775", "locked out", "unlock"),
-])
+@pytest.mark.parametrize(
+    ("code", "cause", "do"),
+    [
+        ("525", "no such user", "Correct the name"),
+        ("52e", "wrong name or password", "Correct directory.active_directory.bind"),
+        ("530", "not allowed at this hour", "logon hours"),
+        ("531", "not allowed from this machine", "any machine"),
+        ("532", "password has expired", "new password"),
+        ("533", "account is disabled", "Enable the account"),
+        ("701", "account has expired", "Extend the account"),
+        ("773", "must be changed before the first use", "must change at next logon"),
+        ("775", "locked out", "unlock"),
+    ],
+)
 async def test_the_message_names_the_cause_and_what_to_do(code, cause, do):
     """Active Directory says everything with result 49 and hides the cause in a number."""
     with Windows(company(3, 3), on_bind=refusing(code)) as controller:
@@ -57,11 +60,17 @@ async def test_the_message_names_the_cause_and_what_to_do(code, cause, do):
     assert do in error.do
 
 
-@pytest.mark.parametrize("text", [
-    *(WRONG.format(code) for code in ("51f", "80090346", "9f1", "52", "52f", "52e0", "0", "7750")), "80090308: LdapErr", "",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(WRONG.format(code) for code in ("51f", "80090346", "9f1", "52", "52f", "52e0", "0", "7750")),
+        "80090308: LdapErr",
+        "",
+    ],
+)
 async def test_a_code_that_does_not_mean_the_credentials_is_that_servers_own_affair(text):
     """The next server is asked, now and in the next read: nothing rests, and nobody is told that the password is wrong."""
+
     def on_bind(conn, mid, raw):
         conn.sendall(bound(mid, 49, text))
 
@@ -77,8 +86,20 @@ async def test_a_code_that_does_not_mean_the_credentials_is_that_servers_own_aff
     assert "password" not in alone.what
 
 
-@pytest.mark.parametrize("password", ["Pass\u00b4word1", "Pass\u00b2word1", "Pass\u00a0word1", "Pa\u00adss1", "\u2460\ufb01",
-                                      "u\u0308", " Pass 1 ", "\u05d0a\u05d1", "\ue000x"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Pass\u00b4word1",
+        "Pass\u00b2word1",
+        "Pass\u00a0word1",
+        "Pa\u00adss1",
+        "\u2460\ufb01",
+        "u\u0308",
+        " Pass 1 ",
+        "\u05d0a\u05d1",
+        "\ue000x",
+    ],
+)
 async def test_a_password_goes_over_the_line_as_the_bytes_it_is(password):
     """ldap3 would prepare text by SASLprep, and Windows would compare another password."""
     with Windows(company(3, 3)) as controller:
@@ -141,6 +162,7 @@ async def test_a_changed_secret_is_tried_at_once():
 
 async def test_a_secret_that_is_gone_makes_the_read_unreadable_and_binds_nowhere():
     """A mounted file may be missing for a moment while it is replaced."""
+
     def gone() -> str:
         raise ConfigError("bind.simple.password_file: cannot be read", do="Mount it.")
 
@@ -160,12 +182,16 @@ async def test_a_server_that_demands_encryption_says_so():
     assert "Use ldaps://" in error.do
 
 
-@pytest.mark.parametrize("on_bind", [
-    refusing(),
-    lambda conn, mid, _: conn.sendall(bound(mid, 53, "no")),
-    lambda conn, mid, _: conn.close(),
-    lambda conn, mid, _: conn.sendall(b"\x30\x05\xff\xff\xff\xff\xff"),
-], ids=["refused", "unwilling", "hung up", "no LDAP"])
+@pytest.mark.parametrize(
+    "on_bind",
+    [
+        refusing(),
+        lambda conn, mid, _: conn.sendall(bound(mid, 53, "no")),
+        lambda conn, mid, _: conn.close(),
+        lambda conn, mid, _: conn.sendall(b"\x30\x05\xff\xff\xff\xff\xff"),
+    ],
+    ids=["refused", "unwilling", "hung up", "no LDAP"],
+)
 async def test_no_password_is_in_a_message_a_log_or_a_traceback_with_its_variables(on_bind, caplog):
     """ldap3 keeps the password in its connection, prints it in repr and holds it in the frames of its errors."""
     caplog.set_level(logging.DEBUG)
@@ -200,8 +226,10 @@ def test_plain_ldap_is_refused_before_anything_is_sent():
         Directory("ldap://dc1.corp.example", allow_plaintext=False)
 
 
-@pytest.mark.parametrize("url", ["ldaps://dc1.corp.example:3269", "ldap://dc1.corp.example:3268", "ldaps://[::1]:3269",
-                                 "ldaps://dc1.corp.example:3268"])
+@pytest.mark.parametrize(
+    "url",
+    ["ldaps://dc1.corp.example:3269", "ldap://dc1.corp.example:3268", "ldaps://[::1]:3269", "ldaps://dc1.corp.example:3268"],
+)
 def test_a_global_catalog_is_refused(url):
     """It lacks attributes, and the members of other domains' groups: whoever is only there would be absent."""
     with pytest.raises(ConfigError, match="global catalog") as caught:

@@ -32,11 +32,15 @@ async def both(controller: Windows, number: int, **settings):
 # --------------------------------------------------------------------------------------------------------- who is a person
 
 
-@pytest.mark.parametrize("more", [
-    {"objectCategory": ["CN=Top,CN=Schema,CN=Configuration,DC=corp,DC=example"]}, {"objectCategory": []},
-    {"objectClass": ["top", "person", "organizationalPerson", "user", "inetOrgPerson"]},
-    {"objectClass": ["TOP", "User"], "objectCategory": ["contact"]},
-])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"objectCategory": ["CN=Top,CN=Schema,CN=Configuration,DC=corp,DC=example"]},
+        {"objectCategory": []},
+        {"objectClass": ["top", "person", "organizationalPerson", "user", "inetOrgPerson"]},
+        {"objectClass": ["TOP", "User"], "objectCategory": ["contact"]},
+    ],
+)
 @pytest.mark.parametrize("base", ["DC=corp,DC=example", STAFF])
 async def test_whoever_has_the_class_user_is_a_person_whatever_the_category(more, base):
     """objectCategory may be changed by whoever may write the object; the person logs on all the same."""
@@ -49,10 +53,14 @@ async def test_whoever_has_the_class_user_is_a_person_whatever_the_category(more
     assert read == looked
 
 
-@pytest.mark.parametrize("classes", [
-    ["top", "person", "organizationalPerson", "user", "computer"], ["top", "person", "organizationalPerson", "contact"],
-    ["top", "person", "organizationalPerson", "user", "computer", "msDS-GroupManagedServiceAccount"],
-])
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["top", "person", "organizationalPerson", "user", "computer"],
+        ["top", "person", "organizationalPerson", "contact"],
+        ["top", "person", "organizationalPerson", "user", "computer", "msDS-GroupManagedServiceAccount"],
+    ],
+)
 @pytest.mark.parametrize("place", [STAFF, AWAY])
 async def test_contacts_and_computers_are_nobody_and_no_trouble(classes, place):
     """A managed service account is a computer too."""
@@ -74,7 +82,8 @@ async def test_a_member_outside_the_bases_is_a_person_by_membership(more):
         read, looked = await both(controller, 60, base_dns=(STAFF,))
 
     assert [(("zoom",), not more or "accountExpires" in more, "accountExpires" in more)] == [
-        (found.entitled_by, found.enabled, found.expires_at is not None) for found in read]
+        (found.entitled_by, found.enabled, found.expires_at is not None) for found in read
+    ]
     assert read == looked
 
 
@@ -124,8 +133,17 @@ async def test_a_group_without_its_sid_is_an_error():
 # ------------------------------------------------------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize(("one", "other"), [("Gross", "Gro\u00df"), ("Gro\u00df", "Gross"), ("\ufb01nn", "finn"),
-                                            ("\u017fam", "sam"), ("M\u00dcLLER", "m\u00fcller"), ("K\u212a", "kk")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Gross", "Gro\u00df"),
+        ("Gro\u00df", "Gross"),
+        ("\ufb01nn", "finn"),
+        ("\u017fam", "sam"),
+        ("M\u00dcLLER", "m\u00fcller"),
+        ("K\u212a", "kk"),
+    ],
+)
 @pytest.mark.parametrize("base", ["DC=corp,DC=example", STAFF])
 async def test_two_names_that_fold_alike_are_two_people(one, other, base):
     """Only the letters A to Z are taken for the same here; the directory says who is meant."""
@@ -201,16 +219,22 @@ def foreigner(text: str) -> dict:
     """The stand-in for this SID."""
     _, revision, authority, *parts = text.split("-")
     raw = bytes([int(revision), len(parts)]) + int(authority).to_bytes(6, "big")
-    return {"objectClass": ["top", "foreignSecurityPrincipal"], "objectGUID": [guid(800_000 + len(text))],
-            "objectSid": [raw + b"".join(int(part).to_bytes(4, "little") for part in parts)]}
+    return {
+        "objectClass": ["top", "foreignSecurityPrincipal"],
+        "objectGUID": [guid(800_000 + len(text))],
+        "objectSid": [raw + b"".join(int(part).to_bytes(4, "little") for part in parts)],
+    }
 
 
 def with_foreigner(text: str, *, trusted: bool = True, hidden: bool = False) -> dict:
     """zoom has a member of another forest, which is trusted or not."""
     dn = f"CN={text},{CONTAINER}"
     entries = with_members(dn) | ({} if hidden else {dn: foreigner(text)})
-    trust = {"objectClass": ["trustedDomain"], "objectGUID": [guid(810_000)],
-             "securityIdentifier": foreigner("S-1-5-21-7-8-9" if trusted else "S-1-5-21-7-8-8")["objectSid"]}
+    trust = {
+        "objectClass": ["trustedDomain"],
+        "objectGUID": [guid(810_000)],
+        "securityIdentifier": foreigner("S-1-5-21-7-8-9" if trusted else "S-1-5-21-7-8-8")["objectSid"],
+    }
     return entries | {"CN=far.example,CN=System,DC=corp,DC=example": trust}
 
 
@@ -222,7 +246,8 @@ async def test_a_person_of_another_forest_is_what_the_operator_says(hidden, unre
         refused = await unreadable(Directory(controller.url, unresolved_members=unresolved))
         unknown, elsewhere = [
             await Directory(controller.url, unresolved_members=unresolved, foreign_members=word).read()
-            for word in ("unknown", "elsewhere")]
+            for word in ("unknown", "elsewhere")
+        ]
 
     assert "1 member(s) of the groups are accounts of another forest" in refused.what
     assert FAR in refused.what
@@ -256,8 +281,10 @@ async def test_an_orphan_gets_advice_that_fits(trusts):
     assert "base_dn" not in error.do
 
 
-@pytest.mark.parametrize(("text", "name"), [("S-1-1-0", "Everyone"), ("S-1-5-11", "Authenticated Users"),
-                                            ("S-1-5-15", "This Organization"), ("S-1-5-99", "S-1-5-99")])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("S-1-1-0", "Everyone"), ("S-1-5-11", "Authenticated Users"), ("S-1-5-15", "This Organization"), ("S-1-5-99", "S-1-5-99")],
+)
 @pytest.mark.parametrize("word", ["refuse", "unknown", "elsewhere"])
 @pytest.mark.parametrize("use", ["groups", "leaver_groups", "protecting_groups"])
 async def test_whoever_logs_on_is_no_list_of_people(text, name, word, use):
@@ -360,9 +387,15 @@ async def test_two_ends_of_a_link_that_disagree_are_an_error():
 BOSS = f"CN=boss,{AWAY}"
 
 
-@pytest.mark.parametrize(("named", "expected"), [
-    (f"CN=p2,{STAFF}", id_of(2)), (f"cn=P2,{STAFF.lower()}", id_of(2)), (BOSS, id_of(60)), (f"CN=nobody,{AWAY}", ""),
-])
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (f"CN=p2,{STAFF}", id_of(2)),
+        (f"cn=P2,{STAFF.lower()}", id_of(2)),
+        (BOSS, id_of(60)),
+        (f"CN=nobody,{AWAY}", ""),
+    ],
+)
 async def test_a_manager_is_known_by_id_wherever_they_are(named, expected):
     """Below a base, spelled otherwise, outside the bases, gone."""
     entries = with_members(boss=person(60))
@@ -379,18 +412,32 @@ async def test_a_number_is_read_only_from_the_attribute_that_was_named():
     entries = company(3, 3)
     entries[f"CN=p1,{STAFF}"] = person(1, employeeID=["E 17 "], employeeNumber=["99"])
     with Windows(entries) as controller:
-        numbers = [(await both(controller, 1, **settings))[0][0].number
-                   for settings in ({}, {"number_attribute": "employeeID"}, {"number_attribute": "employeeNumber"})]
+        numbers = [
+            (await both(controller, 1, **settings))[0][0].number
+            for settings in ({}, {"number_attribute": "employeeID"}, {"number_attribute": "employeeNumber"})
+        ]
         read, looked = await both(controller, 1, number_attribute="employeeID")
 
     assert ["", "E 17", "99"] == numbers
     assert read == looked
 
 
-@pytest.mark.parametrize(("value", "kind"), [
-    ("1", ""), ("2", "linked"), ("4", "shared"), ("16", "room"), ("32", "equipment"), ("2147483648", ""), ("8589934592", "room"),
-    ("17179869184", "equipment"), ("34359738368", "shared"), ("-1", ""), ("many", ""),
-])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("1", ""),
+        ("2", "linked"),
+        ("4", "shared"),
+        ("16", "room"),
+        ("32", "equipment"),
+        ("2147483648", ""),
+        ("8589934592", "room"),
+        ("17179869184", "equipment"),
+        ("34359738368", "shared"),
+        ("-1", ""),
+        ("many", ""),
+    ],
+)
 async def test_a_mailbox_that_is_nobodys_own_is_told(value, kind):
     """Their accounts are disabled by design."""
     entries = company(3, 3)

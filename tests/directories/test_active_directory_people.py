@@ -22,15 +22,22 @@ ADDRESSES = ("mail", "userPrincipalName", "proxyAddresses")
 
 def read(**more):
     """The person made of these attributes."""
-    attributes = {name.lower(): [value if isinstance(value, bytes) else value.encode() for value in values]
-                  for name, values in person(1, **more).items()}
+    attributes = {
+        name.lower(): [value if isinstance(value, bytes) else value.encode() for value in values]
+        for name, values in person(1, **more).items()
+    }
     return person_of(Entry("CN=p1,OU=Staff,DC=corp,DC=example", attributes), ADDRESSES)
 
 
 def test_addresses_come_in_the_configured_order_primary_first_and_once():
     """x500: and sip: are no e-mail addresses; case, blanks and repetition do not count."""
-    proxies = ["smtp:old@corp.example", "x500:/o=Corp/cn=ann@x", "SMTP:Ann.Main@corp.example", "sip:ann@corp.example",
-               "smtp:ANN@corp.example"]
+    proxies = [
+        "smtp:old@corp.example",
+        "x500:/o=Corp/cn=ann@x",
+        "SMTP:Ann.Main@corp.example",
+        "sip:ann@corp.example",
+        "smtp:ANN@corp.example",
+    ]
     found = read(mail=[" Ann@Corp.Example "], userPrincipalName=["ann@login.example"], proxyAddresses=proxies)
 
     assert ("ann@corp.example", "ann@login.example", "ann.main@corp.example", "old@corp.example") == found.person.addresses
@@ -41,21 +48,35 @@ def test_a_value_without_an_at_sign_is_no_address():
     assert () == read(mail=["n/a"], userPrincipalName=["ann"]).person.addresses
 
 
-@pytest.mark.parametrize(("control", "enabled"), [("512", True), ("514", False), ("546", False), ("66048", True),
-                                                  ("66050", False), ("16", True), ("8388608", True), ("8388610", False)])
+@pytest.mark.parametrize(
+    ("control", "enabled"),
+    [
+        ("512", True),
+        ("514", False),
+        ("546", False),
+        ("66048", True),
+        ("66050", False),
+        ("16", True),
+        ("8388608", True),
+        ("8388610", False),
+    ],
+)
 def test_only_the_disabled_bit_disables(control, enabled):
     """Locked out and password expired are no reason to go."""
     assert enabled is read(userAccountControl=[control]).person.enabled
 
 
-@pytest.mark.parametrize(("ticks", "expected"), [
-    (0, None),
-    (2**63 - 1, None),
-    (2**63 - 2, None),
-    (132_223_104_000_000_000, datetime(2020, 1, 1, tzinfo=UTC)),
-    (1, datetime(1601, 1, 1, tzinfo=UTC)),
-    (2_650_467_743_999_999_999, None),
-])
+@pytest.mark.parametrize(
+    ("ticks", "expected"),
+    [
+        (0, None),
+        (2**63 - 1, None),
+        (2**63 - 2, None),
+        (132_223_104_000_000_000, datetime(2020, 1, 1, tzinfo=UTC)),
+        (1, datetime(1601, 1, 1, tzinfo=UTC)),
+        (2_650_467_743_999_999_999, None),
+    ],
+)
 def test_account_expires_has_two_nevers_and_no_overflow(ticks, expected):
     """0 and the largest number mean never; so does what no calendar reaches."""
     assert expected == filetime(ticks)
@@ -67,19 +88,22 @@ def test_every_number_is_a_time_or_never(ticks):
     assert filetime(ticks) is None or filetime(ticks).tzinfo is UTC
 
 
-@pytest.mark.parametrize(("more", "says"), [
-    ({"userAccountControl": ["x"]}, "userAccountControl is not a number"),
-    ({"userAccountControl": ["5_14"]}, "userAccountControl is not a number"),
-    ({"userAccountControl": ["0x202"]}, "userAccountControl is not a number"),
-    ({"userAccountControl": []}, "userAccountControl is missing"),
-    ({"accountExpires": ["13_0"]}, "accountExpires is not a time"),
-    ({"accountExpires": [""]}, "accountExpires is not a time"),
-    ({"primaryGroupID": ["5_13"]}, "objectSid or primaryGroupID cannot be understood"),
-    ({"accountExpires": ["-5"]}, "accountExpires is not a time"),
-    ({"mail": [b"\xff\xfe@corp.example"]}, "mail is not UTF-8"),
-    ({"objectSid": [b"\x01"]}, "objectSid or primaryGroupID cannot be understood"),
-    ({"primaryGroupID": ["users"]}, "objectSid or primaryGroupID cannot be understood"),
-])
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"userAccountControl": ["x"]}, "userAccountControl is not a number"),
+        ({"userAccountControl": ["5_14"]}, "userAccountControl is not a number"),
+        ({"userAccountControl": ["0x202"]}, "userAccountControl is not a number"),
+        ({"userAccountControl": []}, "userAccountControl is missing"),
+        ({"accountExpires": ["13_0"]}, "accountExpires is not a time"),
+        ({"accountExpires": [""]}, "accountExpires is not a time"),
+        ({"primaryGroupID": ["5_13"]}, "objectSid or primaryGroupID cannot be understood"),
+        ({"accountExpires": ["-5"]}, "accountExpires is not a time"),
+        ({"mail": [b"\xff\xfe@corp.example"]}, "mail is not UTF-8"),
+        ({"objectSid": [b"\x01"]}, "objectSid or primaryGroupID cannot be understood"),
+        ({"primaryGroupID": ["users"]}, "objectSid or primaryGroupID cannot be understood"),
+    ],
+)
 def test_a_value_that_cannot_be_understood_makes_the_person_unclear(more, says):
     """Unknown, never absent: and enabled, so that no careless reader takes him for a leaver."""
     found = read(**more).person
@@ -105,18 +129,30 @@ def test_times_of_the_directory_are_utc():
     assert read(whenChanged=["yesterday"]).person.changed_at is None
 
 
-@pytest.mark.parametrize(("dn", "below"), [
-    ("OU=Staff,DC=corp,DC=example", True), ("ou=staff, dc=CORP , dc=example", True), ("CN=a,OU=Staff,DC=corp,DC=example", True),
-    ("OU=MyStaff,DC=corp,DC=example", False), ("DC=corp,DC=example", False), ("CN=a,OU=Other,DC=corp,DC=example", False),
-])
+@pytest.mark.parametrize(
+    ("dn", "below"),
+    [
+        ("OU=Staff,DC=corp,DC=example", True),
+        ("ou=staff, dc=CORP , dc=example", True),
+        ("CN=a,OU=Staff,DC=corp,DC=example", True),
+        ("OU=MyStaff,DC=corp,DC=example", False),
+        ("DC=corp,DC=example", False),
+        ("CN=a,OU=Other,DC=corp,DC=example", False),
+    ],
+)
 def test_below_is_judged_by_whole_names(dn, below):
     """Spelling and blanks do not count; the end of a longer name does not either."""
     assert below is is_below(dn, ["OU=Staff,DC=corp,DC=example"])
 
 
-@pytest.mark.parametrize(("url", "expected"), [
-    ("ldaps://dc1.corp.example", "dc1.corp.example:636"), ("ldap://dc1:1389", "dc1:1389"), ("ldaps://[::1]", "[::1]:636"),
-])
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("ldaps://dc1.corp.example", "dc1.corp.example:636"),
+        ("ldap://dc1:1389", "dc1:1389"),
+        ("ldaps://[::1]", "[::1]:636"),
+    ],
+)
 def test_a_server_is_shown_as_host_and_port(url, expected):
     """The standard ports are filled in."""
     assert expected == str(ServerAddress.of(url))

@@ -120,7 +120,12 @@ async def test_the_ways_are_the_ones_the_groups_give():
         people = {found.id: found for found in (await Directory(controller.url, **ALL).read()).people}
 
     assert {
-        1: ("zoom",), 2: ("zoom", "north"), 3: ("zoom", "north", "east"), 4: (), 5: ("zoom", "crew"), 6: (),
+        1: ("zoom",),
+        2: ("zoom", "north"),
+        3: ("zoom", "north", "east"),
+        4: (),
+        5: ("zoom", "crew"),
+        6: (),
     } == {number: people[id_of(number)].entitled_by for number in range(1, 7)}
     assert ("vip",) == people[id_of(3)].protected_by
     assert ("gone",) == people[id_of(4)].leaver_by
@@ -184,12 +189,17 @@ async def test_many_looks_at_once_take_turns():
         assert 1 == sum(1 for tag, _ in controller.requests if tag == BIND)
 
 
-@pytest.mark.parametrize("address", ["p9@corp.example", "P9@CORP.example", " p9@corp.example ", "upn9@corp.example",
-                                     "main9@corp.example", "alias9@corp.example"])
+@pytest.mark.parametrize(
+    "address",
+    ["p9@corp.example", "P9@CORP.example", " p9@corp.example ", "upn9@corp.example", "main9@corp.example", "alias9@corp.example"],
+)
 async def test_a_person_is_found_by_every_kind_of_address(address):
     """Mail, user principal name, primary and other proxy addresses; case and blanks do not count."""
-    entries = company(3, 3) | {f"CN=p9,{STAFF}": person(
-        9, userPrincipalName=["upn9@corp.example"], proxyAddresses=["SMTP:Main9@corp.example", "smtp:alias9@corp.example"])}
+    entries = company(3, 3) | {
+        f"CN=p9,{STAFF}": person(
+            9, userPrincipalName=["upn9@corp.example"], proxyAddresses=["SMTP:Main9@corp.example", "smtp:alias9@corp.example"]
+        )
+    }
     with Windows(entries) as controller:
         directory = Directory(controller.url)
         found = await directory.recheck_person(None, [address])
@@ -198,8 +208,9 @@ async def test_a_person_is_found_by_every_kind_of_address(address):
     assert [id_of(9)] == [one.id for one in found]
 
 
-@pytest.mark.parametrize("mail", ["jürgen.größe@corp.example", "JÜRGEN.GRÖSSE@corp.example", "strasse@corp.example",
-                                  "straße@corp.example"])
+@pytest.mark.parametrize(
+    "mail", ["jürgen.größe@corp.example", "JÜRGEN.GRÖSSE@corp.example", "strasse@corp.example", "straße@corp.example"]
+)
 async def test_letters_that_case_folding_changes_are_found(mail):
     """No server compares letters beyond ASCII as keys do."""
     with Windows(company(3, 3) | {f"CN=p9,{STAFF}": person(9, mail=[mail])}) as controller:
@@ -220,8 +231,9 @@ async def test_a_loose_filter_finds_nobody_who_has_another_address():
     assert () == found
 
 
-@pytest.mark.parametrize("address", ["*", "*@corp.example", "p1*", "p(1)@corp.example", "p1@corp.example)(mail=*", "\\2a",
-                                     "x\0y@z.example"])
+@pytest.mark.parametrize(
+    "address", ["*", "*@corp.example", "p1*", "p(1)@corp.example", "p1@corp.example)(mail=*", "\\2a", "x\0y@z.example"]
+)
 async def test_no_address_can_change_the_question(address):
     """Whatever somebody wrote into Zoom is a value and no filter."""
     with Windows(company(3, 3)) as controller:
@@ -266,6 +278,7 @@ async def test_a_question_that_means_nobody_is_answered_without_asking(directory
 
 async def test_a_look_that_fails_is_an_error_and_not_an_absence():
     """A busy controller says nothing about the person."""
+
     def busy(search):
         return done(search.mid, 51) if search.asks_for("memberOf") else None
 

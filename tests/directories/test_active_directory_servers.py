@@ -52,13 +52,17 @@ async def test_what_every_server_lacks_is_said_of_each():
     assert 1 == error.do.count("Correct the names")
 
 
-@pytest.mark.parametrize(("settings", "asked"), [
-    ({"base_dns": ("DC=corp,DC=example", "OU=East,DC=corp,DC=example")}, "OU=East,DC=corp,DC=example"),
-    ({"groups": ("CN=far,OU=Groups,DC=other,DC=example",)}, "CN=far,OU=Groups,DC=other,DC=example"),
-])
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"base_dns": ("DC=corp,DC=example", "OU=East,DC=corp,DC=example")}, "OU=East,DC=corp,DC=example"),
+        ({"groups": ("CN=far,OU=Groups,DC=other,DC=example",)}, "CN=far,OU=Groups,DC=other,DC=example"),
+    ],
+)
 @pytest.mark.parametrize("referrals", [[OTHER], []])
 async def test_a_referral_is_called_one_and_the_advice_fits(settings, asked, referrals):
     """It is no lack of rights: another domain holds that part of the directory."""
+
     def fault(search: Search) -> bytes | None:
         return done(search.mid, 10, referrals=referrals) if search.base == asked else None
 
@@ -70,8 +74,17 @@ async def test_a_referral_is_called_one_and_the_advice_fits(settings, asked, ref
     assert 0 < second.connections
 
 
-@pytest.mark.parametrize("asked", ["Zoom Users", "zoomusers2", f"CN=Zoom Users,{STAFF}", r"CORPORATION\ZoomUsers",
-                                   "zoomusers@corp.example", "CN=Zoom User,OU=Old,DC=corp,DC=example"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Zoom Users",
+        "zoomusers2",
+        f"CN=Zoom Users,{STAFF}",
+        r"CORPORATION\ZoomUsers",
+        "zoomusers@corp.example",
+        "CN=Zoom User,OU=Old,DC=corp,DC=example",
+    ],
+)
 async def test_a_group_that_is_not_found_is_suggested_by_both_of_its_names(asked):
     """The name people see and the one from before Windows 2000 need not be the same."""
     entries = company(5, 3) | {

@@ -48,6 +48,7 @@ async def test_a_tls_handshake_that_is_never_answered_ends():
 
 async def test_a_stalled_handshake_after_start_tls_ends():
     """StartTLS was granted, then nothing."""
+
     def granted(conn, mid, _raw):
         conn.sendall(extended(mid))
         while conn.recv(4096):
@@ -79,6 +80,7 @@ async def test_an_answer_that_never_comes_ends_the_read(silent_at):
 @pytest.mark.parametrize("drips_at", ["bind", "search"])
 async def test_an_answer_that_drips_meets_the_limit_of_the_whole_answer(drips_at):
     """A limit per packet would never be met."""
+
     def on_search(conn, mid, _raw, _number):
         dripping(conn, b"".join(entry(mid, f"CN=p{n},{STAFF}", person(n)) for n in range(100)) + done(mid, cookie=b""))
 
@@ -93,6 +95,7 @@ async def test_an_answer_that_drips_meets_the_limit_of_the_whole_answer(drips_at
 
 async def test_endless_pages_meet_the_limit_of_the_whole_read():
     """Each page comes in time and none is the last."""
+
     def endless(search: Search) -> bytes | None:
         return done(search.mid, cookie=b"2") if search.page else None
 
@@ -189,10 +192,13 @@ async def test_a_certificate_for_the_name_dialled_is_accepted(authority):
     assert 3 == len(snapshot.people)
 
 
-@pytest.mark.parametrize(("host", "names", "says"), [
-    ("127.0.0.1", ("dc1.corp.example",), "IP address mismatch"),
-    ("localhost", ("dc1.corp.example", "127.0.0.1"), "Hostname mismatch"),
-])
+@pytest.mark.parametrize(
+    ("host", "names", "says"),
+    [
+        ("127.0.0.1", ("dc1.corp.example",), "IP address mismatch"),
+        ("localhost", ("dc1.corp.example", "127.0.0.1"), "Hostname mismatch"),
+    ],
+)
 async def test_a_certificate_for_another_name_is_not_accepted(authority, host, names, says):
     """The text names the trouble and what to do; it does not print the certificate."""
     made, ca_file = authority

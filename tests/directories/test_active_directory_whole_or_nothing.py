@@ -45,12 +45,21 @@ async def test_a_server_that_gives_smaller_pages_than_asked_for_is_read_whole():
 
 
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
-@pytest.mark.parametrize(("code", "word"), [
-    (1, "operationsError"), (3, "timeLimitExceeded"), (4, "sizeLimitExceeded"), (10, "referral"),
-    (50, "insufficientAccessRights"), (51, "busy"), (53, "unwillingToPerform"),
-])
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (1, "operationsError"),
+        (3, "timeLimitExceeded"),
+        (4, "sizeLimitExceeded"),
+        (10, "referral"),
+        (50, "insufficientAccessRights"),
+        (51, "busy"),
+        (53, "unwillingToPerform"),
+    ],
+)
 async def test_a_page_that_does_not_succeed_is_an_error_and_no_shorter_list(page, code, word):
     """Whatever result other than success ends a page, with entries before it or not."""
+
     def fault(search: Search) -> bytes | None:
         if of_people(search) and search.page == page:
             return entry(search.mid, f"CN=p1,{STAFF}", person(1)) + done(search.mid, code, cookie=b"")
@@ -66,6 +75,7 @@ async def test_a_page_that_does_not_succeed_is_an_error_and_no_shorter_list(page
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 async def test_a_page_without_the_paging_control_is_an_error(page):
     """A server that ignores the control gives one page and says nothing about the rest."""
+
     def fault(search: Search) -> bytes | None:
         if of_people(search) and search.page == page:
             return entry(search.mid, f"CN=p1,{STAFF}", person(1)) + done(search.mid)
@@ -82,6 +92,7 @@ async def test_a_page_without_the_paging_control_is_an_error(page):
 @pytest.mark.parametrize("kind", ["hang up", "hang up within an entry", "notice of disconnection", "no LDAP"])
 async def test_a_line_that_breaks_at_a_page_is_an_error(page, kind):
     """Closed, cut within an entry, ended with a notice, or garbled."""
+
     def fault(search: Search) -> bytes | None:
         if not (of_people(search) and search.page == page):
             return None
@@ -108,6 +119,7 @@ async def test_a_line_that_breaks_at_a_page_is_an_error(page, kind):
 
 async def test_a_failed_server_is_left_and_the_next_one_is_read_from_the_start():
     """Never a page of one controller and the next page of another: their cookies mean nothing to each other."""
+
     def fault(search: Search) -> bytes | None:
         return done(search.mid, 51) if of_people(search) and search.page == 3 else None
 
@@ -133,16 +145,19 @@ async def test_when_no_server_can_be_read_each_is_named_with_its_cause():
 # --------------------------------------------------------------------------------------------------------------- ranges
 
 
-@pytest.mark.parametrize(("answer", "says"), [
-    (lambda search, dn: done(search.mid, 3), "timeLimitExceeded"),
-    (lambda search, dn: done(search.mid, 4), "sizeLimitExceeded"),
-    (lambda search, dn: done(search.mid, 51), "busy"),
-    (lambda search, dn: done(search.mid), "vanished while its member was read"),
-    (lambda search, dn: done(search.mid, 32), "vanished while its member was read"),
-    (lambda search, dn: entry(search.mid, dn, {"uSNChanged": ["1"]}) + done(search.mid), "without its last range"),
-    (lambda search, dn: entry(search.mid, dn, {"member;range=0-*": [f"CN=p1,{STAFF}"]}) + done(search.mid), "does not fit"),
-    (lambda search, dn: entry(search.mid, dn, {"member;range=10-19": [f"CN=p1,{STAFF}"]}) + done(search.mid), "does not fit"),
-])
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda search, dn: done(search.mid, 3), "timeLimitExceeded"),
+        (lambda search, dn: done(search.mid, 4), "sizeLimitExceeded"),
+        (lambda search, dn: done(search.mid, 51), "busy"),
+        (lambda search, dn: done(search.mid), "vanished while its member was read"),
+        (lambda search, dn: done(search.mid, 32), "vanished while its member was read"),
+        (lambda search, dn: entry(search.mid, dn, {"uSNChanged": ["1"]}) + done(search.mid), "without its last range"),
+        (lambda search, dn: entry(search.mid, dn, {"member;range=0-*": [f"CN=p1,{STAFF}"]}) + done(search.mid), "does not fit"),
+        (lambda search, dn: entry(search.mid, dn, {"member;range=10-19": [f"CN=p1,{STAFF}"]}) + done(search.mid), "does not fit"),
+    ],
+)
 async def test_a_range_that_is_missing_or_does_not_fit_is_an_error(answer, says):
     """ldap3's own range retrieval would answer with the first 1,500 members and success."""
     group_dn = f"CN=zoom,{GROUPS}"
@@ -171,6 +186,7 @@ async def test_a_group_that_changes_between_its_ranges_is_read_again():
 
 async def test_a_group_that_never_stops_changing_is_an_error():
     """After three tries nothing is certain."""
+
     def fault(search: Search) -> bytes | None:
         values = controller.entries[f"CN=zoom,{GROUPS}"]
         values["usnchanged"] = [str(int(values["usnchanged"][0]) + 1)]
@@ -279,6 +295,7 @@ async def test_a_few_people_created_while_the_read_goes_on_are_taken_in():
 
 async def test_a_list_of_people_with_holes_is_an_error():
     """More than a few members that the list did not show are no coincidence."""
+
     class Holes(Windows):
         def _fits(self, dn, filter_):
             listing = self.searches_seen[-1]
@@ -342,6 +359,7 @@ async def test_referrals_are_never_followed_and_no_password_is_sent_elsewhere():
 
 async def test_a_continuation_among_the_entries_is_no_entry_and_no_error():
     """A domain's root always has some (configuration and DNS partitions)."""
+
     class Continued(Windows):
         def _regular(self, search):
             continuation = reference(search.mid, "ldap://elsewhere.example/DC=x") if of_people(search) else b""

@@ -44,14 +44,37 @@ async def test_without_a_place_for_the_cursor_every_read_is_whole(tmp_path: Path
     assert 2 == len(world.graph.asked("list_users"))
 
 
-@pytest.mark.parametrize("change", [
-    lambda t: t.update(ANN, account_enabled=False), lambda t: t.update(ANN, mail="anna@corp.example"),
-    lambda t: t.update(ANN, user_principal_name="anna@corp.example"), lambda t: t.delete(CID), lambda t: t.purge(CID),
-    lambda t: t.add(a_person("new@corp.example")), lambda t: t.join("Zoom Users", CID), lambda t: t.leave("Zoom Users", ANN),
-    lambda t: t.leave("Sales", BOB), lambda t: t.join("Sales", DAN), lambda t: t.update("Sales", display_name="Sales of old"),
-    lambda t: t.update(ANN, user_type="Guest"),
-], ids=["disabled", "mail", "upn", "deleted", "purged", "hired", "joined", "left", "left below", "joined below",
-        "group renamed", "guest"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.update(ANN, account_enabled=False),
+        lambda t: t.update(ANN, mail="anna@corp.example"),
+        lambda t: t.update(ANN, user_principal_name="anna@corp.example"),
+        lambda t: t.delete(CID),
+        lambda t: t.purge(CID),
+        lambda t: t.add(a_person("new@corp.example")),
+        lambda t: t.join("Zoom Users", CID),
+        lambda t: t.leave("Zoom Users", ANN),
+        lambda t: t.leave("Sales", BOB),
+        lambda t: t.join("Sales", DAN),
+        lambda t: t.update("Sales", display_name="Sales of old"),
+        lambda t: t.update(ANN, user_type="Guest"),
+    ],
+    ids=[
+        "disabled",
+        "mail",
+        "upn",
+        "deleted",
+        "purged",
+        "hired",
+        "joined",
+        "left",
+        "left below",
+        "joined below",
+        "group renamed",
+        "guest",
+    ],
+)
 async def test_every_change_that_counts_is_read(tmp_path: Path, change: Any) -> None:
     """Whole and afresh: what the report says is applied to nothing."""
     async with an_entra(tmp_path) as world:
@@ -64,11 +87,16 @@ async def test_every_change_that_counts_is_read(tmp_path: Path, change: Any) -> 
         assert first.people != second.people
 
 
-@pytest.mark.parametrize("change", [
-    lambda t: t.update(ANN, job_title="Chief"), lambda t: t.update(ANN, display_name="Ann E."),
-    lambda t: (t.add(a_group("Football")), t.join("Football", ANN)),
-    lambda t: (t.update(ANN, account_enabled=False), t.update(ANN, account_enabled=True)),
-], ids=["job title", "name", "another group", "there and back"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.update(ANN, job_title="Chief"),
+        lambda t: t.update(ANN, display_name="Ann E."),
+        lambda t: (t.add(a_group("Football")), t.join("Football", ANN)),
+        lambda t: (t.update(ANN, account_enabled=False), t.update(ANN, account_enabled=True)),
+    ],
+    ids=["job title", "name", "another group", "there and back"],
+)
 async def test_what_does_not_count_is_not_read(tmp_path: Path, change: Any) -> None:
     """Reports name many things, and repeat themselves."""
     async with an_entra(tmp_path) as world:
@@ -88,7 +116,7 @@ async def test_a_change_is_read_once_more_when_replicas_have_caught_up(tmp_path:
         world.clock.passed += A_CYCLE
         world.graph.reads.read_lag = timedelta(minutes=3)
         world.tenant.leave("Zoom Users", ANN)
-        assert ANN in entitled(await directory.read())               # the report came, the replica is behind
+        assert ANN in entitled(await directory.read())  # the report came, the replica is behind
 
         world.clock.passed += A_CYCLE
         assert ANN not in entitled(await directory.read())
@@ -190,11 +218,17 @@ async def test_the_cursor_lies_in_the_side_table_and_goes_on_after_a_restart(tmp
         assert sorted(DELTAS) == sorted(asked())
 
 
-@pytest.mark.parametrize("fault", [
-    refusing(410, "resyncRequired", "", Location="https://graph.evil.example/v1.0/users/delta?$deltatoken="),
-    refusing(410, "", ""), refusing(400, "syncStateNotFound", "The sync state generation is not found."),
-    refusing(404, "Request_ResourceNotFound", ""), field_missing("@odata.deltaLink"),
-], ids=["410", "410 bare", "400", "404", "no link"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refusing(410, "resyncRequired", "", Location="https://graph.evil.example/v1.0/users/delta?$deltatoken="),
+        refusing(410, "", ""),
+        refusing(400, "syncStateNotFound", "The sync state generation is not found."),
+        refusing(404, "Request_ResourceNotFound", ""),
+        field_missing("@odata.deltaLink"),
+    ],
+    ids=["410", "410 bare", "400", "404", "no link"],
+)
 @pytest.mark.parametrize("operation", DELTAS)
 async def test_a_tracking_that_ended_begins_anew_with_a_whole_read(tmp_path: Path, operation: str, fault: Any) -> None:
     """Whatever the answer names to go on with is not followed."""
@@ -222,10 +256,16 @@ async def test_an_old_cursor_is_not_tried(tmp_path: Path) -> None:
         assert 4 == len([seen for seen in world.graph.requests if seen.query.get("$deltatoken") == "latest"])
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda kept: "nothing", lambda kept: {**kept, "tracks": "other attributes"}, lambda kept: {**kept, "made_at": "yesterday"},
-    lambda kept: {key: value for key, value in kept.items() if key != "users"},
-], ids=["no cursor", "other settings", "no time", "no link"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kept: "nothing",
+        lambda kept: {**kept, "tracks": "other attributes"},
+        lambda kept: {**kept, "made_at": "yesterday"},
+        lambda kept: {key: value for key, value in kept.items() if key != "users"},
+    ],
+    ids=["no cursor", "other settings", "no time", "no link"],
+)
 async def test_a_cursor_that_cannot_be_understood_is_left(tmp_path: Path, spoil: Any) -> None:
     """Begun anew; nothing else happens."""
     async with an_entra(tmp_path) as world:
@@ -260,14 +300,18 @@ async def test_more_changes_than_are_worth_looking_through_are_read_anew(tmp_pat
         world.graph.faults.add(rewritten(further), "users_delta", times=PAGES_MAX)
         assert 4 == len((await directory.read()).people)
         assert [f"more than {PAGES_MAX} pages of changed users"] == [
-            event.facts["why"] for event in world.of(Noted) if event.event == "changes.begun_again"]
+            event.facts["why"] for event in world.of(Noted) if event.event == "changes.begun_again"
+        ]
 
 
 # ---------------------------------------------------------------------------------------- where it cannot be had at all
 
 
-@pytest.mark.parametrize("fault", [permission_denied(), connection_reset(), next_link("https://graph.evil.example/")],
-                         ids=["permission", "network", "another host"])
+@pytest.mark.parametrize(
+    "fault",
+    [permission_denied(), connection_reset(), next_link("https://graph.evil.example/")],
+    ids=["permission", "network", "another host"],
+)
 async def test_without_change_tracking_every_read_is_whole_and_it_is_said_once(tmp_path: Path, fault: Any) -> None:
     """It saves requests; nothing else depends on it."""
     async with an_entra(tmp_path) as world:
@@ -303,5 +347,3 @@ async def cycle(world: EntraWorld) -> Any:
     world.clock.passed += A_CYCLE
     before = len(world.graph.requests)
     return lambda: [seen.operation for seen in world.graph.requests[before:]]
-
-

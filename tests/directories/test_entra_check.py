@@ -17,8 +17,18 @@ from tests.directories.test_entra_tokens import a_certificate
 
 ROBOT = "0b070000-0000-4000-8000-000000000001"
 
-ITEMS = ["entra token", "entra credential", "entra permission User.Read.All", "entra permission GroupMember.Read.All",
-         "entra groups", "entra users", "entra second look", "entra hint", "entra hint", "entra clock"]
+ITEMS = [
+    "entra token",
+    "entra credential",
+    "entra permission User.Read.All",
+    "entra permission GroupMember.Read.All",
+    "entra groups",
+    "entra users",
+    "entra second look",
+    "entra hint",
+    "entra hint",
+    "entra clock",
+]
 
 
 async def found(directory: EntraDirectory) -> dict[str, tuple[bool, str]]:
@@ -53,7 +63,8 @@ async def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         lines = await found(world.directory(groups=("Gone",), address_attributes=("mial",)))
 
     assert {"entra groups", "entra users", "entra second look", "entra clock"} == {
-        what for what, (fine, _) in lines.items() if not fine}
+        what for what, (fine, _) in lines.items() if not fine
+    }
     assert "'Gone' does not exist" in lines["entra groups"][1]
     assert "directory.entra.address_attributes" in lines["entra users"][1]
     assert "600 s behind this machine, more than 300 s" in lines["entra clock"][1]
@@ -71,8 +82,11 @@ async def test_everybody_and_every_group_is_read_and_what_is_odd_is_named(tmp_pa
     crowd = [a_person(f"p{number}@corp.example") for number in range(120)]
     async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")], {"Zoom Users": [one.id for one in crowd]}) as world:
         world.graph.faults.add(rewritten(hide_the_last), "list_users", times=None)
-        world.graph.faults.add(rewritten(lambda page: page["value"].append(
-            {"@odata.type": "#microsoft.graph.robot", "id": ROBOT})), "members", times=None)
+        world.graph.faults.add(
+            rewritten(lambda page: page["value"].append({"@odata.type": "#microsoft.graph.robot", "id": ROBOT})),
+            "members",
+            times=None,
+        )
         world.graph.faults.add(missing(), "user", times=None)
         lines = await found(world.directory())
 
@@ -87,8 +101,11 @@ async def test_everybody_and_every_group_is_read_and_what_is_odd_is_named(tmp_pa
 async def test_a_fault_behind_the_first_page_is_found(tmp_path: Path) -> None:
     """In the list of users and in a group's members."""
     for operation in ("list_users", "members"):
-        async with an_entra(tmp_path, [a_group("Zoom Users"), *(a_person(f"p{number}@corp.example") for number in range(40))],
-                            {"Zoom Users": [f"p{number}@corp.example" for number in range(40)]}) as world:
+        async with an_entra(
+            tmp_path,
+            [a_group("Zoom Users"), *(a_person(f"p{number}@corp.example") for number in range(40))],
+            {"Zoom Users": [f"p{number}@corp.example" for number in range(40)]},
+        ) as world:
             world.graph.reads.page_max = 20
             world.graph.faults.add(html_page(404), operation, times=None, skip=1)
             lines = await found(world.directory())
@@ -132,8 +149,11 @@ async def test_the_end_of_a_certificate_is_said_in_time(tmp_path: Path) -> None:
 
         world.clock.passed += 11 * 86_400
         fine, says = (await found(directory))["entra credential"]
-        assert (False, f"the certificate ended {ends_at:%Y-%m-%d}: make a new one under Certificates & secrets of the app and "
-                       "replace the file") == (fine, says)
+        assert (
+            False,
+            f"the certificate ended {ends_at:%Y-%m-%d}: make a new one under Certificates & secrets of the app and "
+            "replace the file",
+        ) == (fine, says)
 
 
 async def test_the_end_of_a_secret_is_said_where_the_app_may_read_itself(tmp_path: Path) -> None:
@@ -141,10 +161,14 @@ async def test_the_end_of_a_secret_is_said_where_the_app_may_read_itself(tmp_pat
     async with an_entra(tmp_path) as world:
         now = world.clock.now()
         app = world.login.app
-        app.secrets = tuple(AppSecret(value, now + timedelta(days=days, hours=1)) for value, days in (
-            (SECRET, 40), ("lab-older", -3), ("lab-newer", 90), ("other", 5)))
-        assert "cannot be told from here (with the permission Application.Read.All" in (
-            await found(world.directory()))["entra credential"][1]
+        app.secrets = tuple(
+            AppSecret(value, now + timedelta(days=days, hours=1))
+            for value, days in ((SECRET, 40), ("lab-older", -3), ("lab-newer", 90), ("other", 5))
+        )
+        assert (
+            "cannot be told from here (with the permission Application.Read.All"
+            in (await found(world.directory()))["entra credential"][1]
+        )
 
         app.roles |= {"Application.Read.All"}
         fine, says = (await found(world.directory()))["entra credential"]

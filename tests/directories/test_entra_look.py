@@ -41,8 +41,9 @@ async def test_a_change_after_the_read_is_seen(tmp_path: Path) -> None:
         await directory.read()
         world.tenant.leave("Sales", BOB)
         world.tenant.join("Sales", CID)
-        world.tenant.update(ANN, account_enabled=False, mail="anna@corp.example", proxy_addresses=("SMTP:anna@corp.example",
-                                                                                                 f"smtp:{ANN}"))
+        world.tenant.update(
+            ANN, account_enabled=False, mail="anna@corp.example", proxy_addresses=("SMTP:anna@corp.example", f"smtp:{ANN}")
+        )
         ((ann,), (bob,), (cid,)) = [await directory.recheck_person(world.id(name), []) for name in (ANN, BOB, CID)]
         assert ((), ("Zoom Users",)) == (bob.entitled_by, cid.entitled_by)
         assert (False, ("anna@corp.example", ANN)) == (ann.enabled, ann.addresses)
@@ -60,10 +61,15 @@ async def test_a_new_owner_of_the_address_is_found_beside_the_old_one(tmp_path: 
     assert sorted([world.id(ANN), world.id("new@corp.example")]) == [person.id for person in found]
 
 
-@pytest.mark.parametrize(("id_", "addresses"), [
-    (None, []), ("S-1-5-21-1-2-3", []), ("5b31c38c-2584-42f0-aa47-657fb3a84230", ["nobody@corp.example"]),
-    (None, ["o'hara@corp.example"]),
-])
+@pytest.mark.parametrize(
+    ("id_", "addresses"),
+    [
+        (None, []),
+        ("S-1-5-21-1-2-3", []),
+        ("5b31c38c-2584-42f0-aa47-657fb3a84230", ["nobody@corp.example"]),
+        (None, ["o'hara@corp.example"]),
+    ],
+)
 async def test_nobody_is_nobody(tmp_path: Path, id_: str | None, addresses: list[str]) -> None:
     """An id of another kind of directory, one nobody has, an address nobody has, a quote in it."""
     async with an_entra(tmp_path) as world:

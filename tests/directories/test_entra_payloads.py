@@ -32,13 +32,24 @@ EXAMPLES: dict[str, Any] = {example["id"]: example for example in json.loads(COL
 
 #: Not ours to meet: webhooks, app role assignments, $batch, counts, and what a client sends.
 NOT_MET = {
-    "token_wire_secret_msal", "token_wire_assertion_msal", "openid_configuration_minimal", "members_count_only",
-    "app_role_assigned_to_page", "batch_response", "subscription_created", "validation_handshake", "change_notification",
-    "lifecycle_notification", "400_generic_other_case",
+    "token_wire_secret_msal",
+    "token_wire_assertion_msal",
+    "openid_configuration_minimal",
+    "members_count_only",
+    "app_role_assigned_to_page",
+    "batch_response",
+    "subscription_created",
+    "validation_handshake",
+    "change_notification",
+    "lifecycle_notification",
+    "400_generic_other_case",
 }
 SIGN_INS = {name: int(name.rpartition("_")[2]) for name in EXAMPLES if name.startswith("token_error_")}
-LISTS = [name for name in EXAMPLES if name.startswith(("members_", "transitive_", "groups_delta", "users_delta", "empty_page"))
-         and name not in NOT_MET]
+LISTS = [
+    name
+    for name in EXAMPLES
+    if name.startswith(("members_", "transitive_", "groups_delta", "users_delta", "empty_page")) and name not in NOT_MET
+]
 
 
 def body(name: str) -> Any:
@@ -49,8 +60,11 @@ def answer(name: str) -> Answer:
     """The payload as an answer; a Retry-After is kept, whole."""
     response = EXAMPLES[name]["response"]
     content = response["body"]
-    return Answer(response["status"], content.encode() if isinstance(content, str) else content,
-                  {key: value for key, value in response["headers"].items() if key.lower() in ("retry-after", "location")})
+    return Answer(
+        response["status"],
+        content.encode() if isinstance(content, str) else content,
+        {key: value for key, value in response["headers"].items() if key.lower() in ("retry-after", "location")},
+    )
 
 
 class NoTokens:
@@ -67,17 +81,30 @@ class NoTokens:
 async def a_graph() -> AsyncIterator[tuple[Graph, ScriptedServer, JumpingClock]]:
     async with serving() as server:
         clock = JumpingClock()
-        graph = Graph(EntraSettings("tenant", ClientSecret(lambda: ""), ("g",), client_id="c", graph_url=f"{server.url}/v1.0"),
-                      NoTokens(), clock, lambda event: None)
+        graph = Graph(
+            EntraSettings("tenant", ClientSecret(lambda: ""), ("g",), client_id="c", graph_url=f"{server.url}/v1.0"),
+            NoTokens(),
+            clock,
+            lambda event: None,
+        )
         yield graph, server, clock
         await graph.close()
 
 
 def test_every_payload_is_accounted_for() -> None:
     """A new one in the collection must be looked at."""
-    elsewhere = {"token_success", "token_503_html", "unsupported_cast_400", "delta_410_gone", "delta_400_sync_state_not_found",
-                 "page_token_expired_400", "nextlink_unsupported_400", "200_with_cost_headers", "503_service_unavailable",
-                 *(name for name in EXAMPLES if name[:3] in ("401", "403", "404", "429"))}
+    elsewhere = {
+        "token_success",
+        "token_503_html",
+        "unsupported_cast_400",
+        "delta_410_gone",
+        "delta_400_sync_state_not_found",
+        "page_token_expired_400",
+        "nextlink_unsupported_400",
+        "200_with_cost_headers",
+        "503_service_unavailable",
+        *(name for name in EXAMPLES if name[:3] in ("401", "403", "404", "429")),
+    }
     assert set(EXAMPLES) == elsewhere | NOT_MET | set(SIGN_INS) | set(LISTS)
 
 
@@ -111,17 +138,27 @@ def test_a_person_is_made_of_a_full_row_and_never_of_nulls() -> None:
     rows = [row for row in body("members_page_with_nextlink")["value"] if row.get("@odata.type") == "#microsoft.graph.user"]
     person = person_of(rows[0], settings)
     assert ("11111111-2222-3333-4444-555555555555", ("user1@contoso.com",), True, False, "") == (
-        person.id, person.addresses, person.enabled, person.guest, person.unclear)
+        person.id,
+        person.addresses,
+        person.enabled,
+        person.guest,
+        person.unclear,
+    )
 
     for name in ("members_limited_information", "transitive_members_page", "members_direct_page"):
         assert is_hidden(body(name)["value"][0])
         assert "accountEnabled is not shown" in person_of(body(name)["value"][0], settings).unclear
 
 
-@pytest.mark.parametrize(("name", "seconds"), [
-    ("429_documented", 10.0), ("429_documented_2021_fractional", 2.128), ("429_identity_headers", 10.0),
-    ("503_service_unavailable", 5.0),
-])
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("429_documented", 10.0),
+        ("429_documented_2021_fractional", 2.128),
+        ("429_identity_headers", 10.0),
+        ("503_service_unavailable", 5.0),
+    ],
+)
 async def test_waits_are_kept_to_the_fraction(name: str, seconds: float) -> None:
     """Then the list is read."""
     async with a_graph() as (graph, server, clock):
@@ -150,14 +187,17 @@ async def test_a_401_costs_one_renewal_and_then_ends(name: str) -> None:
             await graph.page("members", "/groups/x/members")
 
 
-@pytest.mark.parametrize(("name", "raised", "code"), [
-    ("403_authorization_request_denied", ScopeMissing, "Authorization_RequestDenied"),
-    ("unsupported_cast_400", SourceError, "Request_UnsupportedQuery"),
-    ("nextlink_unsupported_400", SourceError, "Request_UnsupportedQuery"),
-    ("page_token_expired_400", NotWhole, "Directory_ExpiredPageToken"),
-    ("404_request_resource_not_found", NotWhole, "Request_ResourceNotFound"),
-    ("400_generic_other_case", SourceError, "invalidRange"),
-])
+@pytest.mark.parametrize(
+    ("name", "raised", "code"),
+    [
+        ("403_authorization_request_denied", ScopeMissing, "Authorization_RequestDenied"),
+        ("unsupported_cast_400", SourceError, "Request_UnsupportedQuery"),
+        ("nextlink_unsupported_400", SourceError, "Request_UnsupportedQuery"),
+        ("page_token_expired_400", NotWhole, "Directory_ExpiredPageToken"),
+        ("404_request_resource_not_found", NotWhole, "Request_ResourceNotFound"),
+        ("400_generic_other_case", SourceError, "invalidRange"),
+    ],
+)
 async def test_refusals_are_told_apart(name: str, raised: type[Exception], code: str) -> None:
     """By code, never by message; a broken list may be begun again, a missing permission not."""
     async with a_graph() as (graph, server, _):

@@ -73,17 +73,25 @@ async def test_everybody_is_read_and_the_ways_into_the_groups_are_known(tmp_path
 async def test_what_decides_is_kept_and_what_only_decorates_never_fails_a_read(tmp_path: Path) -> None:
     """Addresses in the configured order, primary first; enabled; guest; no names, no department."""
     people = [
-        a_person("ann@corp.example", proxy_addresses=("smtp:a.nother@corp.example", "SMTP:Ann@corp.example", "x500:/o=corp",
-                                                      "sip:ann@corp.example"), department=" Sales ", account_enabled=False),
-        a_guest("guy@fabrikam.example"), a_person("cid@corp.example", display_name=None, mail=None, user_type=None,
-                                                  proxy_addresses=()),
+        a_person(
+            "ann@corp.example",
+            proxy_addresses=("smtp:a.nother@corp.example", "SMTP:Ann@corp.example", "x500:/o=corp", "sip:ann@corp.example"),
+            department=" Sales ",
+            account_enabled=False,
+        ),
+        a_guest("guy@fabrikam.example"),
+        a_person("cid@corp.example", display_name=None, mail=None, user_type=None, proxy_addresses=()),
     ]
     async with an_entra(tmp_path, [*people, a_group("Zoom Users")], {"Zoom Users": [person.id for person in people]}) as world:
         found = {person.id: person for person in (await world.directory().read()).people}
     ann, guy, cid = (found[person.id] for person in people)
 
     assert (("ann@corp.example", "a.nother@corp.example"), False, "Sales", False) == (
-        ann.addresses, ann.enabled, ann.department, ann.guest)
+        ann.addresses,
+        ann.enabled,
+        ann.department,
+        ann.guest,
+    )
     assert (("guy@fabrikam.example",), True) == (guy.addresses, guy.guest)
     assert (("cid@corp.example",), "", True, None) == (cid.addresses, cid.display_name, cid.enabled, cid.expires_at)
 
@@ -125,7 +133,8 @@ async def test_a_group_may_be_named_by_id_and_several_uses_share_one_reading(tmp
         snapshot = await world.directory(groups=(sales.upper(), "sales", " Zoom Users "), protecting_groups=("Sales",)).read()
 
     assert [("Zoom Users", "entitling"), ("Sales", "entitling"), ("Sales", "protecting")] == [
-        (group.name, group.use.value) for group in sorted(snapshot.groups, key=lambda group: (group.use, -len(group.name)))]
+        (group.name, group.use.value) for group in sorted(snapshot.groups, key=lambda group: (group.use, -len(group.name)))
+    ]
     (bob,) = [person for person in snapshot.people if person.protected_by]
     assert (("Sales",), ("Sales",)) == (bob.entitled_by, bob.protected_by)
     assert 2 == len(world.graph.asked("members"))
@@ -156,8 +165,9 @@ async def test_somebody_deleted_is_absent_although_entra_keeps_his_memberships(t
 async def test_somebody_who_came_while_the_pages_did_is_not_lost(tmp_path: Path) -> None:
     """He is in a group, and not yet in the list of users: he is asked for by name."""
     async with an_entra(tmp_path) as world:
-        world.graph.faults.add(rewritten(lambda page: page["value"].remove(next(
-            row for row in page["value"] if row["mail"] == BOB))), "list_users")
+        world.graph.faults.add(
+            rewritten(lambda page: page["value"].remove(next(row for row in page["value"] if row["mail"] == BOB))), "list_users"
+        )
         snapshot = await world.directory().read()
 
     assert BOB in entitled(snapshot)
@@ -192,15 +202,17 @@ async def test_a_value_of_another_form_makes_one_person_unclear(tmp_path: Path) 
     crowd = [a_person(f"p{number:03}@corp.example") for number in range(19)]
 
     def spoiled(rows: int) -> Any:
-        return rewritten(lambda page: [row.update(accountEnabled="perhaps", proxyAddresses=[7]) for row in page["value"][:rows]]
-                         and None)
+        return rewritten(
+            lambda page: [row.update(accountEnabled="perhaps", proxyAddresses=[7]) for row in page["value"][:rows]] and None
+        )
 
     async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")]) as world:
         world.graph.faults.add(spoiled(2), "list_users")
         snapshot = await world.directory().read()
 
     assert 2 * ["accountEnabled is neither true nor false; proxyAddresses holds something that is no text"] == [
-        person.unclear for person in snapshot.people if person.unclear]
+        person.unclear for person in snapshot.people if person.unclear
+    ]
 
 
 # --------------------------------------------------------------------------------------------------------------- pages
@@ -241,8 +253,12 @@ async def test_a_page_token_that_ran_out_begins_the_list_again(tmp_path: Path, o
         world.graph.faults.add(page_token_expired(), operation, skip=1, times=None)
         error = await unreadable(world.directory())
     assert "could not be read whole in 3 attempts; the last time: HTTP 400, Directory_ExpiredPageToken" in error.what
-    assert [1, 1, 2] == sorted(event.facts["attempt"] for event in world.of(Noted) if event.event == "walk.restarted"
-                               and event.facts["list"] == ("users" if operation == "list_users" else "members of 'Zoom Users'"))
+    assert [1, 1, 2] == sorted(
+        event.facts["attempt"]
+        for event in world.of(Noted)
+        if event.event == "walk.restarted"
+        and event.facts["list"] == ("users" if operation == "list_users" else "members of 'Zoom Users'")
+    )
 
 
 async def test_a_link_to_another_host_is_not_followed(tmp_path: Path) -> None:
@@ -264,10 +280,23 @@ async def test_a_list_without_an_end_is_left(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ busy, broken, out of order
 
 
-@pytest.mark.parametrize("fault", [
-    throttled("seconds", 3), throttled("fraction", 2.128), throttled("http_date", 10), throttled("absent"),
-    unavailable(), gateway_timeout(), internal_error(), connection_reset(), truncated_answer(), html_page(502), token_expired(),
-], ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        throttled("seconds", 3),
+        throttled("fraction", 2.128),
+        throttled("http_date", 10),
+        throttled("absent"),
+        unavailable(),
+        gateway_timeout(),
+        internal_error(),
+        connection_reset(),
+        truncated_answer(),
+        html_page(502),
+        token_expired(),
+    ],
+    ids=lambda fault: fault.name,
+)
 @pytest.mark.parametrize("operation", ["list_users", "members", "list_groups"])
 async def test_what_passes_is_waited_for(tmp_path: Path, operation: str, fault: Any) -> None:
     """And never sooner than asked."""
@@ -277,8 +306,9 @@ async def test_what_passes_is_waited_for(tmp_path: Path, operation: str, fault: 
         assert [] == world.graph.early_retries
 
 
-@pytest.mark.parametrize("fault", [internal_error(), html_page(200), connection_reset(), gateway_timeout()],
-                         ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault", [internal_error(), html_page(200), connection_reset(), gateway_timeout()], ids=lambda fault: fault.name
+)
 @pytest.mark.parametrize("operation", ["list_users", "members", "list_groups"])
 async def test_what_stays_is_unreadable(tmp_path: Path, operation: str, fault: Any) -> None:
     """A group in processing error answers 500 for hours; a portal answers with a page."""
@@ -303,7 +333,7 @@ async def test_a_read_takes_only_so_long(tmp_path: Path) -> None:
     async with an_entra(tmp_path) as world:
         directory = world.directory(total_timeout_seconds=0.3)
         await directory.check()
-        world.graph.pause = asyncio.sleep                             # from here on slow means slow
+        world.graph.pause = asyncio.sleep  # from here on slow means slow
         world.graph.faults.add(slow(5), "list_users", times=None)
         error = await unreadable(directory)
     assert "not read whole within 0 s" in error.what
@@ -312,11 +342,17 @@ async def test_a_read_takes_only_so_long(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- missing permissions and groups
 
 
-@pytest.mark.parametrize(("roles", "names"), [
-    ({"GroupMember.Read.All"}, "User.Read.All"), ({"User.Read.All"}, "GroupMember.Read.All"), (set(), "GroupMember.Read.All"),
-    ({"GroupMember.Read.All", "User.ReadBasic.All"}, "User.Read.All"),
-    ({"GroupMember.ReadBasic.All", "User.Read.All"}, "GroupMember.Read.All"),
-], ids=["no users", "no groups", "nothing", "users basically", "members basically"])
+@pytest.mark.parametrize(
+    ("roles", "names"),
+    [
+        ({"GroupMember.Read.All"}, "User.Read.All"),
+        ({"User.Read.All"}, "GroupMember.Read.All"),
+        (set(), "GroupMember.Read.All"),
+        ({"GroupMember.Read.All", "User.ReadBasic.All"}, "User.Read.All"),
+        ({"GroupMember.ReadBasic.All", "User.Read.All"}, "GroupMember.Read.All"),
+    ],
+    ids=["no users", "no groups", "nothing", "users basically", "members basically"],
+)
 async def test_a_missing_permission_is_named(tmp_path: Path, roles: set[str], names: str) -> None:
     """With where to grant it; `check` names it too."""
     async with an_entra(tmp_path) as world:
@@ -347,10 +383,14 @@ async def test_nulls_for_one_make_that_one_unclear(tmp_path: Path, hidden: dict[
     """A broken object among many: named, and no missing permission; in the members' list as well."""
     crowd = [a_person(f"p{number}@corp.example") for number in range(200)]
     async with an_entra(tmp_path, [*crowd, a_group("Zoom Users")], {"Zoom Users": [one.id for one in crowd]}) as world:
-        world.graph.faults.add(rewritten(lambda page: [row.update(hidden) for row in page["value"] if row["id"] == crowd[7].id]
-                                         and None), "list_users", times=None)
-        world.graph.faults.add(rewritten(lambda page: [row.update(accountEnabled=None) for row in page["value"]][:0] or None),
-                               "members", times=None)
+        world.graph.faults.add(
+            rewritten(lambda page: [row.update(hidden) for row in page["value"] if row["id"] == crowd[7].id] and None),
+            "list_users",
+            times=None,
+        )
+        world.graph.faults.add(
+            rewritten(lambda page: [row.update(accountEnabled=None) for row in page["value"]][:0] or None), "members", times=None
+        )
         snapshot = await world.directory().read()
 
     assert [crowd[7].id] == [person.id for person in snapshot.people if person.unclear]
@@ -360,9 +400,13 @@ async def test_nulls_for_one_make_that_one_unclear(tmp_path: Path, hidden: dict[
 async def test_whoever_is_in_the_list_of_users_is_a_person_whatever_the_member_list_says(tmp_path: Path) -> None:
     """A type that is new to us, or none; of an unknown type that is no user nobody is made, and it is told."""
     async with an_entra(tmp_path) as world:
+
         def retyped(page: Any) -> None:
-            for row, kind in zip([one for one in page["value"] if one["@odata.type"].endswith("user")],
-                                 ("#microsoft.graph.agentUser", None), strict=False):
+            for row, kind in zip(
+                [one for one in page["value"] if one["@odata.type"].endswith("user")],
+                ("#microsoft.graph.agentUser", None),
+                strict=False,
+            ):
                 row["@odata.type"] = kind
             page["value"].append({"@odata.type": "#microsoft.graph.robot", "id": "0b070000-0000-4000-8000-000000000001"})
 
@@ -383,8 +427,14 @@ async def test_the_person_number_and_the_manager_are_read_where_they_are_wanted(
         assert all("employeeId" not in str(seen) and "manager" not in str(seen) for seen in world.graph.requests)
         (numbered,) = (await world.directory(person_number="employeeID").read()).people
         boss = "b0550000-0000-4000-8000-000000000001"
-        entry = {"id": plain.id, "mail": ANN, "userPrincipalName": ANN, "accountEnabled": True,
-                 "onPremisesExtensionAttributes": {"extensionAttribute3": " 7 "}, "manager": {"id": boss.upper()}}
+        entry = {
+            "id": plain.id,
+            "mail": ANN,
+            "userPrincipalName": ANN,
+            "accountEnabled": True,
+            "onPremisesExtensionAttributes": {"extensionAttribute3": " 7 "},
+            "manager": {"id": boss.upper()},
+        }
         settings = replace(world.settings, person_number="extensionattribute3", with_managers=True)
 
     assert ("", "0042") == (plain.number, numbered.number)
@@ -408,8 +458,14 @@ async def test_a_list_that_does_not_take_managers_is_read_without_them(tmp_path:
 async def test_a_group_without_a_name_is_a_missing_permission(tmp_path: Path) -> None:
     """Also a nested one."""
     async with an_entra(tmp_path) as world:
-        world.graph.faults.add(rewritten(lambda page: [row.update(displayName=None) for row in page["value"]
-                                                       if row["@odata.type"].endswith("group")] and None), "members")
+        world.graph.faults.add(
+            rewritten(
+                lambda page: (
+                    [row.update(displayName=None) for row in page["value"] if row["@odata.type"].endswith("group")] and None
+                )
+            ),
+            "members",
+        )
         error = await unreadable(world.directory())
     assert "GroupMember.Read.All" == getattr(error, "scope", None)
 
@@ -511,35 +567,53 @@ async def test_trouble_of_the_synchronisation_is_told(tmp_path: Path) -> None:
     async with an_entra(tmp_path) as world:
         world.tenant.update("Zoom Users", on_premises_provisioning_errors=({"category": "PropertyConflict"},))
         await world.directory().read()
-    assert ["group.synchronisation_troubled"] == [event.event for event in world.told if isinstance(event, Noted)
-                                                  and event.level == "warning"]
+    assert ["group.synchronisation_troubled"] == [
+        event.event for event in world.told if isinstance(event, Noted) and event.level == "warning"
+    ]
 
 
 async def test_microsoft_365_groups_are_groups(tmp_path: Path) -> None:
     """They hold people only, and may be mail-enabled."""
-    async with an_entra(tmp_path, [a_person(ANN), a_unified_group("Zoom Team", "team@corp.example")],
-                        {"Zoom Team": [ANN]}) as world:
+    async with an_entra(
+        tmp_path, [a_person(ANN), a_unified_group("Zoom Team", "team@corp.example")], {"Zoom Team": [ANN]}
+    ) as world:
         assert {ANN: ("Zoom Team",)} == entitled(await world.directory(groups=("Zoom Team",)).read())
 
 
 # --------------------------------------------------------------------------------------------------- not what it seems
 
 
-@pytest.mark.parametrize(("operation", "fault", "says"), [
-    ("list_users", field_missing("value"), "not in Graph's form"),
-    ("members", field_missing("value"), "not in Graph's form"),
-    ("list_users", rewritten(lambda page: page["value"][0].pop("id") and None), "without its id"),
-    ("members", rewritten(lambda page: [row.pop("@odata.type") for row in page["value"]] and None), "without its type"),
-    ("list_users", refusing(400, "Request_BadRequest", "Could not find a property named 'mial'."), "property named 'mial'"),
-    ("members", rewritten(lambda page: page.update(value=[], error={"code": "generalException"})), "ended with an error"),
-    ("members", field_set("@odata.nextLink", "http://127.0.0.1:99999/"), "no address"),
-    ("list_users", refusing(206, "", ""), "HTTP 206, not 200"),
-    ("members", refusing(202, "", ""), "HTTP 202, not 200"),
-    ("list_users", refusing(404, "", ""), "no code"),
-    ("list_users", permission_denied(), "Authorization_RequestDenied"),
-    ("list_users", refusing(302, "Found", "", Location="https://elsewhere.example/"), "a redirect to elsewhere.example"),
-], ids=["no list", "no members", "no id", "no type", "bad attribute", "error at the end", "no address", "206", "202", "bare 404",
-        "403", "redirect"])
+@pytest.mark.parametrize(
+    ("operation", "fault", "says"),
+    [
+        ("list_users", field_missing("value"), "not in Graph's form"),
+        ("members", field_missing("value"), "not in Graph's form"),
+        ("list_users", rewritten(lambda page: page["value"][0].pop("id") and None), "without its id"),
+        ("members", rewritten(lambda page: [row.pop("@odata.type") for row in page["value"]] and None), "without its type"),
+        ("list_users", refusing(400, "Request_BadRequest", "Could not find a property named 'mial'."), "property named 'mial'"),
+        ("members", rewritten(lambda page: page.update(value=[], error={"code": "generalException"})), "ended with an error"),
+        ("members", field_set("@odata.nextLink", "http://127.0.0.1:99999/"), "no address"),
+        ("list_users", refusing(206, "", ""), "HTTP 206, not 200"),
+        ("members", refusing(202, "", ""), "HTTP 202, not 200"),
+        ("list_users", refusing(404, "", ""), "no code"),
+        ("list_users", permission_denied(), "Authorization_RequestDenied"),
+        ("list_users", refusing(302, "Found", "", Location="https://elsewhere.example/"), "a redirect to elsewhere.example"),
+    ],
+    ids=[
+        "no list",
+        "no members",
+        "no id",
+        "no type",
+        "bad attribute",
+        "error at the end",
+        "no address",
+        "206",
+        "202",
+        "bare 404",
+        "403",
+        "redirect",
+    ],
+)
 async def test_an_answer_that_is_not_graphs_is_refused(tmp_path: Path, operation: str, fault: Any, says: str) -> None:
     """With what to look at."""
     async with an_entra(tmp_path) as world:
@@ -552,8 +626,9 @@ async def test_an_answer_that_is_not_graphs_is_refused(tmp_path: Path, operation
 async def test_no_error_holds_an_address(tmp_path: Path) -> None:
     """They end in logs and in records that may hold none."""
     async with an_entra(tmp_path) as world:
-        world.graph.faults.add(refusing(400, "Request_BadRequest", f"Resource '{DAN}' and <{ANN}> are odd."), "list_users",
-                               times=None)
+        world.graph.faults.add(
+            refusing(400, "Request_BadRequest", f"Resource '{DAN}' and <{ANN}> are odd."), "list_users", times=None
+        )
         error = await unreadable(world.directory())
     assert "Resource '(address)' and <(address)> are odd" in error.what
 

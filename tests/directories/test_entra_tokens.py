@@ -89,9 +89,7 @@ async def test_a_federated_token_is_read_anew_for_every_request(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("which", ["system", "assigned"])
-async def test_a_managed_identity_is_asked_of_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
-) -> None:
+async def test_a_managed_identity_is_asked_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
     """The system-assigned one, or a user-assigned one by its client id; no client id of an app is needed."""
     async with an_entra(tmp_path) as world:
         app = world.login.app
@@ -138,7 +136,7 @@ async def test_a_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
 async def test_a_good_token_outlives_a_token_service_that_is_down(tmp_path: Path) -> None:
     """Microsoft asked for an early renewal and cannot serve it: the old token still holds, and the cycle goes on."""
     async with an_entra(tmp_path) as world:
-        world.login.refresh_in = -60                       # to be renewed at once
+        world.login.refresh_in = -60  # to be renewed at once
         tokens = made(world)
         first = await tokens.get()
         for fault in (html_page(503), connection_reset(), sign_in_refused(90033, status=400), sign_in_refused(7000222)):
@@ -170,9 +168,17 @@ async def test_two_refused_tokens_in_a_row_end_the_read(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- retries
 
 
-@pytest.mark.parametrize("fault", [
-    html_page(503), connection_reset(), sign_in_refused(90033), sign_in_refused(90061), sign_in_refused(90055),
-], ids=["503", "reset", "90033", "90061", "90055"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        html_page(503),
+        connection_reset(),
+        sign_in_refused(90033),
+        sign_in_refused(90061),
+        sign_in_refused(90055),
+    ],
+    ids=["503", "reset", "90033", "90061", "90055"],
+)
 async def test_what_is_temporary_is_tried_again(tmp_path: Path, fault: Any) -> None:
     """msal would replay a 400 for a minute, and take a 5xx for the end."""
     async with an_entra(tmp_path) as world:
@@ -216,20 +222,41 @@ async def test_a_longer_wait_than_allowed_ends_the_read(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- refusals: what the operator must do
 
 
-@pytest.mark.parametrize(("spoil", "code", "advice"), [
-    (lambda w: {"credential": ClientSecret(lambda: "wrong")}, "AADSTS7000215", "the value of a client secret (not its id)"),
-    (lambda w: expire_secret(w), "AADSTS7000222", "Make a new client secret"),
-    (lambda w: {"client_id": "00000000-0000-0000-0000-00000000dead"}, "AADSTS700016", "directory.entra.tenant_id and client_id"),
-    (lambda w: setattr(w.login.app, "enabled", False), "AADSTS7000112", "Enable the app"),
-    (lambda w: setattr(w.login.app, "consented", False), "AADSTS7000229", "consented to in this tenant"),
-    (lambda w: {"credential": Certificate(lambda: a_certificate()[0])}, "AADSTS700027", "Upload the certificate"),
-    (lambda w: {"credential": FederatedToken(lambda: Issuer().token("somebody", w.clock.now()))}, "AADSTS70021",
-     "federated credential"),
-    (lambda w: {"tenant_id": "11111111-2222-3333-4444-555555555555"}, "AADSTS90002", "directory.entra.cloud"),
-    (lambda w: {"cloud": "us_gov"}, "AADSTS500011", "correct directory.entra.cloud"),
-    (lambda w: w.login.faults.add(sign_in_refused(530032), "token", times=None), "AADSTS530032", "conditional access"),
-], ids=["wrong secret", "expired secret", "unknown app", "disabled", "no consent", "certificate", "federation", "tenant",
-        "wrong cloud", "policy"])
+@pytest.mark.parametrize(
+    ("spoil", "code", "advice"),
+    [
+        (lambda w: {"credential": ClientSecret(lambda: "wrong")}, "AADSTS7000215", "the value of a client secret (not its id)"),
+        (lambda w: expire_secret(w), "AADSTS7000222", "Make a new client secret"),
+        (
+            lambda w: {"client_id": "00000000-0000-0000-0000-00000000dead"},
+            "AADSTS700016",
+            "directory.entra.tenant_id and client_id",
+        ),
+        (lambda w: setattr(w.login.app, "enabled", False), "AADSTS7000112", "Enable the app"),
+        (lambda w: setattr(w.login.app, "consented", False), "AADSTS7000229", "consented to in this tenant"),
+        (lambda w: {"credential": Certificate(lambda: a_certificate()[0])}, "AADSTS700027", "Upload the certificate"),
+        (
+            lambda w: {"credential": FederatedToken(lambda: Issuer().token("somebody", w.clock.now()))},
+            "AADSTS70021",
+            "federated credential",
+        ),
+        (lambda w: {"tenant_id": "11111111-2222-3333-4444-555555555555"}, "AADSTS90002", "directory.entra.cloud"),
+        (lambda w: {"cloud": "us_gov"}, "AADSTS500011", "correct directory.entra.cloud"),
+        (lambda w: w.login.faults.add(sign_in_refused(530032), "token", times=None), "AADSTS530032", "conditional access"),
+    ],
+    ids=[
+        "wrong secret",
+        "expired secret",
+        "unknown app",
+        "disabled",
+        "no consent",
+        "certificate",
+        "federation",
+        "tenant",
+        "wrong cloud",
+        "policy",
+    ],
+)
 async def test_a_refusal_says_what_to_do(tmp_path: Path, spoil: Any, code: str, advice: str) -> None:
     """By Microsoft's number; nothing is asked of Graph, the secret appears nowhere."""
     async with an_entra(tmp_path) as world:
@@ -286,13 +313,17 @@ async def test_an_authority_with_another_certificate_is_not_trusted(tmp_path: Pa
 # -------------------------------------------------------------------------------------------------------- certificates
 
 
-@pytest.mark.parametrize(("pem", "says"), [
-    ("", "holds 0 private keys"),
-    (lambda: a_certificate()[1], "holds 0 private keys"),
-    (lambda: a_certificate()[0] + a_certificate()[0], "holds 2 private keys"),
-    (lambda: a_certificate()[0].partition("-----BEGIN CERT")[0] + a_certificate()[1], "belongs to its private key"),
-    ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be used"),
-], ids=["empty", "no key", "two keys", "another's certificate", "no key at all"])
+@pytest.mark.parametrize(
+    ("pem", "says"),
+    [
+        ("", "holds 0 private keys"),
+        (lambda: a_certificate()[1], "holds 0 private keys"),
+        (lambda: a_certificate()[0] + a_certificate()[0], "holds 2 private keys"),
+        (lambda: a_certificate()[0].partition("-----BEGIN CERT")[0] + a_certificate()[1], "belongs to its private key"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be used"),
+    ],
+    ids=["empty", "no key", "two keys", "another's certificate", "no key at all"],
+)
 def test_a_pem_file_that_will_not_do_is_refused(pem: Any, says: str) -> None:
     """With what it must hold."""
     with pytest.raises(ConfigError, match=says) as caught:
@@ -322,7 +353,8 @@ async def test_a_credential_that_ends_soon_is_warned_of_once_a_day(tmp_path: Pat
             await directory.read()
 
         assert [("entra", ends_at, 29), ("entra", ends_at, 28)] == [
-            tuple(event.facts.values()) for event in world.of(Noted) if event.event == "credential.ends_soon"]
+            tuple(event.facts.values()) for event in world.of(Noted) if event.event == "credential.ends_soon"
+        ]
 
 
 @pytest.mark.parametrize("token", ["tok\nen", "to ken", "tök", ""])
@@ -373,9 +405,15 @@ def a_certificate() -> tuple[str, str, datetime]:
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "syncd")])
     now = datetime.now(UTC).replace(microsecond=0)
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-                   .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
-                   .not_valid_after(now + timedelta(days=90)).sign(key, hashes.SHA256()))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=90))
+        .sign(key, hashes.SHA256())
+    )
     text = certificate.public_bytes(Encoding.PEM).decode()
-    return (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode() + text, text,
-            now + timedelta(days=90))
+    return (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode() + text, text, now + timedelta(days=90))

@@ -41,11 +41,18 @@ class Watched:
         return hint, {id_: found.get(id_) for id_ in reread.asked}
 
 
-@pytest.mark.parametrize(("change", "who"), [
-    (lambda t: t.update(ANN, account_enabled=False), ANN), (lambda t: t.leave("Zoom Users", ANN), ANN),
-    (lambda t: t.join("Zoom Users", CID), CID), (lambda t: t.leave("Sales", BOB), BOB), (lambda t: t.join("Sales", DAN), DAN),
-    (lambda t: t.delete(CID), CID),
-], ids=["disabled", "left", "joined", "left below", "joined below", "deleted"])
+@pytest.mark.parametrize(
+    ("change", "who"),
+    [
+        (lambda t: t.update(ANN, account_enabled=False), ANN),
+        (lambda t: t.leave("Zoom Users", ANN), ANN),
+        (lambda t: t.join("Zoom Users", CID), CID),
+        (lambda t: t.leave("Sales", BOB), BOB),
+        (lambda t: t.join("Sales", DAN), DAN),
+        (lambda t: t.delete(CID), CID),
+    ],
+    ids=["disabled", "left", "joined", "left below", "joined below", "deleted"],
+)
 async def test_only_those_whom_a_change_concerns_are_read_again(tmp_path: Path, change: Any, who: str) -> None:
     """And are seen as a whole read sees them."""
     async with an_entra(tmp_path) as world:
@@ -61,10 +68,15 @@ async def test_only_those_whom_a_change_concerns_are_read_again(tmp_path: Path, 
         assert not (await watched.watcher.changes()).anybody
 
 
-@pytest.mark.parametrize("change", [
-    lambda t: t.update(ANN, job_title="Chief"), lambda t: t.update(ANN, display_name="Ann E."),
-    lambda t: (t.add(a_group("Football")), t.join("Football", ANN)),
-], ids=["job title", "name", "another group"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.update(ANN, job_title="Chief"),
+        lambda t: t.update(ANN, display_name="Ann E."),
+        lambda t: (t.add(a_group("Football")), t.join("Football", ANN)),
+    ],
+    ids=["job title", "name", "another group"],
+)
 async def test_what_does_not_count_is_no_signal(tmp_path: Path, change: Any) -> None:
     """Reports name many things."""
     async with an_entra(tmp_path) as world:

@@ -79,8 +79,9 @@ async def test_people_are_read_as_written(tmp_path: Path) -> None:
     snapshot = await read(tmp_path, HEADER + ANN + BOB + "p3,,,,,,\n", groups=("Zoom Users",))
 
     assert (
-        Person("p1", ("ann@corp.example",), "Ann", entitled_by=("Zoom Users",), department="Sales",
-               aliases=("a.smith@corp.example",)),
+        Person(
+            "p1", ("ann@corp.example",), "Ann", entitled_by=("Zoom Users",), department="Sales", aliases=("a.smith@corp.example",)
+        ),
         Person("p2", ("bob@corp.example",), "Bob", enabled=False, expires_at=datetime(2026, 12, 31, 22, tzinfo=UTC)),
         Person("p3"),
     ) == snapshot.people
@@ -98,11 +99,16 @@ async def test_without_configured_groups_everybody_in_the_file_is_entitled(tmp_p
 async def test_groups_entitle_let_go_and_protect(tmp_path: Path) -> None:
     """Each configured group is counted; a person names one group per use, the one configured first."""
     snapshot = await read(
-        tmp_path, HEADER + "p1,,,,,Zoom B;Zoom A;VIP,\np2,,,,,zoom a;Leavers,\np3,,,,,Other,\n",
-        groups=("Zoom A", "Zoom B"), leaver_groups=("Leavers",), protecting_groups=("VIP",))
+        tmp_path,
+        HEADER + "p1,,,,,Zoom B;Zoom A;VIP,\np2,,,,,zoom a;Leavers,\np3,,,,,Other,\n",
+        groups=("Zoom A", "Zoom B"),
+        leaver_groups=("Leavers",),
+        protecting_groups=("VIP",),
+    )
 
     assert [(("Zoom A",), (), ("VIP",)), (("Zoom A",), ("Leavers",), ()), ((), (), ())] == [
-        (person.entitled_by, person.leaver_by, person.protected_by) for person in snapshot.people]
+        (person.entitled_by, person.leaver_by, person.protected_by) for person in snapshot.people
+    ]
     assert (
         DirectoryGroup("Zoom A", "Zoom A", GroupUse.ENTITLING, 2, entry="Zoom A"),
         DirectoryGroup("Zoom B", "Zoom B", GroupUse.ENTITLING, 1, entry="Zoom B"),
@@ -124,21 +130,28 @@ async def test_a_header_alone_is_a_whole_read_of_nobody(tmp_path: Path) -> None:
     assert () == (await read(tmp_path, HEADER, groups=("Zoom Users",))).people
 
 
-@pytest.mark.parametrize("content", [
-    pytest.param(codecs.BOM_UTF8 + (HEADER + ANN).encode(), id="byte order mark"),
-    pytest.param((HEADER + ANN).replace("\n", "\r\n"), id="Windows line ends"),
-    pytest.param(HEADER + "\n" + ANN + "\n\n", id="empty lines"),
-    pytest.param((HEADER + ANN).replace("\n", ",,,,\n"), id="empty columns at the end"),
-    pytest.param(HEADER + ANN.replace("\n", ",,\n"), id="empty columns at the end of a row"),
-    pytest.param("sep=,\n" + HEADER + ANN, id="Excel's first line"),
-    pytest.param("sep=,,,,,,,\n" + HEADER + ANN, id="Excel's first line, saved again"),
-    pytest.param("\ufeff\nsep=,\n\n" + HEADER + ANN, id="Excel's first line between empty ones"),
-    pytest.param((HEADER + ANN).replace("\n", ", ,\t,\n"), id="blank columns at the end"),
-    pytest.param("groups,department,id,enabled,addresses,expires_at,display_name\n"
-                 "Zoom Users;Staff,Sales,p1,TRUE,Ann@Corp.example ; a.smith@corp.example,,Ann\n", id="columns in any order"),
-    pytest.param(HEADER + '"p1","Ann","ann@corp.example;a.smith@corp.example","true","","Zoom Users;Staff","Sales"\n',
-                 id="quoted"),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(codecs.BOM_UTF8 + (HEADER + ANN).encode(), id="byte order mark"),
+        pytest.param((HEADER + ANN).replace("\n", "\r\n"), id="Windows line ends"),
+        pytest.param(HEADER + "\n" + ANN + "\n\n", id="empty lines"),
+        pytest.param((HEADER + ANN).replace("\n", ",,,,\n"), id="empty columns at the end"),
+        pytest.param(HEADER + ANN.replace("\n", ",,\n"), id="empty columns at the end of a row"),
+        pytest.param("sep=,\n" + HEADER + ANN, id="Excel's first line"),
+        pytest.param("sep=,,,,,,,\n" + HEADER + ANN, id="Excel's first line, saved again"),
+        pytest.param("\ufeff\nsep=,\n\n" + HEADER + ANN, id="Excel's first line between empty ones"),
+        pytest.param((HEADER + ANN).replace("\n", ", ,\t,\n"), id="blank columns at the end"),
+        pytest.param(
+            "groups,department,id,enabled,addresses,expires_at,display_name\n"
+            "Zoom Users;Staff,Sales,p1,TRUE,Ann@Corp.example ; a.smith@corp.example,,Ann\n",
+            id="columns in any order",
+        ),
+        pytest.param(
+            HEADER + '"p1","Ann","ann@corp.example;a.smith@corp.example","true","","Zoom Users;Staff","Sales"\n', id="quoted"
+        ),
+    ],
+)
 async def test_spellings_of_the_same_file_are_the_same_read(tmp_path: Path, content: str | bytes) -> None:
     """What spreadsheets make of a file does not matter."""
     assert (await read(tmp_path, HEADER + ANN)).digest == (await read(tmp_path, content, "other.csv")).digest
@@ -151,16 +164,25 @@ async def test_the_department_column_may_be_left_out(tmp_path: Path) -> None:
     assert [("p1", "")] == [(person.id, person.department) for person in snapshot.people]
 
 
-@pytest.mark.parametrize(("value", "addresses", "unclear"), [
-    ("ann", (), ""), ("sip:c@d.example", (), ""), (";;", (), ""),
-    ("a@b.example;;c@d.example;", ("a@b.example", "c@d.example"), ""),
-    ("a@b.example\u00ad", ("a@b.example",), ""), ("x;a@b.example", ("a@b.example",), ""),
-    ("a\u00ad@b.example", (), "entry 1 of addresses holds an invisible character before the @"),
-    ('"a@b.example,c@d.example"', (), "entry 1 of addresses holds more than one @"),
-    ("a@b..example;Ann <a@b.example>", (), "entry 1 of addresses has no domain after the @; "
-     "entry 2 of addresses holds a blank or a separator before the @"),
-    ("a@b.example;Ann <x@b.example>", ("a@b.example",), "entry 2 of addresses holds a blank or a separator before the @"),
-])
+@pytest.mark.parametrize(
+    ("value", "addresses", "unclear"),
+    [
+        ("ann", (), ""),
+        ("sip:c@d.example", (), ""),
+        (";;", (), ""),
+        ("a@b.example;;c@d.example;", ("a@b.example", "c@d.example"), ""),
+        ("a@b.example\u00ad", ("a@b.example",), ""),
+        ("x;a@b.example", ("a@b.example",), ""),
+        ("a\u00ad@b.example", (), "entry 1 of addresses holds an invisible character before the @"),
+        ('"a@b.example,c@d.example"', (), "entry 1 of addresses holds more than one @"),
+        (
+            "a@b..example;Ann <a@b.example>",
+            (),
+            "entry 1 of addresses has no domain after the @; entry 2 of addresses holds a blank or a separator before the @",
+        ),
+        ("a@b.example;Ann <x@b.example>", ("a@b.example",), "entry 2 of addresses holds a blank or a separator before the @"),
+    ],
+)
 async def test_addresses_are_judged_as_in_every_directory(
     tmp_path: Path, value: str, addresses: tuple[str, ...], unclear: str
 ) -> None:
@@ -200,7 +222,7 @@ async def test_an_old_file_is_unreadable_and_its_age_is_said(tmp_path: Path) -> 
     with pytest.raises(SourceError, match=r"was written 26 hours ago .* longer ago than directory\.file\.max_age \(26 hours\)"):
         await directory.read()
     assert not (await directory.check())[0][1]
-    os.utime(path, (at, at + 600))                 # another machine's clock
+    os.utime(path, (at, at + 600))  # another machine's clock
     assert 1 == len((await directory.read()).people)
 
 
@@ -241,54 +263,71 @@ async def test_progress_is_told(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ what is refused
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    pytest.param("", "empty (0 bytes)", id="0 bytes"),
-    pytest.param("\n\n", "line 1: no header; the first line must be id,display_name,", id="blank lines only"),
-    pytest.param(codecs.BOM_UTF8 + b"\n", "line 1: no header", id="a byte order mark only"),
-    pytest.param(ANN, "line 1: this is not the header; write id,display_name,", id="no header"),
-    pytest.param(HEADER.replace(",", ";") + ANN, "line 1: a semicolon separates the columns here; separate them by commas",
-                 id="semicolons between columns"),
-    pytest.param((HEADER + ANN).replace(",", "\t"), "line 1: a tab separates the columns here", id="tabs between columns"),
-    pytest.param((HEADER + ANN).replace(",", "|"), "line 1: a bar (|) separates the columns here", id="bars between columns"),
-    pytest.param("sep=;\n" + (HEADER + ANN).replace(",", ";"), "line 1: it says that a semicolon separates", id="sep=;"),
-    pytest.param("sep=;,,,\n" + (HEADER + ANN).replace(",", ";"), "line 1: it says that a semicolon separates", id="sep=; again"),
-    pytest.param((HEADER + ANN).replace(",", "^"), "line 1: '^' separates the columns here", id="carets"),
-    pytest.param((HEADER + ANN).replace(",", "~"), "line 1: '~' separates the columns here", id="tildes"),
-    pytest.param((HEADER + ANN).replace(",", ":"), "line 1: ':' separates the columns here", id="colons"),
-    pytest.param((HEADER + ANN).replace(",", " "), "line 1: a blank separates the columns here", id="blanks"),
-    pytest.param((HEADER + ANN).replace(",", "\x1f"), r"line 1: '\x1f' separates the columns here", id="unit separators"),
-    pytest.param((HEADER + ANN).replace(",", "\uff0c"), "(fullwidth comma) separates the columns here", id="wide commas"),
-    pytest.param((HEADER + ANN).upper().replace(",", ";"), "line 1: a semicolon separates the columns here", id="capitals"),
-    pytest.param(HEADER + ANN + BOB.replace(";", "/").replace(",", ";"),
-                 "line 3: a semicolon separates the columns here, and commas those of the header", id="two kinds"),
-    pytest.param("SEP=\t\n" + (HEADER + ANN).replace(",", "\t"), "line 1: it says that a tab separates", id="sep=tab"),
-    pytest.param((HEADER + ANN).rstrip("\n"), "line 2: the last line has no line end: was the file cut off?", id="cut"),
-    pytest.param((HEADER + ANN)[:-9], "line 2: the last line has no line end", id="cut in its last column"),
-    pytest.param(HEADER.rstrip("\n"), "line 1: the last line has no line end", id="cut in the header"),
-    pytest.param(HEADER + ANN.rstrip("\n") + ",more\n", "line 2: 8 columns, but the header has 7", id="a full column too many"),
-    pytest.param(HEADER.replace("enabled", "Enabled") + ANN, "unknown column 'Enabled' (did you mean enabled?)", id="case"),
-    pytest.param(HEADER.replace("groups", "teams") + ANN, "unknown column 'teams'; there are id,", id="unknown column"),
-    pytest.param(HEADER.replace("enabled,", ""), "the column enabled is missing", id="missing column"),
-    pytest.param(HEADER.replace("department", "id"), "the column id stands here twice", id="column twice"),
-    pytest.param(HEADER + ANN + "p2,Bob\n", "line 3: 2 columns, but the header has 7", id="too few columns"),
-    pytest.param(HEADER + ANN.replace(";", ","), "line 2: 9 columns, but the header has 7", id="too many columns"),
-    pytest.param(HEADER + ANN + ",,,,,,\n", "line 3: id is empty", id="no id"),
-    pytest.param(HEADER + ANN + "\n" + ANN, "line 4: the same id as on line 2", id="the same id twice"),
-    pytest.param(HEADER + "p\u200b1,,,,,,\n", "line 2: id holds an invisible character", id="invisible in an id"),
-    pytest.param(HEADER + "p1,,,,,Zoom; ;Staff,\n", "line 2: groups holds an empty entry", id="empty group"),
-    pytest.param(HEADER + "p1,,,yes,,,\n", "line 2: enabled is neither true nor false", id="bad boolean"),
-    pytest.param(HEADER + "p1,,,,2026-12-31,,\n", "line 2: expires_at is no time; write 2026-12-31T23:00:00Z", id="bare date"),
-    pytest.param(HEADER + "p1,,,,2026-12-31T23:00:00,,\n", "line 2: expires_at is no time", id="no offset"),
-    pytest.param(HEADER + "p1,,,,2026-02-30T23:00:00Z,,\n", "line 2: expires_at is no time", id="30th of February"),
-    pytest.param(HEADER + "p1,,,,9999-12-31T23:00:00-10:00,,\n", "line 2: expires_at is no time", id="year 10000"),
-    pytest.param(HEADER + "p1,,,,31.12.2026,,\n", "line 2: expires_at is no time", id="local date"),
-    pytest.param((HEADER + ANN).encode() + b"p2,J\xf6rg,,,,,\n", "line 3: byte 0xf6 is not UTF-8", id="Latin-1"),
-    pytest.param((HEADER + ANN).encode("utf-16"), "line 1: this is UTF-16; save the file as UTF-8", id="UTF-16"),
-    pytest.param(HEADER + ANN + "p2,\0,,,,,\n", "line 3: a NUL byte", id="NUL"),
-    pytest.param(HEADER + ANN + 'p2,"Bob,,,,,\n', "line 3: a quotation mark is opened here and never closed", id="open quote"),
-    pytest.param(HEADER + 'p1,"Ann"x,,,,,\n', "line 2: a quotation mark inside a text; write it twice", id="quote inside"),
-    pytest.param(HEADER + f'p1,{"x" * 200_000},,,,,\n', "line 2: a text of more than 131,072 characters", id="huge text"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param("", "empty (0 bytes)", id="0 bytes"),
+        pytest.param("\n\n", "line 1: no header; the first line must be id,display_name,", id="blank lines only"),
+        pytest.param(codecs.BOM_UTF8 + b"\n", "line 1: no header", id="a byte order mark only"),
+        pytest.param(ANN, "line 1: this is not the header; write id,display_name,", id="no header"),
+        pytest.param(
+            HEADER.replace(",", ";") + ANN,
+            "line 1: a semicolon separates the columns here; separate them by commas",
+            id="semicolons between columns",
+        ),
+        pytest.param((HEADER + ANN).replace(",", "\t"), "line 1: a tab separates the columns here", id="tabs between columns"),
+        pytest.param((HEADER + ANN).replace(",", "|"), "line 1: a bar (|) separates the columns here", id="bars between columns"),
+        pytest.param("sep=;\n" + (HEADER + ANN).replace(",", ";"), "line 1: it says that a semicolon separates", id="sep=;"),
+        pytest.param(
+            "sep=;,,,\n" + (HEADER + ANN).replace(",", ";"), "line 1: it says that a semicolon separates", id="sep=; again"
+        ),
+        pytest.param((HEADER + ANN).replace(",", "^"), "line 1: '^' separates the columns here", id="carets"),
+        pytest.param((HEADER + ANN).replace(",", "~"), "line 1: '~' separates the columns here", id="tildes"),
+        pytest.param((HEADER + ANN).replace(",", ":"), "line 1: ':' separates the columns here", id="colons"),
+        pytest.param((HEADER + ANN).replace(",", " "), "line 1: a blank separates the columns here", id="blanks"),
+        pytest.param((HEADER + ANN).replace(",", "\x1f"), r"line 1: '\x1f' separates the columns here", id="unit separators"),
+        pytest.param((HEADER + ANN).replace(",", "\uff0c"), "(fullwidth comma) separates the columns here", id="wide commas"),
+        pytest.param((HEADER + ANN).upper().replace(",", ";"), "line 1: a semicolon separates the columns here", id="capitals"),
+        pytest.param(
+            HEADER + ANN + BOB.replace(";", "/").replace(",", ";"),
+            "line 3: a semicolon separates the columns here, and commas those of the header",
+            id="two kinds",
+        ),
+        pytest.param("SEP=\t\n" + (HEADER + ANN).replace(",", "\t"), "line 1: it says that a tab separates", id="sep=tab"),
+        pytest.param((HEADER + ANN).rstrip("\n"), "line 2: the last line has no line end: was the file cut off?", id="cut"),
+        pytest.param((HEADER + ANN)[:-9], "line 2: the last line has no line end", id="cut in its last column"),
+        pytest.param(HEADER.rstrip("\n"), "line 1: the last line has no line end", id="cut in the header"),
+        pytest.param(
+            HEADER + ANN.rstrip("\n") + ",more\n", "line 2: 8 columns, but the header has 7", id="a full column too many"
+        ),
+        pytest.param(HEADER.replace("enabled", "Enabled") + ANN, "unknown column 'Enabled' (did you mean enabled?)", id="case"),
+        pytest.param(HEADER.replace("groups", "teams") + ANN, "unknown column 'teams'; there are id,", id="unknown column"),
+        pytest.param(HEADER.replace("enabled,", ""), "the column enabled is missing", id="missing column"),
+        pytest.param(HEADER.replace("department", "id"), "the column id stands here twice", id="column twice"),
+        pytest.param(HEADER + ANN + "p2,Bob\n", "line 3: 2 columns, but the header has 7", id="too few columns"),
+        pytest.param(HEADER + ANN.replace(";", ","), "line 2: 9 columns, but the header has 7", id="too many columns"),
+        pytest.param(HEADER + ANN + ",,,,,,\n", "line 3: id is empty", id="no id"),
+        pytest.param(HEADER + ANN + "\n" + ANN, "line 4: the same id as on line 2", id="the same id twice"),
+        pytest.param(HEADER + "p\u200b1,,,,,,\n", "line 2: id holds an invisible character", id="invisible in an id"),
+        pytest.param(HEADER + "p1,,,,,Zoom; ;Staff,\n", "line 2: groups holds an empty entry", id="empty group"),
+        pytest.param(HEADER + "p1,,,yes,,,\n", "line 2: enabled is neither true nor false", id="bad boolean"),
+        pytest.param(
+            HEADER + "p1,,,,2026-12-31,,\n", "line 2: expires_at is no time; write 2026-12-31T23:00:00Z", id="bare date"
+        ),
+        pytest.param(HEADER + "p1,,,,2026-12-31T23:00:00,,\n", "line 2: expires_at is no time", id="no offset"),
+        pytest.param(HEADER + "p1,,,,2026-02-30T23:00:00Z,,\n", "line 2: expires_at is no time", id="30th of February"),
+        pytest.param(HEADER + "p1,,,,9999-12-31T23:00:00-10:00,,\n", "line 2: expires_at is no time", id="year 10000"),
+        pytest.param(HEADER + "p1,,,,31.12.2026,,\n", "line 2: expires_at is no time", id="local date"),
+        pytest.param((HEADER + ANN).encode() + b"p2,J\xf6rg,,,,,\n", "line 3: byte 0xf6 is not UTF-8", id="Latin-1"),
+        pytest.param((HEADER + ANN).encode("utf-16"), "line 1: this is UTF-16; save the file as UTF-8", id="UTF-16"),
+        pytest.param(HEADER + ANN + "p2,\0,,,,,\n", "line 3: a NUL byte", id="NUL"),
+        pytest.param(
+            HEADER + ANN + 'p2,"Bob,,,,,\n', "line 3: a quotation mark is opened here and never closed", id="open quote"
+        ),
+        pytest.param(HEADER + 'p1,"Ann"x,,,,,\n', "line 2: a quotation mark inside a text; write it twice", id="quote inside"),
+        pytest.param(HEADER + f"p1,{'x' * 200_000},,,,,\n", "line 2: a text of more than 131,072 characters", id="huge text"),
+    ],
+)
 async def test_a_faulty_file_is_unreadable_and_says_where_and_what_to_write(
     tmp_path: Path, content: str | bytes, says: str
 ) -> None:
@@ -315,9 +354,14 @@ async def test_up_to_five_problems_are_named_and_all_are_counted(tmp_path: Path)
 
 async def test_no_message_quotes_an_address(tmp_path: Path) -> None:
     """Columns may be shifted, so any value may be one; messages end in logs."""
-    for content in (ANN, HEADER + "p1,Ann,true,ann@corp.example,,,\n", HEADER + "p1,,,,ann@corp.example,,\n",
-                    HEADER + "p1,,,,,ann@corp.example;;,\n", HEADER + "ann@corp.example,,,,,,\n" * 2,
-                    HEADER.replace("department", "ann@corp.example")):
+    for content in (
+        ANN,
+        HEADER + "p1,Ann,true,ann@corp.example,,,\n",
+        HEADER + "p1,,,,ann@corp.example,,\n",
+        HEADER + "p1,,,,,ann@corp.example;;,\n",
+        HEADER + "ann@corp.example,,,,,,\n" * 2,
+        HEADER.replace("department", "ann@corp.example"),
+    ):
         assert "ann@" not in await refused(tmp_path, content)
 
 
@@ -378,9 +422,15 @@ async def test_yaml_is_the_same_directory(tmp_path: Path) -> None:
 
 async def test_yaml_values_are_taken_as_written(tmp_path: Path) -> None:
     """No word becomes a boolean, no number loses its zeros, null is nothing."""
-    snapshot = await read(tmp_path, codecs.BOM_UTF8 + b"""people:
+    snapshot = await read(
+        tmp_path,
+        codecs.BOM_UTF8
+        + b"""people:
   - {id: 007, display_name: no, groups: [on, 1e3], department: null, expires_at: ~, addresses: []}
-""", "people.yml", groups=("1e3",))
+""",
+        "people.yml",
+        groups=("1e3",),
+    )
 
     assert (Person("007", (), "no", entitled_by=("1e3",)),) == snapshot.people
 
@@ -390,33 +440,38 @@ async def test_an_empty_list_of_people_is_a_whole_read_of_nobody(tmp_path: Path)
     assert () == (await read(tmp_path, "people: []\n", "people.yaml")).people
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    pytest.param("", "empty (0 bytes)", id="0 bytes"),
-    pytest.param("# nobody\n", "no key people", id="comments only"),
-    pytest.param("{}\n", "line 1: no key people; write people:", id="no people"),
-    pytest.param("people:\n", "line 1: people must be a list; write people: [] if there really is nobody", id="nothing"),
-    pytest.param("- id: p1\n", "line 1: the file must have one key, people:", id="a list at the top"),
-    pytest.param("people: []\nteams: []\n", "line 2: unknown key 'teams'; the only one is people", id="another key"),
-    pytest.param("people: []\npeople: []\n", "line 2: the key people stands here a second time", id="people twice"),
-    pytest.param("people:\n- id: p1\n  id: p2\n", "line 3: the key id stands here a second time", id="a key twice"),
-    pytest.param("people:\n- id: p1\n  adresses: x\n", "line 3: unknown key 'adresses' (did you mean addresses?)", id="typo"),
-    pytest.param("people:\n- id: p1\n- Bob\n", "line 3: a person must be a mapping", id="not a mapping"),
-    pytest.param("people:\n- id: [p1]\n", "line 2: the value of 'id' must be a text", id="a list as id"),
-    pytest.param("people:\n- id: p1\n  groups: {a: b}\n", "line 3: the value of 'groups' must be a text or a list", id="mapping"),
-    pytest.param("people:\n- id: p1\n  groups: [[a]]\n", "line 3: an entry of groups must be a text", id="nested list"),
-    pytest.param("people:\n- display_name: Ann\n", "line 2: id is empty", id="no id"),
-    pytest.param("people: [{id: p1}, {id: p1}]\n", "line 1: the same id as on line 1", id="the same id, on one line"),
-    pytest.param("people:\n- id: p1\n  enabled: yes\n", "line 2: enabled is neither true nor false", id="yes"),
-    pytest.param("people:\n- id: p1\n  expires_at: 2026-12-31\n", "line 2: expires_at is no time", id="bare date"),
-    pytest.param("people:\n- id: p1\n  addresses: ann@corp.exam", "line 3: the last line has no line end", id="cut"),
-    pytest.param("people:\n- &a {id: p1}\n- *a\n", "line 2: anchors and aliases are not allowed", id="anchor"),
-    pytest.param("people:\n- id: !!str p1\n", "line 2: tags (!) are not allowed", id="tag"),
-    pytest.param("people: []\n---\npeople: []\n", "line 2: a second document", id="two documents"),
-    pytest.param("people:\n- id: p1\n   x: [\n", "line 3: not YAML", id="broken"),
-    pytest.param("people:\n- ? [a]\n  : b\n", "a key must be a word", id="a key that is a list"),
-    pytest.param("people:\n- id: \x01\n", "not YAML", id="control character"),
-    pytest.param(b"people:\n- id: J\xf6rg\n", "line 2: byte 0xf6 is not UTF-8", id="Latin-1"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param("", "empty (0 bytes)", id="0 bytes"),
+        pytest.param("# nobody\n", "no key people", id="comments only"),
+        pytest.param("{}\n", "line 1: no key people; write people:", id="no people"),
+        pytest.param("people:\n", "line 1: people must be a list; write people: [] if there really is nobody", id="nothing"),
+        pytest.param("- id: p1\n", "line 1: the file must have one key, people:", id="a list at the top"),
+        pytest.param("people: []\nteams: []\n", "line 2: unknown key 'teams'; the only one is people", id="another key"),
+        pytest.param("people: []\npeople: []\n", "line 2: the key people stands here a second time", id="people twice"),
+        pytest.param("people:\n- id: p1\n  id: p2\n", "line 3: the key id stands here a second time", id="a key twice"),
+        pytest.param("people:\n- id: p1\n  adresses: x\n", "line 3: unknown key 'adresses' (did you mean addresses?)", id="typo"),
+        pytest.param("people:\n- id: p1\n- Bob\n", "line 3: a person must be a mapping", id="not a mapping"),
+        pytest.param("people:\n- id: [p1]\n", "line 2: the value of 'id' must be a text", id="a list as id"),
+        pytest.param(
+            "people:\n- id: p1\n  groups: {a: b}\n", "line 3: the value of 'groups' must be a text or a list", id="mapping"
+        ),
+        pytest.param("people:\n- id: p1\n  groups: [[a]]\n", "line 3: an entry of groups must be a text", id="nested list"),
+        pytest.param("people:\n- display_name: Ann\n", "line 2: id is empty", id="no id"),
+        pytest.param("people: [{id: p1}, {id: p1}]\n", "line 1: the same id as on line 1", id="the same id, on one line"),
+        pytest.param("people:\n- id: p1\n  enabled: yes\n", "line 2: enabled is neither true nor false", id="yes"),
+        pytest.param("people:\n- id: p1\n  expires_at: 2026-12-31\n", "line 2: expires_at is no time", id="bare date"),
+        pytest.param("people:\n- id: p1\n  addresses: ann@corp.exam", "line 3: the last line has no line end", id="cut"),
+        pytest.param("people:\n- &a {id: p1}\n- *a\n", "line 2: anchors and aliases are not allowed", id="anchor"),
+        pytest.param("people:\n- id: !!str p1\n", "line 2: tags (!) are not allowed", id="tag"),
+        pytest.param("people: []\n---\npeople: []\n", "line 2: a second document", id="two documents"),
+        pytest.param("people:\n- id: p1\n   x: [\n", "line 3: not YAML", id="broken"),
+        pytest.param("people:\n- ? [a]\n  : b\n", "a key must be a word", id="a key that is a list"),
+        pytest.param("people:\n- id: \x01\n", "not YAML", id="control character"),
+        pytest.param(b"people:\n- id: J\xf6rg\n", "line 2: byte 0xf6 is not UTF-8", id="Latin-1"),
+    ],
+)
 async def test_faulty_yaml_is_unreadable_and_says_where(tmp_path: Path, content: str | bytes, says: str) -> None:
     """As strict as CSV."""
     assert says in await refused(tmp_path, content, "people.yaml")
@@ -445,13 +500,14 @@ def test_what_a_yaml_writer_writes_is_read_back(tmp_path: Path, people: list[tup
 
 @given(st.binary(max_size=60) | st.text("id: pe[]{},;-&*!'\"#|>~?@.\\\n\r\t\x85\u2028", max_size=60).map(str.encode))
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@pytest.mark.parametrize(("name", "beginnings"), [
-    ("people.csv", ("", HEADER, HEADER + ANN[:-1])),
-    ("people.yaml", ("", "people:\n", "people:\n- id: p1\n  ", "people:\n- {id: p1, groups: [")),
-])
-def test_any_bytes_are_read_whole_or_refused(
-    tmp_path: Path, name: str, beginnings: tuple[str, ...], content: bytes
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "beginnings"),
+    [
+        ("people.csv", ("", HEADER, HEADER + ANN[:-1])),
+        ("people.yaml", ("", "people:\n", "people:\n- id: p1\n  ", "people:\n- {id: p1, groups: [")),
+    ],
+)
+def test_any_bytes_are_read_whole_or_refused(tmp_path: Path, name: str, beginnings: tuple[str, ...], content: bytes) -> None:
     """Never another error, whatever follows a right beginning."""
     for beginning in beginnings:
         with suppress(SourceError):
@@ -545,8 +601,11 @@ async def test_check_says_how_many_and_points_at_empty_groups(tmp_path: Path) ->
 
     assert [
         (f"directory file {path}", True, "2 people, 0 of them in an entitling group; written 0 seconds ago"),
-        ("directory group Zoom User (entitling)", False,
-         "no row names it: right if nobody is in it now, else correct its name; did you mean Zoom Users?"),
+        (
+            "directory group Zoom User (entitling)",
+            False,
+            "no row names it: right if nobody is in it now, else correct its name; did you mean Zoom Users?",
+        ),
         ("directory group Leavers (leavers)", True, "no row names it: right if nobody is in it now, else correct its name"),
     ] == list(await directory(path, groups=("Zoom User",), leaver_groups=("Leavers",)).check())
 
@@ -556,7 +615,8 @@ async def test_check_says_when_the_file_itself_entitles(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + ANN)
 
     assert [(f"directory file {path}", True, "1 people, all of them entitled by this; written 0 seconds ago")] == list(
-        await directory(path).check())
+        await directory(path).check()
+    )
 
 
 async def test_check_of_an_unreadable_file_says_why(tmp_path: Path) -> None:
@@ -571,10 +631,18 @@ async def test_rows_that_stay_the_same_are_the_same_people_and_everything_else_i
     swapped = "id,addresses,display_name,enabled,expires_at,groups,department\n"
     two = "p1,,,,,Zoom Users,\np2,x,,,,Zoom Users,\n"
     contents = [
-        HEADER + ANN + BOB, HEADER + BOB + ANN, HEADER + ANN, HEADER + ANN + ANN,
+        HEADER + ANN + BOB,
+        HEADER + BOB + ANN,
+        HEADER + ANN,
+        HEADER + ANN + ANN,
         HEADER + ANN.replace("Zoom Users", "Leavers") + BOB,
-        HEADER + two, swapped + two, HEADER + ANN + BOB, HEADER + ANN + "p9,,bob;sip:b@b.example,,,Zoom Users,\n" + BOB,
-        HEADER + ANN.replace("p1", "p3") + BOB, HEADER + ANN.replace("p1", "p2") + BOB, HEADER + ANN + BOB,
+        HEADER + two,
+        swapped + two,
+        HEADER + ANN + BOB,
+        HEADER + ANN + "p9,,bob;sip:b@b.example,,,Zoom Users,\n" + BOB,
+        HEADER + ANN.replace("p1", "p3") + BOB,
+        HEADER + ANN.replace("p1", "p2") + BOB,
+        HEADER + ANN + BOB,
     ]
     path = written(tmp_path, contents[0])
     watched = directory(path, groups=("Zoom Users",), leaver_groups=("Leavers",))

@@ -40,8 +40,9 @@ def leavers(count: int) -> tuple[Company, list[Decision]]:
     for number in range(count):
         name = f"ann{number:02}"
         company.person(name, enabled=False)
-        effects.append(Decision(company.account(name), Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, f"p-{name}", "address",
-                                since=START))
+        effects.append(
+            Decision(company.account(name), Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, f"p-{name}", "address", since=START)
+        )
     return company, effects
 
 
@@ -88,11 +89,14 @@ async def test_reactivations_come_first():
     assert ("set_status", "z-zoe") == company.zoom.writes[0]
 
 
-@pytest.mark.parametrize(("error", "word"), [
-    (ScopeMissing("zoom", "no scope", scope="user:update:status:admin"), "scope_missing"),
-    (LimitReached("zoom", "the daily limit is used up"), "limit_reached"),
-    (SourceError("zoom", "refused the connection"), "zoom_unreadable"),
-])
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (ScopeMissing("zoom", "no scope", scope="user:update:status:admin"), "scope_missing"),
+        (LimitReached("zoom", "the daily limit is used up"), "limit_reached"),
+        (SourceError("zoom", "refused the connection"), "zoom_unreadable"),
+    ],
+)
 async def test_a_fault_of_all_shows_on_one_account_and_stops(error: SourceError, word: str):
     """One request, not forty; nothing counts as written."""
     company, effects = leavers(40)
@@ -103,10 +107,16 @@ async def test_a_fault_of_all_shows_on_one_account_and_stops(error: SourceError,
     assert (word, error, 0, 1) == (progress.stopped, progress.error, progress.written, len(company.zoom.writes))
 
 
-@pytest.mark.parametrize(("kind", "expected"), [
-    ("account", "failed refused_by_zoom"), ("events", "failed upcoming_zoom_events"),
-    ("no_licence", "failed licence_limit_reached"), ("gone", "skipped gone_from_zoom"), ("other", "failed refused"),
-])
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("account", "failed refused_by_zoom"),
+        ("events", "failed upcoming_zoom_events"),
+        ("no_licence", "failed licence_limit_reached"),
+        ("gone", "skipped gone_from_zoom"),
+        ("other", "failed refused"),
+    ],
+)
 async def test_a_refusal_ends_one_account_and_the_others_go_on(kind: str, expected: str):
     """Each in its own word; only a refusal for good is remembered."""
     company, effects = leavers(3)
@@ -136,7 +146,13 @@ async def test_the_outcome_says_what_a_read_showed():
     outcome = next(iter((await executed(company, effects)).outcomes.values()))
 
     assert (OutcomeKind.DONE, "inactive", "basic", START, START, 1) == (
-        outcome.outcome, outcome.status_after, outcome.licence_after, outcome.done_at, outcome.verified_at, outcome.attempts)
+        outcome.outcome,
+        outcome.status_after,
+        outcome.licence_after,
+        outcome.done_at,
+        outcome.verified_at,
+        outcome.attempts,
+    )
 
 
 async def test_a_newer_leader_stops_the_older_one_before_its_write():
@@ -149,8 +165,11 @@ async def test_a_newer_leader_stops_the_older_one_before_its_write():
     assert isinstance(progress.error, NotLeader)
 
 
-@pytest.mark.parametrize(("stops", "came_to", "sent"), [
-    (False, {"done": 1}, 1), (True, {"not_tried stopped": 1}, 0)], ids=["the look was old", "stopping"])
+@pytest.mark.parametrize(
+    ("stops", "came_to", "sent"),
+    [(False, {"done": 1}, 1), (True, {"not_tried stopped": 1}, 0)],
+    ids=["the look was old", "stopping"],
+)
 async def test_a_change_withheld_when_its_turn_came_is_looked_at_again_or_settled_as_not_tried(stops, came_to, sent):
     """Nothing was sent, so nothing stays open."""
     company, effects = leavers(1)
@@ -213,7 +232,7 @@ async def test_a_lagging_read_is_no_missing_licence():
     company, effects, restore = returning(1)
     shown: list[ZoomAccount] = []
 
-    def lag() -> None:                        # the first look after the licence was given still shows the account before it
+    def lag() -> None:  # the first look after the licence was given still shows the account before it
         if "restore_licence" in {operation for operation, _ in company.zoom.writes}:
             account = company.zoom.accounts["z-zoe00"]
             if not shown:
@@ -250,8 +269,9 @@ async def test_licences_that_keep_being_refused_are_asked_for_no_more(kind: str)
     company, effects, restore = returning(12)
     company.zoom.answers[("*", "restore_licence")] = (Refused("no", kind=kind, code=1), False)
     progress = Progress()
-    await execute(effects, ExecutionContext("c1", 1, POLICY, restore=restore),
-                  replace(company.deps.ports, concurrency=1), progress)
+    await execute(
+        effects, ExecutionContext("c1", 1, POLICY, restore=restore), replace(company.deps.ports, concurrency=1), progress
+    )
 
     assert {"done reactivated_without_licence": 12} == outcomes(progress)
     assert 3 == sum(operation == "restore_licence" for operation, _ in company.zoom.writes)
@@ -262,8 +282,12 @@ async def test_sessions_that_cannot_be_ended_are_asked_for_no_more():
     company, effects = leavers(12)
     company.zoom.answers[("*", "revoke_sessions")] = (Refused("no SSO", kind="other", code=1), False)
     progress = Progress()
-    await execute(effects, ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=True)),
-                    replace(company.deps.ports, concurrency=1), progress)
+    await execute(
+        effects,
+        ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=True)),
+        replace(company.deps.ports, concurrency=1),
+        progress,
+    )
 
     assert {"done": 12} == outcomes(progress)
     assert 3 == sum(operation == "revoke_sessions" for operation, _ in company.zoom.writes)
@@ -276,8 +300,12 @@ async def test_what_stands_beside_a_change_does_not_make_the_share_of_failing_on
     company, effects = leavers(20)
     company.zoom.ignores = {"z-ann01", "z-ann04", "z-ann07"}
     progress = Progress()
-    await execute(effects, ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=revoke, limits=Limits())),
-                    replace(company.deps.ports, concurrency=1), progress)
+    await execute(
+        effects,
+        ExecutionContext("c1", 1, replace(POLICY, revoke_sessions=revoke, limits=Limits())),
+        replace(company.deps.ports, concurrency=1),
+        progress,
+    )
 
     assert {"done": 7, "failed not_confirmed": 3, "not_tried too_many_failures": 10} == outcomes(progress)
     assert progress.error is not None
@@ -304,18 +332,21 @@ def account(status: Status = Status.ACTIVE, type_: int = 1) -> ZoomAccount:
 RESTORE = {"type": 2, "plan": None}
 
 
-@pytest.mark.parametrize(("action", "shown", "expected"), [
-    ("deactivate", account(Status.INACTIVE), "done settled_by_looking"),
-    ("deactivate", account(), "failed not_carried_out"),
-    ("deactivate", None, "skipped gone_from_zoom"),
-    ("reactivate", account(), "done settled_by_looking"),
-    ("reactivate", account(Status.INACTIVE), "failed not_carried_out"),
-    ("restore_licence", account(type_=2), "done settled_by_looking"),
-    ("restore_licence", account(), "open"),
-    ("restore_licence", account(Status.INACTIVE), "skipped settled_by_looking"),
-    ("restore_licence", None, "skipped gone_from_zoom"),
-    ("revoke_sessions", account(), "failed no_answer"),
-])
+@pytest.mark.parametrize(
+    ("action", "shown", "expected"),
+    [
+        ("deactivate", account(Status.INACTIVE), "done settled_by_looking"),
+        ("deactivate", account(), "failed not_carried_out"),
+        ("deactivate", None, "skipped gone_from_zoom"),
+        ("reactivate", account(), "done settled_by_looking"),
+        ("reactivate", account(Status.INACTIVE), "failed not_carried_out"),
+        ("restore_licence", account(type_=2), "done settled_by_looking"),
+        ("restore_licence", account(), "open"),
+        ("restore_licence", account(Status.INACTIVE), "skipped settled_by_looking"),
+        ("restore_licence", None, "skipped gone_from_zoom"),
+        ("revoke_sessions", account(), "failed no_answer"),
+    ],
+)
 def test_what_a_crash_left_open_is_judged_by_what_zoom_shows(action: str, shown: ZoomAccount | None, expected: str):
     """Every kind of intent; only a licence that is not back yet stays open."""
     intent = Intent("i1", "c1", START, "z", action, "cycle", "left_groups", {}, restore=RESTORE)

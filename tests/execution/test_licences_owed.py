@@ -98,10 +98,16 @@ async def test_a_person_who_gives_a_licence_ends_the_debt(type_: int, expected: 
     assert (expected, []) == (licence(company, "ann"), await owed(company))
 
 
-@pytest.mark.parametrize("error", [
-    ScopeMissing("zoom", "no scope", scope="user:update:user:admin"), AnswerLost("lost"), SourceError("zoom", "down"),
-    Refused("odd", kind="other", code=9999, status=400),
-], ids=["scope", "lost", "source", "refused"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ScopeMissing("zoom", "no scope", scope="user:update:user:admin"),
+        AnswerLost("lost"),
+        SourceError("zoom", "down"),
+        Refused("odd", kind="other", code=9999, status=400),
+    ],
+    ids=["scope", "lost", "source", "refused"],
+)
 async def test_what_kept_it_from_being_given_is_forgotten_when_it_is_over(error: Exception):
     """A scope granted later, a service that is well again."""
     company = await back_without_licence("ann")
@@ -167,7 +173,8 @@ async def test_an_account_switched_off_by_others_is_owed_nothing_until_it_is_bac
     await cycle(company)
 
     assert sent == len([one for one in company.zoom.writes if one[0] != "set_status"]) + sum(
-        one[0] == "set_status" for one in company.zoom.writes[:sent])
+        one[0] == "set_status" for one in company.zoom.writes[:sent]
+    )
 
 
 async def test_an_account_that_zoom_still_works_on_is_asked_again():

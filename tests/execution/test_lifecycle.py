@@ -80,20 +80,23 @@ def test_a_licence_stays_owed_until_a_look_shows_it(seen: Seen):
     assert first.state is State.OPEN or step("restore_licence", first.state, Seen.OTHER).state is State.OPEN
 
 
-@pytest.mark.parametrize(("state", "seen", "expected"), [
-    (State.PLANNED, Seen.CHANGED, (SKIPPED, "changed_since_plan", State.SETTLED)),
-    (State.PLANNED, Seen.UNREADABLE, (FAILED, "account_unreadable", State.SETTLED)),
-    (State.ANNOUNCED, Seen.FOR_GOOD, (FAILED, "refused_by_zoom", State.SETTLED)),
-    (State.ANNOUNCED, Seen.UNKNOWN, (SKIPPED, "gone_from_zoom", State.SETTLED)),
-    (State.ANSWERED, Seen.OTHER, (FAILED, "not_confirmed", State.SETTLED)),
-    (State.ANSWERED, Seen.NOT_READ, (DONE, "not_verified", State.SETTLED)),
-    (State.UNANSWERED, Seen.WANTED, (DONE, "answer_lost_but_done", State.SETTLED)),
-    (State.UNANSWERED, Seen.OTHER, (FAILED, "no_answer", State.OPEN)),
-    (State.UNANSWERED, Seen.NOT_READ, (FAILED, "left_open", State.OPEN)),
-    (State.THROTTLED, Seen.CHANGED, (SKIPPED, "changed_since_plan", State.SETTLED)),
-    (State.INTERRUPTED, Seen.WANTED, (DONE, "settled_by_looking", State.SETTLED)),
-    (State.INTERRUPTED, Seen.OTHER, (FAILED, "not_carried_out", State.SETTLED)),
-])
+@pytest.mark.parametrize(
+    ("state", "seen", "expected"),
+    [
+        (State.PLANNED, Seen.CHANGED, (SKIPPED, "changed_since_plan", State.SETTLED)),
+        (State.PLANNED, Seen.UNREADABLE, (FAILED, "account_unreadable", State.SETTLED)),
+        (State.ANNOUNCED, Seen.FOR_GOOD, (FAILED, "refused_by_zoom", State.SETTLED)),
+        (State.ANNOUNCED, Seen.UNKNOWN, (SKIPPED, "gone_from_zoom", State.SETTLED)),
+        (State.ANSWERED, Seen.OTHER, (FAILED, "not_confirmed", State.SETTLED)),
+        (State.ANSWERED, Seen.NOT_READ, (DONE, "not_verified", State.SETTLED)),
+        (State.UNANSWERED, Seen.WANTED, (DONE, "answer_lost_but_done", State.SETTLED)),
+        (State.UNANSWERED, Seen.OTHER, (FAILED, "no_answer", State.OPEN)),
+        (State.UNANSWERED, Seen.NOT_READ, (FAILED, "left_open", State.OPEN)),
+        (State.THROTTLED, Seen.CHANGED, (SKIPPED, "changed_since_plan", State.SETTLED)),
+        (State.INTERRUPTED, Seen.WANTED, (DONE, "settled_by_looking", State.SETTLED)),
+        (State.INTERRUPTED, Seen.OTHER, (FAILED, "not_carried_out", State.SETTLED)),
+    ],
+)
 def test_a_change_of_a_status_goes_by_these_words(state: State, seen: Seen, expected: tuple[OutcomeKind, str, State]):
     """As they stand in documents, logs, metrics and the ledger."""
     there = step("deactivate", state, seen)
@@ -103,21 +106,32 @@ def test_a_change_of_a_status_goes_by_these_words(state: State, seen: Seen, expe
 
 def test_what_surely_did_not_reach_zoom_does_not_count_as_written():
     """Exit codes hang on it: 4 while nothing was written, 5 afterwards."""
-    unwritten = {seen for seen in Seen if (("deactivate", State.ANNOUNCED, seen) in steps()
-                                           and not step("deactivate", State.ANNOUNCED, seen).written)}
+    unwritten = {
+        seen
+        for seen in Seen
+        if (("deactivate", State.ANNOUNCED, seen) in steps() and not step("deactivate", State.ANNOUNCED, seen).written)
+    }
 
     assert {Seen.HALTED, Seen.BUSY, Seen.SET_UP, Seen.NO_SCOPE} == unwritten
     assert set(REFUSALS.values()) == OF_ONE_ACCOUNT
 
 
-@pytest.mark.parametrize(("stop", "before", "after"), [
-    ("stopped", ("interrupted", 4), ("interrupted", 5)), ("paused", ("interrupted", 4), ("interrupted", 5)),
-    ("not_leader", ("interrupted", 7), ("interrupted", 5)), ("ledger_unwritable", ("failed", 6), ("failed", 6)),
-    ("scope_missing", ("unreadable", 4), ("partial", 5)), ("secret_unreadable", ("unreadable", 4), ("partial", 5)),
-    ("limit_reached", ("unreadable", 4), ("partial", 5)), ("zoom_unreadable", ("unreadable", 4), ("partial", 5)),
-    ("directory_unreadable", ("unreadable", 4), ("partial", 5)),
-    ("configuration_unreadable", ("unreadable", 4), ("partial", 5)), ("too_many_failures", ("partial", 5), ("partial", 5)),
-])
+@pytest.mark.parametrize(
+    ("stop", "before", "after"),
+    [
+        ("stopped", ("interrupted", 4), ("interrupted", 5)),
+        ("paused", ("interrupted", 4), ("interrupted", 5)),
+        ("not_leader", ("interrupted", 7), ("interrupted", 5)),
+        ("ledger_unwritable", ("failed", 6), ("failed", 6)),
+        ("scope_missing", ("unreadable", 4), ("partial", 5)),
+        ("secret_unreadable", ("unreadable", 4), ("partial", 5)),
+        ("limit_reached", ("unreadable", 4), ("partial", 5)),
+        ("zoom_unreadable", ("unreadable", 4), ("partial", 5)),
+        ("directory_unreadable", ("unreadable", 4), ("partial", 5)),
+        ("configuration_unreadable", ("unreadable", 4), ("partial", 5)),
+        ("too_many_failures", ("partial", 5), ("partial", 5)),
+    ],
+)
 def test_what_each_stop_comes_to(stop: str, before: tuple[str, int], after: tuple[str, int]):
     """Result and exit code, before anything was written and afterwards."""
     reason = StopReason(stop)
@@ -127,10 +141,15 @@ def test_what_each_stop_comes_to(stop: str, before: tuple[str, int], after: tupl
     assert set(ENDINGS) == set(StopReason)
 
 
-@pytest.mark.parametrize(("kinds", "cycle", "person"), [
-    ([], None, (Result.IN_STEP, 0)), ([DONE], None, (Result.APPLIED, 0)),
-    ([DONE, FAILED], (Result.PARTIAL, 5), (Result.PARTIAL, 5)), ([DONE, SKIPPED], None, (Result.PARTIAL, 5)),
-])
+@pytest.mark.parametrize(
+    ("kinds", "cycle", "person"),
+    [
+        ([], None, (Result.IN_STEP, 0)),
+        ([DONE], None, (Result.APPLIED, 0)),
+        ([DONE, FAILED], (Result.PARTIAL, 5), (Result.PARTIAL, 5)),
+        ([DONE, SKIPPED], None, (Result.PARTIAL, 5)),
+    ],
+)
 def test_people_are_told_of_skipped_ones_too(
     kinds: list[OutcomeKind], cycle: tuple[Result, int] | None, person: tuple[Result, int]
 ):
@@ -141,11 +160,18 @@ def test_people_are_told_of_skipped_ones_too(
     assert person == conclude_request(None, outcomes, written=1)
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (LedgerError("x"), "ledger_unwritable"), (NotLeader("x"), "not_leader"), (ConfigError("x"), "secret_unreadable"),
-    (ScopeMissing("zoom", "x"), "scope_missing"), (LimitReached("zoom", "x"), "limit_reached"),
-    (SourceError("zoom", "x"), "zoom_unreadable"), (SourceError("directory", "x"), "directory_unreadable"),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (LedgerError("x"), "ledger_unwritable"),
+        (NotLeader("x"), "not_leader"),
+        (ConfigError("x"), "secret_unreadable"),
+        (ScopeMissing("zoom", "x"), "scope_missing"),
+        (LimitReached("zoom", "x"), "limit_reached"),
+        (SourceError("zoom", "x"), "zoom_unreadable"),
+        (SourceError("directory", "x"), "directory_unreadable"),
+    ],
+)
 def test_whose_fault_stops_everybody(error: SyncdError, expected: str):
     """One word for each."""
     assert expected == stop_reason(error)

@@ -30,9 +30,11 @@ Oddity = Callable[[Company, str], str]
 
 def unreadable(answer: str) -> Oddity:
     def make(company: Company, zoom_id: str) -> str:
-        company.zoom.odd[zoom_id] = AccountUnreadable(f"zoom: account {zoom_id} could not be read", zoom_id=zoom_id,
-                                                      answer=answer)
+        company.zoom.odd[zoom_id] = AccountUnreadable(
+            f"zoom: account {zoom_id} could not be read", zoom_id=zoom_id, answer=answer
+        )
         return "failed account_unreadable"
+
     return make
 
 
@@ -41,6 +43,7 @@ def refuses(kind: str, *, status: int, code: int | None, reason: str = "refused"
         error = Refused("Zoom refused set_status", kind=kind, status=status, code=code, alone=alone)
         company.zoom.answers[zoom_id, "set_status"] = (error, False)
         return f"failed {reason}"
+
     return make
 
 
@@ -69,8 +72,16 @@ async def test_one_odd_account_is_its_own_outcome(oddity: str, place: int, actio
     if action is Action.REACTIVATE:
         for number in range(20):
             company.person(f"ann{number:02}")
-        effects = [Decision(company.account(f"ann{number:02}", Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN,
-                            f"p-ann{number:02}", "address") for number in range(20)]
+        effects = [
+            Decision(
+                company.account(f"ann{number:02}", Status.INACTIVE),
+                Action.REACTIVATE,
+                Reason.ENTITLED_AGAIN,
+                f"p-ann{number:02}",
+                "address",
+            )
+            for number in range(20)
+        ]
     expected = ODD[oddity](company, f"z-ann{place:02}")
     progress = Progress()
     await execute(effects, ExecutionContext("c1", 1, replace(POLICY, limits=Limits())), company.deps.ports, progress)
@@ -92,31 +103,41 @@ async def test_twenty_different_odd_accounts_stop_nobody_in_any_order(seed: int)
     for number in range(200):
         company.person(f"l{number:03}", enabled=False)
     order = random.Random(seed)
-    odd = [f"z-l{number:03}" for number in (range(20) if seed == 0 else range(180, 200) if seed == 1 else
-                                            order.sample(range(200), 20))]
+    odd = [
+        f"z-l{number:03}"
+        for number in (range(20) if seed == 0 else range(180, 200) if seed == 1 else order.sample(range(200), 20))
+    ]
     kinds = order.sample([*ODD] * 2, 20)
     for zoom_id, kind in zip(odd, kinds, strict=True):
         ODD[kind](company, zoom_id)
     report = await run_cycle(company.deps, policy, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
 
     assert ({"done": 180, "failed": 20}, 5, "partial") == (
-        Counter(one.outcome.value for one in report.outcomes.values()), report.exit_code, report.result.value)
+        Counter(one.outcome.value for one in report.outcomes.values()),
+        report.exit_code,
+        report.result.value,
+    )
 
     odd_since = order.sample(sorted({f"z-l{number:03}" for number in range(200)} - set(odd)), 4)
     for zoom_id in odd_since:
         ODD["get other id"](company, zoom_id)
     undoing = await wanted_by_undo(company.deps, policy, "last", manual.Request("Kim", "because", confirm_count=176))
-    undone = await manual.execute_request(company.deps, policy, Mode.ENFORCE, undoing.wanted, REQUEST, 1, trigger=Trigger.UNDO,
-                                          undo_of=undoing.cycle)
+    undone = await manual.execute_request(
+        company.deps, policy, Mode.ENFORCE, undoing.wanted, REQUEST, 1, trigger=Trigger.UNDO, undo_of=undoing.cycle
+    )
 
     assert {"done": 176} == dict(Counter(one.outcome.value for one in undone.outcomes.values()))
     assert sorted(odd_since) == sorted(one.name for one in undoing.wanted.unreadable)
 
 
-@pytest.mark.parametrize(("oddity", "stop"), [
-    ("get 400/1010", StopReason.ZOOM_UNREADABLE), ("put 403", StopReason.ZOOM_UNREADABLE),
-    ("put 400/200 permission", StopReason.SCOPE_MISSING),
-])
+@pytest.mark.parametrize(
+    ("oddity", "stop"),
+    [
+        ("get 400/1010", StopReason.ZOOM_UNREADABLE),
+        ("put 403", StopReason.ZOOM_UNREADABLE),
+        ("put 400/200 permission", StopReason.SCOPE_MISSING),
+    ],
+)
 async def test_the_same_answer_from_everybody_is_the_set_up(oddity: str, stop: StopReason):
     """Five running, two of them from other parts of the plan: no more are tried, and it says what to do."""
     company, effects = leavers(60)

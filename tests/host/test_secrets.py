@@ -12,15 +12,18 @@ from syncd.host.clock import SystemClock
 from syncd.host.secrets import SecretFile, SecretVariable
 
 
-@pytest.mark.parametrize(("content", "secret"), [
-    (b"sesame", "sesame"),
-    (b"sesame\n", "sesame"),
-    (b"sesame\r\n", "sesame"),
-    (b"sesame\n\n", "sesame\n"),
-    (b" sesame ", " sesame "),
-    (b"\xef\xbb\xbfsesame\n", "sesame"),
-    ("ünlock".encode(), "ünlock"),
-])
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"sesame", "sesame"),
+        (b"sesame\n", "sesame"),
+        (b"sesame\r\n", "sesame"),
+        (b"sesame\n\n", "sesame\n"),
+        (b" sesame ", " sesame "),
+        (b"\xef\xbb\xbfsesame\n", "sesame"),
+        ("ünlock".encode(), "ünlock"),
+    ],
+)
 def test_a_file_gives_its_content_without_one_line_end(tmp_path: Path, content: bytes, secret: str) -> None:
     """Editors add a line end; everything else belongs to the secret."""
     (tmp_path / "secret").write_bytes(content)

@@ -64,8 +64,7 @@ def test_we_take_openssh_s_signature_for_our_purpose_only(
     """ssh-keygen -Y sign; one made for a commit is none of an approval."""
     message = tmp_path / "message"
     message.write_bytes(MESSAGE)
-    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", kim, "-n", namespace, message], check=True,
-                   capture_output=True)
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", kim, "-n", namespace, message], check=True, capture_output=True)
 
     assert expected == fits((tmp_path / "message.sig").read_text(), MESSAGE, "Kim", signers)
 

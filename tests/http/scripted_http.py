@@ -52,9 +52,9 @@ class Answer:
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    stall: bool = False            # never answers
-    reset: bool = False            # cuts the connection instead of answering
-    cut: bool = False              # cuts it half way through the body
+    stall: bool = False  # never answers
+    reset: bool = False  # cuts the connection instead of answering
+    cut: bool = False  # cuts it half way through the body
 
     def encoded(self) -> bytes:
         if self.body is None:

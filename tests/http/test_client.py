@@ -56,8 +56,14 @@ class World:
         pacer = changes.pop("pacer", None)
         tokens = changes.pop("tokens", self.tokens)
         settings = ApiSettings(**{"service": "zoom", "source": "zoom", "base_url": server.url, **changes})
-        self.api = Api(settings, self.clock, self.told.append, tokens=tokens, read_error=read_error,
-                       pacer=pacer(self.clock, self.told.append) if pacer else None)
+        self.api = Api(
+            settings,
+            self.clock,
+            self.told.append,
+            tokens=tokens,
+            read_error=read_error,
+            pacer=pacer(self.clock, self.told.append) if pacer else None,
+        )
 
     async def read(self, path: str = "/things", **sending: Any) -> Any:
         return await self.api.request("list_things", "medium", "GET", path, **sending)
@@ -131,17 +137,20 @@ async def test_an_encoded_path_arrives_as_it_was_given() -> None:
 # ----------------------------------------------------------------------------------------------------------- retries
 
 
-@pytest.mark.parametrize(("bad", "reason"), [
-    (Answer(500, b"oops"), "server_error"),
-    (Answer(503, b"<html>"), "server_error"),
-    (Answer(200, b"<html>login here</html>"), "server_error"),
-    (Answer(200, b'{"users": [{"id": '), "server_error"),
-    (Answer(200, b""), "server_error"),
-    (Answer(200, b'{"name": "\xff"}'), "server_error"),
-    (Answer(200, b"[" * 50_000 + b"]" * 50_000), "server_error"),
-    (Answer(reset=True), "network_error"),
-    (Answer(200, {"users": []}, cut=True), "network_error"),
-])
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (Answer(500, b"oops"), "server_error"),
+        (Answer(503, b"<html>"), "server_error"),
+        (Answer(200, b"<html>login here</html>"), "server_error"),
+        (Answer(200, b'{"users": [{"id": '), "server_error"),
+        (Answer(200, b""), "server_error"),
+        (Answer(200, b'{"name": "\xff"}'), "server_error"),
+        (Answer(200, b"[" * 50_000 + b"]" * 50_000), "server_error"),
+        (Answer(reset=True), "network_error"),
+        (Answer(200, {"users": []}, cut=True), "network_error"),
+    ],
+)
 async def test_a_read_is_tried_again_until_it_is_good(bad: Answer, reason: str) -> None:
     """Server errors, lost connections, cut bodies and what is no JSON: again, after a growing wait."""
     async with a_world(bad, bad, OK) as world:
@@ -192,10 +201,17 @@ async def test_a_server_error_is_not_asked_again_before_its_time() -> None:
 # ------------------------------------------------------------------------------------------------------ lost answers
 
 
-@pytest.mark.parametrize("lost", [
-    Answer(reset=True), Answer(500, b"oops"), Answer(502, b"<html>"), Answer(503, b"", {"retry-after": "1"}),
-    Answer(200, {"done": True}, cut=True), Answer(stall=True),
-])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Answer(reset=True),
+        Answer(500, b"oops"),
+        Answer(502, b"<html>"),
+        Answer(503, b"", {"retry-after": "1"}),
+        Answer(200, {"done": True}, cut=True),
+        Answer(stall=True),
+    ],
+)
 async def test_a_write_without_an_answer_is_never_repeated(lost: Answer) -> None:
     """It may have happened: one request, and AnswerLost."""
     async with a_world(lost, OK, request_seconds=0.2) as world:
@@ -292,8 +308,14 @@ def test_a_token_does_not_show() -> None:
 
 
 def paced(calls: int, **more: Any) -> Callable[[Any, Any], Pacer]:
-    return lambda clock, tell: Pacer(clock, tell, service="zoom", source="zoom",
-                                     lanes={"medium": Lane(Allowance(calls)), "light": Lane(Allowance(calls))}, **more)
+    return lambda clock, tell: Pacer(
+        clock,
+        tell,
+        service="zoom",
+        source="zoom",
+        lanes={"medium": Lane(Allowance(calls)), "light": Lane(Allowance(calls))},
+        **more,
+    )
 
 
 async def test_many_callers_get_their_turn_at_the_pace_of_their_lane() -> None:
@@ -363,11 +385,14 @@ async def test_an_endless_storm_ends() -> None:
             await world.write()
 
 
-@pytest.mark.parametrize(("retry_after", "resume_at"), [
-    ("75", "2026-11-23T12:01:15Z"),
-    ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z"),
-    ("999999999999", "2026-11-23T12:05:00Z"),      # years: not believed, but it ends the work in hand
-])
+@pytest.mark.parametrize(
+    ("retry_after", "resume_at"),
+    [
+        ("75", "2026-11-23T12:01:15Z"),
+        ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z"),
+        ("999999999999", "2026-11-23T12:05:00Z"),  # years: not believed, but it ends the work in hand
+    ],
+)
 async def test_a_wait_beyond_the_longest_allowed_ends_the_cycle(retry_after: str, resume_at: str) -> None:
     """Not slept at all: LimitReached with the time to come back; and until then nothing is asked."""
     async with a_world(Answer(429, b"enough", {"retry-after": retry_after}), OK, OK) as world:
@@ -427,7 +452,7 @@ async def test_an_announced_pause_is_kept_over_a_restart(wait: str, max_wait: fl
         return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause", max_wait_seconds=max_wait)
 
     async with a_world(Answer(429, b"slow", {"retry-after": wait}), Answer(500), pacer=paced) as world:
-        world.clock.sleep = lambda seconds: asyncio.Event().wait()     # type: ignore[assignment]   # killed while it waits
+        world.clock.sleep = lambda seconds: asyncio.Event().wait()  # type: ignore[assignment]   # killed while it waits
         with suppress(LimitReached, TimeoutError):
             await asyncio.wait_for(world.read(), 0.2)
         assert 1 == len(world.server.requests)
@@ -456,8 +481,11 @@ async def test_a_short_pause_writes_no_ledger() -> None:
 @pytest.mark.parametrize(("wait", "told"), [("2000", [("retry_after", 2000.0)]), ("20", [])])
 async def test_a_long_wait_is_announced(wait: str, told: list[Any]) -> None:
     """For whoever watches for signs of life: none will come before it is over."""
-    async with a_world(Answer(429, b"slow", {"retry-after": wait}), OK, pacer=lambda clock, tell: Pacer(
-            clock, tell, service="zoom", source="zoom", max_wait_seconds=2400.0)) as world:
+    async with a_world(
+        Answer(429, b"slow", {"retry-after": wait}),
+        OK,
+        pacer=lambda clock, tell: Pacer(clock, tell, service="zoom", source="zoom", max_wait_seconds=2400.0),
+    ) as world:
         assert (await world.read()).ok
 
     assert told == [(event.cause, event.seconds) for event in world.of(Waiting)]
@@ -466,17 +494,24 @@ async def test_a_long_wait_is_announced(wait: str, told: list[Any]) -> None:
 @pytest.mark.parametrize("kept", [{"until": "soon"}, {"until": 7}, {"until": "2026-11-24T00:00:00"}, {}, [], "x", None])
 async def test_a_kept_pause_that_is_not_understood_is_none(kept: Any) -> None:
     """The side table is no proof of anything."""
-    async with a_world(OK, pacer=lambda clock, tell: Pacer(
-            clock, tell, service="zoom", source="zoom", store=Shelf({"pause/medium": kept}), pause_key="pause")) as world:
+    async with a_world(
+        OK,
+        pacer=lambda clock, tell: Pacer(
+            clock, tell, service="zoom", source="zoom", store=Shelf({"pause/medium": kept}), pause_key="pause"
+        ),
+    ) as world:
         assert (await world.read()).ok
 
 
-@pytest.mark.parametrize(("date", "waited"), [
-    ("Mon, 23 Nov 2026 12:00:00 GMT", 20.0),          # clocks agree
-    ("Mon, 23 Nov 2026 11:59:40 GMT", 40.0),          # the service's is behind ours: its 20 s from now are 40 s of its own
-    ("Mon, 23 Nov 2026 12:00:15 GMT", 20.0),          # it is ahead: in doubt the longer reading
-    ("yesterday", 20.0),
-])
+@pytest.mark.parametrize(
+    ("date", "waited"),
+    [
+        ("Mon, 23 Nov 2026 12:00:00 GMT", 20.0),  # clocks agree
+        ("Mon, 23 Nov 2026 11:59:40 GMT", 40.0),  # the service's is behind ours: its 20 s from now are 40 s of its own
+        ("Mon, 23 Nov 2026 12:00:15 GMT", 20.0),  # it is ahead: in doubt the longer reading
+        ("yesterday", 20.0),
+    ],
+)
 async def test_a_point_in_time_is_one_of_the_services_clock(date: str, waited: float) -> None:
     """Nobody comes back early because two clocks differ."""
     asked = Answer(429, b"slow", {"retry-after": "Mon, 23 Nov 2026 12:00:20 GMT", "date": date})
@@ -512,8 +547,9 @@ async def test_a_lane_slows_down_when_refused() -> None:
     """Another program uses the account: after a refusal the same lane goes more slowly."""
     lanes = {"medium": Lane(Allowance(40))}
     full = lanes["medium"].rate
-    async with a_world(Answer(429, b"slow"), OK, pacer=lambda clock, tell: Pacer(
-            clock, tell, service="zoom", source="zoom", lanes=lanes)) as world:
+    async with a_world(
+        Answer(429, b"slow"), OK, pacer=lambda clock, tell: Pacer(clock, tell, service="zoom", source="zoom", lanes=lanes)
+    ) as world:
         await world.read()
 
     assert full * 0.7 <= lanes["medium"].rate < full * 0.71
@@ -565,13 +601,17 @@ async def test_nothing_is_sent_when_the_count_cannot_be_kept() -> None:
 
     shelf = Broken()
     async with serving(lambda request: OK) as server:
-        world = World(server, pacer=lambda clock, tell: Pacer(
-            clock, tell, service="zoom", source="zoom", budgets={"medium": ("b", DailyBudget(10))}, store=shelf))
+        world = World(
+            server,
+            pacer=lambda clock, tell: Pacer(
+                clock, tell, service="zoom", source="zoom", budgets={"medium": ("b", DailyBudget(10))}, store=shelf
+            ),
+        )
         for _ in range(2):
             with pytest.raises(SourceError, match="disk full"):
                 await world.read()
         assert [] == server.requests
-        await world.api.close()                    # and keeps nobody from ending
+        await world.api.close()  # and keeps nobody from ending
 
 
 async def test_no_more_requests_are_in_flight_than_allowed() -> None:
@@ -708,20 +748,23 @@ async def test_a_configured_proxy_carries_every_request() -> None:
     assert f"{world.server.url}/things" == proxy.requests[0].target
 
 
-@pytest.mark.parametrize(("url", "no_proxy", "proxy"), [
-    ("https://api.zoom.us/v2", "", "http://proxy.corp.example:3128"),
-    ("https://api.zoom.us/v2", "corp.example, zoom.us", None),
-    ("https://api.zoom.us/v2", ".zoom.us", None),
-    ("https://api.zoom.us/v2", "*.zoom.us", None),
-    ("https://api.zoom.us/v2", "om.us", "http://proxy.corp.example:3128"),
-    ("https://api.zoom.us/v2", "api.zoom.us:8443", "http://proxy.corp.example:3128"),
-    ("https://api.zoom.us:8443/v2", "API.zoom.us:8443", None),
-    ("https://10.1.2.3/api", "10.0.0.0/8", None),
-    ("https://192.168.1.1/api", "10.0.0.0/8", "http://proxy.corp.example:3128"),
-    ("https://[::1]/api", "::1", None),
-    ("https://api.zoom.us/v2", "*", None),
-    ("http://127.0.0.1:9000/v2", "", None),
-])
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "proxy"),
+    [
+        ("https://api.zoom.us/v2", "", "http://proxy.corp.example:3128"),
+        ("https://api.zoom.us/v2", "corp.example, zoom.us", None),
+        ("https://api.zoom.us/v2", ".zoom.us", None),
+        ("https://api.zoom.us/v2", "*.zoom.us", None),
+        ("https://api.zoom.us/v2", "om.us", "http://proxy.corp.example:3128"),
+        ("https://api.zoom.us/v2", "api.zoom.us:8443", "http://proxy.corp.example:3128"),
+        ("https://api.zoom.us:8443/v2", "API.zoom.us:8443", None),
+        ("https://10.1.2.3/api", "10.0.0.0/8", None),
+        ("https://192.168.1.1/api", "10.0.0.0/8", "http://proxy.corp.example:3128"),
+        ("https://[::1]/api", "::1", None),
+        ("https://api.zoom.us/v2", "*", None),
+        ("http://127.0.0.1:9000/v2", "", None),
+    ],
+)
 def test_the_environment_names_the_proxy_and_its_exceptions(url: str, no_proxy: str, proxy: str | None) -> None:
     """HTTPS_PROXY for https addresses, unless NO_PROXY covers the host; spelled in either case."""
     for spell in (str.upper, str.lower):
@@ -760,10 +803,16 @@ DATE = {"date": "Mon, 23 Nov 2026 12:00:00 GMT"}
 OLD = {"date": "Mon, 23 Nov 2026 09:00:00 GMT"}
 
 
-@pytest.mark.parametrize(("odd", "offset"), [
-    ({**OLD, "age": "10800"}, 0.5), (OLD, 0.5),
-    ({**OLD, "age": "old"}, 0.5), ({**DATE, "age": "0"}, 0.5), ({"date": "then"}, 0.5),
-])
+@pytest.mark.parametrize(
+    ("odd", "offset"),
+    [
+        ({**OLD, "age": "10800"}, 0.5),
+        (OLD, 0.5),
+        ({**OLD, "age": "old"}, 0.5),
+        ({**DATE, "age": "0"}, 0.5),
+        ({"date": "then"}, 0.5),
+    ],
+)
 @pytest.mark.parametrize("place", range(4))
 async def test_one_odd_date_says_nothing_about_the_clock(odd: Mapping[str, str], offset: float, place: int) -> None:
     """An answer out of a cache, or any single one: the median of a read counts, wherever the odd one stands."""
@@ -805,12 +854,15 @@ def packed(body: bytes, times: int = 1) -> bytes:
     return body
 
 
-@pytest.mark.parametrize(("body", "headers"), [
-    (b" " * 3_000_000, {}),
-    (packed(b" " * 3_000_000), {"content-encoding": "gzip"}),
-    (packed(b" " * 3_000_000)[:2000] + packed(b" " * 9_000_000), {"content-encoding": "x-gzip"}),
-    (packed(b" " * 500_000) * 5, {"content-encoding": "gzip"}),
-])
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b" " * 3_000_000, {}),
+        (packed(b" " * 3_000_000), {"content-encoding": "gzip"}),
+        (packed(b" " * 3_000_000)[:2000] + packed(b" " * 9_000_000), {"content-encoding": "x-gzip"}),
+        (packed(b" " * 500_000) * 5, {"content-encoding": "gzip"}),
+    ],
+)
 async def test_an_answer_that_unpacks_to_too_much_is_not_read(body: bytes, headers: dict[str, str]) -> None:
     """Nor asked for again: a few bytes on the wire may be gigabytes in memory. A change it was the answer to is made."""
     async with a_world(script=lambda request: Answer(200, body, headers), answer_bytes_max=2_000_000) as world:
@@ -832,8 +884,12 @@ async def test_a_packed_answer_is_unpacked_and_a_cut_one_asked_for_again() -> No
     """In one piece or in several members."""
     whole = packed(b'{"fine": true}')
     zipped = {"content-encoding": "gzip"}
-    async with a_world(Answer(200, whole[:-9], zipped), Answer(200, b"garbage", zipped), Answer(200, whole, zipped),
-                       Answer(200, packed(b'{"fine"') + packed(b": true}"), zipped)) as world:
+    async with a_world(
+        Answer(200, whole[:-9], zipped),
+        Answer(200, b"garbage", zipped),
+        Answer(200, whole, zipped),
+        Answer(200, packed(b'{"fine"') + packed(b": true}"), zipped),
+    ) as world:
         assert [b'{"fine": true}'] * 2 == [(await world.read()).body for _ in range(2)]
         assert 4 == len(world.server.requests)
 

@@ -253,26 +253,29 @@ def test_the_next_day_begins_at_midnight_utc() -> None:
 # -------------------------------------------------------------------------------------------------- when to come back
 
 
-@pytest.mark.parametrize(("text", "seconds"), [
-    ("120", 120.0),
-    (" 1.5 ", 1.5),
-    ("0", 0.0),
-    ("-3", 0.0),
-    ("Mon, 23 Nov 2026 22:30:30 GMT", 30.0),
-    ("Monday, 23-Nov-26 22:30:30 GMT", 30.0),
-    ("Mon, 23 Nov 2026 22:00:00 GMT", 0.0),
-    ("2026-11-24T00:00:00Z", 5400.0),
-    ("2026-11-23T22:30:10.250Z", 10.25),
-    ("2026-11-23T23:30:10+01:00", 10.0),
-    ("2026-11-23 22:31:00", 60.0),
-    (str(int(NOW.timestamp()) + 45), 45.0),
-    ("", None),
-    (None, None),
-    ("soon", None),
-    ("nan", None),
-    ("inf", None),
-    ("2026-13-99T00:00:00Z", None),
-])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 1.5 ", 1.5),
+        ("0", 0.0),
+        ("-3", 0.0),
+        ("Mon, 23 Nov 2026 22:30:30 GMT", 30.0),
+        ("Monday, 23-Nov-26 22:30:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 22:00:00 GMT", 0.0),
+        ("2026-11-24T00:00:00Z", 5400.0),
+        ("2026-11-23T22:30:10.250Z", 10.25),
+        ("2026-11-23T23:30:10+01:00", 10.0),
+        ("2026-11-23 22:31:00", 60.0),
+        (str(int(NOW.timestamp()) + 45), 45.0),
+        ("", None),
+        (None, None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("2026-13-99T00:00:00Z", None),
+    ],
+)
 def test_retry_after_is_understood_in_every_form(text: str | None, seconds: float | None) -> None:
     """Seconds, fractions, HTTP dates, ISO times, seconds since 1970; anything else is as if absent."""
     assert seconds == parse_retry_after(text, NOW)

@@ -44,40 +44,88 @@ class Store:
 
     def __call__(self, *words: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs buildah or podman."""
-        return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=seconds, check=False,
-                              stdin=subprocess.DEVNULL, env=self._environment())
+        return subprocess.run(
+            [str(word) for word in words],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=self._environment(),
+        )
 
     def build(self) -> None:
         """Base and image. Fails with what the builder said last."""
         (self.folder / "storage.conf").write_text(
-            f'[storage]\ndriver = "overlay"\nrunroot = "{self.folder}/run"\ngraphroot = "{self.folder}/graph"\n')
+            f'[storage]\ndriver = "overlay"\nrunroot = "{self.folder}/run"\ngraphroot = "{self.folder}/graph"\n'
+        )
         (self.folder / "containers.conf").write_text("[containers]\ndefault_ulimits = []\n")
         made = subprocess.run([HERE / "build-base", CACHE], capture_output=True, text=True, check=False, timeout=600)
         assert 0 == made.returncode, made.stderr
         self._demand(self("podman", "import", "--quiet", made.stdout.strip(), BASE))
         secret = [f"--secret=id=ca,src={CA_FILE}"] if CA_FILE.is_file() else []
-        self._demand(self("buildah", "build", "--isolation=chroot", "--pull=never", "--network=host", "--format=docker",
-                          "--timestamp=0", f"--build-arg=BASE={BASE}", *secret, f"--tag={IMAGE}", ROOT, seconds=600))
+        self._demand(
+            self(
+                "buildah",
+                "build",
+                "--isolation=chroot",
+                "--pull=never",
+                "--network=host",
+                "--format=docker",
+                "--timestamp=0",
+                f"--build-arg=BASE={BASE}",
+                *secret,
+                f"--tag={IMAGE}",
+                ROOT,
+                seconds=600,
+            )
+        )
 
     def inspect(self, image: str) -> dict[str, Any]:
         """What the image says about itself."""
         (found,) = json.loads(self("podman", "image", "inspect", image).stdout)
         return dict(found)
 
-    def run(self, arguments: Sequence[str], *, entrypoint: str = "", user: str = "54321:0", name: str = "",
-            mounts: Mapping[Path, str] | None = None, environment: Mapping[str, str] | None = None, memory: str = "512m",
-            seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        entrypoint: str = "",
+        user: str = "54321:0",
+        name: str = "",
+        mounts: Mapping[Path, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        memory: str = "512m",
+        seconds: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
         """As Kubernetes would under the restricted profile: read-only root, no capability, no new privilege, a user of the
         cluster's choice. *mounts*: folder -> path, writable when the path is below /var/lib. With a *name* it runs on."""
         return self(
-            "podman", f"--runtime={RUNC}", "run", *(["--detach", f"--name={name}"] if name else ["--rm"]),
-            "--no-healthcheck", "--network=host", "--pull=never", "--read-only", "--read-only-tmpfs=false",
-            "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=64m", "--cap-drop=all", "--security-opt=no-new-privileges",
-            "--pids-limit=128", f"--memory={memory}", f"--user={user}",
-            *(f"--volume={folder}:{path}:{'rw' if path.startswith('/var/lib') else 'ro'}"
-              for folder, path in (mounts or {}).items()),
+            "podman",
+            f"--runtime={RUNC}",
+            "run",
+            *(["--detach", f"--name={name}"] if name else ["--rm"]),
+            "--no-healthcheck",
+            "--network=host",
+            "--pull=never",
+            "--read-only",
+            "--read-only-tmpfs=false",
+            "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=64m",
+            "--cap-drop=all",
+            "--security-opt=no-new-privileges",
+            "--pids-limit=128",
+            f"--memory={memory}",
+            f"--user={user}",
+            *(
+                f"--volume={folder}:{path}:{'rw' if path.startswith('/var/lib') else 'ro'}"
+                for folder, path in (mounts or {}).items()
+            ),
             *(f"--env={key}={value}" for key, value in (environment or {}).items()),
-            *([f"--entrypoint={entrypoint}"] if entrypoint else []), IMAGE, *arguments, seconds=seconds)
+            *([f"--entrypoint={entrypoint}"] if entrypoint else []),
+            IMAGE,
+            *arguments,
+            seconds=seconds,
+        )
 
     def clean(self) -> None:
         """Ends containers and gives the storage back."""
@@ -85,8 +133,11 @@ class Store:
         self("podman", "system", "reset", "--force")
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
-                "CONTAINERS_CONF": str(self.folder / "containers.conf")}
+        return {
+            **os.environ,
+            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
+            "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+        }
 
     @staticmethod
     def _demand(done: subprocess.CompletedProcess[str]) -> None:

@@ -36,10 +36,17 @@ def pod(company: Company) -> dict[Path, str]:
     for place in places:
         place.mkdir(parents=True)
     company.staff(5)
-    company.configure({
-        "mode": "enforce", "http.listen": f"127.0.0.1:{free_port()}", "http.trigger_token_file": None,
-        "directory.file.path": "/etc/syncd/people.csv", "zoom.client_secret_file": "/run/secrets/syncd/zoom-secret",
-        "ledger": None, "reports.directory": "/var/lib/syncd/reports"})
+    company.configure(
+        {
+            "mode": "enforce",
+            "http.listen": f"127.0.0.1:{free_port()}",
+            "http.trigger_token_file": None,
+            "directory.file.path": "/etc/syncd/people.csv",
+            "zoom.client_secret_file": "/run/secrets/syncd/zoom-secret",
+            "ledger": None,
+            "reports.directory": "/var/lib/syncd/reports",
+        }
+    )
     shutil.copy(company.config, folder / "config" / "syncd.yaml")
     shutil.copy(company.people, folder / "config" / "people.csv")
     shutil.copy(company.folder / "zoom-secret", folder / "secrets" / "zoom-secret")
@@ -61,8 +68,9 @@ def environment(of: Manifest) -> dict[str, str]:
 
 def test_the_dockerfile_passes_the_linter() -> None:
     """hadolint, with nothing switched off."""
-    ran = subprocess.run([Path(sys.executable).parent / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True,
-                         check=False, timeout=60)
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False, timeout=60
+    )
 
     assert (0, "") == (ran.returncode, ran.stdout)
 
@@ -73,9 +81,11 @@ def test_it_says_what_it_is(image: Store) -> None:
     config = inspected["Config"]
 
     assert ("10001:10001", ["syncd"], ["run"], "SIGTERM") == tuple(
-        config[key] for key in ("User", "Entrypoint", "Cmd", "StopSignal"))
+        config[key] for key in ("User", "Entrypoint", "Cmd", "StopSignal")
+    )
     assert {"org.opencontainers.image.title": "syncd", "org.opencontainers.image.licenses": "Apache-2.0"}.items() <= (
-        config["Labels"].items())
+        config["Labels"].items()
+    )
     assert [] == [value for value in config["Env"] if "CERT" in value]
     assert f"syncd, version {__version__}" == image.run(["--version"]).stdout.strip()
 
@@ -83,8 +93,10 @@ def test_it_says_what_it_is(image: Store) -> None:
 def test_it_is_small(image: Store) -> None:
     """No compiler, no pip, no tests: what it adds to the base is the program and its libraries."""
     added = (image.inspect(IMAGE)["Size"] - image.inspect(BASE)["Size"]) / 2**20
-    found = image.run(["-I", "-c", "import importlib.util as u; print([m for m in ('pip', 'pytest', 'mypy') if u.find_spec(m)])"],
-                      entrypoint="/opt/syncd/bin/python")
+    found = image.run(
+        ["-I", "-c", "import importlib.util as u; print([m for m in ('pip', 'pytest', 'mypy') if u.find_spec(m)])"],
+        entrypoint="/opt/syncd/bin/python",
+    )
 
     assert added < ADDED_MIB_MAX
     assert ("[]", "") == (found.stdout.strip(), found.stderr)
@@ -92,10 +104,12 @@ def test_it_is_small(image: Store) -> None:
 
 def test_it_has_no_right_and_may_write_nowhere(image: Store) -> None:
     """Asked from inside: an unknown user, no capability, no new privilege, a filter on system calls, a read-only root."""
-    code = ("import os\n"
-            "print(open('/proc/self/status').read())\n"
-            "for path in ('/', '/opt/syncd', '/var/lib/syncd', '/etc', '/usr/bin', '/run'):\n"
-            "    print(path, os.access(path, os.W_OK))\n")
+    code = (
+        "import os\n"
+        "print(open('/proc/self/status').read())\n"
+        "for path in ('/', '/opt/syncd', '/var/lib/syncd', '/etc', '/usr/bin', '/run'):\n"
+        "    print(path, os.access(path, os.W_OK))\n"
+    )
     ran = image.run(["-I", "-c", code], entrypoint="/opt/syncd/bin/python")
     status = dict(re.findall(r"(?m)^(\w+):\t(.*)$", ran.stdout))
 
@@ -124,13 +138,21 @@ def test_the_daemon_runs_reconciles_and_ends_on_sigterm(image: Store, pod: dict[
     syncd = container("syncd")
     (people,) = (place / "people.csv" for place in pod if place.name == "config")
     url = f"http://{company.settings['http']['listen']}"
-    started = image.run(syncd["args"], name="daemon", mounts=pod, environment=environment(syncd),
-                        memory=syncd["resources"]["limits"]["memory"].replace("Mi", "m"))
+    started = image.run(
+        syncd["args"],
+        name="daemon",
+        mounts=pod,
+        environment=environment(syncd),
+        memory=syncd["resources"]["limits"]["memory"].replace("Mi", "m"),
+    )
     assert 0 == started.returncode, started.stderr
     try:
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            wait_until(lambda path=syncd[probe]["httpGet"]["path"]: _status(url + path) == 200, f"{probe} is answered",
-                       alive=lambda: _running(image))
+            wait_until(
+                lambda path=syncd[probe]["httpGet"]["path"]: _status(url + path) == 200,
+                f"{probe} is answered",
+                alive=lambda: _running(image),
+            )
         wait_until(lambda: _cycles(image), "a cycle ended")
         company.leaves("p001")
         shutil.copy(company.people, people)
@@ -160,11 +182,13 @@ def test_the_monthly_report_comes_out_of_the_manifest_s_command(image: Store, po
     accepted(image, pod)
     assert 0 == image.run(["apply"], mounts=pod, environment=environment(syncd)).returncode
     report = one(overlay("report-only"), "CronJob", "syncd-evidence")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
-        "containers"][0]
+        "containers"
+    ][0]
     mounts = {place: path for place, path in pod.items() if place.name != "secrets"}
     entrypoint, *flags = report["command"]
-    ran = image.run([*flags, *report["args"]], entrypoint=entrypoint, mounts=mounts, environment=environment(report),
-                    memory="1024m")
+    ran = image.run(
+        [*flags, *report["args"]], entrypoint=entrypoint, mounts=mounts, environment=environment(report), memory="1024m"
+    )
 
     assert 0 == ran.returncode, ran.stderr
     (state,) = (place for place in pod if place.name == "state")
@@ -175,8 +199,11 @@ def test_the_monthly_report_comes_out_of_the_manifest_s_command(image: Store, po
 
 def accepted(image: Store, pod: dict[Path, str]) -> None:
     """A ledger that begins with mode enforce changes nothing until a person says that it may."""
-    said = image.run(["ledger", "accept", "--by", "Ann Lee", "--because", "the first start"], mounts=pod,
-                     environment=environment(container("syncd")))
+    said = image.run(
+        ["ledger", "accept", "--by", "Ann Lee", "--because", "the first start"],
+        mounts=pod,
+        environment=environment(container("syncd")),
+    )
     assert 0 == said.returncode, said.stderr
 
 

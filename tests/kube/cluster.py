@@ -48,8 +48,11 @@ class Cluster:
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, token: str = "") -> tuple[int, Any]:
         """Status and JSON of one request."""
         request = urllib.request.Request(
-            self.url + path, method=method, data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"})
+            self.url + path,
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"},
+        )
         try:
             with urllib.request.urlopen(request, context=self.trust(), timeout=10) as reply:
                 return reply.status, json.load(reply)
@@ -65,16 +68,36 @@ class Cluster:
         rbac = "/apis/rbac.authorization.k8s.io/v1"
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.ask("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
-        self.ask("POST", f"{rbac}/namespaces/{namespace}/roles", {"metadata": {"name": name}, "rules": [
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease], "verbs": ["get", "update"]},
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-        ]})
-        self.ask("POST", f"{rbac}/namespaces/{namespace}/rolebindings", {
-            "metadata": {"name": name}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-        })
-        status, reply = self.ask("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})
+        self.ask(
+            "POST",
+            f"{rbac}/namespaces/{namespace}/roles",
+            {
+                "metadata": {"name": name},
+                "rules": [
+                    {
+                        "apiGroups": ["coordination.k8s.io"],
+                        "resources": ["leases"],
+                        "resourceNames": [lease],
+                        "verbs": ["get", "update"],
+                    },
+                    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+                ],
+            },
+        )
+        self.ask(
+            "POST",
+            f"{rbac}/namespaces/{namespace}/rolebindings",
+            {
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            },
+        )
+        status, reply = self.ask(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}},
+        )
         assert status == 201, reply
         return str(reply["status"]["token"])
 
@@ -90,15 +113,39 @@ def running(folder: Path) -> Iterator[Cluster]:
     etcd = f"http://127.0.0.1:{etcd_port}"
     peer = f"http://127.0.0.1:{peer_port}"
     commands = [
-        ["etcd", "--data-dir", str(folder / "etcd"), "--listen-client-urls", etcd, "--advertise-client-urls", etcd,
-         "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-         "--unsafe-no-fsync"],
-        [server, f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-         f"--secure-port={port}", "--insecure-port=0", f"--tls-cert-file={folder / 'a.crt'}",
-         f"--tls-private-key-file={folder / 'a.key'}", f"--token-auth-file={folder / 'tokens.csv'}",
-         "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-         f"--service-account-key-file={folder / 'sa.key'}", f"--service-account-signing-key-file={folder / 'sa.key'}",
-         "--service-cluster-ip-range=10.250.0.0/24", "--disable-admission-plugins=ServiceAccount"],
+        [
+            "etcd",
+            "--data-dir",
+            str(folder / "etcd"),
+            "--listen-client-urls",
+            etcd,
+            "--advertise-client-urls",
+            etcd,
+            "--listen-peer-urls",
+            peer,
+            "--initial-advertise-peer-urls",
+            peer,
+            "--initial-cluster",
+            f"default={peer}",
+            "--unsafe-no-fsync",
+        ],
+        [
+            server,
+            f"--etcd-servers={etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            "--insecure-port=0",
+            f"--tls-cert-file={folder / 'a.crt'}",
+            f"--tls-private-key-file={folder / 'a.key'}",
+            f"--token-auth-file={folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={folder / 'sa.key'}",
+            f"--service-account-signing-key-file={folder / 'sa.key'}",
+            "--service-cluster-ip-range=10.250.0.0/24",
+            "--disable-admission-plugins=ServiceAccount",
+        ],
     ]
     started: list[subprocess.Popen[bytes]] = []
     try:
@@ -124,9 +171,27 @@ def _certificates(folder: Path) -> None:
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
     openssl("genrsa", "-out", "sa.key", "2048")
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "a.key", "-out", "a.crt", "-days", "2",
-            "-subj", "/CN=kube-apiserver", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,digitalSignature,keyCertSign")
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "a.key",
+        "-out",
+        "a.crt",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=kube-apiserver",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost",
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,digitalSignature,keyCertSign",
+    )
 
 
 def _wait_until_ready(cluster: Cluster, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:

@@ -36,8 +36,7 @@ def test_a_lease_unchanged_for_longer_than_it_lasts_may_be_taken() -> None:
 
 def test_a_free_lease_and_ones_own_may_be_taken_at_once() -> None:
     """Released by its holder, or ours from before."""
-    assert [True, True, False] == [
-        may_take(Observation(record(holder), 0.0), "b", 0.0) for holder in ("", "b", "a")]
+    assert [True, True, False] == [may_take(Observation(record(holder), 0.0), "b", 0.0) for holder in ("", "b", "a")]
 
 
 def test_a_change_of_holder_raises_the_number_and_a_renewal_does_not() -> None:

@@ -18,7 +18,11 @@ class SlowServer:
     def __init__(self, clock: FakeClock) -> None:
         self.clock, self.seconds, self.written = clock, 0.0, 0
         self.spec: dict[str, Any] = {
-            "holderIdentity": "rival", "leaseDurationSeconds": 15, "leaseTransitions": 1, "renewTime": "t1"}
+            "holderIdentity": "rival",
+            "leaseDurationSeconds": 15,
+            "leaseTransitions": 1,
+            "renewTime": "t1",
+        }
 
     async def request(self, _service: str, _operation: str, method: str, _path: str, *, json: Any, headers: Any) -> Reply:
         self.clock.pass_time(timedelta(seconds=self.seconds))
@@ -41,14 +45,14 @@ async def test_a_rival_s_time_counts_from_the_answer_not_from_the_question() -> 
     server = SlowServer(clock)
     lease = Lease(LeaseSettings("syncd", "syncd", 15, "https://127.0.0.1:1", lambda: "t", "me"), clock, told.append)
     await lease._api.close()
-    lease._api = server                                    # type: ignore[assignment]
+    lease._api = server  # type: ignore[assignment]
 
     server.seconds = 9.0
-    await lease._try()                                     # asked at 0 s, answered at 9 s
+    await lease._try()  # asked at 0 s, answered at 9 s
     server.seconds = 0.0
     clock.pass_time(timedelta(seconds=7))
-    await lease._try()                                     # at 16 s: 7 s after the answer
+    await lease._try()  # at 16 s: 7 s after the answer
     assert (0, False) == (server.written, lease.leads())
     clock.pass_time(timedelta(seconds=8.5))
-    await lease._try()                                     # at 24.5 s: longer than a lease after the answer
+    await lease._try()  # at 24.5 s: longer than a lease after the answer
     assert (1, True) == (server.written, lease.leads())

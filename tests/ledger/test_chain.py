@@ -39,7 +39,7 @@ def a_chain(length: int, *, terms: tuple[int, ...] = (1,), start: Tip = START) -
     tip = start
     for number in range(length):
         at = time_text(datetime(2026, 10, 1, 8, number, tzinfo=UTC))
-        drafted = Draft("noted", {"number": number, "text": "Ünï\u2028\"\\"}, subject=f"z{number}", cycle="c1")
+        drafted = Draft("noted", {"number": number, "text": 'Ünï\u2028"\\'}, subject=f"z{number}", cycle="c1")
         entries.append(link(drafted, at=at, term=terms[number % len(terms)], previous=tip))
         tip = tip.after(entries[-1])
     return entries
@@ -129,8 +129,14 @@ def test_a_good_chain_verifies_from_anywhere():
 def test_an_edited_field_is_found(field):
     """Whatever is changed without the hash."""
     entries = a_chain(4)
-    edited = {"at": EIGHT.replace("2026", "2027"), "cycle": "c2", "term": 9, "kind": "paused", "subject": "z9",
-              "body": '{"number":7}'}[field]
+    edited = {
+        "at": EIGHT.replace("2026", "2027"),
+        "cycle": "c2",
+        "term": 9,
+        "kind": "paused",
+        "subject": "z9",
+        "body": '{"number":7}',
+    }[field]
     entries[2] = replace(entries[2], **{field: edited})
 
     problem = verify(entries)
@@ -158,11 +164,14 @@ def test_an_entry_rewritten_with_its_hash_is_found_at_its_successor():
     assert (3, Fault.RELINKED) == (problem.seq, problem.fault)
 
 
-@pytest.mark.parametrize(("gone", "says"), [
-    ({2}, "entry 2 is missing: after entry 1 comes entry 3"),
-    ({2, 3}, "entries 2 to 3 are missing: after entry 1 comes entry 4"),
-    ({1}, "entry 1 is missing: at the beginning comes entry 2"),
-])
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        ({2}, "entry 2 is missing: after entry 1 comes entry 3"),
+        ({2, 3}, "entries 2 to 3 are missing: after entry 1 comes entry 4"),
+        ({1}, "entry 1 is missing: at the beginning comes entry 2"),
+    ],
+)
 def test_deleted_entries_are_a_gap(gone, says):
     """The first missing one is named."""
     problem = verify([entry for entry in a_chain(5) if entry.seq not in gone])
@@ -264,8 +273,9 @@ def an_export(length: int = 4) -> list[str]:
     entries = a_chain(1)
     entries.append(link(Draft("noted", {"n": 1.5e300}), at=entries[0].at, term=1, previous=START.after(entries[0]), who=ref))
     entries += a_chain(length - 2, start=START.after(entries[0]).after(entries[1]))
-    return [export_line(Exported(entry, {"name": "Ann Ü"}, SALT.hex()) if entry.seq == 2 else Exported(entry))
-            for entry in entries]
+    return [
+        export_line(Exported(entry, {"name": "Ann Ü"}, SALT.hex()) if entry.seq == 2 else Exported(entry)) for entry in entries
+    ]
 
 
 def test_an_export_verifies_without_the_ledger():
@@ -304,11 +314,20 @@ def test_a_name_cannot_be_added_to_an_entry_that_has_none():
     assert Fault.PERSONAL == verify_export([*lines[:2], added]).problem.fault
 
 
-@pytest.mark.parametrize("line", [
-    "", "null", "[]", "{}", "nonsense", '{"seq":1}', "[" * 100_000,
-    '{"at":1,"body":{},"cycle":"","hash":"","kind":"","previous_hash":"","seq":1,"subject":"","term":0}',
-    '{"at":"","body":{},"cycle":"","hash":"","kind":"","previous_hash":"","seq":true,"subject":"","term":0}',
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "nonsense",
+        '{"seq":1}',
+        "[" * 100_000,
+        '{"at":1,"body":{},"cycle":"","hash":"","kind":"","previous_hash":"","seq":1,"subject":"","term":0}',
+        '{"at":"","body":{},"cycle":"","hash":"","kind":"","previous_hash":"","seq":true,"subject":"","term":0}',
+    ],
+)
 def test_a_line_that_is_none_is_refused(line):
     """With a word, never with a traceback of something else."""
     with pytest.raises(ValueError, match="not a line that a ledger export writes"):
@@ -352,7 +371,7 @@ def test_any_single_byte_edited_in_an_export_is_found(place, difference):
 @given(st.integers(0, len(EXPORT) - 1), st.integers(1, 400))
 def test_any_stretch_deleted_from_an_export_is_found(place, length):
     """One byte, a line, or the tail."""
-    assert refused(EXPORT[:place] + EXPORT[place + length:])
+    assert refused(EXPORT[:place] + EXPORT[place + length :])
 
 
 @given(st.integers(0, len(EXPORT)), st.binary(min_size=1, max_size=3))
@@ -370,8 +389,8 @@ def test_any_single_character_edited_in_an_entry_is_found_there(index, field, da
     """At the entry itself, or where the next one should continue it."""
     before = getattr(CHAIN[index], field)
     place = data.draw(st.integers(0, len(before)))
-    after = before[:place] + data.draw(st.characters()) + before[place + 1:]
-    changed = [*CHAIN[:index], replace(CHAIN[index], **{field: after}), *CHAIN[index + 1:]]
+    after = before[:place] + data.draw(st.characters()) + before[place + 1 :]
+    changed = [*CHAIN[:index], replace(CHAIN[index], **{field: after}), *CHAIN[index + 1 :]]
 
     problem = verify(changed)
 

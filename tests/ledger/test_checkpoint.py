@@ -59,12 +59,27 @@ async def place(tmp_path: Path) -> Place:
     made = Place(tmp_path / "ledger.db")
     ledger = made.open()
     now = made.clock.now()
-    approval = Approval("a1", "plan", "policy", (Guard.MAX_DEACTIVATIONS,), frozenset({("z1", "deactivate")}), "Ann", "known",
-                        now, now + timedelta(days=1), accepts={"people": 3})
-    await ledger.append([
-        record.opened("id", "zoom", "file:", "enforce"), record.held("z1", **WHO, until=None, personal=None),
-        record.approved(approval), record.paused(**WHO),
-        *(draft(number) for number in range(checkpoint.EVERY))])
+    approval = Approval(
+        "a1",
+        "plan",
+        "policy",
+        (Guard.MAX_DEACTIVATIONS,),
+        frozenset({("z1", "deactivate")}),
+        "Ann",
+        "known",
+        now,
+        now + timedelta(days=1),
+        accepts={"people": 3},
+    )
+    await ledger.append(
+        [
+            record.opened("id", "zoom", "file:", "enforce"),
+            record.held("z1", **WHO, until=None, personal=None),
+            record.approved(approval),
+            record.paused(**WHO),
+            *(draft(number) for number in range(checkpoint.EVERY)),
+        ]
+    )
     await ledger.history()
     await ledger.checkpoint(record.checkpointed, term=0)
     await ledger.append([draft(1), record.resumed(**WHO)])
@@ -92,13 +107,17 @@ async def test_what_comes_after_the_checkpoint_is_verified(place: Place) -> None
     assert f"entry {last - 1} was edited" in (await place.history(from_checkpoint=True)).broken
 
 
-@pytest.mark.parametrize("change", [
-    lambda kept: kept | {"content": checkpoint.row_of(Head(0, ""), checkpoint.packed(History()))},
-    lambda kept: kept | {"hash": "0" * 64},
-    lambda kept: kept | {"seq": kept["seq"] - 1},
-    lambda kept: kept | {"made_by": "0.1.0/abc"},
-    lambda kept: {},
-], ids=["content", "hash", "place", "version", "nothing"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: kept | {"content": checkpoint.row_of(Head(0, ""), checkpoint.packed(History()))},
+        lambda kept: kept | {"hash": "0" * 64},
+        lambda kept: kept | {"seq": kept["seq"] - 1},
+        lambda kept: kept | {"made_by": "0.1.0/abc"},
+        lambda kept: {},
+    ],
+    ids=["content", "hash", "place", "version", "nothing"],
+)
 async def test_one_that_the_chain_does_not_vouch_for_is_not_used(place: Place, change) -> None:
     """Then the whole chain is followed: it is slower, and right."""
     kept = json.loads(place.state())
@@ -113,8 +132,10 @@ async def test_a_history_swapped_for_another_whole_one_is_not_used(place: Place)
     kept = json.loads(place.state())
     whole = await place.history(from_checkpoint=False)
     forged = checkpoint.packed(History(head=Head(kept["seq"], kept["hash"]), ledger_id=whole.ledger_id))
-    place.sql("UPDATE state SET value = ? WHERE key = 'checkpoint'",
-              values=(checkpoint.row_of(Head(kept["seq"], kept["hash"]), forged),))
+    place.sql(
+        "UPDATE state SET value = ? WHERE key = 'checkpoint'",
+        values=(checkpoint.row_of(Head(kept["seq"], kept["hash"]), forged),),
+    )
 
     assert "z1" in (await place.history(from_checkpoint=True)).holds
 

@@ -32,34 +32,44 @@ def entry(ahead: float, *, verified: bool = True) -> LedgerEntry:
 U, V, N, R = ClockStanding.UNASKED, ClockStanding.VERIFIED, ClockStanding.UNKNOWN, ClockStanding.REFUTED
 
 
-@pytest.mark.parametrize(("kind", "term", "standing", "database", "last", "expected"), [
-    ("approval", 0, V, None, entry(0), True),
-    ("approval", 0, U, None, None, True),
-    ("approval", 0, U, None, entry(SKEW), True),                 # within what is allowed
-    ("approval", 0, U, None, entry(SKEW + 1), "One of the two clocks"),
-    ("approval", 0, V, None, entry(SKEW + 1), "One of the two clocks"),
-    ("approval", 0, N, None, entry(SKEW + 1), "One of the two clocks"),
-    ("approval", 0, N, None, entry(SKEW + 1, verified=False), False),      # nobody vouches for that time
-    ("approval", 0, N, None, entry(-9e6), False),                # marked, for no service told the time
-    ("approval", 0, N, 1.0, entry(0), True),                     # the database did
-    ("approval", 0, U, SKEW + 1, entry(0), "differs from the database's"),
-    ("approval", 0, U, -SKEW - 1, entry(0), "differs from the database's"),
-    ("approval", 0, R, None, entry(0), "differs from Zoom's"),
-    ("cycle.ended", 7, R, None, entry(0), "differs from Zoom's"),
-    ("cycle.ended", 7, N, None, entry(SKEW + 1), "One of the two clocks"),
-    ("cycle.ended", 7, V, None, entry(9e6), True),               # a cycle with a verified clock always may
-    ("cycle.ended", 7, V, SKEW + 1, entry(0), True),
-    *[(kind, 0, R, 9e6, entry(9e6), False) for kind in ("pause", "hold", "ledger.accepted", "ledger.restored")],
-    ("pause", 0, N, None, entry(9e6), False),
-])
+@pytest.mark.parametrize(
+    ("kind", "term", "standing", "database", "last", "expected"),
+    [
+        ("approval", 0, V, None, entry(0), True),
+        ("approval", 0, U, None, None, True),
+        ("approval", 0, U, None, entry(SKEW), True),  # within what is allowed
+        ("approval", 0, U, None, entry(SKEW + 1), "One of the two clocks"),
+        ("approval", 0, V, None, entry(SKEW + 1), "One of the two clocks"),
+        ("approval", 0, N, None, entry(SKEW + 1), "One of the two clocks"),
+        ("approval", 0, N, None, entry(SKEW + 1, verified=False), False),  # nobody vouches for that time
+        ("approval", 0, N, None, entry(-9e6), False),  # marked, for no service told the time
+        ("approval", 0, N, 1.0, entry(0), True),  # the database did
+        ("approval", 0, U, SKEW + 1, entry(0), "differs from the database's"),
+        ("approval", 0, U, -SKEW - 1, entry(0), "differs from the database's"),
+        ("approval", 0, R, None, entry(0), "differs from Zoom's"),
+        ("cycle.ended", 7, R, None, entry(0), "differs from Zoom's"),
+        ("cycle.ended", 7, N, None, entry(SKEW + 1), "One of the two clocks"),
+        ("cycle.ended", 7, V, None, entry(9e6), True),  # a cycle with a verified clock always may
+        ("cycle.ended", 7, V, SKEW + 1, entry(0), True),
+        *[(kind, 0, R, 9e6, entry(9e6), False) for kind in ("pause", "hold", "ledger.accepted", "ledger.restored")],
+        ("pause", 0, N, None, entry(9e6), False),
+    ],
+)
 def test_whose_clock_may_write(
     kind: str, term: int, standing: ClockStanding, database: float | None, last: LedgerEntry | None, expected: bool | str
 ) -> None:
     """True and False: it may, verified or marked; a text: it is refused in these words."""
+
     def ask() -> bool:
-        return demand_clock(NOW, kinds={kind}, term=term, standing=standing,
-                            newest=lambda: newest_measured([last] if last else []), max_skew_seconds=SKEW,
-                            database=NOW + timedelta(seconds=database) if database is not None else None)
+        return demand_clock(
+            NOW,
+            kinds={kind},
+            term=term,
+            standing=standing,
+            newest=lambda: newest_measured([last] if last else []),
+            max_skew_seconds=SKEW,
+            database=NOW + timedelta(seconds=database) if database is not None else None,
+        )
 
     if isinstance(expected, bool):
         assert expected is ask()
@@ -72,8 +82,9 @@ def test_whose_clock_may_write(
 def test_a_pause_opens_no_door_for_what_comes_with_it() -> None:
     """Entries of one append stand and fall together."""
     with pytest.raises(ClockOff):
-        demand_clock(NOW, kinds={"pause", "approval"}, term=0, standing=R, database=None, newest=lambda: None,
-                     max_skew_seconds=SKEW)
+        demand_clock(
+            NOW, kinds={"pause", "approval"}, term=0, standing=R, database=None, newest=lambda: None, max_skew_seconds=SKEW
+        )
 
 
 def test_the_tip_is_the_newest_that_says_the_time() -> None:

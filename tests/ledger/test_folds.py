@@ -38,30 +38,78 @@ def changed(says: Entry, history: History | None = None, subject: str = "z", at:
     history = history or History()
     after = fold(write(says, subject=subject, cycle="c"), history=history, start=at)
     beside = {"head", "term", "tip_at", *apart}
-    return {name: getattr(after, name) for name in History.__dataclass_fields__
-            if name not in beside and getattr(after, name) != getattr(history, name)}
+    return {
+        name: getattr(after, name)
+        for name in History.__dataclass_fields__
+        if name not in beside and getattr(after, name) != getattr(history, name)
+    }
 
 
 def approved(**more: Any) -> people.ApprovalGiven:
     given: dict[str, Any] = {
-        "plan": "d", "policy": "p", "guards": (Guard.FLAPPING,), "effects": (("z", "deactivate"),), "by": "Kim", "because": "so",
-        "expires_at": LATER, "accepts": {}, "on_the_way": ("y",), "signature": "sig", "os_user": "root", "host": "h1"}
+        "plan": "d",
+        "policy": "p",
+        "guards": (Guard.FLAPPING,),
+        "effects": (("z", "deactivate"),),
+        "by": "Kim",
+        "because": "so",
+        "expires_at": LATER,
+        "accepts": {},
+        "on_the_way": ("y",),
+        "signature": "sig",
+        "os_user": "root",
+        "host": "h1",
+    }
     return people.ApprovalGiven(**{**given, **more})
 
 
-APPROVAL = Approval("z", "d", "p", (Guard.FLAPPING,), frozenset({("z", "deactivate")}), "Kim", "so", NOW, LATER, frozenset({"y"}),
-                    "sig", "root", "h1")
+APPROVAL = Approval(
+    "z",
+    "d",
+    "p",
+    (Guard.FLAPPING,),
+    frozenset({("z", "deactivate")}),
+    "Kim",
+    "so",
+    NOW,
+    LATER,
+    frozenset({"y"}),
+    "sig",
+    "root",
+    "h1",
+)
 
 
 def intended(**more: Any) -> effects.IntentAnnounced:
-    return effects.IntentAnnounced(**{"id": "i", "action": "deactivate", "by": "cycle", "reason": "left_groups", "before": BEFORE,
-                                      "approval": "", "restore": None, **more})
+    return effects.IntentAnnounced(
+        **{
+            "id": "i",
+            "action": "deactivate",
+            "by": "cycle",
+            "reason": "left_groups",
+            "before": BEFORE,
+            "approval": "",
+            "restore": None,
+            **more,
+        }
+    )
 
 
 def settled(**more: Any) -> effects.OutcomeSettled:
-    return effects.OutcomeSettled(**{
-        "intent": "i", "action": "deactivate", "outcome": "done", "reason": "", "status_after": "inactive",
-        "licence_after": "none", "done_at": NOW, "verified_at": NOW, "attempts": 1, **more})
+    return effects.OutcomeSettled(
+        **{
+            "intent": "i",
+            "action": "deactivate",
+            "outcome": "done",
+            "reason": "",
+            "status_after": "inactive",
+            "licence_after": "none",
+            "done_at": NOW,
+            "verified_at": NOW,
+            "attempts": 1,
+            **more,
+        }
+    )
 
 
 def announced(**more: Any) -> Intent:
@@ -69,93 +117,201 @@ def announced(**more: Any) -> Intent:
     return replace(Intent("i", "c0", NOW, "z", "deactivate", "cycle", "left_groups", BEFORE), **more)
 
 
-@pytest.mark.parametrize(("says", "expected"), [
-    (people.RowAcknowledged("Kim", "known", LATER, "f"),
-     {"acknowledged": {"z": Acknowledgement("Kim", "known", NOW, LATER, "f")}}),
-    (people.HoldPlaced("Kim", "leave", LATER), {"holds": {"z": Hold("Kim", "leave", NOW, LATER)}}),
-    (people.HoldPlaced("Kim", "leave", None), {"holds": {"z": Hold("Kim", "leave", NOW)}}),
-    (people.PeopleAnnounced(("a", "b"), NOW, LATER, "Kim", "term ends", "sig"),
-     {"announced": {"z": Announcement("z", frozenset({"a", "b"}), NOW, LATER, "Kim", "term ends", NOW, "sig")}}),
-    (people.ChangesPaused("Kim", "wait"), {"paused_since": NOW, "paused_by": "Kim", "paused_because": "wait"}),
-    (approved(), {"approvals": {"z": APPROVAL}}),
-    (approved(good_read=True), {"approvals": {"z": replace(APPROVAL, good_read=True)}, "good_policy": "p"}),
-    (approved(guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY)),
-     {"approvals": {"z": replace(APPROVAL, guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY))},
-      "sums_begun": {Guard.MAX_DEACTIVATIONS_PER_DAY: NOW}}),
-    (approved(complete=(Guard.MAX_REACTIVATIONS_PER_DAY,)),
-     {"approvals": {"z": APPROVAL}, "sums_begun": {Guard.MAX_REACTIVATIONS_PER_DAY: NOW}}),
-    (cycles.PlanMade("d", "p", (("z", "deactivate", "left_groups"),), on_the_way=("y",), accepts={"match-rate": {"m": 4.0}},
-                     held_by=("flapping",)),
-     {"plans": {"d": RecordedPlan("d", "p", (("z", "deactivate", "left_groups"),), NOW, {"match-rate": {"m": 4.0}}, ("y",),
-                                  ("flapping",))}}),
-    (effects.TroubleMet("deactivate", "failed", 300, "no", "f"), {"troubles": {("z", "deactivate"): NOW}}),
-    (itself.LedgerOpened("f", "l", "za", "ad:x", "enforce", 3),
-     {"opened_at": NOW, "ledger_id": "l", "zoom_account": "za", "directory": "ad:x", "begun_in": "enforce", "begun_beside": 3}),
-    (itself.LedgerAccepted("Kim", "new"), {"accepted": True}),
-    (itself.LedgerAccepted("Kim", "moved", directory="ad:y"),
-     {"accepted": True, "directory": "ad:y", "armed": True, "paused_since": NOW, "paused_by": "Kim", "paused_because": "moved"}),
-    (itself.LedgerAccepted("Kim", "old", ((9, "h9"),)),
-     {"accepted": True, "accepted_heads": {(9, "h9")}, "armed": True, "paused_since": NOW, "paused_by": "Kim",
-      "paused_because": "old"}),
-    (itself.LedgerRestored(4, "h4", 9, "h9"), {"rolled_back_from": Head(9, "h9")}),
-    (itself.LedgerRestored(4, "h4", 4, "h4"), {}),
-    (itself.LedgerRestored(4, "h4", 4, "h5"), {"rolled_back_from": Head(4, "h5")}),
-    (itself.LedgerUpgraded("a", "b", True), {"armed": True}),
-    (itself.LedgerUpgraded("a", "b", False), {}),
-    (cycles.Memory(pairs={"z": "p"}), {"pairs": {"z": "p"}}),
-    (cycles.Memory(numbers={"p": "h"}), {"numbers": {"p": "h"}}),
-    (cycles.Memory(entitled=("p",)), {"entitled": {"p"}}),
-    (cycles.Memory(gone=("z",), at=NOW - timedelta(minutes=3)), {"gone": {"z": Gone(NOW - timedelta(minutes=3), 0)}}),
-    (cycles.Memory(returning=("z",)), {"returning": {"z": Gone(NOW, 0)}}),
-    (cycles.Memory(back=("z",), not_returning=("z",), unclear=("z",), seen_active=("z",), vanished=("z",)), {}),
-], ids=lambda value: value.kind if isinstance(value, Entry) else "")
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        (
+            people.RowAcknowledged("Kim", "known", LATER, "f"),
+            {"acknowledged": {"z": Acknowledgement("Kim", "known", NOW, LATER, "f")}},
+        ),
+        (people.HoldPlaced("Kim", "leave", LATER), {"holds": {"z": Hold("Kim", "leave", NOW, LATER)}}),
+        (people.HoldPlaced("Kim", "leave", None), {"holds": {"z": Hold("Kim", "leave", NOW)}}),
+        (
+            people.PeopleAnnounced(("a", "b"), NOW, LATER, "Kim", "term ends", "sig"),
+            {"announced": {"z": Announcement("z", frozenset({"a", "b"}), NOW, LATER, "Kim", "term ends", NOW, "sig")}},
+        ),
+        (people.ChangesPaused("Kim", "wait"), {"paused_since": NOW, "paused_by": "Kim", "paused_because": "wait"}),
+        (approved(), {"approvals": {"z": APPROVAL}}),
+        (approved(good_read=True), {"approvals": {"z": replace(APPROVAL, good_read=True)}, "good_policy": "p"}),
+        (
+            approved(guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY)),
+            {
+                "approvals": {"z": replace(APPROVAL, guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY))},
+                "sums_begun": {Guard.MAX_DEACTIVATIONS_PER_DAY: NOW},
+            },
+        ),
+        (
+            approved(complete=(Guard.MAX_REACTIVATIONS_PER_DAY,)),
+            {"approvals": {"z": APPROVAL}, "sums_begun": {Guard.MAX_REACTIVATIONS_PER_DAY: NOW}},
+        ),
+        (
+            cycles.PlanMade(
+                "d",
+                "p",
+                (("z", "deactivate", "left_groups"),),
+                on_the_way=("y",),
+                accepts={"match-rate": {"m": 4.0}},
+                held_by=("flapping",),
+            ),
+            {
+                "plans": {
+                    "d": RecordedPlan(
+                        "d", "p", (("z", "deactivate", "left_groups"),), NOW, {"match-rate": {"m": 4.0}}, ("y",), ("flapping",)
+                    )
+                }
+            },
+        ),
+        (effects.TroubleMet("deactivate", "failed", 300, "no", "f"), {"troubles": {("z", "deactivate"): NOW}}),
+        (
+            itself.LedgerOpened("f", "l", "za", "ad:x", "enforce", 3),
+            {
+                "opened_at": NOW,
+                "ledger_id": "l",
+                "zoom_account": "za",
+                "directory": "ad:x",
+                "begun_in": "enforce",
+                "begun_beside": 3,
+            },
+        ),
+        (itself.LedgerAccepted("Kim", "new"), {"accepted": True}),
+        (
+            itself.LedgerAccepted("Kim", "moved", directory="ad:y"),
+            {
+                "accepted": True,
+                "directory": "ad:y",
+                "armed": True,
+                "paused_since": NOW,
+                "paused_by": "Kim",
+                "paused_because": "moved",
+            },
+        ),
+        (
+            itself.LedgerAccepted("Kim", "old", ((9, "h9"),)),
+            {
+                "accepted": True,
+                "accepted_heads": {(9, "h9")},
+                "armed": True,
+                "paused_since": NOW,
+                "paused_by": "Kim",
+                "paused_because": "old",
+            },
+        ),
+        (itself.LedgerRestored(4, "h4", 9, "h9"), {"rolled_back_from": Head(9, "h9")}),
+        (itself.LedgerRestored(4, "h4", 4, "h4"), {}),
+        (itself.LedgerRestored(4, "h4", 4, "h5"), {"rolled_back_from": Head(4, "h5")}),
+        (itself.LedgerUpgraded("a", "b", True), {"armed": True}),
+        (itself.LedgerUpgraded("a", "b", False), {}),
+        (cycles.Memory(pairs={"z": "p"}), {"pairs": {"z": "p"}}),
+        (cycles.Memory(numbers={"p": "h"}), {"numbers": {"p": "h"}}),
+        (cycles.Memory(entitled=("p",)), {"entitled": {"p"}}),
+        (cycles.Memory(gone=("z",), at=NOW - timedelta(minutes=3)), {"gone": {"z": Gone(NOW - timedelta(minutes=3), 0)}}),
+        (cycles.Memory(returning=("z",)), {"returning": {"z": Gone(NOW, 0)}}),
+        (cycles.Memory(back=("z",), not_returning=("z",), unclear=("z",), seen_active=("z",), vanished=("z",)), {}),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Entry) else "",
+)
 def test_an_entry_on_an_empty_history(says: Entry, expected: dict[str, Any]):
     """Every value lands where it belongs."""
     assert expected == changed(says)
 
 
 FULL = History(
-    approvals={"z": APPROVAL, "old": replace(APPROVAL, id="old", expires_at=NOW - timedelta(seconds=1)),
-               "ends": replace(APPROVAL, id="ends", expires_at=NOW)},
+    approvals={
+        "z": APPROVAL,
+        "old": replace(APPROVAL, id="old", expires_at=NOW - timedelta(seconds=1)),
+        "ends": replace(APPROVAL, id="ends", expires_at=NOW),
+    },
     announced={"n": Announcement("n", frozenset({"z"}), NOW, LATER, "Kim", "", NOW)},
     used={("old", "z", "deactivate"), ("z", "z", "deactivate"), ("n", "z", "deactivate")},
-    gone={"z": Gone(NOW, 3), "y": Gone(NOW, 3)}, returning={"z": Gone(NOW, 3), "y": Gone(NOW, 3)},
+    gone={"z": Gone(NOW, 3), "y": Gone(NOW, 3)},
+    returning={"z": Gone(NOW, 3), "y": Gone(NOW, 3)},
     deactivated={"z": Deactivated(NOW, "c", "cycle"), "y": Deactivated(NOW, "c", "cycle")},
-    decided={"z": "x", "y": "x"}, out_of_step={"z": 1, "y": 1}, manual={"z", "y"}, pairs={"z": "p", "y": "q"},
-    holds={"z": Hold("Kim", "", NOW), "y": Hold("Kim", "", NOW)}, good_reads=5, good_policy="p", good_policy_since=2,
-    plans={"old": RecordedPlan("old", "p", (), NOW - timedelta(hours=25)),
-           "e": RecordedPlan("e", "p", (), NOW - timedelta(hours=24))},
-    measures={"people": ((NOW, 10.0),)}, peopled={"group:entitling:g", "group:entitling:h"}, groups={"entry:entitling:G": "g"},
-    view="dc1", view_since=NOW, as_of=NOW, accepted_match_percent=40.0,
-    paused_since=NOW - timedelta(hours=1), paused_by="Lee", paused_because="first",
+    decided={"z": "x", "y": "x"},
+    out_of_step={"z": 1, "y": 1},
+    manual={"z", "y"},
+    pairs={"z": "p", "y": "q"},
+    holds={"z": Hold("Kim", "", NOW), "y": Hold("Kim", "", NOW)},
+    good_reads=5,
+    good_policy="p",
+    good_policy_since=2,
+    plans={
+        "old": RecordedPlan("old", "p", (), NOW - timedelta(hours=25)),
+        "e": RecordedPlan("e", "p", (), NOW - timedelta(hours=24)),
+    },
+    measures={"people": ((NOW, 10.0),)},
+    peopled={"group:entitling:g", "group:entitling:h"},
+    groups={"entry:entitling:G": "g"},
+    view="dc1",
+    view_since=NOW,
+    as_of=NOW,
+    accepted_match_percent=40.0,
+    paused_since=NOW - timedelta(hours=1),
+    paused_by="Lee",
+    paused_because="first",
 )
 
 
-@pytest.mark.parametrize(("says", "expected"), [
-    (people.HoldReleased("Kim", "over"), {"holds": {"y": FULL.holds["y"]}}),
-    (people.ChangesPaused("Kim", "again"), {"paused_by": "Kim", "paused_because": "again"}),
-    (people.ChangesResumed("Kim", "go"), {"paused_since": None, "paused_by": "", "paused_because": ""}),
-    (cycles.Memory(back=("z",)), {"gone": {"y": Gone(NOW, 3)}}),
-    (cycles.Memory(not_returning=("z",)), {"returning": {"y": Gone(NOW, 3)}}),
-    (cycles.Memory(unclear=("z",)), {"gone": {"z": Gone(NOW, 4), "y": Gone(NOW, 3)}}),
-    (cycles.Memory(gone=("x",)), {"gone": {**FULL.gone, "x": Gone(NOW, 5)}}),
-    (cycles.Memory(returning=("x",)), {"returning": {**FULL.returning, "x": Gone(NOW, 5)}}),
-    (cycles.Memory(seen_active=("z",)),
-     {"deactivated": {"z": replace(FULL.deactivated["z"], seen_active=True), "y": FULL.deactivated["y"]}}),
-    (cycles.Memory(vanished=("z",)),
-     {"gone": {"y": Gone(NOW, 3)}, "returning": {"y": Gone(NOW, 3)}, "decided": {"y": "x"}, "out_of_step": {"y": 1},
-      "manual": {"y"}}),
-    (cycles.PlanMade("d", "p", ()), {"plans": {"e": FULL.plans["e"], "d": RecordedPlan("d", "p", (), NOW)}}),
-    (itself.LedgerAccepted("Kim", "old", ((9, "h"),)),
-     {"accepted": True, "accepted_heads": {(9, "h")}, "approvals": {}, "announced": {}, "armed": True, "decided": {},
-      "out_of_step": {}, "paused_by": "Kim", "paused_because": "old"}),
-    (itself.LedgerAccepted("Kim", "moved", directory="ad:y"),
-     {"accepted": True, "directory": "ad:y", "pairs": {}, "armed": True, "decided": {}, "out_of_step": {}, "paused_by": "Kim",
-      "paused_because": "moved"}),
-    (itself.LedgerAccepted("Kim", "new"), {"accepted": True}),
-    (people.PeopleAnnounced((), NOW, NOW, "Kim", ""),
-     {"announced": {**FULL.announced, "z": Announcement("z", frozenset(), NOW, NOW, "Kim", "", NOW)}}),
-], ids=lambda value: value.kind if isinstance(value, Entry) else "")
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        (people.HoldReleased("Kim", "over"), {"holds": {"y": FULL.holds["y"]}}),
+        (people.ChangesPaused("Kim", "again"), {"paused_by": "Kim", "paused_because": "again"}),
+        (people.ChangesResumed("Kim", "go"), {"paused_since": None, "paused_by": "", "paused_because": ""}),
+        (cycles.Memory(back=("z",)), {"gone": {"y": Gone(NOW, 3)}}),
+        (cycles.Memory(not_returning=("z",)), {"returning": {"y": Gone(NOW, 3)}}),
+        (cycles.Memory(unclear=("z",)), {"gone": {"z": Gone(NOW, 4), "y": Gone(NOW, 3)}}),
+        (cycles.Memory(gone=("x",)), {"gone": {**FULL.gone, "x": Gone(NOW, 5)}}),
+        (cycles.Memory(returning=("x",)), {"returning": {**FULL.returning, "x": Gone(NOW, 5)}}),
+        (
+            cycles.Memory(seen_active=("z",)),
+            {"deactivated": {"z": replace(FULL.deactivated["z"], seen_active=True), "y": FULL.deactivated["y"]}},
+        ),
+        (
+            cycles.Memory(vanished=("z",)),
+            {
+                "gone": {"y": Gone(NOW, 3)},
+                "returning": {"y": Gone(NOW, 3)},
+                "decided": {"y": "x"},
+                "out_of_step": {"y": 1},
+                "manual": {"y"},
+            },
+        ),
+        (cycles.PlanMade("d", "p", ()), {"plans": {"e": FULL.plans["e"], "d": RecordedPlan("d", "p", (), NOW)}}),
+        (
+            itself.LedgerAccepted("Kim", "old", ((9, "h"),)),
+            {
+                "accepted": True,
+                "accepted_heads": {(9, "h")},
+                "approvals": {},
+                "announced": {},
+                "armed": True,
+                "decided": {},
+                "out_of_step": {},
+                "paused_by": "Kim",
+                "paused_because": "old",
+            },
+        ),
+        (
+            itself.LedgerAccepted("Kim", "moved", directory="ad:y"),
+            {
+                "accepted": True,
+                "directory": "ad:y",
+                "pairs": {},
+                "armed": True,
+                "decided": {},
+                "out_of_step": {},
+                "paused_by": "Kim",
+                "paused_because": "moved",
+            },
+        ),
+        (itself.LedgerAccepted("Kim", "new"), {"accepted": True}),
+        (
+            people.PeopleAnnounced((), NOW, NOW, "Kim", ""),
+            {"announced": {**FULL.announced, "z": Announcement("z", frozenset(), NOW, NOW, "Kim", "", NOW)}},
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Entry) else "",
+)
 def test_an_entry_on_a_history_that_knows_something(says: Entry, expected: dict[str, Any]):
     """And what is about others stays."""
     assert expected == changed(says, FULL)
@@ -167,22 +323,27 @@ def test_an_approval_sweeps_away_what_ran_out():
 
     assert {"z", "ends", "new"} == set(after["approvals"])
     assert {("z", "z", "deactivate"), ("n", "z", "deactivate")} == after["used"]
-    assert {"approvals", "used"} == set(after)           # the policy it was read under is the good one already
+    assert {"approvals", "used"} == set(after)  # the policy it was read under is the good one already
     other = changed(approved(policy="q", good_read=True), FULL, subject="new")
     assert ("q", 5) == (other["good_policy"], other["good_policy_since"])
 
 
-@pytest.mark.parametrize(("accepts", "expected"), [
-    ({"match_percent": 30}, {"accepted_match_percent": 30.0}),
-    ({"emptied:group:entitling:g": 0}, {"peopled": {"group:entitling:h"}}),
-    ({"as_of": "2026-11-01T08:00:00Z"}, {"as_of": NOW - timedelta(hours=25)}),
-    ({"view": "dc2"}, {"view": "dc2", "view_since": None}),
-    ({"entry:entitling:G": "new"}, {"groups": {"entry:entitling:G": "new"}}),
-    ({"people": 4, "entitled": 3}, {"measures": {"people": ((NOW, 4.0),), "entitled": ((NOW, 3.0),)}}),
-    ({"group:entitling:g": 2, "size:entitling:G": 2},
-     {"measures": {**FULL.measures, "group:entitling:g": ((NOW, 2.0),), "size:entitling:G": ((NOW, 2.0),)}}),
-    ({"sentinel:1": 0, "in_scope": 0}, {}),
-])
+@pytest.mark.parametrize(
+    ("accepts", "expected"),
+    [
+        ({"match_percent": 30}, {"accepted_match_percent": 30.0}),
+        ({"emptied:group:entitling:g": 0}, {"peopled": {"group:entitling:h"}}),
+        ({"as_of": "2026-11-01T08:00:00Z"}, {"as_of": NOW - timedelta(hours=25)}),
+        ({"view": "dc2"}, {"view": "dc2", "view_since": None}),
+        ({"entry:entitling:G": "new"}, {"groups": {"entry:entitling:G": "new"}}),
+        ({"people": 4, "entitled": 3}, {"measures": {"people": ((NOW, 4.0),), "entitled": ((NOW, 3.0),)}}),
+        (
+            {"group:entitling:g": 2, "size:entitling:G": 2},
+            {"measures": {**FULL.measures, "group:entitling:g": ((NOW, 2.0),), "size:entitling:G": ((NOW, 2.0),)}},
+        ),
+        ({"sentinel:1": 0, "in_scope": 0}, {}),
+    ],
+)
 def test_what_an_approval_accepts(accepts: dict[str, Any], expected: dict[str, Any]):
     """Each kind of value is remembered where its guard looks."""
     after = changed(approved(accepts=accepts), FULL, subject="z")
@@ -199,12 +360,19 @@ def test_an_intent_is_open_with_all_it_says():
 
 
 def open_intent(**more: Any) -> History:
-    return History(intents={"i": announced(**more)}, troubles={("z", "deactivate"): NOW, ("y", "deactivate"): NOW},
-                   refusals={("z", "deactivate"): Refusal(NOW, 1, "", "f"), ("y", "deactivate"): Refusal(NOW, 1, "", "f")},
-                   approvals={"a": replace(APPROVAL, id="a"), "b": replace(APPROVAL, id="b"),
-                              "o": replace(APPROVAL, id="o", effects=frozenset({("y", "deactivate")}))},
-                   announced={"n": Announcement("n", frozenset({"z"}), NOW, LATER, "Kim", "", NOW)},
-                   deactivated={"z": Deactivated(NOW - timedelta(days=9), "c9", "cycle")}, pairs={"z": "p", "y": "q"})
+    return History(
+        intents={"i": announced(**more)},
+        troubles={("z", "deactivate"): NOW, ("y", "deactivate"): NOW},
+        refusals={("z", "deactivate"): Refusal(NOW, 1, "", "f"), ("y", "deactivate"): Refusal(NOW, 1, "", "f")},
+        approvals={
+            "a": replace(APPROVAL, id="a"),
+            "b": replace(APPROVAL, id="b"),
+            "o": replace(APPROVAL, id="o", effects=frozenset({("y", "deactivate")})),
+        },
+        announced={"n": Announcement("n", frozenset({"z"}), NOW, LATER, "Kim", "", NOW)},
+        deactivated={"z": Deactivated(NOW - timedelta(days=9), "c9", "cycle")},
+        pairs={"z": "p", "y": "q"},
+    )
 
 
 def test_a_deactivation_that_is_done_is_ours():
@@ -213,16 +381,23 @@ def test_a_deactivation_that_is_done_is_ours():
     after = changed(settled(done_at=then), open_intent(person="p"), effects=None)
 
     assert {
-        "intents": {}, "refusals": {("y", "deactivate"): Refusal(NOW, 1, "", "f")}, "troubles": {("y", "deactivate"): NOW},
-        "counted": (Counted(then, "deactivate", False, "left_groups", "z"),), "done": {"i": (announced(person="p"), "none")},
+        "intents": {},
+        "refusals": {("y", "deactivate"): Refusal(NOW, 1, "", "f")},
+        "troubles": {("y", "deactivate"): NOW},
+        "counted": (Counted(then, "deactivate", False, "left_groups", "z"),),
+        "done": {"i": (announced(person="p"), "none")},
         "deactivated": {"z": Deactivated(then, "c0", "cycle", 2, "64", "2", "left_groups", person="p")},
     } == after
 
 
-@pytest.mark.parametrize(("more", "used"), [
-    ({"approval": "a"}, {("a", "z", "deactivate"), ("b", "z", "deactivate")}), ({"approval": "n"},
-     {("a", "z", "deactivate"), ("b", "z", "deactivate"), ("n", "z", "deactivate")}), ({}, set()),
-])
+@pytest.mark.parametrize(
+    ("more", "used"),
+    [
+        ({"approval": "a"}, {("a", "z", "deactivate"), ("b", "z", "deactivate")}),
+        ({"approval": "n"}, {("a", "z", "deactivate"), ("b", "z", "deactivate"), ("n", "z", "deactivate")}),
+        ({}, set()),
+    ],
+)
 def test_what_was_approved_is_used_up(more: dict[str, Any], used: set[tuple[str, str, str]]):
     """In each approval that showed it, and does not count."""
     after = fold(write(settled(), subject="z"), history=open_intent(**more))
@@ -231,16 +406,22 @@ def test_what_was_approved_is_used_up(more: dict[str, Any], used: set[tuple[str,
     assert [bool(more)] == [one.approved for one in after.counted]
 
 
-@pytest.mark.parametrize(("more", "counted", "pairs", "deactivated"), [
-    ({"action": "reactivate"}, 1, {"z": "p", "y": "q"}, ("c9", NOW)),
-    ({"action": "reactivate", "by": "hand"}, 0, {"y": "q"}, ("c9", NOW)),
-    ({"action": "reactivate", "by": "undo"}, 0, {"z": "p", "y": "q"}, ("c9", NOW)),
-    ({"by": "hand"}, 0, {"z": "p", "y": "q"}, ("c0", None)),
-    ({"action": "restore_licence"}, 0, {"z": "p", "y": "q"}, ("c9", None)),
-    ({"action": "revoke_sessions"}, 0, {"z": "p", "y": "q"}, ("c9", None)),
-])
+@pytest.mark.parametrize(
+    ("more", "counted", "pairs", "deactivated"),
+    [
+        ({"action": "reactivate"}, 1, {"z": "p", "y": "q"}, ("c9", NOW)),
+        ({"action": "reactivate", "by": "hand"}, 0, {"y": "q"}, ("c9", NOW)),
+        ({"action": "reactivate", "by": "undo"}, 0, {"z": "p", "y": "q"}, ("c9", NOW)),
+        ({"by": "hand"}, 0, {"z": "p", "y": "q"}, ("c0", None)),
+        ({"action": "restore_licence"}, 0, {"z": "p", "y": "q"}, ("c9", None)),
+        ({"action": "revoke_sessions"}, 0, {"z": "p", "y": "q"}, ("c9", None)),
+    ],
+)
 def test_what_is_done_by_whom(
-    more: dict[str, Any], counted: int, pairs: dict[str, str], deactivated: tuple[str, datetime | None],
+    more: dict[str, Any],
+    counted: int,
+    pairs: dict[str, str],
+    deactivated: tuple[str, datetime | None],
 ):
     """Sums count cycles only; a person who gives access back says whose it is."""
     after = fold(write(settled(action=more.get("action", "deactivate")), subject="z"), history=open_intent(**more))
@@ -252,8 +433,9 @@ def test_what_is_done_by_whom(
 def test_what_failed_changes_nothing_but_that_it_is_over():
     """A refusal for good is remembered."""
     failed = changed(settled(outcome="failed", done_at=None), open_intent(), effects=None)
-    refused = changed(settled(outcome="refused", done_at=None, refusal=effects.RefusalSaid(5, "no", "g")), open_intent(),
-                      effects=None)
+    refused = changed(
+        settled(outcome="refused", done_at=None, refusal=effects.RefusalSaid(5, "no", "g")), open_intent(), effects=None
+    )
 
     assert {"intents": {}} == failed
     assert {"intents", "refusals"} == set(refused)
@@ -283,8 +465,11 @@ def test_the_second_trouble_in_a_row_is_believed_within_a_week(ago: timedelta, b
     known = History(troubles={("z", "deactivate"): NOW - ago})
     after = changed(effects.TroubleMet("deactivate", "failed", 300, "no", "f"), known)
 
-    assert ({"troubles": {}, "refusals": {("z", "deactivate"): Refusal(NOW, 300, "no", "f")}} if believed
-            else {"troubles": {("z", "deactivate"): NOW}}) == after
+    assert (
+        {"troubles": {}, "refusals": {("z", "deactivate"): Refusal(NOW, 300, "no", "f")}}
+        if believed
+        else {"troubles": {("z", "deactivate"): NOW}}
+    ) == after
 
 
 def test_the_stricter_of_two_rules_for_approvals():
@@ -308,15 +493,31 @@ def test_a_good_match_rate_ends_an_accepted_one(percent: float, accepted: float 
 
 def test_a_read_is_remembered_with_what_it_measured():
     """And a look, or a bad one, or one that no clock vouches for, is not."""
-    says = read(armed=True, policy_values={"approvals_required": 2}, groups={"entry:entitling:G": "g"}, view="dc1",
-                as_of=NOW - timedelta(hours=1), measures={"people": 10, "group:entitling:g": 3, "group:entitling:h": 0})
+    says = read(
+        armed=True,
+        policy_values={"approvals_required": 2},
+        groups={"entry:entitling:G": "g"},
+        view="dc1",
+        as_of=NOW - timedelta(hours=1),
+        measures={"people": 10, "group:entitling:g": 3, "group:entitling:h": 0},
+    )
     after = changed(cycles.CycleRead(says), History(good_reads=4))
 
     assert {
-        "policy_digest": "policy-1", "last_good_cycle_at": NOW, "armed": True, "policy_in_use": {"approvals_required": 2},
-        "approvals_before": {"approvals_required": 1, "approvers": [], "signers": []}, "good_reads": 5, "good_policy": "policy-1",
-        "good_policy_since": 5, "groups": {"entry:entitling:G": "g"}, "view": "dc1", "as_of": NOW - timedelta(hours=1),
-        "good_digest": "d", "active_in_scope": 7, "peopled": {"group:entitling:g"},
+        "policy_digest": "policy-1",
+        "last_good_cycle_at": NOW,
+        "armed": True,
+        "policy_in_use": {"approvals_required": 2},
+        "approvals_before": {"approvals_required": 1, "approvers": [], "signers": []},
+        "good_reads": 5,
+        "good_policy": "policy-1",
+        "good_policy_since": 5,
+        "groups": {"entry:entitling:G": "g"},
+        "view": "dc1",
+        "as_of": NOW - timedelta(hours=1),
+        "good_digest": "d",
+        "active_in_scope": 7,
+        "peopled": {"group:entitling:g"},
         "measures": {"people": ((NOW, 10.0),), "group:entitling:g": ((NOW, 3.0),), "group:entitling:h": ((NOW, 0.0),)},
     } == after
     assert {} == changed(cycles.CycleRead(replace_struct(says, look=True)))
@@ -351,6 +552,7 @@ def replace_struct(says: Any, **more: Any) -> Any:
 
 def test_another_copy_of_the_directory_is_one_since_now():
     """The first one is not another."""
+
     def after(view: str, history: History) -> tuple[str, datetime | None]:
         found = fold(write(cycles.CycleRead(read(view=view))), history=history, start=LATER)
         return found.view, found.view_since
@@ -362,11 +564,17 @@ def test_another_copy_of_the_directory_is_one_since_now():
 
 def test_a_cycle_that_ended_is_the_last_one():
     """Equal results are counted; only success is a success; a look is no cycle."""
+
     def ended(result: str, success: bool, **more: Any) -> cycles.CycleEnded:
         return cycles.CycleEnded("enforce", "schedule", result, success, NOW, NOW, "0.2.0", "p", {}, **more)
 
-    assert {"last_cycle": "c", "last_cycle_at": NOW, "last_result": "applied", "same_results": 1,
-            "last_success_at": NOW} == changed(ended("applied", True))
+    assert {
+        "last_cycle": "c",
+        "last_cycle_at": NOW,
+        "last_result": "applied",
+        "same_results": 1,
+        "last_success_at": NOW,
+    } == changed(ended("applied", True))
     again = History(last_result="held", same_results=3, last_success_at=NOW - timedelta(days=1))
     assert {"last_cycle": "c", "last_cycle_at": NOW, "same_results": 4} == changed(ended("held", False), again)
     assert {} == changed(ended("applied", True, look=True))

@@ -63,14 +63,25 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def fold(*drafts: Draft, history: History | None = None, step: timedelta = timedelta(0),
-         start: datetime = NOW) -> History:
+def fold(*drafts: Draft, history: History | None = None, step: timedelta = timedelta(0), start: datetime = NOW) -> History:
     """A history after these entries, the first of them written now."""
     history = history or History()
     for number, draft in enumerate(drafts):
         body = canonical_json({**draft.body, "who": "0" * 64})
-        history = folded(history, LedgerEntry(history.head.seq + 1, record.rfc3339(start + number * step), draft.cycle, 1,
-                                              draft.kind, draft.subject, body, "", "hash"))
+        history = folded(
+            history,
+            LedgerEntry(
+                history.head.seq + 1,
+                record.rfc3339(start + number * step),
+                draft.cycle,
+                1,
+                draft.kind,
+                draft.subject,
+                body,
+                "",
+                "hash",
+            ),
+        )
     return history
 
 
@@ -83,9 +94,23 @@ def done(of: Intent, **more: Any) -> Draft:
 
 
 def read(good: bool = True, **more: Any) -> ReadFacts:
-    facts = {"mode": "enforce", "good": good, "source": "file", "directory_digest": "d", "zoom_digest": "z", "accounts": 0,
-             "statuses": {}, "active_in_scope": 7, "measures": {"people": 10, "match_percent": 90.0}, "min_match_percent": 50.0,
-             "plan": "digest", "policy": "policy-1", "counts": {}, "reasons": {}, "tripped": ()}
+    facts = {
+        "mode": "enforce",
+        "good": good,
+        "source": "file",
+        "directory_digest": "d",
+        "zoom_digest": "z",
+        "accounts": 0,
+        "statuses": {},
+        "active_in_scope": 7,
+        "measures": {"people": 10, "match_percent": 90.0},
+        "min_match_percent": 50.0,
+        "plan": "digest",
+        "policy": "policy-1",
+        "counts": {},
+        "reasons": {},
+        "tripped": (),
+    }
     return ReadFacts(**{**facts, **more})
 
 
@@ -150,8 +175,21 @@ def test_a_refusal_for_good_is_remembered_until_the_change_succeeds():
     assert {} == fold(*refused, record.intended(two, ANN), done(two)).refusals
 
 
-APPROVAL = Approval("a1", "digest", "policy-1", (Guard.FLAPPING, Guard.POLICY_CHANGED), frozenset({("z", "deactivate")}), "Kim",
-                    "reviewed", NOW, NOW + minutes(60), frozenset({"y"}), "SSHSIG", "kim", "ops-1")
+APPROVAL = Approval(
+    "a1",
+    "digest",
+    "policy-1",
+    (Guard.FLAPPING, Guard.POLICY_CHANGED),
+    frozenset({("z", "deactivate")}),
+    "Kim",
+    "reviewed",
+    NOW,
+    NOW + minutes(60),
+    frozenset({"y"}),
+    "SSHSIG",
+    "kim",
+    "ops-1",
+)
 
 
 def test_an_approval_comes_back_as_it_was_given():
@@ -181,10 +219,15 @@ def test_approved_deactivations_are_left_out_of_the_daily_sum():
     history = fold(*(draft for each in (one, two, hand) for draft in (record.intended(each, ANN), done(each))))
 
     assert [("deactivate", True, "left_groups", "z"), ("reactivate", False, "left_groups", "z")] == [
-        (each.action, each.approved, each.reason, each.zoom_id) for each in history.counted]
+        (each.action, each.approved, each.reason, each.zoom_id) for each in history.counted
+    ]
     later = intent(id_="i4")
-    after = fold(record.intended(later, ANN), record.settled(later, EffectOutcome(OutcomeKind.DONE)), history=history,
-                 start=NOW + timedelta(days=31))
+    after = fold(
+        record.intended(later, ANN),
+        record.settled(later, EffectOutcome(OutcomeKind.DONE)),
+        history=history,
+        start=NOW + timedelta(days=31),
+    )
     assert [NOW + timedelta(days=31)] == [each.at for each in after.counted]
 
 
@@ -200,41 +243,50 @@ def test_an_announcement_is_used_up_by_the_effect_it_covered():
 
 
 def in_step(active: bool = True) -> Draft:
-    return record.decided("c", Decision(replace(ANN, status=Status.ACTIVE if active else Status.INACTIVE), Action.KEEP,
-                                        Reason.IN_STEP, "p"))
+    return record.decided(
+        "c", Decision(replace(ANN, status=Status.ACTIVE if active else Status.INACTIVE), Action.KEEP, Reason.IN_STEP, "p")
+    )
 
 
 LEAVING = record.decided("c", Decision(ANN, Action.KEEP, Reason.WITHIN_GRACE, "p"))
 
 
-@pytest.mark.parametrize(("drafts", "expected"), [
-    ([], False),
-    ([("policy-1", in_step())], True),
-    ([("policy-1", in_step(active=False))], False),                            # switched off is not in step with a person here
-    ([("policy-1", LEAVING)], False),                                          # the first read under it shows them leaving
-    ([("policy-0", in_step()), ("policy-1", LEAVING)], False),                 # in step under another policy only
-    ([("policy-1", in_step()), ("policy-1", LEAVING)], True),
-    ([("policy-1", in_step()), ("policy-1", LEAVING), ("policy-1", None)], True),
-    ([("policy-0", in_step()), ("policy-1", None), ("policy-1", LEAVING)], True),
-    ([("policy-1", LEAVING), ("policy-1", in_step()), ("policy-1", LEAVING)], True),
-    ([("report policy-1", in_step()), ("policy-1", LEAVING)], False),          # report mode lets leavers pile up
-    ([("policy-1", in_step()), ("report policy-1", LEAVING)], True),
-    ([("policy-1", in_step()), ("report policy-2", None)], False),
-    ([("policy-1", in_step()), ("policy-2", None)], False),                    # asked about policy-1, but another is in use
-])
+@pytest.mark.parametrize(
+    ("drafts", "expected"),
+    [
+        ([], False),
+        ([("policy-1", in_step())], True),
+        ([("policy-1", in_step(active=False))], False),  # switched off is not in step with a person here
+        ([("policy-1", LEAVING)], False),  # the first read under it shows them leaving
+        ([("policy-0", in_step()), ("policy-1", LEAVING)], False),  # in step under another policy only
+        ([("policy-1", in_step()), ("policy-1", LEAVING)], True),
+        ([("policy-1", in_step()), ("policy-1", LEAVING), ("policy-1", None)], True),
+        ([("policy-0", in_step()), ("policy-1", None), ("policy-1", LEAVING)], True),
+        ([("policy-1", LEAVING), ("policy-1", in_step()), ("policy-1", LEAVING)], True),
+        ([("report policy-1", in_step()), ("policy-1", LEAVING)], False),  # report mode lets leavers pile up
+        ([("policy-1", in_step()), ("report policy-1", LEAVING)], True),
+        ([("policy-1", in_step()), ("report policy-2", None)], False),
+        ([("policy-1", in_step()), ("policy-2", None)], False),  # asked about policy-1, but another is in use
+    ],
+)
 def test_who_was_shown_in_step_under_a_policy(drafts: list[tuple[str, Draft | None]], expected: bool):
     """By an earlier good read: then whoever leaves is an ordinary leaver."""
     history = History()
     for policy, decided in drafts:
         mode: dict[str, Any] = {"armed": None} if policy.startswith("report") else {"armed": True}
-        history = fold(record.cycle_read("c", read(policy=policy.removeprefix("report "), **mode)),
-                       *([decided] if decided is not None else []), history=history)
+        history = fold(
+            record.cycle_read("c", read(policy=policy.removeprefix("report "), **mode)),
+            *([decided] if decided is not None else []),
+            history=history,
+        )
 
     assert expected == history.shown_in_step("z", "policy-1")
 
 
-@pytest.mark.parametrize(("until", "at", "expected"), [
-    (None, NOW + timedelta(days=999), True), (NOW + minutes(1), NOW, True), (NOW + minutes(1), NOW + minutes(1), False)])
+@pytest.mark.parametrize(
+    ("until", "at", "expected"),
+    [(None, NOW + timedelta(days=999), True), (NOW + minutes(1), NOW, True), (NOW + minutes(1), NOW + minutes(1), False)],
+)
 def test_a_hold_stands_until_its_time_or_until_released(until: Any, at: Any, expected: bool):
     """To the moment."""
     held = record.held("z", by="Kim", because="leave", until=until, personal=None)
@@ -265,8 +317,12 @@ def test_memory_comes_back_as_it_was_written():
 
 def test_an_unclear_read_does_not_count_for_him():
     """Two good reads passed, one of them without seeing him: one counts."""
-    history = fold(record.cycle_read("c1", read()), *record.memory("c1", MemoryChange(NOW, gone=frozenset({"z"}))),
-                   record.cycle_read("c2", read()), *record.memory("c2", MemoryChange(NOW, unclear=frozenset({"z"}))))
+    history = fold(
+        record.cycle_read("c1", read()),
+        *record.memory("c1", MemoryChange(NOW, gone=frozenset({"z"}))),
+        record.cycle_read("c2", read()),
+        *record.memory("c2", MemoryChange(NOW, unclear=frozenset({"z"}))),
+    )
 
     assert 1 == history.good_reads - history.gone["z"].read + 1
 
@@ -281,32 +337,53 @@ def test_a_decision_is_known_by_its_digest():
 def test_a_plan_stays_approvable_with_what_it_measured_and_who_was_on_the_way():
     """Written once; a cycle that makes it again only renews its time."""
     waiting = Decision(replace(ANN, zoom_id="y"), Action.KEEP, Reason.WITHIN_GRACE, due_at=NOW + minutes(5))
-    plan = Plan(NOW, "policy-1", (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS), waiting),
-                accepts={"match-rate": {"match_percent": 9.0}})
-    history = fold(record.plan_made("c1", plan), record.cycle_read("c1", read(plan=plan.digest)),
-                   record.cycle_read("c2", read(plan=plan.digest)), step=minutes(1))
+    plan = Plan(
+        NOW,
+        "policy-1",
+        (Decision(ANN, Action.DEACTIVATE, Reason.LEFT_GROUPS), waiting),
+        accepts={"match-rate": {"match_percent": 9.0}},
+    )
+    history = fold(
+        record.plan_made("c1", plan),
+        record.cycle_read("c1", read(plan=plan.digest)),
+        record.cycle_read("c2", read(plan=plan.digest)),
+        step=minutes(1),
+    )
 
     recorded = history.plans[plan.digest]
     assert (plan.digest, "policy-1", (("z", "deactivate", "left_groups"),)) == (
-        recorded.digest, recorded.policy_digest, recorded.effects)
+        recorded.digest,
+        recorded.policy_digest,
+        recorded.effects,
+    )
     assert (NOW + minutes(2), {"match-rate": {"match_percent": 9.0}}) == (recorded.at, recorded.accepts)
     assert ("y",) == recorded.on_the_way
 
 
 def test_the_end_of_a_cycle_is_remembered():
     """For the daemon's next start: last_success is read from the ledger."""
-    history = fold(record.cycle_ended("c1", ended()), record.cycle_ended("c2", ended("unreadable", success=False)),
-                   step=minutes(1))
+    history = fold(
+        record.cycle_ended("c1", ended()), record.cycle_ended("c2", ended("unreadable", success=False)), step=minutes(1)
+    )
 
     assert ("c2", NOW + minutes(1), "unreadable", NOW) == (
-        history.last_cycle, history.last_cycle_at, history.last_result, history.last_success_at)
+        history.last_cycle,
+        history.last_cycle_at,
+        history.last_result,
+        history.last_success_at,
+    )
 
 
 def test_rows_of_results_and_the_last_good_cycle_are_remembered():
     """A read that made a plan counts, whatever became of it and wherever it is written down; an unreadable cycle has none."""
     bad = [record.cycle_ended(cycle, ended("unreadable", success=False)) for cycle in ("c3", "c4")]
-    history = fold(record.cycle_read("c1", read()), record.cycle_ended("c1", ended("held", success=False)),
-                   record.cycle_ended("c2", msgspec.structs.replace(ended(), read=read())), *bad, step=minutes(1))
+    history = fold(
+        record.cycle_read("c1", read()),
+        record.cycle_ended("c1", ended("held", success=False)),
+        record.cycle_ended("c2", msgspec.structs.replace(ended(), read=read())),
+        *bad,
+        step=minutes(1),
+    )
 
     assert ("unreadable", 2, NOW + minutes(2)) == (history.last_result, history.same_results, history.last_good_cycle_at)
     assert NOW == fold(record.cycle_read("c1", read())).last_good_cycle_at
@@ -314,11 +391,14 @@ def test_rows_of_results_and_the_last_good_cycle_are_remembered():
     assert NOW == fold(record.opened("id", "acc", "file:/x")).opened_at
 
 
-@pytest.mark.parametrize(("draft", "says"), [
-    (Draft("later.kind", {"a": 1}), "entry 1 is of the kind 'later.kind', which this syncd does not know"),
-    (Draft("pause", {"by": "Kim", "because": "x", "v": 2, "later": 1}), "version 2, and this syncd knows 1"),
-    (Draft("pause", {"by": "Kim", "because": "x", "v": 2}), "version 2, and this syncd knows 1"),
-])
+@pytest.mark.parametrize(
+    ("draft", "says"),
+    [
+        (Draft("later.kind", {"a": 1}), "entry 1 is of the kind 'later.kind', which this syncd does not know"),
+        (Draft("pause", {"by": "Kim", "because": "x", "v": 2, "later": 1}), "version 2, and this syncd knows 1"),
+        (Draft("pause", {"by": "Kim", "because": "x", "v": 2}), "version 2, and this syncd knows 1"),
+    ],
+)
 def test_what_a_newer_version_wrote_is_refused_in_words(draft: Draft, says: str):
     """Half of what a ledger says is worse than nothing: a hold might be in the other half."""
     with pytest.raises(LedgerError, match="newer syncd") as refused:
@@ -346,14 +426,24 @@ def test_a_history_can_grow_in_each_of_its_fields():
 def test_accepting_a_restored_ledger_voids_approvals_and_pauses():
     """What was lost may have used them up. Holds stay, and so does what we did."""
     one = intent()
-    restored = [record.approved(APPROVAL), record.held("z", by="Kim", because="x", until=None, personal=None),
-                record.intended(one, ANN), done(one), write(LedgerRestored(4, "h4", 9, "h9"))]
+    restored = [
+        record.approved(APPROVAL),
+        record.held("z", by="Kim", because="x", until=None, personal=None),
+        record.intended(one, ANN),
+        done(one),
+        write(LedgerRestored(4, "h4", 9, "h9")),
+    ]
     before = fold(*restored)
     after = fold(write(LedgerAccepted("Kim", "meant", ((9, "h9"),))), history=before)
 
     assert (Head(9, "h9"), {"a1"}, None) == (before.rolled_back_from, set(before.approvals), before.paused_since)
     assert (None, {}, {(9, "h9")}, True, "Kim") == (
-        after.rolled_back_from, after.approvals, after.accepted_heads, after.armed, after.paused_by)
+        after.rolled_back_from,
+        after.approvals,
+        after.accepted_heads,
+        after.armed,
+        after.paused_by,
+    )
     assert ({"z"}, {"z"}) == (set(after.holds), set(after.deactivated))
 
 
@@ -391,10 +481,16 @@ def test_people_are_announced_for_a_time_and_rows_acknowledged():
 def test_rules_use_the_measured_time():
     """A tip that lies in the future drags the chain's time along; graces, sums and baselines do not follow."""
     one, later = intent(), record.rfc3339(NOW + timedelta(days=900))
-    drafts = [record.cycle_read("c", read()), *record.memory("c", MemoryChange(NOW, {"z": "p"}, gone=frozenset("y"))),
-              record.intended(one, ANN), record.settled(one, EffectOutcome(OutcomeKind.DONE, status_after="inactive")),
-              record.plan_made("c", PLAN), record.held("z", by="Kim", because="x", until=None, personal=None),
-              record.paused(by="Kim", because="x"), record.cycle_ended("c", ended())]
+    drafts = [
+        record.cycle_read("c", read()),
+        *record.memory("c", MemoryChange(NOW, {"z": "p"}, gone=frozenset("y"))),
+        record.intended(one, ANN),
+        record.settled(one, EffectOutcome(OutcomeKind.DONE, status_after="inactive")),
+        record.plan_made("c", PLAN),
+        record.held("z", by="Kim", because="x", until=None, personal=None),
+        record.paused(by="Kim", because="x"),
+        record.cycle_ended("c", ended()),
+    ]
     tip = Tip(1, "h", time_text(NOW + timedelta(days=900)))
     history = History()
     for draft in drafts:
@@ -403,8 +499,14 @@ def test_rules_use_the_measured_time():
         history, tip = folded(history, entry), tip.after(entry)
 
     assert (10.0, [NOW], NOW, NOW, NOW, NOW, NOW) == (
-        history.baseline("people", NOW), [each.at for each in history.counted], history.plans[PLAN.digest].at,
-        history.holds["z"].at, history.paused_since, history.last_success_at, history.deactivated["z"].at)
+        history.baseline("people", NOW),
+        [each.at for each in history.counted],
+        history.plans[PLAN.digest].at,
+        history.holds["z"].at,
+        history.paused_since,
+        history.last_success_at,
+        history.deactivated["z"].at,
+    )
     assert NOW == folded(History(), link(record.intended(one, ANN), at=time_text(NOW), term=1, previous=tip)).intents["i1"].at
 
 
@@ -424,8 +526,17 @@ def test_every_kind_that_changes_the_read_model_says_so_itself():
     """Those that are evidence only, by name: a new kind must be put here or fold something."""
     silent = {name for name, struct in KINDS.items() if "fold" not in vars(struct) and not name.startswith("noted")}
 
-    assert {"checkpoint", "head.signed", "personal.blanked", "policy.in_force", "report", "report.removed", "report.unfiled",
-            "review", "undo"} == silent
+    assert {
+        "checkpoint",
+        "head.signed",
+        "personal.blanked",
+        "policy.in_force",
+        "report",
+        "report.removed",
+        "report.unfiled",
+        "review",
+        "undo",
+    } == silent
 
 
 # ---------------------------------------------------------------------------------------------------------- baselines
@@ -434,8 +545,9 @@ def test_every_kind_that_changes_the_read_model_says_so_itself():
 def test_the_baseline_is_the_highest_good_read_of_a_week():
     """Later lower reads do not lower it; bad reads do not count; after a week the next highest does."""
     reads = [(True, 100), (True, 90), (False, 300), (True, 95), (True, 80)]
-    history = fold(*(record.cycle_read("c", read(good, measures={"people": people})) for good, people in reads),
-                   step=timedelta(days=1))
+    history = fold(
+        *(record.cycle_read("c", read(good, measures={"people": people})) for good, people in reads), step=timedelta(days=1)
+    )
 
     assert 100 == history.baseline("people", NOW + timedelta(days=7))
     assert 95 == history.baseline("people", NOW + timedelta(days=7, seconds=1))
@@ -470,20 +582,43 @@ def test_an_accepted_match_rate_counts_until_a_good_read_needs_it_no_more():
 moments = st.integers(0, 60 * 72)
 
 drafts = st.one_of(
-    st.builds(lambda action, by, number, approval: record.intended(
-        replace(intent(action, by=by, id_=f"i{number}", approval=approval), cycle=f"c{number % 2}"), ANN),
-        st.sampled_from(["deactivate", "reactivate", "restore_licence"]), st.sampled_from(["cycle", "hand"]), st.integers(0, 3),
-        st.sampled_from(["", "a1"])),
-    st.builds(lambda number, kind: record.settled(intent(id_=f"i{number}"), EffectOutcome(kind)), st.integers(0, 3),
-              st.sampled_from(list(OutcomeKind))),
+    st.builds(
+        lambda action, by, number, approval: record.intended(
+            replace(intent(action, by=by, id_=f"i{number}", approval=approval), cycle=f"c{number % 2}"), ANN
+        ),
+        st.sampled_from(["deactivate", "reactivate", "restore_licence"]),
+        st.sampled_from(["cycle", "hand"]),
+        st.integers(0, 3),
+        st.sampled_from(["", "a1"]),
+    ),
+    st.builds(
+        lambda number, kind: record.settled(intent(id_=f"i{number}"), EffectOutcome(kind)),
+        st.integers(0, 3),
+        st.sampled_from(list(OutcomeKind)),
+    ),
     st.just(record.approved(replace(APPROVAL, accepts={"people": 5.0, "emptied:group:entitling:g": 0.0}))),
-    st.builds(lambda good, people, members: record.cycle_read("c", read(
-        good, armed=True, plan=PLAN.digest, policy_values={"grace": people},
-        measures={"people": people, "group:entitling:g": members})),
-        st.booleans(), st.integers(0, 9), st.integers(0, 2)),
-    st.builds(lambda gone, back: Draft("memory", {"pairs": {"z": "p"}, "gone": gone, "back": back, "at": record.rfc3339(NOW)}),
-              st.sampled_from([[], ["z"]]), st.sampled_from([[], ["z"]])),
-    st.just(record.paused(by="Kim", because="x")), st.just(record.resumed(by="Kim", because="x")),
+    st.builds(
+        lambda good, people, members: record.cycle_read(
+            "c",
+            read(
+                good,
+                armed=True,
+                plan=PLAN.digest,
+                policy_values={"grace": people},
+                measures={"people": people, "group:entitling:g": members},
+            ),
+        ),
+        st.booleans(),
+        st.integers(0, 9),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda gone, back: Draft("memory", {"pairs": {"z": "p"}, "gone": gone, "back": back, "at": record.rfc3339(NOW)}),
+        st.sampled_from([[], ["z"]]),
+        st.sampled_from([[], ["z"]]),
+    ),
+    st.just(record.paused(by="Kim", because="x")),
+    st.just(record.resumed(by="Kim", because="x")),
     st.just(record.held("z", by="Kim", because="x", until=None, personal=None)),
     st.just(record.released("z", by="Kim", because="x")),
     st.just(record.plan_made("c1", PLAN)),
@@ -495,8 +630,19 @@ def entries(listed: list[tuple[Draft, int]]) -> list[LedgerEntry]:
     at, result = NOW, []
     for number, (draft, gap) in enumerate(listed):
         at += minutes(gap)
-        result.append(LedgerEntry(number + 1, record.rfc3339(at), draft.cycle, 1, draft.kind, draft.subject,
-                                  json.dumps(dict(draft.body)), "", f"h{number}"))
+        result.append(
+            LedgerEntry(
+                number + 1,
+                record.rfc3339(at),
+                draft.cycle,
+                1,
+                draft.kind,
+                draft.subject,
+                json.dumps(dict(draft.body)),
+                "",
+                f"h{number}",
+            )
+        )
     return result
 
 
@@ -514,7 +660,7 @@ def test_a_history_that_grew_equals_one_replayed_from_the_start(listed: list[tup
         replayed = folded(replayed, entry)
 
     assert replayed == growing.grown()
-    assert before == between                                   # what was given out stays as it was
+    assert before == between  # what was given out stays as it was
 
 
 @given(st.lists(st.tuples(drafts, moments), max_size=15), st.lists(drafts, max_size=8))
@@ -538,7 +684,10 @@ def test_the_group_that_entitled_or_protected_somebody_is_known_for_a_week():
     assert ({"z": "Staff"}, {}) == (history.entitled_through, history.entitled_until)
     history = fold(vip, history=history)
     assert ({}, {"z": ("Staff", NOW)}, {"z": "VIP"}) == (
-        history.entitled_through, history.entitled_until, history.protected_through)
+        history.entitled_through,
+        history.entitled_until,
+        history.protected_through,
+    )
     history = fold(LEAVING, history=history)
     assert ({}, {"z": ("VIP", NOW)}) == (history.protected_through, history.protected_until)
     later = fold(record.cycle_read("c", read()), history=history, start=NOW + timedelta(days=8))
@@ -556,6 +705,7 @@ def test_which_copy_of_the_directory_was_read_and_how_old_it_was():
     assert NOW + minutes(5) == same.view_since
     bad = fold(record.cycle_read("c", read(good=False, view="dc3")), history=history)
     assert "dc2" == bad.view
-    passed = fold(record.approved(replace(APPROVAL, accepts={"view": "dc3", "as_of": record.rfc3339(NOW - minutes(5))})),
-                  history=history)
+    passed = fold(
+        record.approved(replace(APPROVAL, accepts={"view": "dc3", "as_of": record.rfc3339(NOW - minutes(5))})), history=history
+    )
     assert ("dc3", None, NOW - minutes(5)) == (passed.view, passed.view_since, passed.as_of)

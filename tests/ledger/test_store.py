@@ -51,8 +51,9 @@ async def opened():
 @contextmanager
 def child(verb: str, path: Path, number: int = 0):
     """A process that does *verb* on a ledger; killed at the end."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.ledgers", verb, url_of(path), str(number)], cwd=ROOT,
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.ledgers", verb, url_of(path), str(number)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield process
     finally:
@@ -146,12 +147,16 @@ async def test_a_chain_forged_anew_is_found_by_who_remembers(opened, path):
     await ledger.append([draft(number) for number in range(3)], term=1)
     await ledger.history()
     forged = REHASHED
-    tamper(path, "DELETE FROM chain WHERE seq = 3",
-           f"UPDATE chain SET body = '{forged.body}', hash = '{forged.hash}', previous_hash = '', kind = 'noted', "
-           f"subject = 'z2', cycle = 'c1', at = '{forged.at}' WHERE seq = 1", "DELETE FROM chain WHERE seq = 2")
+    tamper(
+        path,
+        "DELETE FROM chain WHERE seq = 3",
+        f"UPDATE chain SET body = '{forged.body}', hash = '{forged.hash}', previous_hash = '', kind = 'noted', "
+        f"subject = 'z2', cycle = 'c1', at = '{forged.at}' WHERE seq = 1",
+        "DELETE FROM chain WHERE seq = 2",
+    )
     await opened(path).append([draft(1), draft(2)], term=1)
 
-    assert (await opened(path, create=False).verify()).problem.fault is Fault.DAMAGED    # the triggers are gone
+    assert (await opened(path, create=False).verify()).problem.fault is Fault.DAMAGED  # the triggers are gone
     assert "entry 3 was rewritten" in (await ledger.history()).broken
 
 
@@ -179,12 +184,16 @@ async def test_nothing_is_appended_once_the_chain_was_found_broken(opened, path)
         await ledger.append([draft(6)], term=1)
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE chain SET kind = 'x' WHERE seq = 1",
-    "DELETE FROM chain WHERE seq = 1",
-    "INSERT OR REPLACE INTO chain SELECT seq, at, cycle, term, 'x', subject, body, previous_hash, hash FROM chain WHERE seq = 1",
-    "INSERT INTO chain SELECT seq + 5, at, cycle, term, kind, subject, body, previous_hash, hash FROM chain WHERE seq = 1",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE chain SET kind = 'x' WHERE seq = 1",
+        "DELETE FROM chain WHERE seq = 1",
+        "INSERT OR REPLACE INTO chain SELECT seq, at, cycle, term, 'x', subject, body, previous_hash, hash "
+        "FROM chain WHERE seq = 1",
+        "INSERT INTO chain SELECT seq + 5, at, cycle, term, kind, subject, body, previous_hash, hash FROM chain WHERE seq = 1",
+    ],
+)
 async def test_the_database_itself_refuses_to_change_the_chain(opened, path, statement):
     """A slip in a shell does no harm."""
     ledger = opened(path)
@@ -206,12 +215,19 @@ async def test_removed_triggers_are_reported(opened, path):
     assert (Fault.DAMAGED, True) == (problem.fault, "chain_no_delete" in str(problem))
 
 
-@pytest.mark.parametrize(("statement", "says"), [
-    ("CREATE TRIGGER chain_no_delete BEFORE DELETE ON chain WHEN OLD.seq > 9 BEGIN SELECT RAISE(ABORT, 'x'); END",
-     "changed what guards the chain against changes: chain_no_delete"),
-    ("CREATE TRIGGER later AFTER INSERT ON chain BEGIN UPDATE personal SET value = NULL; END",
-     "added triggers to the ledger: later"),
-])
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        (
+            "CREATE TRIGGER chain_no_delete BEFORE DELETE ON chain WHEN OLD.seq > 9 BEGIN SELECT RAISE(ABORT, 'x'); END",
+            "changed what guards the chain against changes: chain_no_delete",
+        ),
+        (
+            "CREATE TRIGGER later AFTER INSERT ON chain BEGIN UPDATE personal SET value = NULL; END",
+            "added triggers to the ledger: later",
+        ),
+    ],
+)
 async def test_triggers_are_compared_by_their_words(opened, path, statement, says):
     """One of the same name that guards less is none; an additional one does what nobody asked for."""
     ledger = opened(path)
@@ -227,12 +243,15 @@ async def test_triggers_are_compared_by_their_words(opened, path, statement, say
     assert (Fault.DAMAGED, True) == (problem.fault, says in str(problem)), problem
 
 
-@pytest.mark.parametrize(("statement", "says"), [
-    ("UPDATE personal SET value = replace(value, 'Ann', 'Bob')", "is not the one that was recorded"),
-    ("UPDATE personal SET salt = zeroblob(16)", "is not the one that was recorded"),
-    ("UPDATE personal SET value = NULL", "is not the one that was recorded"),
-    ("DELETE FROM personal", "was removed, not blanked"),
-])
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE personal SET value = replace(value, 'Ann', 'Bob')", "is not the one that was recorded"),
+        ("UPDATE personal SET salt = zeroblob(16)", "is not the one that was recorded"),
+        ("UPDATE personal SET value = NULL", "is not the one that was recorded"),
+        ("DELETE FROM personal", "was removed, not blanked"),
+    ],
+)
 async def test_personal_data_that_was_tampered_with_is_found(opened, path, statement, says):
     """At the first entry that refers to it; the chain itself still verifies."""
     ledger = opened(path)
@@ -334,7 +353,7 @@ async def test_the_writer_lock_of_a_killed_process_is_free(opened, path):
         with pytest.raises(NotLeader, match=f"held by process {process.pid} on "):
             async with ledger.writer(1):
                 pytest.fail("two writers")
-        await ledger.append([draft(1, kind="paused")])          # a person's entry goes in beside it
+        await ledger.append([draft(1, kind="paused")])  # a person's entry goes in beside it
         process.send_signal(signal.SIGKILL)
         process.wait()
         async with ledger.writer(0) as term:
@@ -366,7 +385,7 @@ async def test_a_writer_that_keeps_the_database_locked_is_reported(opened, path)
 
         with pytest.raises(LedgerError, match="another process kept it locked"):
             await ledger.append([draft(1)])
-        assert 0 == (await ledger.history()).head.seq            # reading goes on
+        assert 0 == (await ledger.history()).head.seq  # reading goes on
 
     assert 1 == (await ledger.append([draft(1)]))[0].seq
 
@@ -447,10 +466,13 @@ async def test_an_empty_file_is_an_empty_ledger(opened, path):
 
 
 @pytest.mark.parametrize("create", [True, False])
-@pytest.mark.parametrize(("content", "says"), [
-    (b"name,address\n" * 400, "not a SQLite database"),
-    (b"SQLite format 3\0" + b"\xff" * 4000, r"not a SQLite database|damaged|cannot be"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"name,address\n" * 400, "not a SQLite database"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, r"not a SQLite database|damaged|cannot be"),
+    ],
+)
 async def test_a_file_that_is_no_database_is_refused(opened, path, create, content, says):
     """And left as it is."""
     path.parent.mkdir()
@@ -523,7 +545,7 @@ async def test_a_full_disk_is_reported_and_nothing_is_lost(opened, path):
 
     with ledger._database._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-    assert 2 == (await ledger.append([draft(2)], term=1))[0].seq     # the term of the failed append does not count
+    assert 2 == (await ledger.append([draft(2)], term=1))[0].seq  # the term of the failed append does not count
     assert (await ledger.verify()).ok
 
 
@@ -552,17 +574,20 @@ async def test_a_ledger_that_was_replaced_under_us_is_reported(opened, path):
             await call
 
 
-@pytest.mark.parametrize(("url", "says"), [
-    ("postgresql://syncd:SECRET@db.example", "not a PostgreSQL address"),
-    ("postgresql://syncd:SECRET@db.example:port/syncd", "not a PostgreSQL address"),
-    ("mysql://syncd:SECRET@db.example/syncd", "not a ledger address"),
-    ("sqlite://ledger.db", "not a ledger address"),
-    ("sqlite:///", "not a ledger address"),
-    ("sqlite:///:memory:", "not a ledger address"),
-    ("sqlite:////tmp/ledger.db?mode=ro", "not a ledger address"),
-    ("/var/lib/syncd/ledger.db", "not a ledger address"),
-    ("", "not a ledger address"),
-])
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://syncd:SECRET@db.example", "not a PostgreSQL address"),
+        ("postgresql://syncd:SECRET@db.example:port/syncd", "not a PostgreSQL address"),
+        ("mysql://syncd:SECRET@db.example/syncd", "not a ledger address"),
+        ("sqlite://ledger.db", "not a ledger address"),
+        ("sqlite:///", "not a ledger address"),
+        ("sqlite:///:memory:", "not a ledger address"),
+        ("sqlite:////tmp/ledger.db?mode=ro", "not a ledger address"),
+        ("/var/lib/syncd/ledger.db", "not a ledger address"),
+        ("", "not a ledger address"),
+    ],
+)
 def test_a_url_that_names_no_ledger_is_refused(url, says):
     """Without showing it: it may hold a password."""
     with pytest.raises(ConfigError, match=says) as refused:

@@ -30,7 +30,7 @@ def main() -> int:
     asked = parser.parse_args()
     began = time.monotonic()
     allowed = frozenset(accepted())
-    without = allowed if asked.size else frozenset()          # the whole run asks whether they still live
+    without = allowed if asked.size else frozenset()  # the whole run asks whether they still live
     files = [file for file in CORE if asked.only in file]
     out = asked.out.open("w", encoding="utf-8") if asked.out else None
     named: list[Outcome] = []
@@ -43,8 +43,10 @@ def main() -> int:
             yield mutant
 
     def work(tests: Tests) -> None:
-        for into, mutants in ((named, [one.mutant() for one in NAMED if not asked.only]),
-                              (found, until_late(sample(asked.seed, asked.size, files, without)))):
+        for into, mutants in (
+            (named, [one.mutant() for one in NAMED if not asked.only]),
+            (found, until_late(sample(asked.seed, asked.size, files, without))),
+        ):
             for outcome in tests.judge(mutants, quick=asked.quick):
                 into.append(outcome)
                 if not outcome.killed and outcome.mutant.key not in allowed:
@@ -60,8 +62,10 @@ def main() -> int:
     share = 100 * died / len(found) if found else 0.0
     if named:
         say(f"named: {sum(one.killed for one in named)} of {len(named)} died")
-    say(f"mutants: {died} of {len(found)} died ({share:.1f} %), seed {asked.seed}, {time.monotonic() - began:.0f} s"
-        + f"; {len(allowed)} accepted")
+    say(
+        f"mutants: {died} of {len(found)} died ({share:.1f} %), seed {asked.seed}, {time.monotonic() - began:.0f} s"
+        + f"; {len(allowed)} accepted"
+    )
     dies = any(one.killed and one.mutant.key in allowed for one in found)
     return 0 if share >= asked.least and all(one.killed for one in named) and not dies else 1
 

@@ -19,15 +19,34 @@ from tests.mutation.planting import ROOT, Mutant, changes_something
 
 #: The decision core: whose account it is, what happens to it, what holds it, and what is remembered.
 CORE = (
-    "syncd/planning/match.py", "syncd/planning/claims.py", "syncd/planning/ownership.py", "syncd/planning/numbers.py",
-    "syncd/planning/decide.py", "syncd/planning/entitlement.py", "syncd/planning/protection.py", "syncd/planning/memory.py",
-    "syncd/planning/approvals.py", "syncd/planning/approved.py", "syncd/planning/arming.py", "syncd/planning/clarity.py",
-    "syncd/planning/policy_change.py", "syncd/planning/recheck.py", "syncd/planning/audit.py", "syncd/planning/stale.py",
-    "syncd/planning/guards/chains.py", "syncd/planning/guards/facts.py", "syncd/planning/guards/reads.py",
-    "syncd/planning/guards/safety.py", "syncd/planning/guards/shrinking.py", "syncd/planning/guards/sizes.py",
+    "syncd/planning/match.py",
+    "syncd/planning/claims.py",
+    "syncd/planning/ownership.py",
+    "syncd/planning/numbers.py",
+    "syncd/planning/decide.py",
+    "syncd/planning/entitlement.py",
+    "syncd/planning/protection.py",
+    "syncd/planning/memory.py",
+    "syncd/planning/approvals.py",
+    "syncd/planning/approved.py",
+    "syncd/planning/arming.py",
+    "syncd/planning/clarity.py",
+    "syncd/planning/policy_change.py",
+    "syncd/planning/recheck.py",
+    "syncd/planning/audit.py",
+    "syncd/planning/stale.py",
+    "syncd/planning/guards/chains.py",
+    "syncd/planning/guards/facts.py",
+    "syncd/planning/guards/reads.py",
+    "syncd/planning/guards/safety.py",
+    "syncd/planning/guards/shrinking.py",
+    "syncd/planning/guards/sizes.py",
     "syncd/planning/guards/table.py",
-    "syncd/ledger/history.py", "syncd/ledger/entries/cycles.py", "syncd/ledger/entries/effects.py",
-    "syncd/ledger/entries/people.py", "syncd/ledger/entries/itself.py",
+    "syncd/ledger/history.py",
+    "syncd/ledger/entries/cycles.py",
+    "syncd/ledger/entries/effects.py",
+    "syncd/ledger/entries/people.py",
+    "syncd/ledger/entries/itself.py",
 )
 #: So much is shown before and behind what was changed.
 AROUND = 24
@@ -78,8 +97,11 @@ def _functions(module: cst.Module) -> dict[int, str]:
         if isinstance(statement, cst.FunctionDef):
             found[id(statement)] = statement.name.value
         elif isinstance(statement, cst.ClassDef):
-            found |= {id(one): f"{statement.name.value}.{one.name.value}" for one in statement.body.body
-                      if isinstance(one, cst.FunctionDef)}
+            found |= {
+                id(one): f"{statement.name.value}.{one.name.value}"
+                for one in statement.body.body
+                if isinstance(one, cst.FunctionDef)
+            }
     return found
 
 
@@ -95,10 +117,11 @@ def _changed(before: str, after: str) -> str:
     """What was changed, with a little around it."""
     first = max(0, _alike(before, after) - AROUND)
     last = max(0, _alike(before[first:][::-1], after[first:][::-1]) - AROUND)
-    return f"{before[first:len(before) - last]} -> {after[first:len(after) - last]}"
+    return f"{before[first : len(before) - last]} -> {after[first : len(after) - last]}"
 
 
 def _alike(one: str, other: str) -> int:
     """With how many equal characters both begin."""
-    return next((at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there),
-                min(len(one), len(other)))
+    return next(
+        (at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there), min(len(one), len(other))
+    )

@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 class Mutant(NamedTuple):
     """One changed function. *source*: the whole file with the change."""
 
-    file: str                                 # under the root of the repository
-    function: str                             # ``Class.method`` or ``function``
-    says: str                                 # what was changed, for a reader
+    file: str  # under the root of the repository
+    function: str  # ``Class.method`` or ``function``
+    says: str  # what was changed, for a reader
     source: str
 
     @property

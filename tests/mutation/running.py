@@ -27,8 +27,14 @@ from tests.mutation.planting import Mutant, planted, watch
 
 #: What a decision is made of, and how the stories say it turns out. All of them run inside of this process.
 TESTS = (
-    "tests/planning", "tests/scenarios/test_stories.py", "tests/model", "tests/operations", "tests/execution",
-    "tests/ledger/test_history.py", "tests/ledger/test_folds.py", "tests/ledger/test_clocks.py",
+    "tests/planning",
+    "tests/scenarios/test_stories.py",
+    "tests/model",
+    "tests/operations",
+    "tests/execution",
+    "tests/ledger/test_history.py",
+    "tests/ledger/test_folds.py",
+    "tests/ledger/test_clocks.py",
 )
 _PLAIN = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal", "-o", "timeout=0", "-o", "addopts=--strict-markers")
 #: A mutant may make a loop endless: it dies when a test needs so many times the CPU it needs without one, and some seconds.
@@ -43,15 +49,15 @@ class Outcome(NamedTuple):
     mutant: Mutant
     killed: bool
     by: str
-    seconds: float                            # of CPU
+    seconds: float  # of CPU
 
 
 class Measured(NamedTuple):
     """What some tests do without a mutant."""
 
     failed: tuple[str, ...]
-    cpu: dict[str, float]                     # node id -> seconds of CPU
-    enters: dict[str, frozenset[str]]         # node id -> ``file::function`` it runs through
+    cpu: dict[str, float]  # node id -> seconds of CPU
+    enters: dict[str, frozenset[str]]  # node id -> ``file::function`` it runs through
 
     def asked_about(self, mutant: Mutant) -> list[str]:
         """The node ids of the tests that run through the changed function, the quick ones first."""
@@ -66,7 +72,7 @@ class Tests:
     def __init__(self, session: pytest.Session, files: Sequence[str], at_once: int) -> None:
         self._session, self._files, self._at_once = session, files, at_once
         self._items = {item.nodeid: item for item in session.items}
-        self._killers: Counter[tuple[str, str]] = Counter()      # (function, test)
+        self._killers: Counter[tuple[str, str]] = Counter()  # (function, test)
         gc.freeze()
         self.examples = self._measure([id_ for id_, item in self._items.items() if item.get_closest_marker("hypothesis") is None])
 
@@ -78,7 +84,7 @@ class Tests:
     def judge(self, mutants: Iterable[Mutant], *, quick: bool = False) -> Iterator[Outcome]:
         """Each of them, as soon as it is known, *at_once* at a time. *quick*: properties are not asked."""
         running: dict[int, _Asked] = {}
-        lived: deque[Outcome] = deque()       # through the examples
+        lived: deque[Outcome] = deque()  # through the examples
         waiting = iter(mutants)
         with selectors.DefaultSelector() as ends:
             while True:
@@ -107,7 +113,7 @@ class Tests:
     def _child(self, mutant: Mutant, measured: Measured) -> _Child:
         """Begins to ask."""
         tests = measured.asked_about(mutant)
-        tests.sort(key=lambda test: -self._killers[mutant.function, test])       # what killed its like goes first
+        tests.sort(key=lambda test: -self._killers[mutant.function, test])  # what killed its like goes first
 
         def work(write: Callable[[bytes], object]) -> bool:
             with planted(mutant):
@@ -144,7 +150,7 @@ class Tests:
     def _measure(self, tests: Sequence[str]) -> Measured:
         """Runs them once, in as many processes as there may be. Raises AssertionError when one fails: a red test would kill
         every mutant."""
-        parts = [_Child(partial(self._watch, tests[at::self._at_once])) for at in range(self._at_once)]
+        parts = [_Child(partial(self._watch, tests[at :: self._at_once])) for at in range(self._at_once)]
         found = Measured((), {}, {})
         for part in parts:
             while part.read_on():
@@ -183,12 +189,16 @@ class _Child:
         try:
             os.close(self.reads)
             for sign in (signal.SIGPROF, signal.SIGALRM):
-                signal.signal(sign, signal.SIG_DFL)            # ends it, and so the mutant
+                signal.signal(sign, signal.SIG_DFL)  # ends it, and so the mutant
             signal.alarm(WAITS_SECONDS)
-            with (tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere,
-                  contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere),
-                  os.fdopen(writes, "wb") as pipe):
-                os.environ["PYTEST_DEBUG_TEMPROOT"] = folder    # tmp_path of each process is its own
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                Path(os.devnull).open("w") as nowhere,
+                contextlib.redirect_stdout(nowhere),
+                contextlib.redirect_stderr(nowhere),
+                os.fdopen(writes, "wb") as pipe,
+            ):
+                os.environ["PYTEST_DEBUG_TEMPROOT"] = folder  # tmp_path of each process is its own
                 code = 0 if work(pipe.write) else 1
         finally:
             os._exit(code)
@@ -217,8 +227,12 @@ class _Asked(NamedTuple):
         """What became of the mutant."""
         code, cpu = self.child.ended()
         how = {-signal.SIGPROF: "never ends", -signal.SIGALRM: "waits for ever"}.get(code, f"its process ended with {code}")
-        return Outcome(self.mutant, code != 0, self.child.said.decode() or how,
-                       cpu + (self.before.seconds if self.before is not None else 0.0))
+        return Outcome(
+            self.mutant,
+            code != 0,
+            self.child.said.decode() or how,
+            cpu + (self.before.seconds if self.before is not None else 0.0),
+        )
 
 
 class _Taking:
@@ -233,8 +247,10 @@ class _Taking:
         from hypothesis import Phase, settings  # not before pytest has seen to it
 
         from tests.planning.strategies import NOW  # noqa: F401   loads a profile of its own
-        settings.register_profile("mutants", settings.get_profile("syncd"), database=None, derandomize=True,
-                                  phases=(Phase.explicit, Phase.generate))
+
+        settings.register_profile(
+            "mutants", settings.get_profile("syncd"), database=None, derandomize=True, phases=(Phase.explicit, Phase.generate)
+        )
         settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -29,7 +29,7 @@ class Ran(NamedTuple):
 
     code: int
     said: str
-    died: dict[str, bool]                     # key -> whether
+    died: dict[str, bool]  # key -> whether
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,28 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """One run for all tests of this file, in one process at a time: another worker has the other core."""
     out = tmp_path_factory.mktemp("mutants") / "out.jsonl"
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.mutation", "--quick", "--size", str(SIZE), "--seed", SEED, "--least", str(LEAST),
-         "--at-once", "1", "--out", str(out)], cwd=ROOT, env=ours(), capture_output=True, text=True, check=False)
+        [
+            sys.executable,
+            "-m",
+            "tests.mutation",
+            "--quick",
+            "--size",
+            str(SIZE),
+            "--seed",
+            SEED,
+            "--least",
+            str(LEAST),
+            "--at-once",
+            "1",
+            "--out",
+            str(out),
+        ],
+        cwd=ROOT,
+        env=ours(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert out.exists(), ended.stderr
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     return Ran(ended.returncode, ended.stdout + ended.stderr, {key: killed for key, killed, *_ in lines})

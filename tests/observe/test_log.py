@@ -96,8 +96,12 @@ ENDED = events.CycleEnded("c1", "enforce", "held", False, AT, 1.5, {"keep": 0}, 
 EVERY_EVENT: list[tuple[events.Event, str]] = [
     (events.CycleStarted("c1", "report", "schedule"), "cycle.started"),
     (events.PhaseEnded("c1", "decide", 0.25), "phase.ended"),
-    (events.DirectoryRead("c1", whole.directory("file", AT, [Person("p1")], [
-        DirectoryGroup("g", "g", GroupUse.ENTITLING, 1)]), 1, 0.5), "directory.read"),
+    (
+        events.DirectoryRead(
+            "c1", whole.directory("file", AT, [Person("p1")], [DirectoryGroup("g", "g", GroupUse.ENTITLING, 1)]), 1, 0.5
+        ),
+        "directory.read",
+    ),
     (events.ZoomRead("c1", whole.zoom("acc", AT, [ACCOUNT]), 0.5), "zoom.read"),
     (events.ReadProgress("zoom", 300, 900), "read.progress"),
     (events.SourceUnreadable("c1", "zoom", "page 3 of 9 never came", "try again"), "source.unreadable"),
@@ -144,8 +148,14 @@ def test_a_line_starts_with_when_how_bad_and_what() -> None:
 
     log.LogObserver()(events.CycleStarted("c1", "report", "schedule"))
 
-    assert [("at", "2026-11-25T19:05:00.123Z"), ("level", "info"), ("event", "cycle.started"), ("cycle_id", "c1"),
-            ("mode", "report"), ("trigger", "schedule")] == list(lines(stream)[0].items())
+    assert [
+        ("at", "2026-11-25T19:05:00.123Z"),
+        ("level", "info"),
+        ("event", "cycle.started"),
+        ("cycle_id", "c1"),
+        ("mode", "report"),
+        ("trigger", "schedule"),
+    ] == list(lines(stream)[0].items())
 
 
 def test_the_final_line_quotes_the_ledgers_head() -> None:
@@ -168,7 +178,13 @@ def test_each_tripped_guard_is_a_warning_that_says_what_to_do() -> None:
 
     [_, line] = lines(stream)
     assert ("warning", "guard.tripped", "max-deactivations", 412, 50, "review, then approve") == (
-        line["level"], line["event"], line["guard"], line["measured"], line["limit"], line["do"])
+        line["level"],
+        line["event"],
+        line["guard"],
+        line["measured"],
+        line["limit"],
+        line["do"],
+    )
 
 
 async def test_every_line_of_a_cycle_carries_its_id() -> None:
@@ -188,9 +204,14 @@ async def test_every_line_of_a_cycle_carries_its_id() -> None:
     await asyncio.create_task(cycle())
     observe(retry)
 
-    assert [("cycle.started", "c1"), ("retry.scheduled", "c1"), ("library.spoke", "c1"), ("cycle.finished", "c1"),
-            ("retry.scheduled", None), ("retry.scheduled", None)] == [
-        (line["event"], line.get("cycle_id")) for line in lines(stream)]
+    assert [
+        ("cycle.started", "c1"),
+        ("retry.scheduled", "c1"),
+        ("library.spoke", "c1"),
+        ("cycle.finished", "c1"),
+        ("retry.scheduled", None),
+        ("retry.scheduled", None),
+    ] == [(line["event"], line.get("cycle_id")) for line in lines(stream)]
 
 
 @pytest.mark.parametrize(("addresses", "expected"), [(True, "ann@corp.example"), (False, None)])
@@ -199,15 +220,24 @@ def test_an_address_appears_only_when_asked_for(addresses: bool, expected: str |
     stream = logging_to(addresses=addresses)
 
     log.LogObserver(addresses=addresses)(
-        events.EffectSettled("c1", "z1", "ann@corp.example", "deactivate", "done", "left_groups"))
+        events.EffectSettled("c1", "z1", "ann@corp.example", "deactivate", "done", "left_groups")
+    )
 
     assert expected == lines(stream)[0].get("address")
 
 
-@pytest.mark.parametrize("text", [
-    "cannot read zoe@corp.example", "GET https://api.example/v2/users/zoe%40corp.example?x=1", "<zoe@corp.example>",
-    '"zoe smith"@corp.example', "smtp:zoe@corp.example,SMTP:o'zoe@corp.example", "(mail=zoe@corp.example)",
-    "zoë.zoe@corp.example"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot read zoe@corp.example",
+        "GET https://api.example/v2/users/zoe%40corp.example?x=1",
+        "<zoe@corp.example>",
+        '"zoe smith"@corp.example',
+        "smtp:zoe@corp.example,SMTP:o'zoe@corp.example",
+        "(mail=zoe@corp.example)",
+        "zoë.zoe@corp.example",
+    ],
+)
 def test_an_address_in_prose_is_blanked_too(text: str) -> None:
     """Messages of libraries and services hold addresses nobody foresaw."""
     stream = logging_to()
@@ -287,7 +317,11 @@ def test_libraries_speak_through_the_same_lines() -> None:
 
     [line] = lines(stream)
     assert ("warning", "library.spoke", "uvicorn.error", "3 requests cancelled") == (
-        line["level"], line["event"], line["logger"], line["says"])
+        line["level"],
+        line["event"],
+        line["logger"],
+        line["says"],
+    )
 
 
 def test_libraries_that_log_urls_and_headers_are_kept_at_warnings() -> None:
@@ -319,8 +353,22 @@ def test_python_warnings_become_lines() -> None:
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\"'\\"), min_size=12, max_size=40)
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=12, max_size=40)
 
-KEYS = ["client_secret", "password", "bind-password", "access_token", "refreshToken", "Authorization", "client_assertion",
-        "X-Api-Key", "private_key", "signing_key", "Set-Cookie", "webhook_url", "passphrase", "zoom.client_secret"]
+KEYS = [
+    "client_secret",
+    "password",
+    "bind-password",
+    "access_token",
+    "refreshToken",
+    "Authorization",
+    "client_assertion",
+    "X-Api-Key",
+    "private_key",
+    "signing_key",
+    "Set-Cookie",
+    "webhook_url",
+    "passphrase",
+    "zoom.client_secret",
+]
 NESTS: list[Callable[[str, str], object]] = [
     lambda key, secret: {key: secret},
     lambda key, secret: {"outer": [{"inner": {key: secret}}]},
@@ -371,9 +419,7 @@ def said_in_every_way(secret_fact: object) -> str:
 
 @given(secret=SECRETS, key=st.sampled_from(KEYS), nest=st.sampled_from(NESTS))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_nothing_under_a_secrets_name_is_ever_written(
-    secret: str, key: str, nest: Callable[[str, str], object]
-) -> None:
+def test_nothing_under_a_secrets_name_is_ever_written(secret: str, key: str, nest: Callable[[str, str], object]) -> None:
     """In mappings, lists, headers and pairs, however deep; as a fact and in the text of an exception."""
     assert secret not in said_in_every_way(nest(key, secret))
 
@@ -413,10 +459,18 @@ def test_blanking_twice_changes_nothing_more(text: str) -> None:
     assert once == without_secrets(once)
 
 
-@pytest.mark.parametrize("text", [
-    "client_secret_file: /run/secrets/zoom is empty", "the token: expired", "set zoom.token_url: http://127.0.0.1:9000",
-    "Basic authentication is off", "4f3a9c0d1e2b", "syncd approve --plan 4f3a9c --guard max-deactivations",
-    "https://api.zoom.us/v2/users?page_size=300"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client_secret_file: /run/secrets/zoom is empty",
+        "the token: expired",
+        "set zoom.token_url: http://127.0.0.1:9000",
+        "Basic authentication is off",
+        "4f3a9c0d1e2b",
+        "syncd approve --plan 4f3a9c --guard max-deactivations",
+        "https://api.zoom.us/v2/users?page_size=300",
+    ],
+)
 def test_what_an_operator_needs_is_left_alone(text: str) -> None:
     """A log that blanks everything helps nobody."""
     assert text == Redaction(addresses=False).text(text)
@@ -459,13 +513,30 @@ def test_values_json_does_not_know_are_written_as_words() -> None:
     """Times in UTC, numbers that are none as text, sets in order, bytes as text, errors as their message."""
     stream = logging_to()
 
-    log.LogObserver()(events.Noted("something.happened", "info", {
-        "at_": AT, "nan": float("nan"), "set": {"b", "a"}, "bytes": b"\xffx", "word": Guard.PAUSED,
-        "error": ValueError("no")}))
+    log.LogObserver()(
+        events.Noted(
+            "something.happened",
+            "info",
+            {
+                "at_": AT,
+                "nan": float("nan"),
+                "set": {"b", "a"},
+                "bytes": b"\xffx",
+                "word": Guard.PAUSED,
+                "error": ValueError("no"),
+            },
+        )
+    )
 
     line = lines(stream)[0]
     assert ("2026-11-25T19:05:00.123Z", "nan", ["a", "b"], "\\xffx", "paused", "no") == (
-        line["at_"], line["nan"], line["set"], line["bytes"], line["word"], line["error"])
+        line["at_"],
+        line["nan"],
+        line["set"],
+        line["bytes"],
+        line["word"],
+        line["error"],
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- text

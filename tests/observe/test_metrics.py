@@ -61,8 +61,11 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def series(metrics: Metrics) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    return {(sample.name, frozenset(sample.labels.items()))
-            for family in text_string_to_metric_families(metrics.render().decode()) for sample in family.samples}
+    return {
+        (sample.name, frozenset(sample.labels.items()))
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
 
 
 def ended(result: str, *, success: bool = False) -> events.CycleEnded:
@@ -80,8 +83,9 @@ def decided(zoom_id: str, action: Action, reason: Reason) -> Decision:
 
 def test_the_names_and_labels_are_those_of_the_interface() -> None:
     """All of them, and few others; the version's labels are ours."""
-    promised = {name: tuple(labels.split(",")) if labels else ()
-                for name, labels in re.findall(r"(syncd_\w+)(?:\{([\w,]+)\})?", NAMES)}
+    promised = {
+        name: tuple(labels.split(",")) if labels else () for name, labels in re.findall(r"(syncd_\w+)(?:\{([\w,]+)\})?", NAMES)
+    }
     documented = {row.name: row.labels for row in Metrics("1").documentation()}
 
     assert ("version", "python") == documented.pop("syncd_build_info")
@@ -92,8 +96,11 @@ def test_the_names_and_labels_are_those_of_the_interface() -> None:
 def test_what_is_documented_is_what_is_rendered() -> None:
     """The table of the README is made from these rows; types and help texts included."""
     metrics = Metrics("1")
-    families = {(family.name + ("_total" if family.type == "counter" else ""), family.type, family.documentation)
-                for family in text_string_to_metric_families(metrics.render().decode()) if family.name.startswith("syncd_")}
+    families = {
+        (family.name + ("_total" if family.type == "counter" else ""), family.type, family.documentation)
+        for family in text_string_to_metric_families(metrics.render().decode())
+        if family.name.startswith("syncd_")
+    }
 
     assert {(row.name, row.type, row.help) for row in metrics.documentation()} == families
 
@@ -162,8 +169,11 @@ def test_everything_is_zero_at_first_and_what_is_unknown_is_not_a_number() -> No
 
     for family in metrics.registry.collect():
         for sample in family.samples if family.name.startswith("syncd_") else ():
-            expected = sample.value == 1 if sample.name == "syncd_build_info" else (
-                math.isnan(sample.value) if sample.name in unknown else sample.value == 0)
+            expected = (
+                sample.value == 1
+                if sample.name == "syncd_build_info"
+                else (math.isnan(sample.value) if sample.name in unknown else sample.value == 0)
+            )
             assert expected, sample
 
 
@@ -174,9 +184,15 @@ def test_no_word_from_outside_becomes_a_label(one: str, other: str) -> None:
     metrics = Metrics("1")
     at_first = series(metrics)
 
-    for event in (events.Answered(one, other, "ok", 0.1), events.Answered("zoom", one, "ok", 0.1),
-                  events.EffectSettled("c1", one, other, one, other, one), events.PhaseEnded("c1", one, 1.0),
-                  events.CredentialExpires(one, AT), events.Waited("zoom", one, 1.0), ended(one)):
+    for event in (
+        events.Answered(one, other, "ok", 0.1),
+        events.Answered("zoom", one, "ok", 0.1),
+        events.EffectSettled("c1", one, other, one, other, one),
+        events.PhaseEnded("c1", one, 1.0),
+        events.CredentialExpires(one, AT),
+        events.Waited("zoom", one, 1.0),
+        ended(one),
+    ):
         metrics(event)
 
     assert at_first == series(metrics)
@@ -207,8 +223,10 @@ def test_success_moves_last_success_and_any_end_moves_last_cycle() -> None:
     assert 0 == value(metrics, "syncd_last_success_timestamp_seconds")
 
     metrics(ended("unreadable"))
-    assert (0, AT.timestamp()) == (value(metrics, "syncd_last_success_timestamp_seconds"),
-                                   value(metrics, "syncd_last_cycle_timestamp_seconds"))
+    assert (0, AT.timestamp()) == (
+        value(metrics, "syncd_last_success_timestamp_seconds"),
+        value(metrics, "syncd_last_cycle_timestamp_seconds"),
+    )
 
     metrics(ended("applied", success=True))
     assert AT.timestamp() == value(metrics, "syncd_last_success_timestamp_seconds")
@@ -223,18 +241,19 @@ def test_last_success_of_an_earlier_process_is_taken_over() -> None:
     assert AT.timestamp() == value(metrics, "syncd_last_success_timestamp_seconds")
 
 
-@pytest.mark.parametrize(("before", "tripped", "result", "expected"), [
-    ("in_step", Guard.PAUSED, "held", 1),
-    ("held", None, "applied", 0),
-    ("held", None, "planned", 0),
-    ("held", None, "unreadable", 1),          # nothing newer is known
-    ("held", None, "failed", 1),
-    ("in_step", Guard.PAUSED, "partial", 1),  # a failed write outranks the guard in the result, yet it holds
-    ("held", None, "partial", 0),
-])
-def test_held_says_whether_a_guard_holds_the_last_plan(
-    before: str, tripped: Guard | None, result: str, expected: int
-) -> None:
+@pytest.mark.parametrize(
+    ("before", "tripped", "result", "expected"),
+    [
+        ("in_step", Guard.PAUSED, "held", 1),
+        ("held", None, "applied", 0),
+        ("held", None, "planned", 0),
+        ("held", None, "unreadable", 1),  # nothing newer is known
+        ("held", None, "failed", 1),
+        ("in_step", Guard.PAUSED, "partial", 1),  # a failed write outranks the guard in the result, yet it holds
+        ("held", None, "partial", 0),
+    ],
+)
+def test_held_says_whether_a_guard_holds_the_last_plan(before: str, tripped: Guard | None, result: str, expected: int) -> None:
     """By the last cycle that could judge."""
     metrics = Metrics("1")
     metrics(ended(before))
@@ -250,8 +269,15 @@ def test_a_plan_shows_its_changes_and_who_must_be_looked_after() -> None:
     """Changes by action, manual accounts by reason, guards, and since when something is overdue."""
     metrics = Metrics("1")
 
-    metrics(plan_made(decided("z1", Action.DEACTIVATE, Reason.LEFT_GROUPS), decided("z2", Action.MANUAL, Reason.PROTECTED),
-                      decided("z3", Action.MANUAL, Reason.PROTECTED), tripped=Guard.PAUSED, overdue=AT))
+    metrics(
+        plan_made(
+            decided("z1", Action.DEACTIVATE, Reason.LEFT_GROUPS),
+            decided("z2", Action.MANUAL, Reason.PROTECTED),
+            decided("z3", Action.MANUAL, Reason.PROTECTED),
+            tripped=Guard.PAUSED,
+            overdue=AT,
+        )
+    )
 
     assert (1, 0) == tuple(value(metrics, "syncd_planned_effects", action=each) for each in ("deactivate", "reactivate"))
     assert (2, 0) == tuple(value(metrics, "syncd_manual_accounts", reason=each) for each in ("protected", "ambiguous_match"))
@@ -266,9 +292,11 @@ def test_a_later_plan_replaces_the_earlier_one() -> None:
 
     metrics(plan_made())
 
-    assert (0, 0, 0) == (value(metrics, "syncd_manual_accounts", reason="protected"),
-                         value(metrics, "syncd_guard_tripped", guard="paused"),
-                         value(metrics, "syncd_oldest_overdue_timestamp_seconds"))
+    assert (0, 0, 0) == (
+        value(metrics, "syncd_manual_accounts", reason="protected"),
+        value(metrics, "syncd_guard_tripped", guard="paused"),
+        value(metrics, "syncd_oldest_overdue_timestamp_seconds"),
+    )
 
 
 def test_an_unreadable_source_leaves_the_last_numbers_standing() -> None:
@@ -281,8 +309,11 @@ def test_an_unreadable_source_leaves_the_last_numbers_standing() -> None:
     metrics(ended("unreadable"))
 
     assert (2, 1, 1, 0) == (
-        value(metrics, "syncd_directory_people"), value(metrics, "syncd_directory_entitled"),
-        value(metrics, "syncd_zoom_accounts", status="inactive"), value(metrics, "syncd_zoom_accounts", status="active"))
+        value(metrics, "syncd_directory_people"),
+        value(metrics, "syncd_directory_entitled"),
+        value(metrics, "syncd_zoom_accounts", status="inactive"),
+        value(metrics, "syncd_zoom_accounts", status="active"),
+    )
 
 
 def test_effects_are_counted_and_the_delay_of_a_leaver_measured() -> None:
@@ -293,29 +324,47 @@ def test_effects_are_counted_and_the_delay_of_a_leaver_measured() -> None:
     metrics(events.EffectSettled("c1", "z2", "c@d", "deactivate", "failed", "network_error"))
 
     assert (1, 1, 0) == tuple(
-        value(metrics, "syncd_effects_total", action="deactivate", result=each) for each in ("done", "failed", "skipped"))
-    assert (0, 1, 1) == tuple(value(metrics, f"syncd_offboarding_delay_seconds_{each}", **le) for each, le in (
-        ("bucket", {"le": "14400.0"}), ("bucket", {"le": "28800.0"}), ("count", {})))
+        value(metrics, "syncd_effects_total", action="deactivate", result=each) for each in ("done", "failed", "skipped")
+    )
+    assert (0, 1, 1) == tuple(
+        value(metrics, f"syncd_offboarding_delay_seconds_{each}", **le)
+        for each, le in (("bucket", {"le": "14400.0"}), ("bucket", {"le": "28800.0"}), ("count", {}))
+    )
     assert 1 == value(metrics, "syncd_licences_released_total")
 
 
-@pytest.mark.parametrize(("event", "name", "labels", "expected"), [
-    (events.LeadershipChanged(True, 3), "syncd_leader", {}, 1),
-    (events.LeadershipChanged(False, 3), "syncd_leader", {}, 0),
-    (events.PauseSeen(True), "syncd_paused", {}, 1),
-    (events.CycleScheduled(AT), "syncd_next_cycle_timestamp_seconds", {}, AT.timestamp()),
-    (events.ClockOffset("zoom", -2.5), "syncd_clock_offset_seconds", {"service": "zoom"}, -2.5),
-    (events.CredentialExpires("entra", AT), "syncd_credential_expiry_timestamp_seconds", {"credential": "entra"},
-     AT.timestamp()),
-    (events.Waited("graph", "retry_after", 4.0), "syncd_http_wait_seconds_total",
-     {"service": "graph", "cause": "retry_after"}, 4.0),
-    (events.RetryScheduled("graph", "user", "throttled", 1, 4.0), "syncd_http_retries_total",
-     {"service": "graph", "reason": "throttled"}, 1),
-    (events.PhaseEnded("c1", "decide", 2.5), "syncd_phase_duration_seconds_sum", {"phase": "decide"}, 2.5),
-    (ended("held"), "syncd_cycles_total", {"result": "held"}, 1),
-    (ended("held"), "syncd_cycle_duration_seconds_sum", {}, 12.0),
-    (ended("held"), "syncd_ledger_head_sequence", {}, 7),
-])
+@pytest.mark.parametrize(
+    ("event", "name", "labels", "expected"),
+    [
+        (events.LeadershipChanged(True, 3), "syncd_leader", {}, 1),
+        (events.LeadershipChanged(False, 3), "syncd_leader", {}, 0),
+        (events.PauseSeen(True), "syncd_paused", {}, 1),
+        (events.CycleScheduled(AT), "syncd_next_cycle_timestamp_seconds", {}, AT.timestamp()),
+        (events.ClockOffset("zoom", -2.5), "syncd_clock_offset_seconds", {"service": "zoom"}, -2.5),
+        (
+            events.CredentialExpires("entra", AT),
+            "syncd_credential_expiry_timestamp_seconds",
+            {"credential": "entra"},
+            AT.timestamp(),
+        ),
+        (
+            events.Waited("graph", "retry_after", 4.0),
+            "syncd_http_wait_seconds_total",
+            {"service": "graph", "cause": "retry_after"},
+            4.0,
+        ),
+        (
+            events.RetryScheduled("graph", "user", "throttled", 1, 4.0),
+            "syncd_http_retries_total",
+            {"service": "graph", "reason": "throttled"},
+            1,
+        ),
+        (events.PhaseEnded("c1", "decide", 2.5), "syncd_phase_duration_seconds_sum", {"phase": "decide"}, 2.5),
+        (ended("held"), "syncd_cycles_total", {"result": "held"}, 1),
+        (ended("held"), "syncd_cycle_duration_seconds_sum", {}, 12.0),
+        (ended("held"), "syncd_ledger_head_sequence", {}, 7),
+    ],
+)
 def test_what_is_told_is_what_is_shown(event: events.Event, name: str, labels: dict[str, Any], expected: float) -> None:
     """One event, one number."""
     metrics = Metrics("1")
@@ -338,8 +387,10 @@ def test_an_expiry_that_became_unknown_is_not_a_number_again() -> None:
 def test_who_waits_for_a_person_is_shown_with_since_when() -> None:
     """Of several the longest; 0 once a person has acted."""
     metrics = Metrics("1")
-    waits = [structs.replace(decided(zoom_id, Action.MANUAL, Reason.PROTECTED), since=AT - timedelta(days=days))
-             for zoom_id, days in (("boss", 3), ("admin", 9))]
+    waits = [
+        structs.replace(decided(zoom_id, Action.MANUAL, Reason.PROTECTED), since=AT - timedelta(days=days))
+        for zoom_id, days in (("boss", 3), ("admin", 9))
+    ]
     metrics(plan_made(*waits, decided("ann", Action.KEEP, Reason.IN_STEP)))
     assert (AT - timedelta(days=9)).timestamp() == value(metrics, "syncd_manual_since_timestamp_seconds", reason="protected")
     assert 2 == value(metrics, "syncd_manual_accounts", reason="protected")
@@ -399,9 +450,13 @@ def test_a_second_look_that_failed_is_that_sides_trouble_too() -> None:
 
 def test_how_many_of_the_last_cycles_ended_so() -> None:
     """Earlier processes included, as the ledger tells; 0 for every other result."""
+
     def rows() -> dict[str, float]:
-        return {result.value: cycles for result in Result
-                if (cycles := value(metrics, "syncd_cycles_in_a_row", result=result.value) or 0)}
+        return {
+            result.value: cycles
+            for result in Result
+            if (cycles := value(metrics, "syncd_cycles_in_a_row", result=result.value) or 0)
+        }
 
     metrics = Metrics("1")
     assert {} == rows()
@@ -416,6 +471,7 @@ def test_how_many_of_the_last_cycles_ended_so() -> None:
 
 def test_a_good_cycle_is_one_that_made_a_plan() -> None:
     """Whatever was held or failed after it; of an earlier process too."""
+
     def last_good() -> float | None:
         return value(metrics, "syncd_last_good_cycle_timestamp_seconds")
 
@@ -446,14 +502,19 @@ def test_accounts_whose_change_fails_again_and_again_are_counted() -> None:
     a_cycle(metrics, "unreadable", events.SourceUnreadable("c1", "zoom", "gone", ""))
     assert 1 == value(metrics, "syncd_effects_failing")
     assert 2 == after("partial", z1="failed", z3="failed")
-    a_cycle(metrics, "in_step", plan_made(decided("z3", Action.DEACTIVATE, Reason.LEFT_GROUPS)))      # z1 is somebody's by hand
+    a_cycle(metrics, "in_step", plan_made(decided("z3", Action.DEACTIVATE, Reason.LEFT_GROUPS)))  # z1 is somebody's by hand
     assert 1 == value(metrics, "syncd_effects_failing")
     assert 0 == after("applied", z3="skipped")
 
 
-@pytest.mark.parametrize(("counted", "shown"), [
-    ((88, 28), (88, 28, 60)), ((10, 12), (10, 12, 0)), ((None, None), (math.nan,) * 3),
-])
+@pytest.mark.parametrize(
+    ("counted", "shown"),
+    [
+        ((88, 28), (88, 28, 60)),
+        ((10, 12), (10, 12, 0)),
+        ((None, None), (math.nan,) * 3),
+    ],
+)
 def test_licences_are_shown_or_not_a_number(counted: Any, shown: Any) -> None:
     """Also when what was known is known no more."""
     metrics = Metrics("1")
@@ -462,7 +523,8 @@ def test_licences_are_shown_or_not_a_number(counted: Any, shown: Any) -> None:
     metrics(events.LicencesCounted(*counted))
 
     assert [pytest.approx(number, nan_ok=True) for number in shown] == [
-        value(metrics, "syncd_licences", state=state) for state in ("total", "used", "free")]
+        value(metrics, "syncd_licences", state=state) for state in ("total", "used", "free")
+    ]
 
 
 def test_mode_and_interval_of_this_process_are_shown() -> None:
@@ -471,8 +533,11 @@ def test_mode_and_interval_of_this_process_are_shown() -> None:
     metrics.set_mode("enforce")
     metrics.set_interval(timedelta(days=2, hours=9))
 
-    assert (0, 1, 205_200) == (value(metrics, "syncd_mode", mode="report"), value(metrics, "syncd_mode", mode="enforce"),
-                               value(metrics, "syncd_interval_seconds"))
+    assert (0, 1, 205_200) == (
+        value(metrics, "syncd_mode", mode="report"),
+        value(metrics, "syncd_mode", mode="enforce"),
+        value(metrics, "syncd_interval_seconds"),
+    )
 
 
 def test_an_acknowledged_row_counts_as_manual_but_rings_for_nobody() -> None:

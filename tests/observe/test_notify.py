@@ -30,7 +30,7 @@ from tests.ledgers import HandClock, untold, url_of
 
 AT = datetime(2026, 11, 25, 19, 5, tzinfo=UTC)
 EVERYTHING = ("held", "unreadable", "partial", "manual")
-TOKEN = "T0KEN-in-the-path"      # what must never show up anywhere
+TOKEN = "T0KEN-in-the-path"  # what must never show up anywhere
 
 
 class World:
@@ -40,29 +40,48 @@ class World:
         self.receiver, self.clock = receiver, JumpingClock()
         self.told: list[events.Event] = []
         hook = Webhook(lambda: url or f"{receiver.url}/hooks/{TOKEN}?thread=1", on, format=shape)
-        self.notifier = Notifier((hook,), self.clock, self.told.append, "1.2.3",
-                                 lambda plan, _: f"syncd approve --plan {plan.digest[:12]}", "Europe/Berlin")
+        self.notifier = Notifier(
+            (hook,),
+            self.clock,
+            self.told.append,
+            "1.2.3",
+            lambda plan, _: f"syncd approve --plan {plan.digest[:12]}",
+            "Europe/Berlin",
+        )
 
-    def cycle(self, result: str, *, guards: tuple[Guard, ...] = (), manual: tuple[str, ...] = (), why: str = "",
-              outcomes: Mapping[str, int] | None = None, at: datetime = AT, overdue: datetime | None = None,
-              leaving: tuple[str, ...] = (), staying: int = 100, failing: tuple[str, ...] = (),
-              cycle_id: str = "c1") -> None:
+    def cycle(
+        self,
+        result: str,
+        *,
+        guards: tuple[Guard, ...] = (),
+        manual: tuple[str, ...] = (),
+        why: str = "",
+        outcomes: Mapping[str, int] | None = None,
+        at: datetime = AT,
+        overdue: datetime | None = None,
+        leaving: tuple[str, ...] = (),
+        staying: int = 100,
+        failing: tuple[str, ...] = (),
+        cycle_id: str = "c1",
+    ) -> None:
         """One cycle as observers are told of it."""
         self.notifier(events.CycleStarted("c1", "enforce", "schedule"))
         if why:
             self.notifier(events.SourceUnreadable("c1", "directory", why, "Look at the server."))
         else:
-            verdicts = tuple(Verdict(guard, guard in guards, 58, 25, "accounts", "58 planned, ann@corp.example too", "Review.")
-                             for guard in Guard)
+            verdicts = tuple(
+                Verdict(guard, guard in guards, 58, 25, "accounts", "58 planned, ann@corp.example too", "Review.")
+                for guard in Guard
+            )
             plan = Plan(AT, "p", (*map(_waiting, manual), *map(_leaving, leaving)))
             self.notifier(events.PlanMade("c1", plan, verdicts, None))
         self._settled(failing)
         counts = {"deactivate": 58, "keep": staying}
-        self.notifier(events.CycleEnded(cycle_id, "enforce", result, False, at, 1.0, counts, outcomes or {}, 7, "abc",
-                                        overdue))
+        self.notifier(events.CycleEnded(cycle_id, "enforce", result, False, at, 1.0, counts, outcomes or {}, 7, "abc", overdue))
 
-    def look(self, result: str, *, failing: tuple[str, ...] = (), outcomes: Mapping[str, int] | None = None,
-             cycle_id: str = "") -> None:
+    def look(
+        self, result: str, *, failing: tuple[str, ...] = (), outcomes: Mapping[str, int] | None = None, cycle_id: str = ""
+    ) -> None:
         """One look of the watch; without an id it left nothing behind."""
         self._settled(failing)
         self.notifier(events.LookEnded(cycle_id, result, 1, 0.1, outcomes or {}))
@@ -103,19 +122,35 @@ async def test_a_held_cycle_says_which_guards_and_what_to_do() -> None:
         (message,) = await world.sent()
 
     assert ("syncd.notification/1", "held", "c1", "enforce") == tuple(
-        message[key] for key in ("format", "event", "cycle_id", "mode"))
-    assert [{"guard": "max-deactivations", "measured": 58, "limit": 25, "unit": "accounts",
-             "says": "58 planned, [address] too", "do": "Review."}] == message["guards"]
+        message[key] for key in ("format", "event", "cycle_id", "mode")
+    )
+    assert [
+        {
+            "guard": "max-deactivations",
+            "measured": 58,
+            "limit": 25,
+            "unit": "accounts",
+            "says": "58 planned, [address] too",
+            "do": "Review.",
+        }
+    ] == message["guards"]
     assert message["text"].startswith("syncd: held by max-deactivations: 58 planned")
     assert ("POST", f"/hooks/{TOKEN}?thread=1") == (receiver.requests[0].method, receiver.requests[0].target)
     assert "application/json" == receiver.requests[0].headers["content-type"]
 
 
-@pytest.mark.parametrize(("word", "play", "fact"), [
-    ("unreadable", lambda world: world.cycle("unreadable", why="page 3 of ldap search broke off"), ("source", "directory")),
-    ("partial", lambda world: world.cycle("partial", outcomes={"failed": 3, "done": 9}), ("outcomes", {"failed": 3, "done": 9})),
-    ("manual", lambda world: world.cycle("applied", manual=("ann", "bob")), ("manual", {"protected": 2})),
-])
+@pytest.mark.parametrize(
+    ("word", "play", "fact"),
+    [
+        ("unreadable", lambda world: world.cycle("unreadable", why="page 3 of ldap search broke off"), ("source", "directory")),
+        (
+            "partial",
+            lambda world: world.cycle("partial", outcomes={"failed": 3, "done": 9}),
+            ("outcomes", {"failed": 3, "done": 9}),
+        ),
+        ("manual", lambda world: world.cycle("applied", manual=("ann", "bob")), ("manual", {"protected": 2})),
+    ],
+)
 async def test_every_word_has_its_message(word: str, play: Callable[[World], None], fact: tuple[str, object]) -> None:
     """With the facts of that word."""
     async with serving(lambda _: OK) as receiver:
@@ -177,8 +212,10 @@ async def test_a_department_named_like_a_secret_keeps_its_count() -> None:
     """Token Sales is where people work; an address in a name is blanked all the same."""
     async with serving(lambda _: OK) as receiver:
         world = World(receiver, shape="json")
-        gone = [structs.replace(_leaving(name), department=where) for name, where in (
-            ("a", "Token Sales"), ("b", "Token Sales"), ("c", "bob@corp.example"))]
+        gone = [
+            structs.replace(_leaving(name), department=where)
+            for name, where in (("a", "Token Sales"), ("b", "Token Sales"), ("c", "bob@corp.example"))
+        ]
         world.notifier(events.PlanMade("c1", Plan(AT, "p", tuple(gone)), (), None))
         world.notifier(events.CycleEnded("c1", "enforce", "held", False, AT, 1.0, {}, {}, 7, "abc"))
         (message,) = await world.sent()
@@ -203,15 +240,29 @@ async def test_another_cause_is_news_and_other_numbers_in_it_are_not() -> None:
     """Causes that take turns are told once each; a source that was well in between is told of anew."""
     async with serving(lambda _: OK) as receiver:
         world = World(receiver, ("unreadable",))
-        for why in ("page 3 broke off", "page 7 broke off", "dc1 refused (52e)", "page 3 broke off", "dc2 refused (52e)",
-                    "dc2 refused (533)", "Graph answered 401", "Graph answered 503"):
+        for why in (
+            "page 3 broke off",
+            "page 7 broke off",
+            "dc1 refused (52e)",
+            "page 3 broke off",
+            "dc2 refused (52e)",
+            "dc2 refused (533)",
+            "Graph answered 401",
+            "Graph answered 503",
+        ):
             world.cycle("unreadable", why=why)
         world.cycle("in_step")
         world.cycle("unreadable", why="page 3 broke off")
         whys = [message["why"] for message in await world.sent()]
 
-    assert ["page 3 broke off", "dc1 refused (52e)", "dc2 refused (533)", "Graph answered 401", "Graph answered 503",
-            "page 3 broke off"] == whys
+    assert [
+        "page 3 broke off",
+        "dc1 refused (52e)",
+        "dc2 refused (533)",
+        "Graph answered 401",
+        "Graph answered 503",
+        "page 3 broke off",
+    ] == whys
 
 
 async def test_only_accounts_that_did_not_fail_so_before_are_news() -> None:
@@ -266,8 +317,11 @@ async def test_no_address_and_no_id_of_an_account_is_in_a_message() -> None:
     assert [] == [body for body in bodies if b"corp.example" in body or b"zoom-id" in body]
 
 
-@pytest.mark.parametrize("trouble", [Answer(503), Answer(429, None, {"retry-after": "1"}), Answer(reset=True)],
-                         ids=["server error", "throttled", "connection lost"])
+@pytest.mark.parametrize(
+    "trouble",
+    [Answer(503), Answer(429, None, {"retry-after": "1"}), Answer(reset=True)],
+    ids=["server error", "throttled", "connection lost"],
+)
 async def test_a_receiver_in_trouble_is_asked_again(trouble: Answer) -> None:
     """A message may arrive twice; it is no change at Zoom."""
     async with serving(lambda _: OK) as receiver:
@@ -360,7 +414,7 @@ async def test_digests_say_what_a_day_and_a_week_were_like() -> None:
     in which the daemon began to look, until it is over."""
     async with serving(lambda _: OK) as receiver:
         world = World(receiver, ("digest_daily", "digest_weekly"))
-        friday = datetime(2026, 11, 27, 22, 30, tzinfo=UTC)                    # 23:30 in Berlin
+        friday = datetime(2026, 11, 27, 22, 30, tzinfo=UTC)  # 23:30 in Berlin
         world.cycle("applied", outcomes={"deactivate.done": 3, "deactivate.failed": 1}, at=friday)
         world.cycle("in_step", at=friday + timedelta(minutes=15))
         assert [] == await world.sent()
@@ -371,8 +425,13 @@ async def test_digests_say_what_a_day_and_a_week_were_like() -> None:
 
     assert ["digest_daily", "digest_daily", "digest_weekly"] == [message["event"] for message in messages]
     first, second, week = messages
-    assert ("2026-11-27", {"applied": 1, "in_step": 1}, {"deactivate.done": 3, "deactivate.failed": 1}, ["flapping"],
-            {"protected": 2}) == tuple(first[key] for key in ("since", "cycles", "outcomes", "held_now", "manual_now"))
+    assert (
+        "2026-11-27",
+        {"applied": 1, "in_step": 1},
+        {"deactivate.done": 3, "deactivate.failed": 1},
+        ["flapping"],
+        {"protected": 2},
+    ) == tuple(first[key] for key in ("since", "cycles", "outcomes", "held_now", "manual_now"))
     assert ("2026-11-28", {"held": 1, "in_step": 1}) == (second["since"], second["cycles"])
     assert ("2026-11-23", {"applied": 1, "in_step": 2, "held": 1}) == (week["since"], week["cycles"])
     assert "the day from 2026-11-27: 2 cycles, 3 changes made, held by flapping" in first["text"]
@@ -380,6 +439,7 @@ async def test_digests_say_what_a_day_and_a_week_were_like() -> None:
 
 def _recorded(*held: Ended) -> Callable[[], AsyncIterator[Ended]]:
     """A ledger that holds these, the newest first."""
+
     async def recorded() -> AsyncIterator[Ended]:
         for one in held:
             yield one
@@ -412,17 +472,19 @@ async def test_a_digest_counts_what_the_looks_of_the_watch_did() -> None:
 async def test_a_restart_loses_nothing_of_a_digest() -> None:
     """A process that began a minute ago tells of the whole day before, from the ledger, beside what only it saw; the next one
     of that day tells nothing."""
-    midnight = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)       # in Berlin
-    held = (Ended(midnight - timedelta(minutes=5), "c9", "partial", {"deactivate.failed": 1}, looks={"in_step": 4}),
-            Ended(midnight - timedelta(hours=3), "w8", "applied", {"deactivate.done": 2}, look=True),
-            Ended(midnight - timedelta(hours=23), "c7", "applied", {"deactivate.done": 7}),
-            Ended(midnight - timedelta(hours=25), "c6", "applied", {"deactivate.done": 100}),
-            Ended(midnight - timedelta(days=3), "c5", "applied", {"deactivate.done": 1000}))
+    midnight = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)  # in Berlin
+    held = (
+        Ended(midnight - timedelta(minutes=5), "c9", "partial", {"deactivate.failed": 1}, looks={"in_step": 4}),
+        Ended(midnight - timedelta(hours=3), "w8", "applied", {"deactivate.done": 2}, look=True),
+        Ended(midnight - timedelta(hours=23), "c7", "applied", {"deactivate.done": 7}),
+        Ended(midnight - timedelta(hours=25), "c6", "applied", {"deactivate.done": 100}),
+        Ended(midnight - timedelta(days=3), "c5", "applied", {"deactivate.done": 1000}),
+    )
     ours = Ended(midnight + timedelta(minutes=10), "c1", "in_step")
     async with serving(lambda _: OK) as receiver:
         world = World(receiver, ("digest_daily",))
         world.notifier.recorded = _recorded(ours, *held)
-        world.cycle("failed", at=midnight - timedelta(minutes=1), cycle_id="f1")             # the ledger could not be written
+        world.cycle("failed", at=midnight - timedelta(minutes=1), cycle_id="f1")  # the ledger could not be written
         world.cycle("in_step", at=ours.at)
         (message,) = await world.sent()
         again = World(receiver, ("digest_daily",))
@@ -430,9 +492,14 @@ async def test_a_restart_loses_nothing_of_a_digest() -> None:
         again.cycle("in_step", at=ours.at + timedelta(minutes=15))
         assert 1 == len(await again.sent())
 
-    assert ("2026-11-24", "2026-11-25", {"partial": 1, "applied": 1, "failed": 1}, {"applied": 1, "in_step": 4},
-            {"deactivate.done": 9, "deactivate.failed": 1}, None) == tuple(
-        message[key] for key in ("since", "until", "cycles", "looks", "outcomes", "counted_since"))
+    assert (
+        "2026-11-24",
+        "2026-11-25",
+        {"partial": 1, "applied": 1, "failed": 1},
+        {"applied": 1, "in_step": 4},
+        {"deactivate.done": 9, "deactivate.failed": 1},
+        None,
+    ) == tuple(message[key] for key in ("since", "until", "cycles", "looks", "outcomes", "counted_since"))
 
 
 async def test_a_digest_says_from_when_on_it_counts_where_the_ledger_cannot_be_read() -> None:
@@ -465,8 +532,10 @@ async def test_the_ledger_tells_how_cycles_and_looks_ended(tmp_path: Path) -> No
     finally:
         await ledger.close()
 
-    assert [Ended(AT + timedelta(minutes=1), "w1", "applied", look=True),
-            Ended(AT, "c1", "partial", {"deactivate.failed": 1}, looks={"in_step": 3})] == found
+    assert [
+        Ended(AT + timedelta(minutes=1), "w1", "applied", look=True),
+        Ended(AT, "c1", "partial", {"deactivate.failed": 1}, looks={"in_step": 3}),
+    ] == found
 
 
 # --------------------------------------------------------------------------------------------------------------- shapes
@@ -516,9 +585,7 @@ def demand_teams(message: Mapping[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("shape", "demand"), [("slack", demand_slack), ("teams", demand_teams)])
-async def test_a_chat_gets_cause_counts_and_the_complete_command(
-    shape: str, demand: Callable[[Mapping[str, Any]], str]
-) -> None:
+async def test_a_chat_gets_cause_counts_and_the_complete_command(shape: str, demand: Callable[[Mapping[str, Any]], str]) -> None:
     """In the receiver's own shape, every kind of message; no address, no token."""
     async with serving(lambda _: OK) as receiver:
         world = World(receiver, (*EVERYTHING, "overdue", "digest_daily", "digest_weekly"), shape=shape)

@@ -56,16 +56,26 @@ class Daemon:
 
     @asynccontextmanager
     async def serving(self, listen: str = "127.0.0.1:0", *, with_token: bool = True) -> AsyncIterator[Endpoint]:
-        async with serve(listen, metrics=self.metrics, healthy=lambda: self.health, ready=lambda: self.readiness,
-                         status=lambda: self.view, tell=self.told.append, pause=self.pause, trigger=self.trigger,
-                         trigger_token=self.read_token if with_token else None) as endpoint:
+        async with serve(
+            listen,
+            metrics=self.metrics,
+            healthy=lambda: self.health,
+            ready=lambda: self.readiness,
+            status=lambda: self.view,
+            tell=self.told.append,
+            pause=self.pause,
+            trigger=self.trigger,
+            trigger_token=self.read_token if with_token else None,
+        ) as endpoint:
             yield endpoint
 
 
 @asynccontextmanager
 async def asking(daemon: Daemon, *, with_token: bool = True) -> AsyncIterator[httpx.AsyncClient]:
-    async with (daemon.serving(with_token=with_token) as endpoint,
-                httpx.AsyncClient(base_url=endpoint.url, trust_env=False) as client):
+    async with (
+        daemon.serving(with_token=with_token) as endpoint,
+        httpx.AsyncClient(base_url=endpoint.url, trust_env=False) as client,
+    ):
         yield client
 
 
@@ -75,11 +85,16 @@ async def test_metrics_are_served_as_prometheus_wants_them() -> None:
         answer = await client.get("/metrics")
 
     assert (200, b"syncd_leader 1\n", "text/plain; version=0.0.4; charset=utf-8") == (
-        answer.status_code, answer.content, answer.headers["content-type"])
+        answer.status_code,
+        answer.content,
+        answer.headers["content-type"],
+    )
 
 
-@pytest.mark.parametrize(("path", "well", "expected"), [
-    ("/healthz", True, 200), ("/healthz", False, 503), ("/readyz", True, 200), ("/readyz", False, 503)])
+@pytest.mark.parametrize(
+    ("path", "well", "expected"),
+    [("/healthz", True, 200), ("/healthz", False, 503), ("/readyz", True, 200), ("/readyz", False, 503)],
+)
 async def test_probes_say_whether_all_is_well_and_why(path: str, well: bool, expected: int) -> None:
     """The status is for Kubernetes, the sentence for whoever looks."""
     daemon = Daemon(health=(well, "health words"), readiness=(well, "readiness words"))
@@ -127,9 +142,10 @@ async def test_the_right_token_starts_a_cycle() -> None:
     assert [Noted("trigger.accepted", "info", {"client": "127.0.0.1"})] == daemon.told
 
 
-@pytest.mark.parametrize("header", [
-    None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}",
-    "Bearer \xff\xfe"])
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer \xff\xfe"],
+)
 async def test_anything_but_the_right_token_is_refused(header: str | None) -> None:
     """401, nothing starts, and the try is told."""
     daemon = Daemon()
@@ -145,8 +161,10 @@ async def test_a_rotated_token_counts_from_the_next_request_on() -> None:
     daemon = Daemon()
     async with asking(daemon) as client:
         daemon.token = "the-new-one"
-        answers = [(await client.post("/sync", headers={"Authorization": f"Bearer {token}"})).status_code
-                   for token in (TOKEN, "the-new-one")]
+        answers = [
+            (await client.post("/sync", headers={"Authorization": f"Bearer {token}"})).status_code
+            for token in (TOKEN, "the-new-one")
+        ]
 
     assert [401, 202] == answers
 
@@ -290,7 +308,7 @@ async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
                 if number % CONNECTIONS_MAX == 0:
                     assert await reached(endpoint.host, endpoint.port)
             assert await reached(endpoint.host, endpoint.port)
-            for reader in readers[:2 * CONNECTIONS_MAX]:       # the oldest had to go
+            for reader in readers[: 2 * CONNECTIONS_MAX]:  # the oldest had to go
                 with suppress(ConnectionResetError):
                     assert b"" == await asyncio.wait_for(reader.read(), 30)
         finally:
@@ -301,7 +319,7 @@ async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
 async def test_an_answer_that_is_being_worked_on_is_not_cut_off_for_newcomers() -> None:
     """The oldest goes, but not one whose request came whole."""
     daemon, gate = Daemon(), asyncio.Event()
-    daemon.pause = lambda seconds: gate.wait()             # type: ignore[assignment,method-assign,return-value]
+    daemon.pause = lambda seconds: gate.wait()  # type: ignore[assignment,method-assign,return-value]
     async with daemon.serving() as endpoint, httpx.AsyncClient(trust_env=False, timeout=30) as client:
         asked = asyncio.create_task(client.post(f"{endpoint.url}/sync", headers={"Authorization": "Bearer wrong"}))
         while not daemon.told:
@@ -322,8 +340,9 @@ async def test_wrong_tokens_are_slowed_and_the_right_one_waits_its_turn() -> Non
         paused.append(seconds)
         await gate.wait()
 
-    daemon.pause = pause                                   # type: ignore[method-assign]
+    daemon.pause = pause  # type: ignore[method-assign]
     async with asking(daemon) as client:
+
         def ask(token: str) -> asyncio.Task[httpx.Response]:
             return asyncio.create_task(client.post("/sync", headers={"Authorization": f"Bearer {token}"}))
 
@@ -369,12 +388,25 @@ async def test_an_address_of_another_machine_is_an_error() -> None:
 # ---------------------------------------------------------------------------------------------------- the status page
 
 HELD = StatusView(
-    version="1.2.3", mode="enforce", now=AT, leader=True, cycle_id="c42", result="held", ended_at=AT,
-    next_cycle_at=AT.replace(hour=20), counts={"keep": 900, "deactivate": 412, "reactivate": 0, "manual": 3},
-    verdicts=(Verdict(Guard.MAX_DEACTIVATIONS, True, 412, 50, "accounts", "412 deactivations planned", "Was an OU moved?"),
-              Verdict(Guard.FLAPPING, False, 0, 5, "accounts", "nobody came back")),
-    plan_digest="4f3a9c", approvable=frozenset({Guard.MAX_DEACTIVATIONS}), head_sequence=1234, head_hash="abc123",
-    directory_people=1300)
+    version="1.2.3",
+    mode="enforce",
+    now=AT,
+    leader=True,
+    cycle_id="c42",
+    result="held",
+    ended_at=AT,
+    next_cycle_at=AT.replace(hour=20),
+    counts={"keep": 900, "deactivate": 412, "reactivate": 0, "manual": 3},
+    verdicts=(
+        Verdict(Guard.MAX_DEACTIVATIONS, True, 412, 50, "accounts", "412 deactivations planned", "Was an OU moved?"),
+        Verdict(Guard.FLAPPING, False, 0, 5, "accounts", "nobody came back"),
+    ),
+    plan_digest="4f3a9c",
+    approvable=frozenset({Guard.MAX_DEACTIVATIONS}),
+    head_sequence=1234,
+    head_hash="abc123",
+    directory_people=1300,
+)
 
 
 class Words(HTMLParser):
@@ -417,9 +449,21 @@ def test_a_held_plan_says_how_to_approve_it() -> None:
     words = seen(HELD)
 
     assert 'syncd approve --plan 4f3a9c --guard max-deactivations --by NAME --because "…"' in words
-    assert [] == [part for part in (
-        "Held", "412 accounts, limit 50", "Was an OU moved?", "Entry 1,234", "abc123", "20:05 UTC", "1,300", "leads", "c42")
-        if part not in words]
+    assert [] == [
+        part
+        for part in (
+            "Held",
+            "412 accounts, limit 50",
+            "Was an OU moved?",
+            "Entry 1,234",
+            "abc123",
+            "20:05 UTC",
+            "1,300",
+            "leads",
+            "c42",
+        )
+        if part not in words
+    ]
     assert "flapping 0 5 accounts fine" in words
 
 
@@ -431,13 +475,19 @@ def test_a_guard_that_no_approval_passes_says_so() -> None:
     assert "syncd approve" not in words
 
 
-@pytest.mark.parametrize(("view", "expected"), [
-    (StatusView(version="1", mode="report", now=AT, leader=False), ("No cycle has ended yet", "stands by", "Empty.")),
-    (replace(HELD, paused=True), ("All changes are paused", "syncd resume")),
-    (replace(HELD, verdicts=HELD.verdicts[1:]), ("None of 1 tripped.",)),
-    (replace(HELD, result="unreadable", why="page 3 never came", do="try later"), ("could not be read", "page 3", "try later")),
-    (replace(HELD, running_since=AT, last_success_at=AT.replace(day=1)), ("since 19:05 UTC", "2026-11-01 19:05 UTC")),
-])
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (StatusView(version="1", mode="report", now=AT, leader=False), ("No cycle has ended yet", "stands by", "Empty.")),
+        (replace(HELD, paused=True), ("All changes are paused", "syncd resume")),
+        (replace(HELD, verdicts=HELD.verdicts[1:]), ("None of 1 tripped.",)),
+        (
+            replace(HELD, result="unreadable", why="page 3 never came", do="try later"),
+            ("could not be read", "page 3", "try later"),
+        ),
+        (replace(HELD, running_since=AT, last_success_at=AT.replace(day=1)), ("since 19:05 UTC", "2026-11-01 19:05 UTC")),
+    ],
+)
 def test_the_page_says_how_things_stand(view: StatusView, expected: tuple[str, ...]) -> None:
     """From the first minute to the worst one."""
     words = seen(view)
@@ -446,9 +496,13 @@ def test_the_page_says_how_things_stand(view: StatusView, expected: tuple[str, .
 
 
 HOSTILE: list[Callable[[str], StatusView]] = [
-    lambda text: replace(HELD, why=text), lambda text: replace(HELD, do=text, why="x"),
-    lambda text: replace(HELD, plan_digest=text), lambda text: replace(HELD, head_hash=text),
-    lambda text: replace(HELD, version=text), lambda text: replace(HELD, result=text), lambda text: replace(HELD, cycle_id=text),
+    lambda text: replace(HELD, why=text),
+    lambda text: replace(HELD, do=text, why="x"),
+    lambda text: replace(HELD, plan_digest=text),
+    lambda text: replace(HELD, head_hash=text),
+    lambda text: replace(HELD, version=text),
+    lambda text: replace(HELD, result=text),
+    lambda text: replace(HELD, cycle_id=text),
     lambda text: replace(HELD, verdicts=(Verdict(Guard.SENTINEL_MISSING, True, 1, 0, text, text, text),)),
 ]
 

@@ -63,8 +63,11 @@ async def test_only_what_waits_for_a_person_can_be_acknowledged_and_only_for_a_t
     """Nothing is done for any of several."""
     company = await a_company_with_a_manual_row()
     later = company.clock.now() + timedelta(days=3)
-    for names, until in ((["ann@corp.example", "bob@corp.example"], later), (["nobody@corp.example"], later),
-                         (["ann@corp.example"], company.clock.now())):
+    for names, until in (
+        (["ann@corp.example", "bob@corp.example"], later),
+        (["nobody@corp.example"], later),
+        (["ann@corp.example"], company.clock.now()),
+    ):
         with pytest.raises(UsageError):
             await acknowledge(company.deps, names, REQUEST, until)
 

@@ -58,7 +58,10 @@ async def test_a_recorded_plan_is_approved_without_reading_again():
     approval = await approved(company, digest[:12], "policy-changed", "flapping", "policy-changed")
 
     assert (digest, (Guard.POLICY_CHANGED, Guard.FLAPPING), frozenset({("z-ann", "deactivate")})) == (
-        approval.plan_digest, approval.guards, approval.effects)
+        approval.plan_digest,
+        approval.guards,
+        approval.effects,
+    )
     assert {approval.id: approval} == (await company.ledger.history()).approvals
 
 
@@ -132,16 +135,27 @@ async def test_what_is_wrong_cannot_be_approved(guard: Guard):
 async def test_a_misspelt_guard_is_answered_with_the_near_one():
     company, digest = await a_held_company()
     with pytest.raises(UsageError) as refused:
-        await approve(company.deps, POLICY, Mode.ENFORCE,
-                      Asked(digest, ("policy-changed", "max-deactivation"), "Kim", "x", timedelta(hours=1)))
+        await approve(
+            company.deps,
+            POLICY,
+            Mode.ENFORCE,
+            Asked(digest, ("policy-changed", "max-deactivation"), "Kim", "x", timedelta(hours=1)),
+        )
 
     assert refused.value.what.endswith(": max-deactivation")
     assert refused.value.do.startswith("Did you mean max-deactivations?")
 
 
-@pytest.mark.parametrize("given", [
-    {"by": " "}, {"because": ""}, {"digest": "1234567"}, {"guards": ()}, {"guards": ("no-such-guard",)},
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"by": " "},
+        {"because": ""},
+        {"digest": "1234567"},
+        {"guards": ()},
+        {"guards": ("no-such-guard",)},
+    ],
+)
 async def test_an_approval_is_evidence_and_must_be_complete(given: dict[str, Any]):
     """Who, why, which plan, which guards."""
     company, digest = await a_held_company()

@@ -131,8 +131,10 @@ def test_a_second_cycle_on_an_unchanged_world_plans_nothing(case: Case):
 def test_nothing_is_carried_out_while_a_read_guard_trips(case: Case, doubt: str):
     """Whatever is due, and whichever of them it is."""
     limits = {
-        "clock": LOOSE, "sentinel": replace(LOOSE, sentinels=("nobody@corp.example",)),
-        "empty": replace(LOOSE, min_directory_people=6), "match": replace(LOOSE, min_match_percent=100.0, percent_floor=0),
+        "clock": LOOSE,
+        "sentinel": replace(LOOSE, sentinels=("nobody@corp.example",)),
+        "empty": replace(LOOSE, min_directory_people=6),
+        "match": replace(LOOSE, min_match_percent=100.0, percent_floor=0),
         "default": case.policy.limits,
     }[doubt]
     policy = replace(case.policy, limits=limits)
@@ -319,9 +321,13 @@ async def test_a_cycle_without_trouble_moves_last_success(mode: Run, gone: bool,
     assert success == (company.clock.now() == (await company.ledger.history()).last_success_at)
 
 
-@pytest.mark.parametrize("error", [
-    SourceError("directory", "page 7 did not come"), ConfigError("directory.entra.client_secret_file: gone"),
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceError("directory", "page 7 did not come"),
+        ConfigError("directory.entra.client_secret_file: gone"),
+    ],
+)
 async def test_an_unreadable_side_ends_the_cycle_with_code_4(error: Any):
     """Also a mounted secret that is gone for the moment. It is recorded, and moves nothing."""
     company = a_company("ann")
@@ -398,7 +404,7 @@ async def test_licences_stay_in_the_evidence():
     await cycle(company)
     intents = [entry for entry in company.ledger.entries if entry.kind == "intent"]
 
-    assert all(word in intents[0].body for word in ('"plan":"64"', '"type":2', '"role":"Member"', 'licences'))
+    assert all(word in intents[0].body for word in ('"plan":"64"', '"type":2', '"role":"Member"', "licences"))
     assert ROLES["2"] == "Member"
 
 

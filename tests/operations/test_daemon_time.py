@@ -39,13 +39,16 @@ class OddClock:
         return "unique"
 
 
-@pytest.mark.parametrize(("clock", "slept"), [
-    (OddClock(), 900.0),
-    (OddClock({100.0: -86_400.0}), 900.0),                       # set back by a day: not a day longer
-    (OddClock({100.0: -3_600.0, 200.0: 3_600.0}), 900.0),
-    (OddClock({100.0: 86_400.0}), 100.0),                        # set ahead: at once, a missed time runs once
-    (OddClock(lost=90.0), 90.0),                                 # nine of ten seconds on a suspended machine
-])
+@pytest.mark.parametrize(
+    ("clock", "slept"),
+    [
+        (OddClock(), 900.0),
+        (OddClock({100.0: -86_400.0}), 900.0),  # set back by a day: not a day longer
+        (OddClock({100.0: -3_600.0, 200.0: 3_600.0}), 900.0),
+        (OddClock({100.0: 86_400.0}), 100.0),  # set ahead: at once, a missed time runs once
+        (OddClock(lost=90.0), 90.0),  # nine of ten seconds on a suspended machine
+    ],
+)
 async def test_no_sleep_outlasts_what_was_meant(clock: OddClock, slept: float) -> None:
     """Whatever the wall clock does meanwhile."""
     await sleep_until(NOON + timedelta(seconds=900), clock)

@@ -20,8 +20,7 @@ SCHEDULED = NOON + timedelta(minutes=15)
 
 def report(*, helps: bool = True, **more: object) -> CycleReport:
     plan = Plan(NOON, "policy", (), next_read_helps=helps)
-    return CycleReport("c", Mode.ENFORCE, Trigger.SCHEDULE, Ended.IN_STEP, NOON, NOON, "0", "policy", plan,
-                       **more)  # type: ignore[arg-type]
+    return CycleReport("c", Mode.ENFORCE, Trigger.SCHEDULE, Ended.IN_STEP, NOON, NOON, "0", "policy", plan, **more)  # type: ignore[arg-type]
 
 
 def test_the_next_cycle_starts_after_a_minute_and_at_most_every_five():
@@ -35,6 +34,7 @@ def test_the_next_cycle_starts_after_a_minute_and_at_most_every_five():
 
 def test_a_cycle_comes_when_a_window_opens():
     """So that an opening of ten minutes is used; not for one that lies behind, nor beyond the schedule, nor in report mode."""
+
     def due(*openings: int, mode: Mode = Mode.ENFORCE) -> datetime:
         waiting = {("z", str(minutes)): NOON + timedelta(minutes=minutes) for minutes in openings}
         return FollowUps().due(replace(report(helps=False), mode=mode, next_openings=waiting), SCHEDULED, NOON)

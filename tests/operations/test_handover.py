@@ -43,7 +43,7 @@ class ZoomWithContent(FakeZoom):
     """A Zoom that counts, deletes, and tells of it when single accounts are looked at."""
 
     first_look: Callable[[], None] = lambda: None
-    meanwhile: bool = False                       # whether the next look at one account comes after the look at everybody
+    meanwhile: bool = False  # whether the next look at one account comes after the look at everybody
     deleted: list[tuple[str, str]] = field(default_factory=list)
     answer: SyncdError | None = None
     done: bool = True
@@ -110,8 +110,9 @@ class World(Company):
     async def run(self, digest: str, by: str = KIM) -> list[Ended]:
         self.zoom.meanwhile = True
         async with self.ledger.writer(0.0) as term:
-            return await run_plan(self.deps, POLICY, self.rules, Mode.ENFORCE, self.zoom, digest,
-                                  Request(by, "ticket", confirm_count=1), term)
+            return await run_plan(
+                self.deps, POLICY, self.rules, Mode.ENFORCE, self.zoom, digest, Request(by, "ticket", confirm_count=1), term
+            )
 
 
 async def test_nothing_in_between_and_it_is_handed_over() -> None:
@@ -180,8 +181,11 @@ async def test_a_word_in_between_stops_it(what: str) -> None:
     world = World()
     await world.lee_left()
     digest = await world.approved()
-    said = record.held("z-lee", by="Ann", because="wait", until=None, personal=None) if what == "hold" else record.paused(
-        by="Ann", because="wait")
+    said = (
+        record.held("z-lee", by="Ann", because="wait", until=None, personal=None)
+        if what == "hold"
+        else record.paused(by="Ann", because="wait")
+    )
     inner = world.zoom.get_account
 
     async def get_account(user: str) -> ZoomAccount | None:
@@ -189,16 +193,21 @@ async def test_a_word_in_between_stops_it(what: str) -> None:
             world.zoom.meanwhile = False
             await world.ledger.append([said])
         return await inner(user)
+
     world.zoom.get_account = get_account  # type: ignore[method-assign]
     (ended,) = await world.run(digest)
 
     assert ("not_tried", []) == (ended.state, world.zoom.deleted)
 
 
-@pytest.mark.parametrize(("answer", "done", "state"), [
-    (Refused("call queue", kind="call_queue", code=1000, status=400, do="name another manager"), False, "refused"),
-    (AnswerLost("no answer"), True, "handed_over"), (AnswerLost("no answer"), False, "unconfirmed"),
-])
+@pytest.mark.parametrize(
+    ("answer", "done", "state"),
+    [
+        (Refused("call queue", kind="call_queue", code=1000, status=400, do="name another manager"), False, "refused"),
+        (AnswerLost("no answer"), True, "handed_over"),
+        (AnswerLost("no answer"), False, "unconfirmed"),
+    ],
+)
 async def test_an_approval_is_used_up_whatever_becomes_of_it(answer: SyncdError, done: bool, state: str) -> None:
     """Nothing is sent a second time by it, not even after thirty days."""
     world = World()
@@ -239,5 +248,6 @@ async def test_a_cycle_tells_what_leavers_left() -> None:
 
     assert report.contents is not None
     assert [("ned@corp.example", None, "no manager is remembered"), ("lee@corp.example", "mia@corp.example", "")] == [
-        (one.email, one.receiver, one.why_none) for one in report.contents]
+        (one.email, one.receiver, one.why_none) for one in report.contents
+    ]
     assert Guard.HANDOVER not in [one.guard for one in report.verdicts if one.tripped]

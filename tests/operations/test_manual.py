@@ -44,8 +44,9 @@ def tripped(found: manual.Wanted) -> list[Guard]:
 async def test_an_account_named_twice_is_changed_once():
     """Two spellings, an address and an id: one account, one write."""
     company = a_company()
-    found = await manual.wanted_by_address(company.deps, POLICY, ["ann@corp.example", "ANN@corp.example", "z-ann"],
-                                           Action.DEACTIVATE, REQUEST)
+    found = await manual.wanted_by_address(
+        company.deps, POLICY, ["ann@corp.example", "ANN@corp.example", "z-ann"], Action.DEACTIVATE, REQUEST
+    )
 
     assert 1 == len(found.effects)
 
@@ -69,16 +70,18 @@ async def test_protected_accounts_are_refused_before_anything_is_sent(role: str 
     assert [Guard.PROTECTED_IN_PLAN] == tripped(await wanted(company, Action.DEACTIVATE, "ceo"))
 
 
-@pytest.mark.parametrize(("count", "expected"), [
-    (3, []), (2, [Guard.MAX_DEACTIVATIONS_PERCENT]), (None, [Guard.MAX_DEACTIVATIONS_PERCENT])])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(3, []), (2, [Guard.MAX_DEACTIVATIONS_PERCENT]), (None, [Guard.MAX_DEACTIVATIONS_PERCENT])]
+)
 async def test_a_share_is_taken_of_the_last_good_read_and_confirming_the_number_passes(count: int | None, expected: list[Guard]):
     """Hand verbs read no directory, and somebody who says "yes, three" has counted."""
     company = a_company()
     company.ledger._history = replace(company.ledger._history, active_in_scope=20)
     names = ["ann@corp.example", "bob@corp.example", "crowd001@corp.example"]
     strict = Policy("zoom-account", ("corp.example",), limits=Limits(percent_floor=0))
-    found = await manual.wanted_by_address(company.deps, strict, names, Action.DEACTIVATE,
-                                           manual.Request("Kim", "x", confirm_count=count))
+    found = await manual.wanted_by_address(
+        company.deps, strict, names, Action.DEACTIVATE, manual.Request("Kim", "x", confirm_count=count)
+    )
 
     assert expected == tripped(found)
 
@@ -106,9 +109,16 @@ async def test_overruling_never_shortens_a_hold(days: int | None, expected: int 
     assert (START + timedelta(days=expected) if expected else None) == (await company.ledger.history()).holds["z-ann"].until
 
 
-@pytest.mark.parametrize(("trouble", "code"), [
-    ("none", 0), ("ledger", 6), ("scope", 4), ("stop", 4), ("lease", 7),
-])
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        ("none", 0),
+        ("ledger", 6),
+        ("scope", 4),
+        ("stop", 4),
+        ("lease", 7),
+    ],
+)
 async def test_the_exit_code_says_what_ended_it(trouble: str, code: int):
     """Ledger first; an early end is 4 while nothing was written, or 7 for a lost lease."""
     company = a_company()

@@ -46,23 +46,31 @@ async def put_back(company: Company, cycle: str = "last", **choice: tuple[str, .
     return [(effect.account.zoom_id or "").removeprefix("z-") for effect in undoing.wanted.effects]
 
 
-@pytest.mark.parametrize(("choice", "expected"), [
-    ({}, ["ann", "bob", "cid", "dan"]),
-    ({"only": ("BOB@corp.example", "z-dan")}, ["bob", "dan"]),
-    ({"excluded": ("bob@corp.example",)}, ["ann", "cid", "dan"]),
-    ({"reasons": ("left_groups",)}, ["cid", "dan"]),
-    ({"reasons": ("left_groups", "disabled_in_directory"), "excluded": ("cid@corp.example",)}, ["ann", "bob", "dan"]),
-    ({"only": ("ann@corp.example", "cid@corp.example"), "reasons": ("left_groups", "disabled_in_directory")}, ["ann", "cid"]),
-])
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({}, ["ann", "bob", "cid", "dan"]),
+        ({"only": ("BOB@corp.example", "z-dan")}, ["bob", "dan"]),
+        ({"excluded": ("bob@corp.example",)}, ["ann", "cid", "dan"]),
+        ({"reasons": ("left_groups",)}, ["cid", "dan"]),
+        ({"reasons": ("left_groups", "disabled_in_directory"), "excluded": ("cid@corp.example",)}, ["ann", "bob", "dan"]),
+        ({"only": ("ann@corp.example", "cid@corp.example"), "reasons": ("left_groups", "disabled_in_directory")}, ["ann", "cid"]),
+    ],
+)
 async def test_what_is_put_back_is_chosen(choice: dict[str, tuple[str, ...]], expected: list[str]):
     """By address in any spelling, by id, by reason; known leavers stand first."""
     assert expected == await put_back(await a_bad_day(), **choice)
 
 
-@pytest.mark.parametrize("choice", [
-    {"only": ("nobody@corp.example",)}, {"excluded": ("eve@corp.example",)}, {"reasons": ("expired_in_directory",)},
-    {"only": ("ann@corp.example",), "excluded": ("ann@corp.example",)},
-])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"only": ("nobody@corp.example",)},
+        {"excluded": ("eve@corp.example",)},
+        {"reasons": ("expired_in_directory",)},
+        {"only": ("ann@corp.example",), "excluded": ("ann@corp.example",)},
+    ],
+)
 async def test_a_name_that_stands_for_nothing_puts_nobody_back(choice: dict[str, tuple[str, ...]]):
     """A slip of the keyboard must not become "everybody" or "nobody" in silence."""
     with pytest.raises(UsageError):
@@ -89,8 +97,9 @@ async def test_last_is_the_last_that_changed_something_and_no_undo():
     """Whoever says it twice does not lock everybody out again."""
     company = await a_bad_day()
     undoing = await wanted_by_undo(company.deps, QUICK, "last", REQUEST)
-    await manual.execute_request(company.deps, QUICK, Mode.ENFORCE, undoing.wanted, REQUEST, 1, trigger=Trigger.UNDO,
-                                 undo_of=undoing.cycle)
+    await manual.execute_request(
+        company.deps, QUICK, Mode.ENFORCE, undoing.wanted, REQUEST, 1, trigger=Trigger.UNDO, undo_of=undoing.cycle
+    )
     again = await wanted_by_undo(company.deps, QUICK, "last", REQUEST)
 
     assert (undoing.cycle, (), 4) == (again.cycle, again.wanted.effects, len(again.wanted.already))

@@ -88,16 +88,34 @@ async def test_a_leaver_goes_by_a_look_that_is_no_good_read() -> None:
 
     after = world.company.ledger._history
     assert {"z-crowd003"} == world.off()
-    for name in ("good_reads", "measures", "gone", "pairs", "last_cycle", "last_cycle_at", "last_result", "same_results",
-                 "last_success_at", "last_good_cycle_at", "policy_in_use", "good_policy_since"):
+    for name in (
+        "good_reads",
+        "measures",
+        "gone",
+        "pairs",
+        "last_cycle",
+        "last_cycle_at",
+        "last_result",
+        "same_results",
+        "last_success_at",
+        "last_good_cycle_at",
+        "policy_in_use",
+        "good_policy_since",
+    ):
         assert getattr(before, name) == getattr(after, name), name
     assert 1 == len(after.counted) == len(after.deactivated)
     assert Result.IN_STEP is (await world.cycle()).result
 
 
-@pytest.mark.parametrize("change", [
-    {"entitled": False}, {"enabled": False, "unclear": "broken"}, {"department": "Finance"},
-], ids=["within grace", "unclear", "nothing of interest"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"entitled": False},
+        {"enabled": False, "unclear": "broken"},
+        {"department": "Finance"},
+    ],
+    ids=["within grace", "unclear", "nothing of interest"],
+)
 async def test_without_a_change_to_make_nothing_is_written(change: dict[str, Any]) -> None:
     """However often it is looked."""
     world = World(replace(AT_ONCE, grace=timedelta(hours=24), grace_reads=2))
@@ -138,8 +156,8 @@ async def test_others_that_are_due_wait_for_their_cycle() -> None:
     await world.cycle()
     world.company.person("crowd003", enabled=False)
     world.company.person("crowd004", enabled=False)
-    reread = await world.watcher.read_again(Hint(), world.watch._base.directory)       # type: ignore[union-attr]
-    world.watch._base = world.watch._base.with_people(reread)                          # type: ignore[union-attr]
+    reread = await world.watcher.read_again(Hint(), world.watch._base.directory)  # type: ignore[union-attr]
+    world.watch._base = world.watch._base.with_people(reread)  # type: ignore[union-attr]
     assert [Result.APPLIED] == await world.look("p-crowd003")
     assert {"z-crowd003"} == world.off()
     await world.cycle()
@@ -264,16 +282,22 @@ def test_with_lost_doubled_and_invented_signals_a_run_ends_as_one_without_a_watc
             if told:
                 await watched.look(f"p-{name}")
                 await watched.look(f"p-{name}", *lies)
-            gone = {f"z-{one}" for one in (f"crowd{number:03}" for number in range(6))
-                    if (person := watched.company.directory.people.get(f"p-{one}")) is not None and not person.enabled}
+            gone = {
+                f"z-{one}"
+                for one in (f"crowd{number:03}" for number in range(6))
+                if (person := watched.company.directory.people.get(f"p-{one}")) is not None and not person.enabled
+            }
             ever.update(gone)
             assert watched.off() <= ever
         for _ in range(2):
             await watched.cycle()
             await plain.cycle()
         people = watched.company.directory.people
-        taken_back = {zoom_id for zoom_id in watched.off() - plain.off()
-                      if (one := people.get(f"p-{zoom_id[2:]}")) is None or one.unclear or not one.entitled_by}
+        taken_back = {
+            zoom_id
+            for zoom_id in watched.off() - plain.off()
+            if (one := people.get(f"p-{zoom_id[2:]}")) is None or one.unclear or not one.entitled_by
+        }
         assert watched.off() == plain.off() | (taken_back & ever)
 
     ever: set[str] = set()

@@ -50,8 +50,9 @@ async def test_what_cannot_be_approved_has_no_command():
     await company.ledger.append([record.paused(by="Kim", because="x")])
     report = await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.PLAN))
 
-    assert ("syncd account deactivate zoe@corp.example --confirm-count 1 --while-paused --by NAME --because TEXT",
-            ) == report.commands
+    assert (
+        "syncd account deactivate zoe@corp.example --confirm-count 1 --while-paused --by NAME --because TEXT",
+    ) == report.commands
 
 
 async def test_a_plan_that_nothing_holds_has_no_commands():

@@ -55,8 +55,13 @@ class ZoomWithLog(FakeZoom):
         if self.log_fails is not None:
             raise self.log_fails
         now = self.clock.now()
-        return OperationLog(now - timedelta(days=3), now, len(self.sightings) + len(self.unreadable),
-                            tuple(self.sightings), tuple(self.unreadable))
+        return OperationLog(
+            now - timedelta(days=3),
+            now,
+            len(self.sightings) + len(self.unreadable),
+            tuple(self.sightings),
+            tuple(self.unreadable),
+        )
 
 
 class World(Company):
@@ -79,8 +84,15 @@ class World(Company):
     async def hand_over(self, name: str, state: str) -> None:
         """As ``handover run`` writes it down; Zoom deletes the account unless it refused."""
         item = entries.ItemPlanned(f"z-{name}", "z-crowd000", "delete", ("meetings",))
-        await self.ledger.append([draft(entries.HandoverAnnounced("h1", "plan", item, "Kim", "ticket", (), {}),
-                                        subject=f"z-{name}", personal={"email": f"{name}@corp.example"})])
+        await self.ledger.append(
+            [
+                draft(
+                    entries.HandoverAnnounced("h1", "plan", item, "Kim", "ticket", (), {}),
+                    subject=f"z-{name}",
+                    personal={"email": f"{name}@corp.example"},
+                )
+            ]
+        )
         if state != "refused":
             del self.zoom.accounts[f"z-{name}"]
         await self.ledger.append([draft(entries.HandoverSettled("h1", state), subject=f"z-{name}")])
@@ -101,12 +113,24 @@ class World(Company):
         assert "inactive" == self.status("ann")
 
     def event(self, what: str, name: str, at: datetime | None = None, **more: object) -> Sighting:
-        return Sighting(WitnessSource.EVENT, at or self.clock.now(), Happened(what), f"z-{name}", f"{name}@corp.example",
-                        "boss@corp.example", **more)  # type: ignore[arg-type]
+        return Sighting(
+            WitnessSource.EVENT,
+            at or self.clock.now(),
+            Happened(what),
+            f"z-{name}",
+            f"{name}@corp.example",
+            "boss@corp.example",
+            **more,
+        )  # type: ignore[arg-type]
 
     def line(self, what: str, name: str, at: datetime | None = None) -> Sighting:
-        return Sighting(WitnessSource.LOG, at or self.clock.now(), Happened(what), address=f"{name.title()}@corp.example",
-                        operator="boss@corp.example")
+        return Sighting(
+            WitnessSource.LOG,
+            at or self.clock.now(),
+            Happened(what),
+            address=f"{name.title()}@corp.example",
+            operator="boss@corp.example",
+        )
 
     def counts(self) -> dict[str, int]:
         """What observers were told last, without zeros."""
@@ -115,8 +139,12 @@ class World(Company):
 
     def written(self) -> list[tuple[str, str]]:
         """Source and state of each witness entry."""
-        return [(body["source"], body["state"]) for entry in self.ledger.entries if entry.kind == "witness"
-                for body in [json.loads(entry.body)]]
+        return [
+            (body["source"], body["state"])
+            for entry in self.ledger.entries
+            if entry.kind == "witness"
+            for body in [json.loads(entry.body)]
+        ]
 
 
 async def test_an_event_confirms_the_change_and_is_no_signal() -> None:
@@ -213,8 +241,9 @@ async def test_what_somebody_else_did_is_foreign_and_a_signal() -> None:
     entry = world.ledger.entries[-1]
     assert "boss" not in entry.body
     assert "ann@" not in entry.body
-    assert {"email": "ann@corp.example", "operator": "boss@corp.example"} == (
-        await world.ledger.personal([read(entry).who]))[read(entry).who]
+    assert {"email": "ann@corp.example", "operator": "boss@corp.example"} == (await world.ledger.personal([read(entry).who]))[
+        read(entry).who
+    ]
 
 
 async def test_an_event_without_an_address_is_known_by_the_last_read() -> None:
@@ -242,10 +271,14 @@ async def test_a_foreign_change_seen_by_event_is_not_told_again_by_the_log() -> 
 
 
 @pytest.mark.parametrize("source", ["event", "log"])
-@pytest.mark.parametrize(("state", "told"), [
-    ("handed_over", {"deactivated": "confirmed", "deleted": "confirmed"}), ("unconfirmed", {"deactivated": "confirmed"}),
-    ("refused", {"deactivated": "confirmed", "deleted": "foreign"}),
-])
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("handed_over", {"deactivated": "confirmed", "deleted": "confirmed"}),
+        ("unconfirmed", {"deactivated": "confirmed"}),
+        ("refused", {"deactivated": "confirmed", "deleted": "foreign"}),
+    ],
+)
 async def test_a_deletion_that_a_handover_sent_is_confirmed(source: str, state: str, told: dict[str, str]) -> None:
     """By whoever tells it, and the account's absence from the next read trips no guard. One that Zoom refused is somebody
     else's; of one that nobody knows of, nothing is claimed."""
@@ -267,8 +300,11 @@ async def test_a_deletion_that_a_handover_sent_is_confirmed(source: str, state: 
         period.take(entry)
     rows = period.document(await world.ledger.personal(period.references))["seen_by_others"]
 
-    assert ([], (), {}) == ([one for one in report.verdicts if one.tripped], report.foreign if state != "refused" else (),
-                            {key: number for key, number in world.counts().items() if key == "missing"})
+    assert ([], (), {}) == (
+        [one for one in report.verdicts if one.tripped],
+        report.foreign if state != "refused" else (),
+        {key: number for key, number in world.counts().items() if key == "missing"},
+    )
     assert told == {row["what"]: row["state"] for row in rows}
     assert (state == "refused") == ("foreign" in world.counts())
     assert [] == [one for one in world.signals if state != "refused"]
@@ -378,7 +414,8 @@ async def test_a_foreign_change_stands_in_the_documents_of_two_days() -> None:
 
     assert ["foreign"] == [row["witness"] for row in document["decisions"] if row["zoom_id"] == "z-crowd001"]
     assert [("z-crowd001", "activated", "boss@corp.example")] == [
-        (one["zoom_id"], one["what"], one["operator"]) for one in document["seen_by_others"]]
+        (one["zoom_id"], one["what"], one["operator"]) for one in document["seen_by_others"]
+    ]
     assert 1 == tables["seen_by_others"].count
     assert [] == later["seen_by_others"]
     assert [None] == [row["witness"] for row in later["decisions"] if row["zoom_id"] == "z-crowd001"]
@@ -390,9 +427,9 @@ async def test_a_period_tells_each_change_and_puts_what_others_did_first() -> No
     world.employ("eve")
     await world.cycle()
     world.person("eve", enabled=False)
-    await world.cycle()                                     # nobody was asked yet
+    await world.cycle()  # nobody was asked yet
     world.witnesses = Witnesses(events=True, operation_log=True)
-    world.desk = WitnessDesk(world.deps, POLICY, world.signals.append)       # as after a restart with another configuration
+    world.desk = WitnessDesk(world.deps, POLICY, world.signals.append)  # as after a restart with another configuration
     world.clock.pass_time(HOUR)
     for name in ("ann", "bob", "cid"):
         world.employ(name)
@@ -413,13 +450,19 @@ async def test_a_period_tells_each_change_and_puts_what_others_did_first() -> No
     document = period.document(await world.ledger.personal(period.references))
 
     assert [("foreign", "crowd001@corp.example", "boss@corp.example")] == [
-        (row["state"], row["email"], row["operator"]) for row in document["seen_by_others"]][:1]
+        (row["state"], row["email"], row["operator"]) for row in document["seen_by_others"]
+    ][:1]
     assert {"z-eve": "unwatched", "z-ann": "confirmed", "z-bob": "unknown", "z-cid": "missing"} == {
-        row["zoom_id"]: row["state"] for row in document["seen_by_others"][1:]}
+        row["zoom_id"]: row["state"] for row in document["seen_by_others"][1:]
+    }
     assert {row["zoom_id"]: row["state"] for row in document["seen_by_others"][1:]} == {
-        row["zoom_id"]: row["witness"] for row in document["leavers"]}
-    assert {"foreign": 1, "unwatched": 1, "confirmed": 1, "unknown": 1, "missing": 1} == {
-        state: number for state, number in document["witnesses"].items() if number} == world.counts()
+        row["zoom_id"]: row["witness"] for row in document["leavers"]
+    }
+    assert (
+        {"foreign": 1, "unwatched": 1, "confirmed": 1, "unknown": 1, "missing": 1}
+        == {state: number for state, number in document["witnesses"].items() if number}
+        == world.counts()
+    )
     table = next(table for table in period_view(document).tables if table.key == "seen_by_others")
     assert "foreign" == next(iter(table.rows()))[0]
 

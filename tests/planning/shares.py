@@ -31,6 +31,7 @@ def of_plan(plan: Plan) -> set[str]:
 def exercises(shares: dict[str, float]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The outermost decorator of a property: fails when one of these things happened in a smaller share of its worlds. Chance
     may be unkind, so that a property with too few is tried again, and all its worlds count."""
+
     def around(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
         def counted(*args: Any, **named: Any) -> None:
@@ -40,7 +41,9 @@ def exercises(shares: dict[str, float]) -> Callable[[Callable[..., None]], Calla
                 if not (seldom := too_seldom(shares)):
                     return
                 assert again, f"too few worlds exercised this: {seldom}; all: {dict(_met)}"
+
         return counted
+
     return around
 
 

@@ -63,7 +63,7 @@ def people(draw: st.DrawFn) -> list[Person]:
     drawn = [
         Person(
             f"p{number}",
-            (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[:(mains := draw(st.sampled_from([1, 1, 2])))],
+            (keys := tuple(dict.fromkeys(draw(st.lists(addresses, max_size=3)))))[: (mains := draw(st.sampled_from([1, 1, 2])))],
             aliases=keys[mains:],
             enabled=draw(mostly),
             expires_at=draw(st.one_of(st.none(), st.none(), ago.map(lambda span: NOW - span), st.just(NOW + timedelta(days=1)))),
@@ -80,7 +80,7 @@ def people(draw: st.DrawFn) -> list[Person]:
     ]
     # No more of them than a read may have: how one with more ends, is a matter of its own.
     unread = [person for person in drawn if person.unclear or person.unclean]
-    return [replace(person, unclear="", unclean=()) if person in unread[unclear_limit(0):] else person for person in drawn]
+    return [replace(person, unclear="", unclean=()) if person in unread[unclear_limit(0) :] else person for person in drawn]
 
 
 @st.composite
@@ -91,11 +91,18 @@ def accounts(draw: st.DrawFn) -> list[ZoomAccount]:
     for number, email in enumerate(emails):
         status = draw(st.sampled_from([Status.ACTIVE, Status.ACTIVE, Status.INACTIVE, Status.PENDING]))
         role = draw(st.sampled_from(["2", "2", "2", "1", None]))
-        result.append(ZoomAccount(
-            None if status is Status.PENDING else f"z{number}", draw(st.sampled_from([email, email.upper()])), status,
-            role_id=role, role=ROLES.get(role or ""), type=draw(st.sampled_from([1, 2, 4])),
-            group_ids=draw(paths("g-rooms", seldom)), room=draw(seldom),
-        ))
+        result.append(
+            ZoomAccount(
+                None if status is Status.PENDING else f"z{number}",
+                draw(st.sampled_from([email, email.upper()])),
+                status,
+                role_id=role,
+                role=ROLES.get(role or ""),
+                type=draw(st.sampled_from([1, 2, 4])),
+                group_ids=draw(paths("g-rooms", seldom)),
+                room=draw(seldom),
+            )
+        )
     return result
 
 
@@ -124,8 +131,12 @@ policies = st.builds(
 @st.composite
 def histories(draw: st.DrawFn, accounts: Sequence[ZoomAccount], policy: Policy) -> History:
     """What a ledger could remember about these accounts."""
-    history = History(good_reads=10, policy_in_use=policy.as_json(), ledger_id="ledger",
-                      numbers={"p5": number_hash("7", "ledger")} if draw(st.booleans()) else {})
+    history = History(
+        good_reads=10,
+        policy_in_use=policy.as_json(),
+        ledger_id="ledger",
+        numbers={"p5": number_hash("7", "ledger")} if draw(st.booleans()) else {},
+    )
     for account in accounts:
         zoom_id = account.zoom_id
         if zoom_id is None:
@@ -138,14 +149,21 @@ def histories(draw: st.DrawFn, accounts: Sequence[ZoomAccount], policy: Policy) 
             history.returning[zoom_id] = Gone(NOW - draw(ago), draw(st.integers(8, 10)))
         if draw(st.booleans()):
             history.deactivated[zoom_id] = Deactivated(
-                NOW - draw(ago), "c1", draw(st.sampled_from(["cycle", "cycle", "hand", "undo"])), 2, None, "2",
-                seen_active=draw(seldom), reactivated_at=draw(st.sampled_from([None, None, NOW])),
+                NOW - draw(ago),
+                "c1",
+                draw(st.sampled_from(["cycle", "cycle", "hand", "undo"])),
+                2,
+                None,
+                "2",
+                seen_active=draw(seldom),
+                reactivated_at=draw(st.sampled_from([None, None, NOW])),
             )
         if draw(seldom):
             history.holds[zoom_id] = Hold("Kim", "", NOW, draw(st.sampled_from([None, NOW, NOW + timedelta(days=1)])))
         if draw(seldom):
             history.refusals[(zoom_id, draw(st.sampled_from(["deactivate", "reactivate"])))] = Refusal(
-                NOW - draw(ago), 200, "", refusal_fingerprint(account, policy.digest(), draw(st.sampled_from(["app", "other"]))))
+                NOW - draw(ago), 200, "", refusal_fingerprint(account, policy.digest(), draw(st.sampled_from(["app", "other"])))
+            )
     return history
 
 
@@ -157,10 +175,10 @@ class Aimed:
         self.people = [Person(f"p-{name}", (self.email,), entitled_by=("Zoom Users",))]
         self.accounts = [ZoomAccount(f"z-{name}", self.email, Status.ACTIVE, role_id="2", role="Member", type=2)]
         self.pairs = {f"z-{name}": f"p-{name}"}
-        self.gone = False                     # for long enough
-        self.ours = ""                        # who deactivated it
+        self.gone = False  # for long enough
+        self.ours = ""  # who deactivated it
         self.held = self.refused = False
-        self.number = ""                      # remembered for the person
+        self.number = ""  # remembered for the person
 
     def person(self, **changes: Any) -> None:
         """Something about the person is otherwise."""
@@ -205,7 +223,8 @@ class Aimed:
             if self.refused:
                 action = "reactivate" if self.ours else "deactivate"
                 history.refusals[zoom_id, action] = Refusal(
-                    NOW - timedelta(days=1), 200, "", refusal_fingerprint(account, policy.digest(), "app"))
+                    NOW - timedelta(days=1), 200, "", refusal_fingerprint(account, policy.digest(), "app")
+                )
         if self.number:
             history.numbers[f"p-{self.name}"] = number_hash(self.number, history.ledger_id)
 
@@ -241,14 +260,21 @@ def aimed(draw: st.DrawFn, name: str) -> Aimed:
                 one.accounts.append(ZoomAccount(f"z-boss-{name}", other.mains[0], Status.ACTIVE, role_id="2", role="Member"))
         case "second" if one.people:
             one.person(mains=(one.email, f"{name}.2@corp.example"))
-            one.accounts.append(ZoomAccount(f"z2-{name}", f"{name}.2@corp.example", draw(st.sampled_from(
-                [Status.ACTIVE, Status.INACTIVE])), role_id="2", role="Member"))
+            one.accounts.append(
+                ZoomAccount(
+                    f"z2-{name}",
+                    f"{name}.2@corp.example",
+                    draw(st.sampled_from([Status.ACTIVE, Status.INACTIVE])),
+                    role_id="2",
+                    role="Member",
+                )
+            )
         case "unclear" if one.people:
             one.person(unclear="unreadable", entitled_by=("Zoom Users",))
         case "protected" if one.people:
             one.person(protected_by=("Legal Hold",))
         case "number":
-            one.number = f"n-{name}"          # hired again under a new id, or on the way from one domain to another
+            one.number = f"n-{name}"  # hired again under a new id, or on the way from one domain to another
             one.people = [replace(person, id=f"p-new-{name}", number=one.number) for person in one.people]
     return one
 
@@ -268,8 +294,16 @@ class Case:
 
     def facts(self, *, armed: bool = False) -> Facts:
         """What the guards look at."""
-        return Facts(self.plan(), self.history, self.policy, NOW, self.directory, self.zoom, armed,
-                     entitled_people(self.directory, self.policy, NOW))
+        return Facts(
+            self.plan(),
+            self.history,
+            self.policy,
+            NOW,
+            self.directory,
+            self.zoom,
+            armed,
+            entitled_people(self.directory, self.policy, NOW),
+        )
 
     def verdicts(self, *, armed: bool = False) -> tuple[Verdict, ...]:
         """What the guards say."""
@@ -280,7 +314,7 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """A world and its past."""
     policy = draw(policies)
-    happens = [draw(aimed(name)) for name in AIMED[:draw(st.sampled_from([3, 3, 2, 1, 0]))]]
+    happens = [draw(aimed(name)) for name in AIMED[: draw(st.sampled_from([3, 3, 2, 1, 0]))]]
     around, theirs = draw(people()), [one for aim in happens for one in aim.people]
     if sum(bool(one.unclear or one.unclean) for one in (*around, *theirs)) > unclear_limit(0):
         around = [replace(one, unclear="", unclean=()) for one in around]
@@ -288,7 +322,10 @@ def cases(draw: st.DrawFn) -> Case:
     matched = [one for aim in happens for one in aim.accounts]
     zoom = whole.zoom("zoom-account", NOW, [*chance, *matched], roles=ROLES, groups={"g-rooms": "Rooms"})
     directory = whole.directory(
-        "file", NOW, [*around, *theirs], [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
+        "file",
+        NOW,
+        [*around, *theirs],
+        [DirectoryGroup("zoom users", "Zoom Users", GroupUse.ENTITLING, 3)],
         unresolved=draw(seldom.map(lambda some: ("CN=ghost",) if some else ())),
     )
     history = draw(histories(chance, policy))
@@ -299,9 +336,16 @@ def cases(draw: st.DrawFn) -> Case:
 
 #: Guards that never trip on such small worlds, except those a test asks for.
 LOOSE = Limits(
-    max_deactivations=1000, max_deactivations_percent=100, max_deactivations_per_day=1000, max_reactivations=1000,
-    max_deactivations_per_30_days=1000, max_reactivations_per_day=1000,
-    max_directory_shrink_percent=100, max_flapping=1000, min_match_percent=0, min_directory_people=0,
+    max_deactivations=1000,
+    max_deactivations_percent=100,
+    max_deactivations_per_day=1000,
+    max_reactivations=1000,
+    max_deactivations_per_30_days=1000,
+    max_reactivations_per_day=1000,
+    max_directory_shrink_percent=100,
+    max_flapping=1000,
+    min_match_percent=0,
+    min_directory_people=0,
     max_failing_writes_percent=100,
 )
 

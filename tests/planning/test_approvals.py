@@ -38,12 +38,28 @@ APPROVABLE = sorted(set(Guard) - NOT_APPROVABLE)
 
 
 def approval(
-    *guards: Guard, effects: Any, policy: Policy = POLICY, hours: float = 24, id_: str = "a1",
-    accepted: dict[str, Any] | None = None, beside: tuple[str, ...] = (),
+    *guards: Guard,
+    effects: Any,
+    policy: Policy = POLICY,
+    hours: float = 24,
+    id_: str = "a1",
+    accepted: dict[str, Any] | None = None,
+    beside: tuple[str, ...] = (),
 ) -> Approval:
     """Somebody has looked at these effects, and at those *beside* that were on the way."""
-    return Approval(id_, "digest", policy.digest(), guards, frozenset(effects), "Kim", "because", NOW,
-                    NOW + timedelta(hours=hours), frozenset(beside), accepts=accepted or {})
+    return Approval(
+        id_,
+        "digest",
+        policy.digest(),
+        guards,
+        frozenset(effects),
+        "Kim",
+        "because",
+        NOW,
+        NOW + timedelta(hours=hours),
+        frozenset(beside),
+        accepts=accepted or {},
+    )
 
 
 def tripped(*guards: Guard) -> tuple[Verdict, ...]:
@@ -73,14 +89,17 @@ def one_effect(history: History, policy: Policy = POLICY) -> Facts:
     return facts(gone=1, history=history, policy=policy)
 
 
-@pytest.mark.parametrize(("given_", "passes"), [
-    (approval(Guard.FLAPPING, effects=[("z0", "deactivate")]), True),
-    (approval(Guard.FLAPPING, effects=[("z0", "reactivate")]), False),
-    (approval(Guard.FLAPPING, effects=[("z1", "deactivate")]), False),
-    (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")]), False),
-    (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], hours=0), False),
-    (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], policy=replace(POLICY, grace_reads=9)), False),
-])
+@pytest.mark.parametrize(
+    ("given_", "passes"),
+    [
+        (approval(Guard.FLAPPING, effects=[("z0", "deactivate")]), True),
+        (approval(Guard.FLAPPING, effects=[("z0", "reactivate")]), False),
+        (approval(Guard.FLAPPING, effects=[("z1", "deactivate")]), False),
+        (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")]), False),
+        (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], hours=0), False),
+        (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], policy=replace(POLICY, grace_reads=9)), False),
+    ],
+)
 def test_an_approval_names_effects_guards_a_policy_and_a_time(given_: Approval, passes: bool):
     """Any of them wrong, and the effect stays held."""
     known = one_effect(History(approvals={"a1": given_}))
@@ -124,12 +143,15 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize(("guards", "expected"), [
-    ((Guard.DIRECTORY_SHRUNK,), MEASURED["directory-shrunk"]),
-    ((Guard.GROUP_EMPTIED, Guard.GROUP_REPLACED), MEASURED["group-emptied"] | MEASURED["group-replaced"]),
-    ((Guard.MATCH_RATE,), {"match_percent": 40.0}),
-    ((Guard.FLAPPING, Guard.POLICY_CHANGED), {}),
-])
+@pytest.mark.parametrize(
+    ("guards", "expected"),
+    [
+        ((Guard.DIRECTORY_SHRUNK,), MEASURED["directory-shrunk"]),
+        ((Guard.GROUP_EMPTIED, Guard.GROUP_REPLACED), MEASURED["group-emptied"] | MEASURED["group-replaced"]),
+        ((Guard.MATCH_RATE,), {"match_percent": 40.0}),
+        ((Guard.FLAPPING, Guard.POLICY_CHANGED), {}),
+    ],
+)
 def test_an_approval_accepts_what_its_own_guard_measured(guards: tuple[Guard, ...], expected: dict[str, float]):
     """Those values, and nothing below."""
     assert expected == accepts(RecordedPlan("d", "p", (), NOW, MEASURED), guards)
@@ -147,14 +169,19 @@ def fold(history: History, *drafts: Any) -> History:
 
 def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
     """Two questions, two answers; and which object a group means is a third."""
-    before = History(peopled={"group:entitling:g"}, measures={"people": [(NOW - timedelta(days=1), 100.0)]},
-                     groups={"entry:entitling:G": "old-id"})
+    before = History(
+        peopled={"group:entitling:g"},
+        measures={"people": [(NOW - timedelta(days=1), 100.0)]},
+        groups={"entry:entitling:G": "old-id"},
+    )
 
     def after(guard: Guard) -> History:
         return fold(before, record.approved(approval(guard, effects=[], accepted=MEASURED[guard.value])))
 
-    assert (80.0, {"group:entitling:g"}) == (after(Guard.DIRECTORY_SHRUNK).baseline("people", NOW),
-                                             after(Guard.DIRECTORY_SHRUNK).peopled)
+    assert (80.0, {"group:entitling:g"}) == (
+        after(Guard.DIRECTORY_SHRUNK).baseline("people", NOW),
+        after(Guard.DIRECTORY_SHRUNK).peopled,
+    )
     assert (100.0, set()) == (after(Guard.GROUP_EMPTIED).baseline("people", NOW), after(Guard.GROUP_EMPTIED).peopled)
     assert {"entry:entitling:G": "new-id"} == after(Guard.GROUP_REPLACED).groups
     assert before.groups == after(Guard.SENTINEL_MISSING).groups
@@ -163,9 +190,14 @@ def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
 # --------------------------------------------------------------------------------------------- sums, announced leavers
 
 
-@pytest.mark.parametrize("guard", [
-    Guard.MAX_DEACTIVATIONS_PER_DAY, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, Guard.MAX_REACTIVATIONS_PER_DAY,
-])
+@pytest.mark.parametrize(
+    "guard",
+    [
+        Guard.MAX_DEACTIVATIONS_PER_DAY,
+        Guard.MAX_DEACTIVATIONS_PER_30_DAYS,
+        Guard.MAX_REACTIVATIONS_PER_DAY,
+    ],
+)
 def test_approving_a_sum_begins_it_anew(guard: Guard):
     """What was shown with it does not count again; another guard's approval begins nothing."""
     assert {guard: NOW} == fold(History(), record.approved(approval(guard, effects=[]))).sums_begun
@@ -176,21 +208,31 @@ def announcement(**more: Any) -> Announcement:
     return replace(Announcement("n1", frozenset({"z0"}), NOW, NOW + timedelta(days=45), "Kim", "term ends", NOW), **more)
 
 
-@pytest.mark.parametrize(("reason", "known", "counts"), [
-    (Reason.DISABLED_IN_DIRECTORY, announcement(), 0),
-    (Reason.EXPIRED_IN_DIRECTORY, announcement(), 0),
-    (Reason.IN_LEAVERS_GROUP, announcement(), 0),
-    (Reason.ABSENT_FROM_DIRECTORY, announcement(), 1),                       # a blind read looks like that, too
-    (Reason.LEFT_GROUPS, announcement(), 1),
-    (Reason.DISABLED_IN_DIRECTORY, announcement(starts_at=NOW + timedelta(seconds=1)), 1),
-    (Reason.DISABLED_IN_DIRECTORY, announcement(ends_at=NOW), 1),
-    (Reason.DISABLED_IN_DIRECTORY, announcement(zoom_ids=frozenset({"z1"})), 1),
-])
+@pytest.mark.parametrize(
+    ("reason", "known", "counts"),
+    [
+        (Reason.DISABLED_IN_DIRECTORY, announcement(), 0),
+        (Reason.EXPIRED_IN_DIRECTORY, announcement(), 0),
+        (Reason.IN_LEAVERS_GROUP, announcement(), 0),
+        (Reason.ABSENT_FROM_DIRECTORY, announcement(), 1),  # a blind read looks like that, too
+        (Reason.LEFT_GROUPS, announcement(), 1),
+        (Reason.DISABLED_IN_DIRECTORY, announcement(starts_at=NOW + timedelta(seconds=1)), 1),
+        (Reason.DISABLED_IN_DIRECTORY, announcement(ends_at=NOW), 1),
+        (Reason.DISABLED_IN_DIRECTORY, announcement(zoom_ids=frozenset({"z1"})), 1),
+    ],
+)
 def test_announced_leavers_count_in_no_size_guard(reason: Reason, known: Announcement, counts: int):
     """Known leavers only, in their time, by name; every other guard still sees them."""
     plain = one_effect(History(announced={known.id: known}))
-    leaving = replace(plain, plan=replace(plain.plan, decisions=tuple(
-        structs.replace(one, reason=reason) if one.action is Action.DEACTIVATE else one for one in plain.plan.decisions)))
+    leaving = replace(
+        plain,
+        plan=replace(
+            plain.plan,
+            decisions=tuple(
+                structs.replace(one, reason=reason) if one.action is Action.DEACTIVATE else one for one in plain.plan.decisions
+            ),
+        ),
+    )
 
     for guard in sorted(DEACTIVATION_SIZES):
         assert counts == len(leaving.uncovered(guard, Action.DEACTIVATE))
@@ -217,13 +259,16 @@ def by(name: str, *guards: Guard, policy: Policy = TWO, **more: Any) -> Approval
     return replace(given_, by=name)
 
 
-@pytest.mark.parametrize(("given_", "passes"), [
-    ((by("Kim"),), False),
-    ((by("Kim"), by("Lee")), True),
-    ((by("Kim"), replace(by(" kim "), id="again")), False),                      # one person, spelt twice
-    ((by("Kim"), by("Lee", Guard.POLICY_CHANGED)), False),                       # another guard
-    ((by("Kim"), by("Lee", hours=0)), False),                                    # run out
-])
+@pytest.mark.parametrize(
+    ("given_", "passes"),
+    [
+        ((by("Kim"),), False),
+        ((by("Kim"), by("Lee")), True),
+        ((by("Kim"), replace(by(" kim "), id="again")), False),  # one person, spelt twice
+        ((by("Kim"), by("Lee", Guard.POLICY_CHANGED)), False),  # another guard
+        ((by("Kim"), by("Lee", hours=0)), False),  # run out
+    ],
+)
 def test_two_different_people_must_approve_where_two_are_asked_for(given_: tuple[Approval, ...], passes: bool):
     """The same plan, for the same guard."""
     known = one_effect(History(approvals={one.id: one for one in given_}), TWO)
@@ -247,15 +292,18 @@ def signed(signature: str, _message: bytes, name: str, signers: Any) -> bool:
     return f"{name} {signature}" in signers
 
 
-@pytest.mark.parametrize(("rules", "given_", "counts"), [
-    ({}, by("Kim"), True),
-    ({"approvers": ("Kim",)}, by("Kim"), True),
-    ({"approvers": ("kim",)}, by("KIM"), True),
-    ({"approvers": ("Kim",)}, by("Lee"), False),
-    ({"signers": ("Kim key",)}, by("Kim"), False),
-    ({"signers": ("Kim key",)}, replace(by("Kim"), signature="key"), True),
-    ({"signers": ("Kim key",)}, replace(by("Lee"), signature="key"), False),
-])
+@pytest.mark.parametrize(
+    ("rules", "given_", "counts"),
+    [
+        ({}, by("Kim"), True),
+        ({"approvers": ("Kim",)}, by("Kim"), True),
+        ({"approvers": ("kim",)}, by("KIM"), True),
+        ({"approvers": ("Kim",)}, by("Lee"), False),
+        ({"signers": ("Kim key",)}, by("Kim"), False),
+        ({"signers": ("Kim key",)}, replace(by("Kim"), signature="key"), True),
+        ({"signers": ("Kim key",)}, replace(by("Lee"), signature="key"), False),
+    ],
+)
 def test_an_approval_counts_only_when_it_was_given_by_whoever_may_and_is_signed(
     rules: dict[str, Any], given_: Approval, counts: bool
 ):
@@ -304,8 +352,10 @@ def test_signatures_in_the_ledger_are_looked_at_again():
 
 def test_rules_in_use_before_take_policy_changed_from_an_approval():
     """Every other guard of it counts."""
-    history = History(approvals={"Lee": by("Lee", Guard.POLICY_CHANGED, Guard.FLAPPING)},
-                      policy_in_use=replace(POLICY, approvers=("Kim",)).as_json())
+    history = History(
+        approvals={"Lee": by("Lee", Guard.POLICY_CHANGED, Guard.FLAPPING)},
+        policy_in_use=replace(POLICY, approvers=("Kim",)).as_json(),
+    )
 
     assert (Guard.FLAPPING,) == only_authorised(history, POLICY, signed).approvals["Lee"].guards
 
@@ -322,29 +372,35 @@ def test_the_first_of_two_accepts_nothing():
 # ------------------------------------------------------------------------------------------------------- policy-changed
 
 
-@pytest.mark.parametrize(("history", "mode", "expected"), [
-    (History(), Mode.ENFORCE, True),                                             # first enforcing use
-    (History(), Mode.REPORT, False),
-    (History(policy_digest=POLICY.digest()), Mode.ENFORCE, True),                # whatever report mode recorded
-    (History(policy_in_use=POLICY.as_json()), Mode.ENFORCE, False),
-    (History(policy_in_use=POLICY.as_json(), armed=True), Mode.ENFORCE, True),
-    (History(policy_in_use=replace(POLICY, grace=timedelta(days=1)).as_json()), Mode.ENFORCE, True),
-    (History(policy_in_use=replace(POLICY, grace=timedelta(0)).as_json()), Mode.ENFORCE, False),
-    (History(policy_in_use={name: one for name, one in POLICY.as_json().items() if name != "rules"}), Mode.ENFORCE, True),
-])
+@pytest.mark.parametrize(
+    ("history", "mode", "expected"),
+    [
+        (History(), Mode.ENFORCE, True),  # first enforcing use
+        (History(), Mode.REPORT, False),
+        (History(policy_digest=POLICY.digest()), Mode.ENFORCE, True),  # whatever report mode recorded
+        (History(policy_in_use=POLICY.as_json()), Mode.ENFORCE, False),
+        (History(policy_in_use=POLICY.as_json(), armed=True), Mode.ENFORCE, True),
+        (History(policy_in_use=replace(POLICY, grace=timedelta(days=1)).as_json()), Mode.ENFORCE, True),
+        (History(policy_in_use=replace(POLICY, grace=timedelta(0)).as_json()), Mode.ENFORCE, False),
+        (History(policy_in_use={name: one for name, one in POLICY.as_json().items() if name != "rules"}), Mode.ENFORCE, True),
+    ],
+)
 def test_policy_changed_is_armed(history: History, mode: Mode, expected: bool):
     """By the first enforcing use, by anything that can widen a plan, and by a version that decides by other rules."""
     assert expected == armed(history, POLICY, mode)
 
 
-@pytest.mark.parametrize(("given_", "trips"), [
-    (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")]), False),
-    (approval(Guard.POLICY_CHANGED, effects=[], beside=("z0",)), False),         # shown on the way, due by now
-    (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], beside=("z0",)), True),
-    (approval(Guard.POLICY_CHANGED, effects=[("z0", "reactivate")]), True),
-    (approval(Guard.POLICY_CHANGED, effects=[("z1", "deactivate")], beside=("z1",)), True),
-    (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")], beside=("z0",), hours=0), True),
-])
+@pytest.mark.parametrize(
+    ("given_", "trips"),
+    [
+        (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")]), False),
+        (approval(Guard.POLICY_CHANGED, effects=[], beside=("z0",)), False),  # shown on the way, due by now
+        (approval(Guard.FLAPPING, effects=[("z0", "deactivate")], beside=("z0",)), True),
+        (approval(Guard.POLICY_CHANGED, effects=[("z0", "reactivate")]), True),
+        (approval(Guard.POLICY_CHANGED, effects=[("z1", "deactivate")], beside=("z1",)), True),
+        (approval(Guard.POLICY_CHANGED, effects=[("z0", "deactivate")], beside=("z0",), hours=0), True),
+    ],
+)
 def test_policy_changed_trips_on_whoever_no_approval_showed(given_: Approval, trips: bool):
     """An approval covers what was shown with it, and nobody else."""
     known = facts(gone=1, armed=True, history=History(approvals={"a1": given_}))
@@ -361,22 +417,25 @@ def waiting(reason: Reason, status: Status = Status.ACTIVE) -> tuple[Decision, .
 SHOWN = History(decided={"zw": "x", "z0": "x"}, good_reads=3, good_policy=POLICY.digest(), good_policy_since=2)
 
 
-@pytest.mark.parametrize(("known", "verdicts", "expected"), [
-    (facts(armed=True), (), False),
-    (facts(armed=True, back=3), (), False),                                      # people who return do not count
-    (facts(armed=True, gone=1), (), True),
-    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE)), (), True),
-    (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR)), (), True),
-    (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR, Status.INACTIVE)), (), False),
-    (facts(armed=True, decisions=waiting(Reason.IN_STEP)), (), False),
-    (facts(armed=True), tripped(Guard.CLOCK_SKEW), True),
-    (facts(), tripped(Guard.CLOCK_SKEW), False),
-    (facts(armed=True, gone=1, history=SHOWN), (), False),                       # was in step under this policy: left since
-    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 2})), (), False),
-    (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 1})), (), True),
-    (facts(armed=True, gone=1, history=replace(SHOWN, good_policy="another")), (), True),
-    (facts(armed=True, gone=1, history=replace(SHOWN, decided={})), (), True),   # nobody ever saw this account
-])
+@pytest.mark.parametrize(
+    ("known", "verdicts", "expected"),
+    [
+        (facts(armed=True), (), False),
+        (facts(armed=True, back=3), (), False),  # people who return do not count
+        (facts(armed=True, gone=1), (), True),
+        (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE)), (), True),
+        (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR)), (), True),
+        (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR, Status.INACTIVE)), (), False),
+        (facts(armed=True, decisions=waiting(Reason.IN_STEP)), (), False),
+        (facts(armed=True), tripped(Guard.CLOCK_SKEW), True),
+        (facts(), tripped(Guard.CLOCK_SKEW), False),
+        (facts(armed=True, gone=1, history=SHOWN), (), False),  # was in step under this policy: left since
+        (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 2})), (), False),
+        (facts(armed=True, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 1})), (), True),
+        (facts(armed=True, gone=1, history=replace(SHOWN, good_policy="another")), (), True),
+        (facts(armed=True, gone=1, history=replace(SHOWN, decided={})), (), True),  # nobody ever saw this account
+    ],
+)
 def test_a_good_read_disarms_once_nobody_is_unreviewed(known: Facts, verdicts: tuple[Verdict, ...], expected: bool):
     """Due, within the grace or unclear; a bad read changes nothing."""
     assert good_read(()) is True
@@ -386,11 +445,13 @@ def test_a_good_read_disarms_once_nobody_is_unreviewed(known: Facts, verdicts: t
 def test_an_ordinary_leaver_is_not_held_unless_somebody_else_is_unreviewed():
     """Shown in step under this policy: left since. Beside somebody nobody reviewed, the plan waits as a whole."""
     alone = judge(facts(armed=True, gone=1, history=SHOWN)).verdicts
-    beside = judge(facts(armed=True, gone=1, decisions=waiting(Reason.WITHIN_GRACE),
-                         history=replace(SHOWN, out_of_step={"zw": 1}))).verdicts
+    beside = judge(
+        facts(armed=True, gone=1, decisions=waiting(Reason.WITHIN_GRACE), history=replace(SHOWN, out_of_step={"zw": 1}))
+    ).verdicts
 
     assert (False, True) == tuple(
-        one.tripped for verdicts in (alone, beside) for one in verdicts if one.guard is Guard.POLICY_CHANGED)
+        one.tripped for verdicts in (alone, beside) for one in verdicts if one.guard is Guard.POLICY_CHANGED
+    )
 
 
 def test_an_approval_disarms_once_it_showed_everybody():
@@ -406,11 +467,22 @@ def test_an_approval_disarms_once_it_showed_everybody():
 
 
 BASE = Policy(
-    "a", ("corp.example",), pilot=("ann@corp.example", "bob@corp.example"), ordinary_roles=("member",),
-    protect_accounts=("ceo@corp.example",), protect_groups=("Rooms",), protect_directory_groups=("VIP",),
-    grace=timedelta(hours=4), grace_for_known_leavers=timedelta(hours=1), grace_for_expired=timedelta(hours=6),
-    ignore_people=("broken",), approvals_required=2, approvers=("Kim", "Lee"), signers=("Kim ssh-ed25519 AAAA",),
-    when_disabled=False, when_expired=False,
+    "a",
+    ("corp.example",),
+    pilot=("ann@corp.example", "bob@corp.example"),
+    ordinary_roles=("member",),
+    protect_accounts=("ceo@corp.example",),
+    protect_groups=("Rooms",),
+    protect_directory_groups=("VIP",),
+    grace=timedelta(hours=4),
+    grace_for_known_leavers=timedelta(hours=1),
+    grace_for_expired=timedelta(hours=6),
+    ignore_people=("broken",),
+    approvals_required=2,
+    approvers=("Kim", "Lee"),
+    signers=("Kim ssh-ed25519 AAAA",),
+    when_disabled=False,
+    when_expired=False,
     limits=Limits(sentinels=("canary@corp.example",), min_directory_people=5, max_deactivations=10),
 )
 
@@ -442,10 +514,19 @@ WIDENING: dict[str, dict[str, Any]] = {
 }
 
 SHRINKING: list[dict[str, Any]] = [
-    {"domains": ()}, {"pilot": ("ann@corp.example",)}, {"protect_accounts": ("ceo@corp.example", "cfo@corp.example")},
-    {"protect_groups": ("Rooms", "Kiosks")}, {"protect_directory_groups": ("VIP", "Legal")}, {"grace": timedelta(hours=5)},
-    {"grace_reads": 3}, {"grace_for_known_leavers": timedelta(hours=2)}, {"reactivate": "never"}, {"ordinary_roles": ()},
-    {"restore_licence": False}, {"grace_for_expired": timedelta(hours=9)}, {"ignore_people": ("broken", "other")},
+    {"domains": ()},
+    {"pilot": ("ann@corp.example",)},
+    {"protect_accounts": ("ceo@corp.example", "cfo@corp.example")},
+    {"protect_groups": ("Rooms", "Kiosks")},
+    {"protect_directory_groups": ("VIP", "Legal")},
+    {"grace": timedelta(hours=5)},
+    {"grace_reads": 3},
+    {"grace_for_known_leavers": timedelta(hours=2)},
+    {"reactivate": "never"},
+    {"ordinary_roles": ()},
+    {"restore_licence": False},
+    {"grace_for_expired": timedelta(hours=9)},
+    {"ignore_people": ("broken", "other")},
     {"reactivate_reads": 3},
 ]
 
@@ -480,15 +561,27 @@ def test_a_change_that_can_only_shrink_a_plan_wakes_nobody(change: dict[str, Any
     assert [] == widened(BASE.as_json(), replace(BASE, **change))
 
 
-@pytest.mark.parametrize(("name", "looser", "stricter"), [
-    ("max_deactivations", 11, 9), ("max_deactivations", None, 0), ("max_deactivations_percent", 6.0, 4.0),
-    ("percent_floor", 4, 0), ("max_reactivations", 11, 10), ("max_reactivations_per_day", 51, 50),
-    ("max_deactivations_per_30_days", 26, 25), ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)),
-    ("sentinels", (), ("canary@corp.example", "other@corp.example")),
-    ("min_directory_people", 4, 6), ("max_directory_shrink_percent", 11.0, 9.0), ("max_flapping", 6, 4),
-    ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)), ("max_failing_writes_percent", 21.0, 19.0),
-    ("min_match_percent", 49.0, 51.0), ("max_deactivations_per_day", 101, 100),
-])
+@pytest.mark.parametrize(
+    ("name", "looser", "stricter"),
+    [
+        ("max_deactivations", 11, 9),
+        ("max_deactivations", None, 0),
+        ("max_deactivations_percent", 6.0, 4.0),
+        ("percent_floor", 4, 0),
+        ("max_reactivations", 11, 10),
+        ("max_reactivations_per_day", 51, 50),
+        ("max_deactivations_per_30_days", 26, 25),
+        ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)),
+        ("sentinels", (), ("canary@corp.example", "other@corp.example")),
+        ("min_directory_people", 4, 6),
+        ("max_directory_shrink_percent", 11.0, 9.0),
+        ("max_flapping", 6, 4),
+        ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)),
+        ("max_failing_writes_percent", 21.0, 19.0),
+        ("min_match_percent", 49.0, 51.0),
+        ("max_deactivations_per_day", 101, 100),
+    ],
+)
 def test_a_loosened_guard_wakes_and_a_stricter_one_does_not(name: str, looser: Any, stricter: Any):
     """null is the documented default, which grows with the account and never falls below 25 or 100."""
     loosened = replace(BASE, limits=replace(BASE.limits, **{name: looser}))

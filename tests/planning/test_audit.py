@@ -51,14 +51,20 @@ LEAVES, LEFT, GONE_, BACK, HERE = (
     Decision(account("dan", Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p-dan"),
     Decision(account("eve"), Action.KEEP, Reason.IN_STEP, "p-eve"),
 )
-PEOPLE = (person("ann", enabled=False, entitled_by=("G",)), person("bob"), person("dan", entitled_by=("G",)),
-          person("eve", entitled_by=("G",)))
+PEOPLE = (
+    person("ann", enabled=False, entitled_by=("G",)),
+    person("bob"),
+    person("dan", entitled_by=("G",)),
+    person("eve", entitled_by=("G",)),
+)
 
 
 def sound() -> Facts:
     """A plan that may be carried out."""
     history = History(
-        good_reads=5, pairs={"z-cid": "p-cid"}, gone={"z-bob": Gone(LONG_AGO, 4), "z-cid": Gone(LONG_AGO, 5)},
+        good_reads=5,
+        pairs={"z-cid": "p-cid"},
+        gone={"z-bob": Gone(LONG_AGO, 4), "z-cid": Gone(LONG_AGO, 5)},
         deactivated={"z-dan": Deactivated(NOW - timedelta(days=3), "c", "cycle", role_id="2")},
     )
     plan = Plan(NOW, POLICY.digest(), (LEAVES, LEFT, GONE_, BACK, HERE))
@@ -68,8 +74,11 @@ def sound() -> Facts:
 
 def with_decision(facts: Facts, before: Decision, now: Decision) -> Facts:
     decisions = tuple(now if one is before else one for one in facts.plan.decisions)
-    return replace(facts, plan=replace(facts.plan, decisions=decisions),
-                   zoom=whole.zoom("a", NOW, (one.account for one in decisions), roles=ROLES, groups={"g": "Rooms"}))
+    return replace(
+        facts,
+        plan=replace(facts.plan, decisions=decisions),
+        zoom=whole.zoom("a", NOW, (one.account for one in decisions), roles=ROLES, groups={"g": "Rooms"}),
+    )
 
 
 def changed(before: Decision, **more: Any) -> Callable[[Facts], Facts]:
@@ -88,6 +97,7 @@ def other_person(name: str, **more: Any) -> Callable[[Facts], Facts]:
     def change(facts: Facts) -> Facts:
         people = [replace(one, **more) if one.id == f"p-{name}" else one for one in facts.directory.people]
         return replace(facts, directory=whole.directory("file", NOW, people))
+
     return change
 
 
@@ -114,7 +124,8 @@ def twice(facts: Facts) -> Facts:
 
 
 UNBALANCED, DOUBLED, NO_CHANGE, PROTECTED, UNCLEAR, ON_HOLD, NO_LEAVER, NO_RETURNER, EARLY, SCOPE, PILOT = (
-    says for says, _ in INVARIANTS)
+    says for says, _ in INVARIANTS
+)
 
 BROKEN: list[tuple[str, Callable[[Facts], Facts]]] = [
     (UNBALANCED, another_account),
@@ -133,12 +144,12 @@ BROKEN: list[tuple[str, Callable[[Facts], Facts]]] = [
     (UNCLEAR, new_person(Person("p-x", ("bob@corp.example",), unclear="?", entitled_by=("G",)))),
     (ON_HOLD, other_history(holds={"z-bob": Hold("Kim", "", NOW)})),
     (NO_LEAVER, changed(LEAVES, reason=Reason.ENTITLED_AGAIN)),
-    (NO_LEAVER, changed(LEAVES, reason=Reason.LEFT_GROUPS)),                           # is disabled: another reason
-    (NO_LEAVER, other_person("ann", enabled=True)),                                    # is entitled
+    (NO_LEAVER, changed(LEAVES, reason=Reason.LEFT_GROUPS)),  # is disabled: another reason
+    (NO_LEAVER, other_person("ann", enabled=True)),  # is entitled
     (NO_LEAVER, changed(LEFT, directory_id="p-nobody")),
-    (NO_LEAVER, new_person(Person("p-x", ("bob@corp.example",), entitled_by=("G",)))),      # somebody's main address
-    (NO_LEAVER, new_person(Person("p-x", ("cid@corp.example",)))),                     # not absent after all
-    (NO_LEAVER, new_person(Person("p-cid", ("cid@old.example",)))),                    # whom the ledger remembers
+    (NO_LEAVER, new_person(Person("p-x", ("bob@corp.example",), entitled_by=("G",)))),  # somebody's main address
+    (NO_LEAVER, new_person(Person("p-x", ("cid@corp.example",)))),  # not absent after all
+    (NO_LEAVER, new_person(Person("p-cid", ("cid@old.example",)))),  # whom the ledger remembers
     (NO_LEAVER, lambda facts: replace(facts, directory=replace(facts.directory, unresolved=("CN=ghost",)))),
     (NO_RETURNER, other_person("dan", entitled_by=())),
     (NO_RETURNER, changed(BACK, directory_id=None)),
@@ -148,7 +159,7 @@ BROKEN: list[tuple[str, Callable[[Facts], Facts]]] = [
     (EARLY, changed(LEFT, since=NOW - timedelta(hours=3))),
     (EARLY, changed(LEFT, since=None)),
     (EARLY, changed(LEAVES, since=NOW + timedelta(seconds=1))),
-    (EARLY, other_policy(grace_reads=3)),                                              # Cid was missing in two reads only
+    (EARLY, other_policy(grace_reads=3)),  # Cid was missing in two reads only
     (EARLY, other_history(gone={})),
     (SCOPE, other_policy(domains=("other.example",))),
     (PILOT, other_policy(pilot=("ann@corp.example",))),
@@ -170,7 +181,7 @@ def test_each_rule_finds_what_breaks_it(says: str, breaks: Callable[[Facts], Fac
 
     found = plan_audit(facts, facts.plan.effects)
     assert says in [fault.rpartition(" (")[0] for fault in found]
-    assert found == plan_audit(facts, facts.plan.effects[::-1])       # in whatever order they come
+    assert found == plan_audit(facts, facts.plan.effects[::-1])  # in whatever order they come
 
 
 def test_every_rule_is_broken_above():
@@ -185,15 +196,18 @@ def test_what_a_guard_holds_is_not_judged():
     assert [] == plan_audit(facts, [effect for effect in facts.plan.effects if effect is not LEFT])
 
 
-@pytest.mark.parametrize("passes", [
-    other_policy(reactivate="any"),
-    other_policy(grace=timedelta(0), grace_reads=9),                                   # with no grace, the read in hand is enough
-    other_policy(pilot=("*@corp.example",)),
-    other_history(holds={"z-bob": Hold("Kim", "", LONG_AGO, NOW)}),                    # a hold that has ended
-    other_person("bob", unclear="?"),                                                  # in no group: counts for nothing
-    with_an_alias_of_a_protected_leaver,
-    new_person(Person("p-x", ("eve@corp.example",), unclear="?")),                     # nobody's whose account changes
-])
+@pytest.mark.parametrize(
+    "passes",
+    [
+        other_policy(reactivate="any"),
+        other_policy(grace=timedelta(0), grace_reads=9),  # with no grace, the read in hand is enough
+        other_policy(pilot=("*@corp.example",)),
+        other_history(holds={"z-bob": Hold("Kim", "", LONG_AGO, NOW)}),  # a hold that has ended
+        other_person("bob", unclear="?"),  # in no group: counts for nothing
+        with_an_alias_of_a_protected_leaver,
+        new_person(Person("p-x", ("eve@corp.example",), unclear="?")),  # nobody's whose account changes
+    ],
+)
 def test_what_is_right_breaks_no_rule(passes: Callable[[Facts], Facts]):
     """A second opinion that cries wolf would stop everybody."""
     facts = passes(sound())

@@ -18,23 +18,38 @@ UNREAD = Person("p", (), unclear="no right", entitled_by=("g",))
 POLICY = Policy("a", ("corp.example",))
 
 
-@pytest.mark.parametrize(("people", "remembered", "expected"), [
-    ([], [], False), ([UNREAD], [], True), ([UNREAD], ["p"], False), ([UNREAD], ["q"], True),
-    ([replace(UNREAD, mains=("a@corp.example",))], [], False), ([replace(UNREAD, aliases=("a@corp.example",))], [], False),
-    ([replace(UNREAD, entitled_by=())], [], False), ([replace(UNREAD, entitled_by=(), membership_unknown=True)], [], True),
-    ([replace(UNREAD, entitled_by=(), protected_by=("h",))], [], False),
-    ([UNREAD, replace(UNREAD, id="q")], ["p"], True), ([UNREAD, replace(UNREAD, id="q")], ["p", "q"], False),
-])
+@pytest.mark.parametrize(
+    ("people", "remembered", "expected"),
+    [
+        ([], [], False),
+        ([UNREAD], [], True),
+        ([UNREAD], ["p"], False),
+        ([UNREAD], ["q"], True),
+        ([replace(UNREAD, mains=("a@corp.example",))], [], False),
+        ([replace(UNREAD, aliases=("a@corp.example",))], [], False),
+        ([replace(UNREAD, entitled_by=())], [], False),
+        ([replace(UNREAD, entitled_by=(), membership_unknown=True)], [], True),
+        ([replace(UNREAD, entitled_by=(), protected_by=("h",))], [], False),
+        ([UNREAD, replace(UNREAD, id="q")], ["p"], True),
+        ([UNREAD, replace(UNREAD, id="q")], ["p", "q"], False),
+    ],
+)
 def test_who_may_own_any_account_at_all(people: list[Person], remembered: list[str], expected: bool):
     """No address, no memory, and entitled or perhaps so. Each for themselves."""
     assert expected == nameless(people, remembered)
 
 
-@pytest.mark.parametrize(("person", "matters"), [
-    (UNREAD, True), (replace(UNREAD, unclear=""), False), (replace(UNREAD, unclear="", unclean=("a@b; c@d",)), True),
-    (replace(UNREAD, entitled_by=()), False), (replace(UNREAD, entitled_by=(), protected_by=("h",)), True),
-    (replace(UNREAD, id="out"), False),
-])
+@pytest.mark.parametrize(
+    ("person", "matters"),
+    [
+        (UNREAD, True),
+        (replace(UNREAD, unclear=""), False),
+        (replace(UNREAD, unclear="", unclean=("a@b; c@d",)), True),
+        (replace(UNREAD, entitled_by=()), False),
+        (replace(UNREAD, entitled_by=(), protected_by=("h",)), True),
+        (replace(UNREAD, id="out"), False),
+    ],
+)
 def test_whoever_matters_is_unclear(person: Person, matters: bool):
     """Others entitle nobody, whoever they are."""
     policy = replace(POLICY, ignore_people=("out",))
@@ -42,9 +57,17 @@ def test_whoever_matters_is_unclear(person: Person, matters: bool):
     assert ([person] if matters else []) == list(unclear_people(whole.directory("file", NOW, [person]), policy))
 
 
-@pytest.mark.parametrize(("count", "entitled", "too_many"), [
-    (3, 0, False), (4, 0, True), (4, 399, True), (4, 400, False), (5, 400, True), (0, 0, False),
-])
+@pytest.mark.parametrize(
+    ("count", "entitled", "too_many"),
+    [
+        (3, 0, False),
+        (4, 0, True),
+        (4, 399, True),
+        (4, 400, False),
+        (5, 400, True),
+        (0, 0, False),
+    ],
+)
 def test_more_than_single_broken_objects_are_refused(count: int, entitled: int, too_many: bool):
     """The larger of three and 1 %."""
     people = [replace(UNREAD, id=f"p{number}") for number in range(count)]
@@ -67,22 +90,31 @@ def test_five_of_them_are_named(count: int, more: bool):
     assert ("p4: " in str(raised.value), "p5: " in str(raised.value), "…" in str(raised.value)) == (True, False, more)
 
 
-@pytest.mark.parametrize(("changes", "policy", "expected"), [
-    ({}, {}, Reason.IN_STEP), ({"leaver_by": ("L",)}, {}, Reason.IN_LEAVERS_GROUP),
-    ({"leaver_by": ("L",), "enabled": False}, {}, Reason.IN_LEAVERS_GROUP),
-    ({"enabled": False}, {}, Reason.DISABLED_IN_DIRECTORY), ({"enabled": False}, {"when_disabled": False}, Reason.IN_STEP),
-    ({"expires_at": NOW}, {}, Reason.EXPIRED_IN_DIRECTORY), ({"expires_at": NOW}, {"when_expired": False}, Reason.IN_STEP),
-    ({"expires_at": NOW + timedelta(seconds=1)}, {}, Reason.IN_STEP),
-    ({"enabled": False, "expires_at": NOW}, {}, Reason.DISABLED_IN_DIRECTORY),
-    ({"entitled_by": ()}, {}, Reason.LEFT_GROUPS), ({"entitled_by": (), "expires_at": NOW}, {}, Reason.EXPIRED_IN_DIRECTORY),
-    ({"guest": True}, {"guests": False}, Reason.LEFT_GROUPS), ({"guest": True}, {"guests": True}, Reason.IN_STEP),
-    ({}, {"guests": False}, Reason.IN_STEP),
-    ({"unclear": "?"}, {}, Reason.DIRECTORY_UNCLEAR), ({"unclean": ("x",)}, {}, Reason.DIRECTORY_UNCLEAR),
-    ({"unclear": "?", "leaver_by": ("L",)}, {}, Reason.DIRECTORY_UNCLEAR),
-    ({"unclear": "?", "entitled_by": ()}, {}, Reason.LEFT_GROUPS),
-    ({"unclear": "?", "entitled_by": (), "leaver_by": ("L",)}, {}, Reason.IN_LEAVERS_GROUP),
-    ({"unclear": "?", "entitled_by": (), "membership_unknown": True}, {}, Reason.DIRECTORY_UNCLEAR),
-])
+@pytest.mark.parametrize(
+    ("changes", "policy", "expected"),
+    [
+        ({}, {}, Reason.IN_STEP),
+        ({"leaver_by": ("L",)}, {}, Reason.IN_LEAVERS_GROUP),
+        ({"leaver_by": ("L",), "enabled": False}, {}, Reason.IN_LEAVERS_GROUP),
+        ({"enabled": False}, {}, Reason.DISABLED_IN_DIRECTORY),
+        ({"enabled": False}, {"when_disabled": False}, Reason.IN_STEP),
+        ({"expires_at": NOW}, {}, Reason.EXPIRED_IN_DIRECTORY),
+        ({"expires_at": NOW}, {"when_expired": False}, Reason.IN_STEP),
+        ({"expires_at": NOW + timedelta(seconds=1)}, {}, Reason.IN_STEP),
+        ({"enabled": False, "expires_at": NOW}, {}, Reason.DISABLED_IN_DIRECTORY),
+        ({"entitled_by": ()}, {}, Reason.LEFT_GROUPS),
+        ({"entitled_by": (), "expires_at": NOW}, {}, Reason.EXPIRED_IN_DIRECTORY),
+        ({"guest": True}, {"guests": False}, Reason.LEFT_GROUPS),
+        ({"guest": True}, {"guests": True}, Reason.IN_STEP),
+        ({}, {"guests": False}, Reason.IN_STEP),
+        ({"unclear": "?"}, {}, Reason.DIRECTORY_UNCLEAR),
+        ({"unclean": ("x",)}, {}, Reason.DIRECTORY_UNCLEAR),
+        ({"unclear": "?", "leaver_by": ("L",)}, {}, Reason.DIRECTORY_UNCLEAR),
+        ({"unclear": "?", "entitled_by": ()}, {}, Reason.LEFT_GROUPS),
+        ({"unclear": "?", "entitled_by": (), "leaver_by": ("L",)}, {}, Reason.IN_LEAVERS_GROUP),
+        ({"unclear": "?", "entitled_by": (), "membership_unknown": True}, {}, Reason.DIRECTORY_UNCLEAR),
+    ],
+)
 def test_how_somebody_stands(changes: dict[str, object], policy: dict[str, object], expected: Reason):
     """The first check of the table that fits."""
     person = replace(Person("p", ("ann@corp.example",), entitled_by=("g",)), **changes)  # type: ignore[arg-type]
@@ -92,18 +124,31 @@ def test_how_somebody_stands(changes: dict[str, object], policy: dict[str, objec
     assert (expected is Reason.IN_STEP) == entitled_people(whole.directory("file", NOW, [person]), rules, NOW)
 
 
-@pytest.mark.parametrize(("reason", "policy", "expected"), [
-    (Reason.ABSENT_FROM_DIRECTORY, {}, (timedelta(hours=4), 3)), (Reason.LEFT_GROUPS, {}, (timedelta(hours=4), 3)),
-    (Reason.LEFT_GROUPS, {"grace": timedelta(0)}, (timedelta(0), 1)),
-    (Reason.DISABLED_IN_DIRECTORY, {}, (timedelta(hours=1), 1)), (Reason.IN_LEAVERS_GROUP, {}, (timedelta(hours=1), 1)),
-    (Reason.EXPIRED_IN_DIRECTORY, {}, (timedelta(hours=1), 1)),
-    (Reason.EXPIRED_IN_DIRECTORY, {"grace_for_expired": timedelta(hours=9)}, (timedelta(hours=9), 1)),
-    (Reason.EXPIRED_IN_DIRECTORY, {"grace_for_expired": timedelta(0)}, (timedelta(0), 1)),
-    (Reason.DISABLED_IN_DIRECTORY, {"grace_for_expired": timedelta(hours=9)}, (timedelta(hours=1), 1)),
-])
+@pytest.mark.parametrize(
+    ("reason", "policy", "expected"),
+    [
+        (Reason.ABSENT_FROM_DIRECTORY, {}, (timedelta(hours=4), 3)),
+        (Reason.LEFT_GROUPS, {}, (timedelta(hours=4), 3)),
+        (Reason.LEFT_GROUPS, {"grace": timedelta(0)}, (timedelta(0), 1)),
+        (Reason.DISABLED_IN_DIRECTORY, {}, (timedelta(hours=1), 1)),
+        (Reason.IN_LEAVERS_GROUP, {}, (timedelta(hours=1), 1)),
+        (Reason.EXPIRED_IN_DIRECTORY, {}, (timedelta(hours=1), 1)),
+        (Reason.EXPIRED_IN_DIRECTORY, {"grace_for_expired": timedelta(hours=9)}, (timedelta(hours=9), 1)),
+        (Reason.EXPIRED_IN_DIRECTORY, {"grace_for_expired": timedelta(0)}, (timedelta(0), 1)),
+        (Reason.DISABLED_IN_DIRECTORY, {"grace_for_expired": timedelta(hours=9)}, (timedelta(hours=1), 1)),
+    ],
+)
 def test_how_long_somebody_stays(reason: Reason, policy: dict[str, object], expected: tuple[timedelta, int]):
     """And in how many good reads in a row they must be gone."""
-    rules = replace(POLICY, **{"grace": timedelta(hours=4), "grace_reads": 3, "grace_for_known_leavers": timedelta(hours=1),
-                               "grace_for_expired": None, **policy})  # type: ignore[arg-type]
+    rules = replace(
+        POLICY,
+        **{
+            "grace": timedelta(hours=4),
+            "grace_reads": 3,
+            "grace_for_known_leavers": timedelta(hours=1),
+            "grace_for_expired": None,
+            **policy,
+        },
+    )  # type: ignore[arg-type]
 
     assert expected == grace_of(reason, rules)

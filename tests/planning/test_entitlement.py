@@ -16,21 +16,24 @@ POLICY = Policy("a", ("corp.example",))
 PAST, COMING = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
 
 
-@pytest.mark.parametrize(("person", "expected"), [
-    (Person("p", entitled_by=("g",)), Reason.IN_STEP),
-    (Person("p", entitled_by=("g",), expires_at=COMING), Reason.IN_STEP),
-    (Person("p", entitled_by=("g",), protected_by=("v",)), Reason.IN_STEP),
-    (Person("p"), Reason.LEFT_GROUPS),
-    (Person("p", entitled_by=("g",), expires_at=PAST), Reason.EXPIRED_IN_DIRECTORY),
-    (Person("p", entitled_by=("g",), enabled=False, expires_at=PAST), Reason.DISABLED_IN_DIRECTORY),
-    (Person("p", entitled_by=("g",), leaver_by=("l",), enabled=False), Reason.IN_LEAVERS_GROUP),
-    (Person("p", entitled_by=("g",), leaver_by=("l",), unclear="?"), Reason.DIRECTORY_UNCLEAR),
-    (Person("p", unclear="?", membership_unknown=True), Reason.DIRECTORY_UNCLEAR),
-    (Person("p", unclear="?", protected_by=("v",)), Reason.DIRECTORY_UNCLEAR),
-    (Person("p", unclear="?", enabled=False), Reason.LEFT_GROUPS),       # in no group that matters: entitles nobody
-    (Person("p", unclear="?", leaver_by=("l",)), Reason.IN_LEAVERS_GROUP),
-    (Person("p", entitled_by=("g",), unclean=("a@b; c@d",)), Reason.DIRECTORY_UNCLEAR),
-])
+@pytest.mark.parametrize(
+    ("person", "expected"),
+    [
+        (Person("p", entitled_by=("g",)), Reason.IN_STEP),
+        (Person("p", entitled_by=("g",), expires_at=COMING), Reason.IN_STEP),
+        (Person("p", entitled_by=("g",), protected_by=("v",)), Reason.IN_STEP),
+        (Person("p"), Reason.LEFT_GROUPS),
+        (Person("p", entitled_by=("g",), expires_at=PAST), Reason.EXPIRED_IN_DIRECTORY),
+        (Person("p", entitled_by=("g",), enabled=False, expires_at=PAST), Reason.DISABLED_IN_DIRECTORY),
+        (Person("p", entitled_by=("g",), leaver_by=("l",), enabled=False), Reason.IN_LEAVERS_GROUP),
+        (Person("p", entitled_by=("g",), leaver_by=("l",), unclear="?"), Reason.DIRECTORY_UNCLEAR),
+        (Person("p", unclear="?", membership_unknown=True), Reason.DIRECTORY_UNCLEAR),
+        (Person("p", unclear="?", protected_by=("v",)), Reason.DIRECTORY_UNCLEAR),
+        (Person("p", unclear="?", enabled=False), Reason.LEFT_GROUPS),  # in no group that matters: entitles nobody
+        (Person("p", unclear="?", leaver_by=("l",)), Reason.IN_LEAVERS_GROUP),
+        (Person("p", entitled_by=("g",), unclean=("a@b; c@d",)), Reason.DIRECTORY_UNCLEAR),
+    ],
+)
 def test_the_first_reason_of_the_table_counts(person: Person, expected: Reason):
     """Doubt first, then leaver groups, disabled, expired, groups."""
     assert expected is standing(person, POLICY, NOW)

@@ -53,14 +53,25 @@ def decided(name: str, reason: Reason = Reason.IN_STEP, **more: Any) -> Decision
 def world(**changes: Any) -> HandoverFacts:
     """Leaver ``lee``, absent for 100 days, managed by ``mia``, above whom are ``ned`` and ``oda``; ``archive`` is the last
     resort."""
-    history = History(deactivated={"z-lee": Deactivated(NOW - AGO, "c1", "cycle")},
-                      leavers={"z-lee": LeaverMemory("absent", NOW - AGO)}, pairs={"z-lee": "lee"})
+    history = History(
+        deactivated={"z-lee": Deactivated(NOW - AGO, "c1", "cycle")},
+        leavers={"z-lee": LeaverMemory("absent", NOW - AGO)},
+        pairs={"z-lee": "lee"},
+    )
     people = {name: person(name) for name in ("mia", "ned", "oda", "archive")} | changes.pop("people", {})
     decisions = [decided(name) for name in ("mia", "ned", "oda", "archive")] + [decided("lee", active=False)]
-    return HandoverFacts(**{
-        "decisions": changes.pop("decisions", decisions), "people": people,
-        "history": replace(history, **changes.pop("history", {})),
-        "policy": POLICY, "rules": RULES, "managers": {"z-lee": ("mia", "ned", "oda")}, "now": NOW, **changes})
+    return HandoverFacts(
+        **{
+            "decisions": changes.pop("decisions", decisions),
+            "people": people,
+            "history": replace(history, **changes.pop("history", {})),
+            "policy": POLICY,
+            "rules": RULES,
+            "managers": {"z-lee": ("mia", "ned", "oda")},
+            "now": NOW,
+            **changes,
+        }
+    )
 
 
 def lee(facts: HandoverFacts) -> Case:
@@ -109,12 +120,12 @@ ROWS: dict[str, tuple[HandoverFacts, tuple[str, str]]] = {
     "disabled": (world(people={"lee": person("lee", enabled=False)}), ("kept", "may_return")),
     "out of the groups": (world(people={"lee": person("lee", entitled_by=())}), ("kept", "may_return")),
     "in a leaver group": (world(people={"lee": IN_LEAVERS}), ("due", "")),
-    "in the file": (world(people={"lee": person("lee", enabled=False)}, rules=LISTED),
-                    ("due", "")),
-    "in the file and entitled": (world(people={"lee": person("lee")}, rules=LISTED),
-                                 ("kept", "entitled_again")),
-    "absent not long enough": (world(history={"leavers": {"z-lee": LeaverMemory("absent", NOW - timedelta(days=89))}}),
-                               ("waiting", "")),
+    "in the file": (world(people={"lee": person("lee", enabled=False)}, rules=LISTED), ("due", "")),
+    "in the file and entitled": (world(people={"lee": person("lee")}, rules=LISTED), ("kept", "entitled_again")),
+    "absent not long enough": (
+        world(history={"leavers": {"z-lee": LeaverMemory("absent", NOW - timedelta(days=89))}}),
+        ("waiting", ""),
+    ),
     "not known since when": (world(history={"leavers": {}}), ("waiting", "")),
     "no receiver": (world(managers={}, rules=replace(RULES, otherwise="")), ("kept", "no_receiver")),
     "announced": (world(history=done("handing_over")), ("handing_over", "")),
@@ -141,23 +152,26 @@ def test_only_after_a_while_is_a_lost_one_planned_anew() -> None:
     assert [(), ("may_be_planned_anew",), ()] == [*notes, held.notes]
 
 
-@pytest.mark.parametrize(("changes", "expected"), [
-    ({}, ("z-mia", "manager")),
-    ({"people": {"mia": person("mia", enabled=False)}}, ("z-ned", "above")),
-    ({"decisions": instead(decided("mia", Reason.WITHIN_GRACE))}, ("z-ned", "above")),
-    ({"decisions": instead(decided("mia", type=1))}, ("z-ned", "above")),
-    ({"decisions": instead(decided("mia", type=1)), "rules": replace(RULES, content=("meetings",))}, ("z-mia", "manager")),
-    ({"decisions": instead(decided("mia", active=False))}, ("z-ned", "above")),
-    ({"decisions": instead(decided("mia", Reason.OUT_OF_SCOPE))}, ("z-ned", "above")),
-    ({"managers": {"z-lee": ("MIA@corp.example",)}}, ("z-mia", "manager")),
-    ({"managers": {"z-lee": ("x", "x", "x", "x", "mia")}}, ("z-archive", "else")),
-    ({"managers": {}}, ("z-archive", "else")),
-    ({"managers": {"z-lee": ("lee",)}}, ("z-archive", "else")),
-    ({"rules": replace(RULES, to_manager=False)}, ("z-archive", "else")),
-    ({"rules": replace(RULES, never_to_manager=("l*@corp.example",))}, ("z-archive", "else")),
-    ({"managers": {}, "decisions": instead(decided("archive", type=1))}, None),
-    ({"managers": {}, "decisions": instead(decided("archive", active=False))}, None),
-])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("z-mia", "manager")),
+        ({"people": {"mia": person("mia", enabled=False)}}, ("z-ned", "above")),
+        ({"decisions": instead(decided("mia", Reason.WITHIN_GRACE))}, ("z-ned", "above")),
+        ({"decisions": instead(decided("mia", type=1))}, ("z-ned", "above")),
+        ({"decisions": instead(decided("mia", type=1)), "rules": replace(RULES, content=("meetings",))}, ("z-mia", "manager")),
+        ({"decisions": instead(decided("mia", active=False))}, ("z-ned", "above")),
+        ({"decisions": instead(decided("mia", Reason.OUT_OF_SCOPE))}, ("z-ned", "above")),
+        ({"managers": {"z-lee": ("MIA@corp.example",)}}, ("z-mia", "manager")),
+        ({"managers": {"z-lee": ("x", "x", "x", "x", "mia")}}, ("z-archive", "else")),
+        ({"managers": {}}, ("z-archive", "else")),
+        ({"managers": {"z-lee": ("lee",)}}, ("z-archive", "else")),
+        ({"rules": replace(RULES, to_manager=False)}, ("z-archive", "else")),
+        ({"rules": replace(RULES, never_to_manager=("l*@corp.example",))}, ("z-archive", "else")),
+        ({"managers": {}, "decisions": instead(decided("archive", type=1))}, None),
+        ({"managers": {}, "decisions": instead(decided("archive", active=False))}, None),
+    ],
+)
 def test_who_receives_it(changes: dict[str, Any], expected: tuple[str, str] | None) -> None:
     """The manager, the first of three above who can, else the one configured; else nobody, and why."""
     case = lee(world(**changes))
@@ -167,8 +181,20 @@ def test_who_receives_it(changes: dict[str, Any], expected: tuple[str, str] | No
 
 
 def approved(by: str = "Kim", digest: str = "", **more: Any) -> Approval:
-    return replace(Approval(f"a-{by}", digest or digest_of_items((ITEM,)), POLICY.digest(), (Guard.HANDOVER,),
-                            frozenset({("z-lee", HANDOVER)}), by, "why", NOW, NOW + timedelta(days=1)), **more)
+    return replace(
+        Approval(
+            f"a-{by}",
+            digest or digest_of_items((ITEM,)),
+            POLICY.digest(),
+            (Guard.HANDOVER,),
+            frozenset({("z-lee", HANDOVER)}),
+            by,
+            "why",
+            NOW,
+            NOW + timedelta(days=1),
+        ),
+        **more,
+    )
 
 
 def with_approvals(*given_: Approval, item: HandoverItem = ITEM, **more: Any) -> dict[str, Any]:
@@ -180,22 +206,29 @@ TWO = replace(POLICY, approvals_required=2)
 OF_TWO = TWO.digest()
 
 
-@pytest.mark.parametrize(("changes", "expected"), [
-    ({"history": with_approvals(approved())}, "approved"),
-    ({"history": with_approvals(approved(), used=frozenset({("a-Kim", "z-lee", HANDOVER)}))}, "due"),
-    ({"history": with_approvals(approved(expires_at=NOW))}, "due"),
-    ({"history": with_approvals(approved(), item=replace(ITEM, receiver_id="z-ned"))}, "due"),
-    ({"history": with_approvals(approved(), item=replace(ITEM, end="unlink"))}, "due"),
-    ({"history": with_approvals(approved(), item=replace(ITEM, content=("meetings",)))}, "due"),
-    ({"history": with_approvals(approved(guards=(Guard.MAX_DEACTIVATIONS,)))}, "due"),
-    ({"history": with_approvals(approved(policy_digest="other"))}, "due"),
-    ({"history": with_approvals(approved(policy_digest=OF_TWO)), "policy": TWO}, "due"),
-    ({"history": with_approvals(approved(policy_digest=OF_TWO), approved("kim ", policy_digest=OF_TWO)), "policy": TWO},
-     "due"),
-    ({"history": with_approvals(approved(policy_digest=OF_TWO), approved("Lee", policy_digest=OF_TWO)), "policy": TWO},
-     "approved"),
-    ({"history": with_approvals(approved()), "rules": replace(RULES, holds_by_group=True)}, "due"),
-])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"history": with_approvals(approved())}, "approved"),
+        ({"history": with_approvals(approved(), used=frozenset({("a-Kim", "z-lee", HANDOVER)}))}, "due"),
+        ({"history": with_approvals(approved(expires_at=NOW))}, "due"),
+        ({"history": with_approvals(approved(), item=replace(ITEM, receiver_id="z-ned"))}, "due"),
+        ({"history": with_approvals(approved(), item=replace(ITEM, end="unlink"))}, "due"),
+        ({"history": with_approvals(approved(), item=replace(ITEM, content=("meetings",)))}, "due"),
+        ({"history": with_approvals(approved(guards=(Guard.MAX_DEACTIVATIONS,)))}, "due"),
+        ({"history": with_approvals(approved(policy_digest="other"))}, "due"),
+        ({"history": with_approvals(approved(policy_digest=OF_TWO)), "policy": TWO}, "due"),
+        (
+            {"history": with_approvals(approved(policy_digest=OF_TWO), approved("kim ", policy_digest=OF_TWO)), "policy": TWO},
+            "due",
+        ),
+        (
+            {"history": with_approvals(approved(policy_digest=OF_TWO), approved("Lee", policy_digest=OF_TWO)), "policy": TWO},
+            "approved",
+        ),
+        ({"history": with_approvals(approved()), "rules": replace(RULES, holds_by_group=True)}, "due"),
+    ],
+)
 def test_exactly_what_was_approved_is(changes: dict[str, Any], expected: str) -> None:
     """Another receiver, end or content, a hold that can no longer be checked, an approval used up or over: not this one."""
     assert expected == lee(world(**changes)).stage
@@ -215,12 +248,24 @@ def test_a_hold_that_cannot_be_checked_is_said_and_bound() -> None:
 
 def test_whom_to_remember() -> None:
     """Four at most, by id or by address, and a circle ends."""
-    people = {name: person(name, manager=above) for name, above in
-              {"a": "b@corp.example", "b": "c", "c": "d", "d": "e", "e": "f", "x": "y", "y": "x", "z": "CN=gone"}.items()}
+    people = {
+        name: person(name, manager=above)
+        for name, above in {
+            "a": "b@corp.example",
+            "b": "c",
+            "c": "d",
+            "d": "e",
+            "e": "f",
+            "x": "y",
+            "y": "x",
+            "z": "CN=gone",
+        }.items()
+    }
     by_address = {key: (one,) for one in people.values() for key in one.mains}
 
     assert {"a": ("b", "c", "d", "e"), "x": ("y", "x"), "z": ("CN=gone",), "e": ("f",)} == {
-        name: chain_of(people[name], people, by_address) for name in ("a", "x", "z", "e")}
+        name: chain_of(people[name], people, by_address) for name in ("a", "x", "z", "e")
+    }
 
 
 def test_many_to_one_receiver_are_named() -> None:

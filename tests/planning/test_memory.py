@@ -42,50 +42,56 @@ WAS_GONE = History(gone={"z": Gone(EARLIER, 3)})
 RETURNS = History(returning={"z": Gone(EARLIER, 3)})
 
 
-@pytest.mark.parametrize(("made", "history", "expected"), [
-    (plan(Reason.WITHIN_GRACE), History(), {"gone"}),
-    (plan(Reason.WITHIN_GRACE), WAS_GONE, set()),
-    (plan(Reason.LEFT_GROUPS, Action.DEACTIVATE), History(), {"gone"}),
-    (plan(Reason.PROTECTED, Action.MANUAL), History(), {"gone"}),
-    (plan(Reason.REACTIVATED_BY_OTHERS, Action.MANUAL), History(), {"gone"}),
-    (plan(Reason.REFUSED_BY_ZOOM, Action.MANUAL), History(), {"gone"}),
-    (plan(Reason.NOT_IN_PILOT), History(), {"gone"}),
-    (plan(Reason.PROTECTED, Action.MANUAL, Status.INACTIVE), WAS_GONE, {"back", "returning"}),       # a protected reactivation
-    (plan(Reason.IN_STEP), WAS_GONE, {"back"}),
-    (plan(Reason.IN_STEP, status=Status.INACTIVE), WAS_GONE, {"back"}),
-    (plan(Reason.EXEMPT), WAS_GONE, {"back"}),
-    (plan(Reason.ON_HOLD), WAS_GONE, {"back"}),
-    (plan(Reason.DIRECTORY_UNCLEAR), WAS_GONE, {"unclear"}),
-    (plan(Reason.DIRECTORY_UNCLEAR), History(), set()),
-    (plan(Reason.OUT_OF_SCOPE), WAS_GONE, set()),
-    (plan(Reason.AMBIGUOUS_MATCH, Action.MANUAL), History(), {"gone"}),                 # kept by an alias alone
-    (plan(Reason.RETURNING, status=Status.INACTIVE), History(), {"returning"}),
-    (plan(Reason.ENTITLED_AGAIN, Action.REACTIVATE, Status.INACTIVE), RETURNS, set()),
-    (plan(Reason.DIRECTORY_UNCLEAR, status=Status.INACTIVE), RETURNS, {"not_returning"}),
-    (plan(Reason.IN_STEP, status=Status.INACTIVE), RETURNS, {"not_returning"}),
-    (plan(Reason.IN_STEP), RETURNS, {"not_returning"}),
-    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(), {"pairs"}),
-    (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(), {"numbers"}),
-    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(), {"entitled"}),
-    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"}), pairs={"z": "p"}), History(), {"pairs"}),
-    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "p"}), set()),
-    (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "q"}), {"pairs"}),
-    (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(numbers={"p": "hash"}), set()),
-    (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(entitled={"p"}), set()),
-    (Plan(NOW, "policy", ()), WAS_GONE, {"vanished"}),
-    (Plan(NOW, "policy", ()), History(pairs={"z": "p"}), set()),
-])
+@pytest.mark.parametrize(
+    ("made", "history", "expected"),
+    [
+        (plan(Reason.WITHIN_GRACE), History(), {"gone"}),
+        (plan(Reason.WITHIN_GRACE), WAS_GONE, set()),
+        (plan(Reason.LEFT_GROUPS, Action.DEACTIVATE), History(), {"gone"}),
+        (plan(Reason.PROTECTED, Action.MANUAL), History(), {"gone"}),
+        (plan(Reason.REACTIVATED_BY_OTHERS, Action.MANUAL), History(), {"gone"}),
+        (plan(Reason.REFUSED_BY_ZOOM, Action.MANUAL), History(), {"gone"}),
+        (plan(Reason.NOT_IN_PILOT), History(), {"gone"}),
+        (plan(Reason.PROTECTED, Action.MANUAL, Status.INACTIVE), WAS_GONE, {"back", "returning"}),  # a protected reactivation
+        (plan(Reason.IN_STEP), WAS_GONE, {"back"}),
+        (plan(Reason.IN_STEP, status=Status.INACTIVE), WAS_GONE, {"back"}),
+        (plan(Reason.EXEMPT), WAS_GONE, {"back"}),
+        (plan(Reason.ON_HOLD), WAS_GONE, {"back"}),
+        (plan(Reason.DIRECTORY_UNCLEAR), WAS_GONE, {"unclear"}),
+        (plan(Reason.DIRECTORY_UNCLEAR), History(), set()),
+        (plan(Reason.OUT_OF_SCOPE), WAS_GONE, set()),
+        (plan(Reason.AMBIGUOUS_MATCH, Action.MANUAL), History(), {"gone"}),  # kept by an alias alone
+        (plan(Reason.RETURNING, status=Status.INACTIVE), History(), {"returning"}),
+        (plan(Reason.ENTITLED_AGAIN, Action.REACTIVATE, Status.INACTIVE), RETURNS, set()),
+        (plan(Reason.DIRECTORY_UNCLEAR, status=Status.INACTIVE), RETURNS, {"not_returning"}),
+        (plan(Reason.IN_STEP, status=Status.INACTIVE), RETURNS, {"not_returning"}),
+        (plan(Reason.IN_STEP), RETURNS, {"not_returning"}),
+        (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(), {"pairs"}),
+        (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(), {"numbers"}),
+        (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(), {"entitled"}),
+        (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"}), pairs={"z": "p"}), History(), {"pairs"}),
+        (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "p"}), set()),
+        (replace(plan(Reason.IN_STEP), pairs={"z": "p"}), History(pairs={"z": "q"}), {"pairs"}),
+        (replace(plan(Reason.IN_STEP), numbers={"p": "hash"}), History(numbers={"p": "hash"}), set()),
+        (replace(plan(Reason.IN_STEP), entitled=frozenset({"p"})), History(entitled={"p"}), set()),
+        (Plan(NOW, "policy", ()), WAS_GONE, {"vanished"}),
+        (Plan(NOW, "policy", ()), History(pairs={"z": "p"}), set()),
+    ],
+)
 def test_a_good_read_changes_memory_only_where_something_changed(made: Plan, history: History, expected: set[str]):
     """One row per kind of decision; a quiet read changes nothing."""
     assert expected == names(remember(made, history))
 
 
-@pytest.mark.parametrize(("last", "status", "expected"), [
-    (Deactivated(EARLIER, "c", "cycle"), Status.ACTIVE, {"z"}),
-    (Deactivated(EARLIER, "c", "cycle"), Status.INACTIVE, set()),
-    (Deactivated(EARLIER, "c", "cycle", seen_active=True), Status.ACTIVE, set()),
-    (Deactivated(EARLIER, "c", "cycle", reactivated_at=NOW), Status.ACTIVE, set()),
-])
+@pytest.mark.parametrize(
+    ("last", "status", "expected"),
+    [
+        (Deactivated(EARLIER, "c", "cycle"), Status.ACTIVE, {"z"}),
+        (Deactivated(EARLIER, "c", "cycle"), Status.INACTIVE, set()),
+        (Deactivated(EARLIER, "c", "cycle", seen_active=True), Status.ACTIVE, set()),
+        (Deactivated(EARLIER, "c", "cycle", reactivated_at=NOW), Status.ACTIVE, set()),
+    ],
+)
 def test_whom_somebody_brought_back_is_seen_in_every_whole_read(last: Deactivated, status: Status, expected: set[str]):
     """Good or not: Zoom was read whole, and no read since may have shown it active for "ours"."""
     made, history = plan(Reason.OUT_OF_SCOPE, status=status), History(deactivated={"z": last})
@@ -120,8 +126,12 @@ def test_memory_alone_never_makes_anybody_due(case: Case):
 
 def test_one_missing_list_does_not_make_anybody_forget_who_is_who():
     """The pair and our deactivation outlive a read that happened not to show the account; only its grace starts afresh."""
-    history = History(pairs={"z": "p"}, gone={"z": Gone(EARLIER, 3)}, deactivated={"z": Deactivated(EARLIER, "c", "cycle")},
-                      decided={"z": "digest"})
+    history = History(
+        pairs={"z": "p"},
+        gone={"z": Gone(EARLIER, 3)},
+        deactivated={"z": Deactivated(EARLIER, "c", "cycle")},
+        decided={"z": "digest"},
+    )
     after = fold(history, record.memory("c1", remember(Plan(NOW, "policy", ()), history)))
 
     assert ({"z": "p"}, {}, {}, {"z"}) == (after.pairs, after.gone, after.decided, set(after.deactivated))

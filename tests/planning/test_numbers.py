@@ -28,14 +28,20 @@ def test_a_hash_says_nothing_without_its_salt():
     assert "" == number_hash("", "salt") == number_hash("  ", "salt")
 
 
-@pytest.mark.parametrize(("people", "one"), [
-    ((HERE, LEFT), True), ((LEFT, HERE), True), ((HERE, replace(LEFT, number=" 7 ")), True),
-    ((HERE, replace(LEFT, enabled=True, expires_at=NOW)), True),
-    ((HERE, replace(LEFT, enabled=True, expires_at=NOW + timedelta(seconds=1))), False),
-    ((HERE, replace(LEFT, number="8")), False), ((replace(HERE, number=""), replace(LEFT, number="")), False),
-    ((HERE, replace(LEFT, enabled=True)), False),                    # two living ones: two people
-    ((replace(HERE, enabled=False), LEFT), False),                   # none
-])
+@pytest.mark.parametrize(
+    ("people", "one"),
+    [
+        ((HERE, LEFT), True),
+        ((LEFT, HERE), True),
+        ((HERE, replace(LEFT, number=" 7 ")), True),
+        ((HERE, replace(LEFT, enabled=True, expires_at=NOW)), True),
+        ((HERE, replace(LEFT, enabled=True, expires_at=NOW + timedelta(seconds=1))), False),
+        ((HERE, replace(LEFT, number="8")), False),
+        ((replace(HERE, number=""), replace(LEFT, number="")), False),
+        ((HERE, replace(LEFT, enabled=True)), False),  # two living ones: two people
+        ((replace(HERE, enabled=False), LEFT), False),  # none
+    ],
+)
 def test_entries_with_one_number_are_one_person_while_exactly_one_lives(people: tuple[Person, ...], one: bool):
     """The living entry stands for the other."""
     known = persons(*people)
@@ -54,9 +60,15 @@ def test_whoever_is_left_out_is_nobody_elses():
     assert "here" == two.of(LEFT).id
 
 
-@pytest.mark.parametrize(("here", "left", "expected"), [
-    ((), ("Old",), ("Old",)), (("New",), ("Old",), ("New",)), (("New",), (), ("New",)), ((), (), ()),
-])
+@pytest.mark.parametrize(
+    ("here", "left", "expected"),
+    [
+        ((), ("Old",), ("Old",)),
+        (("New",), ("Old",), ("New",)),
+        (("New",), (), ("New",)),
+        ((), (), ()),
+    ],
+)
 def test_a_protection_of_any_entry_covers_the_person(here: tuple[str, ...], left: tuple[str, ...], expected: tuple[str, ...]):
     """Their own first."""
     assert expected == persons(replace(LEFT, protected_by=left), replace(HERE, protected_by=here)).of(LEFT).protected_by
@@ -66,8 +78,9 @@ def test_an_id_that_is_gone_is_known_by_the_hash_of_its_number():
     """While somebody living has that number."""
     remembered = {"gone": number_hash("7", "salt"), "other": number_hash("9", "salt")}
 
-    assert {"gone": "here"} == {id_: one.id for id_, one in
-                                persons(HERE, remembered=remembered).under_other_ids(["gone", "other", "unknown"]).items()}
+    assert {"gone": "here"} == {
+        id_: one.id for id_, one in persons(HERE, remembered=remembered).under_other_ids(["gone", "other", "unknown"]).items()
+    }
     assert {} == persons(HERE, remembered=remembered).under_other_ids(["other"])
     assert {} == persons(LEFT, remembered=remembered).under_other_ids(["gone"])
     assert {} == persons(HERE, remembered=remembered, policy=replace(POLICY, person_number="")).under_other_ids(["gone"])

@@ -21,8 +21,13 @@ NEW = replace(ON, zoom_id="new", email="ann.new@corp.example")
 
 
 def plan(people: list[Person], accounts: list[ZoomAccount], pairs: dict[str, str]) -> Plan:
-    return decide(whole.directory("file", NOW, people), whole.zoom("a", NOW, accounts, roles=ROLES),
-                  History(pairs=pairs, deactivated=OURS), Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+    return decide(
+        whole.directory("file", NOW, people),
+        whole.zoom("a", NOW, accounts, roles=ROLES),
+        History(pairs=pairs, deactivated=OURS),
+        Policy("a", ("corp.example",), reactivate_reads=1),
+        NOW,
+    )
 
 
 def brief(decision: Decision) -> tuple[str, str]:
@@ -51,19 +56,26 @@ def test_somebody_with_another_active_account_does_not_get_the_old_one_back():
     assert ("reactivate", "entitled_again") == old([both], [OFF, replace(NEW, status=Status.INACTIVE)], {"z": "ann"})
 
 
-@pytest.mark.parametrize(("back_after", "decided"), [
-    (timedelta(hours=1), ("reactivate", "entitled_again")),        # off together: a crash or a refusal lay between
-    (timedelta(days=-1), ("manual", "ambiguous_match")),           # was back before this one went
-    (None, ("manual", "ambiguous_match")),                         # somebody else switched it on
-])
+@pytest.mark.parametrize(
+    ("back_after", "decided"),
+    [
+        (timedelta(hours=1), ("reactivate", "entitled_again")),  # off together: a crash or a refusal lay between
+        (timedelta(days=-1), ("manual", "ambiguous_match")),  # was back before this one went
+        (None, ("manual", "ambiguous_match")),  # somebody else switched it on
+    ],
+)
 def test_of_two_that_were_off_together_the_second_comes_back_after_the_first(back_after, decided):
     """Whatever lay between the two."""
     both = replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
     gone = OURS["z"]
     first = replace(gone, reactivated_at=gone.at + back_after) if back_after else replace(gone, seen_active=True)
-    made = decide(whole.directory("file", NOW, [both]), whole.zoom("a", NOW, [OFF, NEW], roles=ROLES),
-                  History(pairs={"z": "ann"}, deactivated={"z": gone, "new": first}),
-                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+    made = decide(
+        whole.directory("file", NOW, [both]),
+        whole.zoom("a", NOW, [OFF, NEW], roles=ROLES),
+        History(pairs={"z": "ann"}, deactivated={"z": gone, "new": first}),
+        Policy("a", ("corp.example",), reactivate_reads=1),
+        NOW,
+    )
 
     assert decided == brief(next(one for one in made.decisions if one.account.zoom_id == "z"))
 
@@ -89,41 +101,62 @@ def test_an_exact_address_outranks_one_of_an_aliased_domain():
     """The main address of the other domain is an alias beside it, and keeps nothing open when its owner has left."""
     moved = Person("moved", ("ann@old.example",), entitled_by=("g",))
     policy = Policy("a", ("corp.example",), domain_aliases=(("old.example", "corp.example"),))
-    made = decide(whole.directory("file", NOW, [replace(ANN, enabled=False), moved]), whole.zoom("a", NOW, [ON], roles=ROLES),
-                  History(pairs={"z": "ann"}), policy, NOW)
+    made = decide(
+        whole.directory("file", NOW, [replace(ANN, enabled=False), moved]),
+        whole.zoom("a", NOW, [ON], roles=ROLES),
+        History(pairs={"z": "ann"}),
+        policy,
+        NOW,
+    )
 
     assert [("manual", "ambiguous_match")] == [brief(one) for one in made.decisions]
     assert "kept_by_alias" in made.decisions[0].notes
 
 
-@pytest.mark.parametrize(("went_for", "decided"), [
-    ("ann", ("reactivate", "entitled_again")), ("", ("reactivate", "entitled_again")), ("bob", ("manual", "ambiguous_match"))])
+@pytest.mark.parametrize(
+    ("went_for", "decided"),
+    [("ann", ("reactivate", "entitled_again")), ("", ("reactivate", "entitled_again")), ("bob", ("manual", "ambiguous_match"))],
+)
 def test_what_went_for_somebody_never_seen_entitled_is_not_given_to_who_has_their_address_now(went_for, decided):
     """Hired and gone before a good read showed them entitled; then the address is somebody else's."""
-    made = decide(whole.directory("file", NOW, [ANN]), whole.zoom("a", NOW, [OFF], roles=ROLES),
-                  History(deactivated={"z": replace(OURS["z"], person=went_for)}),
-                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+    made = decide(
+        whole.directory("file", NOW, [ANN]),
+        whole.zoom("a", NOW, [OFF], roles=ROLES),
+        History(deactivated={"z": replace(OURS["z"], person=went_for)}),
+        Policy("a", ("corp.example",), reactivate_reads=1),
+        NOW,
+    )
 
     assert decided == brief(made.decisions[0])
     assert ({} if went_for == "bob" else {"z": "ann"}) == dict(made.pairs)
 
 
-@pytest.mark.parametrize(("role_id", "expected"), [
-    ("2", ("reactivate", "entitled_again")), ("1", ("manual", "protected")), ("9", ("manual", "protected")),
-    (None, ("manual", "protected")),
-])
+@pytest.mark.parametrize(
+    ("role_id", "expected"),
+    [
+        ("2", ("reactivate", "entitled_again")),
+        ("1", ("manual", "protected")),
+        ("9", ("manual", "protected")),
+        (None, ("manual", "protected")),
+    ],
+)
 def test_the_role_at_our_deactivation_stands_in_for_one_that_zoom_does_not_show(role_id: str | None, expected: tuple[str, str]):
     """Of an inactive account it may not be shown."""
     hidden = replace(OFF, role_id=None, role=None)
-    made = decide(whole.directory("file", NOW, [ANN]), whole.zoom("a", NOW, [hidden], roles=ROLES),
-                  History(pairs={"z": "ann"}, deactivated={"z": replace(OURS["z"], role_id=role_id)}),
-                  Policy("a", ("corp.example",), reactivate_reads=1), NOW)
+    made = decide(
+        whole.directory("file", NOW, [ANN]),
+        whole.zoom("a", NOW, [hidden], roles=ROLES),
+        History(pairs={"z": "ann"}, deactivated={"z": replace(OURS["z"], role_id=role_id)}),
+        Policy("a", ("corp.example",), reactivate_reads=1),
+        NOW,
+    )
 
     assert [expected] == [brief(one) for one in made.decisions]
 
 
 def test_the_group_that_decides_is_shown():
     """The leaver group of a known leaver; the entitling one of whoever is in step; none of somebody disabled."""
+
     def path(person: Person) -> tuple[str, ...]:
         return plan([person], [ON], {"z": "ann"}).decisions[0].group_path
 
@@ -132,8 +165,9 @@ def test_the_group_that_decides_is_shown():
     assert () == path(replace(ANN, enabled=False))
 
 
-def decided(people: list[Person], pairs: dict[str, str], account: ZoomAccount = ON, history: History | None = None,
-            **policy: object) -> Decision:
+def decided(
+    people: list[Person], pairs: dict[str, str], account: ZoomAccount = ON, history: History | None = None, **policy: object
+) -> Decision:
     """What is decided about one account, the grace being over."""
     known = replace(history or History(), pairs=pairs)
     known = replace(known, gone={"z": Gone(NOW - timedelta(days=9), 0)}, good_reads=9) if not known.gone else known
@@ -155,7 +189,10 @@ def test_an_exempt_leaver_is_named():
     gone = replace(ANN, id="zed", enabled=False)
     found = decided([replace(ANN, enabled=False), gone], {"z": "zed"}, protect_accounts=("ann@corp.example",))
     assert ("keep", "exempt", "zed", ("several_claimants", "exempt_account", "exempt_leaver")) == (
-        *brief(found), found.directory_id, found.notes)
+        *brief(found),
+        found.directory_id,
+        found.notes,
+    )
     first = decided([gone], {}, protect_accounts=("ann@corp.example",))
     assert ("exempt_account", "exempt_leaver", "never_entitled") == first.notes
     assert ("exempt_account",) == decided([ANN], {"z": "ann"}, protect_accounts=("ann@corp.example",)).notes
@@ -175,14 +212,25 @@ def test_a_decision_shows_whom_it_is_about_and_since_when():
     due = decided([left], {"z": "ann"}, replace(ON, department="Zoom says"))
     ago = NOW - timedelta(days=9)
     assert ("deactivate", "disabled_in_directory", "ann", "address", "Sales", ago, ago) == (
-        *brief(due), due.directory_id, due.matched_by, due.department, due.since, due.due_at)
+        *brief(due),
+        due.directory_id,
+        due.matched_by,
+        due.department,
+        due.since,
+        due.due_at,
+    )
     kept = decided([ANN], {"z": "ann"}, replace(ON, department="Zoom says"))
     assert ("Zoom says", None, None, None) == (kept.department, kept.since, kept.due_at, kept.second_look)
     two = decided([replace(ANN, id="a", entitled_by=()), ANN], {"z": "a"})
     assert ("keep", "in_step", "ann", ("g",)) == (*brief(two), two.directory_id, two.group_path)
     absent = decided([], {"z": "ann"}, replace(ON, department="Zoom says"))
     assert ("deactivate", "absent_from_directory", None, None, "Zoom says", ()) == (
-        *brief(absent), absent.directory_id, absent.matched_by, absent.department, absent.group_path)
+        *brief(absent),
+        absent.directory_id,
+        absent.matched_by,
+        absent.department,
+        absent.group_path,
+    )
 
 
 def test_a_change_carries_what_a_second_look_needs():

@@ -28,19 +28,35 @@ def off(reason: Reason, **look: Any) -> Decision:
 
 
 def later(named: str) -> Decision:
-    return Decision(ANN, Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, named,
-                    second_look=SecondLook(("p",), ("boss",), remembered=("p",)))
+    return Decision(
+        ANN, Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, named, second_look=SecondLook(("p",), ("boss",), remembered=("p",))
+    )
 
 
-ON = Decision(replace(ANN, status=Status.INACTIVE), Action.REACTIVATE, Reason.ENTITLED_AGAIN, "p",
-              second_look=SecondLook(("p",), remembered=("old", "p")))
+ON = Decision(
+    replace(ANN, status=Status.INACTIVE),
+    Action.REACTIVATE,
+    Reason.ENTITLED_AGAIN,
+    "p",
+    second_look=SecondLook(("p",), remembered=("old", "p")),
+)
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ({}, True), ({"email": "ann@CORP.example"}, True), ({"type": 1}, True), ({"display_name": "Ann Lee"}, True),
-    ({"role_id": None}, True), ({"status": Status.INACTIVE}, False), ({"status": Status.PENDING}, False),
-    ({"email": "ann.new@corp.example"}, False), ({"role_id": "1"}, False), ({"room": True}, False),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"email": "ann@CORP.example"}, True),
+        ({"type": 1}, True),
+        ({"display_name": "Ann Lee"}, True),
+        ({"role_id": None}, True),
+        ({"status": Status.INACTIVE}, False),
+        ({"status": Status.PENDING}, False),
+        ({"email": "ann.new@corp.example"}, False),
+        ({"role_id": "1"}, False),
+        ({"room": True}, False),
+    ],
+)
 def test_the_account_must_be_as_planned(change: dict[str, Any], expected: bool):
     """State, address and role; a single read may leave the role out."""
     assert expected == account_as_planned(off(Reason.LEFT_GROUPS), replace(ANN, **change))
@@ -51,44 +67,47 @@ def test_an_account_that_is_gone_is_not_as_planned():
     assert not account_as_planned(off(Reason.LEFT_GROUPS), None)
 
 
-@pytest.mark.parametrize(("decision", "people", "expected"), [
-    (off(Reason.LEFT_GROUPS), [LEFT], True),
-    (off(Reason.LEFT_GROUPS), [ENTITLED], False),
-    (off(Reason.LEFT_GROUPS), [LEFT, OTHER], False),
-    (off(Reason.LEFT_GROUPS), [LEFT, UNCLEAR], False),
-    (off(Reason.LEFT_GROUPS), [replace(LEFT, protected_by=("VIP",))], False),
-    (off(Reason.LEFT_GROUPS), [DISABLED], False),                       # another reason, maybe another grace
-    (off(Reason.LEFT_GROUPS), [], False),
-    (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED], True),
-    (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED, replace(LEFT, id="q")], True),
-    (off(Reason.LEFT_GROUPS), [LEFT, BY_ALIAS], False),                  # nobody knew of them at the plan
-    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS], True),
-    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, unclear="?")], True),
-    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, protected_by=("VIP",))], True),
-    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, mains=("ann@corp.example",), aliases=())], False),
-    (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS, replace(BY_ALIAS, id="q")], False),
-    (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, replace(BY_ALIAS, id="q", entitled_by=())], True),
-    (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, LEFT], False),
-    (off(Reason.LEFT_GROUPS), [replace(LEFT, mains=("ann.new@corp.example",))], True),      # by memory
-    (off(Reason.LEFT_GROUPS), [replace(ENTITLED, mains=("ann.new@corp.example",))], False),
-    (off(Reason.ABSENT_FROM_DIRECTORY), [], True),
-    (off(Reason.ABSENT_FROM_DIRECTORY), [LEFT], False),
-    (later("boss"), [LEFT, replace(BY_ALIAS, enabled=False)], True),     # whom the plan names has it by alias, and went later
-    (later("boss"), [LEFT, replace(BY_ALIAS, leaver_by=("L",))], False),
-    (later("nobody"), [LEFT, replace(BY_ALIAS, enabled=False)], False),
-    (ON, [ENTITLED], True),
-    (ON, [ENTITLED, replace(DISABLED, id="q")], False),                  # a known leaver has the same main address
-    (ON, [ENTITLED, replace(LEFT, id="q")], True),
-    (ON, [ENTITLED, BY_ALIAS], True),
-    (ON, [ENTITLED, replace(UNCLEAR, id="old")], False),
-    (ON, [ENTITLED, replace(DISABLED, id="old")], True),                 # the same person, under an earlier id
-    (ON, [replace(ENTITLED, protected_by=("VIP",))], False),
-    (ON, [ENTITLED, OTHER], False),
-    (ON, [OTHER], False),
-    (ON, [DISABLED], False),
-    (ON, [], False),
-    (ON, [ENTITLED, replace(UNCLEAR, id="q")], False),
-])
+@pytest.mark.parametrize(
+    ("decision", "people", "expected"),
+    [
+        (off(Reason.LEFT_GROUPS), [LEFT], True),
+        (off(Reason.LEFT_GROUPS), [ENTITLED], False),
+        (off(Reason.LEFT_GROUPS), [LEFT, OTHER], False),
+        (off(Reason.LEFT_GROUPS), [LEFT, UNCLEAR], False),
+        (off(Reason.LEFT_GROUPS), [replace(LEFT, protected_by=("VIP",))], False),
+        (off(Reason.LEFT_GROUPS), [DISABLED], False),  # another reason, maybe another grace
+        (off(Reason.LEFT_GROUPS), [], False),
+        (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED], True),
+        (off(Reason.DISABLED_IN_DIRECTORY), [DISABLED, replace(LEFT, id="q")], True),
+        (off(Reason.LEFT_GROUPS), [LEFT, BY_ALIAS], False),  # nobody knew of them at the plan
+        (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS], True),
+        (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, unclear="?")], True),
+        (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, protected_by=("VIP",))], True),
+        (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, replace(BY_ALIAS, mains=("ann@corp.example",), aliases=())], False),
+        (off(Reason.LEFT_GROUPS, elsewhere=("boss",)), [LEFT, BY_ALIAS, replace(BY_ALIAS, id="q")], False),
+        (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, replace(BY_ALIAS, id="q", entitled_by=())], True),
+        (off(Reason.ABSENT_FROM_DIRECTORY, elsewhere=("boss",)), [BY_ALIAS, LEFT], False),
+        (off(Reason.LEFT_GROUPS), [replace(LEFT, mains=("ann.new@corp.example",))], True),  # by memory
+        (off(Reason.LEFT_GROUPS), [replace(ENTITLED, mains=("ann.new@corp.example",))], False),
+        (off(Reason.ABSENT_FROM_DIRECTORY), [], True),
+        (off(Reason.ABSENT_FROM_DIRECTORY), [LEFT], False),
+        (later("boss"), [LEFT, replace(BY_ALIAS, enabled=False)], True),  # whom the plan names has it by alias, and went later
+        (later("boss"), [LEFT, replace(BY_ALIAS, leaver_by=("L",))], False),
+        (later("nobody"), [LEFT, replace(BY_ALIAS, enabled=False)], False),
+        (ON, [ENTITLED], True),
+        (ON, [ENTITLED, replace(DISABLED, id="q")], False),  # a known leaver has the same main address
+        (ON, [ENTITLED, replace(LEFT, id="q")], True),
+        (ON, [ENTITLED, BY_ALIAS], True),
+        (ON, [ENTITLED, replace(UNCLEAR, id="old")], False),
+        (ON, [ENTITLED, replace(DISABLED, id="old")], True),  # the same person, under an earlier id
+        (ON, [replace(ENTITLED, protected_by=("VIP",))], False),
+        (ON, [ENTITLED, OTHER], False),
+        (ON, [OTHER], False),
+        (ON, [DISABLED], False),
+        (ON, [], False),
+        (ON, [ENTITLED, replace(UNCLEAR, id="q")], False),
+    ],
+)
 def test_the_person_must_be_as_planned(decision: Decision, people: list[Person], expected: bool):
     """Nobody entitled, unclear or protected for a deactivation; exactly the planned one for a reactivation."""
     assert expected == person_as_planned(decision, people, POLICY, NOW)

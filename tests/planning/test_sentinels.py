@@ -23,9 +23,15 @@ def lines(person: Person | None, account: ZoomAccount | None) -> list[str]:
     return sentinel_lines([account] if account is not None else [], people, POLICY, NOW)
 
 
-@pytest.mark.parametrize(("login", "warned"), [
-    (NOW - timedelta(days=91), True), (NOW - timedelta(days=89), False), (NOW, False), (None, False),
-])
+@pytest.mark.parametrize(
+    ("login", "warned"),
+    [
+        (NOW - timedelta(days=91), True),
+        (NOW - timedelta(days=89), False),
+        (NOW, False),
+        (None, False),
+    ],
+)
 def test_a_sentinel_with_which_nobody_logs_on_is_named_with_the_day(login: datetime | None, warned: bool) -> None:
     """Whatever spelling the account has; a login that Zoom does not tell says nothing."""
     found = lines(BOSS, replace(ACCOUNT, last_login_at=login))
@@ -34,11 +40,17 @@ def test_a_sentinel_with_which_nobody_logs_on_is_named_with_the_day(login: datet
     assert not warned or f"nobody has logged on as {CEO} since {login:%Y-%m-%d}" in found[0]
 
 
-@pytest.mark.parametrize(("person", "says"), [
-    (BOSS, ""), (None, ""), (replace(BOSS, mains=(), aliases=("CEO@old.example".lower(),)), ""),
-    (replace(BOSS, entitled_by=()), "not seen entitled"), (replace(BOSS, enabled=False), "not seen entitled"),
-    (replace(BOSS, mains=("other@corp.example",)), "not seen entitled"),
-])
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [
+        (BOSS, ""),
+        (None, ""),
+        (replace(BOSS, mains=(), aliases=("CEO@old.example".lower(),)), ""),
+        (replace(BOSS, entitled_by=()), "not seen entitled"),
+        (replace(BOSS, enabled=False), "not seen entitled"),
+        (replace(BOSS, mains=("other@corp.example",)), "not seen entitled"),
+    ],
+)
 def test_one_who_is_not_entitled_would_hold_every_cycle(person: Person | None, says: str) -> None:
     """Where the directory was read."""
     assert bool(says) == bool(lines(person, ACCOUNT))

@@ -10,6 +10,7 @@ from tests.planning.shares import exercises, met
 @pytest.mark.parametrize(("share", "passes"), [(0.25, True), (0.5, True), (0.75, False)])
 def test_a_share_that_is_not_reached_fails(share: float, passes: bool):
     """Two of four worlds."""
+
     @exercises({"deactivate": share})
     def a_property() -> None:
         for things in ({"deactivate"}, {"keep"}, {"deactivate", "keep"}, set()):

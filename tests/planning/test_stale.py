@@ -18,8 +18,14 @@ HOURS = timedelta(hours=1)
 
 
 def leaving(reason: Reason, note: str = "", status: Status = Status.ACTIVE) -> Decision:
-    return Decision(ZoomAccount("z", "z@corp.example", status), Action.KEEP if note else Action.DEACTIVATE, reason,
-                    notes=(note,) if note else (), since=NOW, due_at=NOW)
+    return Decision(
+        ZoomAccount("z", "z@corp.example", status),
+        Action.KEEP if note else Action.DEACTIVATE,
+        reason,
+        notes=(note,) if note else (),
+        since=NOW,
+        due_at=NOW,
+    )
 
 
 def waits(decision: Decision, history: History, view: str = "dc2", now: datetime = NOW) -> bool:
@@ -34,32 +40,38 @@ def waits(decision: Decision, history: History, view: str = "dc2", now: datetime
 BEFORE = History(view="dc1", entitled_through={"z": "G"})
 
 
-@pytest.mark.parametrize(("decision", "expected"), [
-    (leaving(Reason.LEFT_GROUPS), True),
-    (leaving(Reason.ABSENT_FROM_DIRECTORY), True),
-    (leaving(Reason.EXPIRED_IN_DIRECTORY), True),
-    (leaving(Reason.WITHIN_GRACE, "left_groups"), True),
-    (leaving(Reason.DISABLED_IN_DIRECTORY), False),
-    (leaving(Reason.IN_LEAVERS_GROUP), False),
-    (leaving(Reason.WITHIN_GRACE, "disabled_in_directory"), False),
-    (leaving(Reason.IN_STEP), False),
-    (leaving(Reason.LEFT_GROUPS, status=Status.INACTIVE), False),
-])
+@pytest.mark.parametrize(
+    ("decision", "expected"),
+    [
+        (leaving(Reason.LEFT_GROUPS), True),
+        (leaving(Reason.ABSENT_FROM_DIRECTORY), True),
+        (leaving(Reason.EXPIRED_IN_DIRECTORY), True),
+        (leaving(Reason.WITHIN_GRACE, "left_groups"), True),
+        (leaving(Reason.DISABLED_IN_DIRECTORY), False),
+        (leaving(Reason.IN_LEAVERS_GROUP), False),
+        (leaving(Reason.WITHIN_GRACE, "disabled_in_directory"), False),
+        (leaving(Reason.IN_STEP), False),
+        (leaving(Reason.LEFT_GROUPS, status=Status.INACTIVE), False),
+    ],
+)
 def test_who_looks_worse_on_another_copy_waits(decision: Decision, expected: bool):
     """What was made where it is seen counts at once."""
     assert expected == waits(decision, BEFORE)
 
 
-@pytest.mark.parametrize(("history", "view", "expected"), [
-    (BEFORE, "dc1", False),                                                    # the same copy
-    (replace(BEFORE, view=""), "dc2", False),                                  # nothing to compare with
-    (BEFORE, "", False),                                                       # only one copy: a file, Entra ID
-    (replace(BEFORE, entitled_through={}), "dc2", False),                      # was not entitled before either
-    (replace(BEFORE, view="dc2", view_since=NOW - HOURS), "dc2", True),        # read from it for an hour
-    (replace(BEFORE, view="dc2", view_since=NOW - 3 * HOURS), "dc2", False),   # it has had time to catch up
-    (History(view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - HOURS)}), "dc2", True),
-    (History(view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - 2 * HOURS)}), "dc2", False),    # left before
-])
+@pytest.mark.parametrize(
+    ("history", "view", "expected"),
+    [
+        (BEFORE, "dc1", False),  # the same copy
+        (replace(BEFORE, view=""), "dc2", False),  # nothing to compare with
+        (BEFORE, "", False),  # only one copy: a file, Entra ID
+        (replace(BEFORE, entitled_through={}), "dc2", False),  # was not entitled before either
+        (replace(BEFORE, view="dc2", view_since=NOW - HOURS), "dc2", True),  # read from it for an hour
+        (replace(BEFORE, view="dc2", view_since=NOW - 3 * HOURS), "dc2", False),  # it has had time to catch up
+        (History(view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - HOURS)}), "dc2", True),
+        (History(view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - 2 * HOURS)}), "dc2", False),  # left before
+    ],
+)
 def test_it_waits_no_longer_than_replication_takes(history: History, view: str, expected: bool):
     """From the change of the copy on."""
     assert expected == waits(leaving(Reason.LEFT_GROUPS), history, view)
@@ -72,4 +84,9 @@ def test_who_waits_is_kept_and_says_why():
     found = made.decisions[0]
 
     assert (Action.KEEP, Reason.DIRECTORY_UNCLEAR, None, None, ("left_groups", "may_look_older")) == (
-        found.action, found.reason, found.since, found.due_at, found.notes)
+        found.action,
+        found.reason,
+        found.since,
+        found.due_at,
+        found.notes,
+    )

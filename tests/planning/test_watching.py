@@ -32,7 +32,8 @@ def test_a_signal_is_due_at_once_and_taken_once() -> None:
 
     assert NOON + SECOND == state.due(NOON + SECOND)
     assert {0: Noticed(Hint(frozenset({"ann"}), frozenset({"g"})), NOON), 1: Noticed(Hint(anybody=True), NOON + SECOND)} == (
-        state.take(NOON + SECOND))
+        state.take(NOON + SECOND)
+    )
     assert (None, {}) == (state.due(NOON), state.take(NOON))
 
 
@@ -47,8 +48,9 @@ def test_what_could_not_be_looked_at_is_not_lost() -> None:
     assert {0: Noticed(Hint(frozenset({"ann"}), anybody=True), NOON)} == state.take(NOON + MINUTE)
 
 
-@pytest.mark.parametrize("stands", [Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY, Reason.ABSENT_FROM_DIRECTORY,
-                                    Reason.LEFT_GROUPS])
+@pytest.mark.parametrize(
+    "stands", [Reason.DISABLED_IN_DIRECTORY, Reason.EXPIRED_IN_DIRECTORY, Reason.ABSENT_FROM_DIRECTORY, Reason.LEFT_GROUPS]
+)
 def test_a_leaving_counts_when_it_has_lasted(stands: Reason) -> None:
     """And is looked at again then, where it was seen."""
     state = watching(settle=30)
@@ -71,7 +73,7 @@ def test_a_leavers_group_counts_at_once() -> None:
     assert not state.may_act("ann", NOON)
     state.show(0, "ann", Reason.IN_LEAVERS_GROUP, NOON)
     assert state.may_act("ann", NOON)
-    assert state.may_act("bob", NOON)                      # nobody ever saw him leave
+    assert state.may_act("bob", NOON)  # nobody ever saw him leave
 
 
 def test_a_disabling_taken_back_starts_from_nothing_and_is_doubtful() -> None:
@@ -148,17 +150,20 @@ POLICY = Policy("zoom-account", ("corp.example",))
 SEEN = Person("ann", ("ann@corp.example",), entitled_by=("Zoom",), department="Sales")
 
 
-@pytest.mark.parametrize(("after", "stands"), [
-    (replace(SEEN, department="Finance", display_name="Ann", changed_at=NOON, entitled_by=("Zoom", "Team")), None),
-    (replace(SEEN, enabled=False), Reason.DISABLED_IN_DIRECTORY),
-    (replace(SEEN, expires_at=NOON), Reason.EXPIRED_IN_DIRECTORY),
-    (replace(SEEN, leaver_by=("Left",)), Reason.IN_LEAVERS_GROUP),
-    (replace(SEEN, entitled_by=()), Reason.LEFT_GROUPS),
-    (replace(SEEN, unclear="broken"), Reason.DIRECTORY_UNCLEAR),
-    (replace(SEEN, mains=("ann.doe@corp.example",)), Reason.IN_STEP),
-    (replace(SEEN, protected_by=("VIP",)), Reason.IN_STEP),
-    (None, Reason.ABSENT_FROM_DIRECTORY),
-])
+@pytest.mark.parametrize(
+    ("after", "stands"),
+    [
+        (replace(SEEN, department="Finance", display_name="Ann", changed_at=NOON, entitled_by=("Zoom", "Team")), None),
+        (replace(SEEN, enabled=False), Reason.DISABLED_IN_DIRECTORY),
+        (replace(SEEN, expires_at=NOON), Reason.EXPIRED_IN_DIRECTORY),
+        (replace(SEEN, leaver_by=("Left",)), Reason.IN_LEAVERS_GROUP),
+        (replace(SEEN, entitled_by=()), Reason.LEFT_GROUPS),
+        (replace(SEEN, unclear="broken"), Reason.DIRECTORY_UNCLEAR),
+        (replace(SEEN, mains=("ann.doe@corp.example",)), Reason.IN_STEP),
+        (replace(SEEN, protected_by=("VIP",)), Reason.IN_STEP),
+        (None, Reason.ABSENT_FROM_DIRECTORY),
+    ],
+)
 def test_only_what_decides_about_an_account_is_a_difference(after: Person | None, stands: Reason | None) -> None:
     """Names and departments are not; a password or a logon does not even come so far."""
     now = {"ann": after} if after is not None else {}
@@ -171,10 +176,15 @@ def test_time_alone_makes_no_difference() -> None:
     assert {} == differing({"ann": soon}, {"ann": replace(soon, enabled=True)}, ["ann"], POLICY, NOON + SECOND)
 
 
-@pytest.mark.parametrize(("use", "path"), [
-    (GroupUse.ENTITLING, "entitled_by"), (GroupUse.LEAVERS, "leaver_by"), (GroupUse.PROTECTING, "protected_by"),
-    (GroupUse.HOLDING, "held_by"),
-])
+@pytest.mark.parametrize(
+    ("use", "path"),
+    [
+        (GroupUse.ENTITLING, "entitled_by"),
+        (GroupUse.LEAVERS, "leaver_by"),
+        (GroupUse.PROTECTING, "protected_by"),
+        (GroupUse.HOLDING, "held_by"),
+    ],
+)
 def test_a_group_of_any_use_follows_the_people_of_a_look(use: GroupUse, path: str):
     """Whoever is in it now, and was not in the whole read; a legal hold, too."""
     before = whole.directory("file", NOON, [Person("p", ("p@corp.example",))], [DirectoryGroup("g", "G", use, 0)])

@@ -18,8 +18,14 @@ GONE, LEAVER = Reason.ABSENT_FROM_DIRECTORY, Reason.DISABLED_IN_DIRECTORY
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def deny(cron: str, hours: float, zone: str = "Europe/Berlin", *, only: frozenset[Action] = frozenset({OFF}),
-         exempt: frozenset[Reason] = KNOWN_LEAVERS) -> Window:
+def deny(
+    cron: str,
+    hours: float,
+    zone: str = "Europe/Berlin",
+    *,
+    only: frozenset[Action] = frozenset({OFF}),
+    exempt: frozenset[Reason] = KNOWN_LEAVERS,
+) -> Window:
     return Window(True, cron, timedelta(hours=hours), zone, only, exempt)
 
 
@@ -32,13 +38,19 @@ def berlin(*parts: int) -> datetime:
 
 
 QUARTER = timedelta(minutes=15)
-WEEKEND = Windows((deny("0 18 * * 5", 62),))     # Friday 18:00 to Monday 08:00
+WEEKEND = Windows((deny("0 18 * * 5", 62),))  # Friday 18:00 to Monday 08:00
 
 
-@pytest.mark.parametrize(("at", "denied"), [
-    (berlin(2026, 11, 27, 17, 59), False), (berlin(2026, 11, 27, 18, 0), True), (berlin(2026, 11, 29, 3, 0), True),
-    (berlin(2026, 11, 30, 7, 59), True), (berlin(2026, 11, 30, 8, 0), False),
-])
+@pytest.mark.parametrize(
+    ("at", "denied"),
+    [
+        (berlin(2026, 11, 27, 17, 59), False),
+        (berlin(2026, 11, 27, 18, 0), True),
+        (berlin(2026, 11, 29, 3, 0), True),
+        (berlin(2026, 11, 30, 7, 59), True),
+        (berlin(2026, 11, 30, 8, 0), False),
+    ],
+)
 def test_a_weekend_is_denied_from_its_first_minute_to_its_last(at: datetime, denied: bool):
     """Half open: the minute at which it ends is open."""
     assert denied == WEEKEND.denied(OFF, GONE, at)
@@ -49,7 +61,10 @@ def test_a_denial_leaves_other_actions_and_excepted_reasons_alone():
     at = berlin(2026, 11, 28, 12, 0)
 
     assert [True, False, False] == [
-        WEEKEND.denied(OFF, GONE, at), WEEKEND.denied(OFF, LEAVER, at), WEEKEND.denied(BACK, Reason.ENTITLED_AGAIN, at)]
+        WEEKEND.denied(OFF, GONE, at),
+        WEEKEND.denied(OFF, LEAVER, at),
+        WEEKEND.denied(BACK, Reason.ENTITLED_AGAIN, at),
+    ]
 
 
 def test_the_next_opening_is_told_in_the_operators_time():
@@ -65,12 +80,14 @@ def test_the_calendar_is_told_for_every_action_and_reason_it_is_about():
     """What holds now, and until when, also while nothing waits for it."""
     office = Windows((*WEEKEND.windows, allow("0 8 * * *", 10, "Europe/Berlin", only=frozenset({BACK}))))
 
-    assert ["deactivate for left_groups, absent_from_directory: denied until Mon 2026-11-30 08:00 CET",
-            "reactivate: allowed until Sat 2026-11-28 18:00 CET"] == [
-        str(one) for one in office.state(berlin(2026, 11, 28, 12, 0))]
-    assert ["deactivate for left_groups, absent_from_directory: allowed until Fri 2026-12-04 18:00 CET",
-            "reactivate: denied until Tue 2026-12-01 08:00 CET"] == [
-        str(one) for one in office.state(berlin(2026, 11, 30, 20, 0))]
+    assert [
+        "deactivate for left_groups, absent_from_directory: denied until Mon 2026-11-30 08:00 CET",
+        "reactivate: allowed until Sat 2026-11-28 18:00 CET",
+    ] == [str(one) for one in office.state(berlin(2026, 11, 28, 12, 0))]
+    assert [
+        "deactivate for left_groups, absent_from_directory: allowed until Fri 2026-12-04 18:00 CET",
+        "reactivate: denied until Tue 2026-12-01 08:00 CET",
+    ] == [str(one) for one in office.state(berlin(2026, 11, 30, 20, 0))]
     assert () == Windows().state(berlin(2026, 11, 30, 20, 0))
 
 
@@ -88,7 +105,8 @@ def test_with_an_allow_window_everything_outside_of_it_is_denied():
     monday = datetime(2026, 11, 30, tzinfo=UTC)
 
     assert [True, False, True, False, True] == [
-        hours.denied(OFF, GONE, monday + timedelta(hours=hour)) for hour in (7, 9, 12, 13, 17)]
+        hours.denied(OFF, GONE, monday + timedelta(hours=hour)) for hour in (7, 9, 12, 13, 17)
+    ]
     assert monday + timedelta(days=1, hours=8) == hours.next_opening(OFF, GONE, monday + timedelta(hours=18))
     assert monday + timedelta(hours=13) == hours.next_opening(OFF, GONE, monday + timedelta(hours=12, minutes=5))
     assert not hours.denied(BACK, Reason.ENTITLED_AGAIN, monday + timedelta(hours=12))
@@ -133,16 +151,19 @@ def test_what_never_opens_says_so():
     assert never.next_opening(OFF, GONE, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
-@pytest.mark.parametrize(("due", "now", "since"), [
-    (berlin(2026, 11, 28, 12), berlin(2026, 11, 29, 12), None),                            # denied ever since
-    (berlin(2026, 11, 28, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 8)),          # due on Saturday, open since Monday
-    (berlin(2026, 11, 26, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 26, 12)),         # could have been done on Thursday
-    (berlin(2026, 11, 26, 12), berlin(2026, 11, 29, 12), berlin(2026, 11, 26, 12)),        # and still could have at the weekend
-    (berlin(2026, 11, 30, 9), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 9)),
-    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 27, 17, 59), berlin(2026, 11, 27, 17, 55)),
-    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 28, 12), None),                        # no cycle came before it was denied
-    (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 30, 9), berlin(2026, 11, 30, 8)),
-])
+@pytest.mark.parametrize(
+    ("due", "now", "since"),
+    [
+        (berlin(2026, 11, 28, 12), berlin(2026, 11, 29, 12), None),  # denied ever since
+        (berlin(2026, 11, 28, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 8)),  # due on Saturday, open since Monday
+        (berlin(2026, 11, 26, 12), berlin(2026, 12, 1, 12), berlin(2026, 11, 26, 12)),  # could have been done on Thursday
+        (berlin(2026, 11, 26, 12), berlin(2026, 11, 29, 12), berlin(2026, 11, 26, 12)),  # and still could have at the weekend
+        (berlin(2026, 11, 30, 9), berlin(2026, 12, 1, 12), berlin(2026, 11, 30, 9)),
+        (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 27, 17, 59), berlin(2026, 11, 27, 17, 55)),
+        (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 28, 12), None),  # no cycle came before it was denied
+        (berlin(2026, 11, 27, 17, 55), berlin(2026, 11, 30, 9), berlin(2026, 11, 30, 8)),
+    ],
+)
 def test_overdue_counts_from_the_first_opening(due: datetime, now: datetime, since: datetime | None):
     """However often it was denied after it."""
     assert since == WEEKEND.overdue_since(OFF, GONE, due, now, QUARTER)
@@ -154,9 +175,11 @@ def test_an_hour_a_day_is_an_opening_too():
     monday = datetime(2026, 11, 30, tzinfo=UTC)
 
     assert [None, *[monday + timedelta(hours=3)] * 4] == [
-        hour.overdue_since(OFF, GONE, monday, monday + timedelta(hours=after), QUARTER) for after in (2, 3, 6, 27, 80)]
-    assert datetime(2026, 11, 30, 12, tzinfo=UTC) == Windows().overdue_since(OFF, GONE, monday.replace(hour=12), monday.replace(
-        hour=13), QUARTER)
+        hour.overdue_since(OFF, GONE, monday, monday + timedelta(hours=after), QUARTER) for after in (2, 3, 6, 27, 80)
+    ]
+    assert datetime(2026, 11, 30, 12, tzinfo=UTC) == Windows().overdue_since(
+        OFF, GONE, monday.replace(hour=12), monday.replace(hour=13), QUARTER
+    )
 
 
 def test_the_longest_denial_is_known_beforehand():
@@ -168,13 +191,23 @@ def test_the_longest_denial_is_known_beforehand():
     assert timedelta(0) == WEEKEND.longest_denial(OFF, LEAVER, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-CRONS = st.sampled_from(["0 18 * * 5", "30 2 * * *", "0 0 1 * *", "*/20 6-20 * * 1-5", "0 0 29 2 *", "15 3 24 12 *",
-                         "0 1 * 3,10 0"])
+CRONS = st.sampled_from(
+    ["0 18 * * 5", "30 2 * * *", "0 0 1 * *", "*/20 6-20 * * 1-5", "0 0 29 2 *", "15 3 24 12 *", "0 1 * 3,10 0"]
+)
 WINDOWS = st.builds(
-    lambda parts: Windows(tuple(Window(denies, cron, timedelta(minutes=minutes), zone, frozenset({OFF}))
-                                for denies, cron, minutes, zone in parts)),
-    st.lists(st.tuples(st.booleans(), CRONS, st.integers(5, 9000),
-                       st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])), max_size=3))
+    lambda parts: Windows(
+        tuple(Window(denies, cron, timedelta(minutes=minutes), zone, frozenset({OFF})) for denies, cron, minutes, zone in parts)
+    ),
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            CRONS,
+            st.integers(5, 9000),
+            st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+        ),
+        max_size=3,
+    ),
+)
 MOMENTS = st.integers(0, 3 * 365 * 24 * 60).map(lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes))
 
 

@@ -20,8 +20,7 @@ ANN_OUT = SeenEffect("z-ann", "deactivate", NOON - timedelta(seconds=2), done_at
 
 def knowing(*effects: SeenEffect, **more: object) -> History:
     """A ledger that holds these changes of ours, i1, i2, …"""
-    return History(effects={f"i{number}": one for number, one in enumerate(effects, 1)},
-                   **{"witnesses": BOTH, **more})  # type: ignore[arg-type]
+    return History(effects={f"i{number}": one for number, one in enumerate(effects, 1)}, **{"witnesses": BOTH, **more})  # type: ignore[arg-type]
 
 
 def saw(what: str, at: datetime = NOON, zoom_id: str = "z-ann", source: WitnessSource = EVENT, *fields: str) -> Sighting:
@@ -33,19 +32,31 @@ HANDED = SeenEffect("z-ann", "handover", NOON - timedelta(seconds=2), done_at=NO
 # ------------------------------------------------------------------------------------------------- what a sighting is
 
 
-@pytest.mark.parametrize(("late", "state"), [
-    (timedelta(0), "confirmed"), (15 * MINUTE, "confirmed"), (15 * MINUTE + timedelta(seconds=1), "foreign"),
-    (-15 * MINUTE, "confirmed"), (-16 * MINUTE, "foreign"),
-])
+@pytest.mark.parametrize(
+    ("late", "state"),
+    [
+        (timedelta(0), "confirmed"),
+        (15 * MINUTE, "confirmed"),
+        (15 * MINUTE + timedelta(seconds=1), "foreign"),
+        (-15 * MINUTE, "confirmed"),
+        (-16 * MINUTE, "foreign"),
+    ],
+)
 def test_a_sighting_within_a_quarter_of_an_hour_confirms_and_a_later_one_is_somebody_elses(late: timedelta, state: str):
     """Measured from the time that Zoom gives, whenever it comes."""
     assert state == Comparison(knowing(ANN_OUT)).judge(saw("deactivated", NOON + late), in_scope=True).state
 
 
-@pytest.mark.parametrize(("sighting", "state"), [
-    (saw("deleted"), "confirmed"), (saw("deleted", NOON + 16 * MINUTE), "foreign"), (saw("deactivated"), "foreign"),
-    (saw("activated"), "foreign"), (saw("deleted", NOON, "z-bob"), "foreign"),
-])
+@pytest.mark.parametrize(
+    ("sighting", "state"),
+    [
+        (saw("deleted"), "confirmed"),
+        (saw("deleted", NOON + 16 * MINUTE), "foreign"),
+        (saw("deactivated"), "foreign"),
+        (saw("activated"), "foreign"),
+        (saw("deleted", NOON, "z-bob"), "foreign"),
+    ],
+)
 @pytest.mark.parametrize("effect", [HANDED, replace(HANDED, done_at=None)], ids=["answered", "unconfirmed"])
 def test_a_deletion_that_a_handover_sent_is_ours_and_any_other_is_not(effect: SeenEffect, sighting: Sighting, state: str):
     """Whether its answer came or was lost."""
@@ -68,18 +79,29 @@ def test_an_event_may_come_before_our_own_answer():
     assert Comparison(knowing(announced)).judge(saw("deactivated"), in_scope=True).ours
 
 
-@pytest.mark.parametrize("sighting", [
-    saw("activated"), saw("deleted"), saw("deactivated", NOON, "z-bob"), saw("updated", NOON, "z-ann", EVENT, "role"),
-    saw("updated", NOON, "z-bob", EVENT, "type"),
-])
+@pytest.mark.parametrize(
+    "sighting",
+    [
+        saw("activated"),
+        saw("deleted"),
+        saw("deactivated", NOON, "z-bob"),
+        saw("updated", NOON, "z-ann", EVENT, "role"),
+        saw("updated", NOON, "z-bob", EVENT, "type"),
+    ],
+)
 def test_whatever_fits_none_of_ours_is_foreign(sighting: Sighting):
     """Another act on the same account, and the same act on another."""
     assert Comparison(knowing(ANN_OUT)).judge(sighting, in_scope=True).state is WitnessState.FOREIGN
 
 
-@pytest.mark.parametrize("sighting", [
-    saw("updated", NOON, "z-bob", EVENT, "email"), saw("updated", NOON, "z-bob"), saw("updated", NOON, "z-bob", EVENT, "dept"),
-])
+@pytest.mark.parametrize(
+    "sighting",
+    [
+        saw("updated", NOON, "z-bob", EVENT, "email"),
+        saw("updated", NOON, "z-bob"),
+        saw("updated", NOON, "z-bob", EVENT, "dept"),
+    ],
+)
 def test_what_changes_no_status_type_role_or_existence_is_of_no_interest(sighting: Sighting):
     """A changed address is a signal, and no foreign change."""
     assert Comparison(knowing(ANN_OUT)).judge(sighting, in_scope=True).state is None
@@ -143,28 +165,35 @@ def test_a_deleted_account_that_nobody_knew_is_told_once():
 WHOLE = ((NOON - DAY, NOON + DAY), (NOON, NOON + 3 * DAY))
 
 
-@pytest.mark.parametrize(("after", "logs", "effect", "state"), [
-    (HOUR, (), replace(ANN_OUT, seen_by="event", seen_at=NOON), "confirmed"),
-    (90 * DAY, (), replace(ANN_OUT, seen_by="log", seen_at=NOON), "confirmed"),
-    (47 * HOUR, WHOLE, ANN_OUT, "waiting"),
-    (49 * HOUR, WHOLE, ANN_OUT, "missing"),
-    (49 * HOUR, (), ANN_OUT, "unknown"),
-    (49 * HOUR, ((NOON + MINUTE, NOON + 3 * DAY),), ANN_OUT, "unknown"),                  # not from its very time on
-    (49 * HOUR, ((NOON - DAY, NOON + 47 * HOUR),), ANN_OUT, "unknown"),                   # not up to 48 h
-    (49 * HOUR, ((NOON - DAY, NOON + HOUR), (NOON + 2 * HOUR, NOON + 3 * DAY)), ANN_OUT, "unknown"),     # a hole
-    (49 * HOUR, WHOLE, replace(ANN_OUT, doubtful=True), "unknown"),
-])
+@pytest.mark.parametrize(
+    ("after", "logs", "effect", "state"),
+    [
+        (HOUR, (), replace(ANN_OUT, seen_by="event", seen_at=NOON), "confirmed"),
+        (90 * DAY, (), replace(ANN_OUT, seen_by="log", seen_at=NOON), "confirmed"),
+        (47 * HOUR, WHOLE, ANN_OUT, "waiting"),
+        (49 * HOUR, WHOLE, ANN_OUT, "missing"),
+        (49 * HOUR, (), ANN_OUT, "unknown"),
+        (49 * HOUR, ((NOON + MINUTE, NOON + 3 * DAY),), ANN_OUT, "unknown"),  # not from its very time on
+        (49 * HOUR, ((NOON - DAY, NOON + 47 * HOUR),), ANN_OUT, "unknown"),  # not up to 48 h
+        (49 * HOUR, ((NOON - DAY, NOON + HOUR), (NOON + 2 * HOUR, NOON + 3 * DAY)), ANN_OUT, "unknown"),  # a hole
+        (49 * HOUR, WHOLE, replace(ANN_OUT, doubtful=True), "unknown"),
+    ],
+)
 def test_a_change_waits_48_hours_and_is_missing_only_when_the_log_was_read_whole(after, logs, effect, state):
     """No alarm is made of what is not known."""
     assert state == state_of(effect, knowing(logs_read=logs), NOON + after)
 
 
-@pytest.mark.parametrize(("witnesses", "state"), [
-    ((), "unwatched"), (((NOON + MINUTE, Witnesses(events=True)),), "unwatched"),
-    (((NOON - DAY, Witnesses(events=True)), (NOON - HOUR, Witnesses())), "unwatched"),
-    (((NOON - DAY, Witnesses(events=True)), (NOON + HOUR, Witnesses())), "waiting"),
-    (((NOON - DAY, Witnesses(operation_log=True)),), "waiting"),
-])
+@pytest.mark.parametrize(
+    ("witnesses", "state"),
+    [
+        ((), "unwatched"),
+        (((NOON + MINUTE, Witnesses(events=True)),), "unwatched"),
+        (((NOON - DAY, Witnesses(events=True)), (NOON - HOUR, Witnesses())), "unwatched"),
+        (((NOON - DAY, Witnesses(events=True)), (NOON + HOUR, Witnesses())), "waiting"),
+        (((NOON - DAY, Witnesses(operation_log=True)),), "waiting"),
+    ],
+)
 def test_what_was_configured_when_it_was_done_counts(witnesses, state):
     """Switching a witness on or off changes nothing of what was before."""
     assert state == state_of(ANN_OUT, knowing(witnesses=witnesses), NOON + 2 * HOUR)
@@ -179,24 +208,32 @@ def test_spans_that_touch_cover_and_an_empty_list_covers_nothing():
 def test_observers_get_changes_of_status_of_thirty_days():
     """Licences and what is not settled are not counted; old ones neither."""
     history = knowing(
-        ANN_OUT, replace(ANN_OUT, seen_by="log"), replace(ANN_OUT, done_at=None), replace(ANN_OUT, action="restore_licence"),
-        foreign=(ForeignChange("z-bob", "deleted", NOON, "event"), ForeignChange("z-cy", "deleted", NOON - 31 * DAY, "event")))
+        ANN_OUT,
+        replace(ANN_OUT, seen_by="log"),
+        replace(ANN_OUT, done_at=None),
+        replace(ANN_OUT, action="restore_licence"),
+        foreign=(ForeignChange("z-bob", "deleted", NOON, "event"), ForeignChange("z-cy", "deleted", NOON - 31 * DAY, "event")),
+    )
 
     assert {"confirmed": 1, "waiting": 1, "missing": 0, "unknown": 0, "foreign": 1, "unwatched": 0} == count_states(
-        history, NOON + HOUR)
+        history, NOON + HOUR
+    )
     assert 0 == sum(count_states(history, NOON + 31 * DAY).values())
 
 
 # ---------------------------------------------------------------------------------------- lines nobody understands
 
 
-@pytest.mark.parametrize(("line", "doubtful"), [
-    (Unreadable(NOON, frozenset({"ann@corp.example"})), True),
-    (Unreadable(NOON), True),
-    (Unreadable(None), True),
-    (Unreadable(NOON, frozenset({"bob@corp.example"})), False),
-    (Unreadable(NOON + HOUR, frozenset({"ann@corp.example"})), False),
-])
+@pytest.mark.parametrize(
+    ("line", "doubtful"),
+    [
+        (Unreadable(NOON, frozenset({"ann@corp.example"})), True),
+        (Unreadable(NOON), True),
+        (Unreadable(None), True),
+        (Unreadable(NOON, frozenset({"bob@corp.example"})), False),
+        (Unreadable(NOON + HOUR, frozenset({"ann@corp.example"})), False),
+    ],
+)
 def test_a_line_nobody_understands_makes_only_what_it_may_be_about_doubtful(line: Unreadable, doubtful: bool):
     """It names the account, or nobody at all."""
     found = Comparison(knowing(ANN_OUT)).doubtful([line], {"z-ann": frozenset({"ann@corp.example"})})

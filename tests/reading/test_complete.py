@@ -67,13 +67,16 @@ def test_a_counted_list_is_whole_exactly_when_so_many_different_items_came(items
             read()
 
 
-@pytest.mark.parametrize(("pages", "says"), [
-    ([Page("ab", "x", 4), Page("cd", "x", 4)], "leads back to an earlier page"),
-    ([Page("ab", "x", 4), Page("cd", None, 5)], "page 2 gives a total of 5, the pages before gave 4"),
-    ([Page("ab", "x", 4), Page("", "y", 4)], "page 2 is empty but says that more follow"),
-    ([Page("ab", None, None)], "page 1 gives no total"),
-    ([Page("abc", "x", 2)], "by page 1 3 came, more than the total of 2"),
-])
+@pytest.mark.parametrize(
+    ("pages", "says"),
+    [
+        ([Page("ab", "x", 4), Page("cd", "x", 4)], "leads back to an earlier page"),
+        ([Page("ab", "x", 4), Page("cd", None, 5)], "page 2 gives a total of 5, the pages before gave 4"),
+        ([Page("ab", "x", 4), Page("", "y", 4)], "page 2 is empty but says that more follow"),
+        ([Page("ab", None, None)], "page 1 gives no total"),
+        ([Page("abc", "x", 2)], "by page 1 3 came, more than the total of 2"),
+    ],
+)
 def test_a_list_that_contradicts_itself_is_not_whole(pages: list[Page[str]], says: str):
     """Named by page and number."""
     taken = Walk(lambda item: item, counted=True, gaps=False)
@@ -118,10 +121,16 @@ def test_a_walk_that_is_left_gives_nothing():
         taken.take(Page("d", None))
 
 
-@pytest.mark.parametrize("made", [
-    lambda whole: whole[:1], lambda whole: (*whole,), copy.deepcopy,
-    lambda whole: pickle.loads(pickle.dumps(whole)), lambda whole: [*whole],
-])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda whole: whole[:1],
+        lambda whole: (*whole,),
+        copy.deepcopy,
+        lambda whole: pickle.loads(pickle.dumps(whole)),
+        lambda whole: [*whole],
+    ],
+)
 def test_what_is_made_of_a_complete_list_by_hand_is_no_evidence(made):
     """Neither a part of it nor a copy."""
     people = complete([Person("p"), Person("q")])
@@ -129,9 +138,12 @@ def test_what_is_made_of_a_complete_list_by_hand_is_no_evidence(made):
 
     assert isinstance(people, Complete)
     assert not isinstance(made(people), Complete)
-    for smuggled in (lambda: DirectorySnapshot.whole("file", NOW, made(people), complete([])),
-                     lambda: replace(snapshot, people=made(people)), lambda: put_together([], made(people)),
-                     lambda: ZoomSnapshot.whole("a", NOW, made(complete([])))):
+    for smuggled in (
+        lambda: DirectorySnapshot.whole("file", NOW, made(people), complete([])),
+        lambda: replace(snapshot, people=made(people)),
+        lambda: put_together([], made(people)),
+        lambda: ZoomSnapshot.whole("a", NOW, made(complete([]))),
+    ):
         with pytest.raises(TypeError):
             smuggled()
 
@@ -153,7 +165,7 @@ def test_evidence_adds_up():
     assert put_together([1], one, one).announced == 2
 
 
-SKELETON = '''
+SKELETON = """
 from datetime import datetime
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
 from syncd.reading import Complete, Page, Walk
@@ -167,19 +179,30 @@ def read(now: datetime) -> DirectorySnapshot:
     pages: Walk[Person] = Walk()
     pages.take(page)
     return DirectorySnapshot.whole("fourth", now, {people}, groups())
-'''
+"""
 
 
-@pytest.mark.parametrize(("people", "fine"), [
-    ("pages.complete()", True), ("page.items", False), ("tuple(page.items)", False), ("pages.complete()[:100]", False),
-    ("(person for person in page.items)", False),
-])
+@pytest.mark.parametrize(
+    ("people", "fine"),
+    [
+        ("pages.complete()", True),
+        ("page.items", False),
+        ("tuple(page.items)", False),
+        ("pages.complete()[:100]", False),
+        ("(person for person in page.items)", False),
+    ],
+)
 def test_a_directory_that_reads_only_its_first_page_does_not_type_check(tmp_path: Path, people: str, fine: bool):
     """A skeleton of a fourth directory: whatever it has in hand but the end of a walk is of another type."""
     path = tmp_path / "fourth.py"
     path.write_text(SKELETON.replace("{people}", people))
-    checked = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(path)], cwd=ROOT, text=True,
-                             capture_output=True, check=False)
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(path)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
 
     assert (checked.returncode == 0) is fine, checked.stdout
     assert fine or ('"Complete[Person]"' in checked.stdout and "arg-type" in checked.stdout)

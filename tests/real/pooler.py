@@ -50,8 +50,11 @@ class Pooler:
                 if kind == b"X":
                     break
                 if held is None:
-                    held = self._resting.pop() if self._latest and self._resting else (
-                        self._resting.popleft() if self._resting else await self._session())
+                    held = (
+                        self._resting.pop()
+                        if self._latest and self._resting
+                        else (self._resting.popleft() if self._resting else await self._session())
+                    )
                 held[1].write(kind + struct.pack("!I", len(body) + 4) + body)
                 if kind in (b"Q", b"S") and await self._until_ready(held[0], writer) == b"I" and self._mode == "transaction":
                     self._resting.append(held)
@@ -72,7 +75,7 @@ class Pooler:
         while True:
             length, code = struct.unpack("!II", await reader.readexactly(8))
             body = await reader.readexactly(length - 8)
-            if code in (80877103, 80877104):          # TLS, GSS: not here
+            if code in (80877103, 80877104):  # TLS, GSS: not here
                 writer.write(b"N")
             else:
                 return body if code == 196608 else None

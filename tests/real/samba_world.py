@@ -28,8 +28,12 @@ class SambaDirectory(ActiveDirectory):
         self.moved = MovedClock()
         secret = password or lab["SVC_PASSWORD"]
         settings: dict[str, Any] = {
-            "servers": (lab["URI"],), "ca_file": lab["CA_FILE"], "base_dns": (lab["BASE_DN"],),
-            "groups": groups or ("zoom-flat",), "bind": SimpleBind(user or lab["SVC_UPN"], lambda: secret), **more,
+            "servers": (lab["URI"],),
+            "ca_file": lab["CA_FILE"],
+            "base_dns": (lab["BASE_DN"],),
+            "groups": groups or ("zoom-flat",),
+            "bind": SimpleBind(user or lab["SVC_UPN"], lambda: secret),
+            **more,
         }
         super().__init__(ActiveDirectorySettings(**settings), self.moved, self.events.append)
 

@@ -52,8 +52,14 @@ class Election:
         """*port*: of a proxy in front of the API server."""
         told: list[Event] = []
         settings = LeaseSettings(
-            "syncd", self.name, DURATION, f"https://127.0.0.1:{port or self.cluster.port}", token or (lambda: self.token),
-            identity, str(self.cluster.ca_file))
+            "syncd",
+            self.name,
+            DURATION,
+            f"https://127.0.0.1:{port or self.cluster.port}",
+            token or (lambda: self.token),
+            identity,
+            str(self.cluster.ca_file),
+        )
         return Candidate(Lease(settings, SystemClock(), told.append), told)
 
     def spec(self) -> dict[str, object]:
@@ -66,7 +72,7 @@ class Election:
 def election(cluster: Cluster) -> Iterator[Election]:
     name = f"syncd-{uuid.uuid4().hex[:8]}"
     yield Election(cluster, cluster.service_account("syncd", name, name), name)
-    gc.collect()                                      # what was cut off in its handshake goes here, not in another test
+    gc.collect()  # what was cut off in its handshake goes here, not in another test
 
 
 @asynccontextmanager
@@ -116,7 +122,7 @@ async def test_a_leader_whose_api_server_falls_silent_stops_before_the_next_one_
         async with watched(a, b) as samples, a.lease.running():
             await asyncio.wait_for(a.lease.lead(), 20)
             async with b.lease.running():
-                proxy.stall_after = 0                 # from now on nothing comes back
+                proxy.stall_after = 0  # from now on nothing comes back
                 await asyncio.wait_for(b.lease.lead(), 30)
                 await asyncio.sleep(1)
                 assert (False, True) == (a.lease.leads(), b.lease.leads())
@@ -135,7 +141,7 @@ async def test_a_leader_whose_connections_are_cut_stops_too(election: Election) 
             async with b.lease.running():
                 proxy.kill_after = 0
                 await asyncio.wait_for(b.lease.lead(), 30)
-                proxy.kill_after = None               # it comes back as a follower
+                proxy.kill_after = None  # it comes back as a follower
                 await asyncio.sleep(DURATION)
                 assert (False, True) == (a.lease.leads(), b.lease.leads())
         assert never_two(samples)

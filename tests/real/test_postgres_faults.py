@@ -72,7 +72,7 @@ async def test_a_crash_of_the_server_loses_nothing_that_was_given_back(own_serve
         await work
     await asyncio.to_thread(own_server.start)
     history = await ledger.history()
-    assert history.head.seq - written in (0, 1)       # the one in hand may or may not have happened
+    assert history.head.seq - written in (0, 1)  # the one in hand may or may not have happened
     assert "" == history.broken
     assert (await ledger.verify()).ok
     await ledger.close()
@@ -125,9 +125,11 @@ async def test_a_full_disk_stops_appends_and_loses_nothing(own_server, tmp_path)
     url = own_server.database()
     ledger = opened(url)
     await ledger.append([Draft("noted", {"number": 1})])
-    with psycopg.connect(url, autocommit=True) as admin:      # the server's own code for a full disk, raised where it would be
-        admin.execute("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-                      "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$")
+    with psycopg.connect(url, autocommit=True) as admin:  # the server's own code for a full disk, raised where it would be
+        admin.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+        )
         admin.execute("CREATE TRIGGER full_disk BEFORE INSERT ON chain FOR EACH ROW EXECUTE FUNCTION full_disk()")
         with pytest.raises(LedgerError, match="the disk of the database is full"):
             await ledger.append([Draft("noted", {"number": 2})])
@@ -143,8 +145,12 @@ async def test_the_chain_refuses_changes(postgres_server):
     ledger = opened(url)
     await ledger.append([Draft("noted", {"number": 1}), Draft("noted", {"number": 2})])
     with psycopg.connect(url, autocommit=True) as admin:
-        for change in ("UPDATE chain SET kind = 'x'", "DELETE FROM chain", "TRUNCATE chain",
-                       "INSERT INTO chain SELECT seq + 5, at, cycle, term, kind, subject, body, previous_hash, hash FROM chain"):
+        for change in (
+            "UPDATE chain SET kind = 'x'",
+            "DELETE FROM chain",
+            "TRUNCATE chain",
+            "INSERT INTO chain SELECT seq + 5, at, cycle, term, kind, subject, body, previous_hash, hash FROM chain",
+        ):
             with pytest.raises(psycopg.errors.RaiseException, match="the chain"):
                 admin.execute(change)
         admin.execute("ALTER TABLE chain DISABLE TRIGGER chain_no_update")
@@ -154,10 +160,13 @@ async def test_the_chain_refuses_changes(postgres_server):
     await ledger.close()
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    ({"port": 1}, "cannot be reached"),
-    ({"database": "nowhere"}, "no such database"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"port": 1}, "cannot be reached"),
+        ({"database": "nowhere"}, "no such database"),
+    ],
+)
 def test_what_is_wrong_is_said_without_the_password(postgres_server, change, says):
     """One line, with the fix, and no secret in it."""
     port = change.get("port", postgres_server.port)
@@ -175,6 +184,7 @@ async def test_a_foreign_database_is_refused(postgres_server):
         admin.execute("CREATE TABLE payroll (id int)")
     with pytest.raises(LedgerError, match="not a ledger of syncd"):
         opened(url)
+
 
 def test_a_daemon_that_starts_before_its_database_waits_alive_and_not_ready(company: Company, own_server) -> None:
     """No restart after restart: it says what it waits for, ends when asked to, and goes on when the database is there."""
@@ -203,7 +213,7 @@ def test_a_frozen_database_does_not_keep_the_daemon_from_ending(company: Company
         if when != "while one is filed":
             daemon.wait(lambda: daemon.metrics().get("syncd_next_cycle_timestamp_seconds"), "the first cycle to be filed")
         with own_server.frozen():
-            time.sleep(3)                             # longer than a look at the ledger between two cycles
+            time.sleep(3)  # longer than a look at the ledger between two cycles
             if when == "in the middle of one":
                 assert 202 == daemon.get("/sync", method="POST", token=TRIGGER)[0]
                 time.sleep(1)

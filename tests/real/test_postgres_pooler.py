@@ -28,16 +28,19 @@ def server() -> Iterator[postgres.Server]:
 
 
 def opened(port: int, database: str) -> SqlLedger:
-    return SqlLedger.open(f"postgresql://postgres@127.0.0.1:{port}/{database}", SystemClock(), untold, create=True,
-                          busy_seconds=2.0)
+    return SqlLedger.open(
+        f"postgresql://postgres@127.0.0.1:{port}/{database}", SystemClock(), untold, create=True, busy_seconds=2.0
+    )
 
 
 @pytest.mark.parametrize("latest", [True, False])
 async def test_a_transaction_pooler_is_recognised_and_refused(server: postgres.Server, latest: bool) -> None:
     """However it picks sessions: two daemons could hold one lock. Nothing is written."""
     database = server.database().rpartition("/")[2]
-    with (pooling(server.port, database, mode="transaction", latest=latest) as pooler,
-          pytest.raises(LedgerError, match="connection pooler in transaction mode") as refused):
+    with (
+        pooling(server.port, database, mode="transaction", latest=latest) as pooler,
+        pytest.raises(LedgerError, match="connection pooler in transaction mode") as refused,
+    ):
         opened(pooler.port, database)
 
     assert "session mode" in refused.value.do
@@ -60,8 +63,10 @@ async def test_a_session_pooler_works(server: postgres.Server) -> None:
 async def test_a_pooler_that_refuses_what_a_session_asks_for_is_named(server: postgres.Server) -> None:
     """As some do with any parameter they do not know."""
     database = server.database().rpartition("/")[2]
-    with (pooling(server.port, database, mode="transaction", options=False) as pooler,
-          pytest.raises(LedgerError, match="a connection pooler answers in its place") as refused):
+    with (
+        pooling(server.port, database, mode="transaction", options=False) as pooler,
+        pytest.raises(LedgerError, match="a connection pooler answers in its place") as refused,
+    ):
         opened(pooler.port, database)
 
     assert "ignore_startup_parameters" in refused.value.do

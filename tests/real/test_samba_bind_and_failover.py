@@ -22,21 +22,25 @@ SPECIAL = "OU=Special,DC=corp,DC=example"
 # ------------------------------------------------------------------------------------------------------------- binding
 
 
-@pytest.mark.parametrize(("account", "cause"), [
-    ("bind-disabled", "the account is disabled"),
-    ("bind-expired", "the account has expired"),
-    ("bind-mustchange", "the password must be changed before the first use"),
-    ("bind-pwdexpired", "the password has expired"),
-    ("bind-hours", "not allowed at this hour"),
-    ("bind-station", "not allowed from this machine"),
-    ("nobody-of-that-name", "wrong name or password"),
-])
+@pytest.mark.parametrize(
+    ("account", "cause"),
+    [
+        ("bind-disabled", "the account is disabled"),
+        ("bind-expired", "the account has expired"),
+        ("bind-mustchange", "the password must be changed before the first use"),
+        ("bind-pwdexpired", "the password has expired"),
+        ("bind-hours", "not allowed at this hour"),
+        ("bind-station", "not allowed from this machine"),
+        ("nobody-of-that-name", "wrong name or password"),
+    ],
+)
 async def test_the_cause_of_a_refused_bind_is_named(samba, account, cause):
     """The right password each time; another server is never asked."""
     with Server(lambda *_: None) as other:
         servers = (samba["URI"], f"ldap://127.0.0.1:{other.port}")
-        directory = SambaDirectory(samba, user=f"{account}@corp.example", password=ACCOUNTS_PASSWORD, servers=servers,
-                                   allow_plaintext=True)
+        directory = SambaDirectory(
+            samba, user=f"{account}@corp.example", password=ACCOUNTS_PASSWORD, servers=servers, allow_plaintext=True
+        )
         error = await unreadable(directory)
 
         assert isinstance(error, CredentialsRefused)
@@ -75,19 +79,22 @@ async def test_the_account_can_be_named_in_three_ways(samba, name):
 
     told = {event.credential: event.at for event in directory.events if isinstance(event, CredentialExpires)}
     assert told["active_directory"] is None
-    assert told["ldaps"] is not None                # the certificate of the server that was read
+    assert told["ldaps"] is not None  # the certificate of the server that was read
 
 
 async def test_when_the_bind_password_ends_is_told(changeable_samba):
     """So that an alert can come before the directory becomes unreadable."""
-    changeable_samba.modify("dn: CN=svc-syncd,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
-                            "replace: accountExpires\naccountExpires: 157468608000000000\n-\n")      # 2100-01-01
+    changeable_samba.modify(
+        "dn: CN=svc-syncd,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
+        "replace: accountExpires\naccountExpires: 157468608000000000\n-\n"
+    )  # 2100-01-01
     directory = SambaDirectory(changeable_samba, base_dns=(SPECIAL,), groups=("zoom-awkward",), unresolved_members="unknown")
     await directory.read()
     ((_, ok, finding),) = await directory.check()
 
-    (told,) = (event.at for event in directory.events
-               if isinstance(event, CredentialExpires) and event.credential == "active_directory")
+    (told,) = (
+        event.at for event in directory.events if isinstance(event, CredentialExpires) and event.credential == "active_directory"
+    )
     assert told is not None
     assert 2100 == (told.year if told.month == 1 else told.year + 1)
     assert ok
@@ -103,8 +110,9 @@ async def test_a_plain_bind_is_refused_by_the_server_in_words(samba):
 
 async def test_a_check_names_the_fix_and_tries_refused_credentials_once(samba):
     """The second server is not asked with them."""
-    directory = SambaDirectory(samba, user="bind-disabled@corp.example", password=ACCOUNTS_PASSWORD,
-                               servers=(samba["URI"], samba["URI"] + ":636"))
+    directory = SambaDirectory(
+        samba, user="bind-disabled@corp.example", password=ACCOUNTS_PASSWORD, servers=(samba["URI"], samba["URI"] + ":636")
+    )
     (_, first_ok, first), (_, second_ok, second) = await directory.check()
 
     assert (False, False) == (first_ok, second_ok)
@@ -151,10 +159,10 @@ async def test_a_keytab_of_another_key_is_refused_and_rests(kerberos, tmp_path):
 def with_other_keys(keytab: str, copy: Path) -> Path:
     """A copy of a keytab, each key in it damaged."""
     content = bytearray(Path(keytab).read_bytes())
-    at = 2                                                # after the version: entries of a length and as many bytes
+    at = 2  # after the version: entries of a length and as many bytes
     while at < len(content):
         at += 4 + int.from_bytes(content[at : at + 4], "big")
-        content[at - 12] ^= 0xFF                          # within the key: a number and flags of 4 bytes each follow it
+        content[at - 12] ^= 0xFF  # within the key: a number and flags of 4 bytes each follow it
     copy.write_bytes(content)
     return copy
 
@@ -232,8 +240,13 @@ def through(samba, proxy: Proxy) -> SambaDirectory:
 async def test_a_server_stopped_in_mid_read_is_left_for_the_next_one(samba, seeded_domain, tmp_path):
     """SIGSTOP after the second page: the connection stays open and silent. The other controller is read from the start."""
     with lab.running(tmp_path / "dc", seeded_domain) as other:
-        directory = SambaDirectory(other, servers=(other["URI"], samba["URI"]), ca_file=both(tmp_path, other, samba),
-                                   page_size=500, read_timeout_seconds=2)
+        directory = SambaDirectory(
+            other,
+            servers=(other["URI"], samba["URI"]),
+            ca_file=both(tmp_path, other, samba),
+            page_size=500,
+            read_timeout_seconds=2,
+        )
         pages = 0
 
         def stop(event):

@@ -91,7 +91,9 @@ async def test_the_way_through_nested_groups_is_told(samba):
     ways = {person.display_name: person.entitled_by for person in snapshot.people if person.entitled_by}
 
     assert {
-        "U4999": ("nest-1",), "U4998": ("nest-1", "nest-2"), "U4997": ("nest-1", "nest-2", "nest-3"),
+        "U4999": ("nest-1",),
+        "U4998": ("nest-1", "nest-2"),
+        "U4997": ("nest-1", "nest-2", "nest-3"),
         "U4996": ("nest-1", "nest-2", "nest-3", "nest-4"),
     } == ways
 
@@ -115,8 +117,9 @@ async def test_a_group_with_every_awkward_character_is_found_in_every_way(samba)
     assert first.digest == by_dn.digest == by_guid.digest
 
 
-@pytest.mark.parametrize("name", ["zoom-gone", f"CN=zoom-gone,{GROUPS}", "11111111-2222-3333-4444-555555555555", "CN=,,=",
-                                  "zoom-*"])
+@pytest.mark.parametrize(
+    "name", ["zoom-gone", f"CN=zoom-gone,{GROUPS}", "11111111-2222-3333-4444-555555555555", "CN=,,=", "zoom-*"]
+)
 async def test_a_group_that_does_not_exist_is_an_error_that_names_it(samba, name):
     """Read as empty it would be a mass leaver."""
     error = await unreadable(SambaDirectory(samba, "zoom-flat", name))
@@ -135,8 +138,19 @@ async def test_contacts_and_computers_are_ignored_and_accounts_elsewhere_are_wha
     """No trust leads to the domain of S-1-5-21-1-2-3: an orphan."""
     lab = changeable_samba
     special = "OU=Special,DC=corp,DC=example"
-    lab.add(ldif_group("mixed", [f"CN=u0004,{STAFF}", "CN=x001,OU=Outside,DC=corp,DC=example", f"CN=contact one,{special}",
-                                 f"CN=PC001,{special}", f"CN=zoom-empty,{GROUPS}", "<SID=S-1-5-21-1-2-3-1104>"]))
+    lab.add(
+        ldif_group(
+            "mixed",
+            [
+                f"CN=u0004,{STAFF}",
+                "CN=x001,OU=Outside,DC=corp,DC=example",
+                f"CN=contact one,{special}",
+                f"CN=PC001,{special}",
+                f"CN=zoom-empty,{GROUPS}",
+                "<SID=S-1-5-21-1-2-3-1104>",
+            ],
+        )
+    )
     error = await unreadable(SambaDirectory(lab, "mixed"))
     unknown = await SambaDirectory(lab, "mixed", foreign_members="unknown").read()
     elsewhere = await SambaDirectory(lab, "mixed", foreign_members="elsewhere").read()
@@ -144,7 +158,9 @@ async def test_contacts_and_computers_are_ignored_and_accounts_elsewhere_are_wha
     assert "1 member(s) of the groups are orphans" in error.what
     assert "S-1-5-21-1-2-3-1104 (in mixed)" in error.what
     assert (("CN=S-1-5-21-1-2-3-1104,CN=ForeignSecurityPrincipals,DC=corp,DC=example",), ()) == (
-        unknown.unresolved, elsewhere.unresolved)
+        unknown.unresolved,
+        elsewhere.unresolved,
+    )
     assert users(4) | {"X001"} == entitled_names(unknown) == entitled_names(elsewhere)
 
 
@@ -197,17 +213,17 @@ def test_the_oddities_of_a_company_are_understood(company):
     def seen(number: int) -> Person:
         return people[f"U{number:04d}"]
 
-    assert ("u0007@corp.example",) == seen(7).addresses                                                 # no mail
+    assert ("u0007@corp.example",) == seen(7).addresses  # no mail
     assert ("u0008@corp.example", "proxy.u0008@corp.example", "old.u0008@corp.example") == seen(8).addresses
     assert ("given0009.family0009@corp.example", "u0009@login.other.example") == seen(9).addresses
-    assert "given0010.family0010@corp.example" in seen(10).addresses                                    # mixed case
+    assert "given0010.family0010@corp.example" in seen(10).addresses  # mixed case
     assert "jürgen.größe0011@corp.example" in seen(11).addresses
-    assert ("given0012.family0012@corp.example",) == seen(12).addresses                                 # no UPN
+    assert ("given0012.family0012@corp.example",) == seen(12).addresses  # no UPN
     assert (False, True) == (seen(13).enabled, seen(14).enabled)
     assert datetime(2020, 1, 1, tzinfo=UTC) == seen(14).expires_at
     assert datetime(2099, 1, 1, tzinfo=UTC) == seen(15).expires_at
     assert seen(16).expires_at is None
-    assert "given0017.family0017@corp.example" in seen(17).addresses                                    # blanks
+    assert "given0017.family0017@corp.example" in seen(17).addresses  # blanks
     assert "shared.mailbox@corp.example" == seen(18).addresses[0] == seen(518).addresses[0]
     assert {"u0023@alias.corp.example"} <= set(seen(23).addresses)
     assert "Dept 23" == seen(23).department
@@ -225,15 +241,24 @@ async def test_small_pages_give_the_same_directory(samba):
 
 async def test_a_second_look_shows_what_the_read_showed(samba):
     """A sample of everybody, with everybody in the nested, primary and awkward groups."""
-    directory = SambaDirectory(samba, "zoom-awkward", "nest-1", "zoom-primary", "zoom-flat",
-                               leaver_groups=("zoom-basic",), protecting_groups=("zoom-universal",))
+    directory = SambaDirectory(
+        samba,
+        "zoom-awkward",
+        "nest-1",
+        "zoom-primary",
+        "zoom-flat",
+        leaver_groups=("zoom-basic",),
+        protecting_groups=("zoom-universal",),
+    )
     snapshot = await directory.read()
     chosen = [person for person in snapshot.people if person.entitled_by and person.entitled_by[0] != "zoom-flat"]
     chosen += random.Random(1).sample(snapshot.people, 40)
 
     differing = [person for person in chosen if (person,) != await directory.recheck_person(person.id, [])]
-    by_address = await directory.recheck_person(None, ["jürgen.größe0011@corp.example", "given0017.family0017@corp.example",
-                                                   "old.u0008@corp.example", "nobody@corp.example"])
+    by_address = await directory.recheck_person(
+        None,
+        ["jürgen.größe0011@corp.example", "given0017.family0017@corp.example", "old.u0008@corp.example", "nobody@corp.example"],
+    )
     await directory.close()
 
     assert [] == differing
@@ -300,8 +325,13 @@ async def test_a_group_whose_members_may_not_be_read_is_an_error(changeable_samb
     lab = changeable_samba
     lab.add(ldif_group("hushed", [f"CN=u0001,{STAFF}"]))
     text = lab.samba_tool("user", "show", "svc-syncd", "--attributes=objectSid").split("objectSid: ")[1].split()[0]
-    lab.samba_tool("dsacl", "set", "--action=deny", f"--objectdn=CN=hushed,{GROUPS}",
-                   f"--sddl=(OD;;RP;bf9679c0-0de6-11d0-a285-00aa003049e2;;{text})")
+    lab.samba_tool(
+        "dsacl",
+        "set",
+        "--action=deny",
+        f"--objectdn=CN=hushed,{GROUPS}",
+        f"--sddl=(OD;;RP;bf9679c0-0de6-11d0-a285-00aa003049e2;;{text})",
+    )
 
     error = await unreadable(SambaDirectory(lab, "hushed"))
 
@@ -311,9 +341,11 @@ async def test_a_group_whose_members_may_not_be_read_is_an_error(changeable_samb
 async def test_people_who_may_not_be_seen_are_unresolved_and_not_absent(changeable_samba):
     """The rights below one OU were taken from the bind account: its people vanish, but not from the groups."""
     lab = changeable_samba
-    lab.add("dn: OU=Veiled,DC=corp,DC=example\nobjectClass: organizationalUnit\n\n"
-            "dn: CN=veiled,OU=Veiled,DC=corp,DC=example\nobjectClass: user\nsAMAccountName: veiled\n\n"
-            + ldif_group("part-veiled", [f"CN=u0001,{STAFF}", "CN=veiled,OU=Veiled,DC=corp,DC=example"]))
+    lab.add(
+        "dn: OU=Veiled,DC=corp,DC=example\nobjectClass: organizationalUnit\n\n"
+        "dn: CN=veiled,OU=Veiled,DC=corp,DC=example\nobjectClass: user\nsAMAccountName: veiled\n\n"
+        + ldif_group("part-veiled", [f"CN=u0001,{STAFF}", "CN=veiled,OU=Veiled,DC=corp,DC=example"])
+    )
     whole = await SambaDirectory(lab, "part-veiled").read()
     text = lab.samba_tool("user", "show", "svc-syncd", "--attributes=objectSid").split("objectSid: ")[1].split()[0]
     lab.samba_tool("dsacl", "set", "--action=deny", "--objectdn=OU=Veiled,DC=corp,DC=example", f"--sddl=(D;CI;RPLCLORC;;;{text})")

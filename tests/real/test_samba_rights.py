@@ -9,8 +9,10 @@ from tests.real.samba_world import GROUPS, STAFF, SambaDirectory, entitled_names
 
 #: Attributes by the GUID that rights name them by (schemaIDGUID).
 GUIDS = {
-    "memberOf": "bf967991-0de6-11d0-a285-00aa003049e2", "member": "bf9679c0-0de6-11d0-a285-00aa003049e2",
-    "accountExpires": "bf967915-0de6-11d0-a285-00aa003049e2", "primaryGroupID": "bf967a00-0de6-11d0-a285-00aa003049e2",
+    "memberOf": "bf967991-0de6-11d0-a285-00aa003049e2",
+    "member": "bf9679c0-0de6-11d0-a285-00aa003049e2",
+    "accountExpires": "bf967915-0de6-11d0-a285-00aa003049e2",
+    "primaryGroupID": "bf967a00-0de6-11d0-a285-00aa003049e2",
     "userAccountControl": "bf967a68-0de6-11d0-a285-00aa003049e2",
 }
 
@@ -18,8 +20,9 @@ GUIDS = {
 def hide(lab: Lab, attribute: str, dn: str, *, below: bool = False) -> None:
     """Takes the right to read an attribute of one object, or of all below it, from the bind account."""
     text = lab.samba_tool("user", "show", "svc-syncd", "--attributes=objectSid").split("objectSid: ")[1].split()[0]
-    lab.samba_tool("dsacl", "set", "--action=deny", f"--objectdn={dn}",
-                   f"--sddl=(OD;{'CI' if below else ''};RP;{GUIDS[attribute]};;{text})")
+    lab.samba_tool(
+        "dsacl", "set", "--action=deny", f"--objectdn={dn}", f"--sddl=(OD;{'CI' if below else ''};RP;{GUIDS[attribute]};;{text})"
+    )
 
 
 def unit(name: str, *people: str) -> str:
@@ -27,7 +30,9 @@ def unit(name: str, *people: str) -> str:
     base = f"OU={name},DC=corp,DC=example"
     return f"dn: {base}\nobjectClass: organizationalUnit\n\n" + "".join(
         f"dn: CN={one},{base}\nobjectClass: user\nsAMAccountName: {name}{number}\ndisplayName: {one}\n"
-        f"mail: {name.lower()}{number}@corp.example\nuserAccountControl: 512\n\n" for number, one in enumerate(people))
+        f"mail: {name.lower()}{number}@corp.example\nuserAccountControl: 512\n\n"
+        for number, one in enumerate(people)
+    )
 
 
 @pytest.mark.parametrize("attribute", ["accountExpires", "primaryGroupID", "userAccountControl"])

@@ -26,13 +26,22 @@ def replicated(company: Company, postgres_server: Server, cluster: Cluster) -> t
     url = postgres_server.database()
     (company.folder / "kube-token").write_text(cluster.service_account("syncd", name, name))
     company.staff(60)
-    company.configure({
-        "ledger": {"url": url},
-        "leadership.lease": {"namespace": "syncd", "name": name, "duration": "4s", "api_url": cluster.url,
-                             "token_file": str(company.folder / "kube-token"), "ca_file": str(cluster.ca_file)},
-        "guards": {"max_deactivations": 100, "max_deactivations_percent": 100, "max_directory_shrink_percent": 100},
-        "schedule": {"interval": "1h"}, "zoom.concurrency": 1,
-    })
+    company.configure(
+        {
+            "ledger": {"url": url},
+            "leadership.lease": {
+                "namespace": "syncd",
+                "name": name,
+                "duration": "4s",
+                "api_url": cluster.url,
+                "token_file": str(company.folder / "kube-token"),
+                "ca_file": str(cluster.ca_file),
+            },
+            "guards": {"max_deactivations": 100, "max_deactivations_percent": 100, "max_directory_shrink_percent": 100},
+            "schedule": {"interval": "1h"},
+            "zoom.concurrency": 1,
+        }
+    )
     company.enforcing()
     company.leaves(*[f"p{number:03}" for number in range(LEAVERS)])
     company.zoom.latency_seconds = 0.15
@@ -41,8 +50,9 @@ def replicated(company: Company, postgres_server: Server, cluster: Cluster) -> t
 
 def entries(url: str, kind: str) -> list[dict[str, str]]:
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT subject, term, body::json->>'id', body::json->>'intent' FROM chain "
-                                  "WHERE kind = %s ORDER BY seq", (kind,)).fetchall()
+        rows = connection.execute(
+            "SELECT subject, term, body::json->>'id', body::json->>'intent' FROM chain WHERE kind = %s ORDER BY seq", (kind,)
+        ).fetchall()
     return [{"subject": subject, "term": term, "id": id_, "intent": intent} for subject, term, id_, intent in rows]
 
 
@@ -63,8 +73,10 @@ def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_thaws(replicated
             before = len(company.zoom.writes)
             first.process.send_signal(signal.SIGCONT)
             first.wait(lambda: first.cycles(), "the first one noticing")
-            wait_until(lambda: any(not event.get("leader", True) or event["event"] == "leadership.lost"
-                                   for event in first.events()), "leadership lost")
+            wait_until(
+                lambda: any(not event.get("leader", True) or event["event"] == "leadership.lost" for event in first.events()),
+                "leadership lost",
+            )
             assert before == len(company.zoom.writes)
             assert second.process.poll() is None
     assert {1} == set(deactivated(company).values())

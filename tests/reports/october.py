@@ -53,8 +53,9 @@ def at(day: int, hour: int = 0, minute: int = 0, month: int = 10) -> datetime:
 
 def account(name: str, status: Status = Status.ACTIVE, *, name_shown: str = "") -> ZoomAccount:
     """Somebody's Zoom account."""
-    return ZoomAccount(f"z-{name}", f"{name}@corp.example", status, name_shown or f"{name.title()} Doe", "2", "Member", 2,
-                       last_login_at=at(1, 7))
+    return ZoomAccount(
+        f"z-{name}", f"{name}@corp.example", status, name_shown or f"{name.title()} Doe", "2", "Member", 2, last_login_at=at(1, 7)
+    )
 
 
 @dataclass
@@ -88,43 +89,79 @@ class Chronicle:
         return f"{what}-{self._numbers}"
 
     def cycle(
-        self, now: datetime, *decisions: Decision, memory: MemoryChange | None = None, result: str = "in_step",
-        tripped: Sequence[tuple[str, int, int]] = (), effects: Sequence[tuple[Decision, EffectOutcome, str]] = (),
-        good: bool = True, mode: str = "enforce",
+        self,
+        now: datetime,
+        *decisions: Decision,
+        memory: MemoryChange | None = None,
+        result: str = "in_step",
+        tripped: Sequence[tuple[str, int, int]] = (),
+        effects: Sequence[tuple[Decision, EffectOutcome, str]] = (),
+        good: bool = True,
+        mode: str = "enforce",
     ) -> str:
         """One cycle that begins now and ends a minute later."""
         name = self.unique("cycle")
         read = {
-            "mode": mode, "good": good, "source": "file", "directory_digest": "d" * 64, "zoom_digest": "z" * 64,
+            "mode": mode,
+            "good": good,
+            "source": "file",
+            "directory_digest": "d" * 64,
+            "zoom_digest": "z" * 64,
             "accounts": len(NAMES),
             "statuses": {"active": len(NAMES) - len(self.inactive), "inactive": len(self.inactive), "pending": 0},
-            "active_in_scope": 8, "measures": {}, "plan": "p" * 64, "policy": self.policy.digest(),
-            "counts": {"keep": len(NAMES), "deactivate": 0, "reactivate": 0, "manual": 0}, "reasons": {}, "min_match_percent": 50,
-            "tripped": [{"guard": guard, "measured": measured, "limit": limit, "unit": "accounts"}
-                        for guard, measured, limit in tripped],
+            "active_in_scope": 8,
+            "measures": {},
+            "plan": "p" * 64,
+            "policy": self.policy.digest(),
+            "counts": {"keep": len(NAMES), "deactivate": 0, "reactivate": 0, "manual": 0},
+            "reasons": {},
+            "min_match_percent": 50,
+            "tripped": [
+                {"guard": guard, "measured": measured, "limit": limit, "unit": "accounts"} for guard, measured, limit in tripped
+            ],
         }
         if self._values_due:
             read["policy_values"], self._values_due = self.policy.as_json(), False
-        opening = [*(record.memory(name, memory) if memory is not None else []),
-                   *(record.decided(name, decision) for decision in decisions)]
+        opening = [
+            *(record.memory(name, memory) if memory is not None else []),
+            *(record.decided(name, decision) for decision in decisions),
+        ]
         quiet = not opening and not effects
         if not quiet:
             self.write(now + timedelta(seconds=10), record.cycle_read(name, convert(read, ReadFacts)), *opening)
         for decision, outcome, approval in effects:
             self.effect(name, now + timedelta(seconds=20), decision, outcome, approval=approval)
         ended = now + timedelta(minutes=1)
-        body = {"mode": mode, "trigger": "schedule", "result": result, "success": result in ("in_step", "applied"),
-                "started_at": record.rfc3339(now), "ended_at": record.rfc3339(ended), "outcomes": {}, "version": "0.1.0",
-                "policy": self.policy.digest()}
+        body = {
+            "mode": mode,
+            "trigger": "schedule",
+            "result": result,
+            "success": result in ("in_step", "applied"),
+            "started_at": record.rfc3339(now),
+            "ended_at": record.rfc3339(ended),
+            "outcomes": {},
+            "version": "0.1.0",
+            "policy": self.policy.digest(),
+        }
         self.write(ended, record.cycle_ended(name, convert({**body, "read": read} if quiet else body, CycleEnded)))
         return name
 
-    def effect(self, cycle: str, now: datetime, decision: Decision, outcome: EffectOutcome, *, by: str = "cycle",
-               approval: str = "") -> None:
+    def effect(
+        self, cycle: str, now: datetime, decision: Decision, outcome: EffectOutcome, *, by: str = "cycle", approval: str = ""
+    ) -> None:
         """An intent and its outcome."""
         zoom = decision.account
-        intent = Intent(self.unique("intent"), cycle, now, zoom.zoom_id or "", decision.action.value, by,
-                        decision.reason.value, record.before_of(zoom), approval)
+        intent = Intent(
+            self.unique("intent"),
+            cycle,
+            now,
+            zoom.zoom_id or "",
+            decision.action.value,
+            by,
+            decision.reason.value,
+            record.before_of(zoom),
+            approval,
+        )
         self.write(now, record.intended(intent, zoom), record.settled(intent, outcome))
         if outcome.outcome is OutcomeKind.DONE and decision.action is Action.DEACTIVATE:
             self.inactive.add(zoom.zoom_id or "")
@@ -154,14 +191,23 @@ def done(now: datetime) -> EffectOutcome:
 def leaver(name: str, action: Action, reason: Reason, since: datetime, grace: timedelta = timedelta(0)) -> Decision:
     """A decision about somebody who left."""
     absent = reason is Reason.ABSENT_FROM_DIRECTORY
-    return Decision(account(name), action, reason, None if absent else f"guid-{name}", None if absent else "address",
-                    since=since, due_at=since + grace, department="Sales")
+    return Decision(
+        account(name),
+        action,
+        reason,
+        None if absent else f"guid-{name}",
+        None if absent else "address",
+        since=since,
+        due_at=since + grace,
+        department="Sales",
+    )
 
 
 def entitled(name: str) -> Decision:
     """A decision about somebody in step."""
-    return Decision(account(name), Action.KEEP, Reason.IN_STEP, f"guid-{name}", "address", ("Zoom Users", "Sales"),
-                    department="Sales")
+    return Decision(
+        account(name), Action.KEEP, Reason.IN_STEP, f"guid-{name}", "address", ("Zoom Users", "Sales"), department="Sales"
+    )
 
 
 def october() -> Chronicle:
@@ -226,8 +272,17 @@ def _bob(told: Chronicle) -> None:
     for hour in range(1, 50):
         told.cycle(now + hour * HOUR, result="held", tripped=[("max-deactivations", 30, 25)])
     when = at(14, 10, 30)
-    approval = Approval("approval-1", "p" * 64, told.policy.digest(), (Guard.MAX_DEACTIVATIONS,), frozenset({bob.key}),
-                        "Ann Lee", "Sales was sold, ticket 4711", when, when + timedelta(hours=24))
+    approval = Approval(
+        "approval-1",
+        "p" * 64,
+        told.policy.digest(),
+        (Guard.MAX_DEACTIVATIONS,),
+        frozenset({bob.key}),
+        "Ann Lee",
+        "Sales was sold, ticket 4711",
+        when,
+        when + timedelta(hours=24),
+    )
     told.write(when, record.approved(approval), term=0)
     told.cycle(at(14, 11), result="applied", effects=[(bob, done(at(14, 11)), "approval-1")])
 
@@ -237,19 +292,42 @@ def _eve(told: Chronicle) -> None:
     eve = Decision(account("eve"), Action.DEACTIVATE, Reason.BY_HAND)
     name = told.unique("cycle")
     told.effect(name, now, eve, done(now), by="hand")
-    told.write(now + timedelta(minutes=1), record.cycle_ended(name, convert({
-        "mode": "enforce", "trigger": "account", "result": "applied", "success": False, "started_at": record.rfc3339(now),
-        "ended_at": record.rfc3339(now), "version": "0.1.0", "policy": told.policy.digest(), "by": "Ben Ray",
-        "because": "Lost laptop, ticket 4712"}, CycleEnded)))
-    told.write(now + timedelta(minutes=2), record.held("z-zoe", by="Ben Ray", because="On leave", until=at(1, month=12),
-                                                       personal=record.personal_of(account("zoe"))), term=0)
+    told.write(
+        now + timedelta(minutes=1),
+        record.cycle_ended(
+            name,
+            convert(
+                {
+                    "mode": "enforce",
+                    "trigger": "account",
+                    "result": "applied",
+                    "success": False,
+                    "started_at": record.rfc3339(now),
+                    "ended_at": record.rfc3339(now),
+                    "version": "0.1.0",
+                    "policy": told.policy.digest(),
+                    "by": "Ben Ray",
+                    "because": "Lost laptop, ticket 4712",
+                },
+                CycleEnded,
+            ),
+        ),
+    )
+    told.write(
+        now + timedelta(minutes=2),
+        record.held(
+            "z-zoe", by="Ben Ray", because="On leave", until=at(1, month=12), personal=record.personal_of(account("zoe"))
+        ),
+        term=0,
+    )
 
 
 def _frank(told: Chronicle) -> None:
     now = at(20, 9)
     told.cycle(now, leaver("frank", Action.KEEP, Reason.WITHIN_GRACE, now, 8 * HOUR), memory=gone(now, "frank"))
-    told.cycle(at(20, 10), Decision(account("frank", Status.INACTIVE), Action.KEEP, Reason.IN_STEP),
-               memory=back(at(20, 10), "frank"))
+    told.cycle(
+        at(20, 10), Decision(account("frank", Status.INACTIVE), Action.KEEP, Reason.IN_STEP), memory=back(at(20, 10), "frank")
+    )
 
 
 def _gina(told: Chronicle) -> None:

@@ -33,8 +33,18 @@ from tests.reports.october import document, october
 CHROMIUM = which("chromium")
 in_chromium = pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed")
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000", "--dump-dom")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--dump-dom",
+)
 
 VIEWS: dict[str, Callable[[], View]] = {
     "cycle": lambda: cycle_view(a_cycle(20)),
@@ -94,10 +104,17 @@ def dark(html: str) -> str:
 
 
 @in_chromium
-@pytest.mark.parametrize(("name", "theme"), [
-    *((name, "light") for name in (*VIEWS, *STATUS)), ("cycle", "dark"), ("period", "dark"), ("held", "dark"),
-    ("cycle", "phone"), ("held", "phone"),
-])
+@pytest.mark.parametrize(
+    ("name", "theme"),
+    [
+        *((name, "light") for name in (*VIEWS, *STATUS)),
+        ("cycle", "dark"),
+        ("period", "dark"),
+        ("held", "dark"),
+        ("cycle", "phone"),
+        ("held", "phone"),
+    ],
+)
 def test_axe_finds_nothing_and_the_keyboard_reaches_everything(name: str, theme: str, tmp_path: Path):
     """No violation of any rule; every control takes the focus and shows it; every table has headings."""
     html = html_of(name, tmp_path)
@@ -112,11 +129,14 @@ def test_axe_finds_nothing_and_the_keyboard_reaches_everything(name: str, theme:
 
 
 @in_chromium
-@pytest.mark.parametrize(("spoilt", "rule"), [
-    ((r'aria-label="Filter [^"]*"', ""), "label"),
-    ((r"--soft:#[0-9a-f]+", "--soft:#bbbbbb"), "color-contrast"),
-    ((r'<html lang="en">', "<html>"), "html-has-lang"),
-])
+@pytest.mark.parametrize(
+    ("spoilt", "rule"),
+    [
+        ((r'aria-label="Filter [^"]*"', ""), "label"),
+        ((r"--soft:#[0-9a-f]+", "--soft:#bbbbbb"), "color-contrast"),
+        ((r'<html lang="en">', "<html>"), "html-has-lang"),
+    ],
+)
 def test_axe_would_find_something(spoilt: tuple[str, str], rule: str, tmp_path: Path):
     """What the test above rests on."""
     html = re.sub(r'placeholder="[^"]*"', "", html_of("cycle", tmp_path))
@@ -141,7 +161,7 @@ def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2 defines it, of ``#rgb`` or ``#rrggbb``."""
     digits = colour.removeprefix("#")
     digits = "".join(one * 2 for one in digits) if len(digits) == 3 else digits
-    parts = [int(digits[at:at + 2], 16) / 255 for at in (0, 2, 4)]
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -48,8 +48,11 @@ def states() -> Iterator[str]:
 
 def with_tables(text: str) -> str:
     """*text* with every table as the code has it now."""
-    tables = {"cycle": columns(cycle_view(a_cycle(3)).main.columns), "states": states(),
-              "period": columns(period_view(document(october())).main.columns)}
+    tables = {
+        "cycle": columns(cycle_view(a_cycle(3)).main.columns),
+        "states": states(),
+        "period": columns(period_view(document(october())).main.columns),
+    }
     return _PLACE.sub(lambda place: place[1] + "\n".join(tables[place[2]]) + "\n" + place[3], text)
 
 
@@ -68,12 +71,14 @@ def test_titles_between_asterisks_are_titles_of_the_reports() -> None:
     named = set(re.findall(r"\*([A-Z][\w -]+)\*", GUIDE.read_text(encoding="utf-8").replace("**", "")))
     full = {**document(october(), sample=Sample(1, "1")), "compared": []}
     views = (cycle_view(a_cycle(3)), period_view(document(october())), period_view(full))
-    titles = {table.title for view in views for table in view.tables} | {view.main.title for view in views} | {
-        column.title for view in views for table in (*view.tables, view.main) for column in table.columns}
+    titles = (
+        {table.title for view in views for table in view.tables}
+        | {view.main.title for view in views}
+        | {column.title for view in views for table in (*view.tables, view.main) for column in table.columns}
+    )
 
     assert {"Late", "Gaps", "Held by"} <= named
-    assert set() == {name for name in named - titles if name not in {
-        "Control totals", "Coverage", "Entries are not signed yet"}}
+    assert set() == {name for name in named - titles if name not in {"Control totals", "Coverage", "Entries are not signed yet"}}
 
 
 def test_the_verbs_and_options_of_the_guide_exist() -> None:
@@ -82,10 +87,17 @@ def test_the_verbs_and_options_of_the_guide_exist() -> None:
 
     text = GUIDE.read_text(encoding="utf-8")
     named = {name for name, _ in all_verbs() if re.search(rf"syncd {name}\b", text)}
-    options = {option for command in (syncd.commands["report"], syncd.commands["review"],
-                                      syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
-                                      syncd.commands["ledger"].commands["export"])  # type: ignore[attr-defined]
-               for parameter in command.params for option in parameter.opts}
+    options = {
+        option
+        for command in (
+            syncd.commands["report"],
+            syncd.commands["review"],
+            syncd.commands["ledger"].commands["verify"],  # type: ignore[attr-defined]
+            syncd.commands["ledger"].commands["export"],
+        )  # type: ignore[attr-defined]
+        for parameter in command.params
+        for option in parameter.opts
+    }
 
     assert {"report", "ledger verify", "ledger export", "review"} == named
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--by"} <= options
@@ -106,8 +118,9 @@ def test_the_commands_without_syncd_check_a_signature(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     def checked() -> int:
-        return subprocess.run(["sh", "-e"], input=block, text=True, cwd=tmp_path, capture_output=True, check=False,
-                              env={**os.environ, "PATH": path}).returncode
+        return subprocess.run(
+            ["sh", "-e"], input=block, text=True, cwd=tmp_path, capture_output=True, check=False, env={**os.environ, "PATH": path}
+        ).returncode
 
     assert 0 == checked()
     (tmp_path / "ledger.jsonl").write_text("\n".join(lines).replace(first.hash, "0" * 64) + "\n", encoding="utf-8")

@@ -46,8 +46,9 @@ class Office:
 
     def another(self) -> Filing:
         """A new process."""
-        return Filing(self.ledger, self.clock, untold, self.folder, ("json", "csv"), (), timedelta(days=400), beside,
-                      in_force=self.in_force)
+        return Filing(
+            self.ledger, self.clock, untold, self.folder, ("json", "csv"), (), timedelta(days=400), beside, in_force=self.in_force
+        )
 
     async def ends(self, result: Result = Result.IN_STEP) -> CycleReport:
         """A cycle that ended."""
@@ -57,8 +58,14 @@ class Office:
         report = replace(a_cycle(3), cycle_id=f"cycle-{self.number}", started_at=at, ended_at=at, result=result)
         if report.plan is not None:
             report = replace(report, plan=replace(report.plan, policy_digest=f"{self.number:064x}"))
-        await self.ledger.append([record.cycle_ended(report.cycle_id, CycleEnded(
-            "enforce", "schedule", result.value, True, at, at, "0.2.0", "policy"))], term=1)
+        await self.ledger.append(
+            [
+                record.cycle_ended(
+                    report.cycle_id, CycleEnded("enforce", "schedule", result.value, True, at, at, "0.2.0", "policy")
+                )
+            ],
+            term=1,
+        )
         return replace(report, head=await self.ledger.head())
 
     async def files(self, filing: Filing | None = None) -> CycleReport:
@@ -111,7 +118,8 @@ async def test_what_is_in_force_is_recorded_when_it_changes(office: Office):
 
     said = [read(entry) async for entry in office.ledger.entries(kinds=["policy.in_force"])]
     assert [(first.started_at, 86400.0), (last.started_at, 3600.0)] == [
-        (one.since, one.values["reports.promise"]) for one in said]
+        (one.since, one.values["reports.promise"]) for one in said
+    ]
     assert [] == faults(await office.verify())
 
 
@@ -218,8 +226,13 @@ async def test_what_was_accepted_as_lost_is_a_note(office: Office):
     """Reports of entries that a restored ledger does not hold: somebody said so, and every look tells it."""
     await office.files()
     listing = office.folder / LISTING
-    line = {**json.loads(listing.read_text()), "head_sequence": 99, "head_hash": "f" * 64, "cycle_id": "lost",
-            "files": ["20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"]}
+    line = {
+        **json.loads(listing.read_text()),
+        "head_sequence": 99,
+        "head_hash": "f" * 64,
+        "cycle_id": "lost",
+        "files": ["20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"],
+    }
     (office.folder / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html").write_text("of the lost ledger")
     listing.write_text(listing.read_text() + json.dumps(line) + "\n")
     assert 2 == len(faults(await office.verify()))

@@ -58,7 +58,8 @@ def test_a_row_tells_the_whole_decision():
 
     assert ("deactivate", "disabled_in_directory", "Zoom Users; Sales") == (row["action"], row["reason"], row["group_path"])
     assert ("active", "inactive", "licensed", "basic") == tuple(
-        row[key] for key in ("status", "status_after", "licence", "licence_after"))
+        row[key] for key in ("status", "status_after", "licence", "licence_after")
+    )
     assert ("2026-10-07T09:30:03Z", "2026-10-07T09:30:04Z") == (row["done_at"], row["verified_at"])
     assert row["rule"]
 
@@ -173,8 +174,13 @@ def test_a_workbook_has_typed_cells_a_frozen_header_and_filters(book: Path):
     """Times are times, numbers numbers, yes and no booleans."""
     sheet = openpyxl.load_workbook(book)["Accounts"]
     head = [cell.value for cell in sheet[1]]
-    ann = dict(zip(head, [cell.value for cell in next(
-        line for line in sheet.iter_rows(min_row=2) if line[0].value == "ann@corp.example")], strict=True))
+    ann = dict(
+        zip(
+            head,
+            [cell.value for cell in next(line for line in sheet.iter_rows(min_row=2) if line[0].value == "ann@corp.example")],
+            strict=True,
+        )
+    )
 
     assert ACTED == ann["Acted"]
     assert (True, 3.0011, 1) == (ann["Promise met"], ann["Hours to lock-out"], ann["Attempts"])
@@ -214,15 +220,27 @@ def test_a_workbook_explains_its_columns_and_opens_with_the_totals(book: Path):
 @pytest.mark.skipif(which("soffice") is None and os.environ.get("CI") != "true", reason="LibreOffice is not installed")
 def test_libreoffice_opens_the_workbook_with_types_kept(book: Path, tmp_path: Path):
     """Written again by another program, times are still times and nothing was calculated."""
-    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to",
-                    "xlsx:Calc MS Excel 2007 XML", "--outdir", str(tmp_path / "again"), str(book)],
-                   check=True, capture_output=True, timeout=240)
+    subprocess.run(
+        [
+            "soffice",
+            f"-env:UserInstallation=file://{tmp_path}/profile",
+            "--headless",
+            "--convert-to",
+            "xlsx:Calc MS Excel 2007 XML",
+            "--outdir",
+            str(tmp_path / "again"),
+            str(book),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
     sheet = openpyxl.load_workbook(tmp_path / "again" / "report.xlsx")["Accounts"]
     head = [cell.value for cell in sheet[1]]
     cells = {line[0].value: dict(zip(head, line, strict=True)) for line in sheet.iter_rows(min_row=2)}
 
     assert ACTED == cells["ann@corp.example"]["Acted"].value
-    assert "=TRUE()" == cells["ann@corp.example"]["Promise met"].value       # how that program writes a boolean
+    assert "=TRUE()" == cells["ann@corp.example"]["Promise met"].value  # how that program writes a boolean
     name = cells["bob@corp.example"]["Name"]
     assert ("s", FORMULA) == (name.data_type, name.value)
     assert "n" == cells["ann@corp.example"]["Hours to lock-out"].data_type
@@ -243,6 +261,7 @@ def test_exceptions_come_first_and_say_why():
 
 def test_the_header_says_what_changed_in_the_configuration():
     """Known and nothing, known and something, not known."""
+
     def words(changed: tuple[tuple[str, str, str], ...] | None) -> str:
         view = cycle_view(a_cycle(), (), Circumstances(timedelta(hours=24), changed))
         return next(str(fact.value) for facts in view.facts for fact in facts.facts if fact.title == "Changed in it")
@@ -254,8 +273,18 @@ def test_the_header_says_what_changed_in_the_configuration():
 
 def test_an_unreadable_cycle_has_a_report_too():
     """It has no accounts and no totals, and says why."""
-    report = CycleReport("c", a_cycle().mode, a_cycle().trigger, a_cycle().result, NOW, NOW, "0.1.0", "a" * 64,
-                         why="the directory answered with a part", do="Look at the server.")
+    report = CycleReport(
+        "c",
+        a_cycle().mode,
+        a_cycle().trigger,
+        a_cycle().result,
+        NOW,
+        NOW,
+        "0.1.0",
+        "a" * 64,
+        why="the directory answered with a part",
+        do="Look at the server.",
+    )
 
     assert "the directory answered with a part" in made("html", report).decode()
     assert 1 == len(made("csv", report).decode().splitlines())

@@ -22,11 +22,22 @@ from tests.reports.october import document, october
 CHROMIUM = which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed")
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+)
 
 VIEWS: dict[str, Callable[[], View]] = {
-    "cycle": lambda: cycle_view(a_cycle(20)), "period": lambda: period_view(document(october())),
+    "cycle": lambda: cycle_view(a_cycle(20)),
+    "period": lambda: period_view(document(october())),
 }
 
 #: Written behind the page as somebody's clicks. It is no part of a report: the policy would refuse it there.
@@ -62,7 +73,11 @@ def browsed(page: Path, *flags: str) -> tuple[str, list[str]]:
     assert CHROMIUM is not None, "Chromium is missing, and this is CI"
     ran = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=2000", *flags, page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True)
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     return ran.stdout, [line for line in ran.stderr.splitlines() if ":CONSOLE" in line]
 
 
@@ -74,7 +89,7 @@ def test_a_report_opens_without_a_word_on_the_console(page: Path):
     text = unescape(re.sub(r"<[^>]+>", " ", dom))
     assert "Control totals" in text
     assert "balances" in text
-    assert "<button" in dom                                   # our script ran
+    assert "<button" in dom  # our script ran
 
 
 def test_a_report_filters_and_sorts(page: Path):
@@ -82,16 +97,22 @@ def test_a_report_filters_and_sorts(page: Path):
     main = "accounts" if page.stem == "cycle" else "leavers"
     text = page.read_text(encoding="utf-8")
     policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-    page.write_text(policy.sub("", text).replace("</body>", f"<script>{CLICKS.replace('MAIN', main)}</script></body>"),
-                    encoding="utf-8")
+    page.write_text(
+        policy.sub("", text).replace("</body>", f"<script>{CLICKS.replace('MAIN', main)}</script></body>"), encoding="utf-8"
+    )
 
     dom, _ = browsed(page, "--dump-dom")
 
     found = dict(re.findall(r'data-(all|filtered|up|down|said)="([^"]*)"', dom))
     number = "27" if main == "accounts" else "7"
     last = "p000019@corp.example" if main == "accounts" else "gina@corp.example"
-    assert {"all": number, "filtered": "ann@corp.example", "up": "ann@corp.example", "down": last,
-            "said": f"{number} of {number}"} == found
+    assert {
+        "all": number,
+        "filtered": "ann@corp.example",
+        "up": "ann@corp.example",
+        "down": last,
+        "said": f"{number} of {number}",
+    } == found
 
 
 def test_a_strangers_script_would_not_run(page: Path):

@@ -50,8 +50,16 @@ def test_a_person_of_their_own_and_an_account_that_stays_need_no_word():
 def test_explain_says_what_it_is():
     """And what to do."""
     person = a_cycle().directory.people[0]  # type: ignore[union-attr]
-    shown = {"id": person.id, "display_name": "Box", "addresses": [], "standing": "disabled", "entitled_by": [], "leaver_by": [],
-             "protected_by": [], "hint": replace(person, mailbox="shared").mailbox_hint}
+    shown = {
+        "id": person.id,
+        "display_name": "Box",
+        "addresses": [],
+        "standing": "disabled",
+        "entitled_by": [],
+        "leaver_by": [],
+        "protected_by": [],
+        "hint": replace(person, mailbox="shared").mailbox_hint,
+    }
     lines = list(told({"address": "box@corp.example", "in_scope": True, "directory": [shown], "accounts": [], "unclear": []}))
 
     assert [line for line in lines if "it is a shared mailbox" in line and "protect.accounts" in line]

@@ -104,10 +104,11 @@ def test_a_page_of_very_many_shows_what_is_not_plainly_kept(monkeypatch: pytest.
 
 def contrast(one: str, two: str) -> float:
     """As WCAG 2.2 defines it."""
+
     def luminance(colour: str) -> float:
         digits = colour.lstrip("#")
         digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
-        parts = [int(digits[at:at + 2], 16) / 255 for at in (0, 2, 4)]
+        parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -135,9 +136,15 @@ def test_a_key_counts_only_while_it_was_in_use() -> None:
     """The first day is in, the last one out; a key of which nothing is said was always in use."""
     keys = PublicKeys({}, {"a" * KEY_ID_DIGITS: ("2026-01-01", "2027-01-01")})
 
-    assert [False, True, True, False] == [keys.valid("a" * KEY_ID_DIGITS, at) for at in (
-        "2025-12-31T23:59:59.000000Z", "2026-01-01T00:00:00.000000Z", "2026-12-31T23:59:59.000000Z",
-        "2027-01-01T00:00:00.000000Z")]
+    assert [False, True, True, False] == [
+        keys.valid("a" * KEY_ID_DIGITS, at)
+        for at in (
+            "2025-12-31T23:59:59.000000Z",
+            "2026-01-01T00:00:00.000000Z",
+            "2026-12-31T23:59:59.000000Z",
+            "2027-01-01T00:00:00.000000Z",
+        )
+    ]
     assert keys.valid("other", "1999-01-01T00:00:00.000000Z")
     assert SignedHeads().valid("any", "any")
 
@@ -157,7 +164,7 @@ def test_a_page_opens_also_on_the_day_when_everybody_would_change(monkeypatch: p
         return text.split(f'id="t-{table}"')[1].split("</tbody>")[0].count("<tr>") - 1
 
     assert min(count, most) == rows("accounts")
-    assert min(count - 1, most) <= rows("exceptions") <= most              # one of them was done: no exception
+    assert min(count - 1, most) <= rows("exceptions") <= most  # one of them was done: no exception
     assert (f"Of {count} rows this page shows {words} of {count} that are not plainly kept." in text) == bool(words)
     out = io.BytesIO()
     render(view, "csv", out)

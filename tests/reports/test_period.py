@@ -50,15 +50,21 @@ def made(month: dict[str, Any], format_: str, omit: tuple[str, ...] = ()) -> byt
 def test_everybody_who_left_in_the_period_is_told_with_what_became_of_him(month: dict[str, Any]):
     """Nobody of the month before, nobody who stayed."""
     assert {
-        "z-ann": "deactivated", "z-bob": "deactivated", "z-carol": "entitled_again", "z-dan": "manual", "z-eve": "deactivated",
-        "z-frank": "deactivated_by_others", "z-gina": "deactivated",
+        "z-ann": "deactivated",
+        "z-bob": "deactivated",
+        "z-carol": "entitled_again",
+        "z-dan": "manual",
+        "z-eve": "deactivated",
+        "z-frank": "deactivated_by_others",
+        "z-gina": "deactivated",
     } == {row["zoom_id"]: row["state"] for row in month["leavers"]}
 
 
 def test_a_story_goes_on_beyond_the_period(month: dict[str, Any]):
     """Gina was first seen gone in October's last hour and deactivated in November."""
     assert ("2026-10-31T23:00:00Z", "2026-11-01T00:00:21Z", True) == tuple(
-        leaver(month, "gina")[key] for key in ("first_seen_at", "acted_at", "promise_met"))
+        leaver(month, "gina")[key] for key in ("first_seen_at", "acted_at", "promise_met")
+    )
 
 
 def test_november_tells_the_story_it_inherited(told: Chronicle):
@@ -78,11 +84,14 @@ def test_time_counts_from_the_last_read_that_showed_him_entitled(month: dict[str
 
 def test_the_directorys_own_change_is_better_where_it_is_known(told: Chronicle):
     """A disabled account's change between the two reads says when he left; an older one says nothing."""
+
     def measured(changed_at: str) -> str:
         entries = [
             replace(entry, body=json.dumps({**json.loads(entry.body), "changed_at": changed_at}))
-            if entry.kind == "decision" and entry.subject == "z-ann" and "disabled" in entry.body else entry
-            for entry in told.entries]
+            if entry.kind == "decision" and entry.subject == "z-ann" and "disabled" in entry.body
+            else entry
+            for entry in told.entries
+        ]
         return str(leaver(document(replace(told, entries=entries)), "ann")["measured_from"])
 
     assert "directory_change" == measured("2026-10-05T08:40:00Z")
@@ -95,14 +104,18 @@ def test_who_was_late_is_named_with_who_approved_what_held_him(month: dict[str, 
 
     assert {"z-bob", "z-dan"} == {zoom_id for zoom_id, _ in month["late"]}
     assert ("Ann Lee", "Sales was sold, ticket 4711", ["max-deactivations"]) == (
-        bob["approved_by"], bob["approved_because"], bob["held_by"])
+        bob["approved_by"],
+        bob["approved_because"],
+        bob["held_by"],
+    )
     assert [("Ann Lee", 1, 1)] == [(one["by"], one["changes"], one["used"]) for one in month["approvals"]]
 
 
 def test_a_change_by_hand_names_who_asked_and_why(month: dict[str, Any]):
     """Nothing was promised for eve: the directory never showed her gone."""
     assert ("hand", "Ben Ray", "Lost laptop, ticket 4712", None) == tuple(
-        leaver(month, "eve")[key] for key in ("by", "asked_by", "asked_because", "promise_met"))
+        leaver(month, "eve")[key] for key in ("by", "asked_by", "asked_because", "promise_met")
+    )
 
 
 def test_the_story_is_told_line_by_line_with_its_ledger_entries(month: dict[str, Any]):
@@ -118,9 +131,10 @@ def test_the_story_is_told_line_by_line_with_its_ledger_entries(month: dict[str,
 
 def test_gaps_are_times_without_a_good_cycle(month: dict[str, Any]):
     """Two days of being held, and a day on which nothing ran. A pause of an hour is none."""
-    assert [("2026-10-12T08:01:00Z", "2026-10-14T11:00:00Z", "50 held; held by max-deactivations"),
-            ("2026-10-24T23:01:00Z", "2026-10-26T00:00:00Z", "no cycle ended")] == [
-        (one["from"], one["until"], one["why"]) for one in month["gaps"]]
+    assert [
+        ("2026-10-12T08:01:00Z", "2026-10-14T11:00:00Z", "50 held; held by max-deactivations"),
+        ("2026-10-24T23:01:00Z", "2026-10-26T00:00:00Z", "no cycle ended"),
+    ] == [(one["from"], one["until"], one["why"]) for one in month["gaps"]]
 
 
 def test_what_the_ledger_does_not_cover_is_a_gap(told: Chronicle):
@@ -148,7 +162,8 @@ def test_an_empty_period_says_that_nobody_left(told: Chronicle):
 def test_changes_of_the_configuration_are_told_in_its_words(month: dict[str, Any]):
     """Key, before, after, when."""
     assert [("deactivate.grace", "4h", "8h"), ("protect.accounts", "[]", "[ceo@corp.example]")] == [
-        (one["key"], one["before"], one["after"]) for one in month["changes"]]
+        (one["key"], one["before"], one["after"]) for one in month["changes"]
+    ]
 
 
 def test_changes_reach_into_the_directory_and_the_guards():
@@ -157,21 +172,29 @@ def test_changes_reach_into_the_directory_and_the_guards():
     new = replace(old, directory='{"file":{"groups":["staff","temps"]}}', limits=replace(POLICY.limits, max_deactivations=10))
 
     assert [Change("directory.file.groups", "[staff]", "[staff, temps]"), Change("guards.max_deactivations", "-", "10")] == (
-        changes_between(old.as_json(), new.as_json()))
+        changes_between(old.as_json(), new.as_json())
+    )
 
 
 def test_people_who_overruled_the_rules_are_named(month: dict[str, Any]):
     """By hand, hold, pause, resume."""
-    assert [("deactivate", "Ben Ray", "eve@corp.example"), ("hold", "Ben Ray", "zoe@corp.example"), ("pause", "Ann Lee", None),
-            ("resume", "Ann Lee", None)] == [(one["what"], one["by"], one["email"]) for one in month["overrides"]]
+    assert [
+        ("deactivate", "Ben Ray", "eve@corp.example"),
+        ("hold", "Ben Ray", "zoe@corp.example"),
+        ("pause", "Ann Lee", None),
+        ("resume", "Ann Lee", None),
+    ] == [(one["what"], one["by"], one["email"]) for one in month["overrides"]]
 
 
 def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten():
     """He cannot stand among the leavers, since nobody judges his account; the hold is named even when it is older."""
     told = Chronicle()
     told.cycle(at(20, 9, month=9), Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address"), entitled("eve"))
-    told.write(at(21, 9, month=9), record.held("z-eve", by="Ben Ray", because="On leave", until=None,
-                                               personal=record.personal_of(account("eve"))), term=0)
+    told.write(
+        at(21, 9, month=9),
+        record.held("z-eve", by="Ben Ray", because="On leave", until=None, personal=record.personal_of(account("eve"))),
+        term=0,
+    )
     told.cycle(at(21, 10, month=9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD, "guid-eve", "address"))
     told.cycle(at(8, 9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD))
     told.write(at(9, 9), record.released("z-eve", by="Ann Lee", because="She is back"), term=0)
@@ -180,9 +203,10 @@ def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten()
 
     month = document(told)
 
-    assert [("eve@corp.example", "on_hold", None, "2026-10-09T10:00:10Z", "Ben Ray"),
-            ("zoe@corp.example", "exempt", "guid-zoe", None, None)] == [
-        (one["email"], one["reason"], one["directory_id"], one["until"], one["by"]) for one in month["kept"]]
+    assert [
+        ("eve@corp.example", "on_hold", None, "2026-10-09T10:00:10Z", "Ben Ray"),
+        ("zoe@corp.example", "exempt", "guid-zoe", None, None),
+    ] == [(one["email"], one["reason"], one["directory_id"], one["until"], one["by"]) for one in month["kept"]]
     assert [("release", "eve@corp.example")] == [(one["what"], one["email"]) for one in month["overrides"]]
     assert b"Kept by exception" in made(month, "html")
     assert [] == document(told, replace(ASKED, first=date(2026, 8, 1), last=date(2026, 8, 31)))["kept"]
@@ -197,16 +221,34 @@ def test_an_account_that_a_person_had_put_back_is_not_told_as_deactivated():
     back_again = Decision(account("ann", Status.INACTIVE), Action.REACTIVATE, Reason.BY_HAND)
     undo = told.unique("cycle")
     told.effect(undo, at(5, 10), back_again, replace(done(at(5, 10)), status_after="active"), by="undo")
-    told.write(at(5, 10, 1), record.cycle_ended(undo, convert({
-        "mode": "enforce", "trigger": "undo", "result": "applied", "success": False, "started_at": "2026-10-05T10:00:00Z",
-        "ended_at": "2026-10-05T10:01:00Z", "version": "0.1.0", "policy": told.policy.digest(), "by": "Ben Ray",
-        "because": "Wrong Ann"}, CycleEnded)))
+    told.write(
+        at(5, 10, 1),
+        record.cycle_ended(
+            undo,
+            convert(
+                {
+                    "mode": "enforce",
+                    "trigger": "undo",
+                    "result": "applied",
+                    "success": False,
+                    "started_at": "2026-10-05T10:00:00Z",
+                    "ended_at": "2026-10-05T10:01:00Z",
+                    "version": "0.1.0",
+                    "policy": told.policy.digest(),
+                    "by": "Ben Ray",
+                    "because": "Wrong Ann",
+                },
+                CycleEnded,
+            ),
+        ),
+    )
 
     month = document(told)
 
     row = leaver(month, "ann")
     assert ("put_back", None, "Ben Ray", "Wrong Ann") == tuple(
-        row[key] for key in ("state", "promise_met", "asked_by", "asked_because"))
+        row[key] for key in ("state", "promise_met", "asked_by", "asked_because")
+    )
     assert ["z-ann"] == [row[2] for row in next(t for t in period_view(month).tables if t.key == "open").rows()]
 
 
@@ -263,13 +305,15 @@ def test_the_same_ledger_gives_the_same_bytes(format_: str):
 
 def test_a_sample_is_picked_the_same_each_time_and_another_seed_picks_others(told: Chronicle):
     """Anybody who knows the seed can repeat it; it says how."""
+
     def picked(seed: str) -> list[str]:
         return [row["zoom_id"] for row in document(told, sample=Sample(3, seed))["leavers"]]
 
     assert picked("7") == picked("7")
     assert 1 < len({tuple(picked(str(seed))) for seed in range(10)})
     assert {"asked_for": 3, "chosen": 3, "of": 7, "seed": "7", "method": "the lowest SHA-256 of seed:zoom_id:first_entry"} == (
-        document(told, sample=Sample(3, "7"))["sample"])
+        document(told, sample=Sample(3, "7"))["sample"]
+    )
 
 
 def test_a_sample_prints_one_page_of_evidence_each(told: Chronicle):
@@ -298,7 +342,8 @@ def test_json_lines_hold_header_gaps_approvals_and_stories(month: dict[str, Any]
 
     assert "period" == records[0]["record"]
     assert {"period", "gap", "approval", "override", "change", "guard", "leaver", "sighting"} == {
-        one["record"] for one in records}
+        one["record"] for one in records
+    }
     assert all(one["events"] for one in records if one["record"] == "leaver")
 
 

@@ -26,20 +26,38 @@ from tests.reports.a_cycle import a_cycle
 from tests.reports.october import ASKED, HOUR, NAMES, Chronicle, at, document, done, entitled, gone, leaver, october
 
 IN_FORCE: dict[str, Any] = {
-    "reports.promise": 86400.0, "reports.keep": 34560000.0, "reports.directory": True, "reports.timezone": "UTC",
-    "reports.omit_columns": [], "schedule.interval": 3600.0, "schedule.cron": None, "schedule.timezone": "UTC",
-    "schedule.jitter": 0.0, "schedule.windows": [], "ledger.keep_personal": 34560000.0, "approvals.required": 1,
+    "reports.promise": 86400.0,
+    "reports.keep": 34560000.0,
+    "reports.directory": True,
+    "reports.timezone": "UTC",
+    "reports.omit_columns": [],
+    "schedule.interval": 3600.0,
+    "schedule.cron": None,
+    "schedule.timezone": "UTC",
+    "schedule.jitter": 0.0,
+    "schedule.windows": [],
+    "ledger.keep_personal": 34560000.0,
+    "approvals.required": 1,
 }
 
-DENIED = {"kind": "deny", "cron": "0 0 12 10 *", "duration": 47 * 3600.0, "timezone": "UTC", "applies_to": ["deactivate"],
-          "except": []}
+DENIED = {
+    "kind": "deny",
+    "cron": "0 0 12 10 *",
+    "duration": 47 * 3600.0,
+    "timezone": "UTC",
+    "applies_to": ["deactivate"],
+    "except": [],
+}
 
 
 def with_in_force(*states: tuple[datetime, dict[str, Any]]) -> Chronicle:
     """October, with these states recorded at its beginning, as of their times."""
     told = Chronicle()
-    told.write(at(29, 8, month=9), record.opened("ledger-1", "zoom-account", "file:/srv/people.csv"),
-               *(record.in_force("cycle-0", {**IN_FORCE, **values}, since) for since, values in states))
+    told.write(
+        at(29, 8, month=9),
+        record.opened("ledger-1", "zoom-account", "file:/srv/people.csv"),
+        *(record.in_force("cycle-0", {**IN_FORCE, **values}, since) for since, values in states),
+    )
     told.cycle(at(29, 9, month=9), *(entitled(name) for name in NAMES))
     told.quiet(at(30, 10, month=9), at(12, 9))
     now = at(12, 9)
@@ -98,17 +116,27 @@ def test_gaps_follow_the_schedule_of_that_time():
 
 def test_changes_of_what_is_in_force_are_listed():
     """In the words of the configuration; the states of the period stand in a table."""
-    told = document(with_in_force((at(1, month=9), {}), (at(29, 8, month=9), {"reports.promise": 172800.0})),
-                    replace(ASKED, first=date(2026, 9, 1)))
+    told = document(
+        with_in_force((at(1, month=9), {}), (at(29, 8, month=9), {"reports.promise": 172800.0})),
+        replace(ASKED, first=date(2026, 9, 1)),
+    )
 
     assert ("reports.promise", "1d", "2d") in [(one["key"], one["before"], one["after"]) for one in told["changes"]]  # type: ignore[attr-defined]
     assert [24.0, 48.0] == [row[1] for table in period_view(told).tables if table.key == "in_force" for row in table.rows()]
 
 
-@pytest.mark.parametrize(("left", "ended", "promised", "met"), [
-    (None, None, True, None), (0, 24, True, True), (0, 25, True, False), (0, None, True, False), (20, None, True, None),
-    (0, 5, False, None), (0, 25, False, False),
-])
+@pytest.mark.parametrize(
+    ("left", "ended", "promised", "met"),
+    [
+        (None, None, True, None),
+        (0, 24, True, True),
+        (0, 25, True, False),
+        (0, None, True, False),
+        (20, None, True, None),
+        (0, 5, False, None),
+        (0, 25, False, False),
+    ],
+)
 def test_one_rule_for_the_promise(left: int | None, ended: int | None, promised: bool, met: bool | None):
     """Exactly at its end it is kept; whoever came back in time was promised nothing; whoever came back too late was let down."""
     hours = [None if hour is None else at(1) + hour * HOUR for hour in (left, ended)]
@@ -169,9 +197,16 @@ def test_days_are_those_of_the_configured_time_zone():
 
 def exported(told: Chronicle, path: Path) -> Path:
     """A chronicle as ``ledger export`` writes it."""
-    path.write_text("".join(export_line(Exported(
-        entry, told.personal.get(who_of(entry)), b"salt".hex() if who_of(entry) in told.personal else "")) + "\n"
-        for entry in told.entries), encoding="utf-8")
+    path.write_text(
+        "".join(
+            export_line(
+                Exported(entry, told.personal.get(who_of(entry)), b"salt".hex() if who_of(entry) in told.personal else "")
+            )
+            + "\n"
+            for entry in told.entries
+        ),
+        encoding="utf-8",
+    )
     assert personal_text({}) == "{}"
     return path
 
@@ -234,9 +269,9 @@ def test_another_systems_leavers_are_tied_to_ours(tmp_path: Path):
     assert "old@corp.example" not in {row["address"] for row in rows}
 
 
-@pytest.mark.parametrize("text", [
-    "mail,left_at\na@b.c,2026-10-01\n", "address,left_at\na@b.c,soon\n",
-    "address,left_at\nann,2026-10-01\n"])
+@pytest.mark.parametrize(
+    "text", ["mail,left_at\na@b.c,2026-10-01\n", "address,left_at\na@b.c,soon\n", "address,left_at\nann,2026-10-01\n"]
+)
 def test_a_list_that_cannot_be_compared_is_refused(tmp_path: Path, text: str):
     """With its line, before anything is read."""
     path = tmp_path / "personnel.csv"

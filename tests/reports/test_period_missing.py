@@ -36,15 +36,21 @@ def missing(told: Chronicle, asked: Asked = ASKED) -> list[tuple[str, str]]:
     return [(one["what"], one["says"]) for one in document(told, asked)["missing"]]
 
 
-@pytest.mark.parametrize(("draft", "what", "says"), [
-    (RESTORED, "entries_lost", "ends at entry 120 was put back; the ledger that was there ended at entry 130"),
-    (record.accepted(by="Ann", because="disk", missing=[Head(9000, "c" * 64)]), "entries_lost",
-     "1 published heads, up to entry 9000"),
-    (record.report_unfiled("cycle-7", "disk full"), "not_filed", "cycle cycle-7: disk full"),
-    (record.report_removed("cycle-7", ["a.html", "b.html"], at(1)), "reports_removed", "2 report files were removed"),
-    (record.blanked(["ref-1", "ref-2", "ref-3"], at(1))[0], "names_blanked", "3 names and addresses were blanked"),
-    (record.upgraded("0.1.0", "0.2.0", ["ref-1"]), "names_blanked", "1 names and addresses were blanked"),
-])
+@pytest.mark.parametrize(
+    ("draft", "what", "says"),
+    [
+        (RESTORED, "entries_lost", "ends at entry 120 was put back; the ledger that was there ended at entry 130"),
+        (
+            record.accepted(by="Ann", because="disk", missing=[Head(9000, "c" * 64)]),
+            "entries_lost",
+            "1 published heads, up to entry 9000",
+        ),
+        (record.report_unfiled("cycle-7", "disk full"), "not_filed", "cycle cycle-7: disk full"),
+        (record.report_removed("cycle-7", ["a.html", "b.html"], at(1)), "reports_removed", "2 report files were removed"),
+        (record.blanked(["ref-1", "ref-2", "ref-3"], at(1))[0], "names_blanked", "3 names and addresses were blanked"),
+        (record.upgraded("0.1.0", "0.2.0", ["ref-1"]), "names_blanked", "1 names and addresses were blanked"),
+    ],
+)
 def test_what_was_lost_or_taken_away_is_named(draft: Draft, what: str, says: str):
     """On the page, with its entry; a period in which nothing of it happened says so."""
     told = quiet_with(draft, when=at(10, 8))
@@ -76,7 +82,7 @@ def test_a_backup_that_was_whole_lost_nothing():
 def test_a_loss_counts_for_the_time_whose_entries_are_gone():
     """Found in November: what was lost is of the time after the last entry that is left."""
     on_the_second = quiet_with(RESTORED, when=at(2, 9, month=11))
-    assert [] == missing(on_the_second)                                    # October's entries are all there
+    assert [] == missing(on_the_second)  # October's entries are all there
     told = Chronicle()
     told.write(at(29, 8, month=9), record.opened("ledger-1", "zoom-account", "file:/srv/people.csv"))
     told.cycle(at(29, 9, month=9), entitled("ann"))
@@ -99,19 +105,29 @@ def test_a_ledger_begun_beside_reports_of_another_is_no_whole_record():
     assert [("earlier_ledger", "12 reports of an earlier ledger lay in the folder when this one was begun")] == missing(told)
 
 
-@pytest.mark.parametrize(("draft", "what", "details", "zoom_id"), [
-    (record.accepted(by="Ann", because="why"), "accept", "the ledger, as it is", None),
-    (record.accepted(by="Ann", because="why", directory="entra:t"), "accept", "the ledger, now read against entra:t", None),
-    (record.acknowledged("z-dan", Acknowledgement("Ann", "why", at(9), at(20), "f"), None), "acknowledge",
-     "nobody is alerted of this account until 2026-10-20T00:00:00Z", "z-dan"),
-    (record.announced(Announcement("people-1", frozenset({"z-a", "z-b"}), at(10), at(12), "Ann", "why", at(9)), {}), "announce",
-     "2 leavers named beforehand, 2026-10-10T00:00:00Z to 2026-10-12T00:00:00Z", None),
-])
+@pytest.mark.parametrize(
+    ("draft", "what", "details", "zoom_id"),
+    [
+        (record.accepted(by="Ann", because="why"), "accept", "the ledger, as it is", None),
+        (record.accepted(by="Ann", because="why", directory="entra:t"), "accept", "the ledger, now read against entra:t", None),
+        (
+            record.acknowledged("z-dan", Acknowledgement("Ann", "why", at(9), at(20), "f"), None),
+            "acknowledge",
+            "nobody is alerted of this account until 2026-10-20T00:00:00Z",
+            "z-dan",
+        ),
+        (
+            record.announced(Announcement("people-1", frozenset({"z-a", "z-b"}), at(10), at(12), "Ann", "why", at(9)), {}),
+            "announce",
+            "2 leavers named beforehand, 2026-10-10T00:00:00Z to 2026-10-12T00:00:00Z",
+            None,
+        ),
+    ],
+)
 def test_every_word_of_a_person_is_an_override(draft: Draft, what: str, details: str, zoom_id: str | None):
     """Those that let something pass, too; outside of the period they are not told."""
     row = document(quiet_with(draft, when=at(10, 8)))["overrides"][0]
-    assert (what, details, zoom_id, "Ann", "why") == (
-        row["what"], row["details"], row["zoom_id"], row["by"], row["because"])
+    assert (what, details, zoom_id, "Ann", "why") == (row["what"], row["details"], row["zoom_id"], row["by"], row["because"])
     assert [] == document(quiet_with(draft, when=at(1, 8, month=11)))["overrides"]
 
 
@@ -123,14 +139,32 @@ def test_access_given_back_by_hand_names_who_asked(kind: OutcomeKind, details: s
     told = Chronicle()
     told.write(at(1, 8), record.opened("ledger-1", "zoom-account", "file:/srv/people.csv"))
     told.effect("hand-1", at(10, 9), back, outcome, by="hand")
-    told.write(at(10, 9, 1), record.cycle_ended("hand-1", convert({
-        "mode": "enforce", "trigger": "account", "result": "applied", "success": False, "started_at": "2026-10-10T09:00:00Z",
-        "ended_at": "2026-10-10T09:01:00Z", "version": "0.2.0", "policy": "p", "by": "Ben Ray",
-        "because": "Is back"}, CycleEnded)))
+    told.write(
+        at(10, 9, 1),
+        record.cycle_ended(
+            "hand-1",
+            convert(
+                {
+                    "mode": "enforce",
+                    "trigger": "account",
+                    "result": "applied",
+                    "success": False,
+                    "started_at": "2026-10-10T09:00:00Z",
+                    "ended_at": "2026-10-10T09:01:00Z",
+                    "version": "0.2.0",
+                    "policy": "p",
+                    "by": "Ben Ray",
+                    "because": "Is back",
+                },
+                CycleEnded,
+            ),
+        ),
+    )
     told.effect("cycle-2", at(10, 10), back, done(at(10, 10)))
 
     assert [("reactivate", details, "dan@corp.example", "Ben Ray", "Is back")] == [
-        (one["what"], one["details"], one["email"], one["by"], one["because"]) for one in document(told)["overrides"]]
+        (one["what"], one["details"], one["email"], one["by"], one["because"]) for one in document(told)["overrides"]
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ no more than is known
@@ -154,6 +188,7 @@ def test_no_late_ones_never_says_more_than_is_known():
 
 def test_the_digest_is_the_same_for_whoever_makes_it_again():
     """Whatever their configuration and name; another story or another parameter is another one."""
+
     def digest_of(told: Chronicle, configuration: str | None, parameters: dict[str, Any], omit: tuple[str, ...] = ()) -> str:
         month = document(told)
         made_of(month, parameters, configuration, omit)

@@ -39,24 +39,44 @@ CONFIG = Path("/etc/syncd/head office.yaml")
 def held(departments: tuple[str, ...] = ("Sales", "Finance"), reason: Reason = Reason.ABSENT_FROM_DIRECTORY) -> CycleReport:
     """71 people are absent at once, and the guard of sizes holds them."""
     decisions = [
-        Decision(replace(account(f"person-with-a-long-name-{number:03}"), department=""), Action.DEACTIVATE, reason,
-                 since=NOW - HOUR, due_at=NOW, department=departments[number % len(departments)])
+        Decision(
+            replace(account(f"person-with-a-long-name-{number:03}"), department=""),
+            Action.DEACTIVATE,
+            reason,
+            since=NOW - HOUR,
+            due_at=NOW,
+            department=departments[number % len(departments)],
+        )
         for number in range(71)
     ] + [Decision(account(f"kept{number:04}"), Action.KEEP, Reason.IN_STEP) for number in range(1200)]
     plan = Plan(NOW, "a" * 64, tuple(decisions))
     command = f"syncd approve --plan {plan.digest[:12]} --guard max-deactivations policy-changed --by NAME --because TEXT"
     do = "Compare the plan with what HR knows; a directory that lost an OU looks like this."
     verdicts = (
-        Verdict(Guard.MAX_DEACTIVATIONS, True, 71, 25, "accounts", "71 deactivations are due, at most 25 may be",
-                f"{do} {command}"),
+        Verdict(
+            Guard.MAX_DEACTIVATIONS, True, 71, 25, "accounts", "71 deactivations are due, at most 25 may be", f"{do} {command}"
+        ),
         Verdict(Guard.POLICY_CHANGED, True, 71, 0, "accounts", "the first enforcing use of this ledger", f"{do} {command}"),
         Verdict(Guard.CLOCK_SKEW, False, 0, 300, "seconds", "", ""),
     )
     return CycleReport(
-        "cycle-9", Mode.ENFORCE, Trigger.PLAN, Result.HELD, NOW, NOW + timedelta(minutes=1), "0.2.0", "a" * 64, plan=plan,
-        directory=whole.directory("file", NOW, [], []), entitled=1200,
-        zoom=whole.zoom("zoom-1", NOW, [one.account for one in decisions]), verdicts=verdicts, commands=(command,),
-        held={one.key: (Guard.MAX_DEACTIVATIONS,) for one in plan.effects}, exit_code=3)
+        "cycle-9",
+        Mode.ENFORCE,
+        Trigger.PLAN,
+        Result.HELD,
+        NOW,
+        NOW + timedelta(minutes=1),
+        "0.2.0",
+        "a" * 64,
+        plan=plan,
+        directory=whole.directory("file", NOW, [], []),
+        entitled=1200,
+        zoom=whole.zoom("zoom-1", NOW, [one.account for one in decisions]),
+        verdicts=verdicts,
+        commands=(command,),
+        held={one.key: (Guard.MAX_DEACTIVATIONS,) for one in plan.effects},
+        exit_code=3,
+    )
 
 
 REPORTS = {"held": held(), "partial": a_cycle(2000)}
@@ -126,8 +146,7 @@ def test_the_cause_of_a_held_plan_is_counted_by_reason_and_department() -> None:
     assert "71 absent, 0 disabled; all in Sales and Finance" == cause(held())
     assert "71 disabled, 0 absent; all in Sales" == cause(held(("Sales",), Reason.DISABLED_IN_DIRECTORY))
     assert "71 in no entitling group, 0 absent, 0 disabled; departments are not known" == cause(held(("",), Reason.LEFT_GROUPS))
-    assert cause(held(("A", "B", "C", "D", ""))).endswith(
-        "15 in A, 14 in B, 14 in C, 14 in 1 others, 14 of unknown department")
+    assert cause(held(("A", "B", "C", "D", ""))).endswith("15 in A, 14 in B, 14 in C, 14 in 1 others, 14 of unknown department")
     assert "" == cause(replace(a_cycle(), held={}))
 
 
@@ -162,8 +181,15 @@ def test_any_rows_are_a_table_where_it_fits_and_records_where_not() -> None:
 def test_whom_a_row_is_about_is_never_cut(width: int) -> None:
     """A person decides by it; what else there is may end in dots."""
     address = "anna-maria.mueller-luedenscheidt@corp.example"[:44]
-    rows = [{"email": address, "status": "active", "licence": "licensed", "directory": "Anna-Maria Müller: entitled",
-             "on_hold": "Kim: parental leave, ticket 4711"}]
+    rows = [
+        {
+            "email": address,
+            "status": "active",
+            "licence": "licensed",
+            "directory": "Anna-Maria Müller: entitled",
+            "on_hold": "Kim: parental leave, ticket 4711",
+        }
+    ]
     out = Terminal()
 
     print_table(rows, out, width=width)

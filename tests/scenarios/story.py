@@ -33,8 +33,16 @@ from tests.fakes import Company
 SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 #: Names of policy keys whose value is a list.
-LISTS = {"domains", "pilot", "ordinary_roles", "protect_accounts", "protect_groups", "protect_directory_groups", "ignore_people",
-         "sentinels"}
+LISTS = {
+    "domains",
+    "pilot",
+    "ordinary_roles",
+    "protect_accounts",
+    "protect_groups",
+    "protect_directory_groups",
+    "ignore_people",
+    "sentinels",
+}
 
 #: Notes for which an account in step is told of.
 OWNERSHIP = {"address_taken", "owner_changed", "claimed_by_alias"}
@@ -81,9 +89,8 @@ class Story:
 
     def __init__(self) -> None:
         self.company = Company()
-        self.company.concurrency = 1          # so that "before write 2" means the same every time
-        self.policy = Policy("zoom-account", ("corp.example",), grace=timedelta(0), reactivate_reads=1,
-                             protect_groups=("Rooms",))
+        self.company.concurrency = 1  # so that "before write 2" means the same every time
+        self.policy = Policy("zoom-account", ("corp.example",), grace=timedelta(0), reactivate_reads=1, protect_groups=("Rooms",))
         self.last: CycleReport | None = None
         self.writes_told = 0
 
@@ -148,8 +155,7 @@ class Story:
             unclear="userAccountControl is unreadable" if "unclear" in facts else "",
         )
         if "nameless" in facts:
-            self.company.directory.people[f"p-{name}"] = replace(
-                self.company.directory.people[f"p-{name}"], mains=(), aliases=())
+            self.company.directory.people[f"p-{name}"] = replace(self.company.directory.people[f"p-{name}"], mains=(), aliases=())
 
     async def _account(self, rest: str) -> None:
         name, status, *facts = rest.split()
@@ -160,9 +166,15 @@ class Story:
         role = {"none": None}.get(named.get("role", "2"), named.get("role", "2"))
         before = self.company.zoom.accounts.get(f"z-{name}")
         type_ = int(named["type"]) if "type" in named else before.type if before is not None else 2
-        self.company.account(name, Status(status), role, type=type_, room="room" in facts,
-                             group_ids=(named["group"],) if "group" in named else (),
-                             email=self.company.address(named.get("as", name)))
+        self.company.account(
+            name,
+            Status(status),
+            role,
+            type=type_,
+            room="room" in facts,
+            group_ids=(named["group"],) if "group" in named else (),
+            email=self.company.address(named.get("as", name)),
+        )
 
     async def _step_in(self, rest: str) -> None:
         """Moves somebody into another entitling group."""
@@ -234,9 +246,14 @@ class Story:
         by = by or "Kim"
         assert self.last is not None
         assert self.last.plan is not None
-        return await self._or_refused(approve.approve(
-            self.company.deps, self.policy, Mode.ENFORCE,
-            approve.Asked(self.last.plan.digest, guards.split(), by, "a story", span(lasts or "24h"))))
+        return await self._or_refused(
+            approve.approve(
+                self.company.deps,
+                self.policy,
+                Mode.ENFORCE,
+                approve.Asked(self.last.plan.digest, guards.split(), by, "a story", span(lasts or "24h")),
+            )
+        )
 
     async def _directory(self, rest: str) -> None:
         error = SourceError("directory", "the server answered with result 52, unavailable")
@@ -254,7 +271,8 @@ class Story:
             return
         if words[1] == "odd":
             self.company.zoom.odd[f"z-{words[0]}"] = AccountUnreadable(
-                f"zoom: account z-{words[0]} could not be read", zoom_id=f"z-{words[0]}", answer=" ".join(words[2:]))
+                f"zoom: account z-{words[0]} could not be read", zoom_id=f"z-{words[0]}", answer=" ".join(words[2:])
+            )
             return
         if words[1:] == ["plain"]:
             del self.company.zoom.odd[f"z-{words[0]}"]
@@ -365,8 +383,11 @@ class Story:
 
     async def _by(self, rest: str) -> list[str]:
         _, verb, *words = rest.split()
-        request = replace(REQUEST, while_paused="while-paused" in words,
-                          confirm_count=next((int(w.removeprefix("confirm=")) for w in words if w.startswith("confirm=")), None))
+        request = replace(
+            REQUEST,
+            while_paused="while-paused" in words,
+            confirm_count=next((int(w.removeprefix("confirm=")) for w in words if w.startswith("confirm=")), None),
+        )
         names = [self.company.address(word) for word in words if word != "while-paused" and not word.startswith("confirm=")]
         wanted = await manual.wanted_by_address(self.company.deps, self.policy, names, Action(verb), request)
         return await self._by_hand(wanted, request, Trigger.ACCOUNT)
@@ -374,9 +395,13 @@ class Story:
     async def _undo(self, rest: str) -> list[str]:
         assert self.last is not None
         wanted = (await wanted_by_undo(self.company.deps, self.policy, self.last.cycle_id, REQUEST)).wanted
-        return await self._by_hand(wanted, REQUEST, Trigger.UNDO, undo_of=self.last.cycle_id,
-                                   hold=[account.zoom_id or "" for account in (*(effect.account for effect in wanted.effects),
-                                                                             *wanted.already)])
+        return await self._by_hand(
+            wanted,
+            REQUEST,
+            Trigger.UNDO,
+            undo_of=self.last.cycle_id,
+            hold=[account.zoom_id or "" for account in (*(effect.account for effect in wanted.effects), *wanted.already)],
+        )
 
     async def _by_hand(
         self, wanted: manual.Wanted, request: manual.Request, trigger: Trigger, undo_of: str = "", hold: Sequence[str] = ()
@@ -384,8 +409,17 @@ class Story:
         tripped = [f"{one.guard.value} {one.measured} > {one.limit}" for one in wanted.verdicts if one.tripped]
         if tripped:
             return ["refused 3", *tripped]
-        report = await manual.execute_request(self.company.deps, self.policy, Mode.ENFORCE, wanted, request, await self._term(),
-                                          trigger=trigger, undo_of=undo_of, hold=hold)
+        report = await manual.execute_request(
+            self.company.deps,
+            self.policy,
+            Mode.ENFORCE,
+            wanted,
+            request,
+            await self._term(),
+            trigger=trigger,
+            undo_of=undo_of,
+            hold=hold,
+        )
         return [*self._told(report), *(f"{address} is unknown" for address in wanted.unknown)]
 
     async def _or_refused(self, work: object) -> list[str]:
@@ -396,9 +430,12 @@ class Story:
         return []
 
     async def _writes(self, rest: str) -> list[str]:
-        sent = [f"{operation} {id_.removeprefix('z-')}" for operation, id_ in self.company.zoom.writes[self.writes_told:]
-                if not id_.startswith("z-crowd")]
-        crowd = len(self.company.zoom.writes[self.writes_told:]) - len(sent)
+        sent = [
+            f"{operation} {id_.removeprefix('z-')}"
+            for operation, id_ in self.company.zoom.writes[self.writes_told :]
+            if not id_.startswith("z-crowd")
+        ]
+        crowd = len(self.company.zoom.writes[self.writes_told :]) - len(sent)
         self.writes_told = len(self.company.zoom.writes)
         return [*sent, *([f"{crowd} in the crowd"] if crowd else [])] or ["none"]
 

@@ -35,8 +35,9 @@ def test_every_row_of_the_decision_table_has_a_story(reason: Reason):
     assert f" {reason.value}" in _expected()
 
 
-@pytest.mark.parametrize("guard", sorted(set(Guard) - {
-    Guard.PROTECTED_IN_PLAN, Guard.LEDGER_NEW, Guard.LEDGER_ROLLED_BACK, Guard.HANDOVER}))
+@pytest.mark.parametrize(
+    "guard", sorted(set(Guard) - {Guard.PROTECTED_IN_PLAN, Guard.LEDGER_NEW, Guard.LEDGER_ROLLED_BACK, Guard.HANDOVER})
+)
 def test_every_guard_trips_in_a_story(guard: Guard):
     """Each with what it measured. protected-in-plan trips by hand only, and a story has one ledger that is never lost: for those
     tests/planning/test_guards.py breaks a plan."""

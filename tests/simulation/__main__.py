@@ -26,8 +26,14 @@ def main() -> int:
         ended = replay(asked.replay)
         say(explained(ended) if ended.findings else f"nothing found in {ended.cycles} cycles")
         return 1 if ended.findings else 0
-    result = run(asked.seed, companies=None if asked.cycles else asked.companies, cycles=asked.cycles,
-                 days=asked.years * DAYS_A_YEAR, switches=usual() | frozenset(asked.switch), tell=progress)
+    result = run(
+        asked.seed,
+        companies=None if asked.cycles else asked.companies,
+        cycles=asked.cycles,
+        days=asked.years * DAYS_A_YEAR,
+        switches=usual() | frozenset(asked.switch),
+        tell=progress,
+    )
     say(result.coverage.table())
     say(f"{result.companies} companies, {result.cycles} cycles, {result.pace:.0f} a second, seed {asked.seed}")
     if result.failed is not None:

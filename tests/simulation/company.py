@@ -33,7 +33,7 @@ class Ended:
     coverage: Coverage
     cycles: int
     head: str
-    stopped_at: float                             # days after its first
+    stopped_at: float  # days after its first
     log: list[str] = field(default_factory=list)
 
 
@@ -46,7 +46,7 @@ def imagine(seed: str, days: float, switches: frozenset[str]) -> Story:
     while (at := at + luck.expovariate(1.0 / pace)) < days * DAY:
         kind = luck.choices(kinds, [kind.weight for kind in kinds])[0]
         step = luck.randint(1, 30) if luck.random() < 0.3 else None
-        happenings.append(Happening(at, kind.name, luck.randrange(2 ** 30), step))
+        happenings.append(Happening(at, kind.name, luck.randrange(2**30), step))
     return Story(seed, days, switches, happenings)
 
 
@@ -74,6 +74,7 @@ async def _life(story: Story, folder: Path) -> Ended:
         seen(one, report)
         last[:] = [(one.view, report)]
         desk.review(world, report)
+
     oracle.cycle_ended = cycle_ended  # type: ignore[method-assign]
     for happening in story.happenings:
         world.later(happening.at, lambda happening=happening: _happens(world, happening))  # type: ignore[misc]
@@ -115,15 +116,25 @@ def _found(world: World) -> None:
     world.interval = luck.choice((15 * MINUTE, HOUR, 2 * HOUR))
     world.care = luck.choice(("careful", "careful", "careful", "careless", "absent"))
     world.policy = {
-        "directory": '{"active_directory":{}}', "grace": timedelta(hours=luck.choice((0, 1, 4, 24))),
-        "grace_reads": luck.choice((1, 2, 3)), "grace_for_known_leavers": timedelta(hours=luck.choice((0, 0, 1))),
-        "protect_accounts": ("svc-*@corp.example",), "protect_directory_groups": ("VIPs",),
-        "revoke_sessions": luck.random() < 0.3, "reactivate": luck.choice(("ours", "ours", "ours", "any")),
-        "directory_tells_time": luck.random() < 0.7, "source": luck.choice(("active_directory", "file")),
-        "limits": {"max_deactivations": luck.choice((3, 5)), "max_deactivations_percent": 15.0,
-                   "max_deactivations_per_day": luck.choice((4, 6)), "max_deactivations_per_30_days": 12,
-                   "max_reactivations": luck.choice((3, 10)), "max_flapping": 3,
-                   "sentinels": (f"{world.sentinel}@corp.example",) if world.sentinel else ()},
+        "directory": '{"active_directory":{}}',
+        "grace": timedelta(hours=luck.choice((0, 1, 4, 24))),
+        "grace_reads": luck.choice((1, 2, 3)),
+        "grace_for_known_leavers": timedelta(hours=luck.choice((0, 0, 1))),
+        "protect_accounts": ("svc-*@corp.example",),
+        "protect_directory_groups": ("VIPs",),
+        "revoke_sessions": luck.random() < 0.3,
+        "reactivate": luck.choice(("ours", "ours", "ours", "any")),
+        "directory_tells_time": luck.random() < 0.7,
+        "source": luck.choice(("active_directory", "file")),
+        "limits": {
+            "max_deactivations": luck.choice((3, 5)),
+            "max_deactivations_percent": 15.0,
+            "max_deactivations_per_day": luck.choice((4, 6)),
+            "max_deactivations_per_30_days": 12,
+            "max_reactivations": luck.choice((3, 10)),
+            "max_flapping": 3,
+            "sentinels": (f"{world.sentinel}@corp.example",) if world.sentinel else (),
+        },
     }
     world.remember_state()
 

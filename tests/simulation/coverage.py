@@ -19,8 +19,12 @@ class Coverage:
 
     def never(self, wanted: dict[str, frozenset[str]]) -> list[str]:
         """What is wanted and was not met."""
-        return [f"{family} {word}" for family, words in sorted(wanted.items()) for word in sorted(words)
-                if not self.counts[family, word]]
+        return [
+            f"{family} {word}"
+            for family, words in sorted(wanted.items())
+            for word in sorted(words)
+            if not self.counts[family, word]
+        ]
 
     def table(self) -> str:
         """One line a word, by family."""

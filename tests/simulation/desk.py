@@ -21,6 +21,7 @@ HELD_AFTER_OVERRULING = 7 * 86400.0
 
 def at_the_desk(world: World, what: str, work: Callable[[Process, Dependencies], Awaitable[None]]) -> None:
     """Runs one verb in a process of its own; what syncd refuses is said on the screen and changes nothing."""
+
     async def run() -> None:
         number = world.facts["desks"] = world.facts.get("desks", 0) + 1
         process = Process(world, f"desk{number}")
@@ -36,11 +37,12 @@ def at_the_desk(world: World, what: str, work: Callable[[Process, Dependencies],
             world.note(f"desk: {what}: {error.what}")
             if what == "accept":
                 world.later(900.0, lambda: accept(world))
-            if what == "resume":                  # nobody goes home before it runs again
+            if what == "resume":  # nobody goes home before it runs again
                 world.later(900.0, lambda: resume(world))
         finally:
             if ledger is not None:
                 await ledger.inner.close()
+
     world.spawn(run())
 
 
@@ -48,18 +50,21 @@ def pause(world: World) -> None:
     async def work(process: Process, syncd: Dependencies) -> None:
         await syncd.ledger.append([record.paused(by="Ann", because="something is odd")])
         world.paused_since = world.t if world.paused_since is None else world.paused_since
+
     at_the_desk(world, "pause", work)
 
 
 def resume(world: World) -> None:
     async def work(process: Process, syncd: Dependencies) -> None:
-        world.paused_since = None                 # from the moment on it may begin
+        world.paused_since = None  # from the moment on it may begin
         await syncd.ledger.append([record.resumed(by="Ann", because="it was nothing")])
+
     at_the_desk(world, "resume", work)
 
 
 def accept(world: World) -> None:
     """``syncd ledger accept``, and what the runbook says after it: holds first, then go on."""
+
     async def work(process: Process, syncd: Dependencies) -> None:
         assert process.ledger is not None
         await process.ledger.accept()
@@ -69,21 +74,24 @@ def accept(world: World) -> None:
             if (account := world.truth.accounts.get(zoom_id)) is not None:
                 await holds.hold(syncd, [account.email], manual.Request("Ann", "was on hold before"), None)
                 known.until = None
-                world.holds[zoom_id] = known          # should it have been released meanwhile
+                world.holds[zoom_id] = known  # should it have been released meanwhile
         if world.paused_since is None:
             await syncd.ledger.append([record.resumed(by="Ann", because="holds are put back")])
+
     at_the_desk(world, "accept", work)
 
 
 def hold(world: World, zoom_id: str, seconds: float | None, *, clock_offset: float = 0.0) -> None:
     """*clock_offset*: what the laptop's clock is ahead."""
+
     async def work(process: Process, syncd: Dependencies) -> None:
-        if zoom_id not in world.truth.accounts:      # deleted while somebody was typing
+        if zoom_id not in world.truth.accounts:  # deleted while somebody was typing
             return
         process.clock_offset = clock_offset
         until = process.now() + timedelta(seconds=seconds) if seconds is not None else None
         await holds.hold(syncd, [world.truth.accounts[zoom_id].email], manual.Request("Ann", "leave it alone"), until)
         world.holds[zoom_id] = Hold(world.t, world.t + seconds if seconds is not None else None)
+
     at_the_desk(world, "hold", work)
 
 
@@ -93,6 +101,7 @@ def release(world: World, zoom_id: str) -> None:
         world.holds.pop(zoom_id, None)
         if account is not None:
             await holds.release(syncd, [account.email], manual.Request("Ann", "done"))
+
     at_the_desk(world, "release", work)
 
 
@@ -101,7 +110,7 @@ def by_hand(world: World, zoom_id: str, *, active: bool) -> None:
     action = Action.REACTIVATE if active else Action.DEACTIVATE
 
     async def work(process: Process, syncd: Dependencies) -> None:
-        if zoom_id not in world.truth.accounts:      # deleted while somebody was typing
+        if zoom_id not in world.truth.accounts:  # deleted while somebody was typing
             return
         policy, request = policy_of(world.policy), manual.Request("Ann", "asked by phone", confirm_count=1)
         async with syncd.ledger.writer(60.0) as term:
@@ -112,11 +121,13 @@ def by_hand(world: World, zoom_id: str, *, active: bool) -> None:
             for one in held:
                 world.holds[one] = Hold(world.t, world.t + HELD_AFTER_OVERRULING)
             await manual.execute_request(syncd, policy, Mode.ENFORCE, wanted, request, term, trigger=Trigger.ACCOUNT, hold=held)
+
     at_the_desk(world, f"account {action.value}", work)
 
 
 def undo_last(world: World) -> None:
     """``syncd undo`` of the last cycle that changed something."""
+
     async def work(process: Process, syncd: Dependencies) -> None:
         policy = policy_of(world.policy)
         async with syncd.ledger.writer(60.0) as term:
@@ -128,8 +139,10 @@ def undo_last(world: World) -> None:
             held = [account.zoom_id or "" for account in (*(one.account for one in wanted.effects), *wanted.already)]
             for one in held:
                 world.holds[one] = Hold(world.t, world.t + HELD_AFTER_OVERRULING)
-            await manual.execute_request(syncd, policy, Mode.ENFORCE, wanted, request, term, trigger=Trigger.UNDO,
-                                         undo_of=undoing.cycle, hold=held)
+            await manual.execute_request(
+                syncd, policy, Mode.ENFORCE, wanted, request, term, trigger=Trigger.UNDO, undo_of=undoing.cycle, hold=held
+            )
+
     at_the_desk(world, "undo", work)
 
 
@@ -164,7 +177,9 @@ def review(world: World, report: CycleReport) -> None:
         async def work(process: Process, syncd: Dependencies) -> None:
             asked = Asked(plan.digest, guards, "Ann", "looked at", timedelta(hours=24))
             await approve(syncd, policy_of(world.policy), Mode.ENFORCE if world.enforce else Mode.REPORT, asked)
+
         at_the_desk(world, "approve", work)
+
     world.later(world.rng.choice((300.0, 3600.0, 6 * 3600.0)) if not world.calm else 60.0, look)
 
 

@@ -44,9 +44,11 @@ KINDS: dict[str, Kind] = {}
 
 def event(weight: int, switch: str = "") -> Callable[[Event], Event]:
     """Registers an event under its function's name."""
+
     def register(happen: Event) -> Event:
         KINDS[happen.__name__] = Kind(happen.__name__, happen, weight, switch)
         return happen
+
     return register
 
 
@@ -58,8 +60,11 @@ def _new_name(world: World) -> str:
 def _employed(world: World, luck: Random, *, with_account: bool = True) -> Entry | None:
     """Somebody who works here, with an entitled entry, and usually an active account."""
     found = [
-        entry for entry in world.truth.entries.values()
-        if world.truth.works_here(entry.human) and entry.entitled(world.now) and entry.human != world.sentinel
+        entry
+        for entry in world.truth.entries.values()
+        if world.truth.works_here(entry.human)
+        and entry.entitled(world.now)
+        and entry.human != world.sentinel
         and (not with_account or any(one.status == ACTIVE and not one.pending for one in world.truth.accounts_of(entry.human)))
     ]
     return luck.choice(found) if found else None
@@ -68,15 +73,18 @@ def _employed(world: World, luck: Random, *, with_account: bool = True) -> Entry
 def _leaver(world: World, luck: Random, *, active: bool | None = None) -> Entry | None:
     """Somebody who left and still has an entry."""
     found = [
-        entry for entry in world.truth.entries.values() if not world.truth.works_here(entry.human)
+        entry
+        for entry in world.truth.entries.values()
+        if not world.truth.works_here(entry.human)
         and (active is None or any((one.status == ACTIVE) == active for one in world.truth.accounts_of(entry.human)))
     ]
     return luck.choice(found) if found else None
 
 
 def _account(world: World, luck: Random, status: str) -> Account | None:
-    found = [one for one in world.truth.accounts.values()
-             if one.status == status and one.owner and not one.pending and not one.odd]
+    found = [
+        one for one in world.truth.accounts.values() if one.status == status and one.owner and not one.pending and not one.odd
+    ]
     return luck.choice(found) if found else None
 
 
@@ -127,8 +135,7 @@ def came_back(world: World, luck: Random) -> str | None:
     if entry is None:
         return None
     world.truth.humans[entry.human].left_at = None
-    world.truth.change(world.t, entry.id, enabled=True, expires_at=None,
-                       groups=(entry.groups | {ENTITLING}) - {LEAVERS})
+    world.truth.change(world.t, entry.id, enabled=True, expires_at=None, groups=(entry.groups | {ENTITLING}) - {LEAVERS})
     return entry.human
 
 
@@ -139,9 +146,11 @@ def came_back_as_somebody_new(world: World, luck: Random) -> str | None:
     if not gone:
         return None
     human = luck.choice(gone)
-    if any(human.name in (entry.mail.partition("@")[0], *(one.partition("@")[0] for one in entry.aliases))
-           for entry in world.truth.entries.values()):
-        return None                               # somebody else has the address now
+    if any(
+        human.name in (entry.mail.partition("@")[0], *(one.partition("@")[0] for one in entry.aliases))
+        for entry in world.truth.entries.values()
+    ):
+        return None  # somebody else has the address now
     human.left_at = None
     world.truth.made += 1
     world.truth.put(world.t, Entry(f"e{world.truth.made:04}", human.name, f"{human.name}@{world.truth.domain}"))
@@ -160,9 +169,11 @@ def renamed(world: World, luck: Random) -> str | None:
     accounts = [one for one in world.truth.accounts_of(entry.human) if one.email == entry.mail]
     world.truth.change(world.t, entry.id, mail=new, aliases=(*entry.aliases, entry.mail) if kept else entry.aliases)
     if luck.random() < 0.5:
+
         def follow() -> None:
             for one in accounts:
                 one.email = new
+
         world.later(luck.choice((0.0, 2 * HOUR, 3 * DAY)), follow)
     return f"{entry.human} to {new}"
 
@@ -254,8 +265,12 @@ def renamed_and_address_given_away(world: World, luck: Random) -> str | None:
     if ann is None or bob is None or ann.human == bob.human:
         return None
     world.facts["names"] = world.facts.get("names", 0) + 1
-    world.truth.change(world.t, ann.id, mail=f"{ann.human}.r{world.facts['names']}@{world.truth.domain}",
-                       aliases=tuple(one for one in ann.aliases if one != ann.mail))
+    world.truth.change(
+        world.t,
+        ann.id,
+        mail=f"{ann.human}.r{world.facts['names']}@{world.truth.domain}",
+        aliases=tuple(one for one in ann.aliases if one != ann.mail),
+    )
     bob = world.truth.change(world.t, bob.id, aliases=(*bob.aliases, ann.mail))
     world.later(luck.choice((0.0, 2 * DAY)), lambda: bob.id in world.truth.entries and leave_as(world, bob, "disabled"))
     return f"{ann.human}'s address to {bob.human}"
@@ -274,14 +289,16 @@ def _later_right(world: World, put_right: Callable[[], None], seconds: float) ->
             done = True
             put_right()
             world.remember_state()
+
     world.mistakes.append(once)
     world.later(seconds, once)
 
 
 def _changed_by_mistake(world: World, luck: Random, number: int, how: str, seconds: float) -> str | None:
     """*number* people who work here look as if they had left."""
-    there = sorted(entry.id for entry in world.truth.entries.values()
-                   if world.truth.works_here(entry.human) and entry.entitled(world.now))
+    there = sorted(
+        entry.id for entry in world.truth.entries.values() if world.truth.works_here(entry.human) and entry.entitled(world.now)
+    )
     chosen = luck.sample(there, min(number, len(there)))
     before = {id_: world.truth.entries[id_] for id_ in chosen}
     for id_, entry in before.items():
@@ -297,6 +314,7 @@ def _changed_by_mistake(world: World, luck: Random, number: int, how: str, secon
             if world.truth.works_here(entry.human):
                 now = world.truth.entries.get(id_, entry)
                 world.truth.put(world.t, replace(now, enabled=True, groups=now.groups | {ENTITLING}))
+
     _later_right(world, put_right, seconds)
     return f"{len(chosen)} {how} by mistake"
 
@@ -328,6 +346,7 @@ def drip(world: World, luck: Random) -> str | None:
             _changed_by_mistake(world, luck, 1, "disabled", 60 * DAY)
             world.remember_state()
             world.later(DAY, next_one)
+
     next_one()
     return "one a day"
 
@@ -345,7 +364,7 @@ def group_replaced(world: World, luck: Random) -> str | None:
 def nameless_person(world: World, luck: Random) -> str | None:
     """An entry in the group that shows neither address nor flags: nobody can mend it."""
     if sum(1 for entry in world.truth.entries.values() if not entry.mail) >= 2:
-        return None                               # more of them make every read unreadable, and say so
+        return None  # more of them make every read unreadable, and say so
     name = _new_name(world)
     world.truth.humans[name] = Human(name)
     world.truth.made += 1
@@ -364,15 +383,23 @@ def person_unclear(world: World, luck: Random) -> str | None:
     def clear() -> None:
         if entry.id in world.truth.entries:
             world.truth.change(world.t, entry.id, unclear="")
+
     _later_right(world, clear, luck.choice((2 * HOUR, DAY)))
     return entry.human
 
 
-def _spell(weight: int, name: str, hours: tuple[float, ...], switch: str = "", fact: Callable[[Random], object] | None = None,
-           event_name: str = "") -> None:
+def _spell(
+    weight: int,
+    name: str,
+    hours: tuple[float, ...],
+    switch: str = "",
+    fact: Callable[[Random], object] | None = None,
+    event_name: str = "",
+) -> None:
     def begins(world: World, luck: Random) -> str | None:
         world.spell(name, luck.choice(hours) * HOUR, fact(luck) if fact is not None else None)
         return f"{name} {world.facts[name] or ''}"
+
     begins.__name__ = event_name or name
     event(weight, switch)(begins)
 
@@ -382,6 +409,7 @@ _spell(2, "recheck_down", (0.2, 3.0))
 _spell(2, "directory_blind", (2.0, 9.0))
 _spell(2, "directory_half", (2.0, 9.0), fact=lambda luck: luck.random())
 _spell(2, "directory_ghost", (3.0, 30.0))
+
 
 @event(3, "stale_directory")
 def controller_lags(world: World, luck: Random) -> str | None:
@@ -424,7 +452,7 @@ def _by_admin(world: World, account: Account | None, status: str) -> str | None:
     if status == ACTIVE:
         world.truth.taken_over(account)
     if status == INACTIVE:
-        account.taken = None                      # what it had is the administrator's business now
+        account.taken = None  # what it had is the administrator's business now
     return account.zoom_id
 
 
@@ -474,6 +502,7 @@ def invited_in_zoom(world: World, luck: Random) -> str | None:
 
     def accepts() -> None:
         account.pending = False
+
     world.later(luck.choice((HOUR, 2 * DAY)), accepts)
     return name
 
@@ -488,6 +517,7 @@ def refuses_changes(world: World, luck: Random) -> str | None:
 
     def ends() -> None:
         account.refuses = False
+
     world.later(3 * DAY, ends)
     return account.zoom_id
 
@@ -504,6 +534,7 @@ def odd_account(world: World, luck: Random) -> str | None:
 
     def ends() -> None:
         account.odd = False
+
     world.later(20 * DAY, ends)
     return account.zoom_id
 
@@ -515,6 +546,7 @@ def seats_run_out(world: World, luck: Random) -> str | None:
 
     def bought() -> None:
         world.truth.seats = before
+
     world.later(3 * DAY, bought)
     return "no seat is free"
 
@@ -530,5 +562,3 @@ _spell(3, "zoom_reads_lag", (5.0, 50.0))
 _spell(2, "zoom_list_lags", (5.0, 20.0))
 _spell(1, "zoom_scope_missing", (2.0,))
 _spell(1, "zoom_limit", (2.0,))
-
-

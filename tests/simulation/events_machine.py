@@ -99,6 +99,7 @@ def clock_wrong(world: World, luck: Random) -> str | None:
 
     def right() -> None:
         process.clock_offset = 0.0
+
     world.later(luck.choice((0.5, 6.0)) * HOUR, right)
     return f"{process.name} {process.clock_offset:+.0f} s"
 
@@ -113,6 +114,7 @@ def clock_set_back(world: World, luck: Random) -> str | None:
     def back() -> None:
         process.clock_offset -= DAY
         world.later(8 * HOUR, lambda: setattr(process, "clock_offset", 0.0))
+
     world.in_cycle.append((3, back))
     return process.name
 
@@ -168,6 +170,7 @@ def _with_all_stopped(world: World, then: str, copy: tuple[float, Path] | None =
         world.note(f"the ledger was {then}; everything starts again")
         for process in world.processes:
             process.revive()
+
     world.spawn(work())
 
 
@@ -254,12 +257,16 @@ def triggered(world: World, luck: Random) -> str | None:
 @event(2)
 def configuration_edited(world: World, luck: Random) -> str | None:
     """A setting that widens or narrows what may happen; every process starts anew with it."""
-    name, value = luck.choice([
-        ("grace_hours", luck.choice((0, 1, 4, 24))), ("reactivate", luck.choice(("ours", "ours", "any", "never"))),
-        ("revoke_sessions", luck.random() < 0.5), ("grace_reads", luck.choice((1, 2, 3))),
-        ("pilot", luck.choice(((), tuple(f"founder{number:02}@corp.example" for number in range(9))))),
-        ("protect_accounts", luck.choice((("svc-*@corp.example",), ("svc-*@corp.example", "person0003*")))),
-    ])
+    name, value = luck.choice(
+        [
+            ("grace_hours", luck.choice((0, 1, 4, 24))),
+            ("reactivate", luck.choice(("ours", "ours", "any", "never"))),
+            ("revoke_sessions", luck.random() < 0.5),
+            ("grace_reads", luck.choice((1, 2, 3))),
+            ("pilot", luck.choice(((), tuple(f"founder{number:02}@corp.example" for number in range(9))))),
+            ("protect_accounts", luck.choice((("svc-*@corp.example",), ("svc-*@corp.example", "person0003*")))),
+        ]
+    )
     world.facts["edits"] = (name, value)
     world.set_choice(name, value)
     for process in world.processes:
@@ -276,6 +283,7 @@ def mode_changed(world: World, luck: Random) -> str | None:
         world.enforce = True
         for process in world.processes:
             process.terminate()
+
     for process in world.processes:
         process.terminate()
     world.later(luck.choice((0.5, 2.0)) * DAY, enforce)

@@ -35,21 +35,36 @@ CLOCK_TOLERANCE = 700.0
 
 #: What a run with this switch must meet.
 WANTED = {
-    "handover": frozenset({"planned", "nothing due", "handed_over", "unconfirmed", "refused", "not_tried", "not approved",
-                           "run again", "killed", "interrupted one told by a look", "to a manager", "to the last resort"}),
+    "handover": frozenset(
+        {
+            "planned",
+            "nothing due",
+            "handed_over",
+            "unconfirmed",
+            "refused",
+            "not_tried",
+            "not approved",
+            "run again",
+            "killed",
+            "interrupted one told by a look",
+            "to a manager",
+            "to the last resort",
+        }
+    ),
     "stage": frozenset({"waiting", "due", "approved", "handed_over", "unconfirmed", "kept"}),
 }
+
 
 @dataclass
 class Handing:
     """What this company knows of its handovers."""
 
     after: float
-    named: set[str] = field(default_factory=set)                      # zoom ids that somebody approved
-    used: set[tuple[str, str]] = field(default_factory=set)           # approvals by the accounts they were used for
-    announced: dict[str, tuple[str, str]] = field(default_factory=dict)     # zoom id -> process and intent without outcome
-    gone: set[str] = field(default_factory=set)                       # deleted by us
-    off_at: dict[str, float] = field(default_factory=dict)            # when syncd switched it off last
+    named: set[str] = field(default_factory=set)  # zoom ids that somebody approved
+    used: set[tuple[str, str]] = field(default_factory=set)  # approvals by the accounts they were used for
+    announced: dict[str, tuple[str, str]] = field(default_factory=dict)  # zoom id -> process and intent without outcome
+    gone: set[str] = field(default_factory=set)  # deleted by us
+    off_at: dict[str, float] = field(default_factory=dict)  # when syncd switched it off last
 
 
 def of(world: World) -> Handing | None:
@@ -69,8 +84,15 @@ def rules_of(world: World) -> HandoverRules:
     handing = of(world)
     assert handing is not None
     left = frozenset(entry.mail.lower() for entry in world.truth.entries.values() if not world.truth.works_here(entry.human))
-    return HandoverRules(timedelta(seconds=handing.after), "delete", otherwise=ARCHIVE, content=("meetings", "recordings"),
-                         leavers=left, holds_by_group=True, max_per_day=5)
+    return HandoverRules(
+        timedelta(seconds=handing.after),
+        "delete",
+        otherwise=ARCHIVE,
+        content=("meetings", "recordings"),
+        leavers=left,
+        holds_by_group=True,
+        max_per_day=5,
+    )
 
 
 def groups(world: World) -> tuple[tuple[str, str, GroupUse], ...]:
@@ -190,8 +212,9 @@ class _Running:
                 for count in range(self.number, 0, -1):
                     request = Request("Ann", "left for good", confirm_count=count, while_paused=False)
                     try:
-                        ended = await run_plan(syncd, policy_of(world.policy), rules_of(world), Mode.ENFORCE, ending,
-                                               self.digest, request, term)
+                        ended = await run_plan(
+                            syncd, policy_of(world.policy), rules_of(world), Mode.ENFORCE, ending, self.digest, request, term
+                        )
                     except Held as error:
                         if "--confirm-count" in error.what:
                             continue
@@ -202,8 +225,7 @@ class _Running:
                         world.note(f"desk: handover of {one.zoom_id}: {one.state} {one.says}")
                     return
         except BaseException as died:
-            killed = isinstance(died, Killed) or (
-                isinstance(died, BaseExceptionGroup) and died.subgroup(Killed) is not None)
+            killed = isinstance(died, Killed) or (isinstance(died, BaseExceptionGroup) and died.subgroup(Killed) is not None)
             if not killed:
                 raise
             world.coverage.met("handover", "killed")
@@ -238,6 +260,7 @@ class SimEnding:
             taker = next((one for one in world.truth.accounts.values() if one.email.lower() == receiver.lower()), None)
             if taker is not None:
                 taker.content += account.content
+
         if self._dies:
             from tests.simulation.wiring import Killed
 
@@ -303,8 +326,11 @@ def _about(process: Process, handing: Handing, account: Account) -> None:
     if zoom_id not in oracle.ours:
         oracle.find("handover_not_ours", f"{zoom_id} is deleted, and was switched off by {account.changed_by}")
     if world.t - handing.off_at.get(zoom_id, 0.0) < handing.after - CLOCK_TOLERANCE:
-        oracle.find("handover_early", f"{zoom_id} is deleted {(world.t - handing.off_at[zoom_id]) / HOUR:.1f} h after it was "
-                                      f"switched off, retention {handing.after / HOUR:g} h")
+        oracle.find(
+            "handover_early",
+            f"{zoom_id} is deleted {(world.t - handing.off_at[zoom_id]) / HOUR:.1f} h after it was "
+            f"switched off, retention {handing.after / HOUR:g} h",
+        )
     hold = world.holds.get(zoom_id)
     if hold is not None and hold.since < process.history_at and (hold.until is None or hold.until > world.t + 60.0):
         oracle.find("handover_held", f"{zoom_id} is deleted although it is on hold")

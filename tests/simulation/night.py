@@ -34,7 +34,8 @@ def simulated(seed: str, cycles: int) -> tuple[bool, str]:
     off = [switch.name for switch in SWITCHES if not switch.on]
     return result.failed is None and not never, (
         f"simulator: {result.cycles:,} cycles in {result.companies} companies, {result.pace:.0f} a second, seed `{seed}`; "
-        f"{found}; never met: {', '.join(never) or 'nothing'}; switched off: {', '.join(off) or 'nothing'}")
+        f"{found}; never met: {', '.join(never) or 'nothing'}; switched off: {', '.join(off) or 'nothing'}"
+    )
 
 
 def made(target: str, *settings: str) -> tuple[bool, str]:
@@ -47,10 +48,16 @@ def made(target: str, *settings: str) -> tuple[bool, str]:
 
 def killed(kills: int) -> tuple[bool, str]:
     """Enforcing cycles with returns and licences, killed at so many random moments (tests/acceptance/test_crash.py)."""
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/acceptance/test_crash.py", "-k", "killed"], cwd=ROOT,
-                           env={**os.environ, "SYNCD_KILLS": str(kills)}, check=False)
-    return ended.returncode == 0, (f"{kills:,} kills at random moments, in daemons and in single cycles: every status and every "
-                                   f"licence {'right' if ended.returncode == 0 else '**not right**'}")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/acceptance/test_crash.py", "-k", "killed"],
+        cwd=ROOT,
+        env={**os.environ, "SYNCD_KILLS": str(kills)},
+        check=False,
+    )
+    return ended.returncode == 0, (
+        f"{kills:,} kills at random moments, in daemons and in single cycles: every status and every "
+        f"licence {'right' if ended.returncode == 0 else '**not right**'}"
+    )
 
 
 def written(page: str, lines: list[str]) -> str:

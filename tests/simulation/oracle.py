@@ -26,12 +26,14 @@ CLOCK_TOLERANCE = 700.0
 STUCK_AFTER = 4
 
 #: Entries that people write; everybody else writes under a term.
-PEOPLES = frozenset({"pause", "resume", "hold", "release", "approval", "plan", "handover.plan", "ledger.opened",
-                     "ledger.accepted"})
+PEOPLES = frozenset(
+    {"pause", "resume", "hold", "release", "approval", "plan", "handover.plan", "ledger.opened", "ledger.accepted"}
+)
 
 #: Answers of Zoom that leave a change undone for good, and say so.
-_REPORTED = frozenset({"refused_by_zoom", "refused", "upcoming_zoom_events", "gone_from_zoom", "changed_since_plan",
-                       "account_unreadable", "window"})
+_REPORTED = frozenset(
+    {"refused_by_zoom", "refused", "upcoming_zoom_events", "gone_from_zoom", "changed_since_plan", "account_unreadable", "window"}
+)
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,16 @@ class Oracle:
         self.world = world
         self.findings: list[Finding] = []
         self.announced: dict[tuple[str, str], list[Announced]] = {}
-        self.linked: dict[str, str] = {}          # zoom id -> the owner's entry that a good read showed for it
-        self.gone: dict[str, tuple[float, int]] = {}      # zoom id -> first good read without its owner, and how many since
-        self.wrong: list[tuple[float, str]] = []          # who was switched off wrongly, when, without an approval
-        self.unapproved: list[tuple[float, str]] = []     # rightly or wrongly
-        self.alone: dict[str, bool] = {}          # a deactivation without approval is under way -> whether they work here
-        self.nobodys: set[str] = set()            # was off when the ledger that knew whose it is was lost
-        self.ours: set[str] = set()               # switched off by a cycle, and not seen active since
+        self.linked: dict[str, str] = {}  # zoom id -> the owner's entry that a good read showed for it
+        self.gone: dict[str, tuple[float, int]] = {}  # zoom id -> first good read without its owner, and how many since
+        self.wrong: list[tuple[float, str]] = []  # who was switched off wrongly, when, without an approval
+        self.unapproved: list[tuple[float, str]] = []  # rightly or wrongly
+        self.alone: dict[str, bool] = {}  # a deactivation without approval is under way -> whether they work here
+        self.nobodys: set[str] = set()  # was off when the ledger that knew whose it is was lost
+        self.ours: set[str] = set()  # switched off by a cycle, and not seen active since
         self.due: Counter[tuple[str, str]] = Counter()
         self.newest_view = 0.0
-        self.group_id = world.truth.group_id      # the object that somebody meant by the group's name
+        self.group_id = world.truth.group_id  # the object that somebody meant by the group's name
         self.cycles = 0
         self.excused_until = 0.0
         self.results: Counter[str] = Counter()
@@ -113,7 +115,7 @@ class Oracle:
         self.unapproved.clear()
         self.wrong.clear()
         if (handing := handing_over.of(self.world)) is not None:
-            handing.used.clear()              # it may remember an approval, and not that it was used
+            handing.used.clear()  # it may remember an approval, and not that it was used
 
     def writer_taken(self, process: Process, term: int) -> None:
         world = self.world
@@ -135,18 +137,27 @@ class Oracle:
                 self.find("no_term", f"{process.name} wrote {kind} under no term")
             world.coverage.met("entry", kind)
             if kind in ("cycle.read", "cycle.ended") and body.get("read", {}).get("good") and process.view is not None:
-                self._remember(process.view)      # also of a cycle that is killed before it can end
+                self._remember(process.view)  # also of a cycle that is killed before it can end
             if kind == "approval":
                 self._approved(body["guards"])
             if kind == "intent":
                 hold = world.holds.get(subject)
                 account = world.truth.accounts.get(subject)
-                self.announced.setdefault((subject, body["action"]), []).append(Announced(
-                    body["id"], process.name, term, body["by"], body["reason"], bool(body.get("approval")),
-                    world.paused_since is not None and world.paused_since < process.history_at,
-                    hold is not None and hold.since < process.looked_at.get(subject, 0.0)
-                    and (hold.until is None or hold.until > world.t + 60.0),
-                    account.type if account is not None else None))
+                self.announced.setdefault((subject, body["action"]), []).append(
+                    Announced(
+                        body["id"],
+                        process.name,
+                        term,
+                        body["by"],
+                        body["reason"],
+                        bool(body.get("approval")),
+                        world.paused_since is not None and world.paused_since < process.history_at,
+                        hold is not None
+                        and hold.since < process.looked_at.get(subject, 0.0)
+                        and (hold.until is None or hold.until > world.t + 60.0),
+                        account.type if account is not None else None,
+                    )
+                )
             elif kind == "outcome":
                 for known in self.announced.values():
                     known[:] = [one for one in known if one.id != body["intent"]]
@@ -187,12 +198,15 @@ class Oracle:
         if account.owner is None:
             self.find("protected", f"{operation} of the service account {zoom_id}")
         if intent.by != "cycle":
-            if operation == "reactivate":         # whose it is now is what the directory says of its address from here on
+            if operation == "reactivate":  # whose it is now is what the directory says of its address from here on
                 self.linked.pop(zoom_id, None)
                 world.truth.taken_over(account)
             return
-        if any(VIPS in entry.groups and entry.mail.lower() == account.email.lower()
-               for entry in process.view.of(account.owner)) if process.view is not None else False:
+        if (
+            any(VIPS in entry.groups and entry.mail.lower() == account.email.lower() for entry in process.view.of(account.owner))
+            if process.view is not None
+            else False
+        ):
             self.find("protected", f"{operation} of {zoom_id}, whose owner is in a protecting group")
         if operation == "deactivate":
             self._deactivating(process, account, intent)
@@ -207,20 +221,31 @@ class Oracle:
         rechecked = process.rechecked.get(account.email.lower())
         for shown in (view, rechecked):
             if shown is not None and not intent.approved and (entry := self.shown(shown, account)) is not None:
-                self.find("entitled", f"{account.zoom_id} ({account.email}) of {account.owner} is switched off as "
-                                      f"{intent.reason}, but {entry} shows them entitled")
+                self.find(
+                    "entitled",
+                    f"{account.zoom_id} ({account.email}) of {account.owner} is switched off as "
+                    f"{intent.reason}, but {entry} shows them entitled",
+                )
                 return
         employed = world.truth.works_here(account.owner)
-        self.alone.pop(account.zoom_id, None)     # an earlier one may have been refused
+        self.alone.pop(account.zoom_id, None)  # an earlier one may have been refused
         if not intent.approved:
             self.alone[account.zoom_id] = employed
         if employed and not intent.approved and view.group_id != self.group_id and intent.reason == "left_groups":
             self.find("group_replaced", f"{account.zoom_id} of {account.owner} is switched off because the group is another one")
-        newly = intent.reason in ("disabled_in_directory", "in_leavers_group")       # counts at once, on whatever copy it is seen
-        if employed and view.as_of < self.newest_view - 60.0 and not intent.approved and not newly and (
-                self.shown(world.state_at(self.newest_view), account) is not None):
-            self.find("stale_view", f"{account.zoom_id} of {account.owner} is switched off by a view of "
-                                    f"{(self.newest_view - view.as_of) / HOUR:.1f} h before one that was read already")
+        newly = intent.reason in ("disabled_in_directory", "in_leavers_group")  # counts at once, on whatever copy it is seen
+        if (
+            employed
+            and view.as_of < self.newest_view - 60.0
+            and not intent.approved
+            and not newly
+            and (self.shown(world.state_at(self.newest_view), account) is not None)
+        ):
+            self.find(
+                "stale_view",
+                f"{account.zoom_id} of {account.owner} is switched off by a view of "
+                f"{(self.newest_view - view.as_of) / HOUR:.1f} h before one that was read already",
+            )
         if intent.reason in ("left_groups", "absent_from_directory"):
             self._grace(process, account, intent)
 
@@ -247,19 +272,27 @@ class Oracle:
         grace = process.choices["grace"].total_seconds()
         since, reads = self.gone.get(account.zoom_id, (world.t, 0))
         if world.t - since < grace - CLOCK_TOLERANCE:
-            self.find("grace", f"{account.zoom_id} is switched off as {intent.reason} after {(world.t - since) / HOUR:.2f} h "
-                               f"of {grace / HOUR:g}")
+            self.find(
+                "grace",
+                f"{account.zoom_id} is switched off as {intent.reason} after {(world.t - since) / HOUR:.2f} h "
+                f"of {grace / HOUR:g}",
+            )
         if grace and reads < process.choices["grace_reads"]:
-            self.find("grace_reads", f"{account.zoom_id} is switched off in read {reads} of "
-                                     f"{process.choices['grace_reads']}")
+            self.find("grace_reads", f"{account.zoom_id} is switched off in read {reads} of {process.choices['grace_reads']}")
 
     def _reactivating(self, process: Process, account: Account, intent: Announced) -> None:
         view = process.view
         unknown = process.choices["reactivate"] == "any" and account.zoom_id in self.nobodys
-        if view is not None and not intent.approved and not unknown and not any(
-                entry.entitled(process.now()) for entry in view.of(account.owner)):
-            self.find("given_away", f"{account.zoom_id} ({account.email}) is reactivated, but its owner {account.owner} "
-                                    "is not shown entitled")
+        if (
+            view is not None
+            and not intent.approved
+            and not unknown
+            and not any(entry.entitled(process.now()) for entry in view.of(account.owner))
+        ):
+            self.find(
+                "given_away",
+                f"{account.zoom_id} ({account.email}) is reactivated, but its owner {account.owner} is not shown entitled",
+            )
         if process.choices["reactivate"] == "never":
             self.find("reactivate_never", f"{account.zoom_id} is reactivated")
         if process.choices["reactivate"] == "ours" and account.zoom_id not in self.ours:
@@ -332,8 +365,11 @@ class Oracle:
             self._link(view, account)
             email = account.email.lower()
             mains = [entry for entry in view.entries.values() if entry.mail.lower() == email]
-            by_alias = not mains and account.zoom_id not in self.linked and any(
-                entry.entitled(now) and email in entry.aliases for entry in view.entries.values())
+            by_alias = (
+                not mains
+                and account.zoom_id not in self.linked
+                and any(entry.entitled(now) and email in entry.aliases for entry in view.entries.values())
+            )
             claimed = by_alias or self.shown(view, account) is not None or any(entry.entitled(now) for entry in mains)
             if claimed or account.status != ACTIVE:
                 self.gone.pop(account.zoom_id, None)
@@ -359,15 +395,19 @@ class Oracle:
         for decision in report.plan.decisions:
             account = self.world.truth.accounts.get(decision.account.zoom_id or "")
             if (
-                account is None or account.owner is None or account.status != ACTIVE or decision.reason.value != "in_step"
-                or decision.account.status.value != ACTIVE or self.world.truth.works_here(account.owner)
+                account is None
+                or account.owner is None
+                or account.status != ACTIVE
+                or decision.reason.value != "in_step"
+                or decision.account.status.value != ACTIVE
+                or self.world.truth.works_here(account.owner)
                 or any(entry.entitled(now) or entry.unclear for entry in view.of(account.owner))
                 or account.changed_at > self.world.t - 60.0
             ):
                 continue
             email = account.email.lower()
             if any(entry.mail.lower() == email and entry.entitled(now) for entry in view.entries.values()):
-                continue                          # the address is somebody's who works here now, and so is the account
+                continue  # the address is somebody's who works here now, and so is the account
             known = account.zoom_id in self.linked or any(entry.mail.lower() == email for entry in view.of(account.owner))
             claimed = any(email in entry.aliases for entry in view.entries.values() if entry.entitled(now))
             if known or not claimed:
@@ -395,8 +435,11 @@ class Oracle:
             self.due[effect.key] += 1
             if self.due[effect.key] >= STUCK_AFTER:
                 says = f"{outcome.outcome.value} {outcome.reason}" if outcome is not None else "no outcome"
-                self.find("stuck", f"{effect.action.value} of {effect.account.zoom_id} has been due in {STUCK_AFTER} cycles, "
-                                   f"held by nothing: {says}; {report.why}")
+                self.find(
+                    "stuck",
+                    f"{effect.action.value} of {effect.account.zoom_id} has been due in {STUCK_AFTER} cycles, "
+                    f"held by nothing: {says}; {report.why}",
+                )
 
     def still_runs(self) -> None:
         """Asked now and then: somebody ends a cycle at least every interval, or it is known why nobody can."""
@@ -406,8 +449,10 @@ class Oracle:
             self.excused_until = world.t
         since = max([self.excused_until, *(one.last_cycle_at for one in world.processes)])
         if world.t - since > 2 * world.interval + 2 * HOUR:
-            self.find("runs", f"nobody has ended a cycle for {(world.t - since) / HOUR:.1f} h, the interval is "
-                              f"{world.interval / HOUR:g} h")
+            self.find(
+                "runs",
+                f"nobody has ended a cycle for {(world.t - since) / HOUR:.1f} h, the interval is {world.interval / HOUR:g} h",
+            )
 
     # ------------------------------------------------------------------------------------------------------- the end
 
@@ -425,15 +470,21 @@ class Oracle:
             shown = self.shown(view, account)
             if account.status == ACTIVE and not any(one.entitled(now) for one in entries):
                 if action == "deactivate" and not account.refuses and decision.key not in report.held:
-                    self.find("leaver_off", f"{account.zoom_id} of {account.owner} is still on, {reason}: "
-                                            f"{report.outcomes.get(decision.key)}")
+                    self.find(
+                        "leaver_off",
+                        f"{account.zoom_id} of {account.owner} is still on, {reason}: {report.outcomes.get(decision.key)}",
+                    )
                 if reason == "directory_unclear" and account.zoom_id in self.linked and not any(one.unclear for one in entries):
-                    self.find("leaver_off", f"{account.zoom_id} of {account.owner} stays on for ever: {reason}, but it is known "
-                                            "whose it is, and that person is gone")
+                    self.find(
+                        "leaver_off",
+                        f"{account.zoom_id} of {account.owner} stays on for ever: {reason}, but it is known "
+                        "whose it is, and that person is gone",
+                    )
             elif account.status == INACTIVE and shown is not None and account.zoom_id in self.ours:
                 if action == "reactivate" and not account.refuses and decision.key not in report.held:
-                    self.find("returner_on", f"{account.zoom_id} of {account.owner} is still off: "
-                                             f"{report.outcomes.get(decision.key)}")
+                    self.find(
+                        "returner_on", f"{account.zoom_id} of {account.owner} is still off: {report.outcomes.get(decision.key)}"
+                    )
                 if reason == "in_step":
                     self.find("returner_seen", f"{account.zoom_id} of {account.owner} is off and called in step")
             self._licence_is_back(account)
@@ -441,9 +492,15 @@ class Oracle:
     def _licence_is_back(self, account: Account) -> None:
         world = self.world
         if (
-            account.status == ACTIVE and account.taken == LICENSED and account.type != LICENSED and account.changed_by == "syncd"
-            and account.role_id == MEMBER and world.truth.works_here(account.owner) and not world.seats_ran_out
+            account.status == ACTIVE
+            and account.taken == LICENSED
+            and account.type != LICENSED
+            and account.changed_by == "syncd"
+            and account.role_id == MEMBER
+            and world.truth.works_here(account.owner)
+            and not world.seats_ran_out
             and account.zoom_id not in self.restore_failed
-            and not account.refuses and account.zoom_id not in world.holds
+            and not account.refuses
+            and account.zoom_id not in world.holds
         ):
             self.find("licence_back", f"{account.zoom_id} of {account.owner} is on again without the licence it had")

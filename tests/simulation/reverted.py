@@ -20,6 +20,7 @@ from tests.simulation.world import HOUR, Happening, Story
 
 def no_doubts(patch: pytest.MonkeyPatch) -> None:
     """Nobody looks whether the ledger is the one that was published."""
+
     async def doubts(_self: SimLedger, _history: History) -> Doubts:
         return Doubts()
 
@@ -72,15 +73,25 @@ def _forgetting(switch: str) -> Iterator[Story]:
     """Somebody pauses, people leave, and the ledger is one that knows of no pause."""
     for number in range(12):
         leavers = [Happening((20 + 2 * each) * HOUR, "left", number * 10 + each) for each in range(12)]
-        yield Story(f"{switch}/{number}", 3.0, frozenset({switch}), sorted(
-            [*leavers, Happening(33 * HOUR, "paused", number), Happening(35 * HOUR, switch, number)], key=lambda one: one.at))
+        yield Story(
+            f"{switch}/{number}",
+            3.0,
+            frozenset({switch}),
+            sorted(
+                [*leavers, Happening(33 * HOUR, "paused", number), Happening(35 * HOUR, switch, number)], key=lambda one: one.at
+            ),
+        )
 
 
 def _leaving_by_the_hour(switch: str) -> Iterator[Story]:
     """More than a day may have, one at a time, none too many for a look."""
     for number in range(12):
-        yield Story(f"{switch}/{number}", 2.0, frozenset({switch}), [
-            Happening((3 + each) * HOUR, "left", number * 30 + each) for each in range(20)])
+        yield Story(
+            f"{switch}/{number}",
+            2.0,
+            frozenset({switch}),
+            [Happening((3 + each) * HOUR, "left", number * 30 + each) for each in range(20)],
+        )
 
 
 def _dripping(switch: str) -> Iterator[Story]:

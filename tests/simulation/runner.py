@@ -35,8 +35,15 @@ class Run:
 
 
 def run(
-    seed: str, *, companies: int | None, days: float, switches: frozenset[str], cycles: int | None = None,
-    until: Callable[[Coverage], bool] = lambda _: False, tell: Told = lambda _: None, shrinks: bool = True,
+    seed: str,
+    *,
+    companies: int | None,
+    days: float,
+    switches: frozenset[str],
+    cycles: int | None = None,
+    until: Callable[[Coverage], bool] = lambda _: False,
+    tell: Told = lambda _: None,
+    shrinks: bool = True,
 ) -> Run:
     """Lets *companies* live one after another (None: until *cycles* have run, or what they met is enough: *until*), and stops
     at the first finding."""
@@ -48,8 +55,10 @@ def run(
         result.companies, result.cycles = number, result.cycles + ended.cycles
         result.seconds = time.perf_counter() - began
         result.coverage.add(ended.coverage)
-        tell(f"company {number}: {ended.cycles} cycles, {len(ended.story.happenings)} events; "
-             f"{result.cycles} cycles in all, {result.pace:.0f}/s; {'; '.join(map(str, ended.findings)) or 'nothing found'}")
+        tell(
+            f"company {number}: {ended.cycles} cycles, {len(ended.story.happenings)} events; "
+            f"{result.cycles} cycles in all, {result.pace:.0f}/s; {'; '.join(map(str, ended.findings)) or 'nothing found'}"
+        )
         if ended.findings:
             result.failed = shortened(ended, tell) if shrinks else ended
             break
@@ -73,7 +82,7 @@ def shortened(ended: Ended, tell: Told = lambda _: None) -> Ended:
             return True
         return False
 
-    if ended.stopped_at < ended.story.days:        # what would come after it cannot matter
+    if ended.stopped_at < ended.story.days:  # what would come after it cannot matter
         before = [one for one in ended.story.happenings if one.at <= ended.stopped_at * DAY]
         attempt(replace(ended.story, days=ended.stopped_at + 0.02, calm=0.0, happenings=before))
     size = max(1, len(best.story.happenings) // 2)
@@ -81,7 +90,7 @@ def shortened(ended: Ended, tell: Told = lambda _: None) -> Ended:
         at = 0
         while at < len(best.story.happenings) and tries < SHRINK_TRIES:
             rest = best.story.happenings
-            if not attempt(replace(best.story, happenings=[*rest[:at], *rest[at + size:]])):
+            if not attempt(replace(best.story, happenings=[*rest[:at], *rest[at + size :]])):
                 at += size
         tell(f"shrinking: {len(best.story.happenings)} events left after {tries} tries")
         size //= 2
@@ -90,24 +99,38 @@ def shortened(ended: Ended, tell: Told = lambda _: None) -> Ended:
 
 def written(story: Story) -> str:
     """A story as one line that can be kept and replayed."""
-    return json.dumps({"seed": story.seed, "days": story.days, "calm": story.calm, "switches": sorted(story.switches),
-                       "events": [one.as_json() for one in story.happenings]})
+    return json.dumps(
+        {
+            "seed": story.seed,
+            "days": story.days,
+            "calm": story.calm,
+            "switches": sorted(story.switches),
+            "events": [one.as_json() for one in story.happenings],
+        }
+    )
 
 
 def read(text: str) -> Story:
     """The story that ``written`` wrote."""
     found = json.loads(text)
-    return Story(found["seed"], found["days"], frozenset(found["switches"]),
-                 [Happening(at, name, luck, step) for at, name, luck, step in found["events"]], found["calm"])
+    return Story(
+        found["seed"],
+        found["days"],
+        frozenset(found["switches"]),
+        [Happening(at, name, luck, step) for at, name, luck, step in found["events"]],
+        found["calm"],
+    )
 
 
 def explained(ended: Ended) -> str:
     """What somebody needs who looks into a failing run."""
     findings = "\n".join(f"  {one}" for one in ended.findings)
     story = "\n".join(f"  {line}" for line in ended.log)
-    return (f"an invariant did not hold (seed {ended.story.seed}, {len(ended.story.happenings)} events, {ended.cycles} cycles)\n"
-            f"{findings}\nwhat happened:\n{story}\nreplay it: save the next line, and make simulate REPLAY=FILE\n"
-            f"{written(ended.story)}")
+    return (
+        f"an invariant did not hold (seed {ended.story.seed}, {len(ended.story.happenings)} events, {ended.cycles} cycles)\n"
+        f"{findings}\nwhat happened:\n{story}\nreplay it: save the next line, and make simulate REPLAY=FILE\n"
+        f"{written(ended.story)}"
+    )
 
 
 def replay(path: Path) -> Ended:

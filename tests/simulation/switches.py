@@ -22,7 +22,7 @@ class Switch:
     seed: str
     events: tuple[str, ...]
     breaks: tuple[str, ...]
-    apart: bool = False                       # it has runs of its own, so that usual stories stay what they are
+    apart: bool = False  # it has runs of its own, so that usual stories stay what they are
 
     @property
     def on(self) -> bool:
@@ -31,22 +31,50 @@ class Switch:
 
 
 SWITCHES: tuple[Switch, ...] = (
-    Switch("inherited_address", "", "inherited_address/0",
-           ("alias_inherited", "address_recycled", "renamed_and_address_given_away", "second_account"),
-           ("entitled", "leaver_seen", "given_away")),
+    Switch(
+        "inherited_address",
+        "",
+        "inherited_address/0",
+        ("alias_inherited", "address_recycled", "renamed_and_address_given_away", "second_account"),
+        ("entitled", "leaver_seen", "given_away"),
+    ),
     Switch("nameless_person", "", "nameless_person/0", ("nameless_person",), ("leaver_off",)),
     Switch("stale_directory", "", "stale_directory/2", ("controller_lags", "old_export"), ("stale_view", "limit_24_hours")),
     Switch("group_replaced", "", "group_replaced/0", ("group_replaced",), ("group_replaced",)),
     Switch("slow_drip", "", "slow_drip/0", ("drip",), ("limit_30_days",)),
     Switch("future_entry", "", "future_entry/1", ("entry_from_the_future",), ("limit_24_hours",)),
-    Switch("ledger_restored", "", "ledger_restored/1", ("ledger_restored",),
-           ("paused", "held", "twice", "entitled", "grace", "grace_reads")),
+    Switch(
+        "ledger_restored",
+        "",
+        "ledger_restored/1",
+        ("ledger_restored",),
+        ("paused", "held", "twice", "entitled", "grace", "grace_reads"),
+    ),
     Switch("ledger_lost", "", "ledger_lost/0", ("ledger_lost",), ("paused", "held", "not_ours", "grace", "grace_reads")),
     Switch("odd_account", "", "odd_account/0", ("odd_account",), ("stuck",)),
-    Switch("watch", "", "watch/1", ("signals_lost", "signals_late", "signals_doubled", "signals_invented", "signals_without_end",
-                                    "place_down", "servers_disagree"), ("limit_24_hours",)),
-    Switch("handover", "", "handover/0", ("manager_named", "legal_hold", "content_handed_over"),
-           ("handover_held", "handover_entitled", "handover_not_ours", "handover_active"), apart=True),
+    Switch(
+        "watch",
+        "",
+        "watch/1",
+        (
+            "signals_lost",
+            "signals_late",
+            "signals_doubled",
+            "signals_invented",
+            "signals_without_end",
+            "place_down",
+            "servers_disagree",
+        ),
+        ("limit_24_hours",),
+    ),
+    Switch(
+        "handover",
+        "",
+        "handover/0",
+        ("manager_named", "legal_hold", "content_handed_over"),
+        ("handover_held", "handover_entitled", "handover_not_ours", "handover_active"),
+        apart=True,
+    ),
     Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
 )
 

@@ -30,12 +30,13 @@ def companies(seed: str, number: int, days: float = 5.0) -> Iterator[Story]:
         luck = Random(f"{seed}/{each}/more")
         story = imagine(f"{seed}/{each}", days, frozenset({"handover"}))
         # What everybody needs first: managers, and leavers who are known as such.
-        added = [Happening(HOUR * (1 + place / 10), "manager_named", luck.randrange(2 ** 30)) for place in range(6)]
+        added = [Happening(HOUR * (1 + place / 10), "manager_named", luck.randrange(2**30)) for place in range(6)]
         at = 3 * HOUR
         while at < days * DAY:
-            name = luck.choices(("left", "content_handed_over", "killed_in_a_cycle", "legal_hold", "came_back", "hired"),
-                                (3, 6, 1, 1, 1, 3))[0]
-            added.append(Happening(at, name, luck.randrange(2 ** 30), luck.randint(1, 40) if luck.random() < 0.4 else None))
+            name = luck.choices(
+                ("left", "content_handed_over", "killed_in_a_cycle", "legal_hold", "came_back", "hired"), (3, 6, 1, 1, 1, 3)
+            )[0]
+            added.append(Happening(at, name, luck.randrange(2**30), luck.randint(1, 40) if luck.random() < 0.4 else None))
             at += luck.expovariate(1 / (2.5 * HOUR))
         yield replace(story, calm=0.5, happenings=sorted([*story.happenings, *added], key=lambda one: one.at))
 

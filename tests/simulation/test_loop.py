@@ -31,6 +31,7 @@ def test_a_year_passes_in_no_time():
 
 def test_work_for_threads_runs_in_the_loop():
     """No scheduler decides what comes first."""
+
     async def main() -> int:
         return await asyncio.to_thread(threading.get_ident)
 
@@ -39,6 +40,7 @@ def test_work_for_threads_runs_in_the_loop():
 
 def test_an_error_of_such_work_reaches_whoever_waits():
     """As from a thread."""
+
     async def main() -> None:
         with pytest.raises(ZeroDivisionError):
             await asyncio.to_thread(lambda: 1 // 0)
@@ -48,6 +50,7 @@ def test_an_error_of_such_work_reaches_whoever_waits():
 
 def test_waiting_for_what_nobody_will_do_is_an_error():
     """A simulation must never hang."""
+
     async def main() -> None:
         await asyncio.Event().wait()
 

@@ -62,8 +62,7 @@ def test_the_simulation_meets_what_it_is_for():
     """Its own coverage has no zero within twice the cycles it takes on average: every event that is switched on, the reasons,
     guards, outcomes and refusals that matter."""
     goal = wanted(usual())
-    result = run("coverage", companies=None, days=7.0, cycles=16_000, switches=usual(),
-                 until=lambda met: not met.never(goal))
+    result = run("coverage", companies=None, days=7.0, cycles=16_000, switches=usual(), until=lambda met: not met.never(goal))
 
     assert result.failed is None, explained(result.failed)
     assert [] == result.coverage.never(goal)

@@ -41,17 +41,23 @@ class Entry:
     groups: frozenset[str] = frozenset({ENTITLING})
     unclear: str = ""
     department: str = "Sales"
-    manager: str = ""                         # the entry of whoever manages them
+    manager: str = ""  # the entry of whoever manages them
 
     def entitled(self, now: datetime) -> bool:
         """Whether it says that this human may have an account."""
-        return (not self.unclear and self.enabled and ENTITLING in self.groups and LEAVERS not in self.groups
-                and (self.expires_at is None or self.expires_at > now))
+        return (
+            not self.unclear
+            and self.enabled
+            and ENTITLING in self.groups
+            and LEAVERS not in self.groups
+            and (self.expires_at is None or self.expires_at > now)
+        )
 
     def known_leaver(self, now: datetime) -> bool:
         """Whether it says that this human has left, rather than being silent about it."""
-        return not self.unclear and (not self.enabled or LEAVERS in self.groups
-                                     or (self.expires_at is not None and self.expires_at <= now))
+        return not self.unclear and (
+            not self.enabled or LEAVERS in self.groups or (self.expires_at is not None and self.expires_at <= now)
+        )
 
 
 @dataclass
@@ -66,13 +72,13 @@ class Account:
     role_id: str = MEMBER
     room: bool = False
     pending: bool = False
-    content: int = 1                          # meetings and recordings, as one number
-    odd: bool = False                         # every answer about it alone cannot be understood
-    refuses: bool = False                     # Zoom refuses every change of it for good
-    shows: tuple[str, float] | None = None    # an older status that single reads show until then
-    taken: int | None = None                  # the type it had when syncd switched it off
+    content: int = 1  # meetings and recordings, as one number
+    odd: bool = False  # every answer about it alone cannot be understood
+    refuses: bool = False  # Zoom refuses every change of it for good
+    shows: tuple[str, float] | None = None  # an older status that single reads show until then
+    taken: int | None = None  # the type it had when syncd switched it off
     taken_at: float = 0.0
-    changed_by: str = ""                      # syncd | admin: who changed its status last
+    changed_by: str = ""  # syncd | admin: who changed its status last
     changed_at: float = 0.0
 
 
@@ -84,9 +90,9 @@ class Truth:
     humans: dict[str, Human] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
-    group_id: str = "group-1"                 # the object behind the name of the entitling group
+    group_id: str = "group-1"  # the object behind the name of the entitling group
     seats: int = 1000
-    holder_of: dict[str, list[tuple[float, str]]] = field(default_factory=dict)     # address -> (since when, whose)
+    holder_of: dict[str, list[tuple[float, str]]] = field(default_factory=dict)  # address -> (since when, whose)
     made: int = 0
 
     def employ(self, at: float, name: str, address: str = "") -> Entry:

@@ -48,12 +48,15 @@ class Place:
     def view(self) -> View:
         """What is shown there now. Raises SourceError when it is down."""
         world = self.world
-        first_is_down = self.name == "dc1" and world.blowing("directory_lags")       # then whole reads are from the second
+        first_is_down = self.name == "dc1" and world.blowing("directory_lags")  # then whole reads are from the second
         if world.suffers("directory_down") or first_is_down or (self.name != "dc1" and world.suffers("place_down")):
             world.coverage.met("signal", "place down")
             raise SourceError("directory", f"{self.name} cannot be asked")
-        return world.view(float(world.facts.get("servers_disagree") or 0.0)
-                          if self.behind and world.suffers("servers_disagree") else self.behind)
+        return world.view(
+            float(world.facts.get("servers_disagree") or 0.0)
+            if self.behind and world.suffers("servers_disagree")
+            else self.behind
+        )
 
 
 def places(world: World) -> tuple[Place, ...]:
@@ -142,7 +145,7 @@ class SimWatcher:
             asked = hint.people | ({one.id for one in base.people} - view.entries.keys() if hint.gone else frozenset())
             found = whole.complete([one for one in shown.people if one.id in asked])
             reread = Reread(shown.read_at, shown.view, asked, found, as_of=shown.as_of)
-        if process.view is not None:                     # what a look goes by: the last whole read with these people in it
+        if process.view is not None:  # what a look goes by: the last whole read with these people in it
             entries = {id_: entry for id_, entry in process.view.entries.items() if id_ not in reread.asked}
             entries |= {id_: entry for id_, entry in view.entries.items() if id_ in reread.asked}
             process.view = View(view.as_of, entries, view.group_id if hint.anybody else process.view.group_id)
@@ -191,6 +194,7 @@ def _spell(weight: int, name: str, hours: tuple[float, ...], facts: tuple[float,
             return None
         world.spell(name, luck.choice(hours) * HOUR, luck.choice(facts))
         return f"for {(world.spells[name] - world.t) / HOUR:g} h"
+
     begins.__name__ = name
     event(weight, "watch")(begins)
 

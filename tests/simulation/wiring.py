@@ -73,6 +73,7 @@ class Killed(BaseException):
 
 def seeded_salts(seed: str) -> contextlib.AbstractContextManager[None]:
     """Salts are drawn from the seed while the body runs: equal seeds give equal ledgers."""
+
     class _Salts:
         """Stands in for ``os`` in the one module that draws salts."""
 
@@ -90,6 +91,7 @@ def seeded_salts(seed: str) -> contextlib.AbstractContextManager[None]:
             yield
         finally:
             personal.os = before
+
     return replaced()
 
 
@@ -111,15 +113,15 @@ class Process:
         self.kill_at: int | None = None
         self.frozen_until = 0.0
         self.term = 0
-        self.view: View | None = None                   # what the cycle (or the look) under way was given
-        self.looking = False                            # a look came last
-        self.rechecked: dict[str, View] = {}            # address -> what the second look was given
+        self.view: View | None = None  # what the cycle (or the look) under way was given
+        self.looking = False  # a look came last
+        self.rechecked: dict[str, View] = {}  # address -> what the second look was given
         self.looked_at: dict[str, float] = {}
         self.history_at = 0.0
         self.cycles = 0
         self.last_cycle_at = world.t
         self.zoom_read_at = 0.0
-        self.choices, self.enforce = world.policy, world.enforce      # as the configuration was when it was started
+        self.choices, self.enforce = world.policy, world.enforce  # as the configuration was when it was started
         self.made = 0
         self.wishes: Any = None
         self.task: asyncio.Task[None] | None = None
@@ -180,8 +182,15 @@ class Process:
             self.ledger = ledger
             policy, mode = policy_of(self.choices), Mode.ENFORCE if self.enforce else Mode.REPORT
             await daemon.run_daemon(
-                self.dependencies(ledger), policy, mode, Schedule(timedelta(seconds=world.interval)), self.wishes,
-                daemon.Liveness(SimClock(self).monotonic), self._cycle_ended, watching.pace(world))
+                self.dependencies(ledger),
+                policy,
+                mode,
+                Schedule(timedelta(seconds=world.interval)),
+                self.wishes,
+                daemon.Liveness(SimClock(self).monotonic),
+                self._cycle_ended,
+                watching.pace(world),
+            )
         except SyncdError as error:
             world.note(f"{self.name} ended: {error.what}")
         except (Killed, asyncio.CancelledError):
@@ -210,16 +219,25 @@ class Process:
     def dependencies(self, ledger: SimLedger) -> Dependencies:
         """The real cycle's outside, played by the simulated services."""
         self.deps = deps = Dependencies(
-            SimDirectory(self), SimZoom(self), ledger, SimLeadership(self), SimClock(self), self._tell, "0.sim",
-            credential=lambda: "app-1", concurrency=3, doubts=ledger.doubts,
-            watchers=tuple(watching.SimWatcher(self, place, SimDirectory(self, place))
-                           for place in watching.places(self.world)))
+            SimDirectory(self),
+            SimZoom(self),
+            ledger,
+            SimLeadership(self),
+            SimClock(self),
+            self._tell,
+            "0.sim",
+            credential=lambda: "app-1",
+            concurrency=3,
+            doubts=ledger.doubts,
+            watchers=tuple(watching.SimWatcher(self, place, SimDirectory(self, place)) for place in watching.places(self.world)),
+        )
         return deps
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Noted) and event.event == "fault.met":
-            self.world.oracle.fault(self.name, f"{event.facts.get('fault')}: {event.facts.get('says')} "
-                                               f"at {event.facts.get('where')}")
+            self.world.oracle.fault(
+                self.name, f"{event.facts.get('fault')}: {event.facts.get('says')} at {event.facts.get('where')}"
+            )
         self.world.oracle.told(self, event)
         watching.heard(self, event)
         handing_over.told(self.world, event)
@@ -317,8 +335,7 @@ class SimLedger:
         if process.world.suffers("disk_full"):
             raise LedgerError("no space left on device")
         entries = await self.inner.append(drafts, term=term)
-        process.world.oracle.appended(process, term, [
-            (entry.kind, entry.subject, json.loads(entry.body)) for entry in entries])
+        process.world.oracle.appended(process, term, [(entry.kind, entry.subject, json.loads(entry.body)) for entry in entries])
         await process.step()
         return entries
 
@@ -351,10 +368,20 @@ class SimLedger:
 def person_of(entry: Entry) -> Person:
     """An entry as an adapter reads it."""
     return Person(
-        entry.id, (entry.mail,) if entry.mail else (), entry.human, entry.enabled, entry.expires_at, aliases=entry.aliases,
-        entitled_by=(ENTITLING,) if ENTITLING in entry.groups else (), leaver_by=(LEAVERS,) if LEAVERS in entry.groups else (),
-        protected_by=(VIPS,) if VIPS in entry.groups else (), department=entry.department, unclear=entry.unclear,
-        manager=entry.manager, held_by=(handing_over.TRIAL,) if handing_over.TRIAL in entry.groups else ())
+        entry.id,
+        (entry.mail,) if entry.mail else (),
+        entry.human,
+        entry.enabled,
+        entry.expires_at,
+        aliases=entry.aliases,
+        entitled_by=(ENTITLING,) if ENTITLING in entry.groups else (),
+        leaver_by=(LEAVERS,) if LEAVERS in entry.groups else (),
+        protected_by=(VIPS,) if VIPS in entry.groups else (),
+        department=entry.department,
+        unclear=entry.unclear,
+        manager=entry.manager,
+        held_by=(handing_over.TRIAL,) if handing_over.TRIAL in entry.groups else (),
+    )
 
 
 class SimDirectory:
@@ -380,17 +407,28 @@ class SimDirectory:
         """A view as an adapter reads it."""
         process, world = self._process, self._process.world
         people = [person_of(entry) for entry in view.entries.values()]
-        groups = [DirectoryGroup(id_, name, use, sum(name in entry.groups for entry in view.entries.values()), entry=name)
-                  for id_, name, use in ((view.group_id, ENTITLING, GroupUse.ENTITLING),
-                                         ("group-l", LEAVERS, GroupUse.LEAVERS), ("group-v", VIPS, GroupUse.PROTECTING),
-                                         *handing_over.groups(world))]
+        groups = [
+            DirectoryGroup(id_, name, use, sum(name in entry.groups for entry in view.entries.values()), entry=name)
+            for id_, name, use in (
+                (view.group_id, ENTITLING, GroupUse.ENTITLING),
+                ("group-l", LEAVERS, GroupUse.LEAVERS),
+                ("group-v", VIPS, GroupUse.PROTECTING),
+                *handing_over.groups(world),
+            )
+        ]
         file = world.policy["source"] == "file"
         offset = -process.clock_offset if world.policy["directory_tells_time"] and not file else None
         name = self._place.name if self._place is not None else "dc2" if world.blowing("directory_lags") else "dc1"
-        return whole.directory(world.policy["source"], process.now(), people, groups, clock_offset_seconds=offset,
-                               view="" if file else name,
-                               as_of=START + timedelta(seconds=view.as_of) if file else None,
-                               unresolved=("CN=Ghost",) if world.suffers("directory_ghost") else ())
+        return whole.directory(
+            world.policy["source"],
+            process.now(),
+            people,
+            groups,
+            clock_offset_seconds=offset,
+            view="" if file else name,
+            as_of=START + timedelta(seconds=view.as_of) if file else None,
+            unresolved=("CN=Ghost",) if world.suffers("directory_ghost") else (),
+        )
 
     async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         process, world = self._process, self._process.world
@@ -401,8 +439,11 @@ class SimDirectory:
         wanted = set(addresses)
         for address in addresses:
             process.rechecked[address] = view
-        return tuple(person_of(entry) for _, entry in sorted(view.entries.items())
-                     if entry.id == directory_id or wanted & {entry.mail, *entry.aliases})
+        return tuple(
+            person_of(entry)
+            for _, entry in sorted(view.entries.items())
+            if entry.id == directory_id or wanted & {entry.mail, *entry.aliases}
+        )
 
     recheck_person = look_again
 
@@ -423,8 +464,16 @@ def account_of(account: Account, status: str) -> ZoomAccount:
     """An account as the adapter reads it."""
     if account.pending:
         return ZoomAccount(None, account.email, Status.PENDING)
-    return ZoomAccount(account.zoom_id, account.email, Status(status), account.owner or "service", account.role_id,
-                       ROLES[account.role_id], account.type, room=account.room)
+    return ZoomAccount(
+        account.zoom_id,
+        account.email,
+        Status(status),
+        account.owner or "service",
+        account.role_id,
+        ROLES[account.role_id],
+        account.type,
+        room=account.room,
+    )
 
 
 class SimZoom:
@@ -441,16 +490,25 @@ class SimZoom:
         process.zoom_read_at = world.t
         accounts = [] if world.suffers("zoom_blind") else list(world.truth.accounts.values())
         old = self._older_statuses()
-        return whole.zoom(ACCOUNT_ID, process.now(), [account_of(one, old.get(one.zoom_id, one.status)) for one in accounts],
-                          roles=ROLES, groups={}, clock_offset_seconds=-process.clock_offset)
+        return whole.zoom(
+            ACCOUNT_ID,
+            process.now(),
+            [account_of(one, old.get(one.zoom_id, one.status)) for one in accounts],
+            roles=ROLES,
+            groups={},
+            clock_offset_seconds=-process.clock_offset,
+        )
 
     def _older_statuses(self) -> dict[str, str]:
         """Lists lag behind: what they still show."""
         world = self._process.world
         if not world.suffers("zoom_list_lags"):
             return {}
-        return {one.zoom_id: one.shows[0] for one in world.truth.accounts.values()
-                if one.shows is not None and world.t - one.changed_at < 1800.0}
+        return {
+            one.zoom_id: one.shows[0]
+            for one in world.truth.accounts.values()
+            if one.shows is not None and world.t - one.changed_at < 1800.0
+        }
 
     async def frame(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         await self._process.step(0.2)
@@ -466,7 +524,8 @@ class SimZoom:
         if world.suffers("zoom_down") or world.suffers("zoom_looks_down"):
             raise SourceError("zoom", "Zoom cannot be read")
         account = world.truth.accounts.get(user) or next(
-            (one for one in world.truth.accounts.values() if one.email.lower() == user.lower()), None)
+            (one for one in world.truth.accounts.values() if one.email.lower() == user.lower()), None
+        )
         if account is None:
             return None
         if account.odd:
@@ -498,6 +557,7 @@ class SimZoom:
 
         def give(one: Account) -> None:
             one.type = type_
+
         await self._effect(zoom_id, give)
 
     async def revoke_sessions(self, zoom_id: str) -> None:
@@ -519,7 +579,7 @@ class SimZoom:
         process, world = self._process, self._process.world
         if process.dead:
             raise Killed
-        world.oracle.writing(process, zoom_id, operation)       # as it is when the request leaves
+        world.oracle.writing(process, zoom_id, operation)  # as it is when the request leaves
         await process.step(0.3)
         if world.suffers("zoom_down"):
             raise SourceError("zoom", "Zoom cannot be reached; nothing was sent")
@@ -530,6 +590,7 @@ class SimZoom:
 
         def met(word: str) -> None:
             world.coverage.met("refusal", word)
+
         if account is None:
             met("gone")
             raise Refused("user does not exist", kind="gone", code=1001, status=404)

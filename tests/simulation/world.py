@@ -52,12 +52,12 @@ class World:
 
     def __init__(self, seed: str, switches: frozenset[str], folder: Path) -> None:
         self.seed, self.switches, self.folder = seed, switches, folder
-        self.rng = Random(f"{seed}/services")     # what services do by chance
+        self.rng = Random(f"{seed}/services")  # what services do by chance
         self.truth = Truth()
         self.coverage = Coverage()
         self.loop = asyncio.get_running_loop()
-        self.spells: dict[str, float] = {}        # a fault of a service -> until when
-        self.facts: dict[str, Any] = {}           # what a spell needs to know
+        self.spells: dict[str, float] = {}  # a fault of a service -> until when
+        self.facts: dict[str, Any] = {}  # what a spell needs to know
         self.states: list[View] = []
         self.processes: list[Process] = []
         self.policy: dict[str, Any] = {}
@@ -65,20 +65,20 @@ class World:
         self.interval = HOUR
         self.paused_since: float | None = None
         self.holds: dict[str, Hold] = {}
-        self.writers: list[str] = []              # who is inside the ledger's writer lock
+        self.writers: list[str] = []  # who is inside the ledger's writer lock
         self.newest_term = 0
-        self.in_cycle: list[tuple[int, Callable[[], None]]] = []      # what happens at a step of the next cycle
-        self.copies: list[tuple[float, Path]] = []                    # nightly copies of the ledger
-        self.care = "careful"                     # of whoever reviews: careful | careless | absent
+        self.in_cycle: list[tuple[int, Callable[[], None]]] = []  # what happens at a step of the next cycle
+        self.copies: list[tuple[float, Path]] = []  # nightly copies of the ledger
+        self.care = "careful"  # of whoever reviews: careful | careless | absent
         self.reviewing = False
-        self.sentinel = ""                        # who is named as a canary, and stays
-        self.calm = False                         # the epilogue: nothing goes wrong any more
+        self.sentinel = ""  # who is named as a canary, and stays
+        self.calm = False  # the epilogue: nothing goes wrong any more
         self.seats_ran_out = False
         self.stopped: asyncio.Event = asyncio.Event()
         self.log: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.mistakes: list[Callable[[], None]] = []                  # what puts a wrong directory right
-        self.oracle: Oracle                       # made by the company
+        self.mistakes: list[Callable[[], None]] = []  # what puts a wrong directory right
+        self.oracle: Oracle  # made by the company
 
     # ------------------------------------------------------------------------------------------------------- time
 
@@ -94,9 +94,11 @@ class World:
 
     def later(self, seconds: float, what: Callable[[], Any]) -> None:
         """Does *what* after so long, unless the run is over."""
+
         def do() -> None:
             if not self.stopped.is_set():
                 what()
+
         self.loop.call_later(max(seconds, 0.0), do)
 
     def spawn(self, work: Any) -> None:

@@ -17,8 +17,16 @@ SCOPES = "user:read:list_users:admin role:read:list_roles:admin"
 
 def user(name: str, status: Any = "active", **more: Any) -> dict[str, Any]:
     """A user as the list shows one; pending ones have no id."""
-    shown = {"id": f"id-{name}", "email": f"{name}@corp.example", "type": 2, "status": status, "role_id": "2",
-             "first_name": name.title(), "last_name": "Example", **more}
+    shown = {
+        "id": f"id-{name}",
+        "email": f"{name}@corp.example",
+        "type": 2,
+        "status": status,
+        "role_id": "2",
+        "first_name": name.title(),
+        "last_name": "Example",
+        **more,
+    }
     if status == "pending":
         del shown["id"]
     return {key: value for key, value in shown.items() if value is not ...}
@@ -50,8 +58,14 @@ class ScriptedZoom:
         self.clock = JumpingClock()
         self.told: list[Event] = []
         self.settings = ZoomSettings(
-            account_id="acc", client_id="client", client_secret=lambda: "sesame", account_plan="business", share=1.0,
-            token_url=f"{server.url}/oauth/token", api_url=f"{server.url}/v2", request_seconds=5.0,
+            account_id="acc",
+            client_id="client",
+            client_secret=lambda: "sesame",
+            account_plan="business",
+            share=1.0,
+            token_url=f"{server.url}/oauth/token",
+            api_url=f"{server.url}/v2",
+            request_seconds=5.0,
         )
         self.zoom = self.made()
 
@@ -61,8 +75,11 @@ class ScriptedZoom:
 
     def asked(self, prefix: str = "") -> list[Request]:
         """Requests whose "METHOD /path" begins so, the token's left out."""
-        return [request for request in self.server.requests
-                if request.path != "/oauth/token" and f"{request.method} {request.path}".startswith(prefix)]
+        return [
+            request
+            for request in self.server.requests
+            if request.path != "/oauth/token" and f"{request.method} {request.path}".startswith(prefix)
+        ]
 
     def of(self, kind: Callable[..., Event]) -> list[Any]:
         """What was told of one kind."""
@@ -80,7 +97,7 @@ class ScriptedZoom:
 
     @staticmethod
     def _next(answers: list[Answer]) -> Answer:
-        return answers.pop(0) if len(answers) > 1 else answers[0]      # the last one stays
+        return answers.pop(0) if len(answers) > 1 else answers[0]  # the last one stays
 
 
 @asynccontextmanager

@@ -25,11 +25,23 @@ async def end(world: ScriptedZoom, how: str = "delete", content: tuple[str, ...]
         await api.close()
 
 
-@pytest.mark.parametrize(("how", "content", "query"), [
-    ("delete", ALL, {"action": "delete", "transfer_meeting": "true", "transfer_webinar": "true", "transfer_recording": "true",
-                     "transfer_whiteboard": "true"}),
-    ("unlink", ("meetings",), {"action": "disassociate", "transfer_meeting": "true"}),
-])
+@pytest.mark.parametrize(
+    ("how", "content", "query"),
+    [
+        (
+            "delete",
+            ALL,
+            {
+                "action": "delete",
+                "transfer_meeting": "true",
+                "transfer_webinar": "true",
+                "transfer_recording": "true",
+                "transfer_whiteboard": "true",
+            },
+        ),
+        ("unlink", ("meetings",), {"action": "disassociate", "transfer_meeting": "true"}),
+    ],
+)
 async def test_one_request_says_how_to_whom_and_what(how: str, content: tuple[str, ...], query: dict[str, str]) -> None:
     """Zoom's default is to unlink, so the action is always said."""
     async with a_zoom() as world:
@@ -98,24 +110,33 @@ def account(created: datetime | None) -> ZoomAccount:
     return ZoomAccount("id-lee", "lee@corp.example", Status.INACTIVE, type=1, created_at=created)
 
 
-@pytest.mark.parametrize(("answers", "expected"), [
-    ([meetings(2, 7, token="t"), meetings(2)], None),
-    ([meetings(2, 7, token="t"), meetings(2, 5)], (2, 12)),
-    ([meetings(1, None)], (1, None)),
-    ([meetings(3, 7)], None),
-    ([refused(400, 3301, "no")], None),
-])
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([meetings(2, 7, token="t"), meetings(2)], None),
+        ([meetings(2, 7, token="t"), meetings(2, 5)], (2, 12)),
+        ([meetings(1, None)], (1, None)),
+        ([meetings(3, 7)], None),
+        ([refused(400, 3301, "no")], None),
+    ],
+)
 async def test_what_an_account_holds_is_counted_or_unknown(answers: list[Answer], expected: Any) -> None:
     """Every page; what does not tie is unknown and never 0."""
     async with a_zoom() as world:
         world.token = {"expires_in": 3599}
-        world.other |= {"GET /v2/users/id-lee/meetings": [meetings(4)], "GET /v2/users/id-lee/recordings": answers,
-                        "GET /v2/users/id-lee/webinars": [refused(400, 300, "no plan")]}
+        world.other |= {
+            "GET /v2/users/id-lee/meetings": [meetings(4)],
+            "GET /v2/users/id-lee/recordings": answers,
+            "GET /v2/users/id-lee/webinars": [refused(400, 300, "no plan")],
+        }
         created = world.clock.now() - timedelta(days=3)
         held = await world.zoom.content_of(account(created))
 
-        assert (4, None, expected) == (held.meetings, held.webinars,
-                                       None if held.recordings is None else (held.recordings, held.recording_bytes))
+        assert (4, None, expected) == (
+            held.meetings,
+            held.webinars,
+            None if held.recordings is None else (held.recordings, held.recording_bytes),
+        )
 
 
 @pytest.mark.parametrize("created", [None, datetime(2000, 1, 1, tzinfo=UTC)])

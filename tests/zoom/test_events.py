@@ -46,18 +46,25 @@ def test_an_event_comes_bare_or_wrapped_and_says_the_same() -> None:
 
     assert bare == only({"module": "message", "content": json.dumps(event())}) == only({"module": "message", "content": event()})
     assert ("deactivated", "z-ann", "ann@corp.example", "boss@corp.example") == (
-        bare.what, bare.zoom_id, bare.address, bare.operator)
+        bare.what,
+        bare.zoom_id,
+        bare.address,
+        bare.operator,
+    )
     assert datetime(2021, 7, 14, 2, 44, 51, 572000, tzinfo=UTC) == bare.at
 
 
-@pytest.mark.parametrize(("about", "old", "fields"), [
-    ({"id": "z", "email": "new@corp.example"}, {"id": "z", "email": "old@corp.example"}, {"email"}),
-    ({"id": "z", "email": "a@corp.example", "type": 1}, {"id": "z", "email": "a@corp.example", "type": 2}, {"type"}),
-    ({"id": "z", "role_id": "1"}, {"id": "z", "role_id": "2"}, {"role"}),
-    ({"id": "z", "dept": "Sales"}, {"id": "z", "dept": "IT"}, set()),
-    ({"id": "z", "email": "a@corp.example", "role_name": "Admin"}, None, {"role"}),
-    ({"id": "z", "email": "a@corp.example"}, None, set()),
-])
+@pytest.mark.parametrize(
+    ("about", "old", "fields"),
+    [
+        ({"id": "z", "email": "new@corp.example"}, {"id": "z", "email": "old@corp.example"}, {"email"}),
+        ({"id": "z", "email": "a@corp.example", "type": 1}, {"id": "z", "email": "a@corp.example", "type": 2}, {"type"}),
+        ({"id": "z", "role_id": "1"}, {"id": "z", "role_id": "2"}, {"role"}),
+        ({"id": "z", "dept": "Sales"}, {"id": "z", "dept": "IT"}, set()),
+        ({"id": "z", "email": "a@corp.example", "role_name": "Admin"}, None, {"role"}),
+        ({"id": "z", "email": "a@corp.example"}, None, set()),
+    ],
+)
 def test_an_update_touches_what_differs(about: dict[str, Any], old: dict[str, Any] | None, fields: set[str]) -> None:
     """What only names the account is no change of it."""
     assert fields == only(event("user.updated", object=about, **({"old_object": old} if old else {}))).fields
@@ -72,23 +79,49 @@ def test_the_published_samples_are_understood(name: str) -> None:
     assert name.removeprefix("user.") == only(sample).what
 
 
-@pytest.mark.parametrize("message", [
-    {"module": "heartbeat"}, {"module": "build_connection", "success": True}, {"module": "other", "content": "x"},
-    event("user.signed_in"), event("meeting.started", object={}), event("user.created"),
-])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"module": "heartbeat"},
+        {"module": "build_connection", "success": True},
+        {"module": "other", "content": "x"},
+        event("user.signed_in"),
+        event("meeting.started", object={}),
+        event("user.created"),
+    ],
+)
 def test_other_modules_and_events_are_of_no_interest(message: dict[str, Any]) -> None:
     """And not odd either."""
     assert () == sightings_in(json.dumps(message))
 
 
-@pytest.mark.parametrize("message", [
-    "", "nonsense", "[]", "7", "null", "{}", '"x"', b"\xff\xfe", "[" * 5000,
-    json.dumps({"module": "message", "content": "nonsense"}),
-    json.dumps({"module": "message"}), json.dumps({"module": 7}), json.dumps({"event": 7}),
-    json.dumps(event(ts=None)), json.dumps(event(ts="soon")), json.dumps(event(ts=1_626_230_691)), json.dumps(event(ts=10**30)),
-    json.dumps(event(ts=True)), json.dumps(event(object=None)), json.dumps(event(object={"id": 7})),
-    json.dumps(event(object={"id": " "})), json.dumps({"event": "user.deleted", "event_ts": TS, "payload": "x"}),
-])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "7",
+        "null",
+        "{}",
+        '"x"',
+        b"\xff\xfe",
+        "[" * 5000,
+        json.dumps({"module": "message", "content": "nonsense"}),
+        json.dumps({"module": "message"}),
+        json.dumps({"module": 7}),
+        json.dumps({"event": 7}),
+        json.dumps(event(ts=None)),
+        json.dumps(event(ts="soon")),
+        json.dumps(event(ts=1_626_230_691)),
+        json.dumps(event(ts=10**30)),
+        json.dumps(event(ts=True)),
+        json.dumps(event(object=None)),
+        json.dumps(event(object={"id": 7})),
+        json.dumps(event(object={"id": " "})),
+        json.dumps({"event": "user.deleted", "event_ts": TS, "payload": "x"}),
+    ],
+)
 def test_garbage_is_odd_and_never_guessed(message: str | bytes) -> None:
     """Whatever it is."""
     with pytest.raises(OddMessage):
@@ -116,9 +149,14 @@ class Socket:
 
     def made(self, **changes: Any) -> ZoomApi:
         settings = {
-            "account_id": "lab-account", "client_id": "lab-client", "client_secret": lambda: "lab-secret",
-            "token_url": f"{self.url}/oauth/token", "api_url": f"{self.url}/v2", "events_subscription": "lab-subscription",
-            "events_url": self.url.replace("http", "ws", 1) + "/ws", **changes,
+            "account_id": "lab-account",
+            "client_id": "lab-client",
+            "client_secret": lambda: "lab-secret",
+            "token_url": f"{self.url}/oauth/token",
+            "api_url": f"{self.url}/v2",
+            "events_subscription": "lab-subscription",
+            "events_url": self.url.replace("http", "ws", 1) + "/ws",
+            **changes,
         }
         return ZoomApi(ZoomSettings(**settings), SystemClock(), self.told.append)
 
@@ -174,7 +212,8 @@ async def test_what_happens_at_zoom_is_seen(socket: Socket, wrapped: bool) -> No
         await until(lambda: len(socket.got) == 2)
 
     assert [("deactivated", "ann@corp.example"), ("deleted", "bob@corp.example")] == [
-        (one.what, one.address) for one in socket.got]
+        (one.what, one.address) for one in socket.got
+    ]
     assert (["client_credentials"], 1) == (socket.zoom.events.taken, socket.zoom.events.connections)
     assert ["ok"] == [one.answer for one in socket.told if isinstance(one, Answered) and one.operation == "events"]
 
@@ -295,9 +334,13 @@ async def test_a_wrong_address_is_told_without_the_token(socket: Socket) -> None
         assert all(token not in f"{caught.value.what} {caught.value.do}" for token in socket.zoom.oauth._grants)
 
 
-@pytest.mark.parametrize(("changes", "says"), [
-    ({"events_url": "ws://zoom.example/ws"}, "unencrypted"), ({"events_url": None, "cloud": "government"}, "zoom.events.url"),
-])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"events_url": "ws://zoom.example/ws"}, "unencrypted"),
+        ({"events_url": None, "cloud": "government"}, "zoom.events.url"),
+    ],
+)
 async def test_an_address_that_cannot_be_used_is_a_fault_of_the_configuration(
     socket: Socket, changes: dict[str, Any], says: str
 ) -> None:

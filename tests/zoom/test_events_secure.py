@@ -75,8 +75,9 @@ def listening_to(zoom: SimulatedZoom, url: str, ca_file: str | None, proxy: str 
         answer = app.issue(f"Basic {basic}", {"grant_type": "client_credentials"}, "", clock.now())
         return Token(json.loads(answer.body)["access_token"], 3600.0)
 
-    return events.ZoomEvents(events.EventSettings(url, zoom.events.subscription_id, ca_file, proxy),
-                             [TokenKeeper(fetch, clock)], clock, told.append)
+    return events.ZoomEvents(
+        events.EventSettings(url, zoom.events.subscription_id, ca_file, proxy), [TokenKeeper(fetch, clock)], clock, told.append
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -37,20 +37,27 @@ async def test_the_three_lists_are_read_and_put_together() -> None:
 async def test_everything_that_decides_or_is_recorded_is_kept() -> None:
     """Licence, plan, add-ons, groups, department, times; unknown fields are ignored."""
     seen = user(
-        "ann", display_name="Ann E.", plan_united_type="32", dept="Sales", group_ids=["g2", "g1"],
+        "ann",
+        display_name="Ann E.",
+        plan_united_type="32",
+        dept="Sales",
+        group_ids=["g2", "g1"],
         license_info_list=[{"license_type": "MEETING", "license_option": 72057594037927940}],
-        last_login_time="2026-11-20T08:00:00Z", user_created_at="2019-06-01T07:58:03Z", created_at="2020-01-01T00:00:00Z",
+        last_login_time="2026-11-20T08:00:00Z",
+        user_created_at="2019-06-01T07:58:03Z",
+        created_at="2020-01-01T00:00:00Z",
         a_field_of_tomorrow={"x": 1},
     )
     async with a_zoom() as world:
         world.lists["active"] = [page([seen])]
         (account,) = (await world.zoom.read()).accounts
 
-    assert ("Ann E.", "32", "Sales", ("g1", "g2")) == (
-        account.display_name, account.plan, account.department, account.group_ids)
+    assert ("Ann E.", "32", "Sales", ("g1", "g2")) == (account.display_name, account.plan, account.department, account.group_ids)
     assert '[{"license_option":72057594037927940,"license_type":"MEETING"}]' == account.licences
     assert (datetime(2026, 11, 20, 8, tzinfo=UTC), datetime(2019, 6, 1, 7, 58, 3, tzinfo=UTC)) == (
-        account.last_login_at, account.created_at)
+        account.last_login_at,
+        account.created_at,
+    )
 
 
 async def test_what_only_decorates_never_fails_a_read() -> None:
@@ -163,13 +170,19 @@ async def test_a_401_in_mid_walk_begins_the_walk_again() -> None:
     """It never ends it as complete, and the pages before it do not count."""
     async with a_zoom() as world:
         first = page([user("ann")], 2, "t")
-        world.lists["active"] = [first, refused(401, 124, "Invalid access token."), page([user("bob")], 2), first,
-                                 page([user("bob")], 2)]
+        world.lists["active"] = [
+            first,
+            refused(401, 124, "Invalid access token."),
+            page([user("bob")], 2),
+            first,
+            page([user("bob")], 2),
+        ]
         snapshot = await world.zoom.read()
 
     assert 2 == snapshot.count(Status.ACTIVE)
     assert ["the token was refused at page 2"] == [
-        event.facts["why"] for event in world.of(Noted) if event.event == "walk.restarted"]
+        event.facts["why"] for event in world.of(Noted) if event.event == "walk.restarted"
+    ]
 
 
 async def test_a_token_that_is_refused_again_ends_the_read() -> None:
@@ -183,29 +196,32 @@ async def test_a_token_that_is_refused_again_ends_the_read() -> None:
 # ------------------------------------------------------------------------------------------------- wrong answers
 
 
-@pytest.mark.parametrize(("answer", "says"), [
-    (page(None, 0), r"list_users, active, page 1: the answer is not as documented .*users"),
-    (page([user("eve"), user("ann", id=7)], 2), r"not as documented .*; row 2\)"),
-    (page([user("ann", email=None)], 1), "account id-ann came without an e-mail address"),
-    (page([user("ann", email=["x"])], 1), "row 1, account id-ann"),
-    (page([user("ann", email="a\ud83d@corp.example")], 1), "account id-ann came with an e-mail address that is no text"),
-    (page([user("ann", role_id=2)], 1), "row 1, account id-ann"),
-    (page([user("ann", status=1)], 1), "row 1, account id-ann"),
-    (page([user("ann", group_ids="Rooms")], 1), "row 1, account id-ann"),
-    (page([], ...), "total_records"),
-    (page([], "0"), "total_records"),
-    (Answer(200, {"total_records": 0, "next_page_token": ""}), "users"),
-    (Answer(200, []), "not as documented"),
-    (page([user("ann", id=...)], 1), "status active came without an id"),
-    (page([user("ann", id="")], 1), "status active came without an id"),
-    (page([user("ann", email=" ")], 1), "without an e-mail address"),
-    (page([user("ann", "inactive")], 1), "came with the status 'inactive'; active ones were asked for"),
-    (page([user("ann", "frozen")], 1), "row 1: account id-ann came with the status 'frozen'"),
-    (page([user("eve"), user("abe"), user("ann", "inactive")], 3), "page 1, row 3: account id-ann came with the status"),
-    (page([user("eve"), user("ann", id=...)], 2), "row 2: an account with status active came without an id"),
-    (page([user("eve"), user("ann", id="  ")], 2), "row 2: an account with status active came without an id"),
-    (page([user("eve"), user("ann", email="")], 2), "row 2: account id-ann came without an e-mail address"),
-])
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (page(None, 0), r"list_users, active, page 1: the answer is not as documented .*users"),
+        (page([user("eve"), user("ann", id=7)], 2), r"not as documented .*; row 2\)"),
+        (page([user("ann", email=None)], 1), "account id-ann came without an e-mail address"),
+        (page([user("ann", email=["x"])], 1), "row 1, account id-ann"),
+        (page([user("ann", email="a\ud83d@corp.example")], 1), "account id-ann came with an e-mail address that is no text"),
+        (page([user("ann", role_id=2)], 1), "row 1, account id-ann"),
+        (page([user("ann", status=1)], 1), "row 1, account id-ann"),
+        (page([user("ann", group_ids="Rooms")], 1), "row 1, account id-ann"),
+        (page([], ...), "total_records"),
+        (page([], "0"), "total_records"),
+        (Answer(200, {"total_records": 0, "next_page_token": ""}), "users"),
+        (Answer(200, []), "not as documented"),
+        (page([user("ann", id=...)], 1), "status active came without an id"),
+        (page([user("ann", id="")], 1), "status active came without an id"),
+        (page([user("ann", email=" ")], 1), "without an e-mail address"),
+        (page([user("ann", "inactive")], 1), "came with the status 'inactive'; active ones were asked for"),
+        (page([user("ann", "frozen")], 1), "row 1: account id-ann came with the status 'frozen'"),
+        (page([user("eve"), user("abe"), user("ann", "inactive")], 3), "page 1, row 3: account id-ann came with the status"),
+        (page([user("eve"), user("ann", id=...)], 2), "row 2: an account with status active came without an id"),
+        (page([user("eve"), user("ann", id="  ")], 2), "row 2: an account with status active came without an id"),
+        (page([user("eve"), user("ann", email="")], 2), "row 2: account id-ann came without an e-mail address"),
+    ],
+)
 async def test_an_answer_of_another_shape_is_an_error(answer: Answer, says: str) -> None:
     """Null, wrong types, missing totals, missing ids, another status: nothing is concluded, nothing is retried."""
     async with a_zoom() as world:
@@ -217,12 +233,26 @@ async def test_an_answer_of_another_shape_is_an_error(answer: Answer, says: str)
     assert 1 == len(asked)
 
 
-@pytest.mark.parametrize("odd", [
-    {"display_name": "Ann \ud83d"}, {"display_name": "\ude00 Ann", "first_name": "\\ud83d"}, {"dept": {"name": "Sales"}},
-    {"last_login_time": 1764000000}, {"user_created_at": True}, {"created_at": {}}, {"type": "2"}, {"type": None}, {"type": [2]},
-    {"last_login_time": "9999-12-31T23:59:59-14:00"}, {"user_created_at": "0001-01-01T00:00:00+14:00"},
-    {"plan_united_type": 1.5}, {"first_name": 7, "last_name": ["x"]}, {"license_info_list": "none"}, {"custom_attributes": 3},
-])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"display_name": "Ann \ud83d"},
+        {"display_name": "\ude00 Ann", "first_name": "\\ud83d"},
+        {"dept": {"name": "Sales"}},
+        {"last_login_time": 1764000000},
+        {"user_created_at": True},
+        {"created_at": {}},
+        {"type": "2"},
+        {"type": None},
+        {"type": [2]},
+        {"last_login_time": "9999-12-31T23:59:59-14:00"},
+        {"user_created_at": "0001-01-01T00:00:00+14:00"},
+        {"plan_united_type": 1.5},
+        {"first_name": 7, "last_name": ["x"]},
+        {"license_info_list": "none"},
+        {"custom_attributes": 3},
+    ],
+)
 @pytest.mark.parametrize("status", ["active", "inactive", "pending"])
 async def test_decoration_never_fails_a_read(odd: dict[str, Any], status: str) -> None:
     """What it cannot be is left out; the account is read."""
@@ -251,8 +281,13 @@ async def test_half_an_emoji_is_read_leniently_however_it_comes() -> None:
 async def test_odd_invitations_never_fail_a_read() -> None:
     """Two of one address, one without an address, one with an id: each is an account that is kept."""
     async with a_zoom() as world:
-        rows = [user("dan", "pending"), user("dan", "pending"), user("x", "pending", email=...), user("y", "pending", email=None),
-                {**user("fay", "pending"), "id": "id-fay"}]
+        rows = [
+            user("dan", "pending"),
+            user("dan", "pending"),
+            user("x", "pending", email=...),
+            user("y", "pending", email=None),
+            {**user("fay", "pending"), "id": "id-fay"},
+        ]
         world.lists["pending"] = [page(rows[:3], 5, "next"), page(rows[3:], 5)]
         snapshot = await world.zoom.read()
 
@@ -284,19 +319,28 @@ async def test_a_token_of_null_is_an_end_that_the_total_proves(total: int, whole
                 await world.zoom.read()
 
 
-@pytest.mark.parametrize(("answer", "error", "says"), [
-    (refused(400, 4711, "Invalid access token, does not contain scopes:[user:read:list_users:admin]."), ScopeMissing,
-     r"does not contain scopes"),
-    (refused(400, 4700, "Invalid access token."), ScopeMissing, "Invalid access token"),
-    (refused(400, 200, "Invalid access token. Does not contain permissions [User:Read]."), ScopeMissing, "permissions"),
-    (refused(403), SourceError, "HTTP 403"),
-    (refused(400, 2300, "This API endpoint is not recognized."), SourceError, "2300"),
-    (refused(400, 300, "Validation Failed."), SourceError, "Validation Failed"),
-    (refused(400, 200, "Something else."), SourceError, "Something else"),
-    (Answer(404, b"<html>"), SourceError, "HTTP 404"),
-    (refused(429, 429, "daily", **{"retry-after": "2026-11-24T00:00:00Z", "x-ratelimit-type": "Daily-limit"}), LimitReached,
-     "until 2026-11-24T00:00:00Z"),
-])
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (
+            refused(400, 4711, "Invalid access token, does not contain scopes:[user:read:list_users:admin]."),
+            ScopeMissing,
+            r"does not contain scopes",
+        ),
+        (refused(400, 4700, "Invalid access token."), ScopeMissing, "Invalid access token"),
+        (refused(400, 200, "Invalid access token. Does not contain permissions [User:Read]."), ScopeMissing, "permissions"),
+        (refused(403), SourceError, "HTTP 403"),
+        (refused(400, 2300, "This API endpoint is not recognized."), SourceError, "2300"),
+        (refused(400, 300, "Validation Failed."), SourceError, "Validation Failed"),
+        (refused(400, 200, "Something else."), SourceError, "Something else"),
+        (Answer(404, b"<html>"), SourceError, "HTTP 404"),
+        (
+            refused(429, 429, "daily", **{"retry-after": "2026-11-24T00:00:00Z", "x-ratelimit-type": "Daily-limit"}),
+            LimitReached,
+            "until 2026-11-24T00:00:00Z",
+        ),
+    ],
+)
 async def test_a_refused_list_is_an_error(answer: Answer, error: type[SourceError], says: str) -> None:
     """Whatever Zoom refuses a read for: an error with Zoom's words, and what to do."""
     async with a_zoom() as world:
@@ -311,8 +355,10 @@ async def test_a_refused_list_is_an_error(answer: Answer, error: type[SourceErro
 async def test_a_missing_scope_is_named() -> None:
     """From Zoom's message, or else from our table."""
     async with a_zoom() as world:
-        for message, scope in [("does not contain scopes:[user:read:admin].", "user:read:admin"),
-                               ("no.", "user:read:list_users:admin")]:
+        for message, scope in [
+            ("does not contain scopes:[user:read:admin].", "user:read:admin"),
+            ("no.", "user:read:list_users:admin"),
+        ]:
             world.lists["active"] = [refused(400, 4711, message)]
             with pytest.raises(ScopeMissing) as caught:
                 await world.zoom.read()
@@ -385,7 +431,8 @@ async def test_who_accepted_meanwhile_is_no_longer_pending() -> None:
         snapshot = await world.zoom.read()
 
     assert [("dan@corp.example", Status.PENDING), ("ann@corp.example", Status.ACTIVE)] == [
-        (account.email, account.status) for account in snapshot.accounts]
+        (account.email, account.status) for account in snapshot.accounts
+    ]
 
 
 # ----------------------------------------------------------------------------------------------- roles and groups
@@ -409,9 +456,16 @@ async def test_roles_that_do_not_tie_are_survived() -> None:
 
 async def test_groups_are_read_only_when_some_are_needed() -> None:
     """Another scope that nobody must grant without need; paged, and tied out."""
+
     def groups(*names: str, total: int = 3, token: str = "") -> Answer:
-        return Answer(200, {"groups": [{"id": f"g-{n}", "name": n, "total_members": 1} for n in names],
-                            "total_records": total, "next_page_token": token})
+        return Answer(
+            200,
+            {
+                "groups": [{"id": f"g-{n}", "name": n, "total_members": 1} for n in names],
+                "total_records": total,
+                "next_page_token": token,
+            },
+        )
 
     async with a_zoom() as world:
         await world.zoom.read()
@@ -483,20 +537,23 @@ async def test_a_look_that_is_not_clear_is_an_error(changes: dict[str, Any]) -> 
             await world.zoom.get_account("ann@corp.example")
 
 
-@pytest.mark.parametrize(("answer", "same"), [
-    (refused(400, 1010, "User does not belong to this account."), "400/1010"),
-    (refused(400, 300, "Bad."), "400/300"),
-    (refused(403), "HTTP 403"),
-    (refused(400, 200, "No permission."), "400/200"),
-    (Answer(500, b""), "HTTP 500"),
-    (Answer(reset=True), "cut"),
-    (Answer(200, b"<html>"), "not JSON"),
-    (Answer(200, []), "not understood"),
-    (Answer(200, user("ann", id=5)), "not understood"),
-    (Answer(200, user("ann", email="  ")), "not understood"),
-    (Answer(200, user("ann", status="weird")), "not understood"),
-    (Answer(200, user("bob")), "other id"),
-])
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        (refused(400, 1010, "User does not belong to this account."), "400/1010"),
+        (refused(400, 300, "Bad."), "400/300"),
+        (refused(403), "HTTP 403"),
+        (refused(400, 200, "No permission."), "400/200"),
+        (Answer(500, b""), "HTTP 500"),
+        (Answer(reset=True), "cut"),
+        (Answer(200, b"<html>"), "not JSON"),
+        (Answer(200, []), "not understood"),
+        (Answer(200, user("ann", id=5)), "not understood"),
+        (Answer(200, user("ann", email="  ")), "not understood"),
+        (Answer(200, user("ann", status="weird")), "not understood"),
+        (Answer(200, user("bob")), "other id"),
+    ],
+)
 async def test_what_zoom_answers_about_one_account_is_that_accounts_trouble(answer: Answer, same: str) -> None:
     """It is named by its id, and *answer* tells the same from another one; the next account is read as ever."""
     async with a_zoom() as world:
@@ -562,18 +619,26 @@ async def test_free_licences_are_counted_where_zoom_tells() -> None:
         assert 2 == len(world.asked("GET /v2/accounts"))
 
 
-@pytest.mark.parametrize(("usage", "seats"), [
-    ({"plan_base": {"type": "yearly", "hosts": 88, "usage": 28}, "plan_united": {"hosts": 5, "usage": 5}}, (88, 28)),
-    ({"plan_base": [{"hosts": 50, "usage": 40}, {"hosts": 5, "usage": 1}]}, (55, 41)),
-    ({"plan_zoom_one": [{"hosts": 9, "usage": 4}, {"hosts": 5, "usage": 1}], "plan_united": {"hosts": 1, "usage": 1}}, (15, 6)),
-    ({"plan_base": {"hosts": 0, "usage": 0}, "plan_zoom_one": {"hosts": 50, "usage": 60}}, (50, 60)),
-    ({"plan_base": {"hosts": 0, "usage": 0}}, (0, 0)),
-    ({"plan_recording": {"free_storage": "2 GB"}}, (None, None)),
-    ({"plan_base": {"hosts": "88"}}, None),
-    ([], None),
-])
-@pytest.mark.parametrize("scope", ["billing:read:plan_usage:admin", "billing:read:plan_usage:master", "account:read:admin",
-                                   "billing:master", "account:master"])
+@pytest.mark.parametrize(
+    ("usage", "seats"),
+    [
+        ({"plan_base": {"type": "yearly", "hosts": 88, "usage": 28}, "plan_united": {"hosts": 5, "usage": 5}}, (88, 28)),
+        ({"plan_base": [{"hosts": 50, "usage": 40}, {"hosts": 5, "usage": 1}]}, (55, 41)),
+        (
+            {"plan_zoom_one": [{"hosts": 9, "usage": 4}, {"hosts": 5, "usage": 1}], "plan_united": {"hosts": 1, "usage": 1}},
+            (15, 6),
+        ),
+        ({"plan_base": {"hosts": 0, "usage": 0}, "plan_zoom_one": {"hosts": 50, "usage": 60}}, (50, 60)),
+        ({"plan_base": {"hosts": 0, "usage": 0}}, (0, 0)),
+        ({"plan_recording": {"free_storage": "2 GB"}}, (None, None)),
+        ({"plan_base": {"hosts": "88"}}, None),
+        ([], None),
+    ],
+)
+@pytest.mark.parametrize(
+    "scope",
+    ["billing:read:plan_usage:admin", "billing:read:plan_usage:master", "account:read:admin", "billing:master", "account:master"],
+)
 async def test_every_read_counts_licences_for_observers(usage: Any, seats: Any, scope: str) -> None:
     """In the shape of an ordinary account and of a master one, for whichever scope allows it; one that is odd fails nothing."""
     async with a_zoom() as world:

@@ -32,16 +32,29 @@ async def test_a_token_is_asked_for_as_zoom_documents_it() -> None:
     assert frozenset(SCOPES.split()) == world.zoom.granted_scopes
 
 
-@pytest.mark.parametrize(("answer", "says", "do"), [
-    (Answer(400, {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}),
-     "HTTP 400, invalid_client: Invalid client_id or client_secret", "zoom.client_id"),
-    (Answer(400, {"reason": "unsupported grant type", "error": "unsupported_grant_type"}),
-     "unsupported_grant_type", "Server-to-Server"),
-    (Answer(401, {"reason": "Invalid Token!", "error": "invalid_request"}), "HTTP 401, invalid_request", "zoom.account_id"),
-    (Answer(400, {"code": 4717, "message": "The app has been disabled."}), "4717: The app has been disabled", "Activate the app"),
-    (Answer(400, {"errorCode": 4741, "errorMessage": "revoked"}), "4741: revoked", "revoked"),
-    (Answer(403, {}), "HTTP 403, no code: no reason given", "zoom.account_id"),
-])
+@pytest.mark.parametrize(
+    ("answer", "says", "do"),
+    [
+        (
+            Answer(400, {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}),
+            "HTTP 400, invalid_client: Invalid client_id or client_secret",
+            "zoom.client_id",
+        ),
+        (
+            Answer(400, {"reason": "unsupported grant type", "error": "unsupported_grant_type"}),
+            "unsupported_grant_type",
+            "Server-to-Server",
+        ),
+        (Answer(401, {"reason": "Invalid Token!", "error": "invalid_request"}), "HTTP 401, invalid_request", "zoom.account_id"),
+        (
+            Answer(400, {"code": 4717, "message": "The app has been disabled."}),
+            "4717: The app has been disabled",
+            "Activate the app",
+        ),
+        (Answer(400, {"errorCode": 4741, "errorMessage": "revoked"}), "4741: revoked", "revoked"),
+        (Answer(403, {}), "HTTP 403, no code: no reason given", "zoom.account_id"),
+    ],
+)
 async def test_refused_credentials_say_what_to_do(answer: Answer, says: str, do: str) -> None:
     """One request, no retry: trying on may lock something."""
     async with a_zoom() as world:
@@ -65,15 +78,18 @@ async def test_a_web_page_in_place_of_a_token_accuses_no_credential() -> None:
         assert "firewall" in caught.value.do
 
 
-@pytest.mark.parametrize(("answer", "says"), [
-    (Answer(404, b"<html>"), "HTTP 404"),
-    (Answer(200, {"expires_in": 3599}), "access_token"),
-    (Answer(200, {"access_token": "", "expires_in": 3599}), "no usable token"),
-    (Answer(200, {"access_token": "t\u00fc", "expires_in": 3599}), "no usable token"),
-    (Answer(200, {"access_token": 1}), "not as documented"),
-    (Answer(200, b"<html>log in to the hotel</html>"), "not JSON"),
-    (Answer(500, b""), "gave up after 5 tries; the last time answered 500"),
-])
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(404, b"<html>"), "HTTP 404"),
+        (Answer(200, {"expires_in": 3599}), "access_token"),
+        (Answer(200, {"access_token": "", "expires_in": 3599}), "no usable token"),
+        (Answer(200, {"access_token": "t\u00fc", "expires_in": 3599}), "no usable token"),
+        (Answer(200, {"access_token": 1}), "not as documented"),
+        (Answer(200, b"<html>log in to the hotel</html>"), "not JSON"),
+        (Answer(500, b""), "gave up after 5 tries; the last time answered 500"),
+    ],
+)
 async def test_a_token_endpoint_that_is_none_is_unreadable(answer: Answer, says: str) -> None:
     """Another server, a captive portal, a broken Zoom: an error, and no API request without a token."""
     async with a_zoom() as world:
@@ -105,7 +121,8 @@ async def test_a_rotated_secret_is_used_without_a_restart() -> None:
         await zoom.close()
 
         assert [b"client:old", b"client:new"] == [
-            base64.b64decode(request.headers["authorization"].removeprefix("Basic ")) for request in world.server.requests]
+            base64.b64decode(request.headers["authorization"].removeprefix("Basic ")) for request in world.server.requests
+        ]
 
 
 # -------------------------------------------------------------------------------------------------------- addresses
@@ -121,20 +138,32 @@ async def moved_to(named: str, **changes: Any) -> tuple[str, list[str]]:
         return zoom._api.base_url, [e.facts["host"] for e in world.of(Noted) if e.event == "zoom.api_url_ignored"]
 
 
-@pytest.mark.parametrize(("api_url", "base"), [
-    ("https://api-us.zoom.us", "https://api-us.zoom.us/v2"),
-    ("https://api-eu.zoom.us/", "https://api-eu.zoom.us/v2"),
-    ("https://API.zoom.us/v2", "https://api.zoom.us/v2"),
-])
+@pytest.mark.parametrize(
+    ("api_url", "base"),
+    [
+        ("https://api-us.zoom.us", "https://api-us.zoom.us/v2"),
+        ("https://api-eu.zoom.us/", "https://api-eu.zoom.us/v2"),
+        ("https://API.zoom.us/v2", "https://api.zoom.us/v2"),
+    ],
+)
 async def test_a_nearer_host_of_zoom_is_followed(api_url: str, base: str) -> None:
     """The regions' hosts only."""
     assert (base, []) == await moved_to(api_url)
 
 
-@pytest.mark.parametrize("api_url", [
-    "https://evil.example", "http://api-us.zoom.us", "https://api.zoom.us.evil.example", "https://evilzoom.us",
-    "https://api.zoom.us@evil.example", "https://api-us.zoom.us:8443", "https://api.zoom.us/v2/../x", "https://api.zoomgov.com",
-])
+@pytest.mark.parametrize(
+    "api_url",
+    [
+        "https://evil.example",
+        "http://api-us.zoom.us",
+        "https://api.zoom.us.evil.example",
+        "https://evilzoom.us",
+        "https://api.zoom.us@evil.example",
+        "https://api-us.zoom.us:8443",
+        "https://api.zoom.us/v2/../x",
+        "https://api.zoomgov.com",
+    ],
+)
 async def test_no_other_host_gets_the_token(api_url: str) -> None:
     """The bearer token is sent there: anything but a known host is said and ignored."""
     base, ignored = await moved_to(api_url)
@@ -177,8 +206,11 @@ async def test_check_goes_through_everything_a_dry_run_needs() -> None:
     assert all(fine for _, fine, _ in lines)
     assert ["zoom token", "zoom roles", "zoom clock"] == [what for what, _, _ in lines if "scope" not in what]
     assert ("zoom roles", True, "3 found: Admin, Member, Owner") in lines
-    assert ("zoom scope user:update:status:admin", True,
-            "not granted, and not needed by this configuration (to deactivate and reactivate)") in lines
+    assert (
+        "zoom scope user:update:status:admin",
+        True,
+        "not granted, and not needed by this configuration (to deactivate and reactivate)",
+    ) in lines
 
 
 async def test_check_says_which_scope_is_missing_and_for_what() -> None:
@@ -189,7 +221,8 @@ async def test_check_says_which_scope_is_missing_and_for_what() -> None:
         await zoom.close()
 
     assert ["user:read:user:admin", "user:update:status:admin", "user:update:user:admin"] == [
-        what.removeprefix("zoom scope ") for what, _ in bad]
+        what.removeprefix("zoom scope ") for what, _ in bad
+    ]
     assert "missing, needed to deactivate and reactivate: add it (classic apps: user:write:admin) to the app" == bad[1][1]
 
 
@@ -268,7 +301,8 @@ def test_daily_budgets_are_where_zoom_has_them() -> None:
     pro, business = limits.budgets("pro", 1.0, "acc"), limits.budgets("business", 0.5, "acc")
 
     assert {"light": 3000, "medium": 1000, "heavy": 500, "resource_intensive": 15000} == {
-        label: budget.calls_max for label, (_, budget) in free.items()}
+        label: budget.calls_max for label, (_, budget) in free.items()
+    }
     assert {"heavy", "resource_intensive"} == pro.keys()
     assert pro["heavy"] is pro["resource_intensive"]
     assert (30_000, 30_000) == (pro["heavy"][1].calls_max, business["heavy"][1].calls_max)

@@ -98,9 +98,14 @@ async def test_a_used_up_day_ends_the_changes() -> None:
             assert 1 == len(world.asked("PUT"))
 
 
-@pytest.mark.parametrize("expired", [
-    refused(401, 124, "x"), refused(400, 124, "x"), Answer(401, {"status": False, "errorCode": 401}),
-])
+@pytest.mark.parametrize(
+    "expired",
+    [
+        refused(401, 124, "x"),
+        refused(400, 124, "x"),
+        Answer(401, {"status": False, "errorCode": 401}),
+    ],
+)
 async def test_an_expired_token_is_replaced_and_the_change_repeated(expired: Answer) -> None:
     """All three shapes Zoom was seen to use."""
     async with a_zoom() as world:
@@ -143,8 +148,14 @@ REFUSALS: list[tuple[Operation, int, int | None, str, type[SyncdError], str]] = 
     (SET_STATUS, 400, 200, "You do not have permission to change admin users.", Refused, "account"),
     (SET_STATUS, 400, 200, "No permission.", Refused, "rights"),
     (UPDATE_USER, 403, 200, "You are not allowed to change this user.", Refused, "rights"),
-    (SET_STATUS, 400, 4711, "Invalid access token, does not contain scopes:[user:update:status:admin].", ScopeMissing,
-     "user:update:status:admin"),
+    (
+        SET_STATUS,
+        400,
+        4711,
+        "Invalid access token, does not contain scopes:[user:update:status:admin].",
+        ScopeMissing,
+        "user:update:status:admin",
+    ),
     (SET_STATUS, 400, 4700, "no", ScopeMissing, "user:update:status:admin"),
     (UPDATE_USER, 400, 4711, "no", ScopeMissing, "user:update:user:admin"),
     (REVOKE_SESSIONS, 400, 4711, "no", ScopeMissing, "user:delete:token:admin"),
@@ -226,42 +237,65 @@ async def test_one_busy_account_keeps_nobody_else_waiting() -> None:
 # ------------------------------------------------------------------------------------------------------ error bodies
 
 
-@pytest.mark.parametrize(("status", "body", "headers", "expected"), [
-    (400, b'{"code": 300, "message": "Bad."}', {}, ErrorBody(300, "Bad.")),
-    (400, b'{"code": "300", "message": null}', {}, ErrorBody(300, "")),
-    (400, b'{"code": 300, "message": "Validation Failed.", "errors": [{"field": "user_info.type", "message": "Invalid field."}]}',
-     {}, ErrorBody(300, "Validation Failed. (user_info.type: Invalid field.)")),
-    (400, b'{"code": 200, "message": "x", "errors": null}', {}, ErrorBody(200, "x")),
-    (400, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
-    (403, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
-    (401, b"<html>", {}, ErrorBody()),
-    (401, b'{"status": false, "errorCode": 401}', {}, ErrorBody(401)),
-    (401, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
-    (429, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
-    (403, b'{"code": 4700}', {}, ErrorBody(4700, scope_missing=True)),
-    (400, b'{"code": 429, "message": "x"}', {}, ErrorBody(429, "x", throttled=True)),
-    (429, b'{"message": "Too many concurrent requests."}', {}, ErrorBody(None, "Too many concurrent requests.", busy=True)),
-    (503, b"<html>", {}, ErrorBody()),
-    (400, b"[]", {}, ErrorBody()),
-    (400, b'{"code": {"a": 1}, "errors": ["x", 1]}', {}, ErrorBody()),
-    (429, b'{"code": 429, "message": "per-second rate limit"}', {"x-ratelimit-type": "QPS"},
-     ErrorBody(429, "per-second rate limit", throttled=True)),
-    (429, b'{"code": 429, "message": "x"}', {"x-ratelimit-type": "Daily-limit"},
-     ErrorBody(429, "x", throttled=True, day_used_up=True)),
-    (429, b'{"code": 429, "message": "maximum daily rate limit"}', {},
-     ErrorBody(429, "maximum daily rate limit", throttled=True, day_used_up=True)),
-])
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "expected"),
+    [
+        (400, b'{"code": 300, "message": "Bad."}', {}, ErrorBody(300, "Bad.")),
+        (400, b'{"code": "300", "message": null}', {}, ErrorBody(300, "")),
+        (
+            400,
+            b'{"code": 300, "message": "Validation Failed.", '
+            b'"errors": [{"field": "user_info.type", "message": "Invalid field."}]}',
+            {},
+            ErrorBody(300, "Validation Failed. (user_info.type: Invalid field.)"),
+        ),
+        (400, b'{"code": 200, "message": "x", "errors": null}', {}, ErrorBody(200, "x")),
+        (400, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
+        (403, b'{"code": 124}', {}, ErrorBody(124, token_refused=True)),
+        (401, b"<html>", {}, ErrorBody()),
+        (401, b'{"status": false, "errorCode": 401}', {}, ErrorBody(401)),
+        (401, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
+        (429, b'{"code": 1001}', {}, ErrorBody(1001, outranks=True)),
+        (403, b'{"code": 4700}', {}, ErrorBody(4700, scope_missing=True)),
+        (400, b'{"code": 429, "message": "x"}', {}, ErrorBody(429, "x", throttled=True)),
+        (429, b'{"message": "Too many concurrent requests."}', {}, ErrorBody(None, "Too many concurrent requests.", busy=True)),
+        (503, b"<html>", {}, ErrorBody()),
+        (400, b"[]", {}, ErrorBody()),
+        (400, b'{"code": {"a": 1}, "errors": ["x", 1]}', {}, ErrorBody()),
+        (
+            429,
+            b'{"code": 429, "message": "per-second rate limit"}',
+            {"x-ratelimit-type": "QPS"},
+            ErrorBody(429, "per-second rate limit", throttled=True),
+        ),
+        (
+            429,
+            b'{"code": 429, "message": "x"}',
+            {"x-ratelimit-type": "Daily-limit"},
+            ErrorBody(429, "x", throttled=True, day_used_up=True),
+        ),
+        (
+            429,
+            b'{"code": 429, "message": "maximum daily rate limit"}',
+            {},
+            ErrorBody(429, "maximum daily rate limit", throttled=True, day_used_up=True),
+        ),
+    ],
+)
 def test_error_bodies_of_every_shape(status: int, body: bytes, headers: dict[str, str], expected: Any) -> None:
     """Code and message where there are any; never an exception."""
     assert expected == read_error(status, body, headers)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("User does not exist: jchill@example.com.", "User does not exist: (address)."),
-    ("[a+b@x.example,c@y.example]", "[(address),(address)]"),
-    ("no address here", "no address here"),
-    ("@ and @", "@ and @"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("User does not exist: jchill@example.com.", "User does not exist: (address)."),
+        ("[a+b@x.example,c@y.example]", "[(address),(address)]"),
+        ("no address here", "no address here"),
+        ("@ and @", "@ and @"),
+    ],
+)
 def test_addresses_are_taken_out_of_messages(text: str, expected: str) -> None:
     """Wherever they stand."""
     assert expected == without_addresses(text)

@@ -26,8 +26,10 @@ from settings import Settings
 DEPLOY = Path(__file__).parents[2]
 #: What the chart fills in for each release; Helm replaces the words between @.
 CHART = Settings(
-    selector='job="@JOB@", namespace="@NAMESPACE@"', runbook_base="@RUNBOOKS@",
-    severities={one: f"@{one.upper()}@" for one in ("critical", "warning", "info")})
+    selector='job="@JOB@", namespace="@NAMESPACE@"',
+    runbook_base="@RUNBOOKS@",
+    severities={one: f"@{one.upper()}@" for one in ("critical", "warning", "info")},
+)
 HEAD = "# Made by deploy/monitoring/mixin: change it there, then `make tables`.\n"
 
 
@@ -49,8 +51,12 @@ def as_yaml(value: Any) -> str:
 
 def prometheus_rule(settings: Settings) -> dict[str, Any]:
     """The same for the Prometheus operator."""
-    return {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {"name": "syncd"},
-            "spec": rules(settings)}
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "syncd"},
+        "spec": rules(settings),
+    }
 
 
 def as_json(value: Any) -> str:
@@ -60,8 +66,10 @@ def as_json(value: Any) -> str:
 
 def runbook_table() -> str:
     """The list of alerts, in words."""
-    rows = [f"| [{one.name}]({one.name}.md) | {one.severity} | {one.summary.replace('{{ $labels.', '').replace(' }}', '')} |"
-            for one in alerts(Settings())]
+    rows = [
+        f"| [{one.name}]({one.name}.md) | {one.severity} | {one.summary.replace('{{ $labels.', '').replace(' }}', '')} |"
+        for one in alerts(Settings())
+    ]
     return "# Runbooks\n\nOne page an alert.\n\n| alert | severity | says |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
@@ -89,8 +97,13 @@ def main(words: list[str]) -> None:
     usage.add_argument("--out", type=Path, help="folder to write to, instead of the files of this repository")
     usage.add_argument("--selector", default=Settings.selector, help="label matchers of the installations")
     usage.add_argument("--many", action="store_true", help="the selector covers several installations")
-    usage.add_argument("--also-by", action="append", default=[], metavar="LABEL",
-                       help="a further label that tells installations apart, such as cluster")
+    usage.add_argument(
+        "--also-by",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="a further label that tells installations apart, such as cluster",
+    )
     usage.add_argument("--runbook-base", default=Settings.runbook_base, help="what stands before /AlertName.md")
     usage.add_argument("--severity", type=_pair, action="append", default=[], help="critical=WORD, warning=WORD, info=WORD")
     usage.add_argument("--label", type=_pair, action="append", default=[], help="NAME=VALUE on every alert")
@@ -100,11 +113,20 @@ def main(words: list[str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return
-    settings = Settings(given.selector, not given.many, given.runbook_base, Settings().severities | dict(given.severity),
-                        dict(given.label), tuple(given.also_by))
+    settings = Settings(
+        given.selector,
+        not given.many,
+        given.runbook_base,
+        Settings().severities | dict(given.severity),
+        dict(given.label),
+        tuple(given.also_by),
+    )
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("rules.yaml", as_yaml(prometheus_rule(settings))), ("prometheus-rules.yaml", as_yaml(rules(settings))),
-                       ("dashboard.json", as_json(dashboard(settings)))):
+    for name, text in (
+        ("rules.yaml", as_yaml(prometheus_rule(settings))),
+        ("prometheus-rules.yaml", as_yaml(rules(settings))),
+        ("dashboard.json", as_json(dashboard(settings))),
+    ):
         (given.out / name).write_text(text, encoding="utf-8")
 
 

@@ -18,8 +18,8 @@ import ldap3
 from ldap3.utils.asn1 import decode_message_fast
 
 SEQUENCE, SET, INTEGER, OCTETS = 0x30, 0x31, 0x02, 0x04
-ENTRY, DONE, REFERENCE = 0x64, 0x65, 0x73     # searchResEntry, searchResDone, searchResRef
-UNSOLICITED = 0                               # the message id of what nobody asked for: a notice of disconnection
+ENTRY, DONE, REFERENCE = 0x64, 0x65, 0x73  # searchResEntry, searchResDone, searchResRef
+UNSOLICITED = 0  # the message id of what nobody asked for: a notice of disconnection
 
 #: A length of more bytes than this is none that an answer may have (256 MiB, see ``transport``).
 LENGTH_BYTES_MAX = 4

@@ -94,8 +94,9 @@ class KerberosBind:
         """An unopened connection that will bind so."""
         # A ticket is kept for as long as the keytab is the same: another key must not live on an old one's ticket.
         store = {"client_keytab": f"FILE:{self.keytab_file}", "ccache": f"MEMORY:syncd-{self.fingerprint()[:32]}"}
-        return _connection(server, user=self.principal, authentication=ldap3.SASL, sasl_mechanism=ldap3.KERBEROS,
-                           cred_store=store)
+        return _connection(
+            server, user=self.principal, authentication=ldap3.SASL, sasl_mechanism=ldap3.KERBEROS, cred_store=store
+        )
 
 
 Bind = SimpleBind | KerberosBind
@@ -130,10 +131,13 @@ def refused(message: str) -> CredentialsRefused | Unusable:
     shown = f"code {code}" if code else "without a code"
     if code in REFUSALS:
         cause, do = REFUSALS[code]
-        return CredentialsRefused("directory", f"the directory refused the bind: {cause} (result 49, {shown})",
-                                  f"{do} {_NO_RETRY}")
-    cause, do = OTHERWISE.get(code, (
-        "no cause that is known to mean the credentials", f"Look the code up; if it means the credentials, correct {BIND_KEY}."))
+        return CredentialsRefused(
+            "directory", f"the directory refused the bind: {cause} (result 49, {shown})", f"{do} {_NO_RETRY}"
+        )
+    cause, do = OTHERWISE.get(
+        code,
+        ("no cause that is known to mean the credentials", f"Look the code up; if it means the credentials, correct {BIND_KEY}."),
+    )
     return Unusable(f"it refused the bind: {cause} (result 49, {shown})", do)
 
 
@@ -145,10 +149,18 @@ def _connection(server: ldap3.Server, **how: Any) -> ldap3.Connection:
     # host the server names), no range is fetched behind our back (a failing one is swallowed), no schema is loaded, no
     # write is possible, and results are judged by us (raise_exceptions lets codes 3, 4 and 10 pass as success).
     connection = BoundConnection(
-        server, client_strategy=ldap3.SYNC, auto_bind=ldap3.AUTO_BIND_NONE, raise_exceptions=False, auto_referrals=False,
-        auto_range=False, check_names=False, return_empty_attributes=False, read_only=True, **how,
+        server,
+        client_strategy=ldap3.SYNC,
+        auto_bind=ldap3.AUTO_BIND_NONE,
+        raise_exceptions=False,
+        auto_referrals=False,
+        auto_range=False,
+        check_names=False,
+        return_empty_attributes=False,
+        read_only=True,
+        **how,
     )
-    connection.strategy.socket_size = 32 * 1024     # from 4: a group of 50,000 in one answer is not copied 750 times
+    connection.strategy.socket_size = 32 * 1024  # from 4: a group of 50,000 in one answer is not copied 750 times
     return connection
 
 
@@ -191,10 +203,11 @@ def _bind_with_ticket(connection: ldap3.Connection, how: KerberosBind, service_h
 
 def _no_ticket(message: str) -> SourceError | Unusable:
     minor = _minor(message)
-    if "contact" in minor.lower() or "resolve" in minor.lower():      # no KDC answered: nobody refused anything
+    if "contact" in minor.lower() or "resolve" in minor.lower():  # no KDC answered: nobody refused anything
         return Unusable(f"no Kerberos ticket ({minor})", "Check the realm's KDC in krb5.conf and the firewall (port 88).")
     return CredentialsRefused(
-        "directory", f"Kerberos gave no ticket for the principal of {BIND_KEY}.kerberos: {minor}",
+        "directory",
+        f"Kerberos gave no ticket for the principal of {BIND_KEY}.kerberos: {minor}",
         f"Export the keytab anew for this principal, and see that its account is enabled and not locked. {_NO_RETRY}",
     )
 

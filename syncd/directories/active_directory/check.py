@@ -25,30 +25,38 @@ ENDS_AT = "msDS-UserPasswordExpiryTimeComputed"
 
 
 def check_server(
-    session: Session, settings: ActiveDirectorySettings, snapshot: DirectorySnapshot,
+    session: Session,
+    settings: ActiveDirectorySettings,
+    snapshot: DirectorySnapshot,
     recheck: Callable[[str], tuple[Person, ...]],
 ) -> tuple[bool, str]:
     """Whether all is well with a controller that was read whole, everybody and every group, and the findings in one line.
     *recheck* is a second look at one id through the same connection. Raises as a read does when something is missing."""
     sizes = ", ".join(f"{group.name} {group.members}" for group in snapshot.groups)
-    findings = [f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
-                f"{len(snapshot.groups)} group(s): {sizes}"]
+    findings = [
+        f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
+        f"{len(snapshot.groups)} group(s): {sizes}"
+    ]
     if snapshot.unresolved:
         findings.append(f"{len(snapshot.unresolved)} member(s) cannot be resolved, so that no unmatched account is called absent")
     member = next((person for person in snapshot.people if person.entitled_by and not person.membership_unknown), None)
     if member is not None:
         seen = recheck(member.id)
         if [person.entitled_by for person in seen] != [member.entitled_by]:
-            raise Unusable(f"a second look at {member.id} does not show the membership that the whole read showed",
-                           "Let the bind account read member, objectGUID and objectSid of the groups and of those in them.")
+            raise Unusable(
+                f"a second look at {member.id} does not show the membership that the whole read showed",
+                "Let the bind account read member, objectGUID and objectSid of the groups and of those in them.",
+            )
         findings.append("a second look agrees")
     offset = session.clock_offset_seconds
     good = offset is None or abs(offset) <= CLOCK_SECONDS_MAX
     if offset is None:
         findings.append("its clock could not be read")
     else:
-        findings.append(f"its clock is {abs(offset):.1f} s {'ahead' if offset >= 0 else 'behind'}"
-                        + ("" if good else ": set both clocks by NTP"))
+        findings.append(
+            f"its clock is {abs(offset):.1f} s {'ahead' if offset >= 0 else 'behind'}"
+            + ("" if good else ": set both clocks by NTP")
+        )
     ends = password_expiry(session, settings)
     findings.append(f"the bind password ends {ends:%Y-%m-%d}" if ends else "no end of the bind password is known")
     clear, unclear = _unclear(snapshot)

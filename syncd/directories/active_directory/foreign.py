@@ -18,9 +18,16 @@ ACCOUNT_SID = re.compile(r"(S-1-5-21-\d+-\d+-\d+)-\d+")
 
 #: Names of SIDs that are no list of people (MS-DTYP 2.4.2.4).
 WELL_KNOWN: Mapping[str, str] = {
-    "S-1-1-0": "Everyone", "S-1-5-2": "Network", "S-1-5-4": "Interactive", "S-1-5-7": "Anonymous Logon",
-    "S-1-5-9": "Enterprise Domain Controllers", "S-1-5-11": "Authenticated Users", "S-1-5-15": "This Organization",
-    "S-1-5-17": "IUSR", "S-1-5-18": "Local System", "S-1-5-1000": "Other Organization",
+    "S-1-1-0": "Everyone",
+    "S-1-5-2": "Network",
+    "S-1-5-4": "Interactive",
+    "S-1-5-7": "Anonymous Logon",
+    "S-1-5-9": "Enterprise Domain Controllers",
+    "S-1-5-11": "Authenticated Users",
+    "S-1-5-15": "This Organization",
+    "S-1-5-17": "IUSR",
+    "S-1-5-18": "Local System",
+    "S-1-5-1000": "Other Organization",
 }
 
 
@@ -28,8 +35,9 @@ def foreign_sid(dn: str, entry: Entry | None) -> str | None:
     """The SID of a stand-in, by its entry or, when that is hidden, by where it stands; None: *dn* is none."""
     if entry is not None:
         raw = entry.first("objectsid")
-        if "foreignsecurityprincipal" not in (value.decode("utf-8", "replace").lower()
-                                              for value in entry.attributes.get("objectclass", ())):
+        if "foreignsecurityprincipal" not in (
+            value.decode("utf-8", "replace").lower() for value in entry.attributes.get("objectclass", ())
+        ):
             return None
         if raw:
             return sid_text(raw)

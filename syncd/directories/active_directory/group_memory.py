@@ -56,7 +56,7 @@ class GroupMemory:
             try:
                 await self.store.set_state(KEY, known)
             except LedgerError:
-                return       # the ledger is needed for more than this: whoever needs it says so
+                return  # the ledger is needed for more than this: whoever needs it says so
 
 
 def _is_guid(value: object) -> bool:

@@ -40,7 +40,9 @@ class ConfiguredGroup:
 
 
 def find_configured(
-    session: Session, settings: ActiveDirectorySettings, remembered: Mapping[str, str],
+    session: Session,
+    settings: ActiveDirectorySettings,
+    remembered: Mapping[str, str],
 ) -> tuple[ConfiguredGroup, ...]:
     """Every configured group once per use, in the order of the configuration. *remembered*: which objectGUID an entry of the
     configuration meant in earlier reads; a group that was moved or renamed is found by it. Raises Unusable naming all those
@@ -64,8 +66,10 @@ def find_configured(
                 problems.append(f"{asked!r} is no group")
             found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn, asked))
     if problems:
-        raise Unusable(f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
-                       " ".join(dict.fromkeys(filter(None, advice))))
+        raise Unusable(
+            f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
+            " ".join(dict.fromkeys(filter(None, advice))),
+        )
     return tuple(found.values())
 
 
@@ -86,7 +90,7 @@ def _entries_named(session: Session, settings: ActiveDirectorySettings, asked: s
 def _near(session: Session, settings: ActiveDirectorySettings, asked: str) -> str:
     """Groups that might have been meant: a group has two names (cn and sAMAccountName, the one from before Windows 2000),
     which need not be the same, and people mistype both. Nothing depends on it."""
-    wanted = re.sub(r"^[^\\=]+\\|@[\w.-]+$", "", asked.strip())          # of people one says DOMAIN\name and name@domain, too
+    wanted = re.sub(r"^[^\\=]+\\|@[\w.-]+$", "", asked.strip())  # of people one says DOMAIN\name and name@domain, too
     if "=" in wanted:
         wanted = re.sub(r"\\(.)", r"\1", re.split(r"(?<!\\),", wanted)[0].partition("=")[2].strip())
     by_name: dict[str, dict[str, str]] = {}
@@ -127,8 +131,10 @@ def demand_base(session: Session, base: str) -> None:
     """Raises Unusable when this server does not show the base: a base read as empty is a mass leaver."""
     found = session.find(base, ["objectGUID"])
     if isinstance(found, Unseen):
-        raise Unusable(f"the base {base} {found.why}",
-                       found.do or "Correct directory.active_directory.base_dn, or let the bind account read there.")
+        raise Unusable(
+            f"the base {base} {found.why}",
+            found.do or "Correct directory.active_directory.base_dn, or let the bind account read there.",
+        )
 
 
 def is_below(dn: str, bases: Iterable[str]) -> bool:

@@ -34,17 +34,31 @@ def _make(section: Section, around: Around) -> Directory:
     from syncd.directories.active_directory.reader import ActiveDirectory, GroupMemory
     from syncd.directories.active_directory.settings import ActiveDirectorySettings
 
-    return ActiveDirectory(ActiveDirectorySettings(
-        servers=section.servers, bind=_bind(section, around), base_dns=section.base_dn, groups=section.groups,
-        leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups,
-        holding_groups=around.holding_groups, start_tls=section.start_tls,
-        allow_plaintext=section.allow_plaintext, ca_file=str(section.ca_file) if section.ca_file else None,
-        unresolved_members=section.unresolved_members,
-        foreign_members=section.foreign_members, number_attribute=around.person_number, nested=section.nested,
-        address_attributes=section.address_attributes, page_size=section.page_size,
-        connect_timeout_seconds=section.connect_timeout.total_seconds(),
-        read_timeout_seconds=section.read_timeout.total_seconds(),
-    ), around.clock, around.tell, memory=GroupMemory(around.store))
+    return ActiveDirectory(
+        ActiveDirectorySettings(
+            servers=section.servers,
+            bind=_bind(section, around),
+            base_dns=section.base_dn,
+            groups=section.groups,
+            leaver_groups=section.leaver_groups,
+            protecting_groups=around.protecting_groups,
+            holding_groups=around.holding_groups,
+            start_tls=section.start_tls,
+            allow_plaintext=section.allow_plaintext,
+            ca_file=str(section.ca_file) if section.ca_file else None,
+            unresolved_members=section.unresolved_members,
+            foreign_members=section.foreign_members,
+            number_attribute=around.person_number,
+            nested=section.nested,
+            address_attributes=section.address_attributes,
+            page_size=section.page_size,
+            connect_timeout_seconds=section.connect_timeout.total_seconds(),
+            read_timeout_seconds=section.read_timeout.total_seconds(),
+        ),
+        around.clock,
+        around.tell,
+        memory=GroupMemory(around.store),
+    )
 
 
 def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:  # noqa: ARG001  -- it stands in the directory
@@ -67,7 +81,14 @@ def _bind(section: Section, around: Around) -> Bind:
 
 
 KIND = DirectoryKind(
-    "active_directory", "Active Directory", _identity, _make, service="ldap",
-    operations=("connect", "bind", "search", "ranged", "other"), credential="active_directory",
-    not_policy=frozenset({"bind", "ca_file", "connect_timeout", "read_timeout"}), same=_same, watchers=_watchers,
+    "active_directory",
+    "Active Directory",
+    _identity,
+    _make,
+    service="ldap",
+    operations=("connect", "bind", "search", "ranged", "other"),
+    credential="active_directory",
+    not_policy=frozenset({"bind", "ca_file", "connect_timeout", "read_timeout"}),
+    same=_same,
+    watchers=_watchers,
 )

@@ -43,7 +43,7 @@ from syncd.directories.membership import GroupNode
 from syncd.model import Person
 from syncd.reading import Complete, put_together
 
-PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")       # only a domain's own groups can be primary
+PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")  # only a domain's own groups can be primary
 
 #: How a deleted object is called where it still stands in a list (MS-ADTS 3.1.1.5.5): its name, a line feed, DEL: and its id.
 DELETED = re.compile(r"^[^,]*\\0ADEL:[0-9a-f-]{36},", re.IGNORECASE)
@@ -60,7 +60,7 @@ class Roster:
     by_dn: dict[str, str] = field(default_factory=dict)
     by_primary_group: dict[str, list[str]] = field(default_factory=dict)
     hidden: Counter[str] = field(default_factory=Counter)
-    managers: dict[str, str] = field(default_factory=dict)         # id -> DN of the manager
+    managers: dict[str, str] = field(default_factory=dict)  # id -> DN of the manager
 
     def add(self, found: FoundPerson) -> None:
         """Bases may overlap, and somebody may move while the pages come: the first sight counts."""
@@ -73,7 +73,6 @@ class Roster:
             self.managers[found.person.id] = sys.intern(found.manager_dn)
         if found.primary_group_sid is not None:
             self.by_primary_group.setdefault(found.primary_group_sid, []).append(found.person.id)
-
 
     def name_managers(self, id_of: Callable[[str], str]) -> None:
         """Puts the id of everybody's manager in the place of a DN; *id_of* looks up who is not on the roster."""
@@ -90,7 +89,8 @@ class Roster:
             raise Unusable(
                 f"the bind account may not read {' and '.join(lacking)} of any of {len(self.people)} people",
                 f"Grant the bind account the right 'Read {'' if len(lacking) > 1 else 'property '}{', '.join(lacking)}' on the "
-                "user objects below the bases (a port that leads to a global catalog does not show them either: use port 636).")
+                "user objects below the bases (a port that leads to a global catalog does not show them either: use port 636).",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class GroupsBelow:
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[None]] = []
         self.strays: dict[str, Stray] = {}
-        self.gone_through: dict[str, str] = {}              # id -> DN
+        self.gone_through: dict[str, str] = {}  # id -> DN
         self._session = session
         self._settings = settings
         self._roster = roster
@@ -133,7 +133,7 @@ class GroupsBelow:
             node = self.nodes[id_] = GroupNode(id_, name_of(entry))
             self.gone_through[id_] = entry.dn
             below = self._fill(node, entry)
-            self._looked_up[dn_key(entry.dn)] = outline(entry)      # 50,000 member names need not be kept
+            self._looked_up[dn_key(entry.dn)] = outline(entry)  # 50,000 member names need not be kept
             if self._settings.nested:
                 waiting += below
 
@@ -142,7 +142,7 @@ class GroupsBelow:
         people: set[str] = set()
         groups: list[str] = []
         members = self._session.values(entry.dn, "member", entry)
-        self.lists.append(put_together((), members))           # the evidence, without 50,000 names
+        self.lists.append(put_together((), members))  # the evidence, without 50,000 names
         if not members:
             self._demand_really_empty(entry)
         for raw in members:
@@ -157,7 +157,7 @@ class GroupsBelow:
     def _otherwise(self, dn: str, node: GroupNode, groups: list[str]) -> str | None:
         """The id of a person whom the list did not show under this name; None for every other member, noted as it must."""
         if DELETED.match(dn):
-            return None                         # the directory itself says that this one is deleted
+            return None  # the directory itself says that this one is deleted
         found = self._looked_up_entry(dn)
         entry = None if isinstance(found, Unseen) else found
         classes = classes_of(entry) if entry else frozenset()
@@ -172,7 +172,7 @@ class GroupsBelow:
             self._stray(dn, node, "does not show what it is (objectClass)")
         elif "user" in classes and "computer" not in classes:
             return self._person(found)
-        return None      # a contact, a computer or another thing that is nobody
+        return None  # a contact, a computer or another thing that is nobody
 
     def _stray(self, dn: str, node: GroupNode, why: str, sid: str = "") -> None:
         self.strays.setdefault(dn, Stray(dn, node.name, why, sid))
@@ -180,7 +180,7 @@ class GroupsBelow:
     def _person(self, entry: Entry) -> str:
         id_ = guid_of(entry)
         if id_ in self._roster.people:
-            return id_                          # renamed while the read went on, or spelled differently
+            return id_  # renamed while the read went on, or spelled differently
         if is_below(entry.dn, self._settings.base_dns):
             self._latecomers += 1
             if self._latecomers > LATECOMERS_MAX:
@@ -191,8 +191,10 @@ class GroupsBelow:
     def _by_primary_group(self, entry: Entry) -> list[str]:
         raw = entry.first("objectsid")
         if raw is None:
-            raise Unusable(f"the group {entry.dn} shows no objectSid, by which its members by primary group are found",
-                           "Let the bind account read objectSid of this group.")
+            raise Unusable(
+                f"the group {entry.dn} shows no objectSid, by which its members by primary group are found",
+                "Let the bind account read objectSid of this group.",
+            )
         sid = sid_text(raw)
         candidate = PRIMARY_CANDIDATE.fullmatch(sid)
         if candidate is None:
@@ -212,8 +214,10 @@ class GroupsBelow:
         readable = self._session.entry(entry.dn, ["1.1"], "(!(member=*))") is not None
         pointing = f"(memberOf={escape_filter_chars(entry.dn)})"
         if not readable or any(self._session.exists(root, pointing) for root in self._roots):
-            raise Unusable(f"the members of the group {entry.dn} cannot be read: it shows none, yet it is not empty",
-                           "Let the bind account read the attribute 'member' of this group.")
+            raise Unusable(
+                f"the members of the group {entry.dn} cannot be read: it shows none, yet it is not empty",
+                "Let the bind account read the attribute 'member' of this group.",
+            )
 
     def _looked_up_entry(self, dn: str) -> Entry | Unseen:
         key = dn_key(dn)

@@ -34,8 +34,13 @@ FILTER_SIZE = 50
 class GroupsAbove:
     """Fills the graph from single people up, by ``member`` and the primary group, through every group above them."""
 
-    def __init__(self, session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup],
-                 gone_through: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        settings: ActiveDirectorySettings,
+        configured: Sequence[ConfiguredGroup],
+        gone_through: Mapping[str, str],
+    ) -> None:
         """*gone_through*: id and name of every group of the last whole read."""
         self.nodes = {group.id: GroupNode(group.id, group.name, people=set()) for group in configured}
         self._session = session
@@ -43,7 +48,7 @@ class GroupsAbove:
         self._roots = search_roots(session, settings)
         self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
         self._walked: set[str] = set()
-        self._matter = set(self.nodes)        # groups from which a way may lead to a configured one
+        self._matter = set(self.nodes)  # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
@@ -82,7 +87,7 @@ class GroupsAbove:
             return
         for id_, parent in above.items():
             found = {child for child, group in below.items() if self._names(id_, group)}
-            if not found:                     # it named one of them a moment ago
+            if not found:  # it named one of them a moment ago
                 raise Unusable(f"the group {parent.dn} changed while it was read")
             self.nodes[id_].groups.update(found)
 
@@ -99,8 +104,9 @@ class GroupsAbove:
         for part in _parts(dns):
             members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
             for root in self._roots:
-                for page in self._session.pages(root, f"(&(objectClass=group)(|{members}))", ["objectGUID", "cn"],
-                                                self._settings.page_size):
+                for page in self._session.pages(
+                    root, f"(&(objectClass=group)(|{members}))", ["objectGUID", "cn"], self._settings.page_size
+                ):
                     found.update((guid_of(entry), entry) for entry in page)
         return found
 
@@ -109,8 +115,10 @@ class GroupsAbove:
         for raw in self._session.values(entry.dn, "memberof", entry):
             dn = raw.decode()
             if dn_key(dn) in self._relevant and dn_key(dn) not in named:
-                raise Unusable(f"{entry.dn} names the group {dn}, which does not name its member",
-                               "Let the bind account read the attribute 'member' of this group.")
+                raise Unusable(
+                    f"{entry.dn} names the group {dn}, which does not name its member",
+                    "Let the bind account read the attribute 'member' of this group.",
+                )
 
     def _primary_group(self, sid: str | None) -> Entry | None:
         domain = self._session.domain_dn
@@ -123,8 +131,9 @@ class GroupsAbove:
         return None
 
 
-def demand_members_readable(session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup],
-                            gone_through: Mapping[str, str]) -> None:
+def demand_members_readable(
+    session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup], gone_through: Mapping[str, str]
+) -> None:
     """Raises Unusable unless the ``member`` of every group that matters may be read now: else nobody would be in them. A
     group that is gone by now holds nobody."""
     names = {**gone_through, **{group.id: group.dn for group in configured}}
@@ -137,8 +146,10 @@ def demand_members_readable(session: Session, settings: ActiveDirectorySettings,
     for id_ in names.keys() - readable:
         entry = session.entry(f"<GUID={id_}>", ["objectGUID"])
         if entry is not None:
-            raise Unusable(f"the members of the group {entry.dn} may not be read any more",
-                           "Let the bind account read the attribute 'member' of this group.")
+            raise Unusable(
+                f"the members of the group {entry.dn} may not be read any more",
+                "Let the bind account read the attribute 'member' of this group.",
+            )
 
 
 def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:

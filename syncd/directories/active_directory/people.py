@@ -27,13 +27,23 @@ PEOPLE_FILTER = "(&(objectClass=user)(!(objectClass=computer)))"
 #: Every account of Active Directory has these. One that is not shown is hidden from the bind account.
 ALWAYS_THERE = ("userAccountControl", "accountExpires", "primaryGroupID", "objectSid")
 
-ACCOUNT_DISABLED = 0x2                       # userAccountControl
-NEVER = frozenset({0, 2**63 - 1})            # accountExpires, both mean never (MS-ADA1 2.1)
+ACCOUNT_DISABLED = 0x2  # userAccountControl
+NEVER = frozenset({0, 2**63 - 1})  # accountExpires, both mean never (MS-ADA1 2.1)
 FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 MAX_DATE = datetime.max.replace(tzinfo=UTC)
 
-BASIC_ATTRIBUTES = ("objectGUID", "objectSid", "primaryGroupID", "displayName", "department", "userAccountControl",
-                    "accountExpires", "whenChanged", "manager", "msExchRecipientTypeDetails")
+BASIC_ATTRIBUTES = (
+    "objectGUID",
+    "objectSid",
+    "primaryGroupID",
+    "displayName",
+    "department",
+    "userAccountControl",
+    "accountExpires",
+    "whenChanged",
+    "manager",
+    "msExchRecipientTypeDetails",
+)
 
 #: msExchRecipientTypeDetails, of mailboxes that are nobody's own: on premises, and the same in Exchange Online ("remote").
 #: Their accounts are disabled by design, which says nothing about leaving.
@@ -47,7 +57,7 @@ class FoundPerson:
     person: Person
     dn: str
     primary_group_sid: str | None
-    hidden: tuple[str, ...] = ()              # of ALWAYS_THERE, what is not shown
+    hidden: tuple[str, ...] = ()  # of ALWAYS_THERE, what is not shown
     manager_dn: str = ""
 
 
@@ -63,7 +73,7 @@ def guid_of(entry: Entry) -> str:
     value = entry.first("objectguid")
     if value is None or len(value) != 16:
         raise Unusable(f"{entry.dn} shows no objectGUID", "Let the bind account read objectGUID.")
-    text = (value[3::-1] + value[5:3:-1] + value[7:5:-1] + value[8:]).hex()      # three fields of it are little endian
+    text = (value[3::-1] + value[5:3:-1] + value[7:5:-1] + value[8:]).hex()  # three fields of it are little endian
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -67,7 +67,12 @@ class ActiveDirectory:
     """Implements ``ports.Directory``. Raises ConfigError at once for settings that could never work."""
 
     def __init__(
-        self, settings: ActiveDirectorySettings, clock: Clock, tell: Tell, *, memory: GroupMemory | None = None,
+        self,
+        settings: ActiveDirectorySettings,
+        clock: Clock,
+        tell: Tell,
+        *,
+        memory: GroupMemory | None = None,
     ) -> None:
         """*memory* keeps which objects the configured groups are; without it only for as long as this lives."""
         self.settings = settings
@@ -75,7 +80,7 @@ class ActiveDirectory:
         self.clock = clock
         self._tell = tell
         self._refusals = RefusalMemory(clock.monotonic)
-        self.gone_through: Mapping[str, str] = {}       # id and name of every group of the last whole read
+        self.gone_through: Mapping[str, str] = {}  # id and name of every group of the last whole read
         self._memory = memory or GroupMemory()
         self._look: _Look | None = None
         self._looking = asyncio.Lock()
@@ -136,7 +141,7 @@ class ActiveDirectory:
         line = Line()
 
         def tell(event: Event) -> None:
-            if not line.was_cut:          # after that nobody listens, and the loop may be closing
+            if not line.was_cut:  # after that nobody listens, and the loop may be closing
                 loop.call_soon_threadsafe(self._tell, event)
 
         try:
@@ -159,8 +164,8 @@ class ActiveDirectory:
                 break
             tell(Noted("directory.server_skipped", "warning", {"server": str(server), "why": causes[-1][1].what}))
         raise SourceError(
-            "directory", "no directory server could be read whole: "
-            + "; ".join(f"{server}: {cause.what}" for server, cause in causes),
+            "directory",
+            "no directory server could be read whole: " + "; ".join(f"{server}: {cause.what}" for server, cause in causes),
             " ".join(dict.fromkeys(cause.do for _, cause in causes if cause.do)),
         )
 
@@ -179,12 +184,20 @@ class ActiveDirectory:
         settings = self.settings
         try:
             fingerprint = settings.bind.fingerprint()
-        except ConfigError as error:      # the secret is gone while we run: the next read may find it again
+        except ConfigError as error:  # the secret is gone while we run: the next read may find it again
             raise SourceError("directory", error.what, error.do) from None
         self._refusals.check(fingerprint)
         try:
-            return Session(server, settings.bind, start_tls=settings.start_tls and not server.tls, ca_file=settings.ca_file,
-                           timeouts=settings.timeouts(), clock=self.clock, tell=tell, line=line)
+            return Session(
+                server,
+                settings.bind,
+                start_tls=settings.start_tls and not server.tls,
+                ca_file=settings.ca_file,
+                timeouts=settings.timeouts(),
+                clock=self.clock,
+                tell=tell,
+                line=line,
+            )
         except CredentialsRefused as error:
             self._refusals.remember(fingerprint, error)
             raise
@@ -209,10 +222,17 @@ class ActiveDirectory:
         people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
         self.gone_through = below.gone_through
         return DirectorySnapshot.whole(
-            "active_directory", read_at, put_together(people.values(), *lists, *below.lists),
-            put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
-                          for group in configured], *lists, *below.lists),
-            unresolved=unresolved, clock_offset_seconds=session.clock_offset_seconds, view=session.view,
+            "active_directory",
+            read_at,
+            put_together(people.values(), *lists, *below.lists),
+            put_together(
+                [DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry) for group in configured],
+                *lists,
+                *below.lists,
+            ),
+            unresolved=unresolved,
+            clock_offset_seconds=session.clock_offset_seconds,
+            view=session.view,
         )
 
     def _read_people(self, session: Session, tell: Tell) -> tuple[Roster, tuple[Complete[None], ...]]:
@@ -244,7 +264,7 @@ class ActiveDirectory:
             try:
                 return self._look_through(kept, wanted)
             except (Unusable, ValueError):
-                pass                      # the connection may have died between two looks: once more, from nothing
+                pass  # the connection may have died between two looks: once more, from nothing
         if not line.was_cut:
             self._stop_looking()
 
@@ -276,9 +296,11 @@ class ActiveDirectory:
                             outside.add(found.person.id)
         placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
         # As in a whole read: somebody below no base is a person by membership alone.
-        return tuple(person for id_, person in sorted(placed.items())
-                     if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by
-                     or person.held_by)
+        return tuple(
+            person
+            for id_, person in sorted(placed.items())
+            if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by or person.held_by
+        )
 
     def _stop_looking(self) -> None:
         kept, self._look = self._look, None
@@ -292,8 +314,12 @@ class ActiveDirectory:
             snapshot = self._read(session, _no_one)
             look = _Look(session, find_configured(session, self.settings, self._memory.groups), line, 0.0)
             demand_members_readable(session, self.settings, look.configured, self.gone_through)
-            return check_server(session, self.settings, snapshot, lambda id_: self._look_through(
-                look, Wanted.of(id_, [], self.settings.address_attributes)))
+            return check_server(
+                session,
+                self.settings,
+                snapshot,
+                lambda id_: self._look_through(look, Wanted.of(id_, [], self.settings.address_attributes)),
+            )
 
         lines: list[tuple[str, bool, str]] = []
         refusal = ""

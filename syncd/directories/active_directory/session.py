@@ -86,8 +86,16 @@ class Session:
     """Use as a context manager. Not for several threads; ``line.cut()`` ends it from any."""
 
     def __init__(
-        self, server: ServerAddress, bind: ldap_binding.Bind, *, start_tls: bool, ca_file: str | None, timeouts: Timeouts,
-        clock: Clock, tell: Callable[[Event], None], line: Line,
+        self,
+        server: ServerAddress,
+        bind: ldap_binding.Bind,
+        *,
+        start_tls: bool,
+        ca_file: str | None,
+        timeouts: Timeouts,
+        clock: Clock,
+        tell: Callable[[Event], None],
+        line: Line,
     ) -> None:
         """Connects, verifies, binds and asks the controller for its name, its domain and its time.
 
@@ -96,7 +104,7 @@ class Session:
         self.server = server
         self.domain_dn: str | None = None
         self.clock_offset_seconds: float | None = None
-        self.view = ""              # the copy of the directory that is read here
+        self.view = ""  # the copy of the directory that is read here
         self._service_dn = ""
         self._clock = clock
         self._tell = tell
@@ -105,8 +113,13 @@ class Session:
         begun = clock.monotonic()
         try:
             self._connection = dial(
-                server, start_tls=start_tls, ca_file=ca_file, connect_timeout_seconds=timeouts.connect, line=line,
-                monotonic=clock.monotonic, connection_of=bind.connection,
+                server,
+                start_tls=start_tls,
+                ca_file=ca_file,
+                connect_timeout_seconds=timeouts.connect,
+                line=line,
+                monotonic=clock.monotonic,
+                connection_of=bind.connection,
             )
         except Unusable:
             self._answered("connect", "network_error", begun)
@@ -141,9 +154,10 @@ class Session:
         answer = self._answer(self._ask(dn, filter_, attributes, ldap3.BASE))
         result, entries = answer.result, list(_entries(answer, dn))
         if result["result"] == REFERRAL:
-            return Unseen("is answered with a referral" + _to_where(result),
-                          "This server does not hold that part of the directory: name a server of its domain, or correct "
-                          "the name.")
+            return Unseen(
+                "is answered with a referral" + _to_where(result),
+                "This server does not hold that part of the directory: name a server of its domain, or correct the name.",
+            )
         if result["result"] in NOT_TO_BE_SEEN:
             return Unseen()
         _demand_success(result, f"reading {dn}")
@@ -163,7 +177,13 @@ class Session:
                 return
 
     def walk(
-        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, make: Callable[[Entry], T], *,
+        self,
+        base_dn: str,
+        filter_: str,
+        attributes: Sequence[str],
+        page_size: int,
+        make: Callable[[Entry], T],
+        *,
         progress: Callable[[], None] = lambda: None,
     ) -> Complete[T]:
         """What *make* makes of everything below *base_dn* that fits. *progress* is called after each page. Each page is asked
@@ -185,10 +205,16 @@ class Session:
             raise Unusable(f"the list below {base_dn} did not come whole: {finding}") from None
 
     def _ask_page(
-        self, base_dn: str, filter_: str, attributes: Sequence[str], page_size: int, cookie: Mark | None,
+        self,
+        base_dn: str,
+        filter_: str,
+        attributes: Sequence[str],
+        page_size: int,
+        cookie: Mark | None,
     ) -> _Asked:
-        return self._ask(base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True,
-                         paged_cookie=cookie)
+        return self._ask(
+            base_dn, filter_, attributes, ldap3.SUBTREE, paged_size=page_size, paged_criticality=True, paged_cookie=cookie
+        )
 
     def _page(self, asked: _Asked, number: int) -> tuple[Answer, bytes | None]:
         """The answer with a page, and the cookie of the next one (None: the server says that this is the last)."""
@@ -255,7 +281,7 @@ class Session:
             answer = receive(self._connection, asked.message_id, CHUNK_SIZE)
             word = _answer_word(int(answer.result["result"]))
         except BROKEN as error:
-            hang_up(self._connection)       # what comes next on this line would answer nothing
+            hang_up(self._connection)  # what comes next on this line would answer nothing
             self._answered("search", "network_error", asked.begun)
             raise Unusable(_why_broken(error, f"in a search below {asked.base_dn or 'the root'}")) from None
         self._answered("search", word, asked.begun)
@@ -296,7 +322,7 @@ class Session:
         try:
             root = self.entry("", ["currentTime", "defaultNamingContext", "dnsHostName", "dsServiceName"])
         except Declined:
-            root = None        # a server without these answers may do without
+            root = None  # a server without these answers may do without
         after = self._clock.now()
         if root is None:
             return self.server.host
@@ -349,9 +375,10 @@ class Session:
 
 def generalized_time(value: bytes) -> datetime:
     """``20261125191922.0Z`` as a time. Raises ValueError."""
-    if len(value) == 17 and value.endswith(b".0Z") and value[:14].isdigit():      # as Active Directory writes them all
-        return datetime(int(value[:4]), int(value[4:6]), int(value[6:8]), int(value[8:10]), int(value[10:12]), int(value[12:14]),
-                        tzinfo=UTC)
+    if len(value) == 17 and value.endswith(b".0Z") and value[:14].isdigit():  # as Active Directory writes them all
+        return datetime(
+            int(value[:4]), int(value[4:6]), int(value[6:8]), int(value[8:10]), int(value[10:12]), int(value[12:14]), tzinfo=UTC
+        )
     return datetime.strptime(value.decode("ascii", "replace"), "%Y%m%d%H%M%S.%fZ").replace(tzinfo=UTC)
 
 

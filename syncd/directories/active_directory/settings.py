@@ -32,11 +32,11 @@ class ActiveDirectorySettings:
     start_tls: bool = False
     allow_plaintext: bool = False
     ca_file: str | None = None
-    unresolved_members: str = "refuse"        # refuse | unknown
-    foreign_members: str = "refuse"           # refuse | unknown | elsewhere
+    unresolved_members: str = "refuse"  # refuse | unknown
+    foreign_members: str = "refuse"  # refuse | unknown | elsewhere
     nested: bool = True
     address_attributes: tuple[str, ...] = ("mail", "userPrincipalName", "proxyAddresses")
-    number_attribute: str = ""                # whose value makes one person of several entries (match.person_number)
+    number_attribute: str = ""  # whose value makes one person of several entries (match.person_number)
     page_size: int = 1000
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0
@@ -44,8 +44,12 @@ class ActiveDirectorySettings:
 
     def configured(self) -> Iterator[tuple[GroupUse, str]]:
         """Every configured group with its use, in the order of the file."""
-        for use, names in ((GroupUse.ENTITLING, self.groups), (GroupUse.LEAVERS, self.leaver_groups),
-                           (GroupUse.PROTECTING, self.protecting_groups), (GroupUse.HOLDING, self.holding_groups)):
+        for use, names in (
+            (GroupUse.ENTITLING, self.groups),
+            (GroupUse.LEAVERS, self.leaver_groups),
+            (GroupUse.PROTECTING, self.protecting_groups),
+            (GroupUse.HOLDING, self.holding_groups),
+        ):
             for name in names:
                 yield use, name
 
@@ -68,8 +72,10 @@ class ActiveDirectorySettings:
                 problems.append(f"directory.active_directory.servers: {error}")
                 continue
             if not (server.tls or self.start_tls or self.allow_plaintext):
-                problems.append(f"directory.active_directory.servers: {url} would send the password in clear; use ldaps:// "
-                                "or start_tls: true (or allow_plaintext: true, for a test only)")
+                problems.append(
+                    f"directory.active_directory.servers: {url} would send the password in clear; use ldaps:// "
+                    "or start_tls: true (or allow_plaintext: true, for a test only)"
+                )
             found.append(server)
         if not found and not problems:
             problems.append("directory.active_directory.servers: at least one is needed")

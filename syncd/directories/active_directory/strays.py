@@ -25,15 +25,20 @@ def unresolved_of(strays: Iterable[Stray], settings: ActiveDirectorySettings, tr
         kind.append(stray)
     if everybody:
         raise SourceError(
-            "directory", f"{_named([f'{shown(one.sid)} is a member of {one.group}' for one in everybody])}: that is whoever logs "
-            "on, and no list of people", "Take it out of the group and put people or groups of people into it.")
+            "directory",
+            f"{_named([f'{shown(one.sid)} is a member of {one.group}' for one in everybody])}: that is whoever logs "
+            "on, and no list of people",
+            "Take it out of the group and put people or groups of people into it.",
+        )
     if foreign and settings.foreign_members == "refuse":
         raise _foreign(foreign, trusts)
     if lost and settings.unresolved_members == "refuse":
         raise SourceError(
-            "directory", f"{len(lost)} member(s) of the groups cannot be found or read: "
+            "directory",
+            f"{len(lost)} member(s) of the groups cannot be found or read: "
             f"{_named([f'{one.dn} (in {one.group}) {one.why}' for one in lost])}",
-            "Let the bind account read these objects, take them out of the groups, or set unresolved_members: unknown.")
+            "Let the bind account read these objects, take them out of the groups, or set unresolved_members: unknown.",
+        )
     kept = lost if settings.foreign_members == "elsewhere" else [*lost, *foreign]
     return tuple(stray.dn for stray in kept)
 
@@ -43,13 +48,19 @@ def _foreign(foreign: Sequence[Stray], trusts: Trusts) -> SourceError:
     rest = [one for one in foreign if trusts.knows(one.sid)]
     said, do = [], []
     if rest:
-        said.append(f"{len(rest)} member(s) of the groups are accounts of another forest: "
-                    + _named([f"{one.sid} (in {one.group})" for one in rest]))
-        do.append("Set foreign_members: elsewhere if another instance looks after them, or unknown to keep every account that "
-                  "matches nobody; accounts that were deleted over there must be taken out of the groups.")
+        said.append(
+            f"{len(rest)} member(s) of the groups are accounts of another forest: "
+            + _named([f"{one.sid} (in {one.group})" for one in rest])
+        )
+        do.append(
+            "Set foreign_members: elsewhere if another instance looks after them, or unknown to keep every account that "
+            "matches nobody; accounts that were deleted over there must be taken out of the groups."
+        )
     if orphans:
-        said.append(f"{len(orphans)} member(s) of the groups are orphans, of a domain that no trust leads to (any more): "
-                    + _named([f"{one.sid} (in {one.group})" for one in orphans]))
+        said.append(
+            f"{len(orphans)} member(s) of the groups are orphans, of a domain that no trust leads to (any more): "
+            + _named([f"{one.sid} (in {one.group})" for one in orphans])
+        )
         do.append("Take the orphans out of the groups; nobody can log on as them.")
     return SourceError("directory", "; ".join(said), " ".join(do))
 

@@ -50,8 +50,10 @@ class ServerAddress:
         if parts.scheme not in {"ldap", "ldaps"} or not parts.hostname:
             raise ValueError(f"{url!r} is not ldaps://host[:port]")
         if parts.port in GLOBAL_CATALOG_PORTS:
-            raise ValueError(f"{url} is a global catalog, which lacks attributes and the members of other domains' groups; use "
-                             "port 636 (or 389 with start_tls: true)")
+            raise ValueError(
+                f"{url} is a global catalog, which lacks attributes and the members of other domains' groups; use "
+                "port 636 (or 389 with start_tls: true)"
+            )
         tls = parts.scheme == "ldaps"
         return cls(parts.hostname, parts.port or (636 if tls else 389), tls)
 
@@ -82,7 +84,7 @@ class Line:
             self.was_cut = True
             sock, self._socket = self._socket, None
         if sock is not None:
-            with contextlib.suppress(OSError):      # it may have ended by itself
+            with contextlib.suppress(OSError):  # it may have ended by itself
                 # Not SSLSocket.shutdown, which takes the TLS layer away under a thread that is reading through it.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
@@ -165,8 +167,14 @@ class VerifiedTls(ldap3.Tls):
 
 
 def dial(
-    server: ServerAddress, *, start_tls: bool, ca_file: str | None, connect_timeout_seconds: float, line: Line,
-    monotonic: Callable[[], float], connection_of: Callable[[ldap3.Server], ldap3.Connection],
+    server: ServerAddress,
+    *,
+    start_tls: bool,
+    ca_file: str | None,
+    connect_timeout_seconds: float,
+    line: Line,
+    monotonic: Callable[[], float],
+    connection_of: Callable[[ldap3.Server], ldap3.Connection],
 ) -> ldap3.Connection:
     """A connection that is open and, unless plain LDAP was asked for, verified; its socket is a TimedSocket.
 
@@ -182,10 +190,16 @@ def dial(
         if line.was_cut:
             raise Unusable("the read was given up")
         tls = VerifiedTls(server.host, ca_file, connect_timeout_seconds, line)
-        connection = connection_of(ldap3.Server(
-            address, port=server.port, use_ssl=server.tls, tls=tls, get_info=ldap3.NONE,
-            connect_timeout=connect_timeout_seconds,
-        ))
+        connection = connection_of(
+            ldap3.Server(
+                address,
+                port=server.port,
+                use_ssl=server.tls,
+                tls=tls,
+                get_info=ldap3.NONE,
+                connect_timeout=connect_timeout_seconds,
+            )
+        )
         try:
             connection.open(read_server_info=False)
             plain = connection.socket

@@ -22,7 +22,7 @@ class Wanted:
 
     directory_id: str | None
     keys: frozenset[str]
-    filter: str                           # empty: nobody can be meant
+    filter: str  # empty: nobody can be meant
 
     @classmethod
     def of(cls, directory_id: str | None, addresses: Sequence[str], attributes: Sequence[str]) -> Wanted:
@@ -31,8 +31,12 @@ class Wanted:
         alternatives = [_guid_filter(directory_id)] if directory_id else []
         for attribute in attributes:
             prefix = "smtp:" if attribute.lower() == "proxyaddresses" else ""
-            alternatives += [f"({attribute}={prefix}{spelling})" for key in sorted(keys) for both in spellings(key)
-                             for spelling in _spellings(both)]
+            alternatives += [
+                f"({attribute}={prefix}{spelling})"
+                for key in sorted(keys)
+                for both in spellings(key)
+                for spelling in _spellings(both)
+            ]
         asked = "".join(alternatives)
         return cls(directory_id, keys, f"(&{PEOPLE_FILTER}(|{asked}))" if asked else "")
 
@@ -45,7 +49,7 @@ def _guid_filter(directory_id: str) -> str:
     try:
         return f"(objectGUID={escape_bytes(UUID(directory_id).bytes_le)})"
     except ValueError:
-        return ""                         # an id of another kind of directory: nobody here has it
+        return ""  # an id of another kind of directory: nobody here has it
 
 
 def _spellings(key: str) -> list[str]:

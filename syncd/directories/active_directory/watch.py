@@ -44,8 +44,8 @@ class _Place:
 
     view: str
     number: int
-    people: dict[str, int] = field(default_factory=dict)           # id -> hash of what was shown
-    members: dict[str, frozenset[str]] = field(default_factory=dict)     # group id -> DNs
+    people: dict[str, int] = field(default_factory=dict)  # id -> hash of what was shown
+    members: dict[str, frozenset[str]] = field(default_factory=dict)  # group id -> DNs
     gone_pending: bool = False
 
 
@@ -71,7 +71,7 @@ class ControllerWatcher:
         if hint.anybody or len(hint.people) > ONE_BY_ONE_MAX:
             return Reread.of_whole(await self.directory.read(), base, hint)
         read_at = self._clock.now()
-        self.directory.gone_through = self._whole.gone_through       # as the last whole read went
+        self.directory.gone_through = self._whole.gone_through  # as the last whole read went
         people = hint.people
         if hint.gone:
             there = await self.directory.in_thread(lambda line, tell: self._through(self._everybody, line, tell))
@@ -120,7 +120,7 @@ class ControllerWatcher:
         number, place = int(told), self._place
         if place is None or place.view != session.view or number < place.number:
             self._place = _Place(session.view, number)
-            return Hint(anybody=place is not None)       # another database: who knows what came between
+            return Hint(anybody=place is not None)  # another database: who knows what came between
         hint = self._since(session, place) if number > place.number else Hint()
         for id_, dn in self._whole.gone_through.items():
             if id_ not in place.members:
@@ -156,8 +156,9 @@ class ControllerWatcher:
     @staticmethod
     def _looks_different(place: _Place, id_: str, entry: Entry) -> bool:
         """Whether anything that is read of people is another: a logon also gives an object a new number."""
-        shown = hash(tuple(sorted((name, tuple(sorted(values))) for name, values in entry.attributes.items()
-                                  if name not in _NOT_COMPARED)))
+        shown = hash(
+            tuple(sorted((name, tuple(sorted(values))) for name, values in entry.attributes.items() if name not in _NOT_COMPARED))
+        )
         known = place.people.get(id_)
         place.people[id_] = shown
         return known != shown

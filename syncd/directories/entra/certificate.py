@@ -31,10 +31,13 @@ def key_and_certificate(pem: str) -> KeyAndCertificate:
     if len(keys) != 1:
         raise ConfigError(f"the certificate file holds {len(keys)} private keys", do=_DO)
     try:
-        public = load_pem_private_key(keys[0].encode(), None).public_key().public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        public = (
+            load_pem_private_key(keys[0].encode(), None)
+            .public_key()
+            .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
         certificates = [(text, x509.load_pem_x509_certificate(text.encode())) for kind, text in blocks if kind == "CERTIFICATE"]
-    except (ValueError, TypeError) as error:          # TypeError: the key is encrypted
+    except (ValueError, TypeError) as error:  # TypeError: the key is encrypted
         raise ConfigError(f"the certificate file cannot be used ({type(error).__name__}: {error})", do=_DO) from None
     for text, certificate in certificates:
         if certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public:

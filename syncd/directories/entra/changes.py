@@ -57,7 +57,7 @@ class Changes:
         self._cursor: Cursor | None = None
         self._looked = False
         self._told = False
-        self.changed_at: datetime | None = None      # when something relevant was last reported
+        self.changed_at: datetime | None = None  # when something relevant was last reported
 
     async def seen(self, users: Callable[[Entry], bool], groups: Callable[[Entry], bool]) -> str:
         """Why everything must be read again, or empty: nothing that *users* or *groups* call relevant was reported. A
@@ -105,14 +105,22 @@ class Changes:
     async def keep(self) -> None:
         """Writes the cursor down; to be called when what it stands for has been read."""
         cursor = self._cursor
-        await self._store.set_state(self._key, None if cursor is None else {
-            "users": cursor.users, "groups": cursor.groups, "made_at": cursor.made_at.isoformat(), "tracks": self._tracks,
-        })
+        await self._store.set_state(
+            self._key,
+            None
+            if cursor is None
+            else {
+                "users": cursor.users,
+                "groups": cursor.groups,
+                "made_at": cursor.made_at.isoformat(),
+                "tracks": self._tracks,
+            },
+        )
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _not_tracked(self, error: Exception) -> None:
-        if not self._told:                    # once, not in every cycle
+        if not self._told:  # once, not in every cycle
             self._told = True
             self._tell(Noted("changes.not_tracked", "warning", {"why": str(error)}))
 

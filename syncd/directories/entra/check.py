@@ -43,15 +43,20 @@ async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell
         await tokens.get()
     except SyncdError as error:
         ended = [_credential(settings, ends_at, clock)] if ends_at is not None and ends_at <= clock.now() else []
-        return [_trouble("entra token", error), *ended]          # Entra calls an ended certificate a wrong signature
+        return [_trouble("entra token", error), *ended]  # Entra calls an ended certificate a wrong signature
     ends_at = ends_at or await secret_ends_at(graph, settings, tokens.roles, clock.now())
     tell(CredentialExpires("entra", ends_at))
-    lines = [("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"),
-             _credential(settings, ends_at, clock)]
+    lines = [
+        ("entra token", True, f"granted by {settings.authority_host} for {settings.resource}"),
+        _credential(settings, ends_at, clock),
+    ]
     lines += [_permission(name, tokens) for name in (READ_USERS, READ_GROUPS)]
     lines.append(await _said("entra groups", _groups(settings, tokens, graph, tell)))
-    lines += await _everybody(settings, tokens, graph, tell, clock) if lines[-1][1] else [
-        await _said("entra users", _users(settings, graph, tell))]
+    lines += (
+        await _everybody(settings, tokens, graph, tell, clock)
+        if lines[-1][1]
+        else [await _said("entra users", _users(settings, graph, tell))]
+    )
     lines.append(await _said("entra second look", graph.whole("users found", lambda: _second_look(settings, graph))))
     lines += [("entra hint", True, hint) for hint in HINTS]
     lines.append(_clock(graph.clock_offset_seconds, settings.max_clock_skew_seconds))
@@ -105,17 +110,33 @@ async def _everybody(settings: EntraSettings, tokens: EntraTokens, graph: Graph,
     people = whole.snapshot.people
     with_address = sum(1 for person in people if person.addresses)
     sizes = ", ".join(f"{group.name} {group.members:,}" for group in whole.snapshot.groups[:10])
-    lines = [("entra users", True, f"{len(people):,} read whole with {', '.join(settings.address_attributes)}, {with_address:,} "
-              f"of them have an address; members: {sizes}")]
+    lines = [
+        (
+            "entra users",
+            True,
+            f"{len(people):,} read whole with {', '.join(settings.address_attributes)}, {with_address:,} "
+            f"of them have an address; members: {sizes}",
+        )
+    ]
     unclear = [person for person in people if person.unclear]
     if unclear:
         shown = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:NAMED_MAX])
-        lines.append(("entra unclear people", True, f"warning: {len(unclear)} of {len(people):,} cannot be understood, their "
-                      f"accounts are left alone: {shown}"))
+        lines.append(
+            (
+                "entra unclear people",
+                True,
+                f"warning: {len(unclear)} of {len(people):,} cannot be understood, their accounts are left alone: {shown}",
+            )
+        )
     if whole.odd_members:
         shown = "; ".join(f"{id_} ({kind})" for id_, kind in sorted(whole.odd_members.items())[:NAMED_MAX])
-        lines.append(("entra members of unknown types", True, f"warning: {len(whole.odd_members)} members of the groups are no "
-                      f"users and count as nobody: {shown}"))
+        lines.append(
+            (
+                "entra members of unknown types",
+                True,
+                f"warning: {len(whole.odd_members)} members of the groups are no users and count as nobody: {shown}",
+            )
+        )
     return lines
 
 
@@ -136,8 +157,12 @@ def _clock(offset: float | None, skew_max: float) -> Line:
     if offset is None:
         return "entra clock", True, "Graph did not tell the time"
     fine = abs(offset) <= skew_max
-    return "entra clock", fine, f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this machine" + (
-        "" if fine else f", more than {skew_max:.0f} s: set this machine's clock")
+    return (
+        "entra clock",
+        fine,
+        f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this machine"
+        + ("" if fine else f", more than {skew_max:.0f} s: set this machine's clock"),
+    )
 
 
 def _trouble(what: str, error: SyncdError) -> Line:

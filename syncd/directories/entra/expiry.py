@@ -15,13 +15,12 @@ from syncd.directories.entra.graph import Graph
 from syncd.directories.entra.settings import ClientSecret, EntraSettings
 from syncd.errors import ConfigError, SourceError
 
-READS_APPLICATIONS = frozenset({"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All",
-                                "Directory.ReadWrite.All"})
+READS_APPLICATIONS = frozenset(
+    {"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+)
 
 
-async def secret_ends_at(
-    graph: Graph, settings: EntraSettings, roles: Collection[str] | None, now: datetime
-) -> datetime | None:
+async def secret_ends_at(graph: Graph, settings: EntraSettings, roles: Collection[str] | None, now: datetime) -> datetime | None:
     """The end of the client secret in use; None where it cannot be told, for whatever reason."""
     if not isinstance(settings.credential, ClientSecret) or READS_APPLICATIONS.isdisjoint(roles or ()):
         return None

@@ -65,14 +65,33 @@ class Graph:
 
     def __init__(self, settings: EntraSettings, tokens: Tokens, clock: Clock, tell: Tell) -> None:
         self._clock, self._tell = clock, tell
-        pacer = Pacer(clock, tell, service="graph", source="directory", lanes={LABEL: Lane(REQUESTS)},
-                      max_wait_seconds=settings.max_wait_seconds)
-        self._api = Api(ApiSettings(
-            "graph", "directory", settings.graph, ca_file=settings.ca_file, proxy=settings.proxy,
-            concurrency=settings.concurrency, max_wait_seconds=settings.max_wait_seconds,
-            connect_seconds=settings.connect_timeout_seconds, read_seconds=settings.read_timeout_seconds,
-        ), clock, tell, tokens=tokens, pacer=pacer, read_error=read_error)
-        self._without_expand: set[str] = set()         # operations that were refused with it
+        pacer = Pacer(
+            clock,
+            tell,
+            service="graph",
+            source="directory",
+            lanes={LABEL: Lane(REQUESTS)},
+            max_wait_seconds=settings.max_wait_seconds,
+        )
+        self._api = Api(
+            ApiSettings(
+                "graph",
+                "directory",
+                settings.graph,
+                ca_file=settings.ca_file,
+                proxy=settings.proxy,
+                concurrency=settings.concurrency,
+                max_wait_seconds=settings.max_wait_seconds,
+                connect_seconds=settings.connect_timeout_seconds,
+                read_seconds=settings.read_timeout_seconds,
+            ),
+            clock,
+            tell,
+            tokens=tokens,
+            pacer=pacer,
+            read_error=read_error,
+        )
+        self._without_expand: set[str] = set()  # operations that were refused with it
 
     def restart_clock(self) -> None:
         """From here on other answers tell Graph's time: those of one read."""
@@ -113,8 +132,14 @@ class Graph:
     # ------------------------------------------------------------------------------------------------------- lists
 
     async def walk(
-        self, operation: str, path: str, params: Mapping[str, str], make: Callable[[Entry], T], *,
-        key: Callable[[T], Hashable] | None = None, progress: Callable[[int], None] | None = None,
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str],
+        make: Callable[[Entry], T],
+        *,
+        key: Callable[[T], Hashable] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> Complete[T]:
         """What *make* makes of every entry, to the end of the list; of entries with the same *key* the last one. *progress* is
         told how many came. Raises NotWhole when it must be begun again."""
@@ -157,8 +182,9 @@ class Graph:
             except NotWhole as broken:
                 if attempt >= ATTEMPTS:
                     raise SourceError(
-                        "directory", f"graph: the list of {name} could not be read whole in {attempt} attempts; the last time: "
-                        f"{broken}.", "Nothing is concluded from a part; the next cycle tries again.",
+                        "directory",
+                        f"graph: the list of {name} could not be read whole in {attempt} attempts; the last time: {broken}.",
+                        "Nothing is concluded from a part; the next cycle tries again.",
                     ) from None
                 self._tell(Noted("walk.restarted", "warning", {"list": name, "attempt": attempt, "why": str(broken)}))
                 await self._clock.sleep(backoff(attempt, None, self._clock.random()))
@@ -182,9 +208,17 @@ class Graph:
             return reply
         # Documented for one user; whether lists take it is not. A read must not fail for what only says who manages whom.
         self._without_expand.add(operation)
-        self._tell(Noted("managers.not_told", "warning", {
-            "operation": operation, "why": f"Graph refuses {EXPAND} there (HTTP 400)",
-            "do": "Leavers' content waits for a receiver; name one in handover.receiver.else."}))
+        self._tell(
+            Noted(
+                "managers.not_told",
+                "warning",
+                {
+                    "operation": operation,
+                    "why": f"Graph refuses {EXPAND} there (HTTP 400)",
+                    "do": "Leavers' content waits for a receiver; name one in handover.receiver.else.",
+                },
+            )
+        )
         return again
 
     @staticmethod
@@ -238,7 +272,7 @@ def quoted(text: str) -> str:
 
 
 def _demand_all(operation: str, reply: Reply) -> None:
-    if reply.status != 200:                     # 206 is a part, 202 comes before the answer
+    if reply.status != 200:  # 206 is a part, 202 comes before the answer
         raise _in_part(operation, f"was answered with HTTP {reply.status}, not 200")
 
 
@@ -247,8 +281,11 @@ def _in_part(operation: str, how: str) -> SourceError:
 
 
 def _not_understood(operation: str, error: Exception) -> SourceError:
-    return SourceError("directory", f"graph {operation}: the answer is not in Graph's form ({error}).",
-                       "See whether something answers in Graph's place: check directory.entra.graph_url and the proxy.")
+    return SourceError(
+        "directory",
+        f"graph {operation}: the answer is not in Graph's form ({error}).",
+        "See whether something answers in Graph's place: check directory.entra.graph_url and the proxy.",
+    )
 
 
 def _without_expand(params: Mapping[str, str]) -> dict[str, str]:

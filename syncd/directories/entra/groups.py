@@ -50,7 +50,7 @@ class ConfiguredGroup:
     use: GroupUse
     id: str
     name: str
-    entry: str                            # as the configuration writes it
+    entry: str  # as the configuration writes it
 
 
 # ----------------------------------------------------------------------------------------------------------- finding
@@ -69,8 +69,11 @@ async def find_configured(
         name = raw.strip()
         candidates = entries[name]
         if len(candidates) != 1:
-            problem = f"{name!r} does not exist or the app may not see it{await _near(graph, name)}" if not candidates else (
-                f"{name!r} is the name of {len(candidates)} groups ({', '.join(sorted(map(id_of, candidates))[:5])})")
+            problem = (
+                f"{name!r} does not exist or the app may not see it{await _near(graph, name)}"
+                if not candidates
+                else (f"{name!r} is the name of {len(candidates)} groups ({', '.join(sorted(map(id_of, candidates))[:5])})")
+            )
             problems += [problem] if problem not in problems else []
             continue
         group = ConfiguredGroup(use, id_of(candidates[0]), name_of(candidates[0]), name)
@@ -81,7 +84,8 @@ async def find_configured(
         found.setdefault((use, group.id), group)
     if problems:
         raise SourceError(
-            "directory", f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
+            "directory",
+            f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",
             "Correct the names in directory.entra and protect.directory_groups; an object id survives renames.",
         )
     return tuple(found.values())
@@ -109,9 +113,11 @@ async def _entries_named(graph: Graph, asked: Sequence[str]) -> dict[str, list[E
     ids = [name for name in asked if is_guid(name)]
     names = [name for name in asked if not is_guid(name)]
     if len(asked) > ONE_BY_ONE_MAX:
-        parts = [(attribute, several[start : start + ALTERNATIVES_MAX])
-                 for attribute, several in (("id", ids), ("displayName", names))
-                 for start in range(0, len(several), ALTERNATIVES_MAX)]
+        parts = [
+            (attribute, several[start : start + ALTERNATIVES_MAX])
+            for attribute, several in (("id", ids), ("displayName", names))
+            for start in range(0, len(several), ALTERNATIVES_MAX)
+        ]
     else:
         parts = [("displayName", [name]) for name in names]
     await side_by_side(_look_up(graph, attribute, part, found) for attribute, part in parts)
@@ -139,16 +145,20 @@ def name_of(entry: Entry) -> str:
     """A group always has a name, so a null is a missing permission. Raises ScopeMissing."""
     name = entry.get("displayName")
     if not isinstance(name, str) or not name:
-        raise permission_missing(f"graph: the group {id_of(entry)} came without its attributes (null): the app may not read "
-                                 "groups.", READ_GROUPS)
+        raise permission_missing(
+            f"graph: the group {id_of(entry)} came without its attributes (null): the app may not read groups.", READ_GROUPS
+        )
     return name
 
 
 def demand_visible(entry: Entry, roles: Collection[str] | None) -> None:
     """Hidden memberships are left out without a word. Raises ScopeMissing unless the token surely allows them."""
     if entry.get("visibility") == "HiddenMembership" and not granted(READ_HIDDEN, roles):
-        raise permission_missing(f"graph: the members of the group {name_of(entry)!r} ({id_of(entry)}) are hidden "
-                                 "(HiddenMembership), and the app may not see them.", READ_HIDDEN)
+        raise permission_missing(
+            f"graph: the members of the group {name_of(entry)!r} ({id_of(entry)}) are hidden "
+            "(HiddenMembership), and the app may not see them.",
+            READ_HIDDEN,
+        )
 
 
 def _demand_kept_up(entry: Entry) -> None:
@@ -156,8 +166,9 @@ def _demand_kept_up(entry: Entry) -> None:
     state = entry.get("membershipRuleProcessingState")
     if state not in (None, "On"):
         raise SourceError(
-            "directory", f"graph: Entra does not keep the dynamic group {name_of(entry)!r} up to date (its rule processing is "
-            f"{state!r}).", "Resume the processing of its rule in the Entra admin center, or name another group.",
+            "directory",
+            f"graph: Entra does not keep the dynamic group {name_of(entry)!r} up to date (its rule processing is {state!r}).",
+            "Resume the processing of its rule in the Entra admin center, or name another group.",
         )
 
 
@@ -170,9 +181,9 @@ class GroupsBelow:
     def __init__(self, graph: Graph, settings: EntraSettings, roles: Collection[str] | None) -> None:
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[str | Entry | None]] = []
-        self.odd_types: dict[str, str] = {}              # member id -> a type that is none of those we know
-        self.hidden: set[str] = set()                    # members of type user without attributes (null)
-        self.untyped: dict[str, str] = {}                # member id -> the group it stands in, of those without a type
+        self.odd_types: dict[str, str] = {}  # member id -> a type that is none of those we know
+        self.hidden: set[str] = set()  # members of type user without attributes (null)
+        self.untyped: dict[str, str] = {}  # member id -> the group it stands in, of those without a type
         self._graph, self._settings, self._roles = graph, settings, roles
 
     async def read(self, configured: Sequence[ConfiguredGroup]) -> None:
@@ -202,12 +213,15 @@ class GroupsBelow:
             if not isinstance(entry, dict):
                 continue
             id_ = id_of(entry)
-            if "visibility" not in entry:             # not told here, so the group itself is asked for
+            if "visibility" not in entry:  # not told here, so the group itself is asked for
                 found: dict[str, list[Entry]] = {}
                 await _get(self._graph, id_, found)
                 if not found[id_]:
-                    raise SourceError("directory", f"graph members: the group {id_} is within another one, but cannot be found.",
-                                      "Nothing is concluded; the next cycle tries again.")
+                    raise SourceError(
+                        "directory",
+                        f"graph members: the group {id_} is within another one, but cannot be found.",
+                        "Nothing is concluded; the next cycle tries again.",
+                    )
                 entry = found[id_][0]
             names[id_] = name_of(entry)
             demand_visible(entry, self._roles)

@@ -20,15 +20,30 @@ def _make(section: Section, around: Around) -> Directory:
     from syncd.directories.entra.reader import EntraDirectory
     from syncd.directories.entra.settings import EntraSettings
 
-    return EntraDirectory(EntraSettings(
-        tenant_id=section.tenant_id, client_id=section.client_id, credential=_credential(section, around),
-        groups=section.groups, leaver_groups=section.leaver_groups, protecting_groups=around.protecting_groups,
-        holding_groups=around.holding_groups,
-        cloud=section.cloud, authority_url=section.authority_url, graph_url=section.graph_url,
-        ca_file=str(section.ca_file) if section.ca_file else None, proxy=around.proxy, nested=section.nested,
-        address_attributes=section.address_attributes, max_clock_skew_seconds=around.max_clock_skew_seconds,
-        person_number=around.person_number, with_managers=around.with_managers,
-    ), around.clock, around.tell, state=around.store)
+    return EntraDirectory(
+        EntraSettings(
+            tenant_id=section.tenant_id,
+            client_id=section.client_id,
+            credential=_credential(section, around),
+            groups=section.groups,
+            leaver_groups=section.leaver_groups,
+            protecting_groups=around.protecting_groups,
+            holding_groups=around.holding_groups,
+            cloud=section.cloud,
+            authority_url=section.authority_url,
+            graph_url=section.graph_url,
+            ca_file=str(section.ca_file) if section.ca_file else None,
+            proxy=around.proxy,
+            nested=section.nested,
+            address_attributes=section.address_attributes,
+            max_clock_skew_seconds=around.max_clock_skew_seconds,
+            person_number=around.person_number,
+            with_managers=around.with_managers,
+        ),
+        around.clock,
+        around.tell,
+        state=around.store,
+    )
 
 
 def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:
@@ -53,9 +68,26 @@ def _credential(section: Section, around: Around) -> Credential:
 
 
 KIND = DirectoryKind(
-    "entra", "Entra ID", _identity, _make, service="graph",
-    operations=("token", "list_users", "group", "members", "user", "member_groups", "users_delta", "groups_delta", "search",
-                "application", "other"),
-    credential="entra", not_policy=frozenset({"client_id", "credential", "ca_file"}), watchers=_watchers,
+    "entra",
+    "Entra ID",
+    _identity,
+    _make,
+    service="graph",
+    operations=(
+        "token",
+        "list_users",
+        "group",
+        "members",
+        "user",
+        "member_groups",
+        "users_delta",
+        "groups_delta",
+        "search",
+        "application",
+        "other",
+    ),
+    credential="entra",
+    not_policy=frozenset({"client_id", "credential", "ca_file"}),
+    watchers=_watchers,
     poll_seconds=30.0,
 )

@@ -62,9 +62,9 @@ class EntraDirectory:
         self.graph = Graph(settings, self._tokens, clock, tell)
         self._changes = Changes(self.graph, settings, clock, tell, state) if state is not None else None
         self._one_read = asyncio.Lock()
-        self._last: Whole | None = None          # None: the next read is a whole one
-        self._unproved: DirectorySnapshot | None = None      # given out again without a whole read of its own
-        self._disproved: SourceError | None = None           # and a whole read showed something else
+        self._last: Whole | None = None  # None: the next read is a whole one
+        self._unproved: DirectorySnapshot | None = None  # given out again without a whole read of its own
+        self._disproved: SourceError | None = None  # and a whole read showed something else
         self._secret_ends_at: datetime | None = None
         self._warned_on: date | None = None
         self._looked_up: tuple[float, tuple[ConfiguredGroup, ...]] | None = None
@@ -132,8 +132,9 @@ class EntraDirectory:
         self._unproved = self._disproved = None
         why = await self._why_read_whole()
         if self._last is not None and not why:
-            snapshot = self._unproved = replace(self._last.snapshot, read_at=self.clock.now(),
-                                                clock_offset_seconds=self.graph.clock_offset_seconds)
+            snapshot = self._unproved = replace(
+                self._last.snapshot, read_at=self.clock.now(), clock_offset_seconds=self.graph.clock_offset_seconds
+            )
         else:
             self._tell(Noted("directory.read_whole", "debug", {"why": why or "the first read"}))
             snapshot = await self._read_whole_anew()
@@ -142,7 +143,7 @@ class EntraDirectory:
         return snapshot
 
     async def _read_whole_anew(self) -> DirectorySnapshot:
-        self._last = None                                    # should this fail, nothing old is given again
+        self._last = None  # should this fail, nothing old is given again
         self._last = await read_whole(self.graph, self._tokens, self.settings, self.clock, self._tell)
         self._looked_up = (self.clock.monotonic(), self._last.configured)
         ends_at = await secret_ends_at(self.graph, self.settings, self._tokens.roles, self.clock.now())
@@ -156,8 +157,11 @@ class EntraDirectory:
         now = self.clock.now()
         if ends_at is not None and ends_at - now < EXPIRY_WARNING and self._warned_on != now.date():
             self._warned_on = now.date()
-            self._tell(Noted("credential.ends_soon", "warning",
-                             {"credential": "entra", "ends_at": ends_at, "days": (ends_at - now).days}))
+            self._tell(
+                Noted(
+                    "credential.ends_soon", "warning", {"credential": "entra", "ends_at": ends_at, "days": (ends_at - now).days}
+                )
+            )
 
     async def _why_read_whole(self) -> str:
         """Why the last whole read will not do; empty when it will."""
@@ -193,7 +197,8 @@ class EntraDirectory:
             if self._changes is not None:
                 self._changes.changed_at = self.clock.now()
             self._disproved = SourceError(
-                "directory", "entra: changes were missed: a whole read differs from what change tracking called unchanged "
+                "directory",
+                "entra: changes were missed: a whole read differs from what change tracking called unchanged "
                 f"({len(self._unproved.people)} people then, {len(found.people)} now).",
                 "Nothing is changed on such grounds; the next cycle reads everything and decides afresh.",
             )
@@ -205,8 +210,11 @@ class EntraDirectory:
             async with asyncio.timeout(self.settings.total_timeout_seconds):
                 return await work
         except TimeoutError:
-            raise SourceError("directory", f"entra: not read whole within {self.settings.total_timeout_seconds:.0f} s.",
-                              "See whether Graph is slow or throttles; the next cycle tries again.") from None
+            raise SourceError(
+                "directory",
+                f"entra: not read whole within {self.settings.total_timeout_seconds:.0f} s.",
+                "See whether Graph is slow or throttles; the next cycle tries again.",
+            ) from None
 
     # ------------------------------------------------------------------------------------------------- the second look
 

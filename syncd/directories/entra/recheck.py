@@ -26,21 +26,24 @@ GROUPS_AT_ONCE = 20
 
 
 async def look(
-    graph: Graph, settings: EntraSettings, configured: Sequence[ConfiguredGroup], before: Mapping[str, Person],
-    directory_id: str | None, addresses: Sequence[str],
+    graph: Graph,
+    settings: EntraSettings,
+    configured: Sequence[ConfiguredGroup],
+    before: Mapping[str, Person],
+    directory_id: str | None,
+    addresses: Sequence[str],
 ) -> tuple[Person, ...]:
     """Whoever has this object id or claims one of these addresses. *before*: people by id as last read, for the ways into
     groups. Raises SourceError."""
     keys = sorted({address_key(address) for address in addresses})
     found = await side_by_side([_by_id(graph, settings, directory_id), _by_addresses(graph, settings, keys)])
     people = {person.id: person for some in found for person in some}
-    return tuple(await side_by_side(
-        _placed(graph, settings, people[id_], configured, before.get(id_)) for id_ in sorted(people)))
+    return tuple(await side_by_side(_placed(graph, settings, people[id_], configured, before.get(id_)) for id_ in sorted(people)))
 
 
 async def _by_id(graph: Graph, settings: EntraSettings, directory_id: str | None) -> list[Person]:
     if directory_id is None or not is_guid(directory_id):
-        return []                         # an id of another kind of directory: nobody here has it
+        return []  # an id of another kind of directory: nobody here has it
     person = await get_user(graph, settings, directory_id)
     return [person] if person is not None else []
 
@@ -76,32 +79,48 @@ def filters(keys: Sequence[str], attributes: Sequence[str]) -> list[str]:
 async def _placed(
     graph: Graph, settings: EntraSettings, person: Person, configured: Sequence[ConfiguredGroup], before: Person | None
 ) -> Person:
-    member_of = await (_transitive(graph, person.id, list(dict.fromkeys(group.id for group in configured)))
-                       if settings.nested else _direct(graph, person.id))
+    member_of = await (
+        _transitive(graph, person.id, list(dict.fromkeys(group.id for group in configured)))
+        if settings.nested
+        else _direct(graph, person.id)
+    )
     ways: dict[GroupUse, Path] = {}
     for group in configured:
         if group.id in member_of:
             ways.setdefault(group.use, _way(group, before))
-    return replace(person, entitled_by=ways.get(GroupUse.ENTITLING, ()), leaver_by=ways.get(GroupUse.LEAVERS, ()),
-                   protected_by=ways.get(GroupUse.PROTECTING, ()), held_by=ways.get(GroupUse.HOLDING, ()))
+    return replace(
+        person,
+        entitled_by=ways.get(GroupUse.ENTITLING, ()),
+        leaver_by=ways.get(GroupUse.LEAVERS, ()),
+        protected_by=ways.get(GroupUse.PROTECTING, ()),
+        held_by=ways.get(GroupUse.HOLDING, ()),
+    )
 
 
 async def _transitive(graph: Graph, id_: str, groups: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(groups), GROUPS_AT_ONCE):
-        answer = await graph.post("member_groups", f"/users/{id_}/checkMemberGroups",
-                                  {"groupIds": list(groups[start : start + GROUPS_AT_ONCE])})
+        answer = await graph.post(
+            "member_groups", f"/users/{id_}/checkMemberGroups", {"groupIds": list(groups[start : start + GROUPS_AT_ONCE])}
+        )
         value = answer.get("value") if answer is not None else None
         if not isinstance(value, list):
-            raise SourceError("directory", f"graph member_groups: the groups of {id_} could not be told.",
-                              "They may have been deleted this moment; the next cycle looks again.")
+            raise SourceError(
+                "directory",
+                f"graph member_groups: the groups of {id_} could not be told.",
+                "They may have been deleted this moment; the next cycle looks again.",
+            )
         found.update(str(one).lower() for one in value)
     return found
 
 
 async def _direct(graph: Graph, id_: str) -> set[str]:
-    return set(await graph.whole("groups of one user", lambda: graph.walk(
-        "member_groups", f"/users/{id_}/memberOf", {"$select": "id", "$top": str(PAGE_SIZE)}, id_of)))
+    return set(
+        await graph.whole(
+            "groups of one user",
+            lambda: graph.walk("member_groups", f"/users/{id_}/memberOf", {"$select": "id", "$top": str(PAGE_SIZE)}, id_of),
+        )
+    )
 
 
 def _way(group: ConfiguredGroup, before: Person | None) -> Path:

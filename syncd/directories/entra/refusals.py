@@ -30,21 +30,36 @@ READ_HIDDEN = "Member.Read.Hidden"
 
 #: The least application permission per operation; checkMemberGroups needs both.
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
-    "group": (READ_GROUPS,), "members": (READ_GROUPS,), "groups_delta": (READ_GROUPS,),
-    "list_users": (READ_USERS,), "user": (READ_USERS,), "search": (READ_USERS,), "users_delta": (READ_USERS,),
+    "group": (READ_GROUPS,),
+    "members": (READ_GROUPS,),
+    "groups_delta": (READ_GROUPS,),
+    "list_users": (READ_USERS,),
+    "user": (READ_USERS,),
+    "search": (READ_USERS,),
+    "users_delta": (READ_USERS,),
     "member_groups": (READ_USERS, READ_GROUPS),
 }
 
 #: Wider permissions that include a needed one.
 INCLUDED_IN: Mapping[str, frozenset[str]] = {
     READ_USERS: frozenset({READ_USERS, "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
-    READ_GROUPS: frozenset({READ_GROUPS, "GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All",
-                            "Directory.Read.All", "Directory.ReadWrite.All"}),
+    READ_GROUPS: frozenset(
+        {
+            READ_GROUPS,
+            "GroupMember.ReadWrite.All",
+            "Group.Read.All",
+            "Group.ReadWrite.All",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        }
+    ),
     READ_HIDDEN: frozenset({READ_HIDDEN}),
 }
 
-GRANT = ("In the Entra admin center: App registrations, this app, API permissions, add the application permission {} of "
-         "Microsoft Graph, then grant admin consent.")
+GRANT = (
+    "In the Entra admin center: App registrations, this app, API permissions, add the application permission {} of "
+    "Microsoft Graph, then grant admin consent."
+)
 
 _ADDRESS = re.compile(r"[^\s@<>\"'\[\](),;:=]+@[^\s@<>\"'\[\](),;]*[^\s@<>\"'\[\](),;.]")
 
@@ -72,15 +87,19 @@ def is_missing(reply: Reply) -> bool:
 def refusal(operation: str, reply: Reply) -> SourceError:
     """What to raise for an answer that is neither 2xx nor dealt with before: see the table above."""
     error = reply.error or ErrorBody()
-    what = (f"graph {operation}: refused with HTTP {reply.status}, {error.code or 'no code'}: "
-            f"{error.message or 'no reason given'}.")
+    what = (
+        f"graph {operation}: refused with HTTP {reply.status}, {error.code or 'no code'}: {error.message or 'no reason given'}."
+    )
     if reply.status == 403:
         return permission_missing(what, *PERMISSIONS.get(operation, ()))
     if reply.status == 404 and not is_missing(reply):
         return SourceError("directory", what, "This is not how Graph answers: check directory.entra.graph_url and the proxy.")
     if reply.status == 400:
-        return SourceError("directory", what, "Check directory.entra.address_attributes (names as in Graph's user resource), "
-                           "and directory.entra.graph_url.")
+        return SourceError(
+            "directory",
+            what,
+            "Check directory.entra.address_attributes (names as in Graph's user resource), and directory.entra.graph_url.",
+        )
     return SourceError("directory", what, "The next cycle tries again; if it stays, look the code up in Graph's list of errors.")
 
 
@@ -109,40 +128,77 @@ class SignInRefusal:
     trace: str = ""
 
 
-_WRONG_VALUE = ("Write the value of a client secret (not its id) into the secret file; it is shown once, when it is made under "
-                "Certificates & secrets.")
+_WRONG_VALUE = (
+    "Write the value of a client secret (not its id) into the secret file; it is shown once, when it is made under "
+    "Certificates & secrets."
+)
 _EXPIRED = "Make a new client secret under Certificates & secrets and write its value into the secret file."
 _WRONG_APP = "Check directory.entra.tenant_id and client_id, and that the app's permissions were consented to in this tenant."
 _CERTIFICATE = "Upload the certificate of this key to the app under Certificates & secrets (the certificate only, not the key)."
 _ASSERTION_TIME = "Check this machine's clock, and that the federated token file is renewed by the platform."
-_FEDERATION = ("Make a federated credential of the app with exactly this issuer (mind the slash at its end), subject and "
-               "audience; a new one takes some minutes to work.")
+_FEDERATION = (
+    "Make a federated credential of the app with exactly this issuer (mind the slash at its end), subject and "
+    "audience; a new one takes some minutes to work."
+)
 _TENANT = "Check directory.entra.tenant_id, and directory.entra.cloud: the tenant may be in another national cloud."
 _CLOUD = "The tenant is in another national cloud: correct directory.entra.cloud."
 _DISABLED = "Enable the app: Enterprise applications, this app, Properties, Enabled for users to sign-in."
 _POLICY = "A policy of the tenant blocks this app: ask its administrator about conditional access for workload identities."
-_PROOF = ("The app proved itself in no way that Entra takes: give exactly one of client_secret_file, certificate_file, "
-          "federated_token_file and managed_identity, and register the app as a confidential (web) one.")
-_AUDIENCE = ("The federated token is for another audience: project it for api://AzureADTokenExchange (national clouds have their "
-             "own).")
+_PROOF = (
+    "The app proved itself in no way that Entra takes: give exactly one of client_secret_file, certificate_file, "
+    "federated_token_file and managed_identity, and register the app as a confidential (web) one."
+)
+_AUDIENCE = (
+    "The federated token is for another audience: project it for api://AzureADTokenExchange (national clouds have their own)."
+)
 _CONSENT = "Grant admin consent: App registrations, this app, API permissions, Grant admin consent."
-_NO_PRINCIPAL = ("Enable Microsoft Graph, or this app, in the tenant: Enterprise applications, Properties, Enabled for users to "
-                 "sign-in.")
+_NO_PRINCIPAL = (
+    "Enable Microsoft Graph, or this app, in the tenant: Enterprise applications, Properties, Enabled for users to sign-in."
+)
 _ASSIGNED = "The app demands assignment: Enterprise applications, this app, Properties, Assignment required: No."
 _RESOURCE = "This tenant does not know this Graph: correct directory.entra.cloud."
 
 #: AADSTS number -> what the operator must do.
 ADVICE: Mapping[int, str] = {
-    7000215: _WRONG_VALUE, 7000222: _EXPIRED,
-    700016: _WRONG_APP, 7000229: _WRONG_APP, 700021: _WRONG_APP,
-    700027: _CERTIFICATE, 700030: _CERTIFICATE, 700024: _ASSERTION_TIME,
-    70021: _FEDERATION, 700211: _FEDERATION, 700212: _FEDERATION, 700213: _FEDERATION,
-    7000112: _DISABLED, 70001: _DISABLED,
-    90002: _TENANT, 900023: _TENANT, 90038: _CLOUD, 900382: _CLOUD, 900432: _CLOUD, 500011: _RESOURCE, 650057: _RESOURCE,
-    530032: _POLICY, 53003: _POLICY, 53000: _POLICY, 53001: _POLICY, 530035: _POLICY,
-    7000218: _PROOF, 7000216: _PROOF, 700025: _PROOF, 50194: _PROOF, 700023: _AUDIENCE, 50027: _ASSERTION_TIME,
+    7000215: _WRONG_VALUE,
+    7000222: _EXPIRED,
+    700016: _WRONG_APP,
+    7000229: _WRONG_APP,
+    700021: _WRONG_APP,
+    700027: _CERTIFICATE,
+    700030: _CERTIFICATE,
+    700024: _ASSERTION_TIME,
+    70021: _FEDERATION,
+    700211: _FEDERATION,
+    700212: _FEDERATION,
+    700213: _FEDERATION,
+    7000112: _DISABLED,
+    70001: _DISABLED,
+    90002: _TENANT,
+    900023: _TENANT,
+    90038: _CLOUD,
+    900382: _CLOUD,
+    900432: _CLOUD,
+    500011: _RESOURCE,
+    650057: _RESOURCE,
+    530032: _POLICY,
+    53003: _POLICY,
+    53000: _POLICY,
+    53001: _POLICY,
+    530035: _POLICY,
+    7000218: _PROOF,
+    7000216: _PROOF,
+    700025: _PROOF,
+    50194: _PROOF,
+    700023: _AUDIENCE,
+    50027: _ASSERTION_TIME,
     500133: _ASSERTION_TIME,
-    65001: _CONSENT, 650052: _RESOURCE, 500014: _NO_PRINCIPAL, 50105: _ASSIGNED, 50034: _WRONG_APP, 7000214: _WRONG_VALUE,
+    65001: _CONSENT,
+    650052: _RESOURCE,
+    500014: _NO_PRINCIPAL,
+    50105: _ASSIGNED,
+    50034: _WRONG_APP,
+    7000214: _WRONG_VALUE,
 }
 
 #: Temporary by Microsoft's own description; 90061: it could not reach the issuer of a federated token; 90055: throttled.

@@ -59,9 +59,19 @@ CLOUDS: Mapping[str, Cloud] = {
 }
 
 #: How Graph spells the attributes that may hold addresses; answers use this spelling whatever was asked.
-_SPELLED = {name.lower(): name for name in (
-    "mail", "userPrincipalName", "proxyAddresses", "otherMails", "imAddresses", "employeeId", "onPremisesSamAccountName",
-    *(f"extensionAttribute{number}" for number in range(1, 16)))}
+_SPELLED = {
+    name.lower(): name
+    for name in (
+        "mail",
+        "userPrincipalName",
+        "proxyAddresses",
+        "otherMails",
+        "imAddresses",
+        "employeeId",
+        "onPremisesSamAccountName",
+        *(f"extensionAttribute{number}" for number in range(1, 16)),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,11 @@ class EntraSettings:
 
     def configured(self) -> Iterator[tuple[GroupUse, str]]:
         """Every configured group with its use, in the order of the file."""
-        for use, names in ((GroupUse.ENTITLING, self.groups), (GroupUse.LEAVERS, self.leaver_groups),
-                           (GroupUse.PROTECTING, self.protecting_groups), (GroupUse.HOLDING, self.holding_groups)):
+        for use, names in (
+            (GroupUse.ENTITLING, self.groups),
+            (GroupUse.LEAVERS, self.leaver_groups),
+            (GroupUse.PROTECTING, self.protecting_groups),
+            (GroupUse.HOLDING, self.holding_groups),
+        ):
             for name in names:
                 yield use, name

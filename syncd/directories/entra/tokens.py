@@ -35,7 +35,7 @@ from syncd.http.pace import backoff, parse_retry_after
 from syncd.http.tokens import Token, TokenKeeper
 from syncd.ports import Clock, Tell
 
-logging.getLogger("msal").setLevel(logging.CRITICAL)      # it logs whole pages it cannot read; what matters is told here
+logging.getLogger("msal").setLevel(logging.CRITICAL)  # it logs whole pages it cannot read; what matters is told here
 
 #: The first and three more; then the cycle ends, and the next one tries again.
 TRIES = 4
@@ -55,13 +55,24 @@ class EntraTokens:
         self._settings, self._clock, self._tell = settings, clock, tell
         self._keeper = TokenKeeper(self._fetch, clock)
         identity = isinstance(settings.credential, ManagedIdentity)
-        self._http = _MsalHttp(BlockingClient(ApiSettings(
-            "graph", "directory", settings.authority, ca_file=settings.ca_file,
-            # The machine's own identity endpoint is never behind a proxy.
-            proxy=None if identity else settings.proxy, proxy_from_environment=not identity,
-            connect_seconds=settings.connect_timeout_seconds, read_seconds=min(10.0, settings.read_timeout_seconds),
-            request_seconds=TOKEN_SECONDS_MAX,
-        ), clock), clock)
+        self._http = _MsalHttp(
+            BlockingClient(
+                ApiSettings(
+                    "graph",
+                    "directory",
+                    settings.authority,
+                    ca_file=settings.ca_file,
+                    # The machine's own identity endpoint is never behind a proxy.
+                    proxy=None if identity else settings.proxy,
+                    proxy_from_environment=not identity,
+                    connect_seconds=settings.connect_timeout_seconds,
+                    read_seconds=min(10.0, settings.read_timeout_seconds),
+                    request_seconds=TOKEN_SECONDS_MAX,
+                ),
+                clock,
+            ),
+            clock,
+        )
         self._application: Any = None
         self._made_of = b""
         self._latest = ""
@@ -112,10 +123,18 @@ class EntraTokens:
         trouble: Exception | None = None
         try:
             result = await asyncio.to_thread(self._acquire)
-        except ConfigError as unreadable:                   # the secret cannot be read: nothing was sent
+        except ConfigError as unreadable:  # the secret cannot be read: nothing was sent
             raise _unusable(unreadable) from None
-        except (requests_exceptions.RequestException, msal.exceptions.MsalError, ValueError, KeyError, TypeError,
-                AttributeError, RuntimeError, OSError) as failure:
+        except (
+            requests_exceptions.RequestException,
+            msal.exceptions.MsalError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            OSError,
+        ) as failure:
             trouble = failure
         asked, last = self._http.asked, self._http.last
         good = isinstance(result, dict) and isinstance(result.get("access_token"), str)
@@ -123,7 +142,7 @@ class EntraTokens:
             self._tell(Answered("graph", "token", "ok" if good else _answer_word(last), self._clock.monotonic() - began))
         if good:
             return self._understood(result), 0.0
-        self._application = None                            # begin with nothing remembered
+        self._application = None  # begin with nothing remembered
         refusal = _refusal_of(result, last)
         if refusal is not None and refusal.trace:
             self._tell(Noted("token.refused", "warning", {"codes": list(refusal.codes), "trace": refusal.trace}))
@@ -133,8 +152,11 @@ class EntraTokens:
             raise error
         hint = parse_retry_after(last.headers.get("retry-after"), self._clock.now()) if isinstance(last, PlainAnswer) else None
         if hint is not None and hint > self._settings.max_wait_seconds:
-            raise LimitReached("directory", f"{error.what} It asks to wait {hint:.0f} s, longer than "
-                               f"{self._settings.max_wait_seconds:.0f} s.", "A later cycle tries again.")
+            raise LimitReached(
+                "directory",
+                f"{error.what} It asks to wait {hint:.0f} s, longer than {self._settings.max_wait_seconds:.0f} s.",
+                "A later cycle tries again.",
+            )
         return reason, backoff(attempt, hint, self._clock.random())
 
     def _understood(self, result: Mapping[str, Any]) -> Token:
@@ -142,8 +164,11 @@ class EntraTokens:
         lifetime = float(result.get("expires_in") or 0)
         # What cannot stand in a header would be quoted by whoever refuses to send it.
         if not token or not all("!" <= letter <= "~" for letter in token) or lifetime <= 0:
-            raise SourceError("directory", "entra token: the answer holds no usable token.",
-                              "Check directory.entra.authority_url and the proxy.")
+            raise SourceError(
+                "directory",
+                "entra token: the answer holds no usable token.",
+                "Check directory.entra.authority_url and the proxy.",
+            )
         if "refresh_on" in result:
             # Microsoft asks to renew then; a time gone by means that renewing failed and the old one still holds.
             renew_in = float(result["refresh_on"]) - self._clock.now().timestamp()
@@ -170,8 +195,11 @@ class EntraTokens:
     def _made(self) -> Any:
         settings, credential = self._settings, self._settings.credential
         if isinstance(credential, ManagedIdentity):
-            kind = (msal.SystemAssignedManagedIdentity() if credential.client_id is None
-                    else msal.UserAssignedManagedIdentity(client_id=credential.client_id))
+            kind = (
+                msal.SystemAssignedManagedIdentity()
+                if credential.client_id is None
+                else msal.UserAssignedManagedIdentity(client_id=credential.client_id)
+            )
             return msal.ManagedIdentityClient(kind, http_client=self._http)
         given: Any
         if isinstance(credential, ClientSecret):
@@ -185,7 +213,10 @@ class EntraTokens:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             return msal.ConfidentialClientApplication(
-                settings.client_id, client_credential=given, authority=settings.authority, http_client=self._http,
+                settings.client_id,
+                client_credential=given,
+                authority=settings.authority,
+                http_client=self._http,
                 # With an address of the operator's own nobody else is asked whether it is Microsoft's.
                 instance_discovery=False if settings.authority_url else None,
             )
@@ -196,24 +227,42 @@ class EntraTokens:
         where = self._settings.authority_host
         if isinstance(last, NoAnswer):
             if isinstance(self._settings.credential, ManagedIdentity):
-                return SourceError("directory", f"entra token: no managed identity answers here ({last}).",
-                                   "It works on a machine of Azure that has one; elsewhere use another credential.")
-            return SourceError("directory", f"entra token: {last}.", last.do or
-                               f"See whether {where} can be reached from here; check proxy and directory.entra.authority_url.")
+                return SourceError(
+                    "directory",
+                    f"entra token: no managed identity answers here ({last}).",
+                    "It works on a machine of Azure that has one; elsewhere use another credential.",
+                )
+            return SourceError(
+                "directory",
+                f"entra token: {last}.",
+                last.do or f"See whether {where} can be reached from here; check proxy and directory.entra.authority_url.",
+            )
         if refusal is not None:
             kind = SourceError if refusal.transient else CredentialsRefused
-            return kind("directory", f"{refusal.what}.", "Microsoft calls this temporary: the next cycle tries again."
-                        if refusal.transient else refusal.do)
+            return kind(
+                "directory",
+                f"{refusal.what}.",
+                "Microsoft calls this temporary: the next cycle tries again." if refusal.transient else refusal.do,
+            )
         if last is not None and 300 <= last.status_code < 400:
-            return SourceError("directory", f"entra token: {where} answered {last.status_code}, a redirect; it was not followed.",
-                               "Correct directory.entra.authority_url, or the proxy.")
+            return SourceError(
+                "directory",
+                f"entra token: {where} answered {last.status_code}, a redirect; it was not followed.",
+                "Correct directory.entra.authority_url, or the proxy.",
+            )
         if last is not None:
             kind_of = last.headers.get("content-type", "no content type")
-            return SourceError("directory", f"entra token: {where} answered {last.status_code} with something that is no token "
-                               f"({kind_of}).", "Check directory.entra.authority_url, the proxy and whether the service is up.")
+            return SourceError(
+                "directory",
+                f"entra token: {where} answered {last.status_code} with something that is no token ({kind_of}).",
+                "Check directory.entra.authority_url, the proxy and whether the service is up.",
+            )
         says = f" ({type(trouble).__name__}: {without_addresses(str(trouble))[:200]})" if trouble is not None else ""
-        return SourceError("directory", f"entra token: none could be had{says}.",
-                           "Check directory.entra.tenant_id, authority_url and credential.")
+        return SourceError(
+            "directory",
+            f"entra token: none could be had{says}.",
+            "Check directory.entra.tenant_id, authority_url and credential.",
+        )
 
 
 class _MsalHttp:
@@ -248,7 +297,7 @@ class _MsalHttp:
             self.last = error
             raise requests_exceptions.ConnectionError(str(error)) from None
         if answer.status_code >= 500 or answer.status_code == 429 or _body_is_transient(answer):
-            raise requests_exceptions.HTTPError(f"HTTP {answer.status_code}")    # so that msal neither keeps nor replays it
+            raise requests_exceptions.HTTPError(f"HTTP {answer.status_code}")  # so that msal neither keeps nor replays it
         return answer
 
 

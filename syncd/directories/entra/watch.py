@@ -67,8 +67,11 @@ class TenantWatcher:
         self._trouble = ""
         again = await self._changes.seen(user, group)
         if self._trouble or not self._changes.tracking:
-            raise SourceError("directory", f"{self.name} cannot tell changes: {self._trouble or again}",
-                              "The app needs the permissions that syncd check names; tenants of External ID report no changes.")
+            raise SourceError(
+                "directory",
+                f"{self.name} cannot tell changes: {self._trouble or again}",
+                "The app needs the permissions that syncd check names; tenants of External ID report no changes.",
+            )
         began, self._began = self._began, True
         return Hint(people=frozenset(people), anybody=anybody or bool(again and began))
 

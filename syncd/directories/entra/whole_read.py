@@ -30,8 +30,10 @@ T = TypeVar("T")
 LATECOMERS_MAX = 20
 
 #: What is said of a member whom Graph does not know.
-GHOST = ("a member of a group, but Graph knows no such user, deleted ones included: deleted for good, and still listed; take "
-         "them out of the group")
+GHOST = (
+    "a member of a group, but Graph knows no such user, deleted ones included: deleted for good, and still listed; take "
+    "them out of the group"
+)
 
 DELETED_USERS = "/directory/deletedItems/microsoft.graph.user"
 
@@ -51,7 +53,7 @@ class Whole:
 async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings, clock: Clock, tell: Tell) -> Whole:
     """Everybody. Raises SourceError (CredentialsRefused, ScopeMissing, LimitReached) on any doubt."""
     read_at = clock.now()
-    await tokens.get()                                        # tells which permissions there are
+    await tokens.get()  # tells which permissions there are
     configured = await find_configured(graph, settings, tokens.roles, tell)
     below = GroupsBelow(graph, settings, tokens.roles)
     users, _ = await both(read_people(graph, settings, tell), below.read(configured))
@@ -60,13 +62,23 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
     await _settle_members(graph, settings, people, below)
     odd = {id_: kind for id_, kind in below.odd_types.items() if id_ not in people}
     if odd:
-        tell(Noted("group.odd_members", "warning", {"count": len(odd), "types": ", ".join(sorted(set(odd.values()))),
-                                                    "such_as": min(odd)}))
+        tell(
+            Noted(
+                "group.odd_members",
+                "warning",
+                {"count": len(odd), "types": ", ".join(sorted(set(odd.values()))), "such_as": min(odd)},
+            )
+        )
     placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
     snapshot = DirectorySnapshot.whole(
-        "entra", read_at, put_together(placed.values(), users, *below.lists),
-        put_together([DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry)
-                      for group in configured], users, *below.lists),
+        "entra",
+        read_at,
+        put_together(placed.values(), users, *below.lists),
+        put_together(
+            [DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry) for group in configured],
+            users,
+            *below.lists,
+        ),
         clock_offset_seconds=graph.clock_offset_seconds,
     )
     return Whole(snapshot, configured, frozenset(below.nodes), odd, placed)
@@ -85,8 +97,14 @@ async def read_people(graph: Graph, settings: EntraSettings, tell: Tell) -> Comp
                 hidden.add(person.id)
             return person
 
-        listed = await graph.walk("list_users", "/users", params, make, key=lambda person: person.id,
-                                  progress=lambda came: tell(ReadProgress("directory", came)))
+        listed = await graph.walk(
+            "list_users",
+            "/users",
+            params,
+            make,
+            key=lambda person: person.id,
+            progress=lambda came: tell(ReadProgress("directory", came)),
+        )
         if listed and len(hidden) == len(listed):
             raise unreadable_user(listed[0].id)
         return listed
@@ -100,8 +118,11 @@ async def get_user(graph: Graph, settings: EntraSettings, id_: str, *, tries: in
     if entry is None:
         return None
     if id_of(entry) != id_.lower():
-        raise SourceError("directory", f"graph user: asked about {id_}, was told about {id_of(entry)}.",
-                          "Nothing is concluded from it: see whether something answers in Graph's place.")
+        raise SourceError(
+            "directory",
+            f"graph user: asked about {id_}, was told about {id_of(entry)}.",
+            "Nothing is concluded from it: see whether something answers in Graph's place.",
+        )
     return person_of(entry, settings)
 
 
@@ -118,7 +139,9 @@ def _demand_shown(people: Mapping[str, Person], below: GroupsBelow) -> None:
     if contradicted:
         raise permission_missing(
             f"graph members: {len(contradicted)} members of the groups came without attributes (null), such as "
-            f"{min(contradicted)}, though the list of users shows them: the app may not read users in groups.", READ_USERS)
+            f"{min(contradicted)}, though the list of users shows them: the app may not read users in groups.",
+            READ_USERS,
+        )
 
 
 async def _settle_members(graph: Graph, settings: EntraSettings, people: dict[str, Person], below: GroupsBelow) -> None:
@@ -134,17 +157,24 @@ async def _settle_members(graph: Graph, settings: EntraSettings, people: dict[st
         deleted.update(await read_recycle_bin(graph, "id", id_of))
     late = sorted(unknown - deleted)
     if len(late) > LATECOMERS_MAX:
-        raise SourceError("directory", f"graph: {len(late)} members of the groups are not in the list of users (such as "
-                          f"{', '.join(late[:3])}); at most {LATECOMERS_MAX} can be new since it was read.",
-                          "The list has holes, so nothing is concluded; the next cycle tries again.")
+        raise SourceError(
+            "directory",
+            f"graph: {len(late)} members of the groups are not in the list of users (such as "
+            f"{', '.join(late[:3])}); at most {LATECOMERS_MAX} can be new since it was read.",
+            "The list has holes, so nothing is concluded; the next cycle tries again.",
+        )
     found = await side_by_side(get_user(graph, settings, id_, tries=MISSING_TRIES) for id_ in late)
     for id_, person in zip(late, found, strict=True):
         if person is not None:
             people[id_] = person
         elif id_ in below.untyped:
-            raise SourceError("directory", f"graph members: a member of the group {below.untyped[id_]} came without its type, "
-                              f"and Graph knows no user {id_}.", "It may be a group, so nothing is concluded; see whether "
-                              "something answers in Graph's place, or take it out of the group.")
+            raise SourceError(
+                "directory",
+                f"graph members: a member of the group {below.untyped[id_]} came without its type, "
+                f"and Graph knows no user {id_}.",
+                "It may be a group, so nothing is concluded; see whether "
+                "something answers in Graph's place, or take it out of the group.",
+            )
         elif id_ not in below.odd_types:
             people[id_] = Person(id_, unclear=GHOST)
     for node in nodes.values():

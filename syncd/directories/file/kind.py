@@ -24,10 +24,19 @@ def _same(was: str, now: str) -> bool:
 def _make(section: Section, around: Around) -> Directory:
     from syncd.directories.file.reader import FileDirectory, FileDirectorySettings
 
-    return FileDirectory(FileDirectorySettings(
-        Path(section.path), section.groups, section.leaver_groups, around.protecting_groups, section.max_age,
-        around.person_number, around.holding_groups,
-    ), around.clock, around.tell)
+    return FileDirectory(
+        FileDirectorySettings(
+            Path(section.path),
+            section.groups,
+            section.leaver_groups,
+            around.protecting_groups,
+            section.max_age,
+            around.person_number,
+            around.holding_groups,
+        ),
+        around.clock,
+        around.tell,
+    )
 
 
 def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:

@@ -54,13 +54,17 @@ class People:
         self._before, self._keeps = before, keep_rows
         self.rows = Rows()
         self._problems = problems
-        self._uses = {GroupUse.ENTITLING: settings.groups, GroupUse.LEAVERS: settings.leaver_groups,
-                      GroupUse.PROTECTING: settings.protecting_groups, GroupUse.HOLDING: settings.holding_groups}
+        self._uses = {
+            GroupUse.ENTITLING: settings.groups,
+            GroupUse.LEAVERS: settings.leaver_groups,
+            GroupUse.PROTECTING: settings.protecting_groups,
+            GroupUse.HOLDING: settings.holding_groups,
+        }
         self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
-        self._memberships: dict[Value, _Membership] = {}      # few distinct texts, many rows
+        self._memberships: dict[Value, _Membership] = {}  # few distinct texts, many rows
         self._lines: dict[str, int] = {}
         self._number = settings.person_number
-        self.nothing = 0                          # values of addresses that are none
+        self.nothing = 0  # values of addresses that are none
         self.found: list[Person] = []
         self.group_names: set[str] = set()
 
@@ -72,13 +76,13 @@ class People:
                 self.found.append(person)
 
     def _kept_or_new(self, row: Row) -> Person | None:
-        if not self.rows.columns:                # one header a file; YAML's keys have an order of their own
+        if not self.rows.columns:  # one header a file; YAML's keys have an order of their own
             self.rows.columns = tuple(row.values)
             if self.rows.columns != self._before.columns:
                 self._before = Rows()
         texts = tuple(row.values.values())
         known = self._before.known.get(texts)
-        if known is None or known[0].id in self._lines:      # said again with both lines
+        if known is None or known[0].id in self._lines:  # said again with both lines
             nothing = self.nothing
             person = self._person(row)
             if person is not None:
@@ -93,8 +97,10 @@ class People:
 
     def groups(self) -> list[DirectoryGroup]:
         """The configured groups with their members."""
-        return [DirectoryGroup(name, name, use, members, exists=members > 0, entry=name)
-                for (use, name), members in self._members.items()]
+        return [
+            DirectoryGroup(name, name, use, members, exists=members > 0, entry=name)
+            for (use, name), members in self._members.items()
+        ]
 
     def _person(self, row: Row) -> Person | None:
         values = row.values
@@ -103,11 +109,22 @@ class People:
             membership = self._membership(values["groups"])
             addresses, unclean, troubles = self._addresses(values["addresses"])
             person = Person(
-                id_, addresses[:1], _text(values["display_name"]), _enabled(values["enabled"]),
-                _expires_at(values["expires_at"]), membership.entitled_by, membership.leaver_by, membership.protected_by,
-                department=sys.intern(_text(values.get("department", ""))), unclear="; ".join(troubles),
-                aliases=addresses[1:], unclean=unclean, number=_text(values.get(self._number, "")) if self._number else "",
-                manager=_text(values.get("manager", "")), held_by=membership.held_by)
+                id_,
+                addresses[:1],
+                _text(values["display_name"]),
+                _enabled(values["enabled"]),
+                _expires_at(values["expires_at"]),
+                membership.entitled_by,
+                membership.leaver_by,
+                membership.protected_by,
+                department=sys.intern(_text(values.get("department", ""))),
+                unclear="; ".join(troubles),
+                aliases=addresses[1:],
+                unclean=unclean,
+                number=_text(values.get(self._number, "")) if self._number else "",
+                manager=_text(values.get("manager", "")),
+                held_by=membership.held_by,
+            )
         except _Problem as problem:
             self._problems.add(row.line, str(problem))
             return None
@@ -144,13 +161,17 @@ class People:
             names = _entries(groups, "groups")
             self.group_names.update(names)
             keys = {lowered(name) for name in names}
-            within = {use: [name for name in configured if lowered(name.strip()) in keys]
-                      for use, configured in self._uses.items()}
+            within = {
+                use: [name for name in configured if lowered(name.strip()) in keys] for use, configured in self._uses.items()
+            }
             entitled = tuple(within[GroupUse.ENTITLING][:1]) if self._uses[GroupUse.ENTITLING] else EVERYBODY
             self._memberships[groups] = _Membership(
-                entitled, tuple(within[GroupUse.LEAVERS][:1]), tuple(within[GroupUse.PROTECTING][:1]),
+                entitled,
+                tuple(within[GroupUse.LEAVERS][:1]),
+                tuple(within[GroupUse.PROTECTING][:1]),
                 tuple(within[GroupUse.HOLDING][:1]),
-                tuple((use, name) for use, names_ in within.items() for name in names_))
+                tuple((use, name) for use, names_ in within.items() for name in names_),
+            )
         return self._memberships[groups]
 
 
@@ -195,5 +216,5 @@ def _expires_at(value: Value) -> datetime | None:
         try:
             return datetime.fromisoformat(f"{day}T{time}{'+00:00' if offset in 'zZ' else offset}").astimezone(UTC)
         except (ValueError, OverflowError):
-            pass                              # the 30th of February, the hour 25, a year beyond 9999 in UTC
+            pass  # the 30th of February, the hour 25, a year beyond 9999 in UTC
     raise _Problem("expires_at is no time; write 2026-12-31T23:00:00Z (a date, a time, Z or an offset), or nothing for never")

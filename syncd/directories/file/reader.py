@@ -37,6 +37,7 @@ UNCLEAR_NAMED = 5
 #: So many second looks at one reading are for themselves.
 FEW = 10
 
+
 @dataclass(frozen=True, slots=True)
 class FileDirectorySettings:
     """Which file, and what its groups mean. No *groups*: everybody in the file is entitled. *max_age* None: however old it is.
@@ -72,7 +73,7 @@ class FileDirectory:
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this id or claims one of these addresses. An unchanged file needs no second reading: its digest
         proves that the answer is the same; a changed one is read anew, whole. Raises SourceError."""
-        async with self._reading:             # one at a time: many changes in flight must not hold many copies of the file
+        async with self._reading:  # one at a time: many changes in flight must not hold many copies of the file
             held = await self._read_again(self._held)
         return held.claiming(directory_id, addresses)
 
@@ -99,12 +100,33 @@ class FileDirectory:
         in_groups = f"{entitled:,} of them in an entitling group" if self._settings.groups else "all of them entitled by this"
         unclear = [person for person in snapshot.people if person.unclear]
         named = "; ".join(f"{person.id}: {person.unclear}" for person in unclear[:UNCLEAR_NAMED])
-        return [(subject, True, f"{len(snapshot.people):,} people, {in_groups}; written {_age(read.age)} ago"),
-                *([(f"{subject}, unclear people", True, f"warning: {len(unclear):,} cannot be understood, their accounts are "
-                    f"left alone: {named}")] if unclear else []),
-                *([(f"{subject}, values", True, f"{read.nothing:,} values of addresses are no addresses (empty, of another type, "
-                    "or without @) and claim nothing")] if read.nothing else []),
-                *(_about_empty(group, read.group_names) for group in snapshot.groups if not group.members)]
+        return [
+            (subject, True, f"{len(snapshot.people):,} people, {in_groups}; written {_age(read.age)} ago"),
+            *(
+                [
+                    (
+                        f"{subject}, unclear people",
+                        True,
+                        f"warning: {len(unclear):,} cannot be understood, their accounts are left alone: {named}",
+                    )
+                ]
+                if unclear
+                else []
+            ),
+            *(
+                [
+                    (
+                        f"{subject}, values",
+                        True,
+                        f"{read.nothing:,} values of addresses are no addresses (empty, of another type, "
+                        "or without @) and claim nothing",
+                    )
+                ]
+                if read.nothing
+                else []
+            ),
+            *(_about_empty(group, read.group_names) for group in snapshot.groups if not group.members),
+        ]
 
     async def close(self) -> None:
         """Forgets the people in hand."""
@@ -123,8 +145,11 @@ class FileDirectory:
 def _about_empty(group: DirectoryGroup, names: Iterable[str]) -> tuple[str, bool, str]:
     close = get_close_matches(group.name, list(names), n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
-    return (f"directory group {group.name} ({group.use.value})", group.use is not GroupUse.ENTITLING,
-            f"no row names it: right if nobody is in it now, else correct its name{guess}")
+    return (
+        f"directory group {group.name} ({group.use.value})",
+        group.use is not GroupUse.ENTITLING,
+        f"no row names it: right if nobody is in it now, else correct its name{guess}",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- one reading
@@ -134,7 +159,12 @@ class _Read:
     """The file as it was, with its people by id and by address."""
 
     def __init__(
-        self, digest: str, snapshot: DirectorySnapshot, group_names: frozenset[str], age: timedelta, nothing: int,
+        self,
+        digest: str,
+        snapshot: DirectorySnapshot,
+        group_names: frozenset[str],
+        age: timedelta,
+        nothing: int,
         rows: Rows,
     ) -> None:
         self.digest = digest
@@ -163,8 +193,9 @@ class _Read:
         self._asked += 1
         if self._asked <= FEW:
             keys = {address_key(address) for address in addresses}
-            return tuple(person for person in self.snapshot.people
-                         if person.id == directory_id or not keys.isdisjoint(person.addresses))
+            return tuple(
+                person for person in self.snapshot.people if person.id == directory_id or not keys.isdisjoint(person.addresses)
+            )
         found = [self._by_id[directory_id]] if directory_id in self._by_id else []
         for address in addresses:
             found += self._by_address.get(address_key(address), [])
@@ -172,7 +203,12 @@ class _Read:
 
 
 def _read(
-    settings: FileDirectorySettings, at: datetime, unless: _Read | None, before: _Read | None = None, *, keep_rows: bool = False,
+    settings: FileDirectorySettings,
+    at: datetime,
+    unless: _Read | None,
+    before: _Read | None = None,
+    *,
+    keep_rows: bool = False,
 ) -> _Read:
     """Runs in a thread: the file may be large, or on a slow volume. *before*: an earlier reading under the same settings, whose
     rows need not be understood again."""
@@ -180,7 +216,8 @@ def _read(
     age = max(timedelta(), at - written_at)
     if settings.max_age is not None and age > settings.max_age:
         raise SourceError(
-            "directory", f"{settings.path} was written {_age(age)} ago ({written_at:%Y-%m-%d %H:%M} UTC), longer ago than "
+            "directory",
+            f"{settings.path} was written {_age(age)} ago ({written_at:%Y-%m-%d %H:%M} UTC), longer ago than "
             f"directory.file.max_age ({_age(settings.max_age)}).",
             "Does its export still run? Nothing is concluded from an old file; a newer one is read by itself.",
         )
@@ -199,8 +236,8 @@ def _read(
             "Correct the file; it is read whole or not at all.",
         )
     snapshot = DirectorySnapshot.whole(
-        "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE),
-        as_of=written_at)
+        "file", at, in_one_piece(people.found, End.WHOLE_FILE), in_one_piece(people.groups(), End.WHOLE_FILE), as_of=written_at
+    )
     return _Read(digest, snapshot, frozenset(people.group_names), age, people.nothing, people.rows)
 
 
@@ -228,17 +265,20 @@ def _content(path: Path) -> tuple[bytes, datetime]:
             after = os.fstat(file.fileno())
     except OSError as error:
         raise SourceError(
-            "directory", f"{path} cannot be read ({error.strerror or error}).",
+            "directory",
+            f"{path} cannot be read ({error.strerror or error}).",
             "Put the file there, readable for the account syncd runs under, or correct directory.file.path.",
         ) from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(content) != after.st_size:
         raise SourceError(
-            "directory", f"{path} changed while it was read.",
+            "directory",
+            f"{path} changed while it was read.",
             "Write the new file beside it and rename it, so that nobody sees half of it.",
         )
     if not content:
         raise SourceError(
-            "directory", f"{path} is empty (0 bytes).",
+            "directory",
+            f"{path} is empty (0 bytes).",
             f"Was its export cut off? A file with nobody in it still has its header: {HEADER}",
         )
     return content, datetime.fromtimestamp(after.st_mtime, UTC)

@@ -99,7 +99,7 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
                 problems.add(1, f"no header; the first line must be {HEADER}")
             return
         if not cells:
-            continue                          # an empty line is nobody
+            continue  # an empty line is nobody
         if reader.line_num != line:
             # A quotation mark left open swallows the next people, and may do so without any other trace.
             problems.add(line, "a line break inside quotation marks; close the mark on the line where it opens")
@@ -111,11 +111,15 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
             header = _without_empty_end(cells)
             if not _header_is_right(header, line, problems, number):
                 return
-        elif len(cells) != len(header) and any(map(str.strip, cells[len(header):] or ["too few"])):
+        elif len(cells) != len(header) and any(map(str.strip, cells[len(header) :] or ["too few"])):
             mark = _separates(",".join(cells), len(header))
-            problems.add(line, f"{_separator(mark)} separates the columns here, and commas those of the header; {_COMMAS}" if mark
-                         else f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
-                              "quotation marks around a text that holds one")
+            problems.add(
+                line,
+                f"{_separator(mark)} separates the columns here, and commas those of the header; {_COMMAS}"
+                if mark
+                else f"{len(cells)} columns, but the header has {len(header)}; separate them by commas and put "
+                "quotation marks around a text that holds one",
+            )
         else:
             yield Row(line, dict(zip(header, cells[: len(header)], strict=True)))
 
@@ -149,8 +153,10 @@ def _other_separator(header: Sequence[str]) -> str:
     """What separates the columns of a header in which no comma does; nothing when it is no header at all."""
     text = ",".join(header)
     marks = dict.fromkeys((*_OTHERS, *(one for one in text if not (one.isalnum() or one in "_,\"'"))))
-    return next((mark for mark in marks
-                 if len({name.strip().strip('"').lower() for name in text.split(mark)} & set(COLUMNS)) >= _ENOUGH), "")
+    return next(
+        (mark for mark in marks if len({name.strip().strip('"').lower() for name in text.split(mark)} & set(COLUMNS)) >= _ENOUGH),
+        "",
+    )
 
 
 #: So many columns' names on one line make a header of it, whatever separates them.
@@ -166,8 +172,10 @@ def _header_is_right(header: Sequence[str], line: int, problems: Problems, numbe
     before = problems.count
     if not set(header) & set(COLUMNS):
         mark = _other_separator(header)
-        problems.add(line, f"{_separator(mark)} separates the columns here; {_COMMAS}" if mark else
-                     f"this is not the header; write {HEADER}")
+        problems.add(
+            line,
+            f"{_separator(mark)} separates the columns here; {_COMMAS}" if mark else f"this is not the header; write {HEADER}",
+        )
         return False
     for name in header:
         if name not in COLUMNS and name != number:
@@ -231,7 +239,7 @@ class _Walk:
         self._problems = problems
 
     def people(self) -> Iterator[Row]:
-        self._next()                                                                    # the stream's start
+        self._next()  # the stream's start
         if isinstance(event := self._next(), yaml.StreamEndEvent):
             raise _Stop(event, "no key people; write people: with a list below it")
         if not isinstance(event := self._next(), yaml.MappingStartEvent):
@@ -252,7 +260,7 @@ class _Walk:
                     yield row
         if not seen:
             raise _Stop(event, "no key people; write people: with a list below it")
-        self._next()                                                                    # the document's end
+        self._next()  # the document's end
         if not isinstance(event := self._next(), yaml.StreamEndEvent):
             raise _Stop(event, "a second document; a people file has one")
 

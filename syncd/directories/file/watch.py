@@ -54,6 +54,9 @@ class FileWatcher:
         try:
             found = self._path.stat()
         except OSError as error:
-            raise SourceError("directory", f"{self._path} cannot be watched ({error.strerror or error}).",
-                              "Put the file there, readable for the account syncd runs under.") from None
+            raise SourceError(
+                "directory",
+                f"{self._path} cannot be watched ({error.strerror or error}).",
+                "Put the file there, readable for the account syncd runs under.",
+            ) from None
         return _Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

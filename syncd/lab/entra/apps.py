@@ -36,7 +36,7 @@ class EntraApp:
     client_id: str = guid("app syncd")
     display_name: str = "syncd"
     secrets: tuple[AppSecret, ...] = (AppSecret("lab-entra-secret"),)
-    certificates: tuple[str, ...] = ()                         # PEM, certificates only
+    certificates: tuple[str, ...] = ()  # PEM, certificates only
     federated: tuple[FederatedCredential, ...] = ()
     roles: frozenset[str] = LEAST_ROLES
     enabled: bool = True

@@ -55,8 +55,7 @@ def parse(text: str) -> Assertion:
     """Takes a JWT apart. Raises BadAssertion: it is none, or *text* is the printed form of bytes (``b'…'``)."""
     parts = text.split(".")
     try:
-        head, body, signature = (base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-                                 for part in parts)
+        head, body, signature = (base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True) for part in parts)
         header, claims = msgspec.json.decode(head), msgspec.json.decode(body)
     except (ValueError, binascii.Error, msgspec.DecodeError):
         header = claims = signature = None
@@ -65,21 +64,28 @@ def parse(text: str) -> Assertion:
     return Assertion(header, claims, ".".join(parts[:2]).encode(), signature)
 
 
-def check_certificate(assertion: Assertion, certificates: tuple[str, ...], client_id: str, audiences: tuple[str, ...],
-                      now: datetime) -> None:
+def check_certificate(
+    assertion: Assertion, certificates: tuple[str, ...], client_id: str, audiences: tuple[str, ...], now: datetime
+) -> None:
     """Judges an assertion signed with the app's own certificate (PS256 and ``x5t#S256``, or RS256 and ``x5t``, the old
     way). *certificates* are those uploaded for the app, PEM. Raises BadAssertion."""
     header, claims = assertion.header, assertion.claims
     certificate = _signer(header, certificates, client_id)
     key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey) or not _signed(key, header.get("alg"), assertion):
-        raise BadAssertion(700027, "Client assertion contains an invalid signature. [Reason - The provided signature value did "
-                                   "not match the expected signature value.]")
+        raise BadAssertion(
+            700027,
+            "Client assertion contains an invalid signature. [Reason - The provided signature value did "
+            "not match the expected signature value.]",
+        )
     if certificate.not_valid_after_utc <= now:
-        raise BadAssertion(700027, "The certificate with identifier used to sign the client assertion is expired on "
-                                   f"application. [Reason - The key used is expired., Found key "
-                                   f"'Start={certificate.not_valid_before_utc:%m/%d/%Y %H:%M:%S}, "
-                                   f"End={certificate.not_valid_after_utc:%m/%d/%Y %H:%M:%S}']")
+        raise BadAssertion(
+            700027,
+            "The certificate with identifier used to sign the client assertion is expired on "
+            f"application. [Reason - The key used is expired., Found key "
+            f"'Start={certificate.not_valid_before_utc:%m/%d/%Y %H:%M:%S}, "
+            f"End={certificate.not_valid_after_utc:%m/%d/%Y %H:%M:%S}']",
+        )
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise BadAssertion(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
     if claims.get("aud") not in audiences:
@@ -94,12 +100,21 @@ def check_federated(assertion: Assertion, trusted: tuple[FederatedCredential, ..
     claims = assertion.claims
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
-    match = next((one for one in trusted if (one.issuer, one.subject) == (claims.get("iss"), claims.get("sub"))
-                  and one.audience in audiences), None)
+    match = next(
+        (
+            one
+            for one in trusted
+            if (one.issuer, one.subject) == (claims.get("iss"), claims.get("sub")) and one.audience in audiences
+        ),
+        None,
+    )
     if match is None:
-        raise BadAssertion(70021, "No matching federated identity record found for presented assertion. Assertion Issuer: "
-                                  f"'{claims.get('iss')}'. Assertion Subject: '{claims.get('sub')}'. Assertion Audience: "
-                                  f"'{audiences[0] if audiences else ''}'.")
+        raise BadAssertion(
+            70021,
+            "No matching federated identity record found for presented assertion. Assertion Issuer: "
+            f"'{claims.get('iss')}'. Assertion Subject: '{claims.get('sub')}'. Assertion Audience: "
+            f"'{audiences[0] if audiences else ''}'.",
+        )
     key = serialization.load_pem_public_key(match.public_key.encode())
     if not isinstance(key, rsa.RSAPublicKey) or not _signed(key, assertion.header.get("alg"), assertion):
         raise BadAssertion(50027, "JWT token is invalid or malformed.")
@@ -116,11 +131,14 @@ def _signer(header: dict[str, Any], certificates: tuple[str, ...], client_id: st
     named = header.get("x5t#S256") or header.get("x5t")
     if named is None:
         raise BadAssertion(700027, "Client assertion contains an invalid signature. [Reason - The key identifier is missing.]")
-    if str(named).rstrip("=") not in prints:     # msal pads what others do not
-        raise BadAssertion(700027, "The certificate with identifier used to sign the client assertion is not registered on "
-                                   f"application. [Reason - The key was not found., Thumbprint of key used by client: "
-                                   f"'{named}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see "
-                                   f"configured keys for app Id '{client_id}'.]")
+    if str(named).rstrip("=") not in prints:  # msal pads what others do not
+        raise BadAssertion(
+            700027,
+            "The certificate with identifier used to sign the client assertion is not registered on "
+            f"application. [Reason - The key was not found., Thumbprint of key used by client: "
+            f"'{named}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see "
+            f"configured keys for app Id '{client_id}'.]",
+        )
     return prints[str(named).rstrip("=")]
 
 
@@ -145,11 +163,14 @@ def _in_time(claims: dict[str, Any], now: datetime) -> None:
     if not isinstance(start, int | float) or not isinstance(end, int | float):
         raise BadAssertion(50027, "JWT token is invalid or malformed.")
     if not start - 300 <= now.timestamp() < end + 300:
-        raise BadAssertion(700024, f"Client assertion is not within its valid time range. Current time: {_stamp(now)}, assertion "
-                                   f"valid from {_stamp(datetime.fromtimestamp(start, UTC))}, expiry time of assertion "
-                                   f"{_stamp(datetime.fromtimestamp(end, UTC))}. Review the documentation at "
-                                   "https://docs.microsoft.com/azure/active-directory/develop/"
-                                   "active-directory-certificate-credentials .")
+        raise BadAssertion(
+            700024,
+            f"Client assertion is not within its valid time range. Current time: {_stamp(now)}, assertion "
+            f"valid from {_stamp(datetime.fromtimestamp(start, UTC))}, expiry time of assertion "
+            f"{_stamp(datetime.fromtimestamp(end, UTC))}. Review the documentation at "
+            "https://docs.microsoft.com/azure/active-directory/develop/"
+            "active-directory-certificate-credentials .",
+        )
 
 
 def _stamp(moment: datetime) -> str:
@@ -176,10 +197,24 @@ class Issuer:
         public = self.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         return FederatedCredential(self.url, subject, public.decode(), audience)
 
-    def token(self, subject: str, now: datetime, *, lifetime: timedelta = timedelta(hours=1),
-              audience: str = FEDERATED_AUDIENCE, **claims: Any) -> str:
+    def token(
+        self,
+        subject: str,
+        now: datetime,
+        *,
+        lifetime: timedelta = timedelta(hours=1),
+        audience: str = FEDERATED_AUDIENCE,
+        **claims: Any,
+    ) -> str:
         """A projected token for *subject*; *claims* replace what is in it."""
-        body = {"aud": [audience], "iss": self.url, "sub": subject, "iat": int(now.timestamp()), "nbf": int(now.timestamp()),
-                "exp": int((now + lifetime).timestamp()), **claims}
+        body = {
+            "aud": [audience],
+            "iss": self.url,
+            "sub": subject,
+            "iat": int(now.timestamp()),
+            "nbf": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+            **claims,
+        }
         signed = _b64(msgspec.json.encode({"alg": "RS256", "kid": "lab"})) + "." + _b64(msgspec.json.encode(body))
         return f"{signed}.{_b64(self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"

@@ -16,38 +16,69 @@ CODES: Mapping[int, tuple[int, str, str]] = {
     50027: (400, "invalid_request", "JWT token is invalid or malformed."),
     70003: (400, "unsupported_grant_type", "The app requested an unsupported grant type '{grant}'."),
     70021: (400, "invalid_request", "No matching federated identity record found for presented assertion."),
-    90002: (400, "invalid_tenant", "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
-                                   "signing into the correct cloud. Check with your subscription administrator, this may happen "
-                                   "if there are no active subscriptions for the tenant."),
+    90002: (
+        400,
+        "invalid_tenant",
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
+        "signing into the correct cloud. Check with your subscription administrator, this may happen "
+        "if there are no active subscriptions for the tenant.",
+    ),
     90033: (503, "temporarily_unavailable", "A transient error has occurred. Please try again."),
     90055: (429, "temporarily_unavailable", "There are too many incoming requests for the tenant. Please try again."),
     90061: (400, "invalid_request", "Request to External OIDC endpoint failed."),
-    500011: (400, "invalid_resource", "The resource principal named {resource} was not found in the tenant named {tenant}. This "
-                                      "can happen if the application has not been installed by the administrator of the tenant "
-                                      "or consented to by any user in the tenant."),
+    500011: (
+        400,
+        "invalid_resource",
+        "The resource principal named {resource} was not found in the tenant named {tenant}. This "
+        "can happen if the application has not been installed by the administrator of the tenant "
+        "or consented to by any user in the tenant.",
+    ),
     530032: (400, "invalid_grant", "Blocked by a security policy of the tenant."),
-    700016: (400, "unauthorized_client", "Application with identifier '{client}' was not found in the directory '{tenant}'. "
-                                         "This can happen if the application has not been installed by the administrator of the "
-                                         "tenant or consented to by any user in the tenant. You may have sent your "
-                                         "authentication request to the wrong tenant."),
+    700016: (
+        400,
+        "unauthorized_client",
+        "Application with identifier '{client}' was not found in the directory '{tenant}'. "
+        "This can happen if the application has not been installed by the administrator of the "
+        "tenant or consented to by any user in the tenant. You may have sent your "
+        "authentication request to the wrong tenant.",
+    ),
     700021: (401, "invalid_client", "Client assertion application identifier doesn't match 'client_id' parameter."),
     700023: (401, "invalid_client", "Client assertion audience claim does not match Realm issuer."),
     700024: (401, "invalid_client", "Client assertion is not within its valid time range."),
     700027: (401, "invalid_client", "Client assertion contains an invalid signature."),
     900144: (400, "invalid_request", "The request body must contain the following parameter: '{parameter}'."),
     900382: (400, "invalid_request", "Confidential Client is not supported in Cross Cloud request."),
-    1002012: (400, "invalid_scope", "The provided value for scope {scope} is not valid. Client credential flows must have a "
-                                    "scope value with /.default suffixed to the resource identifier (application ID URI)."),
+    1002012: (
+        400,
+        "invalid_scope",
+        "The provided value for scope {scope} is not valid. Client credential flows must have a "
+        "scope value with /.default suffixed to the resource identifier (application ID URI).",
+    ),
     7000112: (400, "unauthorized_client", "Application '{client}'(syncd) is disabled."),
-    7000215: (401, "invalid_client", "Invalid client secret provided. Ensure the secret being sent in the request is the client "
-                                     "secret value, not the client secret ID, for a secret added to app '{client}'."),
-    7000218: (401, "invalid_client", "The request body must contain the following parameter: 'client_assertion' or "
-                                     "'client_secret'."),
-    7000222: (401, "invalid_client", "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to "
-                                     "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
-                                     "certificate credentials for added security: https://aka.ms/certCreds."),
-    7000229: (401, "invalid_client", "The client application {client} is missing service principal in the tenant {tenant}. See "
-                                     "instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"),
+    7000215: (
+        401,
+        "invalid_client",
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client "
+        "secret value, not the client secret ID, for a secret added to app '{client}'.",
+    ),
+    7000218: (
+        401,
+        "invalid_client",
+        "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+    ),
+    7000222: (
+        401,
+        "invalid_client",
+        "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to "
+        "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
+        "certificate credentials for added security: https://aka.ms/certCreds.",
+    ),
+    7000229: (
+        401,
+        "invalid_client",
+        "The client application {client} is missing service principal in the tenant {tenant}. See "
+        "instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
+    ),
 }
 
 
@@ -64,8 +95,9 @@ class SignInRefused(Refused):
         return sign_in_error(self.code, self.says, call.at, call.request_id)
 
 
-def sign_in_error(code: int, says: str, now: datetime, trace_id: str, *, status: int | None = None,
-                  headers: Mapping[str, str] | None = None) -> Answer:
+def sign_in_error(
+    code: int, says: str, now: datetime, trace_id: str, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Answer:
     """An error of the token service in its shape."""
     usual, error, _ = CODES[code]
     stamp = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -73,7 +105,10 @@ def sign_in_error(code: int, says: str, now: datetime, trace_id: str, *, status:
     body: dict[str, Any] = {
         "error": error,
         "error_description": f"AADSTS{code}: {says} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {stamp}",
-        "error_codes": [code], "timestamp": stamp, "trace_id": trace_id, "correlation_id": correlation_id,
+        "error_codes": [code],
+        "timestamp": stamp,
+        "trace_id": trace_id,
+        "correlation_id": correlation_id,
         "error_uri": f"https://login.microsoftonline.com/error?code={code}",
     }
     answer = as_json(body, usual if status is None else status)
@@ -85,5 +120,6 @@ def sign_in_refused(code: int, *, status: int | None = None, **headers: str) -> 
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     words = ("tenant", "client", "resource", "scope", "grant", "parameter")
     says = CODES[code][2].format_map({word: f"the-{word}" for word in words})
-    return Fault(f"AADSTS{code}", answer=lambda now: sign_in_error(code, says, now, guid(f"trace {now}"), status=status,
-                                                                   headers=fields))
+    return Fault(
+        f"AADSTS{code}", answer=lambda now: sign_in_error(code, says, now, guid(f"trace {now}"), status=status, headers=fields)
+    )

@@ -44,8 +44,12 @@ def entra_of(company: Company, now: Callable[[], datetime]) -> EntraTenant:
     things: list[Thing] = [a_group(name) for name in groups]
     things += [user_of(person, now()) for person in company.people]
     things += [
-        a_unified_group("All Company", f"all@{DOMAIN}"), a_group(HIDDEN_GROUP, visibility=HIDDEN), a_guest(GUEST_ADDRESS),
-        a_device("LAPTOP-0001"), a_service_principal("Zoom provisioning"), a_contact(f"desk@{PARTNER_DOMAIN}"),
+        a_unified_group("All Company", f"all@{DOMAIN}"),
+        a_group(HIDDEN_GROUP, visibility=HIDDEN),
+        a_guest(GUEST_ADDRESS),
+        a_device("LAPTOP-0001"),
+        a_service_principal("Zoom provisioning"),
+        a_contact(f"desk@{PARTNER_DOMAIN}"),
     ]
     members: dict[str, list[str]] = {name: [] for name in groups}
     for person in company.people:
@@ -55,7 +59,11 @@ def entra_of(company: Company, now: Callable[[], datetime]) -> EntraTenant:
         if name in members:
             members[ENTITLING_GROUP].append(guid(f"group {name}"))
     members[ENTITLING_GROUP] += [
-        guid("device LAPTOP-0001"), guid("sp Zoom provisioning"), guid(f"contact desk@{PARTNER_DOMAIN}"), _GUEST_ID]
+        guid("device LAPTOP-0001"),
+        guid("sp Zoom provisioning"),
+        guid(f"contact desk@{PARTNER_DOMAIN}"),
+        _GUEST_ID,
+    ]
     members["All Company"] = [entra_id(person) for person in company.people]
     members[HIDDEN_GROUP] = [entra_id(person) for person in company.people[:2]]
     return EntraTenant(things, members, now=now)
@@ -74,9 +82,17 @@ def user_of(person: Employee, now: datetime) -> EntraUser:
     given, _, family = person.display_name.partition(" ")
     main, *more = person.addresses
     return EntraUser(
-        id=entra_id(person), display_name=person.display_name, given_name=given, surname=family or None, mail=main,
-        user_principal_name=main, mail_nickname=main.partition("@")[0], department=person.department, employee_id=person.id,
-        company_name="Corp Example", usage_location="PT",
+        id=entra_id(person),
+        display_name=person.display_name,
+        given_name=given,
+        surname=family or None,
+        mail=main,
+        user_principal_name=main,
+        mail_nickname=main.partition("@")[0],
+        department=person.department,
+        employee_id=person.id,
+        company_name="Corp Example",
+        usage_location="PT",
         proxy_addresses=(f"SMTP:{main}", *(f"smtp:{address}" for address in more)),
         account_enabled=person.enabled and (person.expires_at is None or person.expires_at > now),
     )
@@ -85,8 +101,11 @@ def user_of(person: Employee, now: datetime) -> EntraUser:
 def move(tenant: EntraTenant, company: Company) -> None:
     """Brings the tenant to where *company* is, change by change."""
     now = {entra_id(person): person for person in company.people}
-    employees = [thing.id for thing in (*tenant.state.objects.values(), *tenant.state.bin.values())
-                 if isinstance(thing, EntraUser) and thing.employee_id is not None]
+    employees = [
+        thing.id
+        for thing in (*tenant.state.objects.values(), *tenant.state.bin.values())
+        if isinstance(thing, EntraUser) and thing.employee_id is not None
+    ]
     for id_ in employees:
         if id_ in tenant.state.objects and id_ not in now:
             tenant.delete(id_)
@@ -98,9 +117,13 @@ def move(tenant: EntraTenant, company: Company) -> None:
 
 def in_entra(event: Event) -> Event:
     """The event with what should follow from it in Entra, where nobody expires: he is disabled."""
-    return replace(event, expects=tuple(
-        replace(one, reason=Reason.DISABLED_IN_DIRECTORY) if one.reason is Reason.EXPIRED_IN_DIRECTORY else one
-        for one in event.expects))
+    return replace(
+        event,
+        expects=tuple(
+            replace(one, reason=Reason.DISABLED_IN_DIRECTORY) if one.reason is Reason.EXPIRED_IN_DIRECTORY else one
+            for one in event.expects
+        ),
+    )
 
 
 def _arrive(tenant: EntraTenant, id_: str, person: Employee) -> None:
@@ -110,9 +133,20 @@ def _arrive(tenant: EntraTenant, id_: str, person: Employee) -> None:
     if id_ not in tenant.state.objects:
         tenant.add(wanted)
         return
-    fields: dict[str, Any] = {name: getattr(wanted, name) for name in (
-        "display_name", "given_name", "surname", "mail", "user_principal_name", "mail_nickname", "department", "proxy_addresses",
-        "account_enabled")}
+    fields: dict[str, Any] = {
+        name: getattr(wanted, name)
+        for name in (
+            "display_name",
+            "given_name",
+            "surname",
+            "mail",
+            "user_principal_name",
+            "mail_nickname",
+            "department",
+            "proxy_addresses",
+            "account_enabled",
+        )
+    }
     tenant.update(id_, **fields)
 
 

@@ -95,20 +95,25 @@ class SimulatedLogin(Service):
     def _discovery(self, call: Call) -> Answer:
         here = f"{call.base_url}/{call.target}"
         host = CLOUDS[self.cloud][0]
-        return as_json({
-            "token_endpoint": f"{here}/oauth2/v2.0/token",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-            "jwks_uri": f"{here}/discovery/v2.0/keys", "response_modes_supported": ["query", "fragment", "form_post"],
-            "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"],
-            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
-            "scopes_supported": ["openid", "profile", "email", "offline_access"],
-            # msal checks the issuer against the authority when it is given as an OIDC authority.
-            "issuer": f"{call.base_url}/{self.tenant.id}/v2.0",
-            "authorization_endpoint": f"{here}/oauth2/v2.0/authorize",
-            "device_authorization_endpoint": f"{here}/oauth2/v2.0/devicecode",
-            "tenant_region_scope": "EU", "cloud_instance_name": host.partition("login.")[2] or host,
-            "msgraph_host": self.resource.removeprefix("https://"),
-        })
+        return as_json(
+            {
+                "token_endpoint": f"{here}/oauth2/v2.0/token",
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+                "jwks_uri": f"{here}/discovery/v2.0/keys",
+                "response_modes_supported": ["query", "fragment", "form_post"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+                "scopes_supported": ["openid", "profile", "email", "offline_access"],
+                # msal checks the issuer against the authority when it is given as an OIDC authority.
+                "issuer": f"{call.base_url}/{self.tenant.id}/v2.0",
+                "authorization_endpoint": f"{here}/oauth2/v2.0/authorize",
+                "device_authorization_endpoint": f"{here}/oauth2/v2.0/devicecode",
+                "tenant_region_scope": "EU",
+                "cloud_instance_name": host.partition("login.")[2] or host,
+                "msgraph_host": self.resource.removeprefix("https://"),
+            }
+        )
 
     def _token(self, call: Call) -> Answer:
         form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -207,15 +212,25 @@ class SimulatedIdentity(Service):
             raise IdentityRefused("Identity not found")
         resource = call.query["resource"]
         if resource.rstrip("/") != self.login.resource:
-            raise IdentityRefused(f"AADSTS500011: The resource principal named {resource} was not found in the tenant named "
-                                  f"{self.login.tenant.id}.", "invalid_resource")
+            raise IdentityRefused(
+                f"AADSTS500011: The resource principal named {resource} was not found in the tenant named "
+                f"{self.login.tenant.id}.",
+                "invalid_resource",
+            )
         call.app = app.client_id
         seconds, start = int(self.lifetime.total_seconds()), int(call.at.timestamp())
-        return as_json({
-            "access_token": self.login.token_for(app, resource, good_for=self.lifetime), "client_id": app.client_id,
-            "expires_in": str(seconds), "expires_on": str(start + seconds), "ext_expires_in": str(seconds),
-            "not_before": str(start), "resource": resource, "token_type": "Bearer",
-        })
+        return as_json(
+            {
+                "access_token": self.login.token_for(app, resource, good_for=self.lifetime),
+                "client_id": app.client_id,
+                "expires_in": str(seconds),
+                "expires_on": str(start + seconds),
+                "ext_expires_in": str(seconds),
+                "not_before": str(start),
+                "resource": resource,
+                "token_type": "Bearer",
+            }
+        )
 
     def _identity(self, query: dict[str, str]) -> EntraApp | None:
         wanted = query.get("client_id")

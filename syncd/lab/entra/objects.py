@@ -71,11 +71,11 @@ class EntraGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     mail_enabled: bool = False
     mail_nickname: str | None = None
     security_enabled: bool = True
-    group_types: tuple[str, ...] = ()                          # ("Unified",): Microsoft 365; ("DynamicMembership",): by a rule
+    group_types: tuple[str, ...] = ()  # ("Unified",): Microsoft 365; ("DynamicMembership",): by a rule
     visibility: str | None = None
     is_assignable_to_role: bool | None = None
     membership_rule: str | None = None
-    membership_rule_processing_state: str | None = None        # "On" or "Paused"
+    membership_rule_processing_state: str | None = None  # "On" or "Paused"
     created_date_time: datetime | None = _LONG_AGO
     deleted_date_time: datetime | None = None
     proxy_addresses: tuple[str, ...] = ()
@@ -157,8 +157,19 @@ class EntraServicePrincipal(msgspec.Struct, frozen=True, kw_only=True, rename="c
 Thing = EntraUser | EntraGroup | EntraDevice | EntraContact | EntraServicePrincipal
 
 #: What a user list shows when nothing is selected.
-USER_DEFAULTS = ("id", "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation",
-                 "preferredLanguage", "surname", "userPrincipalName")
+USER_DEFAULTS = (
+    "id",
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+)
 
 
 def names_of(type_: type[Thing]) -> dict[str, str]:
@@ -168,7 +179,10 @@ def names_of(type_: type[Thing]) -> dict[str, str]:
 
 #: Wire name -> attribute, per ``@odata.type``.
 FIELDS: dict[str, dict[str, str]] = {
-    USER: names_of(EntraUser), GROUP: names_of(EntraGroup), DEVICE: names_of(EntraDevice), CONTACT: names_of(EntraContact),
+    USER: names_of(EntraUser),
+    GROUP: names_of(EntraGroup),
+    DEVICE: names_of(EntraDevice),
+    CONTACT: names_of(EntraContact),
     SERVICE_PRINCIPAL: names_of(EntraServicePrincipal),
 }
 
@@ -185,8 +199,13 @@ def a_person(address: str, **fields: Any) -> EntraUser:
     """A member of the tenant with *address* as UPN, mail and primary proxy address; *fields* replace what is made up."""
     local = address.partition("@")[0]
     made: dict[str, Any] = {
-        "id": guid(f"user {address.lower()}"), "user_principal_name": address, "mail": address, "mail_nickname": local,
-        "proxy_addresses": (f"SMTP:{address}",), "display_name": local.replace(".", " ").title(), "usage_location": "PT",
+        "id": guid(f"user {address.lower()}"),
+        "user_principal_name": address,
+        "mail": address,
+        "mail_nickname": local,
+        "proxy_addresses": (f"SMTP:{address}",),
+        "display_name": local.replace(".", " ").title(),
+        "usage_location": "PT",
     }
     return EntraUser(**{**made, **fields})
 
@@ -194,8 +213,11 @@ def a_person(address: str, **fields: Any) -> EntraUser:
 def a_guest(address: str, tenant_domain: str = "corpexample.onmicrosoft.com", **fields: Any) -> EntraUser:
     """Somebody invited: his own address is in *mail*, the UPN is ``alias_hisdomain#EXT#@tenant``."""
     made: dict[str, Any] = {
-        "user_type": GUEST, "user_principal_name": f"{address.replace('@', '_')}#EXT#@{tenant_domain}",
-        "creation_type": "Invitation", "external_user_state": "Accepted", "other_mails": (address,),
+        "user_type": GUEST,
+        "user_principal_name": f"{address.replace('@', '_')}#EXT#@{tenant_domain}",
+        "creation_type": "Invitation",
+        "external_user_state": "Accepted",
+        "other_mails": (address,),
     }
     return a_person(address, **{**made, **fields})
 
@@ -208,8 +230,14 @@ def a_group(name: str, **fields: Any) -> EntraGroup:
 
 def a_unified_group(name: str, mail: str, **fields: Any) -> EntraGroup:
     """A Microsoft 365 group."""
-    made: dict[str, Any] = {"group_types": ("Unified",), "mail_enabled": True, "security_enabled": False, "mail": mail,
-                            "visibility": "Public", "proxy_addresses": (f"SMTP:{mail}",)}
+    made: dict[str, Any] = {
+        "group_types": ("Unified",),
+        "mail_enabled": True,
+        "security_enabled": False,
+        "mail": mail,
+        "visibility": "Public",
+        "proxy_addresses": (f"SMTP:{mail}",),
+    }
     return a_group(name, **{**made, **fields})
 
 
@@ -220,8 +248,15 @@ def a_device(name: str, **fields: Any) -> EntraDevice:
 
 def a_contact(mail: str, **fields: Any) -> EntraContact:
     """A contact with that address."""
-    return EntraContact(**{"id": guid(f"contact {mail}"), "display_name": mail.partition("@")[0], "mail": mail,
-                           "proxy_addresses": (f"SMTP:{mail}",), **fields})
+    return EntraContact(
+        **{
+            "id": guid(f"contact {mail}"),
+            "display_name": mail.partition("@")[0],
+            "mail": mail,
+            "proxy_addresses": (f"SMTP:{mail}",),
+            **fields,
+        }
+    )
 
 
 def a_service_principal(name: str, **fields: Any) -> EntraServicePrincipal:

@@ -36,9 +36,9 @@ class Kind(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
-    DELETED = "deleted"          # soft: into the recycle bin
+    DELETED = "deleted"  # soft: into the recycle bin
     RESTORED = "restored"
-    PURGED = "purged"            # for good
+    PURGED = "purged"  # for good
     JOINED = "joined"
     LEFT = "left"
 
@@ -60,14 +60,18 @@ class State:
     """The tenant at one moment."""
 
     objects: dict[str, Thing] = field(default_factory=dict)
-    bin: dict[str, Thing] = field(default_factory=dict)                       # soft-deleted
-    members: dict[str, dict[str, None]] = field(default_factory=dict)         # of a group, direct, in the order of joining
-    parents: dict[str, dict[str, None]] = field(default_factory=dict)         # groups a member is directly in
+    bin: dict[str, Thing] = field(default_factory=dict)  # soft-deleted
+    members: dict[str, dict[str, None]] = field(default_factory=dict)  # of a group, direct, in the order of joining
+    parents: dict[str, dict[str, None]] = field(default_factory=dict)  # groups a member is directly in
 
     def copy(self) -> State:
         """An independent copy."""
-        return State(dict(self.objects), dict(self.bin), {key: dict(value) for key, value in self.members.items()},
-                     {key: dict(value) for key, value in self.parents.items()})
+        return State(
+            dict(self.objects),
+            dict(self.bin),
+            {key: dict(value) for key, value in self.members.items()},
+            {key: dict(value) for key, value in self.parents.items()},
+        )
 
     def link(self, group: str, member: str) -> None:
         """Puts a member into a group."""
@@ -102,7 +106,7 @@ class State:
             self.objects.pop(id_, None)
         if thing is None or not thing.deleted_date_time:
             self.bin.pop(id_, None)
-        if thing is not None:                    # in place, so that a change does not move it in a list
+        if thing is not None:  # in place, so that a change does not move it in a list
             (self.bin if thing.deleted_date_time else self.objects)[id_] = thing
 
     def of(self, type_: type[Thing]) -> Iterator[Thing]:

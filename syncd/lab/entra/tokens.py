@@ -33,11 +33,20 @@ class AccessTokens:
     def issue(self, grant: Grant, issuer: str, now: datetime) -> str:
         """A new token for *grant*; earlier ones stay good."""
         claims = {
-            "aud": grant.audience, "iss": issuer, "iat": int(now.timestamp()), "nbf": int(now.timestamp()),
-            "exp": int(grant.expires_at.timestamp()), "appid": grant.client_id, "azp": grant.client_id, "azpacr": "1",
-            "idtyp": "app", "tid": grant.tenant_id, "ver": "1.0", "uti": str(len(self._grants)),
+            "aud": grant.audience,
+            "iss": issuer,
+            "iat": int(now.timestamp()),
+            "nbf": int(now.timestamp()),
+            "exp": int(grant.expires_at.timestamp()),
+            "appid": grant.client_id,
+            "azp": grant.client_id,
+            "azpacr": "1",
+            "idtyp": "app",
+            "tid": grant.tenant_id,
+            "ver": "1.0",
+            "uti": str(len(self._grants)),
         }
-        if grant.roles:                          # an app without permissions has no such claim
+        if grant.roles:  # an app without permissions has no such claim
             claims["roles"] = sorted(grant.roles)
         head = _part({"typ": "JWT", "alg": "RS256", "kid": "lab"}) + "." + _part(claims)
         seal = hashlib.blake2b(f"{head}/{len(self._grants)}".encode(), digest_size=64).digest()

@@ -16,15 +16,18 @@ PLAIN_JSON = "application/json"
 TEXT = "text/plain"
 
 DENIED = "Insufficient privileges to complete the operation."
-_CHALLENGE = ('Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
-              'client_id="00000003-0000-0000-c000-000000000000"')
+_CHALLENGE = (
+    'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+    'client_id="00000003-0000-0000-c000-000000000000"'
+)
 
 
 class GraphRefused(Refused):
     """Graph says no. *retry_at*: before that nobody may try again."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None,
-                 retry_at: datetime | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None, retry_at: datetime | None = None
+    ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
@@ -34,16 +37,41 @@ class GraphRefused(Refused):
 
     def answer_to(self, call: Call) -> Answer:
         """The error body, with the ids of the call in it."""
-        return error(self.status, self.code, self.message, call.at, call.request_id, call.client_request_id,
-                     headers=self.headers, retry_at=self.retry_at)
+        return error(
+            self.status,
+            self.code,
+            self.message,
+            call.at,
+            call.request_id,
+            call.client_request_id,
+            headers=self.headers,
+            retry_at=self.retry_at,
+        )
 
 
-def error(status: int, code: str, message: str, now: datetime, request_id: str, client_request_id: str = "", *,
-          headers: Mapping[str, str] | None = None, retry_at: datetime | None = None) -> Answer:
+def error(
+    status: int,
+    code: str,
+    message: str,
+    now: datetime,
+    request_id: str,
+    client_request_id: str = "",
+    *,
+    headers: Mapping[str, str] | None = None,
+    retry_at: datetime | None = None,
+) -> Answer:
     """An error in Graph's shape."""
-    body = {"error": {"code": code, "message": message, "innerError": {
-        "date": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "request-id": request_id,
-        "client-request-id": client_request_id or request_id}}}
+    body = {
+        "error": {
+            "code": code,
+            "message": message,
+            "innerError": {
+                "date": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+                "request-id": request_id,
+                "client-request-id": client_request_id or request_id,
+            },
+        }
+    }
     return Answer(status, msgspec.json.encode(body), dict(headers or {}), PLAIN_JSON, retry_at=retry_at)
 
 
@@ -69,8 +97,11 @@ def denied() -> GraphRefused:
 
 def not_found(name: str) -> GraphRefused:
     """404: no such object, or it is in the recycle bin."""
-    return GraphRefused(404, "Request_ResourceNotFound", f"Resource '{name}' does not exist or one of its queried "
-                                                         "reference-property objects are not present.")
+    return GraphRefused(
+        404,
+        "Request_ResourceNotFound",
+        f"Resource '{name}' does not exist or one of its queried reference-property objects are not present.",
+    )
 
 
 def unsupported(message: str) -> GraphRefused:

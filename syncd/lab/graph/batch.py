@@ -50,12 +50,19 @@ async def answered(steps: list[Step], answer: Callable[[Step], Awaitable[Answer]
     responses: dict[str, dict[str, Any]] = {}
     for step in steps:
         if any(responses[id_]["status"] >= 400 for id_ in step.depends_on):
-            responses[step.id] = {"id": step.id, "status": 424, "headers": {"Content-Type": PLAIN_JSON}, "body": {
-                "error": {"code": "FailedDependency", "message": "A request this one depends on has failed."}}}
+            responses[step.id] = {
+                "id": step.id,
+                "status": 424,
+                "headers": {"Content-Type": PLAIN_JSON},
+                "body": {"error": {"code": "FailedDependency", "message": "A request this one depends on has failed."}},
+            }
             continue
         one = await answer(step)
-        response: dict[str, Any] = {"id": step.id, "status": one.status or 503,
-                                    "headers": {**one.headers, "Content-Type": one.content_type}}
+        response: dict[str, Any] = {
+            "id": step.id,
+            "status": one.status or 503,
+            "headers": {**one.headers, "Content-Type": one.content_type},
+        }
         if one.body:
             response["body"] = msgspec.Raw(one.body) if one.body[:1] in (b"{", b"[") else one.body.decode()
         responses[step.id] = response

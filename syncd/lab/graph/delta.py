@@ -32,7 +32,7 @@ _REMOVED = {"changed": {"reason": "changed"}, "deleted": {"reason": "deleted"}}
 class Query:
     """What a delta query watches: fixed by its first request and carried in its tokens."""
 
-    kind: str                                    # USER or GROUP
+    kind: str  # USER or GROUP
     select: tuple[str, ...] | None
     ids: frozenset[str] | None
 
@@ -117,8 +117,10 @@ class Deltas:
 
     def expire_all(self) -> None:
         """Every token so far is too old now: 400 syncStateNotFound."""
-        self._positions = {token: _Position(at.query, at.cursor, at.made_at - self.lifetime * 2, at.entries, at.start)
-                           for token, at in self._positions.items()}
+        self._positions = {
+            token: _Position(at.query, at.cursor, at.made_at - self.lifetime * 2, at.entries, at.start)
+            for token, at in self._positions.items()
+        }
 
     # ---------------------------------------------------------------------------------------------------------- pages
 
@@ -134,7 +136,7 @@ class Deltas:
         if call.at - position.made_at > self.lifetime:
             raise sync_state_not_found() if delta else expired_page()
         if delta:
-            since = self.tenant.journal[position.cursor:known]
+            since = self.tenant.journal[position.cursor : known]
             entries = _pieces(_changes(position.query, since, state), self.page_size)
             position = _Position(position.query, max(known, position.cursor), call.at, entries)
         return self._told(call, root, context(root, collection, None), position, state, shown)
@@ -146,7 +148,7 @@ class Deltas:
             weight += entries[end].weight
             end += 1
         minimal = "return=minimal" in call.headers.get("prefer", "")
-        rows = [_row(entry, position.query, state, minimal=minimal, shown=shown) for entry in entries[position.start:end]]
+        rows = [_row(entry, position.query, state, minimal=minimal, shown=shown) for entry in entries[position.start : end]]
         if end < len(entries):
             link = self._link(root, _Position(position.query, position.cursor, position.made_at, entries, end))
             return {"@odata.context": about, "@odata.nextLink": link, "value": rows}
@@ -186,7 +188,7 @@ def _changes(query: Query, journal: Iterable[Change], state: State) -> Iterator[
         if thing is None or thing.kind != query.kind:
             continue
         if change.kind is not Kind.UPDATED:
-            changed[thing.id] = None             # new, restored or gone: told whole
+            changed[thing.id] = None  # new, restored or gone: told whole
         elif names := _differing(change.before, change.after, query):
             known = changed.setdefault(thing.id, set())
             if known is not None:
@@ -194,16 +196,23 @@ def _changes(query: Query, journal: Iterable[Change], state: State) -> Iterator[
     for id_, names_ in changed.items():
         now = state.members.get(id_, {})
         touched = members.get(id_, {})
-        yield _Entry(id_, None if names_ is None else frozenset(names_), tuple(member for member in touched if member in now),
-                     tuple(member for member in touched if member not in now))
+        yield _Entry(
+            id_,
+            None if names_ is None else frozenset(names_),
+            tuple(member for member in touched if member in now),
+            tuple(member for member in touched if member not in now),
+        )
 
 
 def _differing(before: Thing | None, after: Thing | None, query: Query) -> set[str]:
     """Wire names of the watched fields that differ."""
     old: dict[str, Any] = asdict(before) if before is not None else {}
     new: dict[str, Any] = asdict(after) if after is not None else {}
-    return {name for name, attribute in FIELDS[query.kind].items()
-            if attribute in query.watched and old.get(attribute) != new.get(attribute)}
+    return {
+        name
+        for name, attribute in FIELDS[query.kind].items()
+        if attribute in query.watched and old.get(attribute) != new.get(attribute)
+    }
 
 
 def _pieces(entries: Iterable[_Entry], size: int) -> list[_Entry]:
@@ -214,9 +223,9 @@ def _pieces(entries: Iterable[_Entry], size: int) -> list[_Entry]:
             pieces.append(entry)
             continue
         for start in range(0, entry.weight, size):
-            left = entry.left[start:start + size]
-            first = max(0, start - len(entry.left))          # what is left of the piece goes to those who joined
-            pieces.append(_Entry(entry.id, entry.only, entry.joined[first:first + size - len(left)], left))
+            left = entry.left[start : start + size]
+            first = max(0, start - len(entry.left))  # what is left of the piece goes to those who joined
+            pieces.append(_Entry(entry.id, entry.only, entry.joined[first : first + size - len(left)], left))
     return pieces
 
 
@@ -225,9 +234,14 @@ def _row(entry: _Entry, query: Query, state: State, *, minimal: bool, shown: fro
     if thing is None:
         return {"id": entry.id, "@removed": _REMOVED["changed" if entry.id in state.bin else "deleted"]}
     row = changed_row(thing, query.select, entry.only if minimal else None)
-    members = [] if shown is not None and entry.id not in shown else [
-        *({**_member(member, state), "@removed": _REMOVED["deleted"]} for member in entry.left),
-        *(_member(member, state) for member in entry.joined)]
+    members = (
+        []
+        if shown is not None and entry.id not in shown
+        else [
+            *({**_member(member, state), "@removed": _REMOVED["deleted"]} for member in entry.left),
+            *(_member(member, state) for member in entry.joined),
+        ]
+    )
     if members:
         row["members@delta"] = members
     return row
@@ -243,8 +257,11 @@ def _member(id_: str, state: State) -> Row:
 
 def sync_state_not_found() -> GraphRefused:
     """400: the delta token is too old."""
-    return GraphRefused(400, "syncStateNotFound", "The sync state generation is not found. The delta token is expired and data "
-                                                  "must be synchronized again.")
+    return GraphRefused(
+        400,
+        "syncStateNotFound",
+        "The sync state generation is not found. The delta token is expired and data must be synchronized again.",
+    )
 
 
 def resync(location: str) -> GraphRefused:

@@ -158,7 +158,8 @@ def removed_in_initial(*ids: str) -> Fault:
     def change(page: Body) -> None:
         for row in page["value"]:
             if "members@delta" in row:
-                row["members@delta"] += [{"@odata.type": "#microsoft.graph.user", "id": id_, "@removed": {"reason": "deleted"}}
-                                         for id_ in ids]
+                row["members@delta"] += [
+                    {"@odata.type": "#microsoft.graph.user", "id": id_, "@removed": {"reason": "deleted"}} for id_ in ids
+                ]
 
     return rewritten(change)

@@ -45,7 +45,7 @@ class GraphLimits:
         self._used.append((now, cost))
         if before + cost <= self.units:
             return (before + cost) / self.units
-        left = before + cost                     # this request counts as well when its turn comes
+        left = before + cost  # this request counts as well when its turn comes
         for at, spent in self._used:
             left -= spent
             if left + cost <= self.units:

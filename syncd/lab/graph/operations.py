@@ -21,14 +21,22 @@ READS_USERS_BASICALLY = "User.ReadBasic.All"
 
 #: Which permissions let an app see the attributes of objects of a type; without one it sees type and id, and nulls.
 ATTRIBUTES_OF: dict[str, frozenset[str]] = {
-    USER: frozenset(READS_USERS), GROUP: frozenset(READS_GROUPS), DEVICE: frozenset(("Device.Read.All", *_DIRECTORY)),
-    CONTACT: frozenset(("OrgContact.Read.All", *_DIRECTORY)), SERVICE_PRINCIPAL: frozenset(READS_APPS),
+    USER: frozenset(READS_USERS),
+    GROUP: frozenset(READS_GROUPS),
+    DEVICE: frozenset(("Device.Read.All", *_DIRECTORY)),
+    CONTACT: frozenset(("OrgContact.Read.All", *_DIRECTORY)),
+    SERVICE_PRINCIPAL: frozenset(READS_APPS),
 }
 #: What User.ReadBasic.All shows of a user.
 BASIC_ATTRIBUTES = frozenset({"id", "displayName", "givenName", "surname", "mail", "userPrincipalName"})
 
-CASTS: dict[str, str] = {"user": USER, "group": GROUP, "device": DEVICE, "orgContact": CONTACT,
-                         "servicePrincipal": SERVICE_PRINCIPAL}
+CASTS: dict[str, str] = {
+    "user": USER,
+    "group": GROUP,
+    "device": DEVICE,
+    "orgContact": CONTACT,
+    "servicePrincipal": SERVICE_PRINCIPAL,
+}
 
 _CAST = r"(?:/(?:microsoft\.)?graph\.(?P<cast>\w+))?"
 _DELTA = r"/(?:microsoft\.graph\.)?delta(?:\(\))?"
@@ -39,12 +47,12 @@ _KEY = r"/(?P<key>[^/]+)"
 class Operation:
     """One call. *permissions*: each tuple has to be met by one of its words."""
 
-    name: str                        # the word used for it everywhere else in the project, where there is one
+    name: str  # the word used for it everywhere else in the project, where there is one
     method: str
     pattern: re.Pattern[str]
     cost: int
     permissions: tuple[tuple[str, ...], ...]
-    options: frozenset[str]          # query options it knows
+    options: frozenset[str]  # query options it knows
 
     def allowed(self, roles: frozenset[str]) -> bool:
         """Whether an app with these permissions may make the call."""
@@ -76,8 +84,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _operation("count_transitive_members", "GET", f"/groups{_KEY}/transitiveMembers{_CAST}/\\$count", 5, READS_MEMBERS),
     _operation("transitive_members", "GET", f"/groups{_KEY}/transitiveMembers{_CAST}", 5, READS_MEMBERS, options=_LISTS),
     _operation("deleted_users", "GET", r"/directory/deletedItems/(?:microsoft\.)?graph\.user", 1, READS_USERS, options=_LISTS),
-    _operation("deleted_user", "GET", rf"/directory/deletedItems/(?:microsoft\.)?graph\.user{_KEY}", 1, READS_USERS,
-               options="select"),
+    _operation(
+        "deleted_user", "GET", rf"/directory/deletedItems/(?:microsoft\.)?graph\.user{_KEY}", 1, READS_USERS, options="select"
+    ),
     _operation("deleted_user", "GET", f"/directory/deletedItems{_KEY}{_CAST}", 1, READS_USERS, options="select"),
     _operation("application", "GET", r"/applications\(appId='(?P<key>[^']+)'\)", 1, READS_APPS, options="select"),
 )

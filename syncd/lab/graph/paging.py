@@ -25,7 +25,7 @@ class _Walk:
     ids: Sequence[str]
     start: int
     advanced: bool
-    seen: int                        # changes known when it began
+    seen: int  # changes known when it began
     made_at: datetime
 
 
@@ -70,17 +70,18 @@ class PageTokens:
     def _page(self, walk: _Walk, size: int) -> Page:
         end = walk.start + size
         if end >= len(walk.ids) and size:
-            return Page(walk.ids[walk.start:], "", walk.seen)
+            return Page(walk.ids[walk.start :], "", walk.seen)
         self._count += 1
         token = "RFNwdAoAAQ" + hashlib.blake2b(f"{walk.key}/{end}/{self._count}".encode(), digest_size=48).hexdigest()
         self._walks[token] = replace(walk, start=end)
-        return Page(walk.ids[walk.start:end], token, walk.seen)
+        return Page(walk.ids[walk.start : end], token, walk.seen)
 
 
 def expired_page() -> Exception:
     """400: the page token is too old."""
-    return bad_request("The specified page token value has expired and can no longer be included in your request.",
-                       "Directory_ExpiredPageToken")
+    return bad_request(
+        "The specified page token value has expired and can no longer be included in your request.", "Directory_ExpiredPageToken"
+    )
 
 
 def link(root: str, path: str, options: dict[str, str]) -> str:

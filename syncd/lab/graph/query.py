@@ -45,8 +45,14 @@ def options_of(call: Call, operation: Operation, kinds: Iterable[str]) -> Option
         raise unsupported("Invalid search request.")
     if count and not eventual:
         raise bad_request("$count is not currently supported.")
-    return Options(_select(query.get("$select"), kinds), _top(query.get("$top")), count, query.get("$filter", ""),
-                   query.get("$orderby", ""), eventual and count)
+    return Options(
+        _select(query.get("$select"), kinds),
+        _top(query.get("$top")),
+        count,
+        query.get("$filter", ""),
+        query.get("$orderby", ""),
+        eventual and count,
+    )
 
 
 def _select(text: str | None, kinds: Iterable[str]) -> tuple[str, ...] | None:
@@ -56,9 +62,11 @@ def _select(text: str | None, kinds: Iterable[str]) -> tuple[str, ...] | None:
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         if not any(name in FIELDS[kind] for kind in kinds) and name != "members":
-            raise bad_request(f"Parsing OData Select and Expand failed: Could not find a property named '{name}' on type "
-                              f"'{kinds[0].removeprefix('#') if len(kinds) == 1 else 'microsoft.graph.directoryObject'}'.",
-                              "BadRequest")
+            raise bad_request(
+                f"Parsing OData Select and Expand failed: Could not find a property named '{name}' on type "
+                f"'{kinds[0].removeprefix('#') if len(kinds) == 1 else 'microsoft.graph.directoryObject'}'.",
+                "BadRequest",
+            )
     return names
 
 
@@ -84,8 +92,10 @@ def filter_of(text: str, kind: str, *, advanced: bool = False) -> Test:
     test = parser.any_of()
     parser.end()
     if parser.clauses > CLAUSES_MAX and not advanced:
-        raise unsupported("Too many child clauses specified in search filter expression containing 'OR' operators: "
-                          f"{parser.clauses}. Max allowed: {CLAUSES_MAX}.")
+        raise unsupported(
+            "Too many child clauses specified in search filter expression containing 'OR' operators: "
+            f"{parser.clauses}. Max allowed: {CLAUSES_MAX}."
+        )
     return test
 
 
@@ -150,8 +160,10 @@ class _Filter:
             among = self._values()
             self.clauses += len(among) - 1
             return lambda thing: _folded(getattr(thing, attribute)) in among
-        raise unsupported(f"Unsupported or invalid query filter clause specified for property '{word}' of resource "
-                          f"'{self._kind.rpartition('.')[2].capitalize()}'.")
+        raise unsupported(
+            f"Unsupported or invalid query filter clause specified for property '{word}' of resource "
+            f"'{self._kind.rpartition('.')[2].capitalize()}'."
+        )
 
     def _some(self, attribute: str) -> Test:
         """``(p:p eq 'x')`` after the name of a collection."""

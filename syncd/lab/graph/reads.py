@@ -56,16 +56,27 @@ class Reads:
         self.pages = PageTokens()
         self.deltas = Deltas(tenant)
         self.read_lag = self.index_lag = self.delta_lag = timedelta(0)
-        self.page_max = PAGE_MAX                 # Graph may always give less than it was asked for
-        self.members_need_advanced = False       # the strict reading of the page: $select and $top only the advanced way
-        self.lists_deleted_members = False       # whether Graph lists soft-deleted members is not documented
+        self.page_max = PAGE_MAX  # Graph may always give less than it was asked for
+        self.members_need_advanced = False  # the strict reading of the page: $select and $top only the advanced way
+        self.lists_deleted_members = False  # whether Graph lists soft-deleted members is not documented
         self._handlers: dict[str, Callable[[Ask], Answer]] = {
-            "list_users": self._list, "list_groups": self._list, "deleted_users": self._list, "members": self._list,
-            "transitive_members": self._list, "member_of": self._list, "transitive_member_of": self._list,
-            "count_users": self._count, "count_members": self._count,
-            "count_transitive_members": self._count, "user": self._user, "group": self._group,
-            "member_groups": self._member_groups, "deleted_user": self._deleted_user, "users_delta": self._delta,
-            "groups_delta": self._delta, "application": self._application,
+            "list_users": self._list,
+            "list_groups": self._list,
+            "deleted_users": self._list,
+            "members": self._list,
+            "transitive_members": self._list,
+            "member_of": self._list,
+            "transitive_member_of": self._list,
+            "count_users": self._count,
+            "count_members": self._count,
+            "count_transitive_members": self._count,
+            "user": self._user,
+            "group": self._group,
+            "member_groups": self._member_groups,
+            "deleted_user": self._deleted_user,
+            "users_delta": self._delta,
+            "groups_delta": self._delta,
+            "application": self._application,
         }
 
     def answer(self, ask: Ask) -> Answer:
@@ -94,7 +105,8 @@ class Reads:
         show = shower(options.select, ask.roles, typed=mixed)
         things = (state.objects.get(id_) or state.bin.get(id_) for id_ in page.ids if still is None or id_ in still)
         body: dict[str, Any] = {
-            "@odata.context": context(ask.root, "directoryObjects" if mixed else _COLLECTION[kinds[0]], options.select)}
+            "@odata.context": context(ask.root, "directoryObjects" if mixed else _COLLECTION[kinds[0]], options.select)
+        }
         if options.count and total is not None:
             body["@odata.count"] = total
         if page.next_token:
@@ -157,22 +169,34 @@ class Reads:
     def _user(self, ask: Ask) -> Answer:
         options = options_of(ask.call, ask.operation, (USER,))
         user = _find_user(ask.key, self._state(ask.call, self.read_lag))
-        return found({"@odata.context": context(ask.root, "users", options.select, entity=True),
-                      **shower(options.select, ask.roles, typed=False)(user)})
+        return found(
+            {
+                "@odata.context": context(ask.root, "users", options.select, entity=True),
+                **shower(options.select, ask.roles, typed=False)(user),
+            }
+        )
 
     def _group(self, ask: Ask) -> Answer:
         options = options_of(ask.call, ask.operation, (GROUP,))
         group = self._existing_group(ask, self._state(ask.call, self.read_lag))
-        return found({"@odata.context": context(ask.root, "groups", options.select, entity=True),
-                      **shower(options.select, ask.roles, typed=False)(group)})
+        return found(
+            {
+                "@odata.context": context(ask.root, "groups", options.select, entity=True),
+                **shower(options.select, ask.roles, typed=False)(group),
+            }
+        )
 
     def _deleted_user(self, ask: Ask) -> Answer:
         options = options_of(ask.call, ask.operation, (USER,))
         thing = self._state(ask.call, self.read_lag).bin.get(ask.key)
         if not isinstance(thing, EntraUser):
             raise not_found(ask.key)
-        return found({"@odata.context": context(ask.root, "users", options.select, entity=True),
-                      **shower(options.select, ask.roles, typed=False)(thing)})
+        return found(
+            {
+                "@odata.context": context(ask.root, "users", options.select, entity=True),
+                **shower(options.select, ask.roles, typed=False)(thing),
+            }
+        )
 
     def _member_groups(self, ask: Ask) -> Answer:
         try:
@@ -186,23 +210,42 @@ class Reads:
         state = self._state(ask.call, self.read_lag)
         user = _find_user(ask.key, state)
         within = state.above(user.id, through=_may_see(ask.roles, state))
-        return found({"@odata.context": f"{ask.root}/$metadata#Collection(Edm.String)",
-                      "value": [id_ for id_ in wanted if id_.lower() in within]})
+        return found(
+            {
+                "@odata.context": f"{ask.root}/$metadata#Collection(Edm.String)",
+                "value": [id_ for id_ in wanted if id_.lower() in within],
+            }
+        )
 
     def _application(self, ask: Ask) -> Answer:
         app = next((app for app in self.apps if app.client_id == ask.key), None)
         if app is None:
             raise not_found(ask.key)
         shown = {
-            "id": app.object_id, "appId": app.client_id, "displayName": app.display_name, "keyCredentials": [],
+            "id": app.object_id,
+            "appId": app.client_id,
+            "displayName": app.display_name,
+            "keyCredentials": [],
             "passwordCredentials": [
-                {"keyId": secret.key_id, "displayName": secret.name, "hint": secret.value[:3], "secretText": None,
-                 "customKeyIdentifier": None, "startDateTime": "2021-02-01T08:00:00Z",
-                 "endDateTime": secret.expires_at or datetime(2299, 12, 30, tzinfo=UTC)} for secret in app.secrets],
+                {
+                    "keyId": secret.key_id,
+                    "displayName": secret.name,
+                    "hint": secret.value[:3],
+                    "secretText": None,
+                    "customKeyIdentifier": None,
+                    "startDateTime": "2021-02-01T08:00:00Z",
+                    "endDateTime": secret.expires_at or datetime(2299, 12, 30, tzinfo=UTC),
+                }
+                for secret in app.secrets
+            ],
         }
         names = ask.call.query["$select"].split(",") if "$select" in ask.call.query else list(shown)
-        return found({"@odata.context": f"{ask.root}/$metadata#applications/$entity",
-                      **{name: shown[name] for name in names if name in shown}})
+        return found(
+            {
+                "@odata.context": f"{ask.root}/$metadata#applications/$entity",
+                **{name: shown[name] for name in names if name in shown},
+            }
+        )
 
     def _delta(self, ask: Ask) -> Answer:
         kind = USER if ask.operation.name == "users_delta" else GROUP
@@ -213,8 +256,11 @@ class Reads:
             select = (*select, "members")
         moment = ask.call.at - self.delta_lag if self.delta_lag else None
         state = self.tenant.as_of(moment)
-        shown = None if READS_HIDDEN in ask.roles else frozenset(
-            thing.id for thing in state.of(EntraGroup) if isinstance(thing, EntraGroup) and not thing.hidden)
+        shown = (
+            None
+            if READS_HIDDEN in ask.roles
+            else frozenset(thing.id for thing in state.of(EntraGroup) if isinstance(thing, EntraGroup) and not thing.hidden)
+        )
         query = self.deltas.query(ask.call, kind, select)
         return found(self.deltas.page(ask.call, query, ask.root, moment, shown=shown))
 
@@ -260,8 +306,13 @@ def _advanced_where_needed(ask: Ask, options: Options, *, strict: bool) -> None:
             raise unsupported(_NO_FILTER)
         return
     if ask.key and (ask.cast is not None or options.filter or options.orderby):
-        raise unsupported(_NO_FILTER if options.filter else "Invalid search request." if ask.call.continues else
-                          "The request uses advanced query features: 'ConsistencyLevel: eventual' and '$count=true' are needed.")
+        raise unsupported(
+            _NO_FILTER
+            if options.filter
+            else "Invalid search request."
+            if ask.call.continues
+            else "The request uses advanced query features: 'ConsistencyLevel: eventual' and '$count=true' are needed."
+        )
     if ask.key and strict and {"$select", "$top"} & ask.call.query.keys():
         raise unsupported("The query options are supported only with 'ConsistencyLevel: eventual' and '$count=true'.")
     if options.filter and options.orderby:

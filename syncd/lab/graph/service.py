@@ -77,8 +77,12 @@ class SimulatedGraph(Service):
             self.tokens.expire(call.headers.get("authorization"), call.at)
         if any(fault.page_token_expired for fault in struck):
             self.reads.pages.expire_all()
-        call.reply_headers = {"request-id": call.request_id, "client-request-id": call.client_request_id,
-                              "OData-Version": "4.0", "Cache-Control": "no-cache"}
+        call.reply_headers = {
+            "request-id": call.request_id,
+            "client-request-id": call.client_request_id,
+            "OData-Version": "4.0",
+            "Cache-Control": "no-cache",
+        }
         grant = self._authorised(call)
         call.app = grant.client_id
         operation, words = _placed(call)
@@ -92,8 +96,17 @@ class SimulatedGraph(Service):
         cast = words.get("cast")
         if cast is not None and cast not in CASTS:
             raise bad_request(f"Type '{cast}' is not a member of this collection.", "BadRequest")
-        return self.reads.answer(Ask(call, operation, words.get("key") or "", CASTS[cast] if cast else None, grant.roles,
-                                     self.root or f"{call.base_url}{VERSION}", any(isinstance(f, EmptyPage) for f in struck)))
+        return self.reads.answer(
+            Ask(
+                call,
+                operation,
+                words.get("key") or "",
+                CASTS[cast] if cast else None,
+                grant.roles,
+                self.root or f"{call.base_url}{VERSION}",
+                any(isinstance(f, EmptyPage) for f in struck),
+            )
+        )
 
     def _authorised(self, call: Call) -> Grant:
         header = call.headers.get("authorization")
@@ -113,10 +126,17 @@ class SimulatedGraph(Service):
         try:
             share = self.limits.take(call.cost, call.at)
         except OverLimit as over:
-            raise GraphRefused(429, "TooManyRequests", "Too many requests.", retry_at=over.resume_at, headers={
-                "Retry-After": str(over.seconds), "x-ms-throttle-information": "ResourceUnitLimitExceeded",
-                "x-ms-throttle-scope": f"Tenant_Application/ReadWrite/{grant.client_id}/{grant.tenant_id}",
-            }) from None
+            raise GraphRefused(
+                429,
+                "TooManyRequests",
+                "Too many requests.",
+                retry_at=over.resume_at,
+                headers={
+                    "Retry-After": str(over.seconds),
+                    "x-ms-throttle-information": "ResourceUnitLimitExceeded",
+                    "x-ms-throttle-scope": f"Tenant_Application/ReadWrite/{grant.client_id}/{grant.tenant_id}",
+                },
+            ) from None
         if share >= _TOLD_FROM:
             call.reply_headers["x-ms-throttle-limit-percentage"] = f"{share:.2f}"
 
@@ -124,9 +144,15 @@ class SimulatedGraph(Service):
         async def one(step: Step) -> Answer:
             parts = urlsplit(step.url if step.url.startswith("/") else f"/{step.url}")
             headers = {name.lower(): value for name, value in step.headers.items()}
-            inner = self.arrived(step.method, VERSION + parts.path, parts.query,
-                                 {"authorization": call.headers.get("authorization", ""), **headers},
-                                 b"" if step.body is None else msgspec.json.encode(step.body), call.base_url, batched=True)
+            inner = self.arrived(
+                step.method,
+                VERSION + parts.path,
+                parts.query,
+                {"authorization": call.headers.get("authorization", ""), **headers},
+                b"" if step.body is None else msgspec.json.encode(step.body),
+                call.base_url,
+                batched=True,
+            )
             if inner.operation == "batch":
                 raise bad_request("A batch cannot hold a batch.", "BadRequest")
             answer, cuts = await self.answered(inner)

@@ -29,8 +29,10 @@ def shower(select: tuple[str, ...] | None, roles: frozenset[str], *, typed: bool
         fields = fields_of(kind, select)
         if roles.isdisjoint(ATTRIBUTES_OF[kind]):
             open_ = BASIC_ATTRIBUTES if kind == USER and READS_USERS_BASICALLY in roles else frozenset({"id"})
-            return ([pair for pair in fields if pair[0] in open_] or [("id", "id")],
-                    [name for name, _ in fields if name not in open_])
+            return (
+                [pair for pair in fields if pair[0] in open_] or [("id", "id")],
+                [name for name, _ in fields if name not in open_],
+            )
         return fields, []
 
     def show(thing: Thing) -> Row:

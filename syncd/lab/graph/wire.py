@@ -48,10 +48,10 @@ class Call:
     base_url: str = ""
     request_id: str = ""
     batched: bool = False
-    operation: str = ""              # what ``place`` found, "" for what is not served
-    target: str = ""                 # id or name in the path
-    cost: int = 0                    # resource units
-    app: str = ""                    # client id behind the token; "" when nobody was authorised
+    operation: str = ""  # what ``place`` found, "" for what is not served
+    target: str = ""  # id or name in the path
+    cost: int = 0  # resource units
+    app: str = ""  # client id behind the token; "" when nobody was authorised
     reply_headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -69,19 +69,19 @@ class Call:
 class Seen:
     """One request as the service saw it. *status* 0: the connection was broken instead of an answer."""
 
-    at: datetime                     # arrival
+    at: datetime  # arrival
     method: str
     path: str
     operation: str
     status: int
     target: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)     # page and delta tokens as "…" and a digest
+    query: Mapping[str, str] = field(default_factory=dict)  # page and delta tokens as "…" and a digest
     cost: int = 0
-    code: str = ""                   # error code in the body
+    code: str = ""  # error code in the body
     app: str = ""
     retry_at: datetime | None = None
-    continues: bool = False          # a later page of a listing
-    batched: bool = False            # inside a $batch
+    continues: bool = False  # a later page of a listing
+    batched: bool = False  # inside a $batch
 
 
 class Service:
@@ -89,8 +89,8 @@ class Service:
 
     def __init__(self, *, now: Callable[[], datetime], sleep: Callable[[float], Awaitable[object]]) -> None:
         self.faults = Faults()
-        self.latency_seconds = 0.0               # of every request
-        self.clock_skew = timedelta(0)           # what the Date header is ahead of *now*
+        self.latency_seconds = 0.0  # of every request
+        self.clock_skew = timedelta(0)  # what the Date header is ahead of *now*
         self.requests: list[Seen] = []
         self.now = now
         self.pause = sleep
@@ -137,21 +137,38 @@ class Service:
             await send(message)
 
         request = Request(scope, receive)
-        call = self.arrived(request.method, scope["path"], scope["query_string"].decode("latin-1"), dict(request.headers.items()),
-                            await request.body(), str(request.base_url).rstrip("/"))
+        call = self.arrived(
+            request.method,
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            dict(request.headers.items()),
+            await request.body(),
+            str(request.base_url).rstrip("/"),
+        )
         answer, cuts = await self.answered(call)
         response = Broken(answer, politely=Cut.MIDDLE in cuts) if cuts else response_of(answer)
         await response(scope, receive, dated)
 
-    def arrived(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base_url: str, *,
-                batched: bool = False) -> Call:
+    def arrived(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base_url: str, *, batched: bool = False
+    ) -> Call:
         """A call with its operation found. A plus in the query is a blank, as in forms; names of
         options are known in any case (``$orderBy``)."""
         self._count += 1
-        options = {name.lower() if name.startswith("$") else name: value
-                   for name, value in parse_qsl(query, keep_blank_values=True)}
-        call = Call(self.now(), method, unquote(path), options, headers, body, base_url,
-                    guid(f"request {type(self).__name__} {self._count}"), batched)
+        options = {
+            name.lower() if name.startswith("$") else name: value for name, value in parse_qsl(query, keep_blank_values=True)
+        }
+        call = Call(
+            self.now(),
+            method,
+            unquote(path),
+            options,
+            headers,
+            body,
+            base_url,
+            guid(f"request {type(self).__name__} {self._count}"),
+            batched,
+        )
         self.place(call)
         return call
 
@@ -174,13 +191,26 @@ class Service:
             except Refused as refusal:
                 answer = refusal.answer_to(call)
         await self._wait(struck, "wait_after", 0.0)
-        answer = Answer(answer.status, answer.body, {**call.reply_headers, **answer.headers}, answer.content_type,
-                        retry_at=answer.retry_at)
-        self.requests.append(Seen(
-            call.at, call.method, call.path, call.operation, 0 if cuts else answer.status, call.target,
-            {name: _recorded(name, value) for name, value in call.query.items()}, call.cost,
-            "" if cuts else error_code(answer), call.app, answer.retry_at, call.continues, call.batched,
-        ))
+        answer = Answer(
+            answer.status, answer.body, {**call.reply_headers, **answer.headers}, answer.content_type, retry_at=answer.retry_at
+        )
+        self.requests.append(
+            Seen(
+                call.at,
+                call.method,
+                call.path,
+                call.operation,
+                0 if cuts else answer.status,
+                call.target,
+                {name: _recorded(name, value) for name, value in call.query.items()},
+                call.cost,
+                "" if cuts else error_code(answer),
+                call.app,
+                answer.retry_at,
+                call.continues,
+                call.batched,
+            )
+        )
         return answer, cuts
 
     async def _wait(self, struck: list[Fault], when: str, more: float) -> None:

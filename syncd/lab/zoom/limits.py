@@ -36,8 +36,12 @@ class PlanLimits:
 
 def _plan(light: int, medium: int, heavy: int, intensive: int, *budgets: Budget) -> PlanLimits:
     return PlanLimits(
-        {Label.LIGHT: (light, _SECOND), Label.MEDIUM: (medium, _SECOND), Label.HEAVY: (heavy, _SECOND),
-         Label.RESOURCE_INTENSIVE: (intensive, _MINUTE)},
+        {
+            Label.LIGHT: (light, _SECOND),
+            Label.MEDIUM: (medium, _SECOND),
+            Label.HEAVY: (heavy, _SECOND),
+            Label.RESOURCE_INTENSIVE: (intensive, _MINUTE),
+        },
         budgets,
     )
 
@@ -45,15 +49,25 @@ def _plan(light: int, medium: int, heavy: int, intensive: int, *budgets: Budget)
 _COSTLY = frozenset({Label.HEAVY, Label.RESOURCE_INTENSIVE})
 
 PLANS: Mapping[str, PlanLimits] = {
-    "free": _plan(4, 2, 1, 10, Budget(frozenset({Label.LIGHT}), 6_000), Budget(frozenset({Label.MEDIUM}), 2_000),
-                  Budget(frozenset({Label.HEAVY}), 1_000), Budget(frozenset({Label.RESOURCE_INTENSIVE}), 30_000)),
+    "free": _plan(
+        4,
+        2,
+        1,
+        10,
+        Budget(frozenset({Label.LIGHT}), 6_000),
+        Budget(frozenset({Label.MEDIUM}), 2_000),
+        Budget(frozenset({Label.HEAVY}), 1_000),
+        Budget(frozenset({Label.RESOURCE_INTENSIVE}), 30_000),
+    ),
     "pro": _plan(30, 20, 10, 10, Budget(_COSTLY, 30_000)),
     "business": _plan(80, 60, 40, 20, Budget(_COSTLY, 60_000)),
 }
 
 PER_SECOND = "You have reached the maximum per-second rate limit for this API. Try again later."
-PER_DAY = ("You have reached the maximum daily rate limit for this API. Refer to the response header for details on when "
-           "you can make another request.")
+PER_DAY = (
+    "You have reached the maximum daily rate limit for this API. Refer to the response header for details on when "
+    "you can make another request."
+)
 
 
 class Throttled(Exception):
@@ -117,10 +131,17 @@ class AccountLimits:
         for index in self._budgets_of(label, limits):
             budget = limits.budgets[index]
             if self.used_today.get(index, 0) >= budget.requests:
-                raise Throttled(PER_DAY, {
-                    "X-RateLimit-Category": label.value, "X-RateLimit-Type": "Daily-limit",
-                    "X-RateLimit-Limit": str(budget.requests), "X-RateLimit-Remaining": "0", "Retry-After": iso(midnight),
-                }, midnight)
+                raise Throttled(
+                    PER_DAY,
+                    {
+                        "X-RateLimit-Category": label.value,
+                        "X-RateLimit-Type": "Daily-limit",
+                        "X-RateLimit-Limit": str(budget.requests),
+                        "X-RateLimit-Remaining": "0",
+                        "Retry-After": iso(midnight),
+                    },
+                    midnight,
+                )
 
     @staticmethod
     def _budgets_of(label: Label, limits: PlanLimits) -> list[int]:

@@ -39,16 +39,16 @@ class OAuth:
     account_id: str = "lab-account"
     client_id: str = "lab-client"
     client_secret: str = field(default="lab-secret", repr=False)
-    old_secrets: tuple[str, ...] = field(default=(), repr=False)     # still good after a rotation
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)  # still good after a rotation
     enabled: bool = True
     scopes: frozenset[str] = ALL_SCOPES
     classic: bool = False
     rights: frozenset[str] | None = None
     lifetime: timedelta = timedelta(hours=1)
-    api_url: str | None = None                                       # None: the address the request came to
+    api_url: str | None = None  # None: the address the request came to
     trouble_form: str = "401"
-    grants: frozenset[str] = frozenset({"account_credentials", "client_credentials"})     # the second: for WebSockets
-    more_apps: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict, repr=False)    # client id -> secret, scopes
+    grants: frozenset[str] = frozenset({"account_credentials", "client_credentials"})  # the second: for WebSockets
+    more_apps: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict, repr=False)  # client id -> secret, scopes
     _grants: dict[str, Grant] = field(default_factory=dict, repr=False)
     _issued: int = 0
 
@@ -68,10 +68,15 @@ class OAuth:
         self._issued += 1
         token = hashlib.blake2b(f"{self.client_id}/{self._issued}".encode(), digest_size=24).hexdigest()
         self._grants[token] = Grant(client, now + self.lifetime, frozenset(scopes), kind)
-        return as_json({
-            "access_token": token, "token_type": "bearer", "expires_in": int(self.lifetime.total_seconds()),
-            "scope": " ".join(sorted(scopes)), "api_url": self.api_url or base_url,
-        })
+        return as_json(
+            {
+                "access_token": token,
+                "token_type": "bearer",
+                "expires_in": int(self.lifetime.total_seconds()),
+                "scope": " ".join(sorted(scopes)),
+                "api_url": self.api_url or base_url,
+            }
+        )
 
     def authorise(self, authorization: str | None, operation: Operation, now: datetime) -> Grant:
         """Whose call this is. Raises Refusal: bad or expired token, scope missing, role right missing."""

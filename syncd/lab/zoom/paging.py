@@ -28,8 +28,9 @@ class Walks:
     _made: dict[str, tuple[str, int, datetime]] = field(default_factory=dict)
     _counter: int = 0
 
-    def page(self, rows: Sequence[Any], walk: str, query: Mapping[str, str], now: datetime, *, default: int,
-             maximum: int) -> Page:
+    def page(
+        self, rows: Sequence[Any], walk: str, query: Mapping[str, str], now: datetime, *, default: int, maximum: int
+    ) -> Page:
         """The page that *query* asks for. *walk* names what is listed. Raises Refusal: 400/300 for a token that is
         unknown, too old or was made for other parameters, and for a page size that is no number from 1 up.
 
@@ -40,13 +41,16 @@ class Walks:
         token = query.get("next_page_token", "")
         start = self._resume(token, key, now) if token else (_whole_number(query, "page_number", 1) - 1) * size
         end = start + size
-        return Page(slice(start, end), {
-            "next_page_token": self._token(key, end, now) if end < len(rows) else "",
-            "page_count": -(-len(rows) // size),
-            "page_number": _whole_number(query, "page_number", 1),
-            "page_size": size,
-            "total_records": len(rows),
-        })
+        return Page(
+            slice(start, end),
+            {
+                "next_page_token": self._token(key, end, now) if end < len(rows) else "",
+                "page_count": -(-len(rows) // size),
+                "page_number": _whole_number(query, "page_number", 1),
+                "page_size": size,
+                "total_records": len(rows),
+            },
+        )
 
     def expire_all(self) -> None:
         """Every token handed out so far is no good any more."""

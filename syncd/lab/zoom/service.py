@@ -48,8 +48,20 @@ from syncd.lab.zoom.tenant import (
 from syncd.lab.zoom.views import as_listed, as_meeting, as_member, as_recording, as_shown, as_upcoming, starts_in_utc
 
 TOKEN = "token"  # noqa: S105 (the name of a call)
-LOG_CATEGORIES = ("all", "user", "user_settings", "account", "billing", "im", "recording", "phone_contacts", "webinar",
-                  "sub_account", "role", "zoom_rooms")
+LOG_CATEGORIES = (
+    "all",
+    "user",
+    "user_settings",
+    "account",
+    "billing",
+    "im",
+    "recording",
+    "phone_contacts",
+    "webinar",
+    "sub_account",
+    "role",
+    "zoom_rooms",
+)
 _STATUSES = ("active", "inactive", "pending")
 _ACTIONS = ("activate", "deactivate", "clock_in", "clock_out")
 
@@ -58,17 +70,17 @@ _ACTIONS = ("activate", "deactivate", "clock_in", "clock_out")
 class Seen:
     """One request as the simulated Zoom saw it. *status* 0: the connection was broken instead of an answer."""
 
-    at: datetime                    # arrival
+    at: datetime  # arrival
     method: str
     path: str
-    operation: str                  # a name of operations.py, "token", or "" for what is not served
+    operation: str  # a name of operations.py, "token", or "" for what is not served
     status: int
     label: Label | None = None
     query: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""                  # id or address in the path
-    action: str = ""                # of a status change
-    code: int | None = None         # Zoom's error number
-    app: str = ""                   # client id behind the token; "" when nobody was authorised
+    user: str = ""  # id or address in the path
+    action: str = ""  # of a status change
+    code: int | None = None  # Zoom's error number
+    app: str = ""  # client id behind the token; "" when nobody was authorised
     retry_at: datetime | None = None
 
     @property
@@ -124,27 +136,37 @@ class SimulatedZoom:
         self.telling = Telling(tenant, now, self.oauth.account_id)
         self.events = EventSocket(self.oauth, now)
         self.telling.listeners.append(self.events.send)
-        self.latency_seconds = 0.0               # of every call
-        self.clock_skew = timedelta(0)           # what the Date header is ahead of *now*
-        self.page_size_max = 2000                # of the list of users; 300 until late in 2024
-        self.status_answer = 200                 # or 204: what a status change answers when it is done
+        self.latency_seconds = 0.0  # of every call
+        self.clock_skew = timedelta(0)  # what the Date header is ahead of *now*
+        self.page_size_max = 2000  # of the list of users; 300 until late in 2024
+        self.status_answer = 200  # or 204: what a status change answers when it is done
         self.requests: list[Seen] = []
         self._now = now
         self._sleep = sleep
         self._walks = Walks()
-        self._busy: set[str] = set()             # users with a write going on
+        self._busy: set[str] = set()  # users with a write going on
         self._handlers: dict[str, Callable[[_Call], Answer]] = {
-            "list_users": self._list_users, "users_summary": self._users_summary, "get_user": self._get_user,
-            "update_user": self._update_user, "set_status": self._set_status, "revoke_sessions": self._revoke_sessions,
+            "list_users": self._list_users,
+            "users_summary": self._users_summary,
+            "get_user": self._get_user,
+            "update_user": self._update_user,
+            "set_status": self._set_status,
+            "revoke_sessions": self._revoke_sessions,
             "delete_user": self._delete_user,
-            "list_meetings": self._list_meetings, "list_upcoming_meetings": self._list_upcoming_meetings,
-            "list_recordings": self._list_recordings, "list_roles": self._list_roles, "role_members": self._role_members,
-            "list_groups": self._list_groups, "group_members": self._group_members, "plan_usage": self._plan_usage,
+            "list_meetings": self._list_meetings,
+            "list_upcoming_meetings": self._list_upcoming_meetings,
+            "list_recordings": self._list_recordings,
+            "list_roles": self._list_roles,
+            "role_members": self._role_members,
+            "list_groups": self._list_groups,
+            "group_members": self._group_members,
+            "plan_usage": self._plan_usage,
             "operation_logs": self._operation_logs,
         }
         routes: list[BaseRoute] = [Route("/oauth/token", self._token, methods=["POST"])]
-        routes += [Route("/v2" + operation.path, self._endpoint(operation), methods=[operation.method])
-                   for operation in OPERATIONS]
+        routes += [
+            Route("/v2" + operation.path, self._endpoint(operation), methods=[operation.method]) for operation in OPERATIONS
+        ]
         routes.append(WebSocketRoute("/ws", self.events.endpoint))
         self._app = Starlette(routes=routes, exception_handlers={404: self._not_served, 405: self._not_served})
         self._app.router.redirect_slashes = False
@@ -226,7 +248,12 @@ class SimulatedZoom:
         return response_of(answer)
 
     async def _answered(
-        self, at: datetime, request: Request, operation: str, struck: list[Fault], work: Callable[[], Awaitable[Answer]],
+        self,
+        at: datetime,
+        request: Request,
+        operation: str,
+        struck: list[Fault],
+        work: Callable[[], Awaitable[Answer]],
         call: _Call | None = None,
     ) -> Response:
         """Does *work* unless a fault comes first, and records what came of it."""
@@ -242,11 +269,22 @@ class SimulatedZoom:
                 answer = refusal.answer
         await self._wait(struck, "wait_after")
         broken = bool(cuts) and instead is None
-        self.requests.append(Seen(
-            at, request.method, request.url.path, operation, 0 if broken else answer.status,
-            call.operation.label if call else None, dict(request.query_params), call.user if call else "",
-            call.action if call else "", answer.code, call.app if call else "", answer.retry_at,
-        ))
+        self.requests.append(
+            Seen(
+                at,
+                request.method,
+                request.url.path,
+                operation,
+                0 if broken else answer.status,
+                call.operation.label if call else None,
+                dict(request.query_params),
+                call.user if call else "",
+                call.action if call else "",
+                answer.code,
+                call.app if call else "",
+                answer.retry_at,
+            )
+        )
         if broken:
             return Broken(answer, politely=Cut.MIDDLE in cuts)
         return response_of(answer, call.headers if call else {})
@@ -301,7 +339,7 @@ class SimulatedZoom:
             raise invalid("status")
         users = self.tenant.listed(status, call.query.get("role_id"))
         if "license" in call.query:
-            users = ()                           # nobody here has the add-ons that this filters by
+            users = ()  # nobody here has the add-ons that this filters by
         page = self._walks.page(users, "users", call.query, call.at, default=30, maximum=self.page_size_max)
         return as_json({**page.envelope, "users": [as_listed(user) for user in users[page.rows]]})
 
@@ -310,11 +348,17 @@ class SimulatedZoom:
         rooms = sum(user.room for user in people)
         types = [user.type for user in people if not user.room]
         pending = len(self.tenant.listed(PENDING))
-        return as_json({
-            "licensed_users_count": types.count(LICENSED), "basic_users_count": types.count(BASIC), "on_prem_users_count": 0,
-            "room_users_count": rooms, "pending_users_count": pending, "join_only_users_count": types.count(UNASSIGNED),
-            "total_users_count": len(people) + pending,
-        })
+        return as_json(
+            {
+                "licensed_users_count": types.count(LICENSED),
+                "basic_users_count": types.count(BASIC),
+                "on_prem_users_count": 0,
+                "room_users_count": rooms,
+                "pending_users_count": pending,
+                "join_only_users_count": types.count(UNASSIGNED),
+                "total_users_count": len(people) + pending,
+            }
+        )
 
     def _get_user(self, call: _Call) -> Answer:
         user = self.tenant.existing(call.user)
@@ -365,20 +409,25 @@ class SimulatedZoom:
 
     def _list_upcoming_meetings(self, call: _Call) -> Answer:
         user = self.tenant.existing(call.user, 3001)
-        soon = [meeting for meeting in user.meetings
-                if call.at <= starts_in_utc(meeting) < call.at + timedelta(hours=24)]
+        soon = [meeting for meeting in user.meetings if call.at <= starts_in_utc(meeting) < call.at + timedelta(hours=24)]
         return as_json({"total_records": len(soon), "meetings": [as_upcoming(meeting, user) for meeting in soon]})
 
     def _list_recordings(self, call: _Call) -> Answer:
         user = self.tenant.existing(call.user)
         first = _day(call.query, "from", call.at)
-        last = min(_day(call.query, "to", call.at), first + timedelta(days=31))      # at most a month
+        last = min(_day(call.query, "to", call.at), first + timedelta(days=31))  # at most a month
         start, end = datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC) + timedelta(days=1)
         found = [recording for recording in user.recordings if start <= starts_in_utc(recording) < end]
         page = self._walks.page(found, f"recordings {user.id}", call.query, call.at, default=30, maximum=300)
         del page.envelope["page_number"]
-        return as_json({"from": first, "to": last, **page.envelope,
-                        "meetings": [as_recording(item, user, self.oauth.account_id) for item in found[page.rows]]})
+        return as_json(
+            {
+                "from": first,
+                "to": last,
+                **page.envelope,
+                "meetings": [as_recording(item, user, self.oauth.account_id) for item in found[page.rows]],
+            }
+        )
 
     # ----------------------------------------------------------------------------------------- roles, groups, licences
 
@@ -386,9 +435,21 @@ class SimulatedZoom:
         if call.query.get("type", "common") not in ("common", "iq"):
             raise invalid("type")
         roles = () if call.query.get("type") == "iq" else self.tenant.roles
-        return as_json({"total_records": len(roles), "roles": [
-            {"id": role.id, "name": role.name, "description": role.description, "type": "common",
-             "total_members": len(self.tenant.of_role(role.id))} for role in roles]})
+        return as_json(
+            {
+                "total_records": len(roles),
+                "roles": [
+                    {
+                        "id": role.id,
+                        "name": role.name,
+                        "description": role.description,
+                        "type": "common",
+                        "total_members": len(self.tenant.of_role(role.id)),
+                    }
+                    for role in roles
+                ],
+            }
+        )
 
     def _role_members(self, call: _Call) -> Answer:
         role_id = call.request.path_params["role"]
@@ -396,17 +457,23 @@ class SimulatedZoom:
             raise Refusal(400, 1034, "This role does not exist.")
         members = self.tenant.of_role(role_id)
         page = self._walks.page(members, f"role {role_id}", call.query, call.at, default=30, maximum=300)
-        return as_json({**page.envelope, "members": [{**as_member(user), "department": user.dept}
-                                                     for user in members[page.rows]]})
+        return as_json(
+            {**page.envelope, "members": [{**as_member(user), "department": user.dept} for user in members[page.rows]]}
+        )
 
     def _list_groups(self, call: _Call) -> Answer:
         groups = self.tenant.groups
         page = self._walks.page(groups, "groups", call.query, call.at, default=30, maximum=300)
-        return as_json({
-            "groups": [{"id": group.id, "name": group.name, "total_members": len(self.tenant.of_group(group.id))}
-                       for group in groups[page.rows]],
-            "total_records": len(groups), "next_page_token": page.envelope["next_page_token"],
-        })
+        return as_json(
+            {
+                "groups": [
+                    {"id": group.id, "name": group.name, "total_members": len(self.tenant.of_group(group.id))}
+                    for group in groups[page.rows]
+                ],
+                "total_records": len(groups),
+                "next_page_token": page.envelope["next_page_token"],
+            }
+        )
 
     def _group_members(self, call: _Call) -> Answer:
         group_id = call.request.path_params["group"]
@@ -419,10 +486,17 @@ class SimulatedZoom:
         if not self.tenant.paid or account not in ("me", self.oauth.account_id):
             raise Refusal(400, 200, f"Only available for paid account: {account}.")
         used = self.tenant.seats_used
-        return as_json({"plan_base": {
-            "type": "yearly", "hosts": used if self.tenant.seats is None else self.tenant.seats, "usage": used,
-            "active_hosts": sum(user.licensed for user in self.tenant.listed(ACTIVE)), "pending": 0,
-        }})
+        return as_json(
+            {
+                "plan_base": {
+                    "type": "yearly",
+                    "hosts": used if self.tenant.seats is None else self.tenant.seats,
+                    "usage": used,
+                    "active_hosts": sum(user.licensed for user in self.tenant.listed(ACTIVE)),
+                    "pending": 0,
+                }
+            }
+        )
 
     def _operation_logs(self, call: _Call) -> Answer:
         """A month at most, both days are needed; the newest lines first, and no total."""
@@ -433,11 +507,17 @@ class SimulatedZoom:
         first, last = _day(call.query, "from", call.at), _day(call.query, "to", call.at)
         if last < first or last - first > timedelta(days=31):
             raise invalid("from")
-        lines = self.telling.visible(datetime.combine(first, time(), UTC),
-                                     datetime.combine(last, time(), UTC) + timedelta(days=1), category)
+        lines = self.telling.visible(
+            datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC) + timedelta(days=1), category
+        )
         page = self._walks.page(lines, "operation log", call.query, call.at, default=30, maximum=300)
-        return as_json({"next_page_token": page.envelope["next_page_token"], "page_size": page.envelope["page_size"],
-                        "operation_logs": list(lines[page.rows])})
+        return as_json(
+            {
+                "next_page_token": page.envelope["next_page_token"],
+                "page_size": page.envelope["page_size"],
+                "operation_logs": list(lines[page.rows]),
+            }
+        )
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:

@@ -33,8 +33,8 @@ class EventSocket:
     grants: frozenset[str] = frozenset({"client_credentials", "account_credentials"})
     refuses_by: str = "status"
     wrapped: bool = True
-    open: bool = True                         # False: whoever comes is refused with 503
-    connections: int = 0                      # so far
+    open: bool = True  # False: whoever comes is refused with 503
+    connections: int = 0  # so far
     refused: int = 0
     heartbeats: int = 0
     _outbox: asyncio.Queue[str | None] | None = None
@@ -51,7 +51,7 @@ class EventSocket:
         """Any text at all; None: the connection is closed."""
         outbox, loop = self._outbox, self._loop
         if outbox is not None and loop is not None:
-            with suppress(RuntimeError):      # the loop ended with its connection
+            with suppress(RuntimeError):  # the loop ended with its connection
                 loop.call_soon_threadsafe(outbox.put_nowait, text)
 
     @property
@@ -75,7 +75,7 @@ class EventSocket:
         mine: asyncio.Queue[str | None] = asyncio.Queue()
         self._outbox, self._loop = mine, asyncio.get_running_loop()
         try:
-            with suppress(asyncio.CancelledError):        # the server stops, and needs no traceback for it
+            with suppress(asyncio.CancelledError):  # the server stops, and needs no traceback for it
                 await websocket.send_json({"module": "build_connection", "success": True})
                 await self._serve(websocket, mine)
         finally:
@@ -108,7 +108,7 @@ class EventSocket:
 
     async def _refuse(self, websocket: WebSocket) -> None:
         if self.refuses_by == "status" or not self.open:
-            await websocket.close()           # before it was accepted: HTTP 403
+            await websocket.close()  # before it was accepted: HTTP 403
             return
         await websocket.accept()
         if self.refuses_by == "message":

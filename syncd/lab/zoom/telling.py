@@ -15,8 +15,14 @@ from syncd.lab.zoom.limits import iso
 from syncd.lab.zoom.tenant import ACTIVE, INACTIVE, OWNER_ROLE, Tenant, ZoomUser
 
 #: What of a user an update event names, as Zoom calls it.
-_TOLD_FIELDS = {"email": "email", "type": "type", "role_id": "role_id", "first_name": "first_name", "last_name": "last_name",
-                "dept": "dept"}
+_TOLD_FIELDS = {
+    "email": "email",
+    "type": "type",
+    "role_id": "role_id",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "dept": "dept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,13 @@ class LogLine:
     @property
     def shown(self) -> dict[str, str]:
         """As the API shows it."""
-        return {"time": iso(self.at), "operator": self.operator, "category_type": self.category, "action": self.action,
-                "operation_detail": self.detail}
+        return {
+            "time": iso(self.at),
+            "operator": self.operator,
+            "category_type": self.category,
+            "action": self.action,
+            "operation_detail": self.detail,
+        }
 
 
 @dataclass
@@ -58,8 +69,11 @@ class Telling:
 
     def visible(self, first: datetime, end: datetime, category: str) -> Sequence[dict[str, str]]:
         """The lines from *first* on and before *end* that show by now, the newest first."""
-        shown = [line for line in self.lines if first <= line.at < end and line.at + self.lag <= self.now()
-                 and category in ("all", line.category.lower())]
+        shown = [
+            line
+            for line in self.lines
+            if first <= line.at < end and line.at + self.lag <= self.now() and category in ("all", line.category.lower())
+        ]
         return [line.shown for line in sorted(shown, key=lambda line: line.at, reverse=True)]
 
     def changed(self, before: ZoomUser, after: ZoomUser | None, operator: str | None) -> None:
@@ -74,8 +88,15 @@ class Telling:
             word = "activate" if after.status == ACTIVE else "deactivate"
             self._line(at, by, "Update", f"{word.capitalize()} User {after.email} ")
             self._event(at, by, f"user.{word}d", after)
-        old = {} if after is None else {told: getattr(before, name) for name, told in _TOLD_FIELDS.items()
-                                        if getattr(before, name) != getattr(after, name)}
+        old = (
+            {}
+            if after is None
+            else {
+                told: getattr(before, name)
+                for name, told in _TOLD_FIELDS.items()
+                if getattr(before, name) != getattr(after, name)
+            }
+        )
         if after is not None and old:
             new = {told: getattr(after, name) for name, told in _TOLD_FIELDS.items() if told in old}
             self._line(at, by, "Update", f"Update User {after.email} : {', '.join(sorted(old))}")
@@ -85,16 +106,28 @@ class Telling:
         self.lines.append(LogLine(at, by, action, detail))
 
     def _event(self, at: datetime, by: str, event: str, user: ZoomUser) -> None:
-        self._send(at, by, event, {"id": user.id, "first_name": user.first_name, "last_name": user.last_name,
-                                   "email": user.email, "type": user.type})
+        self._send(
+            at,
+            by,
+            event,
+            {"id": user.id, "first_name": user.first_name, "last_name": user.last_name, "email": user.email, "type": user.type},
+        )
 
     def _send(self, at: datetime, by: str, event: str, shown: dict[str, Any], **more: Any) -> None:
         milliseconds = int(at.timestamp() * 1000)
         operator = self.tenant.find(by)
         if more:
             more["time_stamp"] = milliseconds
-        message = {"event": event, "event_ts": milliseconds, "payload": {
-            "account_id": self.account_id, "operator": by, "operator_id": operator.id if operator else "", **more,
-            "object": shown}}
+        message = {
+            "event": event,
+            "event_ts": milliseconds,
+            "payload": {
+                "account_id": self.account_id,
+                "operator": by,
+                "operator_id": operator.id if operator else "",
+                **more,
+                "object": shown,
+            },
+        }
         for listener in list(self.listeners):
             listener(message)

@@ -83,11 +83,11 @@ class ZoomUser(msgspec.Struct, frozen=True, kw_only=True):
     last_client_version: str = ""
     user_created_at: datetime | None = None
 
-    room: bool = False                   # a Zoom Room: its status cannot be changed
-    hosts_events: bool = False           # has upcoming Zoom Events: cannot be deactivated
+    room: bool = False  # a Zoom Room: its status cannot be changed
+    hosts_events: bool = False  # has upcoming Zoom Events: cannot be deactivated
     may_host: bool = True
-    signed_in: bool = True               # an SSO session is open
-    manages_queue: bool = False          # of Zoom Phone
+    signed_in: bool = True  # an SSO session is open
+    manages_queue: bool = False  # of Zoom Phone
     meetings: tuple[Meeting, ...] = ()
     recordings: tuple[Meeting, ...] = ()
 
@@ -137,18 +137,18 @@ class Tenant:
     ) -> None:
         self.roles = tuple(roles)
         self.groups = tuple(groups)
-        self.seats = seats                       # licences bought; None: never used up
-        self.basic_seats = basic_seats           # cap of active Basic users; None: none
-        self.no_seat_code = 3412                 # or 2034, 2038: giving a licence when none is free
-        self.basic_cap_code = 3412               # or 2033: activating when the Basic cap is reached
-        self.paid = True                         # False: plan usage is refused
-        self.managed_domains: frozenset[str] = frozenset()    # whose users can be deleted and not unlinked
-        self.ending_inactive = "works"           # or "licence", "active", "support": what ending somebody inactive needs
+        self.seats = seats  # licences bought; None: never used up
+        self.basic_seats = basic_seats  # cap of active Basic users; None: none
+        self.no_seat_code = 3412  # or 2034, 2038: giving a licence when none is free
+        self.basic_cap_code = 3412  # or 2033: activating when the Basic cap is reached
+        self.paid = True  # False: plan usage is refused
+        self.managed_domains: frozenset[str] = frozenset()  # whose users can be deleted and not unlinked
+        self.ending_inactive = "works"  # or "licence", "active", "support": what ending somebody inactive needs
         self.changes: list[Change] = []
         #: Told of changes by the API (no operator) and at the portal; after a deletion there is nothing after.
         self.told: Callable[[ZoomUser, ZoomUser | None, str | None], None] = lambda _before, _after, _by: None
         self._users: dict[str, ZoomUser] = {}
-        self._ids: dict[str, str] = {}           # lower-case address -> id
+        self._ids: dict[str, str] = {}  # lower-case address -> id
         self._lists: dict[tuple[str, str | None], tuple[ZoomUser, ...]] = {}
         for user in users:
             self.put(user)
@@ -178,8 +178,9 @@ class Tenant:
         """Everybody of one status, optionally of one role."""
         key = (status, role_id)
         if key not in self._lists:
-            self._lists[key] = tuple(user for user in self._users.values()
-                                     if user.status == status and role_id in (None, user.role_id))
+            self._lists[key] = tuple(
+                user for user in self._users.values() if user.status == status and role_id in (None, user.role_id)
+            )
         return self._lists[key]
 
     def role(self, role_id: str) -> Role | None:
@@ -246,14 +247,13 @@ class Tenant:
             raise Refusal(400, 200, "Zoom Room and Admin users' status cannot be activated or deactivated.")
         if action == "deactivate" and user.status == ACTIVE:
             if user.hosts_events:
-                raise Refusal(400, 300,
-                              "You cannot deactivate this user because the user has an upcoming Zoom Events scheduled.")
-            self._change("status", user, replace(user, status=INACTIVE, type=BASIC, plan_united_type="",
-                                                 license_info_list=()), at)
+                raise Refusal(400, 300, "You cannot deactivate this user because the user has an upcoming Zoom Events scheduled.")
+            self._change(
+                "status", user, replace(user, status=INACTIVE, type=BASIC, plan_united_type="", license_info_list=()), at
+            )
         elif action == "activate" and user.status == INACTIVE:
             self._check_basic_cap()
-            self._change("status", user, replace(user, status=ACTIVE, type=BASIC, plan_united_type="",
-                                                 license_info_list=()), at)
+            self._change("status", user, replace(user, status=ACTIVE, type=BASIC, plan_united_type="", license_info_list=()), at)
 
     def update(self, ref: str, fields: Mapping[str, Any], at: datetime) -> None:
         """``PATCH /users/{id}``: licence, names, department. Raises Refusal: 404/1001, 400/300 (bad values), 400/1108
@@ -276,8 +276,7 @@ class Tenant:
             return
         if "type" in fields and type_ == BASIC:
             plan = ""
-        changed = replace(user, type=type_, plan_united_type=plan,
-                          **{name: fields[name] for name in names if name in fields})
+        changed = replace(user, type=type_, plan_united_type=plan, **{name: fields[name] for name in names if name in fields})
         if changed.licensed and not user.licensed:
             if user.status == INACTIVE:
                 raise Refusal(400, 1108, "The requirements for changing the user type are not met.")
@@ -352,12 +351,24 @@ class Tenant:
         if self.basic_seats is None or sum(user.type == BASIC for user in self.listed(ACTIVE)) < self.basic_seats:
             return
         if self.basic_cap_code == 2033:
-            raise Refusal(400, 2033, 'Your request to activate the "Basic" user was not approved because you have already '
-                                     'reached the maximum "Basic" user limit allowed in your account.')
-        raise Refusal(400, self.basic_cap_code, "Your request to activate the user was not approved at this time because "
-                      f'your account has reached the permitted maximum number of {self.basic_seats} "Basic" users.')
+            raise Refusal(
+                400,
+                2033,
+                'Your request to activate the "Basic" user was not approved because you have already '
+                'reached the maximum "Basic" user limit allowed in your account.',
+            )
+        raise Refusal(
+            400,
+            self.basic_cap_code,
+            "Your request to activate the user was not approved at this time because "
+            f'your account has reached the permitted maximum number of {self.basic_seats} "Basic" users.',
+        )
 
     def _check_free_seat(self) -> None:
         if self.seats is not None and self.seats_used >= self.seats:
-            raise Refusal(400, self.no_seat_code, "Your request to change the user type was not approved at this time "
-                          f"because your account has reached the permitted maximum number of {self.seats} paying users.")
+            raise Refusal(
+                400,
+                self.no_seat_code,
+                "Your request to change the user type was not approved at this time "
+                f"because your account has reached the permitted maximum number of {self.seats} paying users.",
+            )

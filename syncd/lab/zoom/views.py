@@ -23,7 +23,7 @@ class ListedUser(msgspec.Struct, frozen=True, omit_defaults=True):
     display_name: str = ""
     pmi: int = 0
     timezone: str = ""
-    verified: int = 2                    # 0 and 1 are always shown
+    verified: int = 2  # 0 and 1 are always shown
     dept: str = ""
     user_created_at: datetime | None = None
     created_at: datetime | None = None
@@ -40,9 +40,25 @@ def as_listed(user: ZoomUser) -> ListedUser:
     if user.status == PENDING:
         return ListedUser(user.email, user.type, user.status, None, user.first_name, user.last_name, verified=0)
     return ListedUser(
-        user.email, user.type, user.status, user.id, user.first_name, user.last_name, user.display_name, user.pmi,
-        user.timezone, 1, user.dept, user.user_created_at, user.user_created_at, user.last_login_time,
-        user.last_client_version, user.group_ids, user.plan_united_type, user.license_info_list, user.role_id,
+        user.email,
+        user.type,
+        user.status,
+        user.id,
+        user.first_name,
+        user.last_name,
+        user.display_name,
+        user.pmi,
+        user.timezone,
+        1,
+        user.dept,
+        user.user_created_at,
+        user.user_created_at,
+        user.last_login_time,
+        user.last_client_version,
+        user.group_ids,
+        user.plan_united_type,
+        user.license_info_list,
+        user.role_id,
     )
 
 
@@ -50,23 +66,34 @@ def as_shown(user: ZoomUser, role: Role | None, account_id: str) -> dict[str, An
     """What ``GET /users/{id}`` answers: the row, and what only that call tells."""
     shown: dict[str, Any] = msgspec.to_builtins(as_listed(user))
     if user.status != PENDING:
-        shown.update(account_id=account_id, jid=user.email, login_types=[101], cluster="us04",
-                     role_name=role.name if role else "", use_pmi=False)
+        shown.update(
+            account_id=account_id,
+            jid=user.email,
+            login_types=[101],
+            cluster="us04",
+            role_name=role.name if role else "",
+            use_pmi=False,
+        )
     return shown
 
 
 def as_member(user: ZoomUser) -> dict[str, Any]:
     """A row of the member lists of roles and groups."""
-    return {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name,
-            "type": user.type}
+    return {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name, "type": user.type}
 
 
 def as_meeting(meeting: Meeting, host: ZoomUser) -> dict[str, Any]:
     """A row of ``GET /users/{id}/meetings``."""
     return {
-        "id": meeting.id, "uuid": base64.b64encode(meeting.id.to_bytes(16, "big")).decode(), "host_id": host.id,
-        "topic": meeting.topic, "type": 2, "start_time": meeting.start_time, "duration": meeting.minutes,
-        "timezone": host.timezone, "created_at": meeting.start_time - timedelta(days=14),
+        "id": meeting.id,
+        "uuid": base64.b64encode(meeting.id.to_bytes(16, "big")).decode(),
+        "host_id": host.id,
+        "topic": meeting.topic,
+        "type": 2,
+        "start_time": meeting.start_time,
+        "duration": meeting.minutes,
+        "timezone": host.timezone,
+        "created_at": meeting.start_time - timedelta(days=14),
         "join_url": f"https://zoom.example/j/{meeting.id}",
     }
 
@@ -82,8 +109,15 @@ def as_recording(meeting: Meeting, host: ZoomUser, account_id: str) -> dict[str,
     """A row of ``GET /users/{id}/recordings``; here ``type`` is text, as in Zoom's own description."""
     row = as_meeting(meeting, host)
     del row["join_url"], row["created_at"], row["timezone"]
-    return {**row, "account_id": account_id, "type": "2", "recording_count": 1, "total_size": meeting.bytes,
-            "auto_delete": False, "recording_files": []}
+    return {
+        **row,
+        "account_id": account_id,
+        "type": "2",
+        "recording_count": 1,
+        "total_size": meeting.bytes,
+        "auto_delete": False,
+        "recording_files": [],
+    }
 
 
 def starts_in_utc(meeting: Meeting) -> datetime:

@@ -47,19 +47,19 @@ class ReadFacts(Part, frozen=True):
     accounts: int
     statuses: dict[str, int]
     active_in_scope: int
-    measures: dict[str, Number]               # people, entitled, group:USE:ID, match_percent
+    measures: dict[str, Number]  # people, entitled, group:USE:ID, match_percent
     min_match_percent: Number
-    plan: str                                 # digest
-    policy: str                               # digest
-    counts: dict[str, int]                    # decisions by action
+    plan: str  # digest
+    policy: str  # digest
+    counts: dict[str, int]  # decisions by action
     reasons: dict[str, int]
     tripped: tuple[TrippedGuard, ...]
-    armed: bool | None = None                 # None: not in enforcing use
-    policy_values: dict[str, Any] | None = None      # None: as in the entry before
-    groups: dict[str, str] = msgspec.field(default_factory=dict)      # since 2: entry of the configuration -> object it means
-    view: str = ""                            # since 2: which copy of the directory was read
-    as_of: datetime | None = None             # since 2: when what was read was written
-    look: bool = False                        # since 2: only some people were read again, on top of the last whole read
+    armed: bool | None = None  # None: not in enforcing use
+    policy_values: dict[str, Any] | None = None  # None: as in the entry before
+    groups: dict[str, str] = msgspec.field(default_factory=dict)  # since 2: entry of the configuration -> object it means
+    view: str = ""  # since 2: which copy of the directory was read
+    as_of: datetime | None = None  # since 2: when what was read was written
+    look: bool = False  # since 2: only some people were read again, on top of the last whole read
 
     def fold(self, history: Growing, time: EntryTime) -> None:
         """The policy in use, and what a good read measured. A look is no read to measure by."""
@@ -75,10 +75,10 @@ class ReadFacts(Part, frozen=True):
         plan = history.plans.get(self.plan)
         if plan is not None:
             history.plans[plan.digest] = replace(plan, at=time.measured)
-        if not self.good or not time.verified:            # no rule may use this read's time: it counts for nothing
+        if not self.good or not time.verified:  # no rule may use this read's time: it counts for nothing
             return
         history.good_reads += 1
-        if self.policy != history.good_policy:            # leavers that pile up in report mode were in step there, too
+        if self.policy != history.good_policy:  # leavers that pile up in report mode were in step there, too
             history.good_policy = self.policy if self.armed is not None else ""
             history.good_policy_since = history.good_reads
         history.groups.update(self.groups)
@@ -109,7 +109,7 @@ def stricter(rules: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, A
 
 def _take_measure(history: Growing, name: str, value: float, at: datetime) -> None:
     kept = [pair for pair in history.measures.get(name, ()) if pair[0] >= at - BASELINE_WINDOW]
-    while kept and kept[-1][1] <= value:                  # a later, higher value makes an earlier, lower one irrelevant
+    while kept and kept[-1][1] <= value:  # a later, higher value makes an earlier, lower one irrelevant
         kept.pop()
     history.measures[name] = (*kept, (at, value))
     if name.startswith("group:") and value > 0:
@@ -144,8 +144,8 @@ class CycleEnded(Entry, frozen=True):
     by: str | None = None
     because: str | None = None
     read: ReadFacts | None = None
-    look: bool = False                        # since 2: of a look at some people
-    looks: dict[str, int] | None = None       # since 2: looks since the last whole cycle, by result, that left no entry
+    look: bool = False  # since 2: of a look at some people
+    looks: dict[str, int] | None = None  # since 2: looks since the last whole cycle, by result, that left no entry
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The last cycle, and the last that went well; looks in between are none."""
@@ -164,17 +164,17 @@ class CycleEnded(Entry, frozen=True):
 class Memory(Entry, frozen=True):
     """What a good read changed in the memory of pairs and of people gone, by Zoom id. One entry holds one of the fields."""
 
-    pairs: dict[str, str] = msgspec.field(default_factory=dict)       # Zoom id -> directory id
-    numbers: dict[str, str] = msgspec.field(default_factory=dict)     # directory id -> salted hash of the person's number
-    entitled: tuple[str, ...] = ()            # directory ids seen entitled for the first time, with no pair to show for it
-    gone: tuple[str, ...] = ()                # the first good read that shows them not entitled
-    back: tuple[str, ...] = ()                # were gone: are entitled, or no longer active
-    returning: tuple[str, ...] = ()           # inactive: the first good read that shows their person entitled again
-    not_returning: tuple[str, ...] = ()       # were returning: not entitled, unclear or active now
-    unclear: tuple[str, ...] = ()             # were gone, and this read does not count for them
-    seen_active: tuple[str, ...] = ()         # deactivated by us, shown active, not by our doing
-    vanished: tuple[str, ...] = ()            # not in the list: grace and last decision are forgotten
-    at: datetime | None = None                # when the read began
+    pairs: dict[str, str] = msgspec.field(default_factory=dict)  # Zoom id -> directory id
+    numbers: dict[str, str] = msgspec.field(default_factory=dict)  # directory id -> salted hash of the person's number
+    entitled: tuple[str, ...] = ()  # directory ids seen entitled for the first time, with no pair to show for it
+    gone: tuple[str, ...] = ()  # the first good read that shows them not entitled
+    back: tuple[str, ...] = ()  # were gone: are entitled, or no longer active
+    returning: tuple[str, ...] = ()  # inactive: the first good read that shows their person entitled again
+    not_returning: tuple[str, ...] = ()  # were returning: not entitled, unclear or active now
+    unclear: tuple[str, ...] = ()  # were gone, and this read does not count for them
+    seen_active: tuple[str, ...] = ()  # deactivated by us, shown active, not by our doing
+    vanished: tuple[str, ...] = ()  # not in the list: grace and last decision are forgotten
+    at: datetime | None = None  # when the read began
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Pairs stay when an account vanishes: missing in one list is no proof that it is no more."""
@@ -184,7 +184,7 @@ class Memory(Entry, frozen=True):
             history.returning[zoom_id] = Gone(since, history.good_reads)
         for zoom_id in self.not_returning:
             history.returning.pop(zoom_id, None)
-        for zoom_id in self.gone if time.verified else ():        # a grace must not begin at a time nobody vouches for
+        for zoom_id in self.gone if time.verified else ():  # a grace must not begin at a time nobody vouches for
             history.gone[zoom_id] = Gone(since, history.good_reads)
         for zoom_id in self.back:
             history.gone.pop(zoom_id, None)
@@ -202,7 +202,7 @@ class Memory(Entry, frozen=True):
             history.manual.discard(zoom_id)
 
     def _fold_who_is_who(self, history: Growing) -> None:
-        if self.pairs:                        # looked at only then: a container is copied when it is
+        if self.pairs:  # looked at only then: a container is copied when it is
             history.pairs.update(self.pairs)
         if self.numbers:
             history.numbers.update(self.numbers)
@@ -225,7 +225,7 @@ class DecisionMade(Entry, frozen=True):
     notes: tuple[str, ...] = ()
     since: datetime | None = None
     due_at: datetime | None = None
-    changed_at: datetime | None = None        # when the directory says its person was changed last
+    changed_at: datetime | None = None  # when the directory says its person was changed last
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Known by its fingerprint. Which good read showed an account in step last: the one this comes from is counted."""
@@ -241,8 +241,10 @@ class DecisionMade(Entry, frozen=True):
         """By which group somebody is entitled or protected, and until when they were."""
         entitled = self.group_path[0] if self.reason == "in_step" and self.status == "active" and self.group_path else ""
         protected = self.group_path[0] if "exempt_directory_group" in self.notes and self.group_path else ""
-        for now, present, past in ((entitled, history.entitled_through, history.entitled_until),
-                                   (protected, history.protected_through, history.protected_until)):
+        for now, present, past in (
+            (entitled, history.entitled_through, history.entitled_until),
+            (protected, history.protected_through, history.protected_until),
+        ):
             if now:
                 present[zoom_id] = now
                 past.pop(zoom_id, None)
@@ -263,16 +265,17 @@ class PlanMade(Entry, frozen=True):
 
     digest: str
     policy: str
-    effects: tuple[tuple[str, str, str], ...]             # Zoom id, action, reason
+    effects: tuple[tuple[str, str, str], ...]  # Zoom id, action, reason
     measures: dict[str, Number] | None = None
-    on_the_way: tuple[str, ...] = ()          # since 2: Zoom ids within the grace or unclear when it was first made
+    on_the_way: tuple[str, ...] = ()  # since 2: Zoom ids within the grace or unclear when it was first made
     accepts: dict[str, dict[str, Number | str]] = msgspec.field(default_factory=dict)
-    held_by: tuple[str, ...] = ()             # guards that tripped when it was first made
+    held_by: tuple[str, ...] = ()  # guards that tripped when it was first made
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """May be approved for a day."""
         at = time.measured
         for digest in [digest for digest, plan in history.plans.items() if plan.at < at - DAY]:
             del history.plans[digest]
-        history.plans[self.digest] = RecordedPlan(self.digest, self.policy, self.effects, at, self.accepts, self.on_the_way,
-                                                  self.held_by)
+        history.plans[self.digest] = RecordedPlan(
+            self.digest, self.policy, self.effects, at, self.accepts, self.on_the_way, self.held_by
+        )

@@ -28,17 +28,28 @@ class IntentAnnounced(Entry, frozen=True):
 
     id: str
     action: str
-    by: str                                   # cycle | hand | undo
+    by: str  # cycle | hand | undo
     reason: str
-    before: dict[str, Any]                    # what the account had: see ``record.before_of``
+    before: dict[str, Any]  # what the account had: see ``record.before_of``
     approval: str
     restore: dict[str, Any] | None
-    person: str = ""                          # directory id of whom it is done for
+    person: str = ""  # directory id of whom it is done for
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Open until its outcome."""
-        history.intents[self.id] = Intent(self.id, entry.cycle, time.measured, entry.subject, self.action, self.by, self.reason,
-                                          self.before, self.approval, self.restore, self.person)
+        history.intents[self.id] = Intent(
+            self.id,
+            entry.cycle,
+            time.measured,
+            entry.subject,
+            self.action,
+            self.by,
+            self.reason,
+            self.before,
+            self.approval,
+            self.restore,
+            self.person,
+        )
         if self.action in WITNESSED:
             announce(history, self.id, SeenEffect(entry.subject, self.action, time.measured, self.who))
 
@@ -80,7 +91,7 @@ class OutcomeSettled(Entry, frozen=True):
             return
         history.refusals.pop(effect, None)
         history.troubles.pop(effect, None)
-        if intent.approval:                   # reviewed more than once, for several guards: used up in each of them
+        if intent.approval:  # reviewed more than once, for several guards: used up in each of them
             history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
         if intent.approval in history.announced:
             history.used.add((intent.approval, *effect))
@@ -90,11 +101,18 @@ class OutcomeSettled(Entry, frozen=True):
             history.counted = (*history.counted[old:], one)
         history.done[intent.id] = (intent, self.licence_after or "")
         if intent.action == "deactivate":
-            before = {**intent.before, **(intent.restore or {})}          # a licence still owed outlives leaving again
+            before = {**intent.before, **(intent.restore or {})}  # a licence still owed outlives leaving again
             history.deactivated[intent.zoom_id] = Deactivated(
-                done_at, intent.cycle, intent.by, before.get("type"), before.get("plan"), before.get("role_id"), intent.reason,
-                person=intent.person)
-        elif intent.action == "reactivate" and intent.by == "hand":   # a person says whose it is: the next good read remembers
+                done_at,
+                intent.cycle,
+                intent.by,
+                before.get("type"),
+                before.get("plan"),
+                before.get("role_id"),
+                intent.reason,
+                person=intent.person,
+            )
+        elif intent.action == "reactivate" and intent.by == "hand":  # a person says whose it is: the next good read remembers
             history.pairs.pop(intent.zoom_id, None)
         if intent.action == "reactivate" and intent.zoom_id in history.deactivated:
             history.deactivated[intent.zoom_id] = replace(history.deactivated[intent.zoom_id], reactivated_at=done_at)
@@ -108,7 +126,7 @@ class TroubleMet(Entry, frozen=True):
     reason: str
     code: int | None
     says: str
-    fingerprint: str                          # what must stay the same for it to be believed
+    fingerprint: str  # what must stay the same for it to be believed
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The second time in a row it is believed like a refusal for good; after that it counts anew."""

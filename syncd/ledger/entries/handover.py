@@ -41,8 +41,8 @@ class LeaverRemembered(Entry, frozen=True):
 
     standing: str
     held: bool = False
-    print: str = ""                           # of the managers: equal ones are not written again
-    at: datetime | None = None                # when the read was made
+    print: str = ""  # of the managers: equal ones are not written again
+    at: datetime | None = None  # when the read was made
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """While somebody is entitled the last read counts; from then on managers stay, and a legal hold once seen, too."""
@@ -52,8 +52,9 @@ class LeaverRemembered(Entry, frozen=True):
         if self.standing == Standing.ENTITLED or before is None:
             history.leavers[entry.subject] = LeaverMemory(self.standing, since, self.who, self.print, self.held, time.measured)
         else:
-            history.leavers[entry.subject] = replace(before, standing=self.standing, since=since, held=before.held or self.held,
-                                                     noted_at=time.measured)
+            history.leavers[entry.subject] = replace(
+                before, standing=self.standing, since=since, held=before.held or self.held, noted_at=time.measured
+            )
 
 
 @kind("handover.inventory")
@@ -69,8 +70,10 @@ class InventoryTaken(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The latest one counts."""
-        history.inventories[entry.subject] = (time.measured, Inventory(
-            self.licence, self.add_ons, self.meetings, self.webinars, self.recordings, self.recording_bytes))
+        history.inventories[entry.subject] = (
+            time.measured,
+            Inventory(self.licence, self.add_ons, self.meetings, self.webinars, self.recordings, self.recording_bytes),
+        )
 
 
 class ItemPlanned(Part, frozen=True):
@@ -117,8 +120,9 @@ class HandoverAnnounced(Entry, frozen=True):
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Open until its outcome; what was approved is used up whatever becomes of it."""
         history.used.update((id_, entry.subject, HANDOVER) for id_ in self.approvals)
-        history.handovers[entry.subject] = HandoverDone(self.id, time.measured, Stage.HANDING_OVER.value, self.item.item,
-                                                        self.plan, self.by, self.who, self.receiver_before)
+        history.handovers[entry.subject] = HandoverDone(
+            self.id, time.measured, Stage.HANDING_OVER.value, self.item.item, self.plan, self.by, self.who, self.receiver_before
+        )
         announce(history, self.id, SeenEffect(entry.subject, HANDOVER, time.measured, self.who))
 
 
@@ -131,7 +135,7 @@ class HandoverSettled(Entry, frozen=True):
     state: str
     says: str = ""
     code: int | None = None
-    seen: str = ""                            # what a look at the account showed: gone | there | not_looked
+    seen: str = ""  # what a look at the account showed: gone | there | not_looked
     receiver_after: dict[str, int] = msgspec.field(default_factory=dict)
     missing: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -156,8 +160,9 @@ class LegalHoldReleased(Entry, frozen=True):
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Two different people within a week."""
         name = " ".join(self.by.casefold().split())
-        said = {who: at for who, at in history.hold_releases.get(entry.subject, {}).items()
-                if time.measured - at <= RELEASE_LASTS}
+        said = {
+            who: at for who, at in history.hold_releases.get(entry.subject, {}).items() if time.measured - at <= RELEASE_LASTS
+        }
         said[name] = time.measured
         if len(said) < RELEASERS:
             history.hold_releases[entry.subject] = said

@@ -20,8 +20,8 @@ class LedgerOpened(Entry, frozen=True):
     ledger_id: str
     zoom_account: str
     directory: str
-    mode: str = ""                            # since 2: the mode it was begun in
-    beside: int = 0                           # since 2: reports of an earlier ledger that lay in the folder then
+    mode: str = ""  # since 2: the mode it was begun in
+    beside: int = 0  # since 2: reports of an earlier ledger that lay in the folder then
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Bound from here on."""
@@ -57,7 +57,7 @@ class LedgerAccepted(Entry, frozen=True):
             history.pairs.clear()
         if back or self.directory:
             history.armed = True
-            history.decided.clear()           # nobody counts as shown in step by what was read before
+            history.decided.clear()  # nobody counts as shown in step by what was read before
             history.out_of_step.clear()
             history.paused_since = history.paused_since or time.measured
             history.paused_by, history.paused_because = self.by, self.because
@@ -127,7 +127,7 @@ class ReportWritten(Entry, frozen=True):
 
     file: str
     sha256: str
-    making: dict[str, Any] | None = None      # since 2: of a period's report: command, parameters, who, host, configuration
+    making: dict[str, Any] | None = None  # since 2: of a period's report: command, parameters, who, host, configuration
 
 
 @kind("report.unfiled")
@@ -142,7 +142,7 @@ class PolicyInForce(Entry, frozen=True):
     """What the company's evidence is judged by, as far as it is no part of the policy that decides: promise, schedule and
     windows, retention, rules of approvals, handover. Keys of the configuration; durations in seconds. Written when it changes."""
 
-    since: datetime                           # the beginning of the first cycle under it
+    since: datetime  # the beginning of the first cycle under it
     values: dict[str, Any]
 
 

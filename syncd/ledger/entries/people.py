@@ -22,17 +22,17 @@ class ApprovalGiven(Entry, frozen=True):
     plan: str
     policy: str
     guards: tuple[Guard, ...]
-    effects: tuple[tuple[str, str], ...]      # Zoom id, action
+    effects: tuple[tuple[str, str], ...]  # Zoom id, action
     by: str
     because: str
     expires_at: datetime
     accepts: dict[str, Number | str]
-    on_the_way: tuple[str, ...] = ()          # since 2, as the three below: see ``model.Approval``
+    on_the_way: tuple[str, ...] = ()  # since 2, as the three below: see ``model.Approval``
     signature: str = ""
     os_user: str = ""
     host: str = ""
     good_read: bool = False
-    complete: tuple[Guard, ...] | None = None     # guards for which as many people approved as must; None: all of them
+    complete: tuple[Guard, ...] | None = None  # guards for which as many people approved as must; None: all of them
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Stands until it expires. Whoever was neither due nor on the way in a good read made for it was in step there."""
@@ -40,11 +40,26 @@ class ApprovalGiven(Entry, frozen=True):
         for id_ in [id_ for id_, one in history.approvals.items() if one.expires_at < at]:
             del history.approvals[id_]
         history.used = {use for use in history.used if use[0] in history.approvals or use[0] in history.announced}
-        history.approvals[entry.subject] = Approval(entry.subject, self.plan, self.policy, self.guards, frozenset(self.effects),
-                                                    self.by, self.because, at, self.expires_at, frozenset(self.on_the_way),
-                                                    self.signature, self.os_user, self.host, self.accepts, self.good_read)
-        history.sums_begun.update((guard, at) for guard in (self.guards if self.complete is None else self.complete)
-                                  if guard in SUM_GUARDS)
+        history.approvals[entry.subject] = Approval(
+            entry.subject,
+            self.plan,
+            self.policy,
+            self.guards,
+            frozenset(self.effects),
+            self.by,
+            self.because,
+            at,
+            self.expires_at,
+            frozenset(self.on_the_way),
+            self.signature,
+            self.os_user,
+            self.host,
+            self.accepts,
+            self.good_read,
+        )
+        history.sums_begun.update(
+            (guard, at) for guard in (self.guards if self.complete is None else self.complete) if guard in SUM_GUARDS
+        )
         if self.good_read and self.policy != history.good_policy:
             history.good_policy, history.good_policy_since = self.policy, history.good_reads
         for name, value in self.accepts.items():
@@ -54,7 +69,7 @@ class ApprovalGiven(Entry, frozen=True):
                 history.peopled.discard(name.removeprefix("emptied:"))
             elif name == "as_of":
                 history.as_of = from_rfc3339(str(value))
-            elif name == "view":              # as it looks there, it is
+            elif name == "view":  # as it looks there, it is
                 history.view, history.view_since = str(value), None
             elif name.startswith("entry:"):
                 history.groups[name] = str(value)
@@ -66,7 +81,7 @@ class ApprovalGiven(Entry, frozen=True):
 class PeopleAnnounced(Entry, frozen=True):
     """Leavers named beforehand (``approve --people``). The subject is the announcement's id."""
 
-    accounts: tuple[str, ...]                 # Zoom ids
+    accounts: tuple[str, ...]  # Zoom ids
     starts_at: datetime
     ends_at: datetime
     by: str
@@ -79,8 +94,16 @@ class PeopleAnnounced(Entry, frozen=True):
         """Stands until its last day is over."""
         for id_ in [id_ for id_, one in history.announced.items() if one.ends_at < time.measured]:
             del history.announced[id_]
-        history.announced[entry.subject] = Announcement(entry.subject, frozenset(self.accounts), self.starts_at, self.ends_at,
-                                                        self.by, self.because, time.measured, self.signature)
+        history.announced[entry.subject] = Announcement(
+            entry.subject,
+            frozenset(self.accounts),
+            self.starts_at,
+            self.ends_at,
+            self.by,
+            self.because,
+            time.measured,
+            self.signature,
+        )
 
 
 @kind("acknowledgement")

@@ -35,14 +35,14 @@ class WitnessesSet(Entry, frozen=True):
 class ChangeSeen(Entry, frozen=True):
     """Somebody else saw a change of an account. The subject is its Zoom id (empty: an account no longer known)."""
 
-    source: str                               # event | log
-    what: str                                 # activated | deactivated | deleted | updated
-    state: str                                # confirmed | foreign | unknown (a line of the log near a change of ours)
-    at: datetime                              # when it happened, as Zoom says
-    digest: str                               # of source, what, account and time: the same one is written once
-    intent: str = ""                          # the effect of ours that it fits
-    seconds: float | None = None              # from done to seen; negative: Zoom's clock is behind ours
-    fields: tuple[str, ...] = ()              # what an update touched
+    source: str  # event | log
+    what: str  # activated | deactivated | deleted | updated
+    state: str  # confirmed | foreign | unknown (a line of the log near a change of ours)
+    at: datetime  # when it happened, as Zoom says
+    digest: str  # of source, what, account and time: the same one is written once
+    intent: str = ""  # the effect of ours that it fits
+    seconds: float | None = None  # from done to seen; negative: Zoom's clock is behind ours
+    fields: tuple[str, ...] = ()  # what an update touched
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The effect is seen, or somebody else's change is known."""
@@ -63,7 +63,7 @@ class LogCompared(Entry, frozen=True):
     since: datetime
     until: datetime
     lines: int
-    unknown: int                              # lines that could not be understood
+    unknown: int  # lines that could not be understood
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """A change that nobody saw over a time read whole is missing."""

@@ -96,7 +96,7 @@ def put_back(url: str, file: Path, stamp: str, demand_lock: Callable[[Database],
     backup = head_of_file(file)
     database = open_database(url, create=True, busy_seconds=BUSY_SECONDS)
     try:
-        if not _is_sqlite(url):                   # its lock lies in the database
+        if not _is_sqlite(url):  # its lock lies in the database
             database.prepare()
         give_back = demand_lock(database)
         try:
@@ -138,11 +138,11 @@ def _is_sqlite(url: str) -> bool:
 
 
 def _path_of(url: str) -> Path:
-    return Path(url[len("sqlite:///"):]).absolute()
+    return Path(url[len("sqlite:///") :]).absolute()
 
 
 def _made(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640))       # names and addresses lie in it
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640))  # names and addresses lie in it
 
 
 def _pages_into(connection: Connection, path: Path) -> bool:
@@ -165,12 +165,15 @@ def _settled(path: Path) -> None:
 
 def _pages_back(file: Path, path: Path) -> None:
     try:
-        with closing(sqlite3.connect(f"file:{file.absolute()}?mode=ro", uri=True)) as source, \
-                closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as target:
+        with (
+            closing(sqlite3.connect(f"file:{file.absolute()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as target,
+        ):
             source.backup(target)
     except sqlite3.Error as error:
-        raise LedgerError(f"the ledger {path} cannot be replaced: {error}; what was there is as it was",
-                          "Is another program writing into it?") from None
+        raise LedgerError(
+            f"the ledger {path} cannot be replaced: {error}; what was there is as it was", "Is another program writing into it?"
+        ) from None
 
 
 def _rows_back(file: Path, there: Connection) -> None:

@@ -81,8 +81,7 @@ def row_of(head: Head, content: bytes) -> str:
 
 def due(connection: Connection, head: Head) -> bool:
     """Whether so many entries came since the last one that another is worth making."""
-    last = connection.execute(
-        select(CHAIN.c.seq).where(CHAIN.c.kind == KIND).order_by(CHAIN.c.seq.desc()).limit(1)).scalar()
+    last = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == KIND).order_by(CHAIN.c.seq.desc()).limit(1)).scalar()
     return head.seq - int(last or 0) >= EVERY
 
 
@@ -112,4 +111,3 @@ def _vouched_for(connection: Connection, kept: _Kept, digest: str) -> bool:
         return False
     before = Tip(at.seq - 1, at.previous_hash)
     return chain.verify((at, after), before) is None and json.loads(after.body).get("digest") == digest
-

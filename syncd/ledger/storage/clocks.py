@@ -17,8 +17,14 @@ _DO = "Set this machine's clock right (NTP) and try again. pause and account hol
 
 
 def demand_clock(
-    now: datetime, *, kinds: Collection[str], term: int, standing: ClockStanding, database: datetime | None,
-    newest: Callable[[], LedgerEntry | None], max_skew_seconds: float,
+    now: datetime,
+    *,
+    kinds: Collection[str],
+    term: int,
+    standing: ClockStanding,
+    database: datetime | None,
+    newest: Callable[[], LedgerEntry | None],
+    max_skew_seconds: float,
 ) -> bool:
     """Whether the clock that says *now* is verified, or at least was not to be. *term* 0: a person writes. *database*: the time
     of the ledger's own server, asked now. *newest*: finds the ledger's last entry whose time was measured (``newest_measured``).
@@ -30,15 +36,19 @@ def demand_clock(
     if standing is ClockStanding.REFUTED:
         raise ClockOff("this machine's clock differs from Zoom's by more than guards.max_clock_skew; nothing was written", _DO)
     if off > max_skew_seconds:
-        raise ClockOff(f"this machine's clock differs from the database's by {off:.0f} s, more than guards.max_clock_skew "
-                       f"({max_skew_seconds:.0f} s); nothing was written", _DO)
+        raise ClockOff(
+            f"this machine's clock differs from the database's by {off:.0f} s, more than guards.max_clock_skew "
+            f"({max_skew_seconds:.0f} s); nothing was written",
+            _DO,
+        )
     behind = (measured - now).total_seconds() if (measured := measured_at(newest())) is not None else 0.0
     if behind > max_skew_seconds:
         raise ClockOff(
             f"the ledger's last entry was written at {time_text(measured) if measured else ''}, {behind:.0f} s after what this "
             f"machine's clock says; nothing was written",
             "One of the two clocks is wrong. If it is this one, set it right (NTP). If the ledger ends in the future: "
-            "syncd ledger accept --by NAME --because TEXT. pause and account hold work all the same.")
+            "syncd ledger accept --by NAME --because TEXT. pause and account hold work all the same.",
+        )
     return standing is not ClockStanding.UNKNOWN or verified
 
 

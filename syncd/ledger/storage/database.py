@@ -106,9 +106,11 @@ def open_database(url: str, *, create: bool, busy_seconds: float) -> Database:
 
         return PostgresDatabase(url, writable=create, busy_seconds=busy_seconds)
     prefix = "sqlite:///"
-    path = url[len(prefix):]
+    path = url[len(prefix) :]
     if not url.lower().startswith(prefix) or not path or path == ":memory:" or "?" in path or "\0" in path:
-        raise ConfigError("ledger.url: not a ledger address",
-                          do="Write sqlite:////absolute/path/ledger.db (four slashes), sqlite:///relative/path (three) or "
-                             "postgresql://user@host/database.")
+        raise ConfigError(
+            "ledger.url: not a ledger address",
+            do="Write sqlite:////absolute/path/ledger.db (four slashes), sqlite:///relative/path (three) or "
+            "postgresql://user@host/database.",
+        )
     return SqliteDatabase(Path(path).absolute(), writable=create, busy_seconds=busy_seconds)

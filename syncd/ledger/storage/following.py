@@ -32,10 +32,10 @@ class Follower:
         self._keeps = keeps
         self._from_checkpoint = from_checkpoint
         self._history = History()
-        self._tip = START                         # how far the history was folded
+        self._tip = START  # how far the history was folded
         self._verified_at = clock.monotonic()
-        self._refused_at = START                  # where the chain ended when a roll-back was last looked at
-        self.seen: dict[int, str] = {}            # the furthest entry this object has seen in the chain
+        self._refused_at = START  # where the chain ended when a roll-back was last looked at
+        self.seen: dict[int, str] = {}  # the furthest entry this object has seen in the chain
 
     @property
     def broken(self) -> str:
@@ -58,8 +58,9 @@ class Follower:
         problem = None
         if again and self._tip.seq:
             tip, problem = self._walk(connection, START, lambda _: None)
-            self._note(Noted("ledger.verified", "error" if problem else "info",
-                             {"entries": tip.seq, "problem": str(problem or "")}))
+            self._note(
+                Noted("ledger.verified", "error" if problem else "info", {"entries": tip.seq, "problem": str(problem or "")})
+            )
         if again or self._tip.seq == 0:
             self._verified_at = now
         problem = problem or (moved(connection, {self._tip.seq: self._tip.hash}) if self._tip.seq else None)
@@ -81,9 +82,17 @@ class Follower:
         def take(entry: LedgerEntry) -> None:
             growing.take(entry)
             if whole and kept is not None and entry.seq == kept.tip.seq and not checkpoint.same(growing.grown(), kept.history):
-                self._note(Noted("ledger.checkpoint_wrong", "error", {
-                    "entry": entry.seq, "do": "Somebody wrote what the chain does not say beside it: verbs of people read it. "
-                                              "Run syncd ledger verify and look who can write the ledger."}))
+                self._note(
+                    Noted(
+                        "ledger.checkpoint_wrong",
+                        "error",
+                        {
+                            "entry": entry.seq,
+                            "do": "Somebody wrote what the chain does not say beside it: verbs of people read it. "
+                            "Run syncd ledger verify and look who can write the ledger.",
+                        },
+                    )
+                )
 
         self._tip, problem = self._walk(connection, self._tip, take)
         self._history = growing.grown()

@@ -38,8 +38,10 @@ class FileLock:
             return False
         except OSError as error:
             os.close(descriptor)
-            raise LedgerError(f"the writer lock {self._path} cannot be taken: {error.strerror}",
-                              "Keep the ledger on a local volume: file locks are needed.") from error
+            raise LedgerError(
+                f"the writer lock {self._path} cannot be taken: {error.strerror}",
+                "Keep the ledger on a local volume: file locks are needed.",
+            ) from error
         self._descriptor = descriptor
         self._note(json.dumps({"pid": pid, "host": host, "since": since}))
         return True

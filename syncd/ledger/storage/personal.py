@@ -39,8 +39,17 @@ def refer(connection: Connection, drafts: Sequence[Draft], at: str) -> list[str]
             subject, value = pair
             salt = os.urandom(SALT_BYTES)
             known[pair] = personal_ref(salt, value)
-            made.append({"ref": known[pair], "subject": subject, "salt": salt, "value": value,
-                         "first_at": at, "last_at": at, "blanked_at": None})
+            made.append(
+                {
+                    "ref": known[pair],
+                    "subject": subject,
+                    "salt": salt,
+                    "value": value,
+                    "first_at": at,
+                    "last_at": at,
+                    "blanked_at": None,
+                }
+            )
     if made:
         insert_rows(connection, PERSONAL, made)
     if used:
@@ -54,8 +63,10 @@ def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict
     found = {}
     for some in _some(sorted(set(refs))):
         rows = connection.execute(
-            select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value)
-            .where(PERSONAL.c.ref.in_(some), PERSONAL.c.value.is_not(None), PERSONAL.c.salt.is_not(None)))
+            select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value).where(
+                PERSONAL.c.ref.in_(some), PERSONAL.c.value.is_not(None), PERSONAL.c.salt.is_not(None)
+            )
+        )
         for ref, salt, value in rows:
             found[ref] = (_people_words(value), bytes(salt).hex())
     return found
@@ -63,9 +74,11 @@ def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict
 
 def unused(connection: Connection, since: str) -> list[str]:
     """References of what no entry has referred to since then, and is not blank yet."""
-    return list(connection.execute(
-        select(PERSONAL.c.ref).where(PERSONAL.c.last_at < since, PERSONAL.c.blanked_at.is_(None)).order_by(PERSONAL.c.ref)
-    ).scalars())
+    return list(
+        connection.execute(
+            select(PERSONAL.c.ref).where(PERSONAL.c.last_at < since, PERSONAL.c.blanked_at.is_(None)).order_by(PERSONAL.c.ref)
+        ).scalars()
+    )
 
 
 def blank(connection: Connection, refs: Sequence[str], at: str) -> None:
@@ -76,14 +89,18 @@ def blank(connection: Connection, refs: Sequence[str], at: str) -> None:
 
 def blanked(connection: Connection) -> set[str]:
     """References of the rows that hold nothing any more, whoever did that."""
-    return set(connection.execute(
-        select(PERSONAL.c.ref).where(PERSONAL.c.value.is_(None) | PERSONAL.c.blanked_at.is_not(None))).scalars())
+    return set(
+        connection.execute(
+            select(PERSONAL.c.ref).where(PERSONAL.c.value.is_(None) | PERSONAL.c.blanked_at.is_not(None))
+        ).scalars()
+    )
 
 
 def faults(connection: Connection) -> dict[str, str]:
     """Every reference there is, with what is wrong with its row (``""``: nothing)."""
     rows = connection.execute(
-        select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value, PERSONAL.c.blanked_at).execution_options(yield_per=2000))
+        select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value, PERSONAL.c.blanked_at).execution_options(yield_per=2000)
+    )
     return {ref: _fault(ref, salt, value, blanked_at) for ref, salt, value, blanked_at in rows}
 
 
@@ -99,10 +116,12 @@ def _known(connection: Connection, subjects: Sequence[str]) -> dict[tuple[str, s
     known = {}
     for some in _some(subjects):
         rows = connection.execute(
-            select(PERSONAL.c.subject, PERSONAL.c.value, PERSONAL.c.ref, PERSONAL.c.salt)
-            .where(PERSONAL.c.subject.in_(some), PERSONAL.c.blanked_at.is_(None)))
+            select(PERSONAL.c.subject, PERSONAL.c.value, PERSONAL.c.ref, PERSONAL.c.salt).where(
+                PERSONAL.c.subject.in_(some), PERSONAL.c.blanked_at.is_(None)
+            )
+        )
         for subject, value, ref, salt in rows:
-            if not _fault(ref, salt, value, None):          # an edited row must not be vouched for by a new entry
+            if not _fault(ref, salt, value, None):  # an edited row must not be vouched for by a new entry
                 known[subject, value] = ref
     return known
 
@@ -117,4 +136,4 @@ def _people_words(value: str) -> dict[str, str]:
 
 def _some(values: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(values), _AT_ONCE):
-        yield values[start:start + _AT_ONCE]
+        yield values[start : start + _AT_ONCE]

@@ -51,14 +51,21 @@ HOLDER = "writer"
 
 #: Ends connections to a server that fell silent: seconds for connecting, milliseconds for unanswered data.
 _CONNECTING = {
-    "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3,
-    "tcp_user_timeout": 15_000, "application_name": "syncd",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "syncd",
 }
 
 #: Locks, prepared statements and settings belong to a session. A pooler that hands sessions around with every transaction lets
 #: two daemons hold one lock.
-_NO_POOLER = ("Point ledger.url at the database itself (its own port, often 5432 and not 6432), or set the pooler to session "
-              "mode for this database (PgBouncer: pool_mode=session, ignore_startup_parameters=options).")
+_NO_POOLER = (
+    "Point ledger.url at the database itself (its own port, often 5432 and not 6432), or set the pooler to session "
+    "mode for this database (PgBouncer: pool_mode=session, ignore_startup_parameters=options)."
+)
 
 #: What PostgreSQL's SQLSTATE codes mean for an operator, by their beginnings; the first that fits.
 _MEANINGS = (
@@ -85,8 +92,13 @@ _PASSING = ("53300", "57P", "08")
 
 #: While connecting the driver gives no code, only the server's words.
 _REFUSALS = (
-    ("does not exist", "3D000"), ("authentication failed", "28"), ("no pg_hba.conf entry", "28"), ("too many", "53300"),
-    ("starting up", "57P"), ("shutting down", "57P"), ("unsupported startup parameter", "pooler"),
+    ("does not exist", "3D000"),
+    ("authentication failed", "28"),
+    ("no pg_hba.conf entry", "28"),
+    ("too many", "53300"),
+    ("starting up", "57P"),
+    ("shutting down", "57P"),
+    ("unsupported startup parameter", "pooler"),
 )
 
 
@@ -100,8 +112,12 @@ class PostgresDatabase:
         options = f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
         # The parameters of a statement may be names and addresses: they stay out of messages.
         self._engine: Engine = create_engine(
-            self._url, hide_parameters=True, pool_pre_ping=True, connect_args={**_CONNECTING, "options": options},
-            **({"pool_size": 1, "max_overflow": 1, "poolclass": QueuePool} if writable else {"poolclass": NullPool}))
+            self._url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args={**_CONNECTING, "options": options},
+            **({"pool_size": 1, "max_overflow": 1, "poolclass": QueuePool} if writable else {"poolclass": NullPool}),
+        )
         event.listen(self._engine, "begin", _begin)
         self._connections: WeakSet[Any] = WeakSet()
         event.listen(self._engine, "connect", lambda connection, _: self._connections.add(connection))
@@ -139,8 +155,10 @@ class PostgresDatabase:
             self._only_ours(connection)
             version = version_of(connection)
             if 0 < version < NEWEST:
-                raise LedgerError(f"the ledger {self.where} has the older schema {version}; reading it changes nothing",
-                                  "Run a verb that writes (syncd pause, syncd resume, …) once to bring it up to date.")
+                raise LedgerError(
+                    f"the ledger {self.where} has the older schema {version}; reading it changes nothing",
+                    "Run a verb that writes (syncd pause, syncd resume, …) once to bring it up to date.",
+                )
             return work(connection) if version else otherwise
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -155,7 +173,8 @@ class PostgresDatabase:
         rows = connection.exec_driver_sql(
             "SELECT tgname, tgtype, tgqual IS NULL AND tgattr = '' AND tgenabled IN ('O', 'A'), prosrc "
             "FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND tgenabled <> 'D' "
-            "AND tgrelid IN (SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name)")
+            "AND tgrelid IN (SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name)"
+        )
         ours = {name: (_trigger_type(when), True, f" BEGIN {body} END ") for name, (when, body) in POSTGRES_TRIGGERS.items()}
         return guards_fault(ours, {name: (type_, always, body) for name, type_, always, body in rows})
 
@@ -211,21 +230,26 @@ class PostgresDatabase:
             if code and code.startswith(beginning):
                 kind = LedgerUnreachable if code.startswith(_PASSING) else LedgerError
                 return kind(f"the ledger {self.where}: {what} ({code})", do)
-        if not code:                              # no answer at all: refused, unknown host, no route, TLS
+        if not code:  # no answer at all: refused, unknown host, no route, TLS
             reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-            return LedgerUnreachable(f"the ledger {self.where} cannot be reached: {reason}",
-                                     "Is the database server up, and does the network let syncd through?")
+            return LedgerUnreachable(
+                f"the ledger {self.where} cannot be reached: {reason}",
+                "Is the database server up, and does the network let syncd through?",
+            )
         return LedgerError(f"the ledger {self.where} cannot be used ({code})", "Look at the database server's log.")
 
     def _demand_own_sessions(self) -> None:
         """Two connections have two sessions, and keep them, or something between hands sessions around. Raises LedgerError."""
         with self.session() as one, self.session() as other:
             seen: dict[Connection, set[Any]] = {one: set(), other: set()}
-            for each in (one, other, other, one, one, other):      # in turn and not: a pooler may hand out in turn, too
+            for each in (one, other, other, one, one, other):  # in turn and not: a pooler may hand out in turn, too
                 seen[each].add(each.exec_driver_sql("SELECT pg_backend_pid()").scalar())
         if len(seen[one]) > 1 or len(seen[other]) > 1 or seen[one] == seen[other]:
-            raise LedgerError(f"the ledger {self.where} is behind a connection pooler in transaction mode: two connections were "
-                              "given one session, or one connection several; two daemons could hold one lock", _NO_POOLER)
+            raise LedgerError(
+                f"the ledger {self.where} is behind a connection pooler in transaction mode: two connections were "
+                "given one session, or one connection several; two daemons could hold one lock",
+                _NO_POOLER,
+            )
 
     def _only_ours(self, connection: Connection) -> None:
         tables = inspect(connection).get_table_names()
@@ -255,7 +279,7 @@ class SessionLock:
                 if session.execute(update(STATE).where(STATE.c.key == HOLDER).values(value=note)).rowcount == 0:
                     session.execute(insert_into(STATE).values(key=HOLDER, value=note))
         except BaseException:
-            session.invalidate()                  # with it goes the lock, if it was taken
+            session.invalidate()  # with it goes the lock, if it was taken
             session.close()
             raise
         self._session = session
@@ -282,7 +306,7 @@ class SessionLock:
             with self._database.told():
                 session.exec_driver_sql(f"SELECT pg_advisory_unlock({CYCLE_LOCK})")
         except LedgerError:
-            session.invalidate()                  # the server frees it with the session
+            session.invalidate()  # the server frees it with the session
         finally:
             session.close()
 
@@ -294,10 +318,13 @@ class SessionLock:
         note = self._note(session)
         if not 0 < int(note.get("lease") or 0) < lease:
             return False
-        return bool(session.exec_driver_sql(
-            "SELECT bool_or(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND ((classid::bigint << 32) | objid::bigint) = %(lock)s AND pid <> pg_backend_pid()",
-            {"lock": CYCLE_LOCK}).scalar())
+        return bool(
+            session.exec_driver_sql(
+                "SELECT bool_or(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND ((classid::bigint << 32) | objid::bigint) = %(lock)s AND pid <> pg_backend_pid()",
+                {"lock": CYCLE_LOCK},
+            ).scalar()
+        )
 
     @staticmethod
     def _note(session: Connection) -> dict[str, Any]:
@@ -323,11 +350,13 @@ def _address(url: str) -> URL:
     """The URL with the driver in it. Raises ConfigError (which never shows the URL: it may hold a password)."""
     try:
         made = make_url(url)
-    except (ArgumentError, ValueError):       # ValueError: a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         made = None
     if made is None or not made.database:
-        raise ConfigError("ledger.url: not a PostgreSQL address", do="Write postgresql://user:password@host/database, best in "
-                                                                      "a file named by ledger.url_file.") from None
+        raise ConfigError(
+            "ledger.url: not a PostgreSQL address",
+            do="Write postgresql://user:password@host/database, best in a file named by ledger.url_file.",
+        ) from None
     return made.set(drivername="postgresql+psycopg")
 
 

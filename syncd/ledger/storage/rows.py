@@ -36,9 +36,11 @@ def last_entry(connection: Connection) -> LedgerEntry | None:
 def last_entries(connection: Connection) -> Iterator[LedgerEntry]:
     """The entries from the end of the chain on, as many as are asked for."""
     seq = None
-    while (row := connection.execute(
-            (select(CHAIN) if seq is None else select(CHAIN).where(CHAIN.c.seq < seq))
-            .order_by(CHAIN.c.seq.desc()).limit(1)).one_or_none()) is not None:
+    while (
+        row := connection.execute(
+            (select(CHAIN) if seq is None else select(CHAIN).where(CHAIN.c.seq < seq)).order_by(CHAIN.c.seq.desc()).limit(1)
+        ).one_or_none()
+    ) is not None:
         yield (entry := LedgerEntry(*row))
         seq = entry.seq
 
@@ -61,7 +63,7 @@ def entries_after(connection: Connection, seq: int) -> Iterator[LedgerEntry]:
 
 def _entries(connection: Connection, query: Select[Any]) -> Iterator[LedgerEntry]:
     query = query.order_by(CHAIN.c.seq).execution_options(yield_per=AT_ONCE)
-    with connection.execute(query) as found:      # a reader may stop half-way: then the cursor is closed at once
+    with connection.execute(query) as found:  # a reader may stop half-way: then the cursor is closed at once
         for row in found:
             yield LedgerEntry(*row)
 
@@ -74,8 +76,8 @@ def some_entries(connection: Connection, query: Select[Any]) -> list[LedgerEntry
 def hashes_at(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
     """Number -> hash, of those of these entries that are there."""
     found: dict[int, str] = {}
-    for start in range(0, len(numbers), 500):     # older SQLite versions take 999 parameters
-        some = select(CHAIN.c.seq, CHAIN.c.hash).where(CHAIN.c.seq.in_(numbers[start:start + 500]))
+    for start in range(0, len(numbers), 500):  # older SQLite versions take 999 parameters
+        some = select(CHAIN.c.seq, CHAIN.c.hash).where(CHAIN.c.seq.in_(numbers[start : start + 500]))
         found.update((row.seq, row.hash) for row in connection.execute(some))
     return found
 
@@ -94,11 +96,24 @@ def listed_as_blank(connection: Connection) -> set[str]:
 
 def insert_entries(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     """Writes entries that continue the chain."""
-    insert_rows(connection, CHAIN, [
-        {"seq": entry.seq, "at": entry.at, "cycle": entry.cycle, "term": entry.term, "kind": entry.kind,
-         "subject": entry.subject, "body": entry.body, "previous_hash": entry.previous_hash, "hash": entry.hash}
-        for entry in entries
-    ])
+    insert_rows(
+        connection,
+        CHAIN,
+        [
+            {
+                "seq": entry.seq,
+                "at": entry.at,
+                "cycle": entry.cycle,
+                "term": entry.term,
+                "kind": entry.kind,
+                "subject": entry.subject,
+                "body": entry.body,
+                "previous_hash": entry.previous_hash,
+                "hash": entry.hash,
+            }
+            for entry in entries
+        ],
+    )
 
 
 def export_lines(connection: Connection, after: int) -> tuple[list[str], int]:
@@ -109,8 +124,10 @@ def export_lines(connection: Connection, after: int) -> tuple[list[str], int]:
         beside = personal.resolve(connection, [ref for ref in who if ref])
         lines = [export_line(Exported(entry, *beside.get(ref, ()))) for entry, ref in zip(entries, who, strict=True)]
     except TypeError as error:
-        raise LedgerError("the ledger holds rows that are no entries: it was edited, and cannot be exported",
-                          "Run syncd ledger verify: it names the first bad entry.") from error
+        raise LedgerError(
+            "the ledger holds rows that are no entries: it was edited, and cannot be exported",
+            "Run syncd ledger verify: it names the first bad entry.",
+        ) from error
     return lines, entries[-1].seq if entries else after
 
 

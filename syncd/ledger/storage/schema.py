@@ -36,7 +36,8 @@ _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 
 #: The columns stand in the order of ``model.LedgerEntry``.
 CHAIN = Table(
-    "chain", METADATA,
+    "chain",
+    METADATA,
     Column("seq", _SEQUENCE, primary_key=True, autoincrement=False),
     Column("at", Text, nullable=False),
     Column("cycle", Text, nullable=False),
@@ -52,13 +53,14 @@ CHAIN = Table(
 )
 
 PERSONAL = Table(
-    "personal", METADATA,
+    "personal",
+    METADATA,
     Column("ref", Text, primary_key=True),
     Column("subject", Text, nullable=False),
-    Column("salt", LargeBinary),                  # null once blanked, as value
-    Column("value", Text),                        # canonical JSON
+    Column("salt", LargeBinary),  # null once blanked, as value
+    Column("value", Text),  # canonical JSON
     Column("first_at", Text, nullable=False),
-    Column("last_at", Text, nullable=False),      # when an entry last referred to it
+    Column("last_at", Text, nullable=False),  # when an entry last referred to it
     Column("blanked_at", Text),
     Index("personal_by_subject", "subject"),
 )
@@ -74,29 +76,33 @@ SQLITE_TRIGGERS = {
     "chain_no_update": "BEFORE UPDATE ON chain BEGIN SELECT RAISE(ABORT, 'the chain is append-only'); END",
     "chain_no_delete": "BEFORE DELETE ON chain BEGIN SELECT RAISE(ABORT, 'the chain is append-only'); END",
     "chain_in_order": "BEFORE INSERT ON chain WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) "
-                      "BEGIN SELECT RAISE(ABORT, 'the chain continues at its end only'); END",
+    "BEGIN SELECT RAISE(ABORT, 'the chain continues at its end only'); END",
 }
 
 
 #: The same in PostgreSQL, as (when, its function's body).
 POSTGRES_TRIGGERS = {
-    "chain_no_update": ("BEFORE UPDATE OR DELETE ON chain FOR EACH ROW",
-                        "RAISE EXCEPTION 'the chain is append-only';"),
-    "chain_no_truncate": ("BEFORE TRUNCATE ON chain FOR EACH STATEMENT",
-                          "RAISE EXCEPTION 'the chain is append-only';"),
-    "chain_in_order": ("BEFORE INSERT ON chain FOR EACH ROW",
-                       "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
-                       "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;"),
+    "chain_no_update": ("BEFORE UPDATE OR DELETE ON chain FOR EACH ROW", "RAISE EXCEPTION 'the chain is append-only';"),
+    "chain_no_truncate": ("BEFORE TRUNCATE ON chain FOR EACH STATEMENT", "RAISE EXCEPTION 'the chain is append-only';"),
+    "chain_in_order": (
+        "BEFORE INSERT ON chain FOR EACH ROW",
+        "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
+        "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;",
+    ),
 }
 
 
 def guards_fault(ours: Mapping[str, object], there: Mapping[str, object]) -> str:
     """What is wrong with the triggers of a database (name -> what it is), or nothing: one is missing, says something else, or
     is not ours."""
-    found = [(sorted(ours.keys() - there.keys()), "removed what guards the chain against changes"),
-             (sorted(name for name in ours.keys() & there.keys() if ours[name] != there[name]),
-              "changed what guards the chain against changes"),
-             (sorted(there.keys() - ours.keys()), "added triggers to the ledger")]
+    found = [
+        (sorted(ours.keys() - there.keys()), "removed what guards the chain against changes"),
+        (
+            sorted(name for name in ours.keys() & there.keys() if ours[name] != there[name]),
+            "changed what guards the chain against changes",
+        ),
+        (sorted(there.keys() - ours.keys()), "added triggers to the ledger"),
+    ]
     return "; ".join(f"somebody {did}: {', '.join(names)}" for names, did in found if names)
 
 

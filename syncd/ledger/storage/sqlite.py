@@ -62,11 +62,12 @@ class SqliteDatabase:
         self._path = path
         self._writable = writable
         self._busy_seconds = busy_seconds
-        self._immutable = False                   # how the next connection is to be opened (reading only)
+        self._immutable = False  # how the next connection is to be opened (reading only)
         self._inode: tuple[int, int] | None = None
         # The parameters of a statement may be names and addresses: they stay out of messages.
         self._engine: Engine = create_engine(
-            "sqlite://", creator=self._connect, hide_parameters=True, poolclass=QueuePool if writable else NullPool)
+            "sqlite://", creator=self._connect, hide_parameters=True, poolclass=QueuePool if writable else NullPool
+        )
         self._writing = self._engine.execution_options(ledger_write=True)
         event.listen(self._engine, "begin", _begin)
 
@@ -197,16 +198,20 @@ class SqliteDatabase:
     def _connect(self) -> sqlite3.Connection:
         mode = "mode=rw" if self._writable else "mode=ro&immutable=1" if self._immutable else "mode=ro"
         connection = sqlite3.connect(
-            f"file:{quote(str(self._path))}?{mode}", uri=True, timeout=self._busy_seconds, check_same_thread=False,
-            isolation_level=None)                 # transactions begin where _begin says, never behind our back
+            f"file:{quote(str(self._path))}?{mode}",
+            uri=True,
+            timeout=self._busy_seconds,
+            check_same_thread=False,
+            isolation_level=None,
+        )  # transactions begin where _begin says, never behind our back
         try:
             # An edited byte that is no UTF-8 must be found by its hash, not stop the read, and not pass as U+FFFD either.
             connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             if self._writable:
                 self._write_ahead(connection)
                 connection.execute("PRAGMA synchronous=FULL")
-                connection.execute("PRAGMA cache_size=-16384")    # KiB; indexes of a large append fit, so it stays quick
-                connection.execute("PRAGMA secure_delete=ON")     # what is blanked must not stay in free pages
+                connection.execute("PRAGMA cache_size=-16384")  # KiB; indexes of a large append fit, so it stays quick
+                connection.execute("PRAGMA secure_delete=ON")  # what is blanked must not stay in free pages
         except BaseException:
             connection.close()
             raise
@@ -228,7 +233,8 @@ class SqliteDatabase:
                     return
                 raise LedgerError(
                     f"the ledger {self._path} cannot keep a write-ahead log on this file system",
-                    "Keep it on a local or block volume: network file systems are not safe for it.")
+                    "Keep it on a local or block volume: network file systems are not safe for it.",
+                )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -239,39 +245,48 @@ class SqliteDatabase:
             raise self._explained(error.orig) from error
         except sqlite3.Error as error:
             raise self._explained(error) from error
-        except UnicodeDecodeError as error:       # SQLite's own words about a damaged file quote bytes of it
-            raise LedgerError(f"the ledger {self._path}: the file is damaged ({error.reason})",
-                              "Keep it as evidence and put a copy of the ledger back.") from error
+        except UnicodeDecodeError as error:  # SQLite's own words about a damaged file quote bytes of it
+            raise LedgerError(
+                f"the ledger {self._path}: the file is damaged ({error.reason})",
+                "Keep it as evidence and put a copy of the ledger back.",
+            ) from error
 
     def _explained(self, error: Any) -> LedgerError:
         name = str(getattr(error, "sqlite_errorname", None) or "")
         for beginning, what, do in _MEANINGS:
             if name.startswith(beginning):
                 return LedgerError(f"the ledger {self._path}: {what} ({name})", do)
-        return LedgerError(f"the ledger {self._path} cannot be used: {error} ({name or type(error).__name__})",
-                           "Is ledger.url right? Otherwise put a copy of the ledger back.")
+        return LedgerError(
+            f"the ledger {self._path} cannot be used: {error} ({name or type(error).__name__})",
+            "Is ledger.url right? Otherwise put a copy of the ledger back.",
+        )
 
     # --------------------------------------------------------------------------------------------------- the file
 
     def _only_ours(self, connection: Connection) -> None:
         tables = inspect(connection).get_table_names()
         if tables and SCHEMA_VERSION.name not in tables:
-            raise LedgerError(f"{self._path} is a SQLite database, but not a ledger of syncd (it has a table {tables[0]})",
-                              "Is ledger.url right?")
+            raise LedgerError(
+                f"{self._path} is a SQLite database, but not a ledger of syncd (it has a table {tables[0]})",
+                "Is ledger.url right?",
+            )
 
     def _current(self, connection: Connection) -> bool:
         """Whether there is a ledger that can be read as it is; False: an empty file."""
         version = version_of(connection)
         if 0 < version < NEWEST:
-            raise LedgerError(f"the ledger {self._path} has the older schema {version}; reading it changes nothing",
-                              "Run a verb that writes (syncd pause, syncd resume, …) once to bring it up to date.")
+            raise LedgerError(
+                f"the ledger {self._path} has the older schema {version}; reading it changes nothing",
+                "Run a verb that writes (syncd pause, syncd resume, …) once to bring it up to date.",
+            )
         return version == NEWEST
 
     def _still_there(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and everything would be lost with the process.
         if self._identity() != self._inode:
-            raise LedgerError(f"the ledger {self._path} was moved, removed or replaced while it was in use",
-                              "Put it back and restart syncd.")
+            raise LedgerError(
+                f"the ledger {self._path} was moved, removed or replaced while it was in use", "Put it back and restart syncd."
+            )
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -290,8 +305,9 @@ class SqliteDatabase:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise LedgerError(f"the ledger {self._path} cannot be read: {error.strerror}",
-                              "Is it a file, and may this user read it?") from error
+            raise LedgerError(
+                f"the ledger {self._path} cannot be read: {error.strerror}", "Is it a file, and may this user read it?"
+            ) from error
 
     def _at_rest(self) -> bool:
         """Whether nobody has the file open, and nobody who had it open died in between."""

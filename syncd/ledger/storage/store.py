@@ -55,8 +55,16 @@ LOCK_POLL_SECONDS = 0.25
 class SqlLedger:
     """One ledger in one database. Made by ``open``."""
 
-    def __init__(self, database: Database, clock: Clock, tell: Tell, keep_personal_seconds: float | None,
-                 *, from_checkpoint: bool = False, max_clock_skew_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        tell: Tell,
+        keep_personal_seconds: float | None,
+        *,
+        from_checkpoint: bool = False,
+        max_clock_skew_seconds: float | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._tell = tell
@@ -64,13 +72,14 @@ class SqlLedger:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._closed = False
         self._writer_busy = False
-        self._notes: list[Noted] = []             # found in the thread, told in the loop
-        self._follower = Follower(clock, lambda note: self._notes.append(note), keeps=database.writable,
-                                  from_checkpoint=from_checkpoint)
+        self._notes: list[Noted] = []  # found in the thread, told in the loop
+        self._follower = Follower(
+            clock, lambda note: self._notes.append(note), keeps=database.writable, from_checkpoint=from_checkpoint
+        )
         self._blanked_at: float | None = None
         self._max_clock_skew_seconds = max_clock_skew_seconds
         self._standing = ClockStanding.UNASKED
-        self._publishes = False                   # whether the head kept outside is known to be one of this chain
+        self._publishes = False  # whether the head kept outside is known to be one of this chain
 
     @classmethod
     def open(
@@ -103,8 +112,14 @@ class SqlLedger:
         if found is not None:
             event = "ledger.migrated" if found else "ledger.created"
             tell(Noted(event, "info", {"ledger": database.where, "from_version": found, "to_version": NEWEST}))
-        return cls(database, clock, tell, keep_personal_seconds, from_checkpoint=from_checkpoint,
-                   max_clock_skew_seconds=max_clock_skew_seconds)
+        return cls(
+            database,
+            clock,
+            tell,
+            keep_personal_seconds,
+            from_checkpoint=from_checkpoint,
+            max_clock_skew_seconds=max_clock_skew_seconds,
+        )
 
     # -------------------------------------------------------------------------------------------------- the chain
 
@@ -158,8 +173,10 @@ class SqlLedger:
         beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *witnesses*
         look for."""
         wanted = (head or "").strip().lower()
-        return await self._read(lambda connection: self._audit(connection, wanted, witnesses),
-                                chain.audit((), head=wanted, seen=self._follower.seen, witnesses=witnesses))
+        return await self._read(
+            lambda connection: self._audit(connection, wanted, witnesses),
+            chain.audit((), head=wanted, seen=self._follower.seen, witnesses=witnesses),
+        )
 
     async def entries(
         self,
@@ -225,14 +242,21 @@ class SqlLedger:
 
     async def _take(self, lock: WriterLock, wait_seconds: float | None, lease: int) -> None:
         began = self._clock.monotonic()
-        while not await self._run(partial(
-            lock.take, os.getpid(), socket.gethostname(), chain.time_text(self._clock.now()), lease,
-        )):
+        while not await self._run(
+            partial(
+                lock.take,
+                os.getpid(),
+                socket.gethostname(),
+                chain.time_text(self._clock.now()),
+                lease,
+            )
+        ):
             waited = self._clock.monotonic() - began
             if wait_seconds is not None and waited >= wait_seconds:
                 raise NotLeader(
                     f"the ledger {self._database.where} is held by {await self._run(lock.holder)}; waited {waited:.0f} s for it",
-                    "Wait until that one ends, or stop it. pause, resume and approve work beside it.")
+                    "Wait until that one ends, or stop it. pause, resume and approve work beside it.",
+                )
             left = LOCK_POLL_SECONDS if wait_seconds is None else wait_seconds - waited
             await self._clock.sleep(min(LOCK_POLL_SECONDS, left))
 
@@ -266,7 +290,7 @@ class SqlLedger:
         try:
             return None if text is None else json.loads(text)
         except ValueError:
-            return None                           # an edited cursor or budget is as good as none: it is built anew
+            return None  # an edited cursor or budget is as good as none: it is built anew
 
     async def set_state(self, key: str, value: Any) -> None:
         """See ``ports.Ledger.set_state``."""
@@ -377,7 +401,7 @@ class SqlLedger:
 
         def put(connection: Connection) -> LedgerEntry | None:
             if rows.head_of(connection) != history.head or not checkpoint.due(connection, history.head):
-                return None                       # somebody appends just now: the next cycle makes it
+                return None  # somebody appends just now: the next cycle makes it
             content = checkpoint.packed(history)
             _put_state(connection, checkpoint.KEY, checkpoint.row_of(history.head, content))
             return self._extend(connection, [made(checkpoint.digest_of(content))], term)[0]
@@ -389,20 +413,26 @@ class SqlLedger:
     def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
         newest = rows.newest_term(connection)
         if 0 < term < newest:
-            raise NotLeader(f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; "
-                            "nothing was written", "Nothing to do: the newer one goes on from here.")
+            raise NotLeader(
+                f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; nothing was written",
+                "Nothing to do: the newer one goes on from here.",
+            )
         tip = self._true_tip(connection, newest)
         now = self._clock.now()
         if self._max_clock_skew_seconds is not None and not demand_clock(
-            now, kinds={draft.kind for draft in drafts}, term=term, standing=self._standing,
-            database=self._database.now(connection), newest=lambda: newest_measured(rows.last_entries(connection)),
+            now,
+            kinds={draft.kind for draft in drafts},
+            term=term,
+            standing=self._standing,
+            database=self._database.now(connection),
+            newest=lambda: newest_measured(rows.last_entries(connection)),
             max_skew_seconds=self._max_clock_skew_seconds,
         ):
             drafts = [replace(draft, clock_verified=False) for draft in drafts]
         at = chain.time_text(now)
         entries: list[LedgerEntry] = []
         for start in range(0, len(drafts), rows.AT_ONCE):
-            some = drafts[start:start + rows.AT_ONCE]
+            some = drafts[start : start + rows.AT_ONCE]
             for draft, who in zip(some, personal.refer(connection, some, at), strict=True):
                 entry = chain.link(draft, at=at, term=term, previous=tip, who=who)
                 tip = tip.after(entry)
@@ -430,8 +460,9 @@ class SqlLedger:
             # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
             return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
 
-        found = chain.audit(rows.every_entry(connection), head=head, seen=self._follower.seen, inspect=inspect,
-                            witnesses=witnesses)
+        found = chain.audit(
+            rows.every_entry(connection), head=head, seen=self._follower.seen, inspect=inspect, witnesses=witnesses
+        )
         fault = (structure_fault(connection) or self._database.fault(connection)) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
 
@@ -466,8 +497,10 @@ class SqlLedger:
         return self._clock.now() - timedelta(seconds=self._keep_personal_seconds)
 
     def _broken(self, why: str) -> LedgerError:
-        return LedgerError(f"the ledger {self._database.where} is broken: {why}; nothing is appended to it",
-                           "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.")
+        return LedgerError(
+            f"the ledger {self._database.where} is broken: {why}; nothing is appended to it",
+            "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.",
+        )
 
 
 def _fault_near_the_end(connection: Connection) -> str:

@@ -12,15 +12,32 @@ from syncd.planning.guards.facts import Facts, HandFacts, Situation
 from syncd.planning.guards.table import approvable
 
 READ_CHAIN: tuple[Callable[[Facts], Verdict], ...] = (
-    reads.directory_empty, reads.directory_shrunk, reads.group_emptied, reads.group_replaced, reads.directory_stale,
-    reads.sentinel_missing, reads.match_rate, reads.nothing_in_scope, reads.zoom_empty, reads.clock_skew,
+    reads.directory_empty,
+    reads.directory_shrunk,
+    reads.group_emptied,
+    reads.group_replaced,
+    reads.directory_stale,
+    reads.sentinel_missing,
+    reads.match_rate,
+    reads.nothing_in_scope,
+    reads.zoom_empty,
+    reads.clock_skew,
 )
 
 PLAN_CHAIN: tuple[Callable[[Facts], Verdict], ...] = (
-    safety.protected_in_plan, safety.ledger_broken, safety.ledger_new, safety.ledger_rolled_back, safety.paused,
-    sizes.max_deactivations, sizes.max_deactivations_percent, sizes.max_deactivations_per_day,
-    sizes.max_deactivations_per_30_days, safety.flapping, safety.policy_changed,
-    sizes.max_reactivations, sizes.max_reactivations_per_day,
+    safety.protected_in_plan,
+    safety.ledger_broken,
+    safety.ledger_new,
+    safety.ledger_rolled_back,
+    safety.paused,
+    sizes.max_deactivations,
+    sizes.max_deactivations_percent,
+    sizes.max_deactivations_per_day,
+    sizes.max_deactivations_per_30_days,
+    safety.flapping,
+    safety.policy_changed,
+    sizes.max_reactivations,
+    sizes.max_reactivations_per_day,
 )
 
 #: Every guard, in the order of documents: those on reads first, then those on state and plan.
@@ -28,9 +45,15 @@ CYCLE_GUARDS = READ_CHAIN + PLAN_CHAIN
 
 #: What a person's own changes are judged by: they need no directory read.
 HAND_GUARDS: tuple[Callable[[Situation], Verdict], ...] = (
-    safety.ledger_broken, safety.paused, safety.protected_in_plan,
-    sizes.max_deactivations, sizes.max_deactivations_percent, sizes.max_deactivations_per_day,
-    sizes.max_deactivations_per_30_days, sizes.max_reactivations, sizes.max_reactivations_per_day,
+    safety.ledger_broken,
+    safety.paused,
+    safety.protected_in_plan,
+    sizes.max_deactivations,
+    sizes.max_deactivations_percent,
+    sizes.max_deactivations_per_day,
+    sizes.max_deactivations_per_30_days,
+    sizes.max_reactivations,
+    sizes.max_reactivations_per_day,
 )
 
 #: A handover changes no status: its plan is approved by itself, and only what stops everything stops it.
@@ -52,9 +75,7 @@ def judge(facts: Facts) -> Judgement:
     bound = facts.bound_to(plan)
     verdicts = of_read + tuple(guard(bound) for guard in PLAN_CHAIN)
     command = approval_command(plan, verdicts)
-    return Judgement(plan, tuple(
-        replace(one, do=f"{one.do} {command}") if command and one.tripped else one for one in verdicts
-    ))
+    return Judgement(plan, tuple(replace(one, do=f"{one.do} {command}") if command and one.tripped else one for one in verdicts))
 
 
 def judge_by_hand(facts: HandFacts) -> tuple[Verdict, ...]:

@@ -85,17 +85,18 @@ class Facts(Situation):
 
     directory: DirectorySnapshot
     zoom: ZoomSnapshot
-    armed: bool                               # policy-changed waits for a review (see policy_change.armed)
-    entitled: int                             # people of the directory entitled to a Zoom account
-    ledger_new: str = ""                      # why this ledger may not be the one that is meant; empty: it is
-    missing_heads: tuple[str, ...] = field(default=())     # published heads that are not in the chain
-    look_older: int = 0                       # people who look worse on another copy of the directory (see planning.stale)
+    armed: bool  # policy-changed waits for a review (see policy_change.armed)
+    entitled: int  # people of the directory entitled to a Zoom account
+    ledger_new: str = ""  # why this ledger may not be the one that is meant; empty: it is
+    missing_heads: tuple[str, ...] = field(default=())  # published heads that are not in the chain
+    look_older: int = 0  # people who look worse on another copy of the directory (see planning.stale)
 
     @cached_property
     def active_in_scope(self) -> tuple[int, int]:
         """How many active accounts are in scope, and how many of them match anybody in the directory."""
         active = [
-            decision for decision in self.plan.decisions
+            decision
+            for decision in self.plan.decisions
             if decision.account.status is Status.ACTIVE and decision.reason is not Reason.OUT_OF_SCOPE
         ]
         return len(active), sum(1 for decision in active if decision.directory_id is not None)
@@ -112,9 +113,11 @@ class Facts(Situation):
         protection = Protection(self.policy, self.zoom.groups, addresses)
         people = {person.id: person for person in self.directory.people} if self.plan.effects else {}
         return tuple(
-            effect for effect in self.plan.effects
-            if protection.exempt(effect.account, addresses.key(effect.account.email),
-                                 [people[id_] for id_ in _owners(effect) if id_ in people])
+            effect
+            for effect in self.plan.effects
+            if protection.exempt(
+                effect.account, addresses.key(effect.account.email), [people[id_] for id_ in _owners(effect) if id_ in people]
+            )
             or protection.protected(effect.account, self._remembered_role(effect))
         )
 
@@ -164,7 +167,7 @@ class Facts(Situation):
 class HandFacts(Situation):
     """What the guards of a person's verb look at: their own effects, no directory, the account they name."""
 
-    known_active: int                         # active accounts in scope of the last good read
+    known_active: int  # active accounts in scope of the last good read
     found_protected: tuple[Decision, ...] = ()
     confirm_count: int | None = None
     even_paused: bool = False
@@ -209,9 +212,11 @@ class HandFacts(Situation):
     def advice(self) -> str:
         """The number is the way past, or the approval of several people."""
         if self.needs_approval:
-            return (f"approvals.required asks for {self.policy.approvals_required} people: each says  syncd approve --plan "
-                    f"{self.plan.digest[:12]} --guard {Guard.MAX_DEACTIVATIONS.value} --by NAME --because TEXT ; then say this "
-                    f"again with --confirm-count {len(self.plan.effects)}")
+            return (
+                f"approvals.required asks for {self.policy.approvals_required} people: each says  syncd approve --plan "
+                f"{self.plan.digest[:12]} --guard {Guard.MAX_DEACTIVATIONS.value} --by NAME --because TEXT ; then say this "
+                f"again with --confirm-count {len(self.plan.effects)}"
+            )
         return f"Check the list; if all of them are meant: add --confirm-count {len(self.plan.effects)}"
 
 
@@ -236,5 +241,6 @@ def group_entry(group: DirectoryGroup) -> str:
 
 def values_of(values: Mapping[str, float | str]) -> str:
     """Accepted values as people read them: ``entitled 34, people 40``."""
-    return ", ".join(f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
-                     for name, value in sorted(values.items()))
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}" for name, value in sorted(values.items())
+    )

@@ -14,7 +14,11 @@ def directory_empty(facts: Facts) -> Verdict:
     """Fewer people than any real directory has: a blind read."""
     people, limit = len(facts.directory.people), facts.policy.limits.min_directory_people
     return Verdict(
-        Guard.DIRECTORY_EMPTY, people < limit, people, limit, "people",
+        Guard.DIRECTORY_EMPTY,
+        people < limit,
+        people,
+        limit,
+        "people",
         f"the directory shows {people} people, at least {limit} are expected",
         "Look at the directory and at the rights of syncd's account there; this guard cannot be approved.",
     )
@@ -29,7 +33,12 @@ def directory_shrunk(facts: Facts) -> Verdict:
     worst, says = (found[0].percent, found[0].says) if found else (0.0, "no measure shrank")
     whole = not too_much or any(one.only is None for one in too_much)
     return Verdict(
-        Guard.DIRECTORY_SHRUNK, bool(too_much), round(worst, 2), limit, "percent", f"{says} ({worst:.4g} %, limit {limit:g} %)",
+        Guard.DIRECTORY_SHRUNK,
+        bool(too_much),
+        round(worst, 2),
+        limit,
+        "percent",
+        f"{says} ({worst:.4g} %, limit {limit:g} %)",
         "Was a unit moved, a filter or right changed, an export cut short? If the directory is right, approve this plan: the "
         "sizes it measured become the new baseline.",
         only=None if whole else frozenset(key for one in too_much for key in one.only or ()),
@@ -40,12 +49,18 @@ def directory_shrunk(facts: Facts) -> Verdict:
 def group_emptied(facts: Facts) -> Verdict:
     """An entitling or protecting group that had members has none."""
     emptied = [
-        group for group in facts.directory.groups
+        group
+        for group in facts.directory.groups
         if group.use in (GroupUse.ENTITLING, GroupUse.PROTECTING)
-        and group.members == 0 and group_measure(group) in facts.history.peopled
+        and group.members == 0
+        and group_measure(group) in facts.history.peopled
     ]
     return Verdict(
-        Guard.GROUP_EMPTIED, bool(emptied), len(emptied), 0, "groups",
+        Guard.GROUP_EMPTIED,
+        bool(emptied),
+        len(emptied),
+        0,
+        "groups",
         f"groups that lost all their members: {', '.join(group.name for group in emptied) or 'none'}",
         "Was the group renamed, replaced or hidden? If it is meant to be empty, approve this plan.",
         accepts={f"emptied:{group_measure(group)}": 0 for group in emptied},
@@ -56,12 +71,17 @@ def group_replaced(facts: Facts) -> Verdict:
     """A configured group's entry now means another object of the directory than before: deleted and made anew, or a name
     that somebody else's group has now."""
     replaced = {
-        group_entry(group): (group, was) for group in facts.directory.groups
+        group_entry(group): (group, was)
+        for group in facts.directory.groups
         if (was := facts.history.groups.get(group_entry(group))) is not None and was != group.id
     }
     says = "; ".join(f"{group.name} was {was} and is {group.id} now" for group, was in replaced.values())
     return Verdict(
-        Guard.GROUP_REPLACED, bool(replaced), len(replaced), 0, "groups",
+        Guard.GROUP_REPLACED,
+        bool(replaced),
+        len(replaced),
+        0,
+        "groups",
         f"groups of the configuration that mean another object than before: {says or 'none'}",
         "Who made the new group, and are the right people in it? If so, approve this plan: the new ids become the known ones.",
         accepts={entry: group.id for entry, (group, _) in replaced.items()},
@@ -75,17 +95,26 @@ def directory_stale(facts: Facts) -> Verdict:
     if read.as_of is not None and known.as_of is not None and read.as_of < known.as_of and read.digest != known.good_digest:
         behind = (known.as_of - read.as_of).total_seconds()
         return Verdict(
-            Guard.DIRECTORY_STALE, True, round(behind, 1), 0, "seconds",
+            Guard.DIRECTORY_STALE,
+            True,
+            round(behind, 1),
+            0,
+            "seconds",
             f"the file was written at {read.as_of:%Y-%m-%d %H:%M} UTC, the one read before at {known.as_of:%Y-%m-%d %H:%M} UTC",
             "Was an old export put back? A newer file ends this by itself. If this one is right, approve this plan.",
             accepts={"as_of": read.as_of.isoformat()},
         )
     limit = max(3, facts.entitled // 100)
     return Verdict(
-        Guard.DIRECTORY_STALE, facts.look_older > limit, facts.look_older, limit, "people",
+        Guard.DIRECTORY_STALE,
+        facts.look_older > limit,
+        facts.look_older,
+        limit,
+        "people",
         f"{facts.look_older} people look worse than in the last good read, which was from another copy of the directory",
         "Does this domain controller replicate (repadmin /showrepl)? Once it has caught up this ends by itself. If the directory "
-        "is right, approve this plan.", accepts={"view": read.view},
+        "is right, approve this plan.",
+        accepts={"view": read.view},
     )
 
 
@@ -105,12 +134,20 @@ def sentinel_missing(facts: Facts) -> Verdict:
     if seen:
         allowed = {name for approval in facts.agreed(Guard.SENTINEL_MISSING) for name in approval.accepts}
     return Verdict(
-        Guard.SENTINEL_MISSING, bool(missing - allowed), len(missing), 0, "sentinels",
+        Guard.SENTINEL_MISSING,
+        bool(missing - allowed),
+        len(missing),
+        0,
+        "sentinels",
         f"{len(missing)} of {len(wanted)} sentinels are not seen entitled",
         "Look the guards.sentinels accounts up in the directory: either one of them really left (take it out of the list), "
-        + ("or syncd sees only a part of the directory." if seen
-           else "or syncd sees only a part of the directory. All of them missing cannot be approved."),
-        approvable=bool(seen), accepts=dict.fromkeys(missing, 0),
+        + (
+            "or syncd sees only a part of the directory."
+            if seen
+            else "or syncd sees only a part of the directory. All of them missing cannot be approved."
+        ),
+        approvable=bool(seen),
+        accepts=dict.fromkeys(missing, 0),
     )
 
 
@@ -123,10 +160,15 @@ def match_rate(facts: Facts) -> Verdict:
         limit = min(limit, accepted)
     tripped = facts.match_percent < limit and active - matched > facts.policy.limits.percent_floor
     return Verdict(
-        Guard.MATCH_RATE, tripped, facts.match_percent, limit, "percent",
+        Guard.MATCH_RATE,
+        tripped,
+        facts.match_percent,
+        limit,
+        "percent",
         f"{matched} of {active} active accounts in scope match somebody in the directory",
         "Check scope.domains, match.domain_aliases and address_attributes. If so few really match, approve this plan: the share "
-        "it measured becomes the new limit.", accepts={"match_percent": facts.match_percent},
+        "it measured becomes the new limit.",
+        accepts={"match_percent": facts.match_percent},
     )
 
 
@@ -136,10 +178,15 @@ def nothing_in_scope(facts: Facts) -> Verdict:
     active = facts.zoom.count(Status.ACTIVE)
     meant = bool(facts.agreed(Guard.NOTHING_IN_SCOPE))
     return Verdict(
-        Guard.NOTHING_IN_SCOPE, active > 0 and not in_scope and not meant, in_scope, 1, "accounts",
+        Guard.NOTHING_IN_SCOPE,
+        active > 0 and not in_scope and not meant,
+        in_scope,
+        1,
+        "accounts",
         f"{in_scope} of {len(facts.plan.decisions)} Zoom accounts are in scope, {active} of all are active",
         "Is scope.domains spelt as the addresses in Zoom are? syncd check shows the domains it sees. If nobody is meant to be "
-        "looked after yet, approve this plan.", accepts={"in_scope": 0},
+        "looked after yet, approve this plan.",
+        accepts={"in_scope": 0},
     )
 
 
@@ -147,7 +194,12 @@ def zoom_empty(facts: Facts) -> Verdict:
     """Zoom shows no account at all: a wrong account or a blind read."""
     count = len(facts.zoom.accounts)
     return Verdict(
-        Guard.ZOOM_EMPTY, count == 0, count, 1, "accounts", f"Zoom shows {count} accounts",
+        Guard.ZOOM_EMPTY,
+        count == 0,
+        count,
+        1,
+        "accounts",
+        f"Zoom shows {count} accounts",
         "Check zoom.account_id and the app's scopes; this guard cannot be approved.",
     )
 
@@ -163,10 +215,20 @@ def clock_skew(facts: Facts) -> Verdict:
     name, worst = max(known.items(), key=lambda item: item[1], default=("every service", 0.0))
     future = name == "the ledger's last entry"
     return Verdict(
-        Guard.CLOCK_SKEW, worst > limit, round(worst, 1), limit, "seconds",
-        (f"the ledger's last entry lies {worst:.0f} s in the future" if future
-         else f"the clock of {name} differs from this machine's by {worst:.0f} s") if known else "no service told its time",
+        Guard.CLOCK_SKEW,
+        worst > limit,
+        round(worst, 1),
+        limit,
+        "seconds",
+        (
+            f"the ledger's last entry lies {worst:.0f} s in the future"
+            if future
+            else f"the clock of {name} differs from this machine's by {worst:.0f} s"
+        )
+        if known
+        else "no service told its time",
         "Set the clocks right (NTP) on this machine and on whatever writes to the ledger; if they are right: syncd ledger accept "
-        "--by NAME --because TEXT" if future else
-        "Set the clocks right (NTP) on this machine and on the domain controllers; this guard cannot be approved.",
+        "--by NAME --because TEXT"
+        if future
+        else "Set the clocks right (NTP) on this machine and on the domain controllers; this guard cannot be approved.",
     )

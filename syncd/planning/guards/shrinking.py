@@ -49,8 +49,11 @@ def _group(facts: Facts, group: DirectoryGroup) -> Shrunk | None:
     says = f"members of {group.name} fell from {before:.0f} to {now:.0f}"
     if group.use is GroupUse.ENTITLING:
         out = min(fell, max(_out_of(facts, group), _fewer_entitled(facts)))
-        return Shrunk(f"{says}, and {out:.0f} of them are entitled by no group any more", 100 * out / before, accepts) \
-            if out > MEMBERS_NEVER else None
+        return (
+            Shrunk(f"{says}, and {out:.0f} of them are entitled by no group any more", 100 * out / before, accepts)
+            if out > MEMBERS_NEVER
+            else None
+        )
     held = _returns(facts) if group.use is GroupUse.LEAVERS else _unprotected(facts, group)
     says = f"{says}; {len(held)} due changes are of people who were in it"
     return Shrunk(says, 100 * fell / before, accepts, held) if held else None

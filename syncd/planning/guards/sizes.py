@@ -24,17 +24,25 @@ def too_large_a_share(planned: int, active: int, policy: Policy) -> bool:
 def max_deactivations(facts: Situation) -> Verdict:
     """One cycle would deactivate more accounts than the operator allowed."""
     limit = deactivation_limit(facts.policy, facts.active)
-    if facts.needs_approval:                  # no number said passes it
+    if facts.needs_approval:  # no number said passes it
         planned, limit = len(facts.uncovered(Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE)), facts.policy.limits.percent_floor
-        return Verdict(Guard.MAX_DEACTIVATIONS, planned > limit, planned, limit, "accounts",
-                       f"{planned} deactivations {facts.asked} that nobody else approved, limit {limit}", facts.advice)
+        return Verdict(
+            Guard.MAX_DEACTIVATIONS,
+            planned > limit,
+            planned,
+            limit,
+            "accounts",
+            f"{planned} deactivations {facts.asked} that nobody else approved, limit {limit}",
+            facts.advice,
+        )
     return _at_once(facts, Guard.MAX_DEACTIVATIONS, Action.DEACTIVATE, limit)
 
 
 def max_reactivations(facts: Situation) -> Verdict:
     """One cycle would reactivate more accounts than the operator allowed: the larger of 10 and 1 %."""
-    return _at_once(facts, Guard.MAX_REACTIVATIONS, Action.REACTIVATE,
-                    _number(facts.policy.limits.max_reactivations, 10, 1, facts.active))
+    return _at_once(
+        facts, Guard.MAX_REACTIVATIONS, Action.REACTIVATE, _number(facts.policy.limits.max_reactivations, 10, 1, facts.active)
+    )
 
 
 def max_deactivations_percent(facts: Situation) -> Verdict:
@@ -45,7 +53,11 @@ def max_deactivations_percent(facts: Situation) -> Verdict:
     share = round(100 * planned / active, 2) if active else 0.0
     tripped = active > 0 and too_large_a_share(planned, active, facts.policy) and not facts.confirmed
     return Verdict(
-        guard, tripped, share, limit, "percent",
+        guard,
+        tripped,
+        share,
+        limit,
+        "percent",
         f"{planned} of {active} active accounts in scope would be deactivated ({share:g} %, limit {limit:g} %)",
         facts.advice,
     )
@@ -53,20 +65,32 @@ def max_deactivations_percent(facts: Situation) -> Verdict:
 
 def max_deactivations_per_day(facts: Situation) -> Verdict:
     """This cycle and those of the last 24 h together: the larger of 100 and 2 %."""
-    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_DAY, "24 h",
-                 _number(facts.policy.limits.max_deactivations_per_day, 100, 2, facts.active))
+    return _over(
+        facts,
+        Guard.MAX_DEACTIVATIONS_PER_DAY,
+        "24 h",
+        _number(facts.policy.limits.max_deactivations_per_day, 100, 2, facts.active),
+    )
 
 
 def max_deactivations_per_30_days(facts: Situation) -> Verdict:
     """The slow drip, this cycle and those of the last 30 days together: the larger of 25 and 10 %."""
-    return _over(facts, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, "30 days",
-                 _number(facts.policy.limits.max_deactivations_per_30_days, 25, 10, facts.active))
+    return _over(
+        facts,
+        Guard.MAX_DEACTIVATIONS_PER_30_DAYS,
+        "30 days",
+        _number(facts.policy.limits.max_deactivations_per_30_days, 25, 10, facts.active),
+    )
 
 
 def max_reactivations_per_day(facts: Situation) -> Verdict:
     """This cycle and those of the last 24 h together: the larger of 50 and 2 %."""
-    return _over(facts, Guard.MAX_REACTIVATIONS_PER_DAY, "24 h",
-                 _number(facts.policy.limits.max_reactivations_per_day, 50, 2, facts.active))
+    return _over(
+        facts,
+        Guard.MAX_REACTIVATIONS_PER_DAY,
+        "24 h",
+        _number(facts.policy.limits.max_reactivations_per_day, 50, 2, facts.active),
+    )
 
 
 #: Guards on sums: what they add up, and over which time.
@@ -91,13 +115,27 @@ def _number(configured: int | None, least: int, percent: int, active: int) -> in
 
 def _at_once(facts: Situation, guard: Guard, action: Action, limit: int) -> Verdict:
     planned = len(facts.uncovered(guard, action))
-    return Verdict(guard, planned > limit and not facts.confirmed, planned, limit, "accounts",
-                   f"{planned} {action.value[:-1]}ions {facts.asked}, limit {limit}", facts.advice)
+    return Verdict(
+        guard,
+        planned > limit and not facts.confirmed,
+        planned,
+        limit,
+        "accounts",
+        f"{planned} {action.value[:-1]}ions {facts.asked}, limit {limit}",
+        facts.advice,
+    )
 
 
 def _over(facts: Situation, guard: Guard, words: str, limit: int) -> Verdict:
     action, _ = SUMS[guard]
     planned, before = len(facts.uncovered(guard, action)), len(sum_before(facts.history, guard, facts.now))
     tripped = planned > 0 and before + planned > limit and not facts.confirmed
-    return Verdict(guard, tripped, before + planned, limit, "accounts",
-                   f"{before} {action.value}d in the last {words} and {planned} {facts.asked}, limit {limit}", facts.advice)
+    return Verdict(
+        guard,
+        tripped,
+        before + planned,
+        limit,
+        "accounts",
+        f"{before} {action.value}d in the last {words} and {planned} {facts.asked}, limit {limit}",
+        facts.advice,
+    )

@@ -29,7 +29,7 @@ TRAITS: Mapping[Guard, Traits] = {
     Guard.GROUP_EMPTIED: Traits(read=True),
     Guard.GROUP_REPLACED: Traits(read=True),
     Guard.DIRECTORY_STALE: Traits(read=True),
-    Guard.SENTINEL_MISSING: Traits(read=True, approvable=False),       # unless others of them are seen: its verdict says so
+    Guard.SENTINEL_MISSING: Traits(read=True, approvable=False),  # unless others of them are seen: its verdict says so
     Guard.MATCH_RATE: Traits(read=True),
     Guard.NOTHING_IN_SCOPE: Traits(read=True),
     Guard.ZOOM_EMPTY: Traits(read=True, approvable=False),
@@ -47,7 +47,7 @@ TRAITS: Mapping[Guard, Traits] = {
     Guard.POLICY_CHANGED: Traits(holds=_OFF),
     Guard.MAX_REACTIVATIONS: Traits(holds=_ON),
     Guard.MAX_REACTIVATIONS_PER_DAY: Traits(holds=_ON),
-    Guard.HANDOVER: Traits(holds=frozenset()),          # of plans of handovers, which no cycle makes
+    Guard.HANDOVER: Traits(holds=frozenset()),  # of plans of handovers, which no cycle makes
 }
 
 #: Guards that say a read is not to be believed. A read that trips none of them is a good read.
