@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.model import DirectorySnapshot, Hint, Person, Policy, Reason
@@ -27,10 +27,16 @@ SIGNALS_MAX, SIGNALS_WINDOW = 1000, timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What was signalled at one place, and since when: the oldest moment of those that are looked at together."""
+    """What was signalled at one place, and since when: the oldest moment of those that are looked at together. *last*: the
+    newest one, where there are several."""
 
     hint: Hint
     since: datetime
+    last: datetime | None = None
+
+    def joined(self, hint: Hint, since: datetime, last: datetime) -> Noticed:
+        """With another signal of the same place."""
+        return Noticed(self.hint | hint, min(self.since, since), max(self.last or self.since, last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +69,17 @@ class Watching:
         if sum(number for _, number in self._signalled) > SIGNALS_MAX:
             self._noticed.clear()
             return False
-        self._remember(place, hint, now)
+        self._remember(place, Noticed(hint, now))
         return True
 
-    def _remember(self, place: int, hint: Hint, since: datetime) -> None:
+    def _remember(self, place: int, one: Noticed) -> None:
         known = self._noticed.get(place)
-        self._noticed[place] = Noticed(hint, since) if known is None else Noticed(known.hint | hint, min(known.since, since))
+        self._noticed[place] = one if known is None else known.joined(one.hint, one.since, one.last or one.since)
 
     def put_back(self, taken: Mapping[int, Noticed]) -> None:
         """What was taken could not be looked at: it is looked at later."""
         for place, one in taken.items():
-            self._remember(place, one.hint, one.since)
+            self._remember(place, one)
 
     def due(self, now: datetime) -> datetime | None:
         """When there is something to look at; None: nothing. What is signalled is due at once."""
@@ -88,7 +94,7 @@ class Watching:
             if self._ripe_at(id_, one, now) <= now:
                 hint = Hint(people=frozenset({id_}))
                 known = taken.get(one.place)
-                taken[one.place] = Noticed(hint, one.since) if known is None else Noticed(known.hint | hint, known.since)
+                taken[one.place] = Noticed(hint, one.since) if known is None else replace(known, hint=known.hint | hint)
         return taken
 
     def show(self, place: int, person: str, stands: Reason, now: datetime) -> None:
@@ -125,7 +131,12 @@ class Watching:
 
     def start_over(self, now: datetime, read_at: datetime) -> None:
         """A whole cycle read everybody at *read_at*: what was noticed before it is known, and nobody is waited for."""
-        self._noticed = {place: one for place, one in self._noticed.items() if one.since >= read_at}
+        # Of signals that wait together one may be newer than the read: it was not read, and nobody signals it again.
+        self._noticed = {
+            place: replace(one, since=max(one.since, read_at))
+            for place, one in self._noticed.items()
+            if (one.last or one.since) >= read_at
+        }
         self._leaving.clear()
         self._doubtful = {person: until for person, until in self._doubtful.items() if until > now}
         self._entitled = {

@@ -15,7 +15,7 @@ from tests import whole
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-ANN = Hint(people=frozenset({"ann"}))
+ANN, BOB = Hint(people=frozenset({"ann"})), Hint(people=frozenset({"bob"}))
 
 
 def watching(settle: int = 30, lag: int = 15) -> Watching:
@@ -31,9 +31,10 @@ def test_a_signal_is_due_at_once_and_taken_once() -> None:
     state.notice(1, Hint(anybody=True), NOON + SECOND)
 
     assert NOON + SECOND == state.due(NOON + SECOND)
-    assert {0: Noticed(Hint(frozenset({"ann"}), frozenset({"g"})), NOON), 1: Noticed(Hint(anybody=True), NOON + SECOND)} == (
-        state.take(NOON + SECOND)
-    )
+    assert {
+        0: Noticed(Hint(frozenset({"ann"}), frozenset({"g"})), NOON, NOON + SECOND),
+        1: Noticed(Hint(anybody=True), NOON + SECOND),
+    } == state.take(NOON + SECOND)
     assert (None, {}) == (state.due(NOON), state.take(NOON))
 
 
@@ -45,7 +46,7 @@ def test_what_could_not_be_looked_at_is_not_lost() -> None:
     state.notice(0, Hint(anybody=True), NOON + MINUTE)
     state.put_back(taken)
 
-    assert {0: Noticed(Hint(frozenset({"ann"}), anybody=True), NOON)} == state.take(NOON + MINUTE)
+    assert {0: Noticed(Hint(frozenset({"ann"}), anybody=True), NOON, NOON + MINUTE)} == state.take(NOON + MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,18 @@ def test_a_whole_cycle_knows_what_was_noticed_before_it_read() -> None:
     assert state.due(NOON + MINUTE) is None
     state.show(0, "eve", Reason.IN_LEAVERS_GROUP, NOON + MINUTE)
     assert not state.may_act("eve", NOON + MINUTE)
+
+
+def test_a_signal_after_the_read_is_not_lost_with_one_before_it() -> None:
+    """Both of the same place: the cycle that ended knows the first one only, and the second one is waiting since its read."""
+    state = watching()
+    state.notice(0, ANN, NOON)
+    state.notice(0, BOB, NOON + 2 * SECOND)
+    state.start_over(NOON + MINUTE, NOON + SECOND)
+
+    (left,) = state.take(NOON + MINUTE).values()
+    assert BOB.people <= left.hint.people
+    assert NOON + SECOND == left.since
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2)))

@@ -130,10 +130,11 @@ class EntraDirectory:
         ends_at = self._tokens.credential_ends_at()
         self._tell_end(ends_at or self._secret_ends_at)
         self._unproved = self._disproved = None
+        asked_at = self.clock.now()  # what comes later may not be in the answer
         why = await self._why_read_whole()
         if self._last is not None and not why:
             snapshot = self._unproved = replace(
-                self._last.snapshot, read_at=self.clock.now(), clock_offset_seconds=self.graph.clock_offset_seconds
+                self._last.snapshot, read_at=asked_at, clock_offset_seconds=self.graph.clock_offset_seconds
             )
         else:
             self._tell(Noted("directory.read_whole", "debug", {"why": why or "the first read"}))
