@@ -114,7 +114,7 @@ class AnswerLost(SyncdError):
 
 
 class Refused(SyncdError):
-    """Zoom refused a write on one account. *code* is Zoom's number, *kind* what it means for this account:
+    """Zoom refused a write on one account. *code* is Zoom's number, *kind* what it means for this account.
 
     ``account`` (for good: an admin, a Zoom Room), ``events``, ``no_licence``, ``gone``, ``throttled`` (look, then again;
     *alone*: another change of this one account goes on, nobody else has to wait), ``rights`` (a role right, says Zoom; of
@@ -145,7 +145,7 @@ class LedgerError(SyncdError):
 
 
 class ClockOff(LedgerError):
-    """This machine's clock is wrong, so that the ledger takes nothing from it but what stops changes."""
+    """The clock of this machine is wrong, so that the ledger takes nothing from it but what stops changes."""
 
     exit_code = 3
 

@@ -177,7 +177,7 @@ class LedgerSeen:
 
 @dataclass(frozen=True, slots=True)
 class LeadershipChanged:
-    """This process became the one that may change things (*leader* true), or stopped being it."""
+    """The process became the one that may change things (*leader* true), or stopped being it."""
 
     leader: bool
     term: int = 0

@@ -179,6 +179,7 @@ def _announce(
 
 
 def signing(key: Path | None) -> Callable[[bytes], str] | None:
+    """What signs an approval with this private key of OpenSSH; None without one. Raises UsageError when it is no such key."""
     if key is None:
         return None
     from syncd.host.sshsig import sign  # here: most approvals are not signed, and its library takes its time

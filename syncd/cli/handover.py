@@ -121,8 +121,10 @@ def _about(document: dict[str, Any]) -> list[str]:
     if not items:
         return ["nothing is due"]
     lines = [
-        f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
-        f"{', '.join(document['content'])} handed over",
+        (
+            f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
+            f"{', '.join(document['content'])} handed over"
+        ),
         document["undo"],
         "lost whatever is handed over: " + "; ".join(document["always_lost"]),
     ]

@@ -135,8 +135,10 @@ def state_lines(history: History, doubts: Doubts, now: datetime, ahead_seconds: 
         lines.append(
             (
                 False,
-                f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: "
-                "put the newest copy back (syncd ledger restore), or say that this is meant: syncd ledger accept",
+                (
+                    f"ledger: {len(doubts.missing)} published heads are not in it, the last is {doubts.missing[-1]}: "
+                    "put the newest copy back (syncd ledger restore), or say that this is meant: syncd ledger accept"
+                ),
             )
         )
     if ahead_seconds:
@@ -150,8 +152,10 @@ def state_lines(history: History, doubts: Doubts, now: datetime, ahead_seconds: 
         lines.append(
             (
                 True,
-                f"clock: the ledger's latest time is {history.tip_at:%Y-%m-%d %H:%M:%S} UTC, this machine's "
-                f"{now:%Y-%m-%d %H:%M:%S} UTC",
+                (
+                    f"clock: the ledger's latest time is {history.tip_at:%Y-%m-%d %H:%M:%S} UTC, this machine's "
+                    f"{now:%Y-%m-%d %H:%M:%S} UTC"
+                ),
             )
         )
     return lines

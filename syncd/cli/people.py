@@ -563,6 +563,7 @@ def print_rows(rows: Sequence[dict[str, Any]], format_: str, out: Path | None) -
 
 
 def demand_not_held(verdicts: Sequence[Any]) -> None:
+    """Raises Held when a guard of these *verdicts* tripped (names every one), LedgerError where the ledger does not verify."""
     tripped = [verdict for verdict in verdicts if verdict.tripped]
     if any(verdict.guard is Guard.LEDGER_BROKEN for verdict in tripped):
         from syncd.errors import LedgerError

@@ -18,6 +18,7 @@ class Progress:
         self._done: dict[str, int] = {}
 
     def __call__(self, event: events.Event) -> None:
+        """Shows what happened; what is no step of a cycle is left out."""
         match event:
             case events.CycleStarted():
                 self._done.clear()

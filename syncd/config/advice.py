@@ -28,8 +28,10 @@ def _relative_ledger(config: Config, working: Path) -> tuple[str, ...]:
     if path == url or path.startswith("/"):
         return ()
     return (
-        f"ledger.url: {url} is a relative path: started from here the ledger is {working / path}, started from elsewhere "
-        f"another one, and a new ledger knows of no hold, no approval and nobody's grace; write sqlite:///{working / path}",
+        (
+            f"ledger.url: {url} is a relative path: started from here the ledger is {working / path}, started from elsewhere "
+            f"another one, and a new ledger knows of no hold, no approval and nobody's grace; write sqlite:///{working / path}"
+        ),
     )
 
 
@@ -38,8 +40,10 @@ def _sentinels_out_of_scope(config: Config) -> tuple[str, ...]:
     if not outside:
         return ()
     return (
-        f"guards.sentinels: {', '.join(outside)} {'is' if len(outside) == 1 else 'are'} not in scope.domains: a canary tells "
-        "nothing about accounts it does not live among, and may never be seen; name somebody in scope",
+        (
+            f"guards.sentinels: {', '.join(outside)} {'is' if len(outside) == 1 else 'are'} not in scope.domains: a canary tells "
+            "nothing about accounts it does not live among, and may never be seen; name somebody in scope"
+        ),
     )
 
 
@@ -79,6 +83,8 @@ def _unsigned_approvals(config: Config) -> tuple[str, ...]:
         return ()
     rule = "approvals.required: 2" if asked.required > 1 else "approvals.approvers"
     return (
-        f"approvals.signers_file: approvals are not signed, so {rule} only asks for names, and whoever may run syncd can "
-        "type any of them; name a signers_file, and approve with --key",
+        (
+            f"approvals.signers_file: approvals are not signed, so {rule} only asks for names, and whoever may run syncd can "
+            "type any of them; name a signers_file, and approve with --key"
+        ),
     )

@@ -127,6 +127,7 @@ Share = Annotated[
 
 
 def text_of(value: object) -> str:
+    """The value, if it is text. Raises Fault: YAML reads ``0123`` and ``1e3`` as numbers, which lose their look."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise Fault(f"{value} is a number, not text", f'put it in quotes: "{value}"')
     if not isinstance(value, str):

@@ -182,7 +182,7 @@ class Filing:
         self._looked_back = True
 
     async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
-        """This cycle, and before it those that found no room. Raises OSError, once the ledger says why."""
+        """The cycle in hand, and before it those that found no room. Raises OSError, once the ledger says why."""
         for owed in [*self._owed, report]:
             try:
                 await self._write(folder, owed, self._files.kept, term)

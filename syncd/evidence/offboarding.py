@@ -298,7 +298,7 @@ def _state(episode: Episode) -> str:
 
 
 def _left(episode: Episode) -> tuple[datetime | None, str | None]:
-    """(from when on the time counts, why from then)"""
+    """From when on the time counts, and why from then."""
     decision = episode.decision
     at = decision.changed_at if decision is not None and decision.reason == "disabled_in_directory" else None
     if (

@@ -1,0 +1,1 @@
+"""Carrying out one plan, and nothing but it."""

@@ -1,0 +1,1 @@
+"""The one way to ask something over HTTP: pace, retries, tokens, trust."""

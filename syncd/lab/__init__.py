@@ -1,0 +1,1 @@
+"""A simulated Zoom and Entra ID, and a demo company."""

@@ -27,6 +27,7 @@ class Broken(Response):
         self._politely = politely and len(answer.body) > 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An answer, cut off where a fault asks for it."""
         cut = scope.get("extensions", {}).get(CUT)
         if cut is None:
             raise ConnectionResetError("the connection is broken on purpose")

@@ -1,0 +1,1 @@
+"""Who may change things when several run."""

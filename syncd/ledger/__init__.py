@@ -1,0 +1,1 @@
+"""What was done and why, in a chain of hashes: kinds of entries, history, audit."""

@@ -380,9 +380,9 @@ def verify_export(
     witnesses: Sequence[Witness] = (),
     blank: set[str] | None = None,
 ) -> Verification:
-    """Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
+    r"""Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
     *head* (a hash published elsewhere) is in it, and what *witnesses* look for. A file is read line by line, with
-    newline="\\n". *blank* takes the references of names and addresses that are not beside their entries."""
+    newline="\n". *blank* takes the references of names and addresses that are not beside their entries."""
     current: Exported | None = None
     bad: Problem | None = None
 

@@ -164,6 +164,7 @@ class HandoverItem:
     hold_unchecked: bool = False
 
     def as_json(self) -> dict[str, Any]:
+        """Plain values, as the digest binds them."""
         return {
             "zoom_id": self.zoom_id,
             "receiver_id": self.receiver_id,

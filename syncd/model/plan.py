@@ -68,7 +68,7 @@ class CalendarState:
 
     @property
     def words(self) -> str:
-        """``denied until Mon 2026-11-30 08:00 CET``"""
+        """As ``denied until Mon 2026-11-30 08:00 CET``."""
         return ("denied" if self.denied else "allowed") + (f" until {self.until:%a %Y-%m-%d %H:%M %Z}" if self.until else "")
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""Log, metrics, messages and pages: told what happened, never in the way."""

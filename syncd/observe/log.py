@@ -76,7 +76,7 @@ def configure(level: str, format_: str, clock: Clock, *, addresses: bool = False
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.captureWarnings(True)
+    logging.captureWarnings(True)  # noqa: FBT003 (it has no name for it)
 
 
 class LogObserver:
@@ -98,6 +98,7 @@ class LogObserver:
         )
 
     def __call__(self, event: events.Event) -> None:
+        """One line; what repeats what the line before said is left out."""
         if not self._is_news(event):
             return
         if isinstance(event, events.CycleStarted):

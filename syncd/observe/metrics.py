@@ -185,6 +185,7 @@ class Metrics:
         self._ledger_head.set(sequence)
 
     def __call__(self, event: events.Event) -> None:
+        """Counts it. Never raises, never waits."""
         self._observe(event)
 
     # ------------------------------------------------------------------------------------------------- the metrics

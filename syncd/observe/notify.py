@@ -112,6 +112,7 @@ class Notifier:
         self._redaction = Redaction(addresses=False)
 
     def __call__(self, event: events.Event) -> None:
+        """Puts a message in the queue, where the event is one that people are told. Never waits."""
         self._observe(event)
 
     @asynccontextmanager

@@ -273,7 +273,7 @@ def _bound_to(family: int, address: tuple[str | int, ...] | tuple[int, bytes], *
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)  # else one for IPv4 stands beside it
         made.bind(address)
         made.listen(BACKLOG)  # here, so that a second process is refused now and not later
-        made.setblocking(False)
+        made.setblocking(False)  # noqa: FBT003 (it takes no name)
     except OSError:
         made.close()
         raise

@@ -39,6 +39,7 @@ class StatusKeeper:
         return replace(self._view, now=self._clock.now())
 
     def __call__(self, event: events.Event) -> None:
+        """Keeps what the page shows of it."""
         match event:
             case events.CycleStarted():
                 self._view = replace(self._view, running_since=self._clock.now())

@@ -75,6 +75,7 @@ class Liveness:
         self.beat()
 
     def __call__(self, event: Event) -> None:
+        """A sign of life, or of a wait that is meant: how long until the next one is due."""
         match event:
             case Waiting(seconds=seconds):
                 self.announce(seconds)
@@ -83,7 +84,7 @@ class Liveness:
         self.beat()
 
     def health(self) -> tuple[bool, str]:
-        """(whether it makes progress, a word about it)"""
+        """Whether it makes progress, and a word about it."""
         late = self._monotonic() - self._good_until
         return (True, "the loop makes progress") if late <= 0 else (False, f"no sign of progress for {late:.0f} s too long")
 

@@ -99,6 +99,7 @@ class Run:
 
 
 async def timed(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine[Any, Any, T]) -> T:
+    """Does *work*; how long it took, in seconds, is told as the *phase* of the cycle, also when it failed."""
     started = deps.clock.monotonic()
     try:
         return await work

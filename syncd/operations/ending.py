@@ -252,6 +252,7 @@ def outcome_counts(outcomes: Mapping[tuple[str, str], EffectOutcome]) -> dict[st
 
 
 def approvals_in_use(plan: Plan, facts: Facts) -> tuple[Approval, ...]:
+    """The approvals that let at least one change of this *plan* pass, in the ledger's order."""
     used = {approval_for(effect, facts) for effect in plan.effects}
     return tuple(approval for id_, approval in facts.history.approvals.items() if id_ in used)
 

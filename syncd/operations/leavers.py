@@ -189,7 +189,7 @@ def _remembered(facts: HandoverFacts) -> Iterator[tuple[str, entries.LeaverRemem
         if standing is Standing.ENTITLED and owners:
             chain = chain_of(owners[0], facts.people, facts.by_address)
         print_ = sha256_of([facts.history.ledger_id, zoom_id, *chain])[:16] if chain else ""
-        if _is_new(facts.history.leavers.get(zoom_id), standing, on_hold, print_, facts):
+        if _is_new(facts.history.leavers.get(zoom_id), standing, print_, facts, on_hold=on_hold):
             yield zoom_id, entries.LeaverRemembered(standing.value, on_hold, print_, facts.now), chain
 
 
@@ -200,7 +200,7 @@ def held_now(facts: HandoverFacts, decision: Decision) -> bool:
     return facts.holds.any([*keys, *(key for one in owners for key in one.addresses)]) or any(one.held_by for one in owners)
 
 
-def _is_new(before: LeaverMemory | None, standing: Standing, on_hold: bool, print_: str, facts: HandoverFacts) -> bool:
+def _is_new(before: LeaverMemory | None, standing: Standing, print_: str, facts: HandoverFacts, *, on_hold: bool) -> bool:
     if before is None or before.standing != standing:
         return True
     if standing is Standing.ENTITLED:

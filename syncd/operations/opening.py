@@ -20,6 +20,7 @@ from syncd.planning.witness import witnesses_changed
 
 
 def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
+    """A report that says nothing yet, with an id of its own; that a cycle began is told."""
     cycle_id, started = deps.clock.unique(), deps.clock.now()
     deps.tell(CycleStarted(cycle_id, run.mode.value, run.trigger.value))
     return CycleReport(cycle_id, run.mode, run.trigger, Result.UNREADABLE, started, started, deps.version, policy.digest())
@@ -28,6 +29,8 @@ def start_report(deps: Dependencies, policy: Policy, run: Run) -> CycleReport:
 def under_authority(
     cycle_id: str, term: int, allowed: Sequence[Decision], facts: Facts, credential: str, windows: Windows
 ) -> ExecutionContext:
+    """All that is needed to carry out what is *allowed*, so that execution has nothing left to decide. *credential*: a
+    fingerprint, no secret."""
     approvals = {effect.key: approval_for(effect, facts) for effect in allowed}
     # When somebody joined a group or went, their entry does not say: its last change may be years old.
     people = {

@@ -82,6 +82,7 @@ class LeaderSeen:
         self.leader = False
 
     def __call__(self, event: Event) -> None:
+        """Whether this process leads: only a leader writes down what was seen."""
         if isinstance(event, LeadershipChanged):
             self.leader = event.leader
 
@@ -220,7 +221,7 @@ class WitnessDesk:
     # ------------------------------------------------------------------------------------------------------ what it is
 
     def _judged(self, sightings: Iterable[Sighting], compared: Comparison) -> tuple[list[Draft], list[Sighting]]:
-        """(what is to be written down, what the watch should look at)"""
+        """What is to be written down, and what the watch should look at."""
         scope = Addresses(self.policy)
         drafts: list[Draft] = []
         signals: list[Sighting] = []

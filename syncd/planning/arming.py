@@ -69,8 +69,8 @@ def _expired_sooner(before: float | None, now: float | None) -> bool:
     return before is not None and (now is None or now < before)  # None: as all known leavers, which have no absence to wait
 
 
-def _switched_on(before: bool, now: bool) -> bool:
-    return now and not before
+def _switched_on(before: object, now: object) -> bool:
+    return bool(now) and not before
 
 
 def _number_looser(smallest_default: int) -> Callable[[int | None, int | None], bool]:

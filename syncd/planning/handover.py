@@ -112,8 +112,7 @@ class HandoverFacts:
         """Main claimants by address key."""
         found: dict[str, tuple[Person, ...]] = {}
         for person in self.people.values():
-            for key in person.mains:
-                key = self.addresses.canonical(key)
+            for key in map(self.addresses.canonical, person.mains):
                 found[key] = (*found.get(key, ()), person)
         return found
 

@@ -87,7 +87,12 @@ class Comparison:
                 return Finding(None, ours=True)
             intent, effect = min(unseen, key=lambda one: abs(sighting.at - _moment(one[1])))
             mine[intent] = replace(effect, seen_by=sighting.source, seen_at=sighting.at)
-            return Finding(WitnessState.CONFIRMED, True, intent, round((sighting.at - _moment(effect)).total_seconds(), 3))
+            return Finding(
+                WitnessState.CONFIRMED,
+                ours=True,
+                intent=intent,
+                seconds=round((sighting.at - _moment(effect)).total_seconds(), 3),
+            )
         known = self._foreign.setdefault((sighting.zoom_id, sighting.what), [])
         if not in_scope or not is_foreign_kind(sighting) or any(_same(sighting, source, at) for source, at in known):
             return Finding(None)

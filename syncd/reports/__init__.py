@@ -1,0 +1,1 @@
+"""Documents and tables for people and their programs."""

@@ -79,7 +79,7 @@ def _grid(scale: int, left: int) -> str:
 
 
 def _nice(top: int) -> int:
-    """The next round number above: 1, 2, 4, 5, 10, 20, …"""
+    """The next round number above, of 1, 2, 4, 5, 10, 20 and so on."""
     size = 1
     while True:
         for factor in (1, 2, 4, 5, 8):

@@ -186,7 +186,7 @@ def _long(value: Value) -> str:
 
 def _cell(values: list[tuple[Column, Value]]) -> str:
     """The values that stand together, each on its line or tied to the one before; what sorts is the first one."""
-    shown = [(column, value) for column, value in values if value is not None and value != "" and value != ()]
+    shown = [(column, value) for column, value in values if value is not None and value not in ("", ())]
     if not shown:
         return "<td></td>"
     text = ""

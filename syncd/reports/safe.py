@@ -19,7 +19,7 @@ _FORMULA_BEHIND = re.compile(rf"(;\s*)(?=[{re.escape(''.join(sorted(_FORMULA)))}
 
 
 def visible(text: str) -> str:
-    """*text* with every control, direction and other invisible character written as its number: ``\\u202e``.
+    r"""*text* with every control, direction and other invisible character written as its number: ``\u202e``.
 
     Letters of every script stay; a Hebrew name is shown in Hebrew, only what would turn its neighbours round is spelled out.
     """

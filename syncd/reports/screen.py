@@ -117,7 +117,7 @@ class Screen:
 
 
 def number(value: float) -> str:
-    """``12,345``"""
+    """As ``12,345``."""
     return f"{value:,}"
 
 

@@ -132,7 +132,7 @@ def _cell(value: Any) -> str:
 
 
 def totals(report: CycleReport) -> str:
-    """``3 to deactivate, 1 to reactivate, 2 need manual action, 230 kept``"""
+    """As ``3 to deactivate, 1 to reactivate, 2 need manual action, 230 kept``."""
     if report.plan is None:
         return "no plan"
     counts = report.plan.counts
@@ -174,13 +174,13 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
     """Tab-separated: the result, the tripped guards, then every account that is not simply kept in step."""
     digest = report.plan.digest if report.plan is not None else "-"
     yield "\t".join(("result", report.result.value, digest, totals(report)))
-    yield from ("\t".join(("warning", line)) for line in report.warnings)
+    yield from (f"warning\t{line}" for line in report.warnings)
     yield from ("\t".join(("calendar", str(state))) for state in report.calendar)
-    yield from ("\t".join(("window", line)) for line in waiting_for_windows(report))
+    yield from (f"window\t{line}" for line in waiting_for_windows(report))
     if report.why:
         yield "\t".join(("problem", clean(report.why), clean(report.do)))
     if licences := _licences(report):
-        yield "\t".join(("licences", licences))
+        yield f"licences\t{licences}"
     for person in report.unclear:
         yield "\t".join(("unclear", clean(person.id), clean(person.cause)))
     for decision, person in mailboxes.going_with(report):

@@ -189,6 +189,6 @@ def _parts(table: Table) -> Iterator[Iterator[Any]]:
 
 
 def _sheet_name(title: str, number: int) -> str:
-    """A name Excel takes: at most 31 characters, none of ``[]:*?/\\``."""
+    r"""A name Excel takes: at most 31 characters, none of ``[]:*?/\``."""
     name = "".join(" " if char in "[]:*?/\\" else char for char in title)[:28]
     return name if number == 0 else f"{name} {number + 1}"

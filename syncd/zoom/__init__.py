@@ -1,0 +1,1 @@
+"""Zoom, as it is documented and as it behaves."""

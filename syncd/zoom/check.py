@@ -19,42 +19,55 @@ class Asked(Protocol):
     """What is asked: the Zoom adapter."""
 
     @property
-    def granted_scopes(self) -> frozenset[str] | None: ...
+    def granted_scopes(self) -> frozenset[str] | None:
+        """Scopes of the latest token; None before the first one, or when Zoom did not tell."""
 
     @property
-    def clock_offset_seconds(self) -> float | None: ...
+    def clock_offset_seconds(self) -> float | None:
+        """Zoom's clock minus ours, in seconds; None: nothing was answered yet."""
 
-    async def get_token(self) -> None: ...
+    async def get_token(self) -> None:
+        """Fetches a fresh token. Raises SourceError, CredentialsRefused."""
 
-    async def read_roles(self) -> dict[str, str]: ...
+    async def read_roles(self) -> dict[str, str]:
+        """Role id -> name. Raises SourceError, SetupError."""
 
-    async def read_groups(self) -> dict[str, str]: ...
+    async def read_groups(self) -> dict[str, str]:
+        """Group id -> name. Raises SourceError, SetupError."""
 
-    async def check_operation_log(self) -> int: ...
+    async def check_operation_log(self) -> int:
+        """Lines of today on the first page of its log. Raises SourceError, SetupError."""
 
-    async def check_events(self) -> str | None: ...
+    async def check_events(self) -> str | None:
+        """That events can be had, in words; None: they are not configured. Raises SourceError."""
 
 
 class Expected(Protocol):
     """What the configuration needs."""
 
     @property
-    def required_groups(self) -> tuple[str, ...]: ...
+    def required_groups(self) -> tuple[str, ...]:
+        """Names of groups that the configuration needs."""
 
     @property
-    def writes(self) -> bool: ...
+    def writes(self) -> bool:
+        """Whether accounts are changed."""
 
     @property
-    def restores_licences(self) -> bool: ...
+    def restores_licences(self) -> bool:
+        """Whether licences are given back."""
 
     @property
-    def revokes_sessions(self) -> bool: ...
+    def revokes_sessions(self) -> bool:
+        """Whether sessions are ended."""
 
     @property
-    def max_clock_skew_seconds(self) -> float: ...
+    def max_clock_skew_seconds(self) -> float:
+        """How far apart the clocks may be, in seconds."""
 
     @property
-    def operation_log(self) -> bool: ...
+    def operation_log(self) -> bool:
+        """Whether Zoom's log is asked what others changed."""
 
 
 async def check(zoom: Asked, expected: Expected) -> Sequence[Line]:

@@ -54,8 +54,10 @@ _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
         300,
         r"licen[sc]e|plan|webinar add",
         "licence",
-        "The receiver lacks the licence for this content: give them one, or take "
-        "the kind out of handover.content (then it is lost).",
+        (
+            "The receiver lacks the licence for this content: give them one, or take "
+            "the kind out of handover.content (then it is lost)."
+        ),
     ),
     (
         300,

@@ -1,4 +1,4 @@
-"""Server-to-server OAuth: asks Zoom for a token. Source: https://developers.zoom.us/docs/internal-apps/s2s-oauth/
+"""Server-to-server OAuth: asks Zoom for a token (https://developers.zoom.us/docs/internal-apps/s2s-oauth/).
 
 The token endpoint lies on another host than the API and has another error shape (``error``, ``reason``). Its answer may name
 a nearer API host; that is followed only to Zoom's own hosts, since the token is sent there.

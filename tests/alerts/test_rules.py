@@ -93,7 +93,7 @@ def test_special_courses_come_out_as_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(name: str) -> None:
-    """With every severity it has. (The table asks for every alert in every situation.)"""
+    """With every severity it has; the table asks for every alert in every situation."""
     looks = [look for case in CASES["tests"] for look in case["alert_rule_test"] if look["alertname"] == name]
     fired = {expected["exp_labels"]["severity"] for look in looks for expected in look.get("exp_alerts", [])}
     fired |= {situation.late[name] for situation in SITUATIONS if name in situation.late}

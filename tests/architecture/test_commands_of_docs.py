@@ -51,8 +51,8 @@ def lines_of(page: Path) -> Iterator[str]:
     for language, block in _FENCE.findall(page.read_text(encoding="utf-8")):
         if language not in ("", "sh"):
             continue
-        block = re.sub(r"(?ms)<<'END'\n.*?^END$", "", block).replace("\\\n", " ")
-        for line in block.splitlines():
+        text = re.sub(r"(?ms)<<'END'\n.*?^END$", "", block).replace("\\\n", " ")
+        for line in text.splitlines():
             bare = re.sub(r"\s+#.*", "", line).strip()
             if re.match(r"[\w./-]+( |$)", bare) and not bare.startswith("#") and "…" not in block:
                 yield bare

@@ -133,7 +133,7 @@ def _target(module: str, name: str) -> str:
 
 def forbidden(module: str, imported: str) -> bool:
     """Whether the table forbids this import."""
-    library = imported.split(".")[0]
+    library = imported.split(".", maxsplit=1)[0]
     if library != "syncd":
         if library in ONLY_IN and not within(module, ONLY_IN[library]):
             return True

@@ -147,6 +147,21 @@ def test_what_has_no_wheels_is_only_in_the_lock_of_its_extra() -> None:
     assert ["requirements-kerberos.lock"] == [lock for lock in LOCKS if "gssapi" in pins(lock)]
 
 
+# ------------------------------------------------------------------------------------------------------------ checks
+
+
+def test_every_rule_of_ruff_is_on_or_has_a_reason_to_be_off() -> None:
+    """All are selected; what is left out, anywhere or in some files, says why on its own line."""
+    rules = project()["tool"]["ruff"]["lint"]
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    off = {*rules["ignore"], *(rule for some in rules["per-file-ignores"].values() for rule in some)}
+    named = [line for line in lines if re.match(r'(  |")[^=]*"[A-Z]+\d*"', line) or re.match(r'".*" = \["', line)]
+
+    assert ["ALL"] == rules["select"]
+    assert off == {rule for line in named for rule in re.findall(r'"([A-Z]+\d*)"', line)}
+    assert [] == [line for line in named if not re.search(r"# \S+ \S+", line)]
+
+
 # ------------------------------------------------------------------------------------------------- words and scripts
 
 

@@ -51,8 +51,10 @@ def main() -> int:
         lines = [
             f"{users} people, {members} in the group, pages of 1,000, LDAPS; best of {ROUNDS}",
             f"  ldapsearch   {theirs[0]:6.2f} s   processor {theirs[1]:6.2f} s",
-            f"  syncd        {ours[0]:6.2f} s   processor {ours[1]:6.2f} s   {ours[0] / theirs[0]:.2f} times as long; "
-            f"{ours[1] / users * 1e6:.0f} µs of processor and {(after_mib - before_mib) / users * 1024:.1f} KiB a person",
+            (
+                f"  syncd        {ours[0]:6.2f} s   processor {ours[1]:6.2f} s   {ours[0] / theirs[0]:.2f} times as long; "
+                f"{ours[1] / users * 1e6:.0f} µs of processor and {(after_mib - before_mib) / users * 1024:.1f} KiB a person"
+            ),
             "What the processor does in one read:",
             *(f"  {share:4.0%}  {where}" for share, where in _profile(domain)),
         ]

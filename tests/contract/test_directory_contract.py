@@ -49,7 +49,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 
 
 def demand(able: bool, what: str) -> None:
-    """This kind of directory has no such thing."""
+    """Some kind of directory has no such thing."""
     if not able:
         pytest.skip(f"this directory knows no {what}")
 

@@ -141,13 +141,17 @@ async def test_a_trigger_of_postgresql_that_guards_less_is_found(request):
             "changed what guards the chain against changes: chain_no_update",
         ),
         (
-            "DROP TRIGGER chain_no_update ON chain; CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain FOR EACH ROW "
-            "EXECUTE FUNCTION chain_no_update()",
+            (
+                "DROP TRIGGER chain_no_update ON chain; CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain FOR EACH ROW "
+                "EXECUTE FUNCTION chain_no_update()"
+            ),
             "changed what guards the chain against changes: chain_no_update",
         ),
         (
-            "DROP TRIGGER chain_in_order ON chain; CREATE TRIGGER chain_in_order BEFORE INSERT ON chain FOR EACH ROW "
-            "WHEN (NEW.seq < 5) EXECUTE FUNCTION chain_in_order()",
+            (
+                "DROP TRIGGER chain_in_order ON chain; CREATE TRIGGER chain_in_order BEFORE INSERT ON chain FOR EACH ROW "
+                "WHEN (NEW.seq < 5) EXECUTE FUNCTION chain_in_order()"
+            ),
             "changed what guards the chain against changes: chain_in_order",
         ),
         (

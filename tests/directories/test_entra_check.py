@@ -151,8 +151,10 @@ async def test_the_end_of_a_certificate_is_said_in_time(tmp_path: Path) -> None:
         fine, says = (await found(directory))["entra credential"]
         assert (
             False,
-            f"the certificate ended {ends_at:%Y-%m-%d}: make a new one under Certificates & secrets of the app and "
-            "replace the file",
+            (
+                f"the certificate ended {ends_at:%Y-%m-%d}: make a new one under Certificates & secrets of the app and "
+                "replace the file"
+            ),
         ) == (fine, says)
 
 

@@ -189,8 +189,10 @@ async def test_nothing_is_appended_once_the_chain_was_found_broken(opened, path)
     [
         "UPDATE chain SET kind = 'x' WHERE seq = 1",
         "DELETE FROM chain WHERE seq = 1",
-        "INSERT OR REPLACE INTO chain SELECT seq, at, cycle, term, 'x', subject, body, previous_hash, hash "
-        "FROM chain WHERE seq = 1",
+        (
+            "INSERT OR REPLACE INTO chain SELECT seq, at, cycle, term, 'x', subject, body, previous_hash, hash "
+            "FROM chain WHERE seq = 1"
+        ),
         "INSERT INTO chain SELECT seq + 5, at, cycle, term, kind, subject, body, previous_hash, hash FROM chain WHERE seq = 1",
     ],
 )

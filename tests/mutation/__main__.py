@@ -64,7 +64,7 @@ def main() -> int:
         say(f"named: {sum(one.killed for one in named)} of {len(named)} died")
     say(
         f"mutants: {died} of {len(found)} died ({share:.1f} %), seed {asked.seed}, {time.monotonic() - began:.0f} s"
-        + f"; {len(allowed)} accepted"
+        f"; {len(allowed)} accepted"
     )
     dies = any(one.killed and one.mutant.key in allowed for one in found)
     return 0 if share >= asked.least and all(one.killed for one in named) and not dies else 1

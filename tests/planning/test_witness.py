@@ -19,7 +19,7 @@ ANN_OUT = SeenEffect("z-ann", "deactivate", NOON - timedelta(seconds=2), done_at
 
 
 def knowing(*effects: SeenEffect, **more: object) -> History:
-    """A ledger that holds these changes of ours, i1, i2, …"""
+    """A ledger that holds these changes of ours: i1, i2 and so on."""
     return History(effects={f"i{number}": one for number, one in enumerate(effects, 1)}, **{"witnesses": BOTH, **more})  # type: ignore[arg-type]
 
 

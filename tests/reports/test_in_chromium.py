@@ -69,7 +69,7 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def browsed(page: Path, *flags: str) -> tuple[str, list[str]]:
-    """(standard output, lines of the page's console)"""
+    """Standard output, and the lines of the page's console."""
     assert CHROMIUM is not None, "Chromium is missing, and this is CI"
     ran = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=2000", *flags, page.as_uri()],

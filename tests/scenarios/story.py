@@ -126,7 +126,7 @@ class Story:
     async def _crowd(self, rest: str) -> None:
         for id_ in [id_ for id_ in self.company.directory.people if id_.startswith("p-crowd")]:
             del self.company.directory.people[id_]
-        for number in range(int(rest.split()[0])):
+        for number in range(int(rest.split(maxsplit=1)[0])):
             self.company.person(f"crowd{number:03}")
             if "people" not in rest and f"z-crowd{number:03}" not in self.company.zoom.accounts:
                 self.company.account(f"crowd{number:03}")
@@ -194,7 +194,7 @@ class Story:
 
     async def _written(self, rest: str) -> None:
         """When the directory's file was written: ``today`` or so long ago."""
-        ago = timedelta(0) if rest == "today" else span(rest.split()[0])
+        ago = timedelta(0) if rest == "today" else span(rest.split(maxsplit=1)[0])
         self.company.directory.as_of = self.company.clock.now() - ago
 
     async def _unresolved(self, rest: str) -> None:

@@ -176,7 +176,7 @@ REFUSALS: list[tuple[Operation, int, int | None, str, type[SyncdError], str]] = 
 def test_what_a_refusal_means(
     operation: Operation, status: int, code: int | None, message: str, error: type[SyncdError], means: str
 ) -> None:
-    """This account, the set-up, or the service; and always what to do."""
+    """The account, the set-up, or the service; and always what to do."""
     found = refusal(operation, Reply(status, {}, b"", ErrorBody(code, message)))
 
     assert error is type(found)
@@ -244,8 +244,10 @@ async def test_one_busy_account_keeps_nobody_else_waiting() -> None:
         (400, b'{"code": "300", "message": null}', {}, ErrorBody(300, "")),
         (
             400,
-            b'{"code": 300, "message": "Validation Failed.", '
-            b'"errors": [{"field": "user_info.type", "message": "Invalid field."}]}',
+            (
+                b'{"code": 300, "message": "Validation Failed.", '
+                b'"errors": [{"field": "user_info.type", "message": "Invalid field."}]}'
+            ),
             {},
             ErrorBody(300, "Validation Failed. (user_info.type: Invalid field.)"),
         ),

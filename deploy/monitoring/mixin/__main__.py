@@ -1,7 +1,7 @@
-"""Writes what Prometheus and Grafana need, from one source of truth.
+r"""Writes what Prometheus and Grafana need, from one source of truth.
 
     python deploy/monitoring/mixin                                   the files of this repository, as they are shipped
-    python deploy/monitoring/mixin --out DIR --selector 'job="zoom-sync", namespace="it"' \\
+    python deploy/monitoring/mixin --out DIR --selector 'job="zoom-sync", namespace="it"' \
            --runbook-base https://wiki.corp.example/syncd --severity critical=page --label team=it
 
 DIR/rules.yaml is a PrometheusRule, DIR/prometheus-rules.yaml the same as a plain rule file, DIR/dashboard.json the dashboard.

@@ -44,10 +44,12 @@ class Row:
 
 
 def stat(title: str, width: int, says: str, expr: str, legend: str = "", **more: Any) -> Panel:
+    """One number, *width* columns wide (the board has 24)."""
     return Panel("stat", title, width, says, ((expr, legend),), **{"height": 4, **more})
 
 
 def lines(title: str, width: int, says: str, *queries: tuple[str, str], unit: str = "short", **more: Any) -> Panel:
+    """Lines over time, one for each of the *queries* (expression, legend); *unit* as Grafana names it."""
     return Panel("timeseries", title, width, says, queries, unit, **more)
 
 
@@ -302,13 +304,17 @@ ROWS = (
                 8,
                 "Averages over an hour.",
                 (
-                    "sum(increase(syncd_cycle_duration_seconds_sum{S}[1h])) / "
-                    "sum(increase(syncd_cycle_duration_seconds_count{S}[1h]))",
+                    (
+                        "sum(increase(syncd_cycle_duration_seconds_sum{S}[1h])) / "
+                        "sum(increase(syncd_cycle_duration_seconds_count{S}[1h]))"
+                    ),
                     "cycle",
                 ),
                 (
-                    "sum by (phase) (increase(syncd_phase_duration_seconds_sum{S}[1h])) / sum by (phase) "
-                    "(increase(syncd_phase_duration_seconds_count{S}[1h]))",
+                    (
+                        "sum by (phase) (increase(syncd_phase_duration_seconds_sum{S}[1h])) / sum by (phase) "
+                        "(increase(syncd_phase_duration_seconds_count{S}[1h]))"
+                    ),
                     "{{phase}}",
                 ),
                 unit="s",
@@ -326,8 +332,10 @@ ROWS = (
                 8,
                 "How long services take to answer; waits before sending excepted.",
                 (
-                    "histogram_quantile(0.95, sum by (service, le)"
-                    " (increase(syncd_http_request_duration_seconds_bucket{S}[1h])))",
+                    (
+                        "histogram_quantile(0.95, sum by (service, le)"
+                        " (increase(syncd_http_request_duration_seconds_bucket{S}[1h])))"
+                    ),
                     "{{service}}",
                 ),
                 unit="s",

@@ -58,7 +58,7 @@ class BoundConnection(ldap3.Connection):
 
 @dataclass(frozen=True, slots=True)
 class SimpleBind:
-    """Name and password: a UPN, a DN or ``DOMAIN\\name``. *password* is read anew for each bind."""
+    r"""Name and password: a UPN, a DN or ``DOMAIN\name``. *password* is read anew for each bind."""
 
     user: str
     password: ReadSecret = field(repr=False)

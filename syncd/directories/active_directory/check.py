@@ -34,8 +34,10 @@ def check_server(
     *recheck* is a second look at one id through the same connection. Raises as a read does when something is missing."""
     sizes = ", ".join(f"{group.name} {group.members}" for group in snapshot.groups)
     findings = [
-        f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
-        f"{len(snapshot.groups)} group(s): {sizes}"
+        (
+            f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
+            f"{len(snapshot.groups)} group(s): {sizes}"
+        )
     ]
     if snapshot.unresolved:
         findings.append(f"{len(snapshot.unresolved)} member(s) cannot be resolved, so that no unmatched account is called absent")

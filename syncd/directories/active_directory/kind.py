@@ -27,7 +27,9 @@ def _parts(base_dn: str) -> list[str]:
 def _same(was: str, now: str) -> bool:
     """Version 0.1.0 wrote the domain of the first base only."""
     before, after = was.split(":", 1)[-1].split(";"), now.split(":", 1)[-1].split(";")
-    return was.split(":")[0] == now.split(":")[0] and (set(before) == set(after) or (len(before) == 1 and before[0] in after))
+    return was.split(":", maxsplit=1)[0] == now.split(":", maxsplit=1)[0] and (
+        set(before) == set(after) or (len(before) == 1 and before[0] in after)
+    )
 
 
 def _make(section: Section, around: Around) -> Directory:

@@ -137,6 +137,7 @@ class ActiveDirectory:
     # ---------------------------------------------------------------------------------------------- threads and servers
 
     async def in_thread(self, work: Callable[[Line, Tell], T]) -> T:
+        """Does *work* in a thread, for ldap3 waits; what it tells is told in the loop. Cancelled, it cuts the line."""
         loop = asyncio.get_running_loop()
         line = Line()
 
@@ -181,6 +182,7 @@ class ActiveDirectory:
         return result
 
     def open(self, server: ServerAddress, line: Line, tell: Tell) -> Session:
+        """A bound connection to this *server*. Raises Unusable (try another), SourceError (credentials that no server takes)."""
         settings = self.settings
         try:
             fingerprint = settings.bind.fingerprint()

@@ -27,7 +27,7 @@ ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
 
 class Unusable(Exception):
-    """This server cannot be reached, verified or read; another one may. *what* holds no secret, *do* may be empty."""
+    """A server cannot be reached, verified or read; another one may. *what* holds no secret, *do* may be empty."""
 
     def __init__(self, what: str, do: str = "") -> None:
         super().__init__(what)
@@ -149,7 +149,7 @@ class VerifiedTls(ldap3.Tls):
             ) from None
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
 
-    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:  # noqa: ARG002 (ldap3 names it)
+    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 (ldap3 calls it)
         """What ldap3 calls after connecting (LDAPS) or after StartTLS was granted. The handshake has one deadline."""
         plain = connection.socket
         if isinstance(plain, TimedSocket):

@@ -1,0 +1,1 @@
+"""People from Entra ID, over Microsoft Graph."""

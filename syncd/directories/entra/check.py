@@ -28,8 +28,10 @@ NAMED_MAX = 5
 #: What surprises operators, and no read can show.
 HINTS = (
     "Active Directory's accountExpires is never synchronised to Entra ID: disable people who expire, or use a leaver group",
-    "the accounts of shared, room and equipment mailboxes are disabled by design: if one owns a Zoom account, write it into "
-    "protect.accounts before enforcing",
+    (
+        "the accounts of shared, room and equipment mailboxes are disabled by design: if one owns a Zoom account, write it into "
+        "protect.accounts before enforcing"
+    ),
 )
 
 _PURPOSE = {READ_USERS: "to read people", READ_GROUPS: "to read groups and their members"}
@@ -114,8 +116,10 @@ async def _everybody(settings: EntraSettings, tokens: EntraTokens, graph: Graph,
         (
             "entra users",
             True,
-            f"{len(people):,} read whole with {', '.join(settings.address_attributes)}, {with_address:,} "
-            f"of them have an address; members: {sizes}",
+            (
+                f"{len(people):,} read whole with {', '.join(settings.address_attributes)}, {with_address:,} "
+                f"of them have an address; members: {sizes}"
+            ),
         )
     ]
     unclear = [person for person in people if person.unclear]

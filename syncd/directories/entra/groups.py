@@ -213,6 +213,7 @@ class GroupsBelow:
             if not isinstance(entry, dict):
                 continue
             id_ = id_of(entry)
+            told = entry
             if "visibility" not in entry:  # not told here, so the group itself is asked for
                 found: dict[str, list[Entry]] = {}
                 await _get(self._graph, id_, found)
@@ -222,10 +223,10 @@ class GroupsBelow:
                         f"graph members: the group {id_} is within another one, but cannot be found.",
                         "Nothing is concluded; the next cycle tries again.",
                     )
-                entry = found[id_][0]
-            names[id_] = name_of(entry)
-            demand_visible(entry, self._roles)
-            _demand_kept_up(entry)
+                told = found[id_][0]
+            names[id_] = name_of(told)
+            demand_visible(told, self._roles)
+            _demand_kept_up(told)
         return names
 
     async def try_one(self, id_: str) -> None:

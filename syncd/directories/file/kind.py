@@ -18,7 +18,7 @@ def _identity(section: Section) -> str:  # noqa: ARG001  -- whose people they ar
 
 def _same(was: str, now: str) -> bool:
     """Version 0.1.0 wrote the path too."""
-    return was.split(":")[0] == now.split(":")[0]
+    return was.split(":", maxsplit=1)[0] == now.split(":", maxsplit=1)[0]
 
 
 def _make(section: Section, around: Around) -> Directory:

@@ -118,8 +118,10 @@ class FileDirectory:
                     (
                         f"{subject}, values",
                         True,
-                        f"{read.nothing:,} values of addresses are no addresses (empty, of another type, "
-                        "or without @) and claim nothing",
+                        (
+                            f"{read.nothing:,} values of addresses are no addresses (empty, of another type, "
+                            "or without @) and claim nothing"
+                        ),
                     )
                 ]
                 if read.nothing

@@ -1,0 +1,1 @@
+"""The simulated sign-in service of Entra ID."""

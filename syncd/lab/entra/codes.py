@@ -19,9 +19,11 @@ CODES: Mapping[int, tuple[int, str, str]] = {
     90002: (
         400,
         "invalid_tenant",
-        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
-        "signing into the correct cloud. Check with your subscription administrator, this may happen "
-        "if there are no active subscriptions for the tenant.",
+        (
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
+            "signing into the correct cloud. Check with your subscription administrator, this may happen "
+            "if there are no active subscriptions for the tenant."
+        ),
     ),
     90033: (503, "temporarily_unavailable", "A transient error has occurred. Please try again."),
     90055: (429, "temporarily_unavailable", "There are too many incoming requests for the tenant. Please try again."),
@@ -29,18 +31,22 @@ CODES: Mapping[int, tuple[int, str, str]] = {
     500011: (
         400,
         "invalid_resource",
-        "The resource principal named {resource} was not found in the tenant named {tenant}. This "
-        "can happen if the application has not been installed by the administrator of the tenant "
-        "or consented to by any user in the tenant.",
+        (
+            "The resource principal named {resource} was not found in the tenant named {tenant}. This "
+            "can happen if the application has not been installed by the administrator of the tenant "
+            "or consented to by any user in the tenant."
+        ),
     ),
     530032: (400, "invalid_grant", "Blocked by a security policy of the tenant."),
     700016: (
         400,
         "unauthorized_client",
-        "Application with identifier '{client}' was not found in the directory '{tenant}'. "
-        "This can happen if the application has not been installed by the administrator of the "
-        "tenant or consented to by any user in the tenant. You may have sent your "
-        "authentication request to the wrong tenant.",
+        (
+            "Application with identifier '{client}' was not found in the directory '{tenant}'. "
+            "This can happen if the application has not been installed by the administrator of the "
+            "tenant or consented to by any user in the tenant. You may have sent your "
+            "authentication request to the wrong tenant."
+        ),
     ),
     700021: (401, "invalid_client", "Client assertion application identifier doesn't match 'client_id' parameter."),
     700023: (401, "invalid_client", "Client assertion audience claim does not match Realm issuer."),
@@ -51,15 +57,19 @@ CODES: Mapping[int, tuple[int, str, str]] = {
     1002012: (
         400,
         "invalid_scope",
-        "The provided value for scope {scope} is not valid. Client credential flows must have a "
-        "scope value with /.default suffixed to the resource identifier (application ID URI).",
+        (
+            "The provided value for scope {scope} is not valid. Client credential flows must have a "
+            "scope value with /.default suffixed to the resource identifier (application ID URI)."
+        ),
     ),
     7000112: (400, "unauthorized_client", "Application '{client}'(syncd) is disabled."),
     7000215: (
         401,
         "invalid_client",
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client "
-        "secret value, not the client secret ID, for a secret added to app '{client}'.",
+        (
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client "
+            "secret value, not the client secret ID, for a secret added to app '{client}'."
+        ),
     ),
     7000218: (
         401,
@@ -69,15 +79,19 @@ CODES: Mapping[int, tuple[int, str, str]] = {
     7000222: (
         401,
         "invalid_client",
-        "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to "
-        "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
-        "certificate credentials for added security: https://aka.ms/certCreds.",
+        (
+            "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to "
+            "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
+            "certificate credentials for added security: https://aka.ms/certCreds."
+        ),
     ),
     7000229: (
         401,
         "invalid_client",
-        "The client application {client} is missing service principal in the tenant {tenant}. See "
-        "instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
+        (
+            "The client application {client} is missing service principal in the tenant {tenant}. See "
+            "instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
+        ),
     ),
 }
 

@@ -87,6 +87,7 @@ class ItemPlanned(Part, frozen=True):
 
     @property
     def item(self) -> HandoverItem:
+        """What is to be done with this account's content."""
         return HandoverItem(self.zoom_id, self.receiver_id, self.end, self.content, self.hold_unchecked)
 
 

@@ -1,0 +1,1 @@
+"""The databases a ledger lies in, and files beside them."""

@@ -86,8 +86,10 @@ POSTGRES_TRIGGERS = {
     "chain_no_truncate": ("BEFORE TRUNCATE ON chain FOR EACH STATEMENT", "RAISE EXCEPTION 'the chain is append-only';"),
     "chain_in_order": (
         "BEFORE INSERT ON chain FOR EACH ROW",
-        "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
-        "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;",
+        (
+            "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM chain) THEN "
+            "RAISE EXCEPTION 'the chain continues at its end only'; END IF; RETURN NEW;"
+        ),
     ),
 }
 

@@ -89,19 +89,20 @@ def group_replaced(facts: Facts) -> Verdict:
 
 
 def directory_stale(facts: Facts) -> Verdict:
-    """This read is older than an earlier good one: a file written before the one read last, or another controller that does not
-    know yet what the one before knew. Few people are ordinary leavers; they wait for ``max_replication_lag``."""
+    """The read in hand is older than an earlier good one: a file written before the one read last, or another controller that
+    does not know yet what the one before knew. Few people are ordinary leavers; they wait for ``max_replication_lag``."""
     read, known = facts.directory, facts.history
     if read.as_of is not None and known.as_of is not None and read.as_of < known.as_of and read.digest != known.good_digest:
         behind = (known.as_of - read.as_of).total_seconds()
         return Verdict(
             Guard.DIRECTORY_STALE,
-            True,
-            round(behind, 1),
-            0,
-            "seconds",
-            f"the file was written at {read.as_of:%Y-%m-%d %H:%M} UTC, the one read before at {known.as_of:%Y-%m-%d %H:%M} UTC",
-            "Was an old export put back? A newer file ends this by itself. If this one is right, approve this plan.",
+            tripped=True,
+            measured=round(behind, 1),
+            limit=0,
+            unit="seconds",
+            says=f"the file was written at {read.as_of:%Y-%m-%d %H:%M} UTC, "
+            f"the one read before at {known.as_of:%Y-%m-%d %H:%M} UTC",
+            do="Was an old export put back? A newer file ends this by itself. If this one is right, approve this plan.",
             accepts={"as_of": read.as_of.isoformat()},
         )
     limit = max(3, facts.entitled // 100)

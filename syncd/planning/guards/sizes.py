@@ -64,7 +64,7 @@ def max_deactivations_percent(facts: Situation) -> Verdict:
 
 
 def max_deactivations_per_day(facts: Situation) -> Verdict:
-    """This cycle and those of the last 24 h together: the larger of 100 and 2 %."""
+    """The cycle in hand and those of the last 24 h together: the larger of 100 and 2 %."""
     return _over(
         facts,
         Guard.MAX_DEACTIVATIONS_PER_DAY,
@@ -84,7 +84,7 @@ def max_deactivations_per_30_days(facts: Situation) -> Verdict:
 
 
 def max_reactivations_per_day(facts: Situation) -> Verdict:
-    """This cycle and those of the last 24 h together: the larger of 50 and 2 %."""
+    """The cycle in hand and those of the last 24 h together: the larger of 50 and 2 %."""
     return _over(
         facts,
         Guard.MAX_REACTIVATIONS_PER_DAY,
