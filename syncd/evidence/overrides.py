@@ -46,6 +46,8 @@ def said_by_person(says: Entry) -> tuple[str, str] | None:
             return "announce", (
                 f"{len(says.accounts)} leavers named beforehand, {rfc3339(says.starts_at)} to {rfc3339(says.ends_at)}"
             )
+        case entries.LegalHoldReleased():
+            return "release_legal_hold", "of the account's content; over once two people say so within a week"
         case entries.LedgerAccepted():
             return "accept", _accepted(says)
         case _:

@@ -28,6 +28,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from syncd.evidence.handing_over import HandoversOfPeriod, story_of
 from syncd.evidence.in_force import InForce, Record
 from syncd.evidence.lockout import lockout_of
 from syncd.evidence.missing import LOST, Missing
@@ -177,6 +178,7 @@ class Period:
     _unbalanced: list[str] = field(default_factory=list)
     _reads: int = 0
     _seen_by_others: SeenByOthers = field(default_factory=SeenByOthers)
+    _handovers: HandoversOfPeriod = field(default_factory=HandoversOfPeriod)
     _after_made: int = 0  # entries about reports of periods since the last other one
     _reviews: list[dict[str, Any]] = field(default_factory=list)
     _in_force: InForce = field(init=False)
@@ -199,6 +201,7 @@ class Period:
         self._entries, self._after_made = self._entries + 1 + self._after_made, 0
         self._head, self._last_at = (entry.seq, entry.hash), at
         self._seen_by_others.take(entry, says, at)
+        self._handovers.take(entry, says, at)
         self._missing.take(entry, says, at)
         self._take_word(entry, says, at)
         self._heard(entry, says, at)
@@ -238,8 +241,17 @@ class Period:
                 self._reviews.append(
                     {"at": text(at), "of": says.of, "by": says.by, "note": says.note or None, "entry": entry.seq}
                 )
+            case entries.InventoryTaken() | entries.HandoverAnnounced() | entries.HandoverSettled():
+                self._take_handover(entry, says, at)
             case _:
                 pass  # no part of a period
+
+    def _take_handover(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
+        if isinstance(says, entries.HandoverAnnounced):
+            self._used.update(says.approvals)
+        episode, told = self._latest.get(entry.subject), story_of(says)
+        if episode is not None and told is not None:
+            episode.note(entry, at, told)
 
     def _take_in_force(self, entry: LedgerEntry, says: entries.PolicyInForce, at: datetime) -> None:
         before = self._in_force.records[-1].values if self._in_force.records else None
@@ -507,7 +519,8 @@ class Period:
         kept |= {one.decision.who for one in self._kept_in_period()}
         seen = set(self._seen_by_others.references(self.asked.start, self.asked.end))
         overruled = set(self._overrides.references(self.asked.start, self.asked.end))
-        return sorted((seen | {one.who for one in self._told()} | overruled | kept) - {""})
+        handed = set(self._handovers.references(self.asked.start, self.asked.end))
+        return sorted((seen | {one.who for one in self._told()} | overruled | kept | handed) - {""})
 
     def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, Any]:
         """Kept accounts, picked as leavers are: that nobody is missing shows among those who were not touched."""
@@ -588,6 +601,7 @@ class Period:
                 for one in self._approvals.values()
                 if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)
             ],
+            **self._handed_over(personal),
             "overrides": self._overrides.rows(self.asked.start, self.asked.end, personal),
             "days": [
                 {"day": day.isoformat(), **counts}
@@ -650,7 +664,13 @@ class Period:
         return min(self.asked.end, self._last_at) if self._last_at is not None else self.asked.start
 
     def _used_in(self, id_: str, rows: list[dict[str, Any]]) -> bool:
-        return any(row["approval"] == id_ for row in rows)
+        return any(row["approval"] == id_ for row in rows) or id_ in self._handovers.approvals(self.asked.start, self.asked.end)
+
+    def _handed_over(self, personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+        """Handovers asked of Zoom in the period; nothing where the ledger never heard of any."""
+        if not self._handovers.configured:
+            return {}
+        return {"handovers": self._handovers.rows(self.asked.start, self.asked.end, personal, self._approvals)}
 
     def _kept_in_period(self) -> list[_Kept]:
         return [

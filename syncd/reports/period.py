@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.model import Reason
+from syncd.reports import handovers
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
 from syncd.reports.words import RULES, lasting, left_out, spread
 
@@ -220,6 +221,7 @@ class _Period:
                 self._approvals(),
                 self._overrides(),
                 self._seen_by_others(),
+                *((self._handovers(),) if "handovers" in self._doc else ()),
                 self._changes(),
                 self._guards(),
                 self._in_force(),
@@ -698,7 +700,7 @@ class _Period:
                 "what",
                 "What",
                 Kind.WORD,
-                "hold, release, pause, resume, undo, acknowledge, announce (leavers), "
+                "hold, release, pause, resume, undo, acknowledge, announce (leavers), release_legal_hold (of content), "
                 "accept (the ledger); deactivate or reactivate by hand",
                 "What",
             ),
@@ -763,6 +765,11 @@ class _Period:
         return _table(
             "seen_by_others", "Seen by others", columns, rows, says, "Nobody changed anything, as far as is known.", "sighting"
         )
+
+    def _handovers(self) -> Table:
+        rows = handovers.rows_of(self._doc["handovers"])
+        none = "Nothing was handed over, and no account was ended, in this period."
+        return _table("handovers", "Handed over", handovers.COLUMNS, rows, handovers.SAYS, none, "handover")
 
     def _changes(self) -> Table:
         columns = (
@@ -839,6 +846,7 @@ _ROWS = frozenset(
         "balances",
         "late",
         "seen_by_others",
+        "handovers",
     }
 )
 

@@ -129,11 +129,17 @@ def until(there: Callable[[], bool]) -> None:
 
 def after_today(company: Company) -> list[dict[str, Any]]:
     """What others saw of the changes of today and yesterday."""
+    seen: list[dict[str, Any]] = evidence(company)["seen_by_others"]
+    return seen
+
+
+def evidence(company: Company) -> dict[str, Any]:
+    """What an auditor gets of today and yesterday."""
     today = datetime.now(UTC).date()
     ran = company.syncd("report", "--from", f"{today - timedelta(days=1)}", "--to", f"{today}", "--format", "json")
     assert ran.code == 0, ran.said
-    seen: list[dict[str, Any]] = ran.document["seen_by_others"]
-    return seen
+    document: dict[str, Any] = ran.document
+    return document
 
 
 def deletions(company: Company) -> int:
@@ -179,6 +185,37 @@ def test_one_leavers_content_goes_to_the_manager(left: Company) -> None:
     assert (0, [], []) == (after.code, after.tripped(), after.document["seen_by_others"])
     assert {"deactivated": ("confirmed", "log"), "deleted": ("confirmed", "log")} == seen
     assert 0 == left.syncd("ledger", "verify").code
+
+
+def test_an_auditor_reads_what_became_of_it(left: Company) -> None:
+    """From the period's report alone: whose content, to whom, who approved and who ran it, what was counted; and in the
+    leaver's own story."""
+    digest = approved(left)
+    assert [] == evidence(left)["handovers"]
+    assert 0 == handed(left, digest).code
+    told = evidence(left)
+    (row,) = told["handovers"]
+
+    assert {
+        "email": "lee@corp.example",
+        "receiver": "mia@corp.example",
+        "state": "handed_over",
+        "seen": "gone",
+        "end": "delete",
+        "held": {"meetings": 2, "webinars": "unknown", "recordings": 1, "recording_bytes": 4096},
+        "missing": {"meetings": 1},
+        "by": "Kim",
+        "approved_by": ["Lee"],
+        "plan": digest,
+    }.items() <= row.items()
+    assert ({"meetings": 0, "recordings": 0}, {"meetings": 1, "recordings": 1}) == (row["receiver_before"], row["receiver_after"])
+    (story,) = [one["events"] for one in told["leavers"] if one["email"] == "lee@corp.example"]
+    assert any("Zoom is asked to delete it" in event["says"] for event in story)
+    assert [1] == [one["used"] for one in told["approvals"] if one["guards"] == ["handover"]]
+    page = left.folder / "evidence.html"
+    today = datetime.now(UTC).date()
+    assert 0 == left.syncd("report", "--from", f"{today - timedelta(days=1)}", "--to", f"{today}", "--out", str(page)).code
+    assert "Handed over" in page.read_text(encoding="utf-8")
 
 
 def test_the_managers_name_lies_beside_the_chain(left: Company) -> None:
@@ -349,4 +386,5 @@ def test_without_the_section_nothing_of_it_exists(company: Company) -> None:
     document = company.syncd("plan", "--format", "json").document
 
     assert {"handover", "waiting_for_a_receiver"}.isdisjoint(document)
+    assert "handovers" not in evidence(company)
     assert (2, []) == (ran.code, [one for one in company.entries() if one["kind"].startswith("handover")])

@@ -21,6 +21,7 @@ from syncd.ledger import record
 from syncd.ledger.audit import head_message
 from syncd.ledger.chain import START, Exported, export_line, link
 from syncd.model import Draft
+from syncd.reports import handovers
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import STATES, period_view
 from syncd.reports.view import Column
@@ -52,6 +53,7 @@ def with_tables(text: str) -> str:
         "cycle": columns(cycle_view(a_cycle(3)).main.columns),
         "states": states(),
         "period": columns(period_view(document(october())).main.columns),
+        "handovers": columns(handovers.COLUMNS),
     }
     return _PLACE.sub(lambda place: place[1] + "\n".join(tables[place[2]]) + "\n" + place[3], text)
 
@@ -63,13 +65,13 @@ def test_every_column_and_state_is_explained() -> None:
         GUIDE.write_text(with_tables(text), encoding="utf-8")
 
     assert with_tables(GUIDE.read_text(encoding="utf-8")) == GUIDE.read_text(encoding="utf-8")
-    assert 3 == len(_PLACE.findall(text))
+    assert 4 == len(_PLACE.findall(text))
 
 
 def test_titles_between_asterisks_are_titles_of_the_reports() -> None:
     """A reader looks for them on the page."""
     named = set(re.findall(r"\*([A-Z][\w -]+)\*", GUIDE.read_text(encoding="utf-8").replace("**", "")))
-    full = {**document(october(), sample=Sample(1, "1")), "compared": []}
+    full = {**document(october(), sample=Sample(1, "1")), "compared": [], "handovers": []}
     views = (cycle_view(a_cycle(3)), period_view(document(october())), period_view(full))
     titles = (
         {table.title for view in views for table in view.tables}
