@@ -18,6 +18,7 @@ from syncd.lab.zoom.operations import ALL_SCOPES
 from syncd.lab.zoom.tenant import Meeting
 from tests.acceptance import company as companies
 from tests.acceptance.company import PATIENCE_SECONDS, Company, Ran, clean_environment
+from tests.acceptance.walk import Walk
 
 KIM, LEE = ("--by", "Kim", "--because", "ticket 1"), ("--by", "Lee", "--because", "ticket 1")
 DELETE = "user:delete:user:admin"
@@ -252,6 +253,25 @@ def test_reports_and_explain_say_what_a_leaver_left_and_that_nobody_receives_it(
     told = left.syncd("explain", "ned@corp.example")
     assert "waiting for a receiver: no manager is remembered" in told.out
     assert "meetings 2, webinars unknown, recordings 1" in left.syncd("explain", "lee@corp.example").out
+
+
+def test_the_page_about_it_as_it_stands(left: Company) -> None:
+    """Three leavers listed, planned, approved by one, run by another; and a legal hold that is over."""
+    section(left, legal_hold={"accounts": ["p2@corp.example"]})
+    for name in ("p0", "p1", "p2"):
+        leaves(left, name)
+    left.approve_what_is_held()
+    assert 0 == left.syncd("apply").code
+    section(left)
+    retention_ends()
+    walk = Walk("hand-over-content", left, **{"leaver@corp.example": "p2@corp.example"})
+
+    walk.pass_over()
+    assert "lee@corp.example" in walk.run().out
+    walk.run(3)
+    assert 3 == deletions(left)
+    walk.run()
+    assert (["kept"], []) == ([stage(left, "p2")[0]], walk.left)
 
 
 def test_called_back_until_the_request_is_sent(left: Company) -> None:

@@ -257,7 +257,7 @@ def commands() -> list[str]:
     """The lines of the runbook's first path that begin with ``syncd``."""
     text = RUNBOOK.read_text(encoding="utf-8")
     path = text[text.index("## The ledger is lost") : text.index("## ", text.index("## The ledger is lost") + 5)]
-    return re.findall(r"^    (syncd .*)$", path, re.MULTILINE)
+    return [line for block in re.findall(r"(?ms)^```sh\n(.*?)^```$", path) for line in block.splitlines()]
 
 
 def test_the_runbook_leads_from_a_lost_ledger_to_a_running_daemon(crew: Company) -> None:

@@ -296,7 +296,7 @@ def _has(schema: dict[str, Any], path: list[str]) -> bool:
 
 def test_the_configuration_in_the_docs_is_right(tmp_path: Path) -> None:
     """Every block of YAML that is a whole configuration loads as it stands."""
-    blocks = [block for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", MANUAL) if re.search(r"(?m)^mode: ", block)]
+    blocks = [block for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", MANUAL) if re.search(r"(?ms)^mode: .*^zoom:", block)]
 
     assert blocks
     for number, block in enumerate(blocks):

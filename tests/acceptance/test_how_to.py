@@ -1,0 +1,173 @@
+"""The how-to pages, walked through as they stand; that of handing content over is walked in ``test_handover``."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from tests.acceptance.company import Company
+from tests.acceptance.walk import PAGES, Walk, merged
+
+#: Pages whose commands run elsewhere, and where; or nowhere, and why.
+ELSEWHERE = {
+    "ledger-lost-or-old": "tests/acceptance/test_ledger_lost.py, and its restore in tests/acceptance/test_restore_drill.py",
+    "kubernetes": "they ask a cluster; the manifests are applied to a real API server in tests/kube",
+}
+
+
+@pytest.fixture
+def crew(company: Company) -> Company:
+    """Ann, Bob and thirty others, in step and in enforcing use."""
+    company.staff(30)
+    for name in ("ann", "bob"):
+        company.person(name)
+        company.account(name, type=2)
+    company.save()
+    company.enforcing()
+    return company
+
+
+def disabled(crew: Company, *names: str) -> None:
+    for name in names:
+        crew.person(name, enabled="false")
+    crew.save()
+
+
+def test_every_page_with_commands_is_walked_or_says_why_not() -> None:
+    """A new page finds its test here, or its reason above."""
+    with_commands = set()
+    for page in PAGES.glob("*.md"):
+        blocks = re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"))
+        if any(language in ("", "sh") for language, _ in blocks):
+            with_commands.add(page.stem)
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    walked = set(re.findall(r"""Walk\(\s*"([\w-]+)\"""", tests))
+
+    assert with_commands == walked | set(ELSEWHERE)
+    assert set() == walked & set(ELSEWHERE)
+
+
+def test_a_pilot(company: Company) -> None:
+    """Reviewed in report mode, then two people only, then everybody."""
+    company.staff(30)
+    for name in ("ann", "bob"):
+        company.person(name)
+        company.account(name, type=2)
+    company.save()
+    with company.running() as daemon:
+        daemon.wait_cycles(1)
+    disabled(company, "ann", "p000")
+    walk = Walk("pilot", company)
+
+    walk.configure()
+    planned = walk.run()
+    assert "policy-changed" in planned.out
+    walk.run(2)
+    assert ("inactive", "active") == (company.status("ann"), company.status("p000"))
+
+    shutil.copy(company.config, company.folder / "wider.yaml")
+    wider = company.folder / "wider.yaml"
+    wider.write_text(wider.read_text(encoding="utf-8").replace("- bob@corp.example", "- p000@corp.example"), encoding="utf-8")
+    assert "p000@corp.example" in walk.run().out
+    walk.configure()
+    walk.run(3)
+    assert ("inactive", []) == (company.status("p000"), walk.left)
+
+
+def test_a_leave_of_absence(crew: Company) -> None:
+    """On hold before the directory says so, back before the date; in a group; and gone until enabled again."""
+    walk = Walk("leave-of-absence", crew)
+
+    walk.run()
+    disabled(crew, "ann")
+    assert "on_hold" in walk.run().out
+    assert (0, "active") == (crew.syncd("apply").code, crew.status("ann"))
+    crew.person("ann")
+    crew.save()
+    walk.run()
+    assert (0, "active") == (crew.syncd("apply").code, crew.status("ann"))
+
+    walk.configure()
+    crew.person("bob", enabled="false", groups="staff;On Leave")
+    crew.save()
+    ran = crew.syncd("apply", "--format", "json")
+    assert (0, ("keep", "exempt")) == (ran.code, ran.action_of("bob@corp.example")), ran.said
+
+    disabled(crew, "ann")
+    assert (0, "inactive") == (crew.syncd("apply").code, crew.status("ann"))
+    crew.person("ann")
+    crew.save()
+    crew.syncd("apply")
+    crew.syncd("apply")
+    assert ("active", 2, []) == (crew.status("ann"), crew.zoom.tenant.existing("ann@corp.example").type, walk.left)
+
+
+def test_the_end_of_a_term(crew: Company) -> None:
+    """More than the guards let pass, announced by name."""
+    crew.configure({"guards": {"max_deactivations": 1, "max_deactivations_percent": 5, "percent_floor": 0}})
+    leavers = ["ann", "bob", "p000"]
+    (crew.folder / "leavers.txt").write_text("".join(f"{name}@corp.example\n" for name in leavers), encoding="utf-8")
+    today = datetime.now(UTC)
+    walk = Walk(
+        "term-end", crew, FIRST_DAY=f"{today - timedelta(days=1):%Y-%m-%d}", LAST_DAY=f"{today + timedelta(days=40):%Y-%m-%d}"
+    )
+
+    walk.run()
+    disabled(crew, *leavers)
+    walk.run(2)
+    assert ["inactive"] * 3 == [crew.status(name) for name in leavers]
+    walk.configure()
+    assert (0, []) == (crew.syncd("check", "--syntax").code, walk.left)
+
+
+def test_a_merger(crew: Company) -> None:
+    """Compared, reviewed and let through under a pause; then another directory, which ends in the same review."""
+    crew.account("zoe", type=2)
+    crew.zoom.tenant.put(replace(crew.zoom.tenant.existing("zoe@corp.example"), email="zoe@old.example"))
+    crew.zoom.tenant.put(replace(crew.zoom.tenant.existing("bob@corp.example"), email="bob@former.example"))
+    walk = Walk("merger", crew)
+
+    walk.run()
+    both = merged(crew.settings, {"scope": {"domains": ["corp.example", "old.example"]}})
+    (crew.folder / "merged.yaml").write_text(yaml.safe_dump(both), encoding="utf-8")
+    assert "zoe@old.example" in walk.run().out
+    walk.configure()
+    walk.run(4)
+    crew.syncd("apply")
+    assert ("inactive", "active") == tuple(
+        crew.zoom.tenant.existing(address).status for address in ("zoe@old.example", "bob@former.example")
+    )
+
+    crew.settings["directory"] = {
+        "entra": {
+            "tenant_id": "corp.example",
+            "client_id": "00000000-0000-0000-0000-000000000000",
+            "credential": {"client_secret_file": str(crew.folder / "zoom-secret")},
+            "groups": ["staff"],
+        }
+    }
+    crew.configure()
+    assert (2, True) == ((ran := crew.syncd("apply")).code, "ledger" in ran.err), ran.said
+    assert "paused" in walk.run().out
+    assert [] == walk.left
+
+
+def test_the_emergency_procedures(crew: Company) -> None:
+    """Paused; what a cycle did put back; one account by hand, one on hold; and on again."""
+    disabled(crew, "ann", "bob")
+    assert 0 == crew.syncd("apply").code
+    walk = Walk("emergency", crew, CYCLE="last")
+
+    walk.run(2)
+    assert ("active", "active") == (crew.status("ann"), crew.status("bob"))
+    crew.zoom.tenant.put(replace(crew.zoom.tenant.existing("ann@corp.example"), status="inactive"))
+    walk.run()
+    assert "active" == crew.status("ann")
+    walk.run(2)
+    assert (0, [], "active") == (crew.syncd("apply").code, walk.left, crew.status("ann"))
