@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -50,9 +51,11 @@ class ZoomSnapshot:
     roles: Mapping[str, str] = field(default_factory=dict)  # id -> name
     groups: Mapping[str, str] = field(default_factory=dict)  # id -> name, read only when protect.groups names any
     clock_offset_seconds: float | None = None
+    _by_status: Mapping[Status, int] = field(init=False, repr=False, compare=False)  # asked for again and again
 
     def __post_init__(self) -> None:
         demand_complete(self.accounts)
+        object.__setattr__(self, "_by_status", Counter(account.status for account in self.accounts))
 
     @classmethod
     def whole(
@@ -110,4 +113,4 @@ class ZoomSnapshot:
 
     def count(self, status: Status) -> int:
         """How many accounts have this status."""
-        return sum(1 for account in self.accounts if account.status is status)
+        return self._by_status.get(status, 0)

@@ -17,10 +17,12 @@ from syncd.reports.words import left_out
 
 FORMAT = "syncd.cycle/1"
 
+_EFFECTS = frozenset({Action.DEACTIVATE, Action.REACTIVATE})
 _NO_OUTCOME = EffectOutcome(OutcomeKind.NOT_TRIED)
 
 #: One row as text. Made once: ``json.dumps`` with an option would make an encoder for every row.
 _line = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = json.encoder.encode_basestring
 
 
 def cycle_document(report: CycleReport, omit: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -37,8 +39,11 @@ def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
     first, last = (json.dumps(part, ensure_ascii=False, indent=1) for part in (head(report), tail(report)))
     yield first[:-2] + ',\n "decisions": ['
     separator = "\n  "
+    decided_at = _line(moment(report.plan.made_at if report.plan is not None else None))
     for decision in _decisions(report):
-        yield separator + _line(decision_row(report, decision, omit))
+        plain = not omit and decision.action not in _EFFECTS
+        row = _plain_row(report, decision, decided_at) if plain else _line(decision_row(report, decision, omit))
+        yield separator + row
         separator = ",\n  "
     yield "\n ],\n" + last[2:] + "\n"
 
@@ -46,7 +51,7 @@ def written(report: CycleReport, omit: tuple[str, ...] = ()) -> Iterator[str]:
 def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] = ()) -> dict[str, Any]:
     """One decision with its outcome, if it asked for a change."""
     account = decision.account
-    effect = decision.action in (Action.DEACTIVATE, Action.REACTIVATE)
+    effect = decision.action in _EFFECTS
     tried = report.outcomes.get(decision.key) if effect else None
     held = report.held.get(decision.key, ()) if effect else ()
     opening = report.next_openings.get(decision.key) if effect else None
@@ -88,6 +93,31 @@ def decision_row(report: CycleReport, decision: Decision, omit: tuple[str, ...] 
     return row
 
 
+def _plain_row(report: CycleReport, decision: Decision, decided_at: str) -> str:
+    """``decision_row`` of a decision that changes nothing, as text: nearly every row of a large document is one, and the usual
+    way takes four times as long. A test holds the two equal."""
+    account = decision.account
+    group_path, last_login_at = decision.group_path, account.last_login_at
+    return (
+        f'{{"zoom_id": {_text(account.zoom_id)}, "email": {_text(account.email)}, '
+        f'"display_name": {_text(account.display_name or None)}, "status": "{account.status.value}", '
+        f'"action": "{decision.action.value}", "reason": "{decision.reason.value}", '
+        f'"directory_id": {_text(decision.directory_id)}, "matched_by": {_text(decision.matched_by)}, '
+        f'"group_path": {_line(group_path) if group_path else "null"}, "department": {_text(decision.department or None)}, '
+        f'"notes": {_line(decision.notes) if decision.notes else "[]"}, "since": {_text(moment(decision.since))}, '
+        f'"due_at": {_text(moment(decision.due_at))}, "next_opening": null, '
+        f'"role": {_text(account.role or account.role_id)}, "licence": {_text(licence_word(account.type))}, '
+        f'"last_login_at": {_text(moment(last_login_at)) if last_login_at is not None else "null"}, '
+        f'"outcome": null, "outcome_reason": null, "status_after": null, "licence_after": null, '
+        f'"witness": {_text(witness_word(report, decision))}, "moments": null, "decided_at": {decided_at}, '
+        f'"done_at": null, "verified_at": null, "attempts": {_NO_OUTCOME.attempts}}}'
+    )
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else _quoted(value)
+
+
 def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> dict[str, str | None]:
     """The way of one change, from the directory to what a later read of Zoom showed. *changed*: as the directory tells, where it
     does; *seen*: by the watch; *event*: told by Zoom itself."""
@@ -106,8 +136,7 @@ def moments(report: CycleReport, decision: Decision, outcome: EffectOutcome) -> 
 def witness_word(report: CycleReport, decision: Decision) -> str | None:
     """How a change that was done stands with those who saw it; ``foreign`` where somebody else changed the account lately. None
     for everything else."""
-    seen = report.witness.get(decision.key)
-    if seen is not None:
+    if report.witness and (seen := report.witness.get(decision.key)) is not None:
         return seen.state.value
     return WitnessState.FOREIGN.value if decision.account.zoom_id in report.foreign_ids else None
 
@@ -127,7 +156,9 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
 
 def moment(value: datetime | None) -> str | None:
     """RFC 3339 in UTC, to the second unless there are fractions."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if value is None:
+        return None
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def _decisions(report: CycleReport) -> tuple[Decision, ...]:

@@ -165,6 +165,9 @@ def _row_named(body: bytes, says: str) -> str:
     return f"; row {int(row.group(1)) + 1}" + (f", account {id_}" if isinstance(id_, str) and id_ else "")
 
 
+_STATUSES = {status.value: status for status in Status}
+
+
 class Accounts:
     """Makes accounts of wire users. Equal texts become one object: in 100,000 accounts that is most of the memory."""
 
@@ -177,21 +180,22 @@ class Accounts:
         """The account. *asked*: the status the list was asked for, None when any will do; *row*: of the page, from 1. Raises
         SourceError, which names the row, when the status is unknown or another one, or an account that is not pending has no
         id or no address."""
-        where += f", row {row}" if row else ""
-        status = self._status(user, asked, where)
+        status = asked if user.status is None and asked is not None else _STATUSES.get(user.status or "")
+        if status is None or asked not in (None, status):
+            raise _odd_status(user, asked, _at(where, row))
         zoom_id, email = user.id or "", user.email or ""
         if status is not Status.PENDING:
             if not zoom_id.strip():
                 raise SourceError(
                     "zoom",
-                    f"zoom {where}: an account with status {status.value} came without an id.",
+                    f"zoom {_at(where, row)}: an account with status {status.value} came without an id.",
                     "Only pending users have none: the answer is not as documented, nothing is concluded from it.",
                 )
             if not email.strip() or NO_TEXT in email or NO_TEXT in zoom_id:
                 came = "with an e-mail address that is no text" if email.strip() else "without an e-mail address"
                 raise SourceError(
                     "zoom",
-                    f"zoom {where}: account {zoom_id} came {came}.",
+                    f"zoom {_at(where, row)}: account {zoom_id} came {came}.",
                     "It can be matched to nobody: see what the Zoom portal shows for it.",
                 )
         role_id, role = self._role(user)
@@ -206,28 +210,11 @@ class Accounts:
             type=number_of(user.type),
             plan=self._shared(text_of(user.plan_united_type) or None),
             licences=self._shared(_licences(user.license_info_list)),
-            group_ids=self._shared(tuple(sorted(self._shared(id_) for id_ in user.group_ids or ()))),
+            group_ids=self._shared(tuple(sorted(map(self._shared, user.group_ids)))) if user.group_ids else (),
             department=self._shared(text_of(user.dept)),
             last_login_at=time_of(user.last_login_time),
             created_at=time_of(user.user_created_at or user.created_at),
         )
-
-    def _status(self, user: WireUser, asked: Status | None, where: str) -> Status:
-        if user.status is None and asked is not None:
-            return asked
-        try:
-            status = Status(user.status or "")
-        except ValueError:
-            status = None
-        if status is None or asked not in (None, status):
-            wanted = f"{asked.value} ones were asked for" if asked else "that is none of active, inactive, pending"
-            which = f"account {user.id}" if user.id else "an account"
-            raise SourceError(
-                "zoom",
-                f"zoom {where}: {which} came with the status {str(user.status)[:40]!r}; {wanted}.",
-                "The answer is not as documented, nothing is concluded from it.",
-            )
-        return status
 
     def _role(self, user: WireUser) -> tuple[str | None, str | None]:
         if user.role_id is None:
@@ -236,6 +223,20 @@ class Accounts:
 
     def _shared(self, value: T) -> T:
         return self._same.setdefault(value, value)  # type: ignore[return-value]  # the value itself, or its equal
+
+
+def _at(where: str, row: int) -> str:
+    return f"{where}, row {row}" if row else where
+
+
+def _odd_status(user: WireUser, asked: Status | None, where: str) -> SourceError:
+    wanted = f"{asked.value} ones were asked for" if asked else "that is none of active, inactive, pending"
+    which = f"account {user.id}" if user.id else "an account"
+    return SourceError(
+        "zoom",
+        f"zoom {where}: {which} came with the status {str(user.status)[:40]!r}; {wanted}.",
+        "The answer is not as documented, nothing is concluded from it.",
+    )
 
 
 def _licences(listed: Any) -> str | None:
