@@ -16,7 +16,8 @@ from tests.acceptance.walk import PAGES, Walk, merged
 
 #: Pages whose commands run elsewhere, and where; or nowhere, and why.
 ELSEWHERE = {
-    "ledger-lost-or-old": "tests/acceptance/test_ledger_lost.py, and its restore in tests/acceptance/test_restore_drill.py",
+    "ledger-lost-or-old": "tests/acceptance/test_ledger_lost.py",
+    "kubernetes-chart": "they ask a cluster; the chart is rendered, linted and compared with the manifests in tests/deploy",
     "kubernetes": "they ask a cluster; the manifests are applied to a real API server in tests/kube",
 }
 
@@ -171,3 +172,25 @@ def test_the_emergency_procedures(crew: Company) -> None:
     assert "active" == crew.status("ann")
     walk.run(2)
     assert (0, [], "active") == (crew.syncd("apply").code, walk.left, crew.status("ann"))
+
+
+def test_back_up_and_restore(crew: Company) -> None:
+    """A copy put back after a leaver went: Ann's hold is said again, Bob, who left since, is reviewed."""
+    walk = Walk("restore", crew)
+
+    walk.run()
+    disabled(crew, "p000")
+    assert 0 == crew.syncd("apply").code
+    walk.run(2)
+    disabled(crew, "ann", "bob")
+    walk.run(5)
+    assert ("active", "inactive", []) == (crew.status("ann"), crew.status("bob"), walk.left)
+    assert 0 == crew.syncd("ledger", "verify").code
+
+
+def test_an_upgrade(crew: Company) -> None:
+    """The ledger of 0.1.0 itself is opened, verified and continued in tests/contract/test_ledger_of_0_1_0.py."""
+    walk = Walk("upgrade", crew)
+
+    walk.run(5)
+    assert (True, []) == ((crew.folder / "before-upgrade.backup").is_file(), walk.left)

@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 def test_a_kind_brings_its_folder_section_example_docs_company_and_metrics(kind: DirectoryKind):
     """Whoever adds a fourth one is told here what is missing."""
     example = ROOT / "config" / f"{kind.name.replace('_', '-')}.yaml"
-    docs = (ROOT / "docs" / "how-to" / "directories.md").read_text()
+    page = ROOT / "docs" / "how-to" / f"{kind.name.replace('_', '-')}.md"
 
     assert (ROOT / "syncd" / "directories" / kind.name / "kind.py").is_file()
     assert kind.name in Section.model_fields, "no section of the configuration"
     assert f"\n  {kind.name}:" in example.read_text(), "no example configuration"
     every_key = (ROOT / "config" / "syncd.example.yaml").read_text()
     assert re.search(rf"(?m)^ *#? *{kind.name}:", every_key), "not in the example of every key"
-    assert kind.title.lower() in docs.lower(), "not a word in docs/how-to/directories.md"
+    assert kind.title.lower() in page.read_text(encoding="utf-8").lower(), "no page in docs/how-to"
     assert kind.name in directories.COMPANIES, "no company for the contract suite"
     assert kind.name in json_schema()["$defs"]["Directory"]["properties"]
     assert not kind.service or (kind.service in SERVICES and OPERATIONS[kind.service] == kind.operations)
