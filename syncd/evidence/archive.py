@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mappi
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from syncd.errors import ConfigError, LedgerError
 from syncd.events import Noted
@@ -77,7 +77,7 @@ class Filing:
     sign: Sign | None = None
     publish: Callable[[Head], None] = lambda _: None  # where a head is kept that nothing here can roll back
     _files: RecordedFiles = field(default_factory=RecordedFiles)
-    in_force: Mapping[str, Any] = field(default_factory=dict)
+    in_force: Mapping[str, object] = field(default_factory=dict)
     _taken_over: bool = False
     _looked_back: bool = False
     _owed: list[CycleReport] = field(default_factory=list)
@@ -141,7 +141,7 @@ class Filing:
 
     async def _record_in_force(self, report: CycleReport, term: int) -> None:
         """Compared with what was recorded last, by whomever."""
-        recorded: Mapping[str, Any] | None = None
+        recorded: Mapping[str, object] | None = None
         async for entry in self.ledger.entries(kinds=(PolicyInForce.kind,)):
             recorded = decode(PolicyInForce, entry).values
         if self.in_force and recorded != self.in_force:

@@ -44,7 +44,7 @@ def other_leavers(path: Path) -> list[tuple[str, str]]:
 
 def compared(
     leavers: Sequence[Mapping[str, Any]], others: Sequence[tuple[str, str]], first: date, last: date
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """A row for each address of either list. Lines of the other list that left outside of the period are passed over."""
     there = {
         address.casefold(): (address, left_at) for address, left_at in others if first <= date.fromisoformat(left_at[:10]) <= last

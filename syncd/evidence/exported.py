@@ -54,7 +54,7 @@ class Export:
     timezone: str
     omit: tuple[str, ...]
 
-    def document(self, first: date, last: date, sample: Sample | None, progress: Callable[[int], None]) -> dict[str, Any]:
+    def document(self, first: date, last: date, sample: Sample | None, progress: Callable[[int], None]) -> dict[str, object]:
         """As ``Period.document``. Raises UsageError, LedgerError."""
         period = Period(Asked(first, last, PROMISE, Schedule(INTERVAL), self.timezone), sampling=sample is not None)
         beside: dict[str, Exported] = {}

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
@@ -75,14 +74,14 @@ class HandoversOfPeriod:
         start: datetime,
         end: datetime,
         personal: Mapping[str, Mapping[str, str]],
-        approvals: Mapping[str, Mapping[str, Any]],
-    ) -> list[dict[str, Any]]:
+        approvals: Mapping[str, Mapping[str, object]],
+    ) -> list[dict[str, object]]:
         """One for each handover asked of Zoom in the time, in their order, told to the ledger's end."""
         return [self._row(one, personal, approvals) for one in self._in(start, end)]
 
     def _row(
-        self, one: _Handover, personal: Mapping[str, Mapping[str, str]], approvals: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Any]:
+        self, one: _Handover, personal: Mapping[str, Mapping[str, str]], approvals: Mapping[str, Mapping[str, object]]
+    ) -> dict[str, object]:
         says, item, outcome = one.says, one.says.item, one.outcome
         approved = [approvals[id_] for id_ in says.approvals if id_ in approvals]
         return {

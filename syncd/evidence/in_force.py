@@ -94,7 +94,7 @@ class InForce:
                 total += sum((min(opened, end) - closed for closed, opened in denied), timedelta(0))
         return total
 
-    def told(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    def told(self, start: datetime, end: datetime) -> list[dict[str, object]]:
         """Every state that was in force in a time, oldest first."""
         reaching = [
             one

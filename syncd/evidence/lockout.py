@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 #: Shares of the leavers who were locked out within the time that stands beside them.
 SHARES = (50, 95, 99)
 
 
-def lockout_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def lockout_of(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Of leavers (rows of a period) the 50th, 95th and 99th percentile in seconds, and who waited longest. *locked_out*: how
     many syncd deactivated; *measured*: for how many of these the directory told when it was changed."""
     timed = sorted(

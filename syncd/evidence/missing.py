@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
@@ -99,7 +98,7 @@ class Missing:
     def _note(self, what: str, since: datetime | None, at: datetime, entry: LedgerEntry, says: str, number: int = 0) -> None:
         self._found.append(_Lack(what, since, at, says, number, entry.seq))
 
-    def rows(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    def rows(self, start: datetime, end: datetime) -> list[dict[str, object]]:
         """What may be missing of that time, whatever was taken away later too. What is taken away bit by bit is one row."""
         reaching = [one for one in self._found if one.at >= start and (one.since is None or one.since < end)]
         rows = [_row(one, one.says) for one in reaching if one.says]
@@ -113,5 +112,5 @@ class Missing:
         return rows
 
 
-def _row(one: _Lack, says: str) -> dict[str, Any]:
+def _row(one: _Lack, says: str) -> dict[str, object]:
     return {"at": rfc3339(one.at), "what": one.what, "says": says, "entry": one.entry}

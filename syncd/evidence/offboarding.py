@@ -70,7 +70,7 @@ class Episode:
     back_at: datetime | None = None
     back_in: str = ""  # the cycle whose read showed that they are no longer leaving
     who: str = ""
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def began(self) -> datetime:
@@ -185,8 +185,8 @@ class Told:
 
     in_force: InForce
     until: datetime
-    approvals: Mapping[str, Mapping[str, Any]]
-    asked_by: Mapping[str, Mapping[str, Any]]  # cycle of a hand verb or undo -> by, because
+    approvals: Mapping[str, Mapping[str, object]]
+    asked_by: Mapping[str, Mapping[str, object]]  # cycle of a hand verb or undo -> by, because
     held: Sequence[tuple[datetime, datetime, tuple[str, ...]]]  # first, last, guards
     witness: Callable[[str], str | None] = lambda _: None  # intent -> how it stands with who saw it
 
@@ -198,9 +198,9 @@ class Story:
     zoom_id: str
     who: str
     sort_at: datetime
-    values: dict[str, Any]
+    values: dict[str, object]
 
-    def row(self, personal: Mapping[str, str]) -> dict[str, Any]:
+    def row(self, personal: Mapping[str, str]) -> dict[str, object]:
         """The story with names and addresses, where they are still kept."""
         names = {name: personal.get(name) or None for name in ("email", "display_name", "department")}
         return {"zoom_id": self.zoom_id, **names, **self.values}

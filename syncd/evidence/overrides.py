@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
@@ -98,11 +97,11 @@ class Overrides:
         """Which personal data the rows need."""
         return (one.who for one in self._of(start, end))
 
-    def rows(self, start: datetime, end: datetime, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    def rows(self, start: datetime, end: datetime, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, object]]:
         """One each, in their order. A change by hand is asked for by its cycle, which ends after it."""
         return [self._row(one, personal) for one in self._of(start, end)]
 
-    def _row(self, one: _Override, personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    def _row(self, one: _Override, personal: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
         by, because = self._asked.get(one.entry.cycle, ("", "")) if one.intent else (one.by, one.because)
         details = one.details
         if one.intent:

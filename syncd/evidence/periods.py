@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from syncd.evidence.handing_over import HandoversOfPeriod, story_of
@@ -41,6 +41,9 @@ from syncd.ledger.entry import read as read_entry
 from syncd.model import LedgerEntry
 from syncd.operations.schedule import Schedule
 from syncd.planning.policy_change import Change, changes_between
+
+#: A line of the document: of somebody who left, or of an account that was kept.
+Row = TypeVar("Row", bound=Mapping[str, object])
 
 FORMAT = "syncd.period/1"
 
@@ -141,7 +144,7 @@ class Period:
 
     asked: Asked
     sampling: bool = False
-    _ledger: dict[str, Any] = field(default_factory=dict)
+    _ledger: dict[str, object] = field(default_factory=dict)
     _first_at: datetime | None = None
     _last_at: datetime | None = None
     _head: tuple[int, str] = (0, "")
@@ -164,9 +167,9 @@ class Period:
     _used: Counter[str] = field(default_factory=Counter)
     _overrides: Overrides = field(default_factory=Overrides)
     _missing: Missing = field(default_factory=Missing)
-    _asked_by: dict[str, dict[str, Any]] = field(default_factory=dict)  # hand cycle -> by, because
-    _changes: list[dict[str, Any]] = field(default_factory=list)
-    _values: dict[str, Any] | None = None
+    _asked_by: dict[str, dict[str, object]] = field(default_factory=dict)  # hand cycle -> by, because
+    _changes: list[dict[str, object]] = field(default_factory=list)
+    _values: dict[str, object] | None = None
     _digest: str = ""
     _mode: str = ""
     _version: str = ""
@@ -522,7 +525,7 @@ class Period:
         handed = set(self._handovers.references(self.asked.start, self.asked.end))
         return sorted((seen | {one.who for one in self._told()} | overruled | kept | handed) - {""})
 
-    def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, Any]:
+    def _kept_sample(self, personal: Mapping[str, Mapping[str, str]], sample: Sample) -> dict[str, object]:
         """Kept accounts, picked as leavers are: that nobody is missing shows among those who were not touched."""
         kept = [
             {
@@ -543,7 +546,7 @@ class Period:
         chosen = sample.of(kept)
         return {**sample.described(len(kept), len(chosen)), "rows": chosen}
 
-    def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, Any]:
+    def document(self, personal: Mapping[str, Mapping[str, str]], sample: Sample | None = None) -> dict[str, object]:
         """Everything, as plain JSON values. *personal*: names and addresses by reference; whatever was blanked is null."""
         stories = self._stories()
         rows = [story.row(personal.get(story.who, {})) for story in stories]
@@ -610,13 +613,13 @@ class Period:
             ],
         }
 
-    def _still_access(self, rows: list[dict[str, Any]]) -> set[str]:
+    def _still_access(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
         """Whoever of the leavers can still log in, by the last that is told of them, and whom an exception keeps."""
         last = {row["zoom_id"]: row["state"] for row in rows}
         kept = {one.zoom_id for one in self._kept_in_period() if one.until is None or one.until >= self.asked.end}
         return kept | {zoom_id for zoom_id, state in last.items() if state in STILL_ACCESS}
 
-    def _coverage(self) -> dict[str, Any]:
+    def _coverage(self) -> dict[str, object]:
         """What the evidence of the period rests on, before anything is concluded from it."""
         inside = [one for one in self._ended if self.asked.holds(one.started)]
         wanted = [self.asked.first + DAY * number for number in range((self.asked.last - self.asked.first).days + 1)]
@@ -663,10 +666,10 @@ class Period:
     def _covered_until(self) -> datetime:
         return min(self.asked.end, self._last_at) if self._last_at is not None else self.asked.start
 
-    def _used_in(self, id_: str, rows: list[dict[str, Any]]) -> bool:
+    def _used_in(self, id_: str, rows: Sequence[Mapping[str, object]]) -> bool:
         return any(row["approval"] == id_ for row in rows) or id_ in self._handovers.approvals(self.asked.start, self.asked.end)
 
-    def _handed_over(self, personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    def _handed_over(self, personal: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
         """Handovers asked of Zoom in the period; nothing where the ledger never heard of any."""
         if not self._handovers.configured:
             return {}
@@ -679,10 +682,11 @@ class Period:
             if one.since < self.asked.end and (one.until is None or one.until >= self.asked.start)
         ]
 
-    def _kept_told(self, personal: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    def _kept_told(self, personal: Mapping[str, Mapping[str, str]]) -> Sequence[Mapping[str, object]]:
         """Exceptions in force in the period, those whose person is in no directory read first. Decisions do not judge whether
         their people are entitled, so they cannot stand among the leavers."""
-        rows = [
+        kept = sorted(self._kept_in_period(), key=lambda one: (one.decision.directory_id is not None, one.since, one.entry))
+        return [
             {
                 "zoom_id": one.zoom_id,
                 "email": personal.get(one.decision.who, {}).get("email"),
@@ -698,11 +702,10 @@ class Period:
                 "hold_entry": one.hold[0] if one.hold else None,
                 "entry": one.entry,
             }
-            for one in self._kept_in_period()
+            for one in kept
         ]
-        return sorted(rows, key=lambda row: (row["directory_id"] is not None, row["since"], row["entry"]))
 
-    def _held(self) -> list[dict[str, Any]]:
+    def _held(self) -> list[dict[str, object]]:
         return [
             {
                 "guard": one.guard,
@@ -718,7 +721,7 @@ class Period:
             for one in stretch.tripped
         ]
 
-    def _totals(self, rows: list[dict[str, Any]], missing: list[dict[str, Any]]) -> dict[str, Any]:
+    def _totals(self, rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, object]]) -> dict[str, object]:
         counted = self._counted
         return {
             "leavers": len(rows),
@@ -745,7 +748,7 @@ class Period:
             "accounts": counted["accounts"] if self._reads else None,
         }
 
-    def _balances(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _balances(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
         """Sums that must be equal, each side counted its own way."""
         states = Counter(row["state"] for row in rows)
         shown = sum(1 for row in rows for at in row["deactivations"] if self.asked.holds(moment(at)))
@@ -777,7 +780,7 @@ class Period:
             },
         ]
 
-    def _gaps(self, until: datetime) -> list[dict[str, Any]]:
+    def _gaps(self, until: datetime) -> list[dict[str, object]]:
         """Times in the period without a good cycle that were longer than the schedule explains."""
         if self._first_at is None:
             return [{"from": text(self.asked.start), "until": text(self.asked.end), "why": "the ledger is empty"}]
@@ -830,13 +833,13 @@ class Sample:
     size: int
     seed: str
 
-    def of(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def of(self, rows: Sequence[Row]) -> list[Row]:
         """The chosen ones, in the order of the report."""
         ranked = sorted(rows, key=self._rank)[: self.size]
         wanted = {(row["zoom_id"], row["first_entry"]) for row in ranked}
         return [row for row in rows if (row["zoom_id"], row["first_entry"]) in wanted]
 
-    def described(self, population: int, chosen: int) -> dict[str, Any]:
+    def described(self, population: int, chosen: int) -> dict[str, object]:
         """How the choice was made, for whoever repeats it."""
         return {
             "asked_for": self.size,
@@ -846,14 +849,14 @@ class Sample:
             "method": "the lowest SHA-256 of seed:zoom_id:first_entry",
         }
 
-    def _rank(self, row: dict[str, Any]) -> str:
+    def _rank(self, row: Mapping[str, object]) -> str:
         return hashlib.sha256(f"{self.seed}:{row['zoom_id']}:{row['first_entry']}".encode()).hexdigest()
 
 
 moment = from_rfc3339
 
 
-def text(at: datetime | None) -> Any:
+def text(at: datetime | None) -> str | None:
     """RFC 3339 UTC, or None."""
     return None if at is None else rfc3339(at)
 

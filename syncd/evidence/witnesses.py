@@ -93,7 +93,7 @@ class SeenByOthers:
 
     def rows(
         self, start: datetime, end: datetime, until: datetime, personal: Mapping[str, Mapping[str, str]]
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, object]]:
         """What others did in the time from *start* to before *end*, then how each change of ours in it stands at *until*."""
         foreign = [self._foreign_row(one, personal) for one in self._foreign if start <= one.says.at < end]
         known = self.known
@@ -110,7 +110,7 @@ class SeenByOthers:
             if effect.done_at is not None and start <= effect.done_at < end
         )
 
-    def _foreign_row(self, one: _Sighting, personal: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    def _foreign_row(self, one: _Sighting, personal: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
         names = personal.get(one.says.who, {})
         return {
             "state": WitnessState.FOREIGN.value,
@@ -129,7 +129,7 @@ class SeenByOthers:
 
     def _our_row(
         self, intent: str, effect: SeenEffect, entry: LedgerEntry, state: WitnessState, personal: Mapping[str, Mapping[str, str]]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         seen = self._sightings.get(intent)
         names = personal.get(seen.says.who, {}) if seen is not None else {}
         return {
@@ -148,11 +148,11 @@ class SeenByOthers:
         }
 
 
-def _when(row: dict[str, Any]) -> tuple[str, int]:
+def _when(row: Mapping[str, Any]) -> tuple[str, int]:
     return row["at"], row["entry"]
 
 
-def totals_of(rows: list[dict[str, Any]]) -> dict[str, int]:
+def totals_of(rows: list[dict[str, object]]) -> dict[str, int]:
     """How many rows of each state."""
     counts = Counter(row["state"] for row in rows)
     return {state.value: counts[state.value] for state in WitnessState}

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # a string as canonical JSON spells it
-from typing import Any, Protocol
+from typing import Protocol
 
 from syncd.errors import LedgerError
 from syncd.model import Draft, Head, LedgerEntry, canonical_json
@@ -178,7 +178,7 @@ def well_formed(text: str) -> str:
     return str(text) if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _body(entry: LedgerEntry) -> dict[str, Any]:
+def _body(entry: LedgerEntry) -> dict[str, object]:
     try:
         body = json.loads(entry.body)
     except (ValueError, RecursionError):
@@ -309,7 +309,8 @@ def _unbalanced(entry: LedgerEntry) -> Problem | None:
     if '"counts":{' not in entry.body:
         return None
     body = _body(entry)
-    body = body["read"] if isinstance(body.get("read"), dict) else body
+    read = body.get("read")
+    body = read if isinstance(read, dict) else body
     counts, accounts = body.get("counts"), body.get("accounts")
     if not isinstance(counts, dict) or not isinstance(accounts, int):
         return None

@@ -102,10 +102,10 @@ class History:
     paused_because: str = ""
     paused_by: str = ""
     # policy in enforcing use
-    policy_in_use: Mapping[str, Any] | None = None
+    policy_in_use: Mapping[str, object] | None = None
     policy_digest: str = ""  # of the last cycle of either mode
     armed: bool = False
-    approvals_before: Mapping[str, Any] = field(default_factory=dict)  # while armed: the strictest rules it was woken under
+    approvals_before: Mapping[str, object] = field(default_factory=dict)  # while armed: the strictest rules it was woken under
     # decisions and cycles
     decided: Mapping[str, str] = field(default_factory=dict)  # zoom id -> digest of the last recorded decision
     entitled_through: Mapping[str, str] = field(default_factory=dict)  # zoom id -> group that entitles its person
@@ -238,10 +238,10 @@ class Growing:
     paused_since: datetime | None
     paused_because: str
     paused_by: str
-    policy_in_use: Mapping[str, Any] | None
+    policy_in_use: Mapping[str, object] | None
     policy_digest: str
     armed: bool
-    approvals_before: dict[str, Any]
+    approvals_before: dict[str, object]
     decided: dict[str, str]
     entitled_through: dict[str, str]
     entitled_until: dict[str, tuple[str, datetime]]
@@ -264,7 +264,7 @@ class Growing:
     def __init__(self, history: History) -> None:
         self._began = history
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         # Asked only for what was not touched yet.
         value = getattr(self._began, name)
         mine = set(value) if isinstance(value, frozenset | set) else dict(value) if isinstance(value, dict) else value

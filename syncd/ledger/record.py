@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -198,7 +197,7 @@ def intended(intent: Intent, account: ZoomAccount) -> Draft:
     )
 
 
-def before_of(account: ZoomAccount) -> dict[str, Any]:
+def before_of(account: ZoomAccount) -> dict[str, object]:
     """What an account had before a change: Zoom strips licences and does not give them back."""
     return {
         "status": account.status.value,
@@ -211,7 +210,7 @@ def before_of(account: ZoomAccount) -> dict[str, Any]:
     }
 
 
-def settled(intent: Intent, outcome: EffectOutcome, refusal: Mapping[str, Any] | None = None, cycle: str = "") -> Draft:
+def settled(intent: Intent, outcome: EffectOutcome, refusal: Mapping[str, object] | None = None, cycle: str = "") -> Draft:
     """How an announced effect ended. *refusal*: code, says and fingerprint of a refusal for good."""
     return draft(
         entries.OutcomeSettled(
@@ -267,7 +266,7 @@ def undone(cycle: str, of_cycle: str, *, by: str, because: str) -> Draft:
     return draft(entries.CycleUndone(of_cycle, by, because), cycle=cycle)
 
 
-def reported(cycle: str, file: str, sha256: str, making: Mapping[str, Any] | None = None) -> Draft:
+def reported(cycle: str, file: str, sha256: str, making: Mapping[str, object] | None = None) -> Draft:
     """A report file was written: its name and hash, so that a swapped file shows. *making*: how a period's report was made."""
     return draft(entries.ReportWritten(file, sha256, dict(making) if making is not None else None), cycle=cycle)
 
@@ -282,7 +281,7 @@ def report_unfiled(cycle: str, why: str) -> Draft:
     return draft(entries.ReportUnfiled(why), cycle=cycle)
 
 
-def in_force(cycle: str, values: Mapping[str, Any], since: datetime) -> Draft:
+def in_force(cycle: str, values: Mapping[str, object], since: datetime) -> Draft:
     """What evidence is judged by from the beginning of this cycle on."""
     return draft(entries.PolicyInForce(since, dict(values)), cycle=cycle)
 

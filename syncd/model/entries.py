@@ -17,7 +17,7 @@ class Draft:
     hash that the ledger puts into the body as ``who``; it can be blanked later and the chain still verifies."""
 
     kind: str
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     subject: str = ""  # zoom id, approval id, …; never an address
     cycle: str = ""
     personal: Mapping[str, str] | None = None

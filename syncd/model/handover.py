@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from syncd.model.canonical import sha256_of
 
@@ -99,7 +98,7 @@ class Inventory:
     recordings: int | None = None
     recording_bytes: int | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values; what is not known is the word ``unknown``."""
         return {name: "unknown" if (value := getattr(self, name)) is None else value for name in self.__dataclass_fields__}
 
@@ -131,7 +130,7 @@ class Contents:
         """Whether nobody would receive it, though it is still to be handed over."""
         return self.receiver is None and self.stage not in (Stage.HANDED_OVER, Stage.HANDING_OVER)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values; times RFC 3339 in UTC."""
         return {
             "zoom_id": self.zoom_id,
@@ -163,7 +162,7 @@ class HandoverItem:
     content: tuple[str, ...]
     hold_unchecked: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values, as the digest binds them."""
         return {
             "zoom_id": self.zoom_id,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
@@ -127,7 +126,7 @@ class Plan:
         """Covers the effects, the policy and the values that approving it for a tripped read guard would accept, so that an
         unrelated change elsewhere does not make a review stale, and a smaller directory does."""
         effects = sorted([*effect.key, effect.reason.value] for effect in self.effects)
-        covered: dict[str, Any] = {"policy": self.policy_digest, "effects": effects}
+        covered: dict[str, object] = {"policy": self.policy_digest, "effects": effects}
         if self.accepts:
             covered["accepts"] = {guard: dict(values) for guard, values in self.accepts.items()}
         return sha256_of(covered)

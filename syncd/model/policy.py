@@ -75,7 +75,7 @@ class Policy:
         return sha256_of(self.as_json())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Limits):

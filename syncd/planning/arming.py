@@ -3,7 +3,7 @@ widen a plan, until nobody who was in its way is left unreviewed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from syncd.ledger.history import History
@@ -41,15 +41,15 @@ def widened(before: Mapping[str, Any], policy: Policy) -> list[str]:
     return changed
 
 
-def _differs(before: Any, now: Any) -> bool:
+def _differs(before: object, now: object) -> bool:
     return bool(before != now)
 
 
-def _has_more(before: list[Any], now: list[Any]) -> bool:
+def _has_more(before: Sequence[object], now: Sequence[object]) -> bool:
     return not {str(item) for item in now} <= {str(item) for item in before}
 
 
-def _has_fewer(before: list[Any], now: list[Any]) -> bool:
+def _has_fewer(before: Sequence[object], now: Sequence[object]) -> bool:
     return _has_more(now, before)
 
 

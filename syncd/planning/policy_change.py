@@ -67,8 +67,8 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
     ]
 
 
-def _flat(policy: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(policy: Mapping[str, Any]) -> dict[str, object]:
+    flat: dict[str, object] = {}
     for name, value in policy.items():
         if name == "limits":
             flat |= {f"guards.{limit}": number for limit, number in value.items()}
@@ -79,12 +79,12 @@ def _flat(policy: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _directory(canonical: str) -> dict[str, Any]:
+def _directory(canonical: str) -> dict[str, object]:
     sections = json.loads(canonical)
     return {f"directory.{kind}.{name}": value for kind, section in sections.items() for name, value in section.items()}
 
 
-def _shown(key: str, value: Any) -> str:
+def _shown(key: str, value: object) -> str:
     if value is None:
         return "-"
     if key in _DURATIONS and isinstance(value, int | float):

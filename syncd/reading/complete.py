@@ -63,7 +63,7 @@ class Complete(tuple[T, ...]):  # noqa: SLOT001  -- a tuple cannot have slots wi
         self.pages, self.announced, self.end = pages, announced, end
         return self
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy that passed through bytes is no evidence."""
         return tuple, (tuple(self),)
 
@@ -196,7 +196,7 @@ def put_together(items: Iterable[U], *sources: Complete[Any]) -> Complete[U]:
     return Complete(items, _SEAL, pages=sum(source.pages for source in sources), announced=announced, end=sources[0].end)
 
 
-def demand_complete(*lists: tuple[Any, ...]) -> None:
+def demand_complete(*lists: tuple[object, ...]) -> None:
     """For whoever may be handed a list from outside the type checker's sight. Raises TypeError for one without evidence."""
     for items in lists:
         if not isinstance(items, Complete):

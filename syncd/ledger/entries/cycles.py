@@ -55,7 +55,7 @@ class ReadFacts(Part, frozen=True):
     reasons: dict[str, int]
     tripped: tuple[TrippedGuard, ...]
     armed: bool | None = None  # None: not in enforcing use
-    policy_values: dict[str, Any] | None = None  # None: as in the entry before
+    policy_values: dict[str, object] | None = None  # None: as in the entry before
     groups: dict[str, str] = msgspec.field(default_factory=dict)  # since 2: entry of the configuration -> object it means
     view: str = ""  # since 2: which copy of the directory was read
     as_of: datetime | None = None  # since 2: when what was read was written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from syncd.ledger.entry import Entry, EntryTime, kind
 from syncd.model import Head, LedgerEntry
@@ -127,7 +127,7 @@ class ReportWritten(Entry, frozen=True):
 
     file: str
     sha256: str
-    making: dict[str, Any] | None = None  # since 2: of a period's report: command, parameters, who, host, configuration
+    making: dict[str, object] | None = None  # since 2: of a period's report: command, parameters, who, host, configuration
 
 
 @kind("report.unfiled")
@@ -143,7 +143,7 @@ class PolicyInForce(Entry, frozen=True):
     windows, retention, rules of approvals, handover. Keys of the configuration; durations in seconds. Written when it changes."""
 
     since: datetime  # the beginning of the first cycle under it
-    values: dict[str, Any]
+    values: dict[str, object]
 
 
 @kind("report.removed")
