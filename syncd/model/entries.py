@@ -70,6 +70,11 @@ class Deactivated:
     reactivated_at: datetime | None = None  # when we reactivated it since
     person: str = ""  # directory id of who had left, where the directory showed them
 
+    @property
+    def stands(self) -> bool:
+        """Whether the account is off because we switched it off: neither we nor anybody else took that back since."""
+        return self.reactivated_at is None and not self.seen_active
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:

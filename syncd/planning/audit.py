@@ -144,7 +144,7 @@ def _without_an_entitled_person(audited: Audited) -> Iterator[object]:
             continue
         person = audited.people.get(effect.directory_id or "")
         last = audited.facts.history.deactivated.get(effect.account.zoom_id or "")
-        ours = last is not None and last.by == "cycle" and last.reactivated_at is None
+        ours = last is not None and last.by == "cycle" and last.stands
         policy = audited.facts.policy.reactivate
         if person is None or audited.stands(person) is not Reason.IN_STEP or not (policy == "any" or (policy == "ours" and ours)):
             yield effect

@@ -319,7 +319,7 @@ class _Table:
     def _gone_by_us(self, zoom_id: str) -> Deactivated | None:
         """How we switched off an account that is off since."""
         last = self._history.deactivated.get(zoom_id)
-        return last if last is not None and last.reactivated_at is None and not last.seen_active else None
+        return last if last is not None and last.stands else None
 
     def _went_for_another(self, person: Person, case: _Case) -> bool:
         """Nobody was ever seen entitled to it, but a cycle switched it off for somebody: whoever has its address now may be

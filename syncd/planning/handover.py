@@ -227,7 +227,7 @@ def _against(facts: HandoverFacts, decision: Decision, owners: Sequence[Person])
     """What keeps an inactive account as it is, however long ago it was switched off; the first that fits."""
     zoom_id = decision.account.zoom_id or ""
     last = facts.history.deactivated.get(zoom_id)
-    if last is None or last.seen_active or last.reactivated_at is not None:
+    if last is None or not last.stands:
         return Kept.NOT_OURS
     if held(facts, decision, owners):
         return Kept.LEGAL_HOLD

@@ -104,7 +104,7 @@ def _new_in(found: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str
 
 def _brought_back(account: ZoomAccount, history: History) -> bool:
     last = history.deactivated.get(account.zoom_id or "")
-    return account.status is Status.ACTIVE and last is not None and last.reactivated_at is None and not last.seen_active
+    return account.status is Status.ACTIVE and last is not None and last.stands
 
 
 def _is_gone(action: Action, reason: Reason, status: Status) -> bool:

@@ -75,9 +75,9 @@ NAMED = (
     Named(
         "D5",
         "an account seen active meanwhile still counts as ours",
-        DECIDE,
-        "_Table._gone_by_us",
-        "and not last.seen_active",
+        "syncd/model/entries.py",
+        "Deactivated.stands",
+        " and not self.seen_active",
         "",
     ),
     Named(

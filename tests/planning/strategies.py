@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from syncd.ledger.history import History
@@ -37,7 +37,7 @@ from syncd.planning.numbers import number_hash
 from tests import whole
 
 # How fast a machine is, is no property of the code.
-settings.register_profile("syncd", deadline=None)
+settings.register_profile("syncd", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow
 settings.load_profile("syncd")
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

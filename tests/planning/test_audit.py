@@ -155,6 +155,8 @@ BROKEN: list[tuple[str, Callable[[Facts], Facts]]] = [
     (NO_RETURNER, changed(BACK, directory_id=None)),
     (NO_RETURNER, other_history(deactivated={})),
     (NO_RETURNER, other_history(deactivated={"z-dan": Deactivated(NOW, "c", "hand")})),
+    (NO_RETURNER, other_history(deactivated={"z-dan": Deactivated(LONG_AGO, "c", "cycle", seen_active=True)})),
+    (NO_RETURNER, other_history(deactivated={"z-dan": Deactivated(LONG_AGO, "c", "cycle", reactivated_at=NOW)})),
     (NO_RETURNER, other_policy(reactivate="never")),
     (EARLY, changed(LEFT, since=NOW - timedelta(hours=3))),
     (EARLY, changed(LEFT, since=None)),
