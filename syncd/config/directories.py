@@ -71,7 +71,7 @@ class ActiveDirectory(Section):
     base_dn: Annotated[tuple[DistinguishedName, ...], OneOrMany, _ONE_OR_MANY_TEXTS] = Field(
         min_length=1,
         examples=["DC=corp,DC=example"],
-        description="One DN or a list; every member of every group must be found below one of them.",
+        description="One DN or a list: where people are listed. Whoever is in a group is a person, below them or not.",
     )
     unresolved_members: Literal["refuse", "unknown"] = Field(
         "refuse", description="A member that cannot be looked up: refuse the read, or call nobody absent (unknown)."

@@ -5,20 +5,25 @@ A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; whatever i
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
 
 from syncd import __version__
 from syncd.cli import syncd
+from syncd.config import json_schema
 from syncd.observe.metrics import Metrics
 from syncd.zoom.check import needed
 from syncd.zoom.scopes import OPERATIONS
 
+ROOT = Path(__file__).parents[2]
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -94,6 +99,49 @@ class _Configured:
     max_clock_skew_seconds: float = 300.0
 
 
+def configuration() -> Iterator[str]:
+    """Every key with its default and what it is for, from the JSON Schema."""
+    schema = json_schema()
+    yield from _table(("key", "default", "meaning"), list(_keys(schema, schema["$defs"], "")))
+
+
+def _keys(node: Mapping[str, Any], definitions: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
+    """(key, default, meaning) of a section and of the sections in it. No default: *required*, or nothing (it is left out)."""
+    for name, key in node["properties"].items():
+        alternatives = [key, *key.get("anyOf", ()), *(one["items"] for one in (key, *key.get("anyOf", ())) if "items" in one)]
+        within = [definitions[one["$ref"].rpartition("/")[2]] for one in alternatives if "$ref" in one]
+        sections = [one for one in within if "properties" in one]
+        words = [str(word) for one in (*alternatives, *within) for word in one.get("enum", ())]
+        meaning = key.get("description") or "".join(one.get("description", "").split("\n")[0] for one in sections)
+        default = f"`{json.dumps(key['default'], ensure_ascii=False)}`" if "default" in key and not sections else ""
+        yield (
+            f"`{above}{name}`",
+            "required" if name in node.get("required", ()) else default,
+            meaning + (f" One of {', '.join(f'`{word}`' for word in words)}." if words else ""),
+        )
+        for section in sections:
+            yield from _keys(section, definitions, f"{above}{name}.")
+
+
+def alerts() -> Iterator[str]:
+    """Every alert as it is shipped, with its runbook."""
+    rules = yaml.safe_load((ROOT / "deploy" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
+    yield from _table(
+        ("alert", "severity", "after", "says"),
+        [
+            (
+                f"[{one['alert']}](../../deploy/runbooks/{one['alert']}.md)",
+                one["labels"]["severity"],
+                one.get("for", ""),
+                re.sub(r"\{\{ \$(?:labels\.)?(\w+)(?: \| \w+)? \}\}", r"*\1*", one["annotations"]["summary"]),
+            )
+            for group in rules["spec"]["groups"]
+            for one in group["rules"]
+            if "alert" in one
+        ],
+    )
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
@@ -101,7 +149,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-TABLES: dict[str, Callable[[], Iterator[str]]] = {"metrics": metrics, "verbs": verbs, "scopes": scopes}
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "alerts": alerts,
+    "configuration": configuration,
+    "metrics": metrics,
+    "scopes": scopes,
+    "verbs": verbs,
+}
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from syncd import __version__, errors
+from syncd import __version__, errors, model
 from syncd.config import json_schema, load
 from syncd.ledger import entries
 from syncd.ledger.entry import KINDS
@@ -226,7 +227,8 @@ def test_the_docs_mentions_the_verb(verb: str) -> None:
 @pytest.mark.parametrize("guard", list(Guard))
 def test_the_docs_says_what_to_do_about_the_guard(guard: Guard) -> None:
     """One row each."""
-    rows = re.findall(rf"(?m)^\| `{guard.value}` \|.*$", MANUAL)
+    table = (ROOT / "docs" / "reference" / "guards.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"(?m)^\| `{guard.value}` \|.*$", table)
 
     assert 1 == len(rows)
     assert 6 == rows[0].count("|")
@@ -236,6 +238,22 @@ def test_the_docs_says_what_to_do_about_the_guard(guard: Guard) -> None:
 def test_the_docs_explains_the_reason(reason: Reason) -> None:
     """In the table of decisions."""
     assert re.search(rf"(?m)^\| .* \| `{reason.value}` \|$", MANUAL)
+
+
+def test_the_docs_explains_every_note_of_a_decision() -> None:
+    """Those that planning writes beside the reason: the words with a low line that are no reason, guard or other word of ours."""
+    words = {
+        word.value
+        for name in vars(model.words)
+        if isinstance(kind := getattr(model.words, name), type) and issubclass(kind, Enum)
+        for word in kind
+    }
+    sources = [ROOT / "syncd" / "planning" / name for name in ("decide.py", "stale.py")]
+    texts = {text for path in sources for text in re.findall(r'"([a-z]+_[a-z_]*[a-z])"', path.read_text(encoding="utf-8"))}
+    notes = texts - words - {"directory_group"}
+
+    assert notes > {"kept_by_alias", "may_look_older"}
+    assert set() == {note for note in notes if not re.search(rf"(?m)^\| .*`{note}`.* \|", MANUAL)}
 
 
 def test_the_docs_explains_every_exit_code() -> None:
@@ -286,6 +304,8 @@ def _has(schema: dict[str, Any], path: list[str]) -> bool:
                 target = target[step]
             return inside(target, rest)
         if not rest:
+            return True
+        if inside(node.get("items"), rest):
             return True
         if any(inside(one, rest) for how in ("anyOf", "oneOf", "allOf") for one in node.get(how, ())):
             return True

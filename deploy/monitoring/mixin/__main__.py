@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ CHART = Settings(
     runbook_base="@RUNBOOKS@",
     severities={one: f"@{one.upper()}@" for one in ("critical", "warning", "info")},
 )
+_PLACEHOLDER = re.compile(r"\{\{ \$(?:labels\.)?(\w+)(?: \| \w+)? \}\}")
 HEAD = "# Made by deploy/monitoring/mixin: change it there, then `make tables`.\n"
 
 
@@ -66,10 +68,10 @@ def as_json(value: Any) -> str:
 
 def runbook_table() -> str:
     """The list of alerts, in words."""
-    rows = [
-        f"| [{one.name}]({one.name}.md) | {one.severity} | {one.summary.replace('{{ $labels.', '').replace(' }}', '')} |"
-        for one in alerts(Settings())
-    ]
+    rows = []
+    for one in alerts(Settings()):
+        says = _PLACEHOLDER.sub(r"*\1*", one.summary)
+        rows.append(f"| [{one.name}]({one.name}.md) | {one.severity} | {says} |")
     return "# Runbooks\n\nOne page an alert.\n\n| alert | severity | says |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
