@@ -288,14 +288,17 @@ def demand_enforce(config: Config, verb: str) -> None:
 
 @contextmanager
 def output(out: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole. Raises UsageError when it cannot be written."""
+    """Standard output, or a file that appears whole and is for few, as those of the reports folder: whatever a verb writes names
+    people. Raises UsageError when it cannot be written."""
+    from syncd.reports.private import for_few
+
     if out is None:
         yield sys.stdout
         sys.stdout.flush()
         return
     new = out.with_name(out.name + ".new")
     try:
-        with new.open("w", encoding="utf-8", newline="\n") as stream:
+        with open(new, "w", encoding="utf-8", newline="\n", opener=for_few) as stream:
             yield stream
         new.replace(out)
     except OSError as error:
@@ -308,6 +311,8 @@ def output(out: Path | None) -> Iterator[TextIO]:
 @contextmanager
 def binary_output(out: Path | None, format_: str) -> Iterator[BinaryIO]:
     """As ``output``, for bytes. Raises UsageError, also for a workbook that a terminal would have to show."""
+    from syncd.reports.private import for_few
+
     if out is None:
         if format_ == "xlsx" and sys.stdout.isatty():
             raise UsageError("a workbook cannot be shown on a terminal", "Name a file: --out report.xlsx")
@@ -316,7 +321,7 @@ def binary_output(out: Path | None, format_: str) -> Iterator[BinaryIO]:
         return
     new = out.with_name(out.name + ".new")
     try:
-        with new.open("wb") as stream:
+        with open(new, "wb", opener=for_few) as stream:
             yield stream
         new.replace(out)
     except OSError as error:

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from datetime import date
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
@@ -20,8 +21,11 @@ from typing import Any
 
 import pytest
 
+from syncd.cli.reporting import made_of
+from syncd.evidence.comparing import compared
 from syncd.evidence.periods import Sample
 from syncd.observe.page import StatusView, page
+from syncd.reports import handovers
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view
 from syncd.reports.render import render
@@ -46,10 +50,35 @@ FLAGS = (
     "--dump-dom",
 )
 
+#: As ``evidence.handing_over`` tells a handover.
+HANDED_OVER = {
+    **{column.key: "word" for column in handovers.COLUMNS},
+    **{key: ["one", "two"] for key in ("content", "approved_by", "approved_because", "approvals")},
+    **{key: {"meetings": 3} for key in ("held", "receiver_before", "receiver_after", "missing")},
+    **dict.fromkeys(("asked_at", "settled_at"), "2026-10-20T08:00:00Z"),
+    "state": "unconfirmed",
+    "hold_unchecked": True,
+    "code": 300,
+    "entry": 7,
+    "outcome_entry": 9,
+}
+
+
+def everything() -> View:
+    """A period with every table that a report may have: handovers, another system's list, what it took to make it."""
+    told = document(october(), sample=Sample(3, "7"))
+    others = [("ann@corp.example", "2026-10-05"), ("nobody@corp.example", "2026-10-06")]
+    told["compared"] = compared(told["leavers"], others, date(2026, 10, 1), date(2026, 10, 31))  # type: ignore[arg-type]
+    told["handovers"] = [HANDED_OVER]
+    made_of(told, {"from": "2026-10-01", "to": "2026-10-31", "sample": 3, "seed": "7", "compare": None}, None)
+    return period_view(told)
+
+
 VIEWS: dict[str, Callable[[], View]] = {
     "cycle": lambda: cycle_view(a_cycle(20)),
     "period": lambda: period_view(document(october())),
     "sample": lambda: period_view(document(october(), sample=Sample(3, "7"))),
+    "everything": everything,
 }
 STATUS: dict[str, StatusView] = {"held": HELD, "first": StatusView(version="1", mode="report", now=AT, leader=False)}
 
@@ -113,6 +142,7 @@ def dark(html: str) -> str:
         ("held", "dark"),
         ("cycle", "phone"),
         ("held", "phone"),
+        ("everything", "phone"),
     ],
 )
 def test_axe_finds_nothing_and_the_keyboard_reaches_everything(name: str, theme: str, tmp_path: Path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.cli.common import binary_output, output
 from syncd.reports.folder import LISTING, file_cycle
 from syncd.reports.private import for_few, make_folder_for_few
 from tests.reports.a_cycle import a_cycle
@@ -45,3 +46,18 @@ def test_what_was_open_to_all_is_closed_with_its_next_line(tmp_path: Path) -> No
         again.write("{}")
 
     assert (0o640, 0o755) == (mode(listing), mode(tmp_path))
+
+
+def test_files_that_somebody_asks_for_are_for_few_too(tmp_path: Path, umask: int) -> None:
+    """``--out`` of a report, of an export: they name people wherever they lie, also where an open file lay before."""
+    report, export = tmp_path / "october.html", tmp_path / "ledger.jsonl"
+    for path in (report, export):
+        path.touch()
+        path.chmod(0o666)
+    with binary_output(report, "html") as binary:
+        binary.write(b"<!doctype html>")
+    with output(export) as text:
+        text.write("{}\n")
+
+    assert (b"<!doctype html>", "{}\n") == (report.read_bytes(), export.read_text(encoding="utf-8"))
+    assert {0o640 & ~umask} == {mode(report), mode(export)}
