@@ -81,9 +81,17 @@ async def _listed(config: Config) -> tuple[list[dict[str, Any]], tuple[str, ...]
 @handover.command("plan", short_help="a plan of everything due, to be approved")
 @config_option
 @addresses_arguments
+@click.option(
+    "--reopen",
+    is_flag=True,
+    help="Only where Zoom refuses deactivated accounts: make each active and licensed for the handover (needs a free seat, opens "
+    "access for minutes). A plan of its own, approved as such.",
+)
 @format_option("table", "json", default="table")
 @click.pass_context
-def plan(context: click.Context, addresses: tuple[str, ...], from_file: Path | None, format_: str, out: Path | None) -> None:
+def plan(
+    context: click.Context, addresses: tuple[str, ...], from_file: Path | None, reopen: bool, format_: str, out: Path | None
+) -> None:
     """Plans the handover of everybody due, or of the addresses named: who receives what, what the account holds, what is left
     behind to be lost. Its digest binds account, receiver, content and end of each. Changes nothing at Zoom.
 
@@ -94,7 +102,7 @@ def plan(context: click.Context, addresses: tuple[str, ...], from_file: Path | N
     """
     config = _configured(context)
     only = all_addresses(addresses, from_file) if addresses or from_file is not None else ()
-    document = run(_planned(config, only))
+    document = run(_planned(config, only, reopen=reopen))
     if format_ == "json":
         with output(out) as stream:
             stream.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
@@ -104,15 +112,17 @@ def plan(context: click.Context, addresses: tuple[str, ...], from_file: Path | N
         click.echo(line, err=True)
 
 
-async def _planned(config: Config, only: Sequence[str]) -> dict[str, Any]:
+async def _planned(config: Config, only: Sequence[str], *, reopen: bool) -> dict[str, Any]:
     from syncd.app import handover_rules, open_dependencies, policy_of
     from syncd.operations.handover import make_plan, settle
+    from syncd.operations.handover_access import access_in_doubt
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
-        if any(one.state == "handing_over" for one in (await deps.ledger.history()).handovers.values()):
+        history = await deps.ledger.history()
+        if any(one.state == "handing_over" for one in history.handovers.values()) or access_in_doubt(history, deps.clock.now()):
             async with deps.ledger.writer(0.0) as term:  # nobody is at it: an earlier run was interrupted
                 await settle(deps, term)
-        _, document = await make_plan(deps, policy_of(config), handover_rules(config), config.mode, only)
+        _, document = await make_plan(deps, policy_of(config), handover_rules(config), config.mode, only, reopen=reopen)
         return document
 
 
@@ -130,6 +140,8 @@ def _about(document: dict[str, Any]) -> list[str]:
     ]
     if document["left_behind"]:
         lines.append("left behind to be lost (not in handover.content): " + ", ".join(document["left_behind"]))
+    if document["reopen"]:
+        lines.append(f"THIS PLAN OPENS ACCESS: {document['way']}")
     unchecked = [item["email"] for item in items if item["hold_unchecked"]]
     if unchecked:
         lines.append(

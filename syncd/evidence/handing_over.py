@@ -27,6 +27,8 @@ class _Handover:
     outcome: entries.HandoverSettled | None = None
     outcome_entry: int | None = None
     settled_at: datetime | None = None
+    opened_at: datetime | None = None  # access, for an account that had to be active for it
+    closed_at: datetime | None = None
 
 
 @dataclass
@@ -54,8 +56,19 @@ class HandoversOfPeriod:
             case entries.HandoverSettled() if says.intent in self._found:
                 one = self._found[says.intent]
                 one.outcome, one.outcome_entry, one.settled_at = says, entry.seq, at
+                if says.state == "handed_over" and one.opened_at is not None:
+                    one.closed_at = at
+            case entries.AccessChanged() if says.intent in self._found:
+                self._take_access(self._found[says.intent], says, at)
             case _:
                 pass
+
+    @staticmethod
+    def _take_access(one: _Handover, says: entries.AccessChanged, at: datetime) -> None:
+        if says.step == "open" and says.state == "announced":
+            one.opened_at = at
+        elif says.step == "close" and says.state == "done":
+            one.closed_at = at
 
     def _in(self, start: datetime, end: datetime) -> Iterator[_Handover]:
         return (one for one in self._found.values() if start <= one.at < end)
@@ -91,6 +104,9 @@ class HandoversOfPeriod:
             "end": item.end,
             "content": list(item.content),
             "hold_unchecked": item.hold_unchecked,
+            "reopened": item.reopen,
+            "opened_at": rfc3339(one.opened_at) if one.opened_at is not None else None,
+            "closed_at": rfc3339(one.closed_at) if one.closed_at is not None else None,
             "receiver_id": item.receiver_id,
             "receiver": personal.get(one.who_receives, {}).get("email"),
             "held": _counted(one.inventory),
@@ -128,6 +144,9 @@ def story_of(says: Entry) -> str | None:
             return "what the account holds: " + ", ".join(f"{kind} {count}" for kind, count in _counted(says).items())
         case entries.HandoverAnnounced():
             return f"Zoom is asked to {says.item.end} it and hand its content over, by {says.by}: {says.because}"
+        case entries.AccessChanged():
+            what = "made active for its handover" if says.step == "open" else "deactivated again"
+            return f"{what}: {says.state.replace('_', ' ')}" + (f", {says.says}" if says.says else "")
         case entries.HandoverSettled():
             return says.state.replace("_", " ") + (f": {says.says}" if says.says else "")
         case _:

@@ -244,7 +244,7 @@ class Period:
                 self._reviews.append(
                     {"at": text(at), "of": says.of, "by": says.by, "note": says.note or None, "entry": entry.seq}
                 )
-            case entries.InventoryTaken() | entries.HandoverAnnounced() | entries.HandoverSettled():
+            case entries.InventoryTaken() | entries.HandoverAnnounced() | entries.HandoverSettled() | entries.AccessChanged():
                 self._take_handover(entry, says, at)
             case _:
                 pass  # no part of a period

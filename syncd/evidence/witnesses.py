@@ -40,6 +40,11 @@ class SeenByOthers:
                 self._effects[says.id] = SeenEffect(entry.subject, says.action, at, says.who), entry
             case entries.HandoverAnnounced():
                 self._effects[says.id] = SeenEffect(entry.subject, HANDOVER, at, says.who), entry
+            case entries.AccessChanged(state="announced"):
+                action = "reactivate" if says.step == "open" else "deactivate"
+                self._effects[f"{says.intent}/{says.step}"] = SeenEffect(entry.subject, action, at, says.who), entry
+            case entries.AccessChanged():
+                self._settle(f"{says.intent}/{says.step}", at if says.state == "done" else None)
             case entries.OutcomeSettled():
                 self._settle(says.intent, (says.done_at or at) if says.outcome == "done" else None)
             case entries.HandoverSettled(state="handed_over" | "refused"):  # else nobody knows: it stays announced

@@ -154,13 +154,14 @@ def _moment(value: datetime | None) -> str | None:
 @dataclass(frozen=True, slots=True)
 class HandoverItem:
     """One handover of a plan: everything its digest binds. *hold_unchecked*: the person is no longer in the directory, so a
-    legal hold there cannot be seen."""
+    legal hold there cannot be seen. *reopen*: the account is made active and licensed for it, and closed again."""
 
     zoom_id: str
     receiver_id: str
     end: str
     content: tuple[str, ...]
     hold_unchecked: bool = False
+    reopen: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Plain values, as the digest binds them."""
@@ -170,6 +171,7 @@ class HandoverItem:
             "end": self.end,
             "content": list(self.content),
             "hold_unchecked": self.hold_unchecked,
+            **({"reopen": True} if self.reopen else {}),  # plans made before there was this way keep their digests
         }
 
 

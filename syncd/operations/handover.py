@@ -32,11 +32,13 @@ from syncd.model import (
     Policy,
     Reason,
     Stage,
+    Status,
     Trigger,
     ZoomAccount,
 )
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.handover_access import close_access, open_access, settle_access
 from syncd.operations.handover_preflight import preflight
 from syncd.operations.leavers import CountsContent, facts_of, tell_stages
 from syncd.operations.lookup import find_accounts, near_accounts, without_account
@@ -64,6 +66,13 @@ _STATE_GUARDS = frozenset({Guard.LEDGER_BROKEN, Guard.LEDGER_NEW, Guard.LEDGER_R
 
 #: What is lost whatever is handed over.
 ALWAYS_LOST = ("meetings on the personal meeting id", "attendance, registration and poll reports", "chat and contacts")
+
+#: How an account is handed over, for a plan's readers.
+STAYS_OFF = "the account stays deactivated; the way that needs a seat and an active account is off (--reopen)"
+REOPENED = (
+    "each account is made active and given a licence (a free seat), and deactivated again if Zoom does not end it: until then, "
+    "for seconds or minutes, whoever can sign in has access again"
+)
 
 NO_UNDO = (
     "There is no undo: what is handed over stays with the receiver, and the account, its licence history and everything "
@@ -131,7 +140,7 @@ async def settle(deps: Dependencies, term: int) -> list[str]:
                     entries.HandoverSettled(
                         intent=done.intent,
                         state=state.value,
-                        says="interrupted; told by a look at the account",
+                        says="interrupted; told by a look at the account" + _left_open(account),
                         seen=seen,
                     ),
                     subject=zoom_id,
@@ -139,17 +148,24 @@ async def settle(deps: Dependencies, term: int) -> list[str]:
             ],
             term=term,
         )
+    await settle_access(deps, term)
     return list(open_)
+
+
+def _left_open(account: ZoomAccount | None) -> str:
+    if account is None or account.status is not Status.ACTIVE:
+        return ""
+    return ", which is ACTIVE: the next cycle switches it off if nobody is entitled to it; at once: syncd account deactivate"
 
 
 # ------------------------------------------------------------------------------------------------------------- the plan
 
 
 async def make_plan(
-    deps: Dependencies, policy: Policy, rules: HandoverRules, mode: Mode, only: Sequence[str] = ()
+    deps: Dependencies, policy: Policy, rules: HandoverRules, mode: Mode, only: Sequence[str] = (), *, reopen: bool = False
 ) -> tuple[HandoverPlan, dict[str, Any]]:
-    """A plan of everything due (or of *only* these addresses), recorded, with its document. Raises Held, SourceError,
-    UsageError, LedgerError."""
+    """A plan of everything due (or of *only* these addresses), recorded, with its document. *reopen*: over active, licensed
+    accounts. Raises Held, SourceError, UsageError, LedgerError."""
     looked = await look(deps, policy, rules, mode)
     _demand_believed(looked)
     ready = [case for case in looked.cases if _plannable(case)]
@@ -159,7 +175,7 @@ async def make_plan(
         if missing := sorted(keys - known.keys()):
             raise UsageError(f"not due: {', '.join(missing)}", "See syncd handover list for their stage.")
         ready = [case for key, case in known.items() if key in keys]
-    items = tuple(item for case in ready if (item := case.item(rules)) is not None)
+    items = tuple(item for case in ready if (item := case.item(rules, reopen=reopen)) is not None)
     plan = HandoverPlan(tuple(sorted(items, key=lambda item: item.zoom_id)), policy.digest(), deps.clock.now())
     holds = {case.zoom_id: await _content(deps, case.account) for case in ready if case.account is not None}
     if items:
@@ -171,7 +187,7 @@ async def make_plan(
                 )
             ]
         )
-    return plan, document(plan, looked, holds)
+    return plan, document(plan, looked, holds, reopen=reopen)
 
 
 def _plannable(case: Case) -> bool:
@@ -179,7 +195,7 @@ def _plannable(case: Case) -> bool:
 
 
 def _planned(item: HandoverItem) -> entries.ItemPlanned:
-    return entries.ItemPlanned(item.zoom_id, item.receiver_id, item.end, item.content, item.hold_unchecked)
+    return entries.ItemPlanned(item.zoom_id, item.receiver_id, item.end, item.content, item.hold_unchecked, item.reopen)
 
 
 async def _content(deps: Dependencies, account: ZoomAccount) -> Inventory:
@@ -193,7 +209,7 @@ async def _content(deps: Dependencies, account: ZoomAccount) -> Inventory:
         return Inventory()
 
 
-def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory]) -> dict[str, Any]:
+def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory], *, reopen: bool = False) -> dict[str, Any]:
     """The document ``syncd.handover/1``."""
     rules, by_id = looked.facts.rules, {case.zoom_id: case for case in looked.cases}
     stages = {stage.value: sum(case.stage is stage for case in looked.cases) for stage in Stage}
@@ -210,7 +226,8 @@ def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory]) ->
         "left_behind": list(rules.left_behind),
         "always_lost": list(ALWAYS_LOST),
         "undo": NO_UNDO,
-        "way": "the account stays deactivated; a way that needs a seat or an active account is off",
+        "reopen": reopen,
+        "way": REOPENED if reopen else STAYS_OFF,
         "stages": stages,
         "many_to_one": [{"receiver": receivers[id_], "people": count} for id_, count in sorted(many_to_one(planned).items())],
         "items": [row_of(case, looked.facts) | {"holds": holds.get(case.zoom_id, Inventory()).as_json()} for case in planned],
@@ -308,7 +325,7 @@ def _ready(plan: HandoverPlan, looked: Looked) -> tuple[list[Case], list[Ended]]
             left.append(Ended(item.zoom_id, "", "", "not_tried", "it is neither deactivated nor handed over"))
         elif not _plannable(case):
             left.append(_not_tried(case, f"it is {case.stage.value}{f' ({case.reason.value})' if case.reason else ''}"))
-        elif case.item(looked.facts.rules) != item:
+        elif case.item(looked.facts.rules, reopen=item.reopen) != item:
             left.append(_not_tried(case, "receiver, content, end or hold are no longer as planned"))
         else:
             approvals = tuple(one for one in approvals_of(looked.facts, case) if one.plan_digest == plan.digest)
@@ -364,6 +381,23 @@ async def _demand_guards(deps: Dependencies, policy: Policy, looked: Looked, rea
         raise Held("; ".join(one.says for one in tripped), tripped[0].do)
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One announced handover: whose, to whom, and what both held before."""
+
+    leaver: ZoomAccount
+    receiver: ZoomAccount
+    item: HandoverItem
+    intent: str
+    term: int
+    had: Inventory
+    before: Inventory
+
+    def ended(self, state: str) -> Ended:
+        """So."""
+        return Ended(self.item.zoom_id, self.leaver.email, self.receiver.email, state)
+
+
 async def _one(
     deps: Dependencies,
     policy: Policy,
@@ -381,8 +415,7 @@ async def _one(
     leaver, receiver, why = await preflight(deps, policy, looked.facts, case)  # after counting, which may take its time
     if why:
         return _not_tried(case, why)
-    item = case.item(looked.facts.rules)
-    assert item is not None
+    item = next(one for one in plan.items if one.zoom_id == case.zoom_id)
     intent = deps.clock.unique()
     await deps.ledger.append(
         [
@@ -402,41 +435,60 @@ async def _one(
         ],
         term=term,
     )
-    result = Ended(case.zoom_id, leaver.email, receiver.email, Stage.UNCONFIRMED.value)
-    lost = False
+    turn = _Turn(leaver, receiver, item, intent, term, had, before)
+    return await (_over_an_active_account if item.reopen else _asked)(deps, ending, turn)
+
+
+async def _over_an_active_account(deps: Dependencies, ending: Ending, turn: _Turn) -> Ended:
+    """Opened, asked for, and closed again unless it is gone, whatever came of it."""
+    ended, stopped = turn.ended("refused"), None
+    opened = await open_access(deps, turn.leaver, turn.intent, turn.term)
+    if opened.why:
+        says = f"it could not be made active with a licence, and its end was not asked for: {opened.why}"
+        ended = await _settled(deps, replace(ended, says=says, do="See that a seat is free; then plan anew."), turn)
+    else:
+        try:
+            ended = await _asked(deps, ending, turn)
+        except SourceError as error:
+            stopped = error
+    if ended.state == Stage.HANDED_OVER:
+        return ended
+    if trouble := await close_access(deps, turn.leaver, turn.intent, turn.term, lost=opened.lost):
+        return replace(
+            ended,
+            says=f"{ended.says}; IT MAY STILL BE ACTIVE: {trouble}".removeprefix("; "),
+            do=f"At once: syncd account deactivate {turn.leaver.email} (else the next cycle does it).",
+        )
+    if stopped is not None:
+        raise stopped
+    return ended
+
+
+async def _asked(deps: Dependencies, ending: Ending, turn: _Turn) -> Ended:
+    """The one request, and what became of it. Raises SourceError when nothing was sent, nor can be for anybody else."""
+    item, receiver, result, lost = turn.item, turn.receiver, turn.ended(Stage.UNCONFIRMED.value), False
     try:
-        await ending.end_account(case.zoom_id, end=item.end, receiver=receiver.email, content=item.content)
+        await ending.end_account(item.zoom_id, end=item.end, receiver=receiver.email, content=item.content)
     except Refused as error:
-        return await _settled(deps, replace(result, state="refused", says=error.what, do=error.do), intent, term, error.code)
+        return await _settled(deps, replace(result, state="refused", says=error.what, do=error.do), turn, error.code)
     except AnswerLost as error:
         lost = True
         result = replace(result, says=error.what, do="It is never repeated: syncd handover list shows whether it happened.")
-        await _settled(deps, result, intent, term, seen="not_looked")
+        await _settled(deps, result, turn, seen="not_looked")
     except SourceError as error:
-        await _settled(deps, replace(result, state="refused", says=error.what), intent, term)
+        await _settled(deps, replace(result, state="refused", says=error.what), turn)
         raise
-    return await _verified(deps, result, intent, term, had, before, receiver, item, lost=lost)
+    return await _verified(deps, result, turn, lost=lost)
 
 
-async def _verified(
-    deps: Dependencies,
-    result: Ended,
-    intent: str,
-    term: int,
-    had: Inventory,
-    before: Inventory,
-    receiver: ZoomAccount,
-    item: HandoverItem,
-    *,
-    lost: bool,
-) -> Ended:
+async def _verified(deps: Dependencies, result: Ended, turn: _Turn, *, lost: bool) -> Ended:
     """What a look at the account and at the receiver's content shows after the request."""
     try:
         gone = await _gone(deps, result.zoom_id)
     except SourceError as error:
-        return await _settled(deps, replace(result, says=result.says or error.what), intent, term, seen="not_looked")
-    after = await _content(deps, receiver)
-    missing = _missing(had, before, after, item)
+        return await _settled(deps, replace(result, says=result.says or error.what), turn, seen="not_looked")
+    after = await _content(deps, turn.receiver)
+    missing = _missing(turn.had, turn.before, after, turn.item)
     proved = missing is not None and not missing
     if gone and (not lost or proved):
         says = "" if not missing else "fewer arrived than were there: " + ", ".join(f"{n} {kind}" for kind, n in missing.items())
@@ -447,7 +499,7 @@ async def _verified(
             says="Zoom said yes, and the account is still there",
             do="Look at it in the Zoom portal; syncd handover list looks again.",
         )
-    return await _settled(deps, result, intent, term, seen="gone" if gone else "there", after=after)
+    return await _settled(deps, result, turn, seen="gone" if gone else "there", after=after)
 
 
 async def _gone(deps: Dependencies, zoom_id: str) -> bool:
@@ -471,8 +523,7 @@ def _missing(had: Inventory, before: Inventory, after: Inventory, item: Handover
 async def _settled(
     deps: Dependencies,
     result: Ended,
-    intent: str,
-    term: int,
+    turn: _Turn,
     code: int | None = None,
     *,
     seen: str = "",
@@ -482,7 +533,7 @@ async def _settled(
         [
             draft(
                 entries.HandoverSettled(
-                    intent=intent,
+                    intent=turn.intent,
                     state=result.state,
                     says=result.says,
                     code=code,
@@ -493,7 +544,7 @@ async def _settled(
                 subject=result.zoom_id,
             )
         ],
-        term=term,
+        term=turn.term,
     )
     deps.tell(
         Noted(

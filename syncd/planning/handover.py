@@ -80,12 +80,12 @@ class Case:
     approved_by: tuple[Approval, ...] = ()
     done: HandoverDone | None = None
 
-    def item(self, rules: HandoverRules) -> HandoverItem | None:
-        """What a plan would bind; None without a receiver."""
+    def item(self, rules: HandoverRules, *, reopen: bool = False) -> HandoverItem | None:
+        """What a plan would bind; None without a receiver. *reopen*: a plan of the way over an active account."""
         if self.receiver is None:
             return None
         return HandoverItem(
-            self.zoom_id, self.receiver.account.zoom_id or "", rules.end, rules.content, "hold_unchecked" in self.notes
+            self.zoom_id, self.receiver.account.zoom_id or "", rules.end, rules.content, "hold_unchecked" in self.notes, reopen
         )
 
 
@@ -286,7 +286,7 @@ def approvals_of(facts: HandoverFacts, case: Case) -> tuple[Approval, ...]:
         if (case.zoom_id, HANDOVER) in one.effects
         and (one.id, case.zoom_id, HANDOVER) not in facts.history.used
         and (plan := facts.history.handover_plans.get(one.plan_digest)) is not None
-        and item in plan.items
+        and any(replace(one, reopen=False) == item for one in plan.items)
     ]
     needed = required(Guard.HANDOVER, facts.policy, facts.history)
     for digest in dict.fromkeys(one.plan_digest for one in fitting):

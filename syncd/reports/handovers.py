@@ -36,6 +36,8 @@ COLUMNS = (
         "What",
         label="hold unchecked",
     ),
+    Column("opened_at", "Opened", Kind.MOMENT, "Access given back for it, where the plan says so", "When", label="opened"),
+    Column("closed_at", "Closed", Kind.MOMENT, "When that was over; empty: somebody else ended it", "When", label="closed"),
     Column("asked_at", "Asked", Kind.MOMENT, "Written down, right before the request", "When"),
     Column("settled_at", "Settled", Kind.MOMENT, "When its outcome was written down", "When", label="settled"),
     Column("seen", "Seen", Kind.WORD, "What a look at the account showed after: gone, there or not_looked", "When", label="seen"),

@@ -42,8 +42,8 @@ TRANSFERS = {
 _PORTAL = "End this account in the Zoom portal; its content can be handed over there."
 _ACTIVE = (
     "Zoom hands over content of active accounts only, it seems: that needs a seat and minutes of open access, so syncd "
-    "does not do it. Reactivate it by hand (syncd account reactivate), hand it over in the Zoom portal, or ask "
-    "Zoom's support."
+    "does it only by a plan that says so (syncd handover plan --reopen), approved as such. Else "
+    "hand it over in the Zoom portal, or ask Zoom's support."
 )
 
 #: (code, what its message is about, kind, what to do); the first that fits.

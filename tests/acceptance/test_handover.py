@@ -375,6 +375,28 @@ def test_a_zoom_that_will_not_end_somebody_inactive_is_survived(left: Company, a
     assert ("support" in ran.document[0]["do"], "due") == (True, stage(left)[0])
 
 
+@pytest.mark.parametrize(("needs", "seats"), [("licence", True), ("active", True), ("active", False)])
+def test_a_zoom_that_ends_only_active_accounts_needs_a_plan_that_says_so(left: Company, needs: str, seats: bool) -> None:
+    """Made active, given a seat, ended; without a seat it is deactivated again and stays as due as it was. The evidence tells
+    how long it was open."""
+    left.zoom.tenant.ending_inactive = needs
+    left.zoom.tenant.seats = left.zoom.tenant.seats_used + seats
+    ran = left.syncd("handover", "plan", "--reopen", "--format", "json")
+    assert "THIS PLAN OPENS ACCESS" in ran.err
+    digest = ran.document["digest"]
+    assert 0 == left.syncd("approve", "--plan", digest[:12], "--guard", "handover", *LEE).code
+    done = handed(left, digest)
+    (row,) = evidence(left)["handovers"]
+
+    assert (5 - 5 * seats, "handed_over" if seats else "refused") == (done.code, done.document[0]["state"]), done.said
+    assert (True, row["state"]) == (row["reopened"], done.document[0]["state"])
+    assert row["opened_at"] <= row["closed_at"]
+    assert (None if seats else "inactive") == (None if seats else left.status("lee"))
+    assert seats == (left.zoom.tenant.find("lee@corp.example") is None)
+    assert ("handed_over" if seats else "due", None) == stage(left)
+    assert 0 == left.syncd("ledger", "verify").code
+
+
 def test_two_people_where_two_are_required(left: Company) -> None:
     """And one of them is not whoever runs it."""
     left.configure({"approvals": {"required": 2}})

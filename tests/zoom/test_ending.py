@@ -59,7 +59,7 @@ REFUSALS: list[tuple[int, int, str, str, str]] = [
     (400, 300, "You cannot unlink the user of the API.", "own_user", "app"),
     (400, 300, "Something new.", "other", "nothing was handed over"),
     (400, 200, "Unable to delete this deactivated user. Contact Zoom support.", "inactive", "support"),
-    (400, 200, "The user must be active.", "must_be_active", "does not do it"),
+    (400, 200, "The user must be active.", "must_be_active", "plan --reopen"),
     (400, 200, "Zoom Rooms users cannot be deleted.", "room", "portal"),
     (400, 1000, "Call queue manager.", "call_queue", "another manager"),
     (400, 1107, "Managed domain.", "managed_domain", "end: delete"),

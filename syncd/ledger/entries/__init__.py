@@ -34,6 +34,7 @@ from syncd.ledger.entries.effects import (
 from syncd.ledger.entries.handover import (
     RELEASE_LASTS,
     RELEASERS,
+    AccessChanged,
     HandoverAnnounced,
     HandoverPlanned,
     HandoverSettled,
@@ -82,6 +83,7 @@ __all__ = [
     "RELEASE_LASTS",
     "SEEN_AS",
     "WITNESSES_REMEMBERED",
+    "AccessChanged",
     "ApprovalGiven",
     "ChangeSeen",
     "ChangesPaused",

@@ -84,11 +84,12 @@ class ItemPlanned(Part, frozen=True):
     end: str
     content: tuple[str, ...]
     hold_unchecked: bool = False
+    reopen: bool = False
 
     @property
     def item(self) -> HandoverItem:
         """What is to be done with this account's content."""
-        return HandoverItem(self.zoom_id, self.receiver_id, self.end, self.content, self.hold_unchecked)
+        return HandoverItem(self.zoom_id, self.receiver_id, self.end, self.content, self.hold_unchecked, self.reopen)
 
 
 @kind("handover.plan")
@@ -147,6 +148,35 @@ class HandoverSettled(Entry, frozen=True):
             history.handovers[entry.subject] = replace(done, state=self.state, settled_at=time.measured)
         if self.state != Stage.UNCONFIRMED:
             settle(history, self.intent, time.measured if self.state == Stage.HANDED_OVER else None)
+
+
+@kind("handover.access")
+class AccessChanged(Entry, frozen=True):
+    """For the handover of an account that must be active for it: ``open`` (made active) or ``close`` (deactivated again). Written
+    before the request (``announced``) and after a look (``done``, ``not_done``). The subject is the Zoom id; *intent*: the
+    handover's."""
+
+    intent: str
+    step: str
+    state: str
+    says: str = ""
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """From the announcement on it may be active by our doing, until a look shows it inactive; then it is as it was, with the
+        retention that ran before."""
+        seen_as = f"{self.intent}/{self.step}"
+        if self.state == "announced":
+            action = "reactivate" if self.step == "open" else "deactivate"
+            announce(history, seen_as, SeenEffect(entry.subject, action, time.measured, self.who))
+        else:
+            settle(history, seen_as, time.measured if self.state == "done" else None)
+        last = history.deactivated.get(entry.subject)
+        if last is None:
+            return
+        if self.step == "open" and self.state == "announced":
+            history.deactivated[entry.subject] = replace(last, reactivated_at=time.measured)
+        elif self.step == "close" and self.state == "done":
+            history.deactivated[entry.subject] = replace(last, reactivated_at=None)
 
 
 @kind("handover.release")
