@@ -71,7 +71,7 @@ image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FIL
 	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
 
 docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
-	@$(BIN)/mkdocs build --quiet
+	@$(BIN)/mkdocs build --quiet --strict
 
 pictures: $(VENV)/.run ## the pictures of the docs, from the demo; needs Chromium
 	@$(BIN)/python docs/images/make
