@@ -129,8 +129,9 @@ async def run_daemon(
             scheduled = schedule.next_after(started, deps.clock.now(), deps.clock.random())
             due = follow_ups.due(report, scheduled, deps.clock.now())
             deps.tell(CycleScheduled(due))
-            liveness.announce(max(0.0, (due - deps.clock.now()).total_seconds()))
-            while (woken := await _woken(deps, signals, watch, due)) is Woken.LOOK:
+            alarm = Alarm(due, deps.clock)
+            liveness.announce(alarm.left)
+            while (woken := await _woken(deps, signals, watch, alarm)) is Woken.LOOK:
                 await until_stopped(_looked(deps, watch, after_cycle), signals.stop)
             trigger = {Woken.ASKED: Trigger.REQUEST, Woken.CHANGED: Trigger.WATCH}.get(woken, Trigger.SCHEDULE)
 
@@ -255,12 +256,24 @@ async def _stand_by(deps: Dependencies, lock: contextlib.AsyncExitStack, livenes
     return None
 
 
-async def sleep_until(due: datetime, clock: Clock) -> None:
-    """Sleeps until it is *due* by the wall clock, and never longer than that is away now: a clock that is set ahead, or a
-    machine that slept meanwhile, ends it, and one that is set back does not stretch it."""
-    ends_at = clock.monotonic() + (due - clock.now()).total_seconds()
-    while (left := min(ends_at - clock.monotonic(), (due - clock.now()).total_seconds())) > 0:
-        await clock.sleep(min(left, SLEEP_SECONDS))
+class Alarm:
+    """When a sleep ends: *at* that time by the wall clock, and never later than it was away when the alarm was set. A clock that
+    is set ahead, or a machine that slept meanwhile, ends it; one that is set back does not stretch it, however often the sleep is
+    interrupted."""
+
+    def __init__(self, at: datetime, clock: Clock) -> None:
+        self._at, self._clock = at, clock
+        self._latest = clock.monotonic() + (at - clock.now()).total_seconds()
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; none are left afterwards."""
+        return max(0.0, min(self._latest - self._clock.monotonic(), (self._at - self._clock.now()).total_seconds()))
+
+    async def rings(self) -> None:
+        """Sleeps until then."""
+        while left := self.left:
+            await self._clock.sleep(min(left, SLEEP_SECONDS))
 
 
 class Woken(Enum):
@@ -272,12 +285,12 @@ class Woken(Enum):
     CHANGED = auto()  # the watch wants a whole cycle
 
 
-async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, due: datetime) -> Woken:
+async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, alarm: Alarm) -> Woken:
     """Sleeps until the time is up, or somebody wants something."""
     wanted = asyncio.create_task(watch.wanted())
     waits = [
         wanted,
-        *(asyncio.create_task(one) for one in (sleep_until(due, deps.clock), signals.now.wait(), signals.stop.wait())),
+        *(asyncio.create_task(one) for one in (alarm.rings(), signals.now.wait(), signals.stop.wait())),
     ]
     looks = asyncio.create_task(_look_for_pauses(deps))
     try:
@@ -288,7 +301,7 @@ async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, due: 
         await asyncio.gather(*waits, looks, return_exceptions=True)
     if signals.now.is_set() or signals.stop.is_set():
         return Woken.ASKED
-    if wanted.cancelled() or deps.clock.now() >= due:  # a whole cycle that is due looks at everybody
+    if wanted.cancelled() or not alarm.left:  # a whole cycle that is due looks at everybody
         return Woken.DUE
     return Woken.LOOK if wanted.result() else Woken.CHANGED
 

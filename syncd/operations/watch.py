@@ -164,7 +164,9 @@ class Watch:
         """A whole cycle ended; what it read is the base of the looks to come, if it was whole and good."""
         if not self._watchers:
             return
-        self._base, self._looks, self._whole_wanted = None, Counter(), ""
+        self._base, self._looks, self._whole_wanted, self._not_before = None, Counter(), "", None
+        if self._whole_at is not None and self._whole_at > self._deps.clock.now():
+            self._whole_at = None  # by a clock that was ahead: nobody waits for that moment
         good = report is not None and report.plan is not None and good_read(report.verdicts)
         if report is None or not good:
             return

@@ -130,19 +130,21 @@ class Watching:
             self._leaving.pop(person, None)
 
     def start_over(self, now: datetime, read_at: datetime) -> None:
-        """A whole cycle read everybody at *read_at*: what was noticed before it is known, and nobody is waited for."""
+        """A whole cycle read everybody at *read_at*: what was noticed before it is known, and nobody is waited for. What was
+        remembered by a clock that was ahead, and is set right, counts no longer than usual from now on."""
         # Of signals that wait together one may be newer than the read: it was not read, and nobody signals it again.
         self._noticed = {
-            place: replace(one, since=max(one.since, read_at))
+            place: replace(one, since=min(max(one.since, read_at), now))
             for place, one in self._noticed.items()
             if (one.last or one.since) >= read_at
         }
         self._leaving.clear()
-        self._doubtful = {person: until for person, until in self._doubtful.items() if until > now}
+        self._doubtful = {person: min(until, now + self.lag) for person, until in self._doubtful.items() if until > now}
+        self._signalled = deque((at, number) for at, number in self._signalled if at <= now)
         self._entitled = {
             person: recent
             for person, places in self._entitled.items()
-            if (recent := {place: at for place, at in places.items() if at > now - self.lag})
+            if (recent := {place: min(at, now) for place, at in places.items() if at > now - self.lag})
         }
 
     def _ripe_at(self, person: str, one: Leaving, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.events import CycleStarted, Noted, Waiting
-from syncd.operations.daemon import SLEEP_SECONDS, STUCK_SECONDS, Liveness, sleep_until
+from syncd.operations.daemon import SLEEP_SECONDS, STUCK_SECONDS, Alarm, Liveness
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ class OddClock:
 )
 async def test_no_sleep_outlasts_what_was_meant(clock: OddClock, slept: float) -> None:
     """Whatever the wall clock does meanwhile."""
-    await sleep_until(NOON + timedelta(seconds=900), clock)
+    await Alarm(NOON + timedelta(seconds=900), clock).rings()
 
     assert slept <= clock.passed <= slept + SLEEP_SECONDS
 
@@ -59,9 +59,20 @@ async def test_no_sleep_outlasts_what_was_meant(clock: OddClock, slept: float) -
 async def test_a_time_gone_by_is_not_slept_for() -> None:
     """It is due."""
     clock = OddClock()
-    await sleep_until(NOON - timedelta(seconds=1), clock)
+    await Alarm(NOON - timedelta(seconds=1), clock).rings()
 
     assert 0 == clock.slept
+
+
+async def test_an_interrupted_sleep_is_not_stretched_either() -> None:
+    """A look of the watch ends the sleep, the clock is set right by 30 hours, and the sleep goes on."""
+    clock = OddClock({100.0: -108_000.0})
+    alarm = Alarm(NOON + timedelta(seconds=900), clock)
+    await clock.sleep(200.0)
+
+    await alarm.rings()
+    assert 900.0 <= clock.passed <= 900.0 + SLEEP_SECONDS
+    assert 0 == alarm.left
 
 
 class Alive:

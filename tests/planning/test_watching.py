@@ -153,6 +153,22 @@ def test_a_signal_after_the_read_is_not_lost_with_one_before_it() -> None:
     assert NOON + SECOND == left.since
 
 
+def test_a_clock_that_was_ahead_leaves_nothing_to_wait_for() -> None:
+    """Thirty hours ahead for a while: signals, doubt and moments of then count no longer than from the next whole cycle on."""
+    ahead, state = NOON + timedelta(hours=30), watching(settle=30)
+    many = frozenset(f"p{number}" for number in range(SIGNALS_MAX))
+    state.notice(0, Hint(many), ahead)
+    state.show(0, "eve", Reason.DISABLED_IN_DIRECTORY, ahead)
+    state.show(0, "eve", Reason.IN_STEP, ahead)
+    state.start_over(NOON, NOON - SECOND)
+
+    assert state.notice(1, ANN, NOON + SECOND)
+    assert {NOON, NOON + SECOND} == {one.since for one in state.take(NOON + SECOND).values()}
+    state.show(0, "eve", Reason.IN_LEAVERS_GROUP, NOON + SECOND)
+    assert not state.may_act("eve", NOON + SECOND)
+    assert state.may_act("eve", NOON + 15 * MINUTE + SECOND)
+
+
 @given(st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2)))
 def test_a_base_serves_for_the_larger_of_the_interval_and_half_an_hour(interval: timedelta, age: timedelta) -> None:
     """Both bounds included."""
