@@ -43,9 +43,9 @@ async def serve_daemon(config: Config) -> None:
         async with open_dependencies(config, watch.tell, write_ledger=True, clock=clock, by_lease=True) as deps:
             watch.remember(await deps.ledger.history(), deps.ledger)
 
-            def signal(_: Sighting) -> None:
+            def signal(sighting: Sighting) -> None:
                 watch.aside(SignalSeen("zoom_events", "zoom", 1))
-                daemon_signals.elsewhere.set()
+                daemon_signals.elsewhere.put_nowait(sighting.zoom_id)
 
             desk = WitnessDesk(replace(deps, tell=watch.aside), policy_of(config), signal if config.schedule.watch else no_signal)
             await desk.tell_counts()

@@ -95,7 +95,7 @@ class DaemonSignals:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     now: asyncio.Event = field(default_factory=asyncio.Event)
-    elsewhere: asyncio.Event = field(default_factory=asyncio.Event)  # Zoom says that somebody else changed something
+    elsewhere: asyncio.Queue[str] = field(default_factory=asyncio.Queue)  # Zoom ids that somebody else changed
 
 
 #: Called after each cycle, still under the writer lock, with the report and the term: files reports and the like.
@@ -142,9 +142,7 @@ async def _heeding(watch: Watch, signals: DaemonSignals) -> AsyncIterator[None]:
 
     async def heed() -> None:
         while True:
-            await signals.elsewhere.wait()
-            signals.elsewhere.clear()
-            watch.elsewhere()
+            watch.elsewhere(await signals.elsewhere.get())
 
     task = asyncio.create_task(heed())
     try:

@@ -106,8 +106,9 @@ class Base:
 
 @dataclass(frozen=True)
 class About:
-    """Whom a look is about: *people* that differ from the last whole read, with how they stand; *ready*: what was seen of them
-    has lasted; *seen*: when the watch noticed something; *changed*: when the directory says that it happened."""
+    """Whom a look is about: *people* that differ from the last whole read, with how they stand, and *accounts* that others
+    changed at Zoom; *ready*: people of whom what was seen has lasted; *seen*: when the watch noticed something; *changed*: when
+    the directory says that it happened."""
 
     people: Mapping[str, Reason]
     ready: frozenset[str]
@@ -115,6 +116,7 @@ class About:
     changed: Mapping[str, datetime] = field(default_factory=dict)
     view: str = ""  # of the place that showed them, and as of when it was written
     as_of: datetime | None = None
+    accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)  # signalled at Zoom -> whoever has to do with each
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,38 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
 async def _read_accounts(
     deps: Dependencies, base: Base, about: About, history: History
 ) -> tuple[ZoomSnapshot, dict[str, frozenset[str]]]:
-    """Zoom with the accounts of these people read again, and whose each of them is. Raises SourceError."""
-    whose: dict[str, set[str]] = {}
+    """Zoom with the accounts of these people, and those signalled there, read again, and whose each of them is. Raises
+    SourceError."""
+    whose, unknown = _accounts_of(base, about, history)
+    listed = {one.zoom_id: one for one in base.zoom.accounts if one.zoom_id is not None and one.zoom_id in whose}
+    found: dict[str, ZoomAccount] = {}
+    unreadable: set[str] = set()
+    for zoom_id in sorted(listed.keys() | about.accounts.keys()):
+        try:
+            shown = await deps.zoom.get_account(zoom_id)
+        except AccountUnreadable:  # this one waits for a whole cycle, which says so
+            unreadable.add(zoom_id)
+            continue
+        if shown is not None and zoom_id in listed:
+            found[zoom_id] = _as_listed(shown, listed[zoom_id])
+        elif shown is not None and shown.status is not Status.PENDING:  # since the last whole read
+            found[zoom_id] = shown
+    for address, id_ in unknown.items():
+        try:
+            shown = await deps.zoom.get_account(address)
+        except AccountUnreadable:
+            continue
+        if shown is not None and shown.zoom_id is not None and shown.status is not Status.PENDING:
+            found[shown.zoom_id] = shown
+            whose.setdefault(shown.zoom_id, set()).add(id_)
+    asked = (listed.keys() | found.keys()) - unreadable
+    zoom = base.zoom.with_accounts(asked, in_one_piece(found.values(), End.EACH_ASKED))
+    return zoom, {zoom_id: frozenset(people) for zoom_id, people in whose.items() if zoom_id in found}
+
+
+def _accounts_of(base: Base, about: About, history: History) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """Ids of the accounts concerned with whose they are, and main addresses that had no account in the last whole read."""
+    whose: dict[str, set[str]] = {zoom_id: set(people) for zoom_id, people in about.accounts.items()}
     unknown: dict[str, str] = {}
     addresses, now = Addresses(base.policy), by_id(base.directory)
     for id_ in about.people:
@@ -235,28 +267,7 @@ async def _read_accounts(
     for zoom_id, id_ in history.pairs.items():
         if id_ in about.people:
             whose.setdefault(zoom_id, set()).add(id_)
-    listed = {one.zoom_id: one for one in base.zoom.accounts if one.zoom_id is not None and one.zoom_id in whose}
-    found: dict[str, ZoomAccount] = {}
-    unreadable: set[str] = set()
-    for zoom_id in sorted(listed):
-        try:
-            shown = await deps.zoom.get_account(zoom_id)
-        except AccountUnreadable:  # this one waits for a whole cycle, which says so
-            unreadable.add(zoom_id)
-            continue
-        if shown is not None:
-            found[zoom_id] = _as_listed(shown, listed[zoom_id])
-    for address, id_ in unknown.items():
-        try:
-            shown = await deps.zoom.get_account(address)
-        except AccountUnreadable:
-            continue
-        if shown is not None and shown.zoom_id is not None and shown.status is not Status.PENDING:
-            found[shown.zoom_id] = shown
-            whose.setdefault(shown.zoom_id, set()).add(id_)
-    asked = (listed.keys() | found.keys()) - unreadable
-    zoom = base.zoom.with_accounts(asked, in_one_piece(found.values(), End.EACH_ASKED))
-    return zoom, {zoom_id: frozenset(people) for zoom_id, people in whose.items() if zoom_id in found}
+    return whose, unknown
 
 
 def _as_listed(shown: ZoomAccount, listed: ZoomAccount) -> ZoomAccount:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.errors import SourceError, SyncdError
+from syncd.errors import AccountUnreadable, SourceError, SyncdError
 from syncd.events import Event, LeadershipChanged, LookEnded, SignalSeen, WatchDegraded
 from syncd.model import CycleReport, Hint, Mode, Policy, Reason, Result, Status, Trigger
 from syncd.operations.dependencies import Dependencies, Run
@@ -22,7 +22,7 @@ from syncd.operations.look import About, Base, Looked, run_look
 from syncd.planning.entitlement import GONE, standing
 from syncd.planning.guards import good_read
 from syncd.planning.guards.sizes import deactivation_limit
-from syncd.planning.watching import WHOLE_APART, Noticed, Watching, base_serves, by_id, differing
+from syncd.planning.watching import ACCOUNTS_MAX, WHOLE_APART, Noticed, Watching, base_serves, by_id, concerned, differing
 from syncd.ports import Tell, Watcher
 
 #: A place that cannot tell is asked again after its pace, twice that, and so on, up to this.
@@ -144,11 +144,15 @@ class Watch:
             self._deps.tell(WatchDegraded(why, do if why else ""))
             self._said = why
 
-    def elsewhere(self) -> None:
-        """Zoom says that somebody else changed an account. No place shows that again: a whole cycle looks, at most every 5
-        minutes."""
-        if self._watchers:
-            self._fall_back("somebody else changed an account at Zoom")
+    def elsewhere(self, zoom_id: str) -> None:
+        """Zoom says that somebody else changed this account. Never raises."""
+        if not self._watchers:
+            return
+        if not zoom_id:
+            self._fall_back("Zoom tells that somebody else changed an account, and not which one")
+        elif not self._state.notice_account(zoom_id, self._deps.clock.now()):
+            self._fall_back("signals without end: more than a look can follow", storm=True)
+        self._changed.set()
 
     def _fall_back(self, why: str, *, storm: bool = False) -> None:
         """A whole cycle must look."""
@@ -175,7 +179,7 @@ class Watch:
         self._say()
         assert report.directory is not None, "a plan is made of a directory"
         now = self._deps.clock.now()
-        self._state.start_over(now, report.directory.read_at)
+        self._state.start_over(now, report.directory.read_at, report.started_at)
         for place, first in self._first.items():
             if first > report.directory.read_at:  # followed since a moment after that read: what came between?
                 self._state.notice(place, Hint(anybody=True), now)
@@ -234,6 +238,44 @@ class Watch:
                 continue
             if about is not None:
                 found.append(Found(place, about))
+        if accounts := self._state.take_accounts():
+            found += await self._find_accounts(accounts, now)
+        return found
+
+    async def _find_accounts(self, accounts: Mapping[str, datetime], now: datetime) -> list[Found]:
+        """Accounts that others changed at Zoom, with whoever has to do with them as the directory shows them now. Raises
+        SourceError, LedgerError, NeedsWholeCycle."""
+        base = self._base_that_serves(now)
+        if len(accounts) > ACCOUNTS_MAX:
+            raise self._whole(f"{len(accounts)} accounts were changed at Zoom by others", storm=True)
+        place = next((one for one in range(len(self._watchers)) if one not in self._troubles), 0)
+        pairs, seen = (await self._deps.ledger.history()).pairs, min(accounts.values())
+        keys = await self._addresses_of(accounts, base)
+        people = frozenset().union(*concerned(base.directory, keys, pairs, self._policy).values())
+        about = None
+        try:
+            if people:  # whom nobody claims is a matter of the account alone
+                about = await self._about(place, Noticed(Hint(people), seen), base)
+        except SourceError as error:
+            self._cannot_tell(place, error)
+            self._state.put_accounts_back(accounts)
+            self._not_before = self._deps.clock.now() + timedelta(seconds=max(self._pace.poll_seconds, 5.0))
+            return []
+        whose = concerned(self._base_that_serves(now).directory, keys, pairs, self._policy)
+        about = about or About({}, frozenset(), seen)
+        settled = frozenset(id_ for id_ in people.union(*whose.values()) if self._state.may_act(id_, self._deps.clock.now()))
+        return [Found(place, replace(about, ready=about.ready | settled, seen=min(about.seen, seen), accounts=whose))]
+
+    async def _addresses_of(self, accounts: Iterable[str], base: Base) -> dict[str, frozenset[str]]:
+        """The address each account had and has. Raises SourceError."""
+        known = {one.zoom_id: one.email for one in base.zoom.accounts if one.zoom_id is not None}
+        found: dict[str, frozenset[str]] = {}
+        for zoom_id in accounts:
+            try:
+                shown = await self._deps.zoom.get_account(zoom_id)
+            except AccountUnreadable:  # this one waits for a whole cycle, which says so
+                continue
+            found[zoom_id] = frozenset({known.get(zoom_id, "")} | ({shown.email} if shown is not None else set())) - {""}
         return found
 
     def _base_that_serves(self, now: datetime) -> Base:

@@ -8,18 +8,22 @@ contradictory waits for a whole cycle, which remains the truth.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.model import DirectorySnapshot, Hint, Person, Policy, Reason
 from syncd.planning.entitlement import standing
+from syncd.planning.match import Addresses
 
 #: A base younger than this serves for looks, however short the interval is.
 BASE_AGE_MIN = timedelta(minutes=30)
 
 #: Whole cycles that the watch asks for are so far apart at least.
 WHOLE_APART = timedelta(minutes=5)
+
+#: More accounts signalled at Zoom than one look reads: somebody changes many at once, and a whole cycle judges that better.
+ACCOUNTS_MAX = 100
 
 #: More people signalled within the window than this are signals without end: the source is busy with something else.
 SIGNALS_MAX, SIGNALS_WINDOW = 1000, timedelta(minutes=1)
@@ -60,16 +64,30 @@ class Watching:
     _entitled: dict[str, dict[int, datetime]] = field(default_factory=dict)  # who was shown entitled where, and when
     _doubtful: dict[str, datetime] = field(default_factory=dict)  # until when
     _signalled: deque[tuple[datetime, int]] = field(default_factory=deque)
+    _accounts: dict[str, datetime] = field(default_factory=dict)  # Zoom id -> since when Zoom says that others changed it
 
     def notice(self, place: int, hint: Hint, now: datetime) -> bool:
         """Takes a signal. False: there is no end of them, so all are dropped and a whole cycle must look."""
-        self._signalled.append((now, len(hint.people) + len(hint.groups) + hint.anybody))
-        while self._signalled and self._signalled[0][0] < now - SIGNALS_WINDOW:
-            self._signalled.popleft()
-        if sum(number for _, number in self._signalled) > SIGNALS_MAX:
-            self._noticed.clear()
+        if self._no_end(len(hint.people) + len(hint.groups) + hint.anybody, now):
             return False
         self._remember(place, Noticed(hint, now))
+        return True
+
+    def notice_account(self, zoom_id: str, now: datetime) -> bool:
+        """Takes a signal about an account at Zoom; as ``notice``."""
+        if self._no_end(1, now):
+            return False
+        self._accounts.setdefault(zoom_id, now)
+        return True
+
+    def _no_end(self, signals: int, now: datetime) -> bool:
+        self._signalled.append((now, signals))
+        while self._signalled and self._signalled[0][0] < now - SIGNALS_WINDOW:
+            self._signalled.popleft()
+        if sum(number for _, number in self._signalled) <= SIGNALS_MAX:
+            return False
+        self._noticed.clear()
+        self._accounts.clear()
         return True
 
     def _remember(self, place: int, one: Noticed) -> None:
@@ -83,7 +101,7 @@ class Watching:
 
     def due(self, now: datetime) -> datetime | None:
         """When there is something to look at; None: nothing. What is signalled is due at once."""
-        if self._noticed:
+        if self._noticed or self._accounts:
             return now
         return min((self._ripe_at(id_, one, now) for id_, one in self._leaving.items()), default=None)
 
@@ -96,6 +114,15 @@ class Watching:
                 known = taken.get(one.place)
                 taken[one.place] = Noticed(hint, one.since) if known is None else replace(known, hint=known.hint | hint)
         return taken
+
+    def take_accounts(self) -> dict[str, datetime]:
+        """The accounts that were signalled at Zoom, each with the moment of its first signal."""
+        taken, self._accounts = self._accounts, {}
+        return taken
+
+    def put_accounts_back(self, taken: Mapping[str, datetime]) -> None:
+        """As ``put_back``."""
+        self._accounts = {**self._accounts, **taken}
 
     def show(self, place: int, person: str, stands: Reason, now: datetime) -> None:
         """What a look showed of somebody: how they stand."""
@@ -129,9 +156,11 @@ class Watching:
         for person in people:
             self._leaving.pop(person, None)
 
-    def start_over(self, now: datetime, read_at: datetime) -> None:
-        """A whole cycle read everybody at *read_at*: what was noticed before it is known, and nobody is waited for. What was
+    def start_over(self, now: datetime, read_at: datetime, began: datetime) -> None:
+        """A whole cycle that *began* then read everybody at *read_at*: what was noticed before it is known, and nobody is waited
+        for. Zoom's lists take their time, so an account signalled since it began may have been read before its change. What was
         remembered by a clock that was ahead, and is set right, counts no longer than usual from now on."""
+        self._accounts = {zoom_id: min(since, now) for zoom_id, since in self._accounts.items() if since >= began}
         # Of signals that wait together one may be newer than the read: it was not read, and nobody signals it again.
         self._noticed = {
             place: replace(one, since=min(max(one.since, read_at), now))
@@ -190,6 +219,23 @@ def _of_interest(person: Person) -> tuple[object, ...]:
         person.membership_unknown,
         person.number,
     )
+
+
+def concerned(
+    directory: DirectorySnapshot, accounts: Mapping[str, Collection[str]], pairs: Mapping[str, str], policy: Policy
+) -> dict[str, frozenset[str]]:
+    """Zoom id -> whoever has to do with that account: claims one of its addresses (*accounts*: those it had and has), or is the
+    one it is remembered for (*pairs*)."""
+    addresses, owners = Addresses(policy), dict[str, set[str]]()
+    for zoom_id, known in accounts.items():
+        for address in known:
+            owners.setdefault(addresses.key(address), set()).add(zoom_id)
+    found: dict[str, set[str]] = {zoom_id: {pairs[zoom_id]} if zoom_id in pairs else set() for zoom_id in accounts}
+    for person in directory.people:
+        for key in person.addresses:
+            for zoom_id in owners.get(addresses.canonical(key), ()):
+                found[zoom_id].add(person.id)
+    return {zoom_id: frozenset(people) for zoom_id, people in found.items()}
 
 
 def by_id(directory: DirectorySnapshot) -> dict[str, Person]:

@@ -76,6 +76,41 @@ def test_the_daemon_sees_its_own_change_confirmed_and_somebody_elses_at_once(wat
     assert "foreign" == next(row["witness"] for row in cycle.document["decisions"] if row["email"] == "p001@corp.example")
 
 
+def test_an_account_that_somebody_opens_for_a_leaver_is_closed_within_seconds_by_a_look(watched: Company) -> None:
+    """Each by a look of its own, while the next whole cycle is hours away; an entitled one stays off."""
+    for name in ("old1", "old2"):
+        watched.person(name, groups="left")
+        watched.account(name, status="inactive", type=1)
+    watched.save()
+    watched.configure(
+        {
+            "schedule.watch": True,
+            "schedule.watch_settle": "0s",
+            "directory.file": {**watched.settings["directory"]["file"], "groups": ["staff"], "leaver_groups": ["left"]},
+            "deactivate.grace_for_known_leavers": "0s",
+        }
+    )
+    watched.approve_what_is_held() if watched.syncd("plan").code else None
+    with watched.running() as daemon:
+        daemon.wait_cycles(1)
+        daemon.wait(lambda: watched.zoom.events.connected, "connected")
+        for name in ("old1", "old2"):
+            watched.zoom.tenant.alter(f"{name}@corp.example", status="active", by="boss@corp.example")
+            daemon.wait(lambda name=name: watched.status(name) == "inactive", f"{name} is off again")  # type: ignore[misc]
+        watched.zoom.tenant.alter("p002@corp.example", status="inactive", by="boss@corp.example")
+        daemon.wait(lambda: daemon.metrics()['syncd_watch_looks_total{result="in_step"}'] >= 1, "p002 was looked at")
+        daemon.wait(lambda: states(daemon.metrics()) == {"confirmed": 2, "foreign": 3}, "all of it is witnessed")
+        assert 3 == daemon.metrics()['syncd_watch_signals_total{source="zoom_events"}']
+        assert ["in_step"] == daemon.cycles()
+
+    assert [("old1", "deactivate"), ("old2", "deactivate")] == watched.written()
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(watched.reports.glob("*.json"))]
+    found = [one for one in documents if one.get("look")]
+    assert [("watch", "applied")] * 2 == [(one["trigger"], one["result"]) for one in found]
+    assert {"old1@corp.example", "old2@corp.example"} == {row["email"] for one in found for row in one["decisions"]}
+    assert 0 == watched.syncd("ledger", "verify").code
+
+
 def test_a_one_shot_cycle_asks_the_log_what_it_saw(watched: Company) -> None:
     """Its own document says waiting, since events are for the daemon; the log of the same minute confirms."""
     watched.leaves("p001")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.errors import SourceError
+from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import LookEnded, WatchDegraded
 from syncd.model import DirectorySnapshot, Hint, Mode, Policy, Reread, Result, Status, Trigger
 from syncd.operations.cycle import run_cycle
 from syncd.operations.watch import NeedsWholeCycle, Pace, Watch
+from syncd.planning.watching import ACCOUNTS_MAX
 from tests.fakes import Company, FakeDirectory
 from tests.planning.strategies import LOOSE
 
@@ -239,6 +241,112 @@ async def test_report_mode_changes_nothing_and_paused_looks_are_held() -> None:
     assert [Result.PLANNED] == await world.look("p-crowd003")
     assert (set(), ["planned"]) == (world.off(), [e.result for e in world.company.events if isinstance(e, LookEnded)])
     assert [] == world.company.zoom.writes
+
+
+# ------------------------------------------------------------------------------------------- what others did at Zoom
+
+
+async def elsewhere(world: World, *zoom_ids: str) -> list[Result]:
+    """Zoom tells that others changed these accounts, and what came of it."""
+    for zoom_id in zoom_ids:
+        world.watch.elsewhere(zoom_id)
+    assert await world.watch.wanted()
+    return await world.ripe()
+
+
+def opened(world: World, name: str, **more: Any) -> None:
+    """Somebody at Zoom switches an account on."""
+    world.company.zoom.accounts[f"z-{name}"] = world.company.account(name, Status.ACTIVE, **more)
+
+
+async def a_leaver_who_is_off(hours: int = 25, **pace: Any) -> World:
+    """crowd003 left, and a cycle switched their account off so many hours ago; crowd004 left and was off before."""
+    world = World(**pace)
+    world.company.account("crowd004", Status.INACTIVE)
+    world.company.person("crowd004", enabled=False)
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    await world.cycle()
+    world.company.clock.pass_time(timedelta(hours=hours))
+    await world.cycle()
+    assert {"z-crowd003", "z-crowd004"} == world.off()
+    world.company.zoom.writes.clear()
+    return world
+
+
+async def test_an_account_that_somebody_opened_for_a_leaver_is_closed_by_a_look() -> None:
+    """That one alone, with a document of a look; the directory did not change at all."""
+    world = await a_leaver_who_is_off()
+    opened(world, "crowd003")
+    opened(world, "crowd004")
+    assert [Result.APPLIED] == await elsewhere(world, "z-crowd003")
+    assert [("set_status", "z-crowd003")] == world.company.zoom.writes
+    last = world.company.ledger.entries[-1]
+    assert (last.kind, json.loads(last.body)["look"]) == ("cycle.ended", True)
+    assert Result.APPLIED is (await world.cycle()).result  # crowd004, whom no event named
+    assert [("set_status", "z-crowd003"), ("set_status", "z-crowd004")] == world.company.zoom.writes
+
+
+async def test_a_change_by_others_that_a_cycle_would_leave_alone_is_left_alone() -> None:
+    """Brought back within a day, closed though entitled, gone, not to be read, unknown: nothing is sent or written."""
+    world = await a_leaver_who_is_off(hours=1)
+    opened(world, "crowd003")
+    world.company.account("crowd005", Status.INACTIVE)
+    del world.company.zoom.accounts["z-crowd006"]
+    world.company.zoom.odd["z-crowd007"] = AccountUnreadable("odd", zoom_id="z-crowd007", answer="odd")
+    entries = len(world.company.ledger.entries)
+    named = [f"z-crowd00{number}" for number in (3, 5, 6, 7)]
+    assert [Result.IN_STEP] == await elsewhere(world, *named, "z-nobody")
+    assert ([], entries) == (world.company.zoom.writes, len(world.company.ledger.entries))
+    assert world.watch._state.due(world.company.clock.now()) is None
+
+
+async def test_an_account_made_since_the_last_cycle_is_decided_like_any_other() -> None:
+    """Of nobody: off, where one read is enough; of somebody hired meanwhile, whom only the second look finds: it stays."""
+    world = World(replace(AT_ONCE, grace_reads=1))
+    await world.cycle()
+    for name in ("stranger", "hired"):
+        opened(world, name)
+    world.company.person("hired")
+    assert [Result.APPLIED] == await elsewhere(world, "z-stranger", "z-hired")
+    assert {"z-stranger"} == world.off()
+
+
+async def test_whose_account_it_is_must_have_left_for_as_long_as_ever() -> None:
+    """Disabled a moment ago, and somebody touches the account: the event makes nothing shorter."""
+    world = World(settle=30)
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    opened(world, "crowd003")
+    await elsewhere(world, "z-crowd003")
+    assert set() == world.off()
+    world.company.clock.pass_time(timedelta(seconds=30))
+    assert [Result.APPLIED] == await world.ripe()
+    assert {"z-crowd003"} == world.off()
+
+
+async def test_too_many_accounts_at_once_and_one_without_a_name_are_for_a_whole_cycle() -> None:
+    """The first is a storm."""
+    world = World()
+    await world.cycle()
+    with pytest.raises(NeedsWholeCycle, match="101 accounts"):
+        await elsewhere(world, *(f"z-{number}" for number in range(ACCOUNTS_MAX + 1)))
+    assert [True] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+    await world.cycle()
+    world.watch.elsewhere("")
+    assert not await world.watch.wanted()
+
+
+async def test_an_account_signalled_while_the_directory_is_away_is_looked_at_later() -> None:
+    """Nothing is decided without the people; the signal is not lost."""
+    world = await a_leaver_who_is_off()
+    opened(world, "crowd003")
+    world.watcher.fails = SourceError("directory", "no answer", "look")
+    assert [] == await elsewhere(world, "z-crowd003")
+    assert [] == world.company.zoom.writes
+    world.watcher.fails = None
+    assert [Result.APPLIED] == await world.ripe()
+    assert [("set_status", "z-crowd003")] == world.company.zoom.writes
 
 
 CHANGES = st.sampled_from(["disable", "enable", "leave", "join", "delete", "rename", "unclear"])

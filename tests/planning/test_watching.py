@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model import DirectoryGroup, GroupUse, Hint, Person, Policy, Reason
-from syncd.planning.watching import BASE_AGE_MIN, SIGNALS_MAX, Noticed, Watching, base_serves, differing
+from syncd.planning.watching import BASE_AGE_MIN, SIGNALS_MAX, Noticed, Watching, base_serves, concerned, differing
 from tests import whole
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -133,7 +133,7 @@ def test_a_whole_cycle_knows_what_was_noticed_before_it_read() -> None:
     state.show(0, "bob", Reason.DISABLED_IN_DIRECTORY, NOON)
     state.show(0, "eve", Reason.DISABLED_IN_DIRECTORY, NOON)
     state.show(0, "eve", Reason.IN_STEP, NOON)
-    state.start_over(NOON + MINUTE, NOON + SECOND)
+    state.start_over(NOON + MINUTE, NOON + SECOND, NOON)
 
     assert {1: Noticed(ANN, NOON + 2 * SECOND)} == state.take(NOON + MINUTE)
     assert state.due(NOON + MINUTE) is None
@@ -146,7 +146,7 @@ def test_a_signal_after_the_read_is_not_lost_with_one_before_it() -> None:
     state = watching()
     state.notice(0, ANN, NOON)
     state.notice(0, BOB, NOON + 2 * SECOND)
-    state.start_over(NOON + MINUTE, NOON + SECOND)
+    state.start_over(NOON + MINUTE, NOON + SECOND, NOON)
 
     (left,) = state.take(NOON + MINUTE).values()
     assert BOB.people <= left.hint.people
@@ -160,13 +160,53 @@ def test_a_clock_that_was_ahead_leaves_nothing_to_wait_for() -> None:
     state.notice(0, Hint(many), ahead)
     state.show(0, "eve", Reason.DISABLED_IN_DIRECTORY, ahead)
     state.show(0, "eve", Reason.IN_STEP, ahead)
-    state.start_over(NOON, NOON - SECOND)
+    state.start_over(NOON, NOON - SECOND, NOON - SECOND)
 
     assert state.notice(1, ANN, NOON + SECOND)
     assert {NOON, NOON + SECOND} == {one.since for one in state.take(NOON + SECOND).values()}
     state.show(0, "eve", Reason.IN_LEAVERS_GROUP, NOON + SECOND)
     assert not state.may_act("eve", NOON + SECOND)
     assert state.may_act("eve", NOON + 15 * MINUTE + SECOND)
+
+
+def test_an_account_signalled_since_the_cycle_began_is_looked_at_after_it() -> None:
+    """Zoom's lists may have shown it from before the change."""
+    state = watching()
+    for name, at in (("z-old", NOON - SECOND), ("z-new", NOON)):
+        assert state.notice_account(name, at)
+    assert NOON == state.due(NOON)
+    state.start_over(NOON + MINUTE, NOON + SECOND, NOON)
+
+    assert {"z-new": NOON} == state.take_accounts()
+    assert state.due(NOON + MINUTE) is None
+    state.put_accounts_back({"z-new": NOON})
+    assert {"z-new": NOON} == state.take_accounts()
+
+
+def test_accounts_without_end_are_dropped_for_a_whole_cycle() -> None:
+    """They count with the signals of the places."""
+    state = watching()
+    assert all(state.notice_account(f"z-{number}", NOON) for number in range(SIGNALS_MAX))
+    assert not state.notice_account("z-ann", NOON)
+    assert {} == state.take_accounts()
+
+
+def test_who_has_to_do_with_an_account() -> None:
+    """By any address it had or has, in any form of its domain, and whom it is remembered for."""
+    policy = replace(POLICY, domain_aliases=(("old.example", "corp.example"),))
+    people = [
+        Person("ann", ("ann@corp.example",)),
+        Person("alias", ("alias@corp.example",), aliases=("ann@old.example",)),
+        Person("pair", ("pair@corp.example",)),
+        Person("other", ("other@corp.example",)),
+    ]
+    found = concerned(
+        whole.directory("file", NOON, people, []),
+        {"z": ("Ann@corp.example", "gone@corp.example"), "y": ()},
+        {"z": "pair", "x": "other"},
+        policy,
+    )
+    assert {"z": frozenset({"ann", "alias", "pair"}), "y": frozenset()} == found
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2)))
