@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from syncd.cli import checking, keeping
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, example, json_schema
 from syncd.errors import UsageError
+from syncd.model.near import near_names
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -100,7 +100,7 @@ def show(context: click.Context, limit: int, kinds: tuple[str, ...], cycle: str,
     from syncd.ledger.entry import KINDS
 
     for unknown in (kind for kind in kinds if kind not in KINDS):
-        near = get_close_matches(unknown.lower(), KINDS, n=1)
+        near = near_names(unknown, KINDS)
         raise UsageError(
             f"--kind: there are no entries of the kind {unknown!r}",
             f"Did you mean {near[0]}?" if near else f"Kinds: {', '.join(sorted(KINDS))}",

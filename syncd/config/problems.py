@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from syncd.config.models import Config
 from syncd.config.section import field_at, keys_of, secrets_of, section_at, sections_of
 from syncd.config.source_line import SMELLS_OF_A_SECRET, source
 from syncd.config.values import Fault, shown
+from syncd.model.near import near_names
 
 
 def lines(problems: Iterable[Problem], document: Document) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _unknown_key(where: Where) -> Problem:
     key, section = str(where[-1]), section_at(Config, where[:-1])
     known = keys_of(section) if section else ()
     stems = {keys.stem: keys.keys for keys in secrets_of(section).values()} if section else {}
-    near = get_close_matches(key.lower(), [*known, *stems], n=1, cutoff=0.75)
+    near = near_names(key, [*known, *stems], cutoff=0.75)
     home = _where_else(key, where[:-1])
     smells = SMELLS_OF_A_SECRET.search(key.lower()) and not key.endswith(("_file", "_env"))
     if re.match(r"(?i)(cn|ou|dc|o|c|l|st|uid)\s*=", key.strip()):
@@ -129,7 +129,7 @@ def _unknown_key(where: Where) -> Problem:
         below = _secrets_below(where[:-1])
         do = f"write {below[0]}" if len(below) == 1 else "write it as the NAME_file or NAME_env key of its section"
         return Problem(where, "a secret may not stand in this file", do)
-    far = get_close_matches(key.lower(), [*known, *stems], n=1, cutoff=0.5)
+    far = near_names(key, [*known, *stems], cutoff=0.5)
     if far:
         names = stems.get(far[0], far) if far[0] not in known else far
         return Problem(where, "unknown key", f"did you mean {' or '.join(names)}?")
@@ -186,7 +186,7 @@ def _wrong_value(where: Where, kind: str, value: Any, facts: Mapping[str, Any]) 
 
 def _wrong_choice(value: Any, facts: Mapping[str, Any]) -> tuple[str, str]:
     choices = re.findall(r"'([^']*)'", str(facts.get("expected", "")))
-    near = get_close_matches(value.lower(), choices, n=1) if isinstance(value, str) else []
+    near = near_names(value, choices) if isinstance(value, str) else []
     if value is None:
         return "has no value", f"write {listed(choices, 'or')}"
     return f"{shown(value)} is not one of {', '.join(choices)}", f"did you mean {near[0]}?" if near else "write one of these"

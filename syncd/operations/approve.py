@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import TypeVar
 
 from syncd.errors import Held, SourceError, UsageError
 from syncd.ledger import record
 from syncd.ledger.history import DAY, History
 from syncd.model import Action, Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
+from syncd.model.near import near_names
 from syncd.operations.approve_handover import approve_handover
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
@@ -178,7 +178,7 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
     except ValueError:
         known = [guard.value for guard in Guard if guard not in NOT_APPROVABLE]
         unknown = [name for name in names if name not in {guard.value for guard in Guard}]
-        near = [found for name in unknown for found in get_close_matches(name.lower(), known, n=1)]
+        near = [found for name in unknown for found in near_names(name, known)]
         raise UsageError(
             f"--guard: unknown guard among {', '.join(names)}: {', '.join(unknown)}",
             (f"Did you mean {', '.join(near)}? " if near else "") + f"These can be approved: {', '.join(known)}",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.execution.lifecycle import IN_PART
 from syncd.execution.set_up import Parts, SameAnswers
 from syncd.model import Status, ZoomAccount, address_key
+from syncd.model.near import near_names
 from syncd.operations.dependencies import Dependencies
 
 #: How long the list of accounts may take when only near names are looked for.
@@ -91,7 +91,7 @@ def near_addresses(name: str, addresses: Iterable[str]) -> tuple[str, ...]:
     local = key.partition("@")[0]
     keys: dict[str, str] = {address_key(address): address for address in addresses}
     same = [one for one in keys if one.partition("@")[0] == local and one != key]
-    found = [*same[:NEAR], *get_close_matches(key, keys, n=NEAR, cutoff=0.85)]
+    found = [*same[:NEAR], *near_names(key, keys, NEAR, cutoff=0.85)]
     return tuple(keys[one] for one in dict.fromkeys(found) if one != key)[:NEAR]
 
 

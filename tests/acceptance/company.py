@@ -199,6 +199,13 @@ class Company:
         assert approved.code == 0, approved.said
         return digest
 
+    def sign(self) -> None:
+        """From now on heads of the ledger are signed, with ``signing.pem`` of the folder; ``public.pem`` lies beside it."""
+        private = self.folder / "signing.pem"
+        openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
+        openssl("pkey", "-in", str(private), "-pubout", "-out", str(self.folder / "public.pem"))
+        self.configure({"reports.signing_key_file": str(private)})
+
     def enforcing(self) -> None:
         """Takes the ledger into enforcing use while everybody is in step, so that ``policy-changed`` is not armed."""
         self.configure({"mode": "enforce"})
@@ -360,3 +367,8 @@ def long_ago() -> str:
 
 
 ADDRESS = re.compile(r"[\w.+-]+@corp\.example")
+
+
+def openssl(*words: str) -> str:
+    """What OpenSSL says on standard output. Raises CalledProcessError."""
+    return subprocess.run(["openssl", *words], capture_output=True, text=True, check=True).stdout

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from tests import postgres
-from tests.acceptance.company import ADDRESS, WHO, Company, Ran, free_port
+from tests.acceptance.company import ADDRESS, WHO, Company, Ran, free_port, openssl
 from tests.tampering import edited, entries_of, replaced, rewritten, tamper
 
 
@@ -73,10 +72,8 @@ def crew(request: pytest.FixtureRequest, company: Company) -> Crew:
     if getattr(request, "param", "sqlite") == "postgresql":
         server: postgres.Server = request.getfixturevalue("postgres_server")
         url = server.database()
-    private = company.folder / "signing.pem"
-    openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
-    openssl("pkey", "-in", str(private), "-pubout", "-out", str(company.folder / "public.pem"))
-    company.configure({"ledger.url": url, "reports.signing_key_file": str(private)})
+    company.configure({"ledger.url": url})
+    company.sign()
     company.staff(60)
     company.enforcing()
     company.leaves("p000")
@@ -87,10 +84,6 @@ def crew(request: pytest.FixtureRequest, company: Company) -> Crew:
     company.approve_what_is_held()
     assert 0 == company.syncd("apply").code
     return Crew(company, url)
-
-
-def openssl(*words: str) -> str:
-    return subprocess.run(["openssl", *words], capture_output=True, text=True, check=True).stdout
 
 
 # ---------------------------------------------------------------------------------------------------------- all is well

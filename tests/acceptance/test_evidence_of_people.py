@@ -5,16 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.acceptance.company import WHO, Company
-from tests.acceptance.test_evidence_ledger import openssl
 
 
 @pytest.fixture
 def signing(company: Company) -> Company:
     """A company whose heads are signed, after one cycle."""
-    private = company.folder / "signing.pem"
-    openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
-    openssl("pkey", "-in", str(private), "-pubout", "-out", str(company.folder / "public.pem"))
-    company.configure({"reports.signing_key_file": str(private)})
+    company.sign()
     company.staff(5)
     company.enforcing()
     return company

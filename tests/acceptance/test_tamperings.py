@@ -13,7 +13,6 @@ import yaml
 from tests.acceptance.company import WHO, Company, Ran
 from tests.acceptance.conftest import corp_example
 from tests.acceptance.prefork import Prefork
-from tests.acceptance.test_evidence_ledger import openssl
 from tests.tamperings import IN_THE_EXPORT, IN_THE_LEDGER, Scene
 
 
@@ -21,10 +20,7 @@ from tests.tamperings import IN_THE_EXPORT, IN_THE_LEDGER, Scene
 def evidence(tmp_path_factory: pytest.TempPathFactory, prefork: Prefork) -> Iterator[Company]:
     """A signed year in short: people who left, a hold, a pause, an approval, blanked names, a review, the report of a period."""
     with corp_example(tmp_path_factory.mktemp("evidence"), prefork) as company:
-        private = company.folder / "signing.pem"
-        openssl("genpkey", "-algorithm", "ed25519", "-out", str(private))
-        openssl("pkey", "-in", str(private), "-pubout", "-out", str(company.folder / "public.pem"))
-        company.configure({"reports.signing_key_file": str(private)})
+        company.sign()
         company.staff(60)
         company.enforcing()
         company.leaves("p000")

@@ -388,15 +388,21 @@ def person_unclear(world: World, luck: Random) -> str | None:
     return entry.human
 
 
-def _spell(
+def spell(
     weight: int,
     name: str,
     hours: tuple[float, ...],
     switch: str = "",
     fact: Callable[[Random], object] | None = None,
     event_name: str = "",
+    where: Callable[[World], bool] = lambda _: True,
 ) -> None:
+    """An event that begins a spell of *name*, of one of so many *hours*, in worlds *where* it means something. *fact*: what is
+    to be known of it while it lasts."""
+
     def begins(world: World, luck: Random) -> str | None:
+        if not where(world):
+            return None
         world.spell(name, luck.choice(hours) * HOUR, fact(luck) if fact is not None else None)
         return f"{name} {world.facts[name] or ''}"
 
@@ -404,11 +410,11 @@ def _spell(
     event(weight, switch)(begins)
 
 
-_spell(3, "directory_down", (0.2, 3.0, 12.0))
-_spell(2, "recheck_down", (0.2, 3.0))
-_spell(2, "directory_blind", (2.0, 9.0))
-_spell(2, "directory_half", (2.0, 9.0), fact=lambda luck: luck.random())
-_spell(2, "directory_ghost", (3.0, 30.0))
+spell(3, "directory_down", (0.2, 3.0, 12.0))
+spell(2, "recheck_down", (0.2, 3.0))
+spell(2, "directory_blind", (2.0, 9.0))
+spell(2, "directory_half", (2.0, 9.0), fact=lambda luck: luck.random())
+spell(2, "directory_ghost", (3.0, 30.0))
 
 
 @event(3, "stale_directory")
@@ -551,14 +557,14 @@ def seats_run_out(world: World, luck: Random) -> str | None:
     return "no seat is free"
 
 
-_spell(3, "zoom_down", (0.2, 3.0))
-_spell(1, "zoom_blind", (2.0,))
-_spell(2, "zoom_looks_down", (0.5, 3.0))
-_spell(5, "zoom_loses_answers", (10.0, 60.0))
-_spell(3, "zoom_throttles", (6.0, 24.0))
-_spell(3, "zoom_refuses_some", (6.0, 24.0))
-_spell(3, "zoom_lies", (6.0, 24.0))
-_spell(3, "zoom_reads_lag", (5.0, 50.0))
-_spell(2, "zoom_list_lags", (5.0, 20.0))
-_spell(1, "zoom_scope_missing", (2.0,))
-_spell(1, "zoom_limit", (2.0,))
+spell(3, "zoom_down", (0.2, 3.0))
+spell(1, "zoom_blind", (2.0,))
+spell(2, "zoom_looks_down", (0.5, 3.0))
+spell(5, "zoom_loses_answers", (10.0, 60.0))
+spell(3, "zoom_throttles", (6.0, 24.0))
+spell(3, "zoom_refuses_some", (6.0, 24.0))
+spell(3, "zoom_lies", (6.0, 24.0))
+spell(3, "zoom_reads_lag", (5.0, 50.0))
+spell(2, "zoom_list_lags", (5.0, 20.0))
+spell(1, "zoom_scope_missing", (2.0,))
+spell(1, "zoom_limit", (2.0,))

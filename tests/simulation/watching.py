@@ -17,7 +17,7 @@ from syncd.events import Event, LookEnded, WatchDegraded
 from syncd.model import CycleReport, DirectorySnapshot, Hint, OutcomeKind, Reread
 from syncd.operations.watch import Pace
 from tests import whole
-from tests.simulation.events import event
+from tests.simulation.events import spell
 from tests.simulation.world import HOUR, MINUTE, View, World
 
 if TYPE_CHECKING:
@@ -189,14 +189,7 @@ def look_ended(process: Process, report: CycleReport) -> None:
 
 
 def _spell(weight: int, name: str, hours: tuple[float, ...], facts: tuple[float, ...] = (0.0,)) -> None:
-    def begins(world: World, luck: Random) -> str | None:
-        if not has_watch(world):
-            return None
-        world.spell(name, luck.choice(hours) * HOUR, luck.choice(facts))
-        return f"for {(world.spells[name] - world.t) / HOUR:g} h"
-
-    begins.__name__ = name
-    event(weight, "watch")(begins)
+    spell(weight, name, hours, "watch", lambda luck: luck.choice(facts), where=has_watch)
 
 
 _spell(3, "signals_lost", (3.0, 24.0))

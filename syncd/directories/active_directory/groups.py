@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 
 from ldap3.utils.conv import escape_filter_chars
@@ -21,6 +20,7 @@ from syncd.directories.active_directory.session import Session, Unseen
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.model import GroupUse
+from syncd.model.near import near_names
 
 #: How many groups of a similar name are told, and how many pages of names are looked through for them.
 NEAR_NAMES_MAX, NEAR_PAGES_MAX = 3, 20
@@ -104,7 +104,7 @@ def _near(session: Session, settings: ActiveDirectorySettings, asked: str) -> st
                         by_name.setdefault(name.casefold(), {})[entry.dn] = short
     except (Unusable, ValueError):
         return ""
-    near = get_close_matches(wanted.casefold(), by_name, n=NEAR_NAMES_MAX, cutoff=0.7)
+    near = near_names(wanted, by_name, NEAR_NAMES_MAX, cutoff=0.7)
     found = {dn: short for name in near for dn, short in by_name[name].items() if dn_key(dn) != dn_key(asked)}
     shown = [f"{dn} (sAMAccountName {short})" for dn, short in islice(found.items(), NEAR_NAMES_MAX)]
     return f"; there is {' and '.join(shown)}" if shown else ""

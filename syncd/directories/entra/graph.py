@@ -54,6 +54,7 @@ class WirePage(msgspec.Struct):
     delta: str | None = msgspec.field(default=None, name="@odata.deltaLink")
 
 
+#: The option that asks for a related object with each entry; some lists refuse it.
 EXPAND = "$expand"
 
 _pages = msgspec.json.Decoder(WirePage)

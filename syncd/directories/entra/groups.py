@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted, side_by_side
 from syncd.directories.entra.people import id_of, is_guid
@@ -20,6 +19,7 @@ from syncd.directories.membership import GroupNode
 from syncd.errors import SourceError
 from syncd.events import Noted
 from syncd.model import GroupUse
+from syncd.model.near import near_names
 from syncd.ports import Tell
 from syncd.reading import Complete, NotWhole
 
@@ -103,9 +103,8 @@ async def _near(graph: Graph, name: str) -> str:
     except (SourceError, NotWhole):
         return ""
     names = [str(entry.get("displayName")) for entry in page.value if entry.get("displayName")]
-    folded = {other.casefold(): other for other in names}
-    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-    return f" (there is {', '.join(repr(folded[one]) for one in close)})" if close else ""
+    close = near_names(name, names, 3)
+    return f" (there is {', '.join(map(repr, close))})" if close else ""
 
 
 async def _entries_named(graph: Graph, asked: Sequence[str]) -> dict[str, list[Entry]]:

@@ -14,7 +14,7 @@ from sys import intern
 from uuid import UUID
 
 from syncd.directories.claims import Claims, without_guest_names
-from syncd.directories.entra.graph import Entry, quoted
+from syncd.directories.entra.graph import EXPAND, Entry, quoted
 from syncd.directories.entra.refusals import READ_USERS, permission_missing
 from syncd.directories.entra.settings import EntraSettings
 from syncd.errors import SourceError
@@ -37,7 +37,7 @@ def what_to_ask(settings: EntraSettings) -> dict[str, str]:
     wanted = dict.fromkeys((*BASIC_ATTRIBUTES, *settings.address_attributes, *([number] if number else ())))
     options = {"$select": ",".join(wanted)}
     if settings.with_managers:
-        options["$expand"] = "manager($select=id,mail,accountEnabled)"
+        options[EXPAND] = "manager($select=id,mail,accountEnabled)"
     return options
 
 

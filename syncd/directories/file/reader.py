@@ -19,7 +19,6 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from syncd.directories.file.rows import HEADER, Problems, csv_rows, ends_well, i
 from syncd.errors import SourceError
 from syncd.events import ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Person, address_key
+from syncd.model.near import near_names
 from syncd.ports import Clock, Tell
 from syncd.reading import End, in_one_piece
 
@@ -145,7 +145,7 @@ class FileDirectory:
 
 
 def _about_empty(group: DirectoryGroup, names: Iterable[str]) -> tuple[str, bool, str]:
-    close = get_close_matches(group.name, list(names), n=1)
+    close = near_names(group.name, names)
     guess = f"; did you mean {close[0]}?" if close else ""
     return (
         f"directory group {group.name} ({group.use.value})",

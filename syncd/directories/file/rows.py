@@ -7,7 +7,6 @@ word ``no``, ``007`` keeps its zeros), and no problem quotes a value, since it m
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
 import unicodedata
@@ -15,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
+
+from syncd.model.near import near_names
 
 COLUMNS = ("id", "display_name", "addresses", "enabled", "expires_at", "groups", "department", "manager")
 OPTIONAL = frozenset({"department", "manager"})
@@ -196,7 +197,7 @@ def _named(name: str) -> str:
 
 
 def _did_you_mean(name: str) -> str:
-    close = difflib.get_close_matches(name.strip().lower(), COLUMNS, n=1)
+    close = near_names(name, COLUMNS)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
