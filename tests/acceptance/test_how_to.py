@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import yaml
 from msgspec.structs import replace
 
 from tests.acceptance.company import Company
-from tests.acceptance.walk import PAGES, Walk, merged
-
-#: Pages whose commands run elsewhere, and where; or nowhere, and why.
-ELSEWHERE = {
-    "ledger-lost-or-old": "tests/acceptance/test_ledger_lost.py",
-    "kubernetes-chart": "they ask a cluster; the chart is rendered, linted and compared with the manifests in tests/deploy",
-    "kubernetes": "they ask a cluster; the manifests are applied to a real API server in tests/kube",
-}
+from tests.acceptance.walk import Walk, merged
 
 
 @pytest.fixture
@@ -38,20 +29,6 @@ def disabled(crew: Company, *names: str) -> None:
     for name in names:
         crew.person(name, enabled="false")
     crew.save()
-
-
-def test_every_page_with_commands_is_walked_or_says_why_not() -> None:
-    """A new page finds its test here, or its reason above."""
-    with_commands = set()
-    for page in PAGES.glob("*.md"):
-        blocks = re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"))
-        if any(language in ("", "sh") for language, _ in blocks):
-            with_commands.add(page.stem)
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    walked = set(re.findall(r"""Walk\(\s*"([\w-]+)\"""", tests))
-
-    assert with_commands == walked | set(ELSEWHERE)
-    assert set() == walked & set(ELSEWHERE)
 
 
 def test_a_pilot(company: Company) -> None:

@@ -16,6 +16,7 @@ from syncd.cli import syncd
 from syncd.cli.idle import idle
 
 ROOT = Path(__file__).parents[2]
+HOW_TO = ROOT / "docs" / "how-to"
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -37,6 +38,13 @@ NOT_RUN = {
     "export": "run as it stands by tests/acceptance/test_get_started.py",
     "sed": "run as it stands by tests/acceptance/test_get_started.py",
     "make": "its words are looked for in the Makefile",
+}
+
+#: How-to pages whose commands run elsewhere, and where; or nowhere, and why.
+NOT_WALKED = {
+    "ledger-lost-or-old": "tests/acceptance/test_ledger_lost.py",
+    "kubernetes-chart": "they ask a cluster; the chart is rendered, linted and compared with the manifests in tests/deploy",
+    "kubernetes": "they ask a cluster; the manifests are applied to a real API server in tests/kube",
 }
 
 #: What stands for something only the reader knows.
@@ -116,6 +124,20 @@ def test_every_other_command_says_why_it_is_not_run(page: Path) -> None:
         assert [] == [path for path in paths if not (ROOT / path).exists()], line
         if words[0] == "make":
             assert re.search(rf"(?m)^{re.escape(words[1])}:", makefile), line
+
+
+def test_every_how_to_page_is_walked_or_says_why_not() -> None:
+    """By tests/acceptance/walk.py. A new page finds its test there, or its reason above."""
+    with_commands = set()
+    for page in HOW_TO.glob("*.md"):
+        blocks = re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"))
+        if any(language in ("", "sh") for language, _ in blocks):
+            with_commands.add(page.stem)
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "acceptance").glob("test_*.py"))
+    walked = set(re.findall(r"""Walk\(\s*"([\w-]+)\"""", tests))
+
+    assert with_commands == walked | set(NOT_WALKED)
+    assert set() == walked & set(NOT_WALKED)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
