@@ -165,7 +165,7 @@ def write_entra_files(
     """Writes secrets and configuration for a company in Entra; returns the configuration's path."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "entra-secret").write_text(login.app.secrets[0].value, encoding="utf-8")
+    _write_secret(folder / "entra-secret", login.app.secrets[0].value)
     return _write(
         folder,
         company,
@@ -188,7 +188,7 @@ def write_entra_files(
 
 def _write(folder: Path, company: Company, oauth: OAuth, serving: Serving, page_size: int, directory: str) -> Path:
     """Writes Zoom's secret and the configuration around *directory*."""
-    (folder / "zoom-secret").write_text(oauth.client_secret, encoding="utf-8")
+    _write_secret(folder / "zoom-secret", oauth.client_secret)
     rooms = json.dumps([ROOMS.name] if any(user.room for user in company.users) else [])
     configuration = folder / "syncd.yaml"
     configuration.write_text(
@@ -210,10 +210,18 @@ protect:
   groups: {rooms}
 ledger:
   url: {json.dumps(f"sqlite:///{folder / 'ledger.db'}")}
+reports:
+  directory: {json.dumps(str(folder / "reports"))}
 """,
         encoding="utf-8",
     )
     return configuration
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """As `syncd check` wants it: for its owner alone."""
+    path.write_text(secret, encoding="utf-8")
+    path.chmod(0o600)
 
 
 if __name__ == "__main__":

@@ -401,7 +401,9 @@ class _Stage:
                 style="bold",
             )
         )
-        self.say("Try that: it is recorded in the ledger. Also:")
+        self.say(
+            "Try that: it is recorded in the ledger (and carried out by nobody: the simulated Zoom ended; `--keep` stays). Also:"
+        )
         self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
         for path in sorted(reports.glob(f"*_{digest}*_{held.result.value}.*")):
             self.say(f"The report of this cycle: {path}")

@@ -71,3 +71,5 @@ def test_the_walk_through_the_lab_ends_where_it_says(lab: Path) -> None:
     assert "result\tapplied" in applied.stdout
     assert "2 to reactivate" in undone.stdout
     assert "the chain is intact" in verified.stdout
+    assert {"html", "csv", "json"} <= {path.suffix[1:] for path in (lab / "lab" / "reports").iterdir()}
+    assert 0o600 == (lab / "lab" / "zoom-secret").stat().st_mode & 0o777
