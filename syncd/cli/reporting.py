@@ -27,6 +27,7 @@ from syncd.ledger import record
 from syncd.model import sha256_of
 
 if TYPE_CHECKING:  # not loaded for a verb that may not wait (pause)
+    from syncd.evidence.comparing import OtherLeavers
     from syncd.evidence.periods import Sample
 
 FORMATS = ("table", "html", "csv", "xlsx", "json", "jsonl")
@@ -108,7 +109,7 @@ def report(
               syncd report --export ledger.jsonl --from 2026-10-01 --to 2026-10-31 --sample 25 --seed 7
     Exit status: 0 reported, 2 usage or configuration, 6 the ledger or export is not intact
     """
-    from syncd.evidence.comparing import compared, other_leavers
+    from syncd.evidence.comparing import other_leavers
     from syncd.evidence.periods import Sample
 
     if last < first:
@@ -122,17 +123,15 @@ def report(
     config = configuration(context, check_files=False) if exported is None else None
     with _progress() as (read, writing):
         if config is not None:
-            document = run(_document(config, first, last, picked, read))
+            document = run(_document(config, first, last, picked, read, listed))
             digest: str | None = _digest_of(config)
             omit: tuple[str, ...] = config.reports.omit_columns
         else:
             from syncd.evidence.exported import verified
 
             export = verified(exported or Path())
-            document, digest = export.document(first.date(), last.date(), picked, read), None
+            document, digest = export.document(first.date(), last.date(), picked, read, listed), None
             omit = export.omit
-        if listed is not None:
-            document["compared"] = compared(document["leavers"], listed, first.date(), last.date())
         parameters = {
             "from": f"{first:%Y-%m-%d}",
             "to": f"{last:%Y-%m-%d}",
@@ -184,12 +183,17 @@ def _digest_of(config: Config) -> str:
 
 
 async def _document(
-    config: Config, first: datetime, last: datetime, sample: Sample | None, told: Callable[[int], None]
+    config: Config,
+    first: datetime,
+    last: datetime,
+    sample: Sample | None,
+    told: Callable[[int], None],
+    others: OtherLeavers | None,
 ) -> dict[str, Any]:
     from syncd.app import period_document, schedule_of
     from syncd.evidence.periods import Asked
 
-    asked = Asked(first.date(), last.date(), config.reports.promise, schedule_of(config), config.reports.timezone)
+    asked = Asked(first.date(), last.date(), config.reports.promise, schedule_of(config), config.reports.timezone, others)
     return await period_document(config, observers(config), asked, sample, told)
 
 

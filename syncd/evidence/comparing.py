@@ -6,12 +6,25 @@ import csv
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.errors import UsageError
+from syncd.model.address import address_key
+
+#: (address, left at) of each line.
+OtherLeavers = Sequence[tuple[str, str]]
 
 #: In the order in which they are told: what needs a look first.
 WORDS = ("only_there", "only_here", "both")
+
+
+class Known(NamedTuple):
+    """What the ledger says at the period's end of an account that is no leaver of it. *first_seen_at*: of a leaving at another
+    time."""
+
+    reason: str
+    status: str
+    first_seen_at: str | None
 
 
 def other_leavers(path: Path) -> list[tuple[str, str]]:
@@ -43,25 +56,26 @@ def other_leavers(path: Path) -> list[tuple[str, str]]:
 
 
 def compared(
-    leavers: Sequence[Mapping[str, Any]], others: Sequence[tuple[str, str]], first: date, last: date
+    leavers: Sequence[Mapping[str, Any]], others: OtherLeavers, first: date, last: date, known: Mapping[str, Known]
 ) -> list[dict[str, object]]:
-    """A row for each address of either list. Lines of the other list that left outside of the period are passed over."""
-    there = {
-        address.casefold(): (address, left_at) for address, left_at in others if first <= date.fromisoformat(left_at[:10]) <= last
-    }
-    here = {(row["email"] or "").casefold(): row for row in leavers}
+    """A row for each address of either list. Lines of the other list that left outside of the period are passed over. *known*:
+    accounts by address; a leaver of the other list only is either not seen as one, or has no account at all."""
+    there = {address_key(address): (address, left_at) for address, left_at in others if first <= _day(left_at) <= last}
+    here = {address_key(row["email"] or ""): row for row in leavers}
+    accounts = {address_key(address): one for address, one in known.items()}
     rows = []
     for key in sorted({*there, *here} - {""}):
         address, left_at = there.get(key, (None, None))
         row = here.get(key, {})
-        word = "both" if key in there and key in here else "only_there" if key in there else "only_here"
+        account = accounts.get(key) if key not in here else None
         rows.append(
             {
                 "address": row.get("email") or address,
-                "stands_in": word,
+                "stands_in": "both" if key in there and key in here else "only_there" if key in there else "only_here",
                 "left_at": left_at,
-                "first_seen_at": row.get("first_seen_at"),
+                "first_seen_at": row.get("first_seen_at") if account is None else account.first_seen_at,
                 "state": row.get("state"),
+                "account": None if key in here else f"{account.status}, {account.reason}" if account else "none known",
             }
         )
     nameless = [
@@ -71,8 +85,13 @@ def compared(
             "left_at": None,
             "first_seen_at": row["first_seen_at"],
             "state": row["state"],
+            "account": None,
         }
         for row in leavers
         if not row["email"]
     ]
     return sorted([*rows, *nameless], key=lambda row: WORDS.index(row["stands_in"]))
+
+
+def _day(left_at: str) -> date:
+    return date.fromisoformat(left_at[:10])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from syncd.errors import LedgerError, UsageError
+from syncd.evidence.comparing import OtherLeavers
 from syncd.evidence.periods import Asked, Period, Sample
 from syncd.ledger.audit import Blankings
 from syncd.ledger.chain import Exported, Problem, Tip, read_line, verify_export, who_of
@@ -54,9 +55,17 @@ class Export:
     timezone: str
     omit: tuple[str, ...]
 
-    def document(self, first: date, last: date, sample: Sample | None, progress: Callable[[int], None]) -> dict[str, object]:
+    def document(
+        self,
+        first: date,
+        last: date,
+        sample: Sample | None,
+        progress: Callable[[int], None],
+        others: OtherLeavers | None = None,
+    ) -> dict[str, object]:
         """As ``Period.document``. Raises UsageError, LedgerError."""
-        period = Period(Asked(first, last, PROMISE, Schedule(INTERVAL), self.timezone), sampling=sample is not None)
+        asked = Asked(first, last, PROMISE, Schedule(INTERVAL), self.timezone, others)
+        period = Period(asked, sampling=sample is not None)
         beside: dict[str, Exported] = {}
         with _opened(self.path) as lines:
             for line in lines:

@@ -222,6 +222,7 @@ def told(episode: Episode, known: Told) -> Story:
     kept_until = locked if closed_otherwise and left is not None else None
     delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
     reason = (last.reason if last is not None else decision.reason) or ""
+    reason = "" if reason == "in_step" else reason  # off before anybody had to judge why they left
     promise = known.in_force.promise_at(left) if left is not None else None
     met = (
         promise_met(

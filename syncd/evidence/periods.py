@@ -28,6 +28,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from syncd.evidence.comparing import Known, OtherLeavers, compared
 from syncd.evidence.handing_over import HandoversOfPeriod, story_of
 from syncd.evidence.in_force import InForce, Record
 from syncd.evidence.lockout import lockout_of
@@ -55,6 +56,11 @@ STILL_ACCESS = frozenset({"due", "within_grace", "manual", "on_hold", "exempt", 
 #: Reasons that keep an account whatever becomes of its person.
 _EXCEPTED = frozenset({"exempt", "on_hold"})
 
+#: Reasons for which an account that is off stays so although its person is entitled.
+_OFF_AND_ENTITLED = frozenset(
+    {"deactivated_by_others", "deactivated_by_hand", "reactivation_off", "returning", "entitled_again", "ambiguous_match"}
+)
+
 #: A cycle itself takes time, and a machine may be late: only beyond this is a missing cycle called missing.
 LATE_ENOUGH = timedelta(minutes=2)
 
@@ -69,6 +75,7 @@ class Asked:
     promise: timedelta
     schedule: Schedule
     timezone: str = "UTC"
+    others: OtherLeavers | None = None  # leavers of another system, to be held beside ours
 
     @property
     def start(self) -> datetime:
@@ -123,6 +130,7 @@ class _Kept:
     decision: entries.DecisionMade
     hold: tuple[int, entries.HoldPlaced] | None
     until: datetime | None = None
+    nobody_since: datetime | None = None  # when a read first showed nobody with this address
 
 
 @dataclass(slots=True)
@@ -159,6 +167,9 @@ class Period:
     _kept: dict[str, _Kept] = field(default_factory=dict)  # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
     _holds: dict[str, tuple[int, entries.HoldPlaced]] = field(default_factory=dict)
+    _off: dict[str, tuple[LedgerEntry, entries.DecisionMade, entries.DecisionMade]] = field(
+        default_factory=dict
+    )  # see _left_while_off
     _open: dict[str, Episode] = field(default_factory=dict)
     _latest: dict[str, Episode] = field(default_factory=dict)
     _episodes: list[Episode] = field(default_factory=list)
@@ -284,6 +295,8 @@ class Period:
         if says.look:  # nor is a look: it proves nothing about everybody else
             self._counted["looks"] += self.asked.holds(started)
             return
+        if read is not None and read.good:
+            self._begin_while_off(started)
         guards = tuple(sorted(one.guard for one in read.tripped)) if read is not None else ()
         self._ended.append(_Ended(entry.cycle, started, at, says.result, says.success, guards, says.mode))
         if self.asked.holds(started):
@@ -361,6 +374,7 @@ class Period:
             if episode is not None:
                 episode.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
+            self._off.pop(zoom_id, None)
             if at < self.asked.end:
                 self._at_the_end.pop(zoom_id, None)
             self._no_longer_kept(zoom_id, seen)
@@ -416,20 +430,36 @@ class Period:
             self._take_kept(entry, says, at)
         episode = self._open.get(entry.subject)
         latest = self._latest.get(entry.subject)
-        if episode is not None:
+        self._off.pop(entry.subject, None)
+        if episode is None and before is not None and _left_while_off(says, before):
+            self._off[entry.subject] = (entry, says, before)
+        elif episode is not None:
             episode.decided(says, at, entry)
         elif latest is not None and latest.back_in == entry.cycle:  # the same read says why they are no longer leaving
             latest.explained(says, at, entry)
+
+    def _begin_while_off(self, seen: datetime) -> None:
+        """A good read shows it. Their story is over as it begins: whoever switched the account off, syncd did not."""
+        for zoom_id, (entry, says, before) in self._off.items():
+            entitled = self._good_before if before.status == "active" else None
+            episode = Episode(zoom_id, entry.seq, seen, entitled, before, decision=says)
+            episode.back(seen, entry)
+            episode.explained(says, seen, entry)
+            self._latest[zoom_id] = episode
+            self._episodes.append(episode)
+        self._off.clear()
 
     def _take_kept(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
         kept, reason = self._kept.get(entry.subject), says.reason
         if kept is not None and kept.reason == reason and says.status == "active":
             kept.decision = says
+            kept.nobody_since = (kept.nobody_since or at) if says.directory_id is None else None
             return
         self._no_longer_kept(entry.subject, at)
         if reason in _EXCEPTED and says.status == "active":
             hold = self._holds.get(entry.subject) if reason == "on_hold" else None
-            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, says, hold)
+            nobody_since = at if says.directory_id is None else None
+            self._kept[entry.subject] = _Kept(entry.subject, reason, at, entry.seq, says, hold, nobody_since=nobody_since)
 
     def _no_longer_kept(self, zoom_id: str, at: datetime) -> None:
         kept = self._kept.pop(zoom_id, None)
@@ -446,6 +476,8 @@ class Period:
             "guards": [guard.value for guard in says.guards],
             "plan": says.plan,
             "changes": len(says.effects),
+            "typed_by": f"{says.os_user}@{says.host}" if says.os_user and says.host else None,
+            "signed": bool(says.signature),
             "expires_at": text(says.expires_at),
             "entry": entry.seq,
         }
@@ -517,8 +549,8 @@ class Period:
     @property
     def references(self) -> list[str]:
         """Which personal data the document needs."""
-        looked_at = self._at_the_end.values() if self.sampling else ()
-        kept = {says.who for _, _, says in looked_at if says.action == "keep"}
+        looked_at = self._at_the_end.values() if self.sampling or self.asked.others is not None else ()
+        kept = {says.who for _, _, says in looked_at if says.action == "keep" or self.asked.others is not None}
         kept |= {one.decision.who for one in self._kept_in_period()}
         seen = set(self._seen_by_others.references(self.asked.start, self.asked.end))
         overruled = set(self._overrides.references(self.asked.start, self.asked.end))
@@ -605,6 +637,7 @@ class Period:
                 if self.asked.holds(moment(one["at"])) or self._used_in(one["id"], rows)
             ],
             **self._handed_over(personal),
+            **self._compared(personal, rows),
             "overrides": self._overrides.rows(self.asked.start, self.asked.end, personal),
             "days": [
                 {"day": day.isoformat(), **counts}
@@ -695,6 +728,8 @@ class Period:
                 "matched_by": one.decision.matched_by,
                 "group_path": list(one.decision.group_path) or None,
                 "role": one.decision.role,
+                "notes": list(one.decision.notes) or None,
+                "nobody_since": text(one.nobody_since),
                 "since": text(one.since),
                 "until": text(one.until),
                 "by": one.hold[1].by if one.hold else None,
@@ -747,6 +782,17 @@ class Period:
             "modes": {name.removeprefix("mode:"): count for name, count in sorted(counted.items()) if name.startswith("mode:")},
             "accounts": counted["accounts"] if self._reads else None,
         }
+
+    def _compared(self, personal: Mapping[str, Mapping[str, str]], rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+        """All leavers beside the other list, whatever sample is shown; of whoever is none, what the ledger knows instead."""
+        if self.asked.others is None:
+            return {}
+        known = {
+            email: Known(says.reason, says.status, text(self._latest[zoom_id].seen) if zoom_id in self._latest else None)
+            for zoom_id, (_, _, says) in self._at_the_end.items()
+            if (email := personal.get(says.who, {}).get("email"))
+        }
+        return {"compared": compared(rows, self.asked.others, self.asked.first, self.asked.last, known)}
 
     def _balances(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
         """Sums that must be equal, each side counted its own way."""
@@ -854,6 +900,15 @@ class Sample:
 
 
 moment = from_rfc3339
+
+
+def _left_while_off(says: entries.DecisionMade, before: entries.DecisionMade) -> bool:
+    """Whether the person left and nothing is due, for the account is off already: reads remember nobody as gone then."""
+    if (says.reason, says.status) != ("in_step", "inactive") or "claimed_by_alias" in says.notes:
+        return False
+    return (before.reason, before.status) == ("in_step", "active") or (
+        before.status == "inactive" and before.reason in _OFF_AND_ENTITLED
+    )
 
 
 def text(at: datetime | None) -> str | None:

@@ -39,7 +39,13 @@ COLUMNS = (
     Column("display_name", "Name", Kind.TEXT, "The name shown in Zoom", "Account"),
     Column("zoom_id", "Zoom id", Kind.CODE, "Identifies the account for good", "Account"),
     Column("state", "State", Kind.WORD, "What became of it, as the ledger's end shows; see the words below", "State"),
-    Column("reason", "Reason", Kind.WORD, "Why the person was no longer entitled", "State"),
+    Column(
+        "reason",
+        "Reason",
+        Kind.WORD,
+        "Why the person was no longer entitled; empty: not judged, for the account was off already",
+        "State",
+    ),
     Column("rule", "Rule", Kind.TEXT, "The rule behind the reason, in words"),
     Column("directory_id", "Directory id", Kind.CODE, "The person this account was matched to; empty: nobody", "Directory"),
     Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
@@ -385,8 +391,9 @@ class _Period:
                     Fact("Last entry", _moment(ledger["last_at"]), Kind.MOMENT),
                     Fact("Head", ledger["head_hash"] or None, Kind.CODE),
                 ),
-                "The chain was verified from its first entry to this head while the report was made. That its tail was not cut "
-                "off shows only against a head kept elsewhere: syncd ledger verify --head HASH.",
+                "The chain was verified from its first entry to this head while the report was made. Entries that only record "
+                "that a report was made are not counted, so that it can be made again; ledger verify counts them. That its "
+                "tail was not cut off shows only against a head kept elsewhere: syncd ledger verify --head HASH.",
             ),
         )
 
@@ -437,10 +444,12 @@ class _Period:
             Column("since", "Since", Kind.MOMENT, "The first cycle under it", "Since"),
             Column("promise_hours", "Hours promised", Kind.HOURS, "From leaving to locked out", "Hours promised"),
             Column("schedule", "Schedule", Kind.TEXT, "When cycles were to run", "Schedule"),
-            Column("windows", "Windows", Kind.NUMBER, "How many windows allowed or denied changes", "Schedule", label="windows"),
+            Column("windows", "Windows", Kind.LIST, "When changes were allowed or denied", "Schedule", label="windows"),
             Column("keep_days", "Reports kept", Kind.NUMBER, "Days", "Kept for days"),
             Column("keep_personal_days", "Names kept", Kind.NUMBER, "Days", "Kept for days", label="names"),
             Column("approvals_required", "Approvals required", Kind.NUMBER, "How many people", "Approvals"),
+            Column("approvers", "Approvers", Kind.LIST, "Who could approve; empty: anybody", "Approvals", label="of"),
+            Column("signed", "Signed", Kind.YESNO, "Whether approvals had to be signed", "Approvals", label="signed"),
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
         )
         rows: list[Row] = []
@@ -457,9 +466,11 @@ class _Period:
                     _moment(one["since"]),
                     round(values["reports.promise"] / 3600, 4),
                     schedule,
-                    len(values.get("schedule.windows") or ()),
+                    tuple(map(_window, values.get("schedule.windows") or ())) or None,
                     *(_days(values.get(key)) for key in ("reports.keep", "ledger.keep_personal")),
                     values.get("approvals.required"),
+                    tuple(values.get("approvals.approvers") or ()) or None,
+                    bool(values.get("approvals.signers_file")),
                     one["entry"],
                 )
             )
@@ -529,11 +540,19 @@ class _Period:
                 "stands_in", "Stands in", Kind.WORD, "both, only_there (the other list), only_here (this report)", "Stands in"
             ),
             Column("left_at", "Left", Kind.TEXT, "As the other list says", "Left"),
-            Column("first_seen_at", "First seen gone", Kind.MOMENT, "Here", "First seen gone"),
+            Column("first_seen_at", "First seen gone", Kind.MOMENT, "Here, in another month too", "First seen gone"),
             Column("state", "State", Kind.WORD, "What became of it here; empty: no leaver here", "State"),
+            Column(
+                "account",
+                "Account",
+                Kind.TEXT,
+                "Of whoever is no leaver here: its status and the reason of its last decision in the period; none known: no "
+                "account has this address, or its name is no longer kept",
+                "State",
+            ),
         )
         rows: list[Row] = [
-            (one["address"], one["stands_in"], one["left_at"], _moment(one["first_seen_at"]), one["state"])
+            (one["address"], one["stands_in"], one["left_at"], _moment(one["first_seen_at"]), one["state"], one.get("account"))
             for one in self._doc.get("compared") or ()
         ]
         return _table(
@@ -631,6 +650,21 @@ class _Period:
             Column("matched_by", "Matched by", Kind.WORD, "address, or memory of an earlier match", "Directory", " by "),
             Column("group_path", "Groups", Kind.PATH, "The groups the person is in", "Directory"),
             Column("role", "Role", Kind.TEXT, "The account's role in Zoom", "Account", label="role"),
+            Column(
+                "notes",
+                "Notes",
+                Kind.LIST,
+                "By what it is exempt; exempt_leaver: the directory says that the person left",
+                "Reason",
+            ),
+            Column(
+                "nobody_since",
+                "Nobody since",
+                Kind.MOMENT,
+                "First cycle that found nobody with this address; its person left then, or before it was kept",
+                "Directory",
+                label="nobody since",
+            ),
             Column("since", "Since", Kind.MOMENT, "First cycle that kept it for this", "When"),
             Column("until", "Until", Kind.MOMENT, "First cycle that did not; empty: still kept", "When", label="until"),
             Column("by", "By", Kind.TEXT, "Who put it on hold", "Who"),
@@ -647,6 +681,8 @@ class _Period:
                 one["matched_by"],
                 tuple(one["group_path"] or ()) or None,
                 one["role"],
+                tuple(one.get("notes") or ()) or None,
+                _moment(one.get("nobody_since")),
                 _moment(one["since"]),
                 _moment(one["until"]),
                 one["by"],
@@ -665,6 +701,10 @@ class _Period:
     def _approvals(self) -> Table:
         columns = (
             Column("by", "By", Kind.STRONG, "Who let a held plan pass", "Who"),
+            Column("typed_by", "Typed by", Kind.TEXT, "The user and machine on which it was given", "Who", label="as"),
+            Column(
+                "signed", "Signed", Kind.YESNO, "With that name's key; ledger verify --signers checks it", "Who", label="signed"
+            ),
             Column("at", "At", Kind.MOMENT, "When", "When"),
             Column("expires_at", "Until", Kind.MOMENT, "It expires", "When", label="until"),
             Column("because", "Why", Kind.TEXT, "As given", "Why"),
@@ -678,6 +718,8 @@ class _Period:
         rows: list[Row] = [
             (
                 one["by"],
+                one.get("typed_by"),
+                one.get("signed"),
                 _moment(one["at"]),
                 _moment(one["expires_at"]),
                 one["because"],
@@ -860,6 +902,13 @@ def _table(key: str, title: str, columns: tuple[Column, ...], rows: list[Row], s
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _window(one: Mapping[str, Any]) -> str:
+    """A window as a line: ``deny deactivate at 0 18 * * 5 for 62 h, Europe/Berlin, except expired_in_directory``."""
+    but = f", except {', '.join(one['except'])}" if one["except"] else ""
+    hours = f"{one['duration'] / 3600:g} h"
+    return f"{one['kind']} {' and '.join(one['applies_to'])} at {one['cron']} for {hours}, {one['timezone']}{but}"
 
 
 def _days(seconds: float | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -64,7 +65,8 @@ def test_another_list_and_what_nobody_can_look_at(month: Company) -> None:
     assert 0 == ran.code, ran.said
     rows = [line for line in ran.out.splitlines() if '"compared"' in line and "stands_in" in line]
     assert 2 == len(rows)
-    assert "p003@corp.example" in next(row for row in rows if "only_there" in row)
+    only_there = json.loads(next(row for row in rows if "only_there" in row))
+    assert ("p003@corp.example", "active, in_step") == (only_there["address"], only_there["account"])
     assert 2 == month.syncd("review", "no-such-cycle", "--by", "Ann").code
     other.write_text("name\nann\n", encoding="utf-8")
     assert 2 == month.syncd("report", *days(), "--compare", str(other)).code

@@ -282,6 +282,8 @@ def _bob(told: Chronicle) -> None:
         "Sales was sold, ticket 4711",
         when,
         when + timedelta(hours=24),
+        os_user="alee",
+        host="ops1",
     )
     told.write(when, record.approved(approval), term=0)
     told.cycle(at(14, 11), result="applied", effects=[(bob, done(at(14, 11)), "approval-1")])

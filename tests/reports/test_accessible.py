@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 
 from syncd.cli.reporting import made_of
-from syncd.evidence.comparing import compared
 from syncd.evidence.periods import Sample
 from syncd.observe.page import StatusView, page
 from syncd.reports import handovers
@@ -32,7 +31,7 @@ from syncd.reports.render import render
 from syncd.reports.view import View
 from tests.observe.test_server import AT, HELD
 from tests.reports.a_cycle import a_cycle
-from tests.reports.october import document, october
+from tests.reports.october import ASKED, document, october
 
 CHROMIUM = which("chromium")
 in_chromium = pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed")
@@ -66,9 +65,8 @@ HANDED_OVER = {
 
 def everything() -> View:
     """A period with every table that a report may have: handovers, another system's list, what it took to make it."""
-    told = document(october(), sample=Sample(3, "7"))
     others = [("ann@corp.example", "2026-10-05"), ("nobody@corp.example", "2026-10-06")]
-    told["compared"] = compared(told["leavers"], others, date(2026, 10, 1), date(2026, 10, 31))  # type: ignore[arg-type]
+    told = document(october(), replace(ASKED, others=others), Sample(3, "7"))
     told["handovers"] = [HANDED_OVER]
     made_of(told, {"from": "2026-10-01", "to": "2026-10-31", "sample": 3, "seed": "7", "compare": None}, None)
     return period_view(told)

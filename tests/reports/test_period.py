@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from msgspec import convert
+from msgspec.structs import replace as change
 
 from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
@@ -108,7 +109,9 @@ def test_who_was_late_is_named_with_who_approved_what_held_him(month: dict[str, 
         bob["approved_because"],
         bob["held_by"],
     )
-    assert [("Ann Lee", 1, 1)] == [(one["by"], one["changes"], one["used"]) for one in month["approvals"]]
+    assert [("Ann Lee", "alee@ops1", False, 1, 1)] == [
+        tuple(one[key] for key in ("by", "typed_by", "signed", "changes", "used")) for one in month["approvals"]
+    ]
 
 
 def test_a_change_by_hand_names_who_asked_and_why(month: dict[str, Any]):
@@ -210,6 +213,80 @@ def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten()
     assert [("release", "eve@corp.example")] == [(one["what"], one["email"]) for one in month["overrides"]]
     assert b"Kept by exception" in made(month, "html")
     assert [] == document(told, replace(ASKED, first=date(2026, 8, 1), last=date(2026, 8, 31)))["kept"]
+
+
+def test_since_when_nobody_has_the_address_of_a_kept_account_is_told():
+    """The day on which its person left, since nobody judges it; a person who comes back ends it."""
+    told = Chronicle()
+    exempt = Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address", notes=("exempt_account",))
+    nobody = change(exempt, directory_id=None, matched_by=None)
+    told.cycle(at(20, 9, month=9), exempt)
+    told.cycle(at(8, 9), nobody)
+    told.cycle(at(9, 9), change(nobody, notes=("exempt_account", "duplicate_account")))
+    kept: Any = document(told)["kept"]
+    assert [("2026-10-08T09:00:10Z", ["exempt_account", "duplicate_account"])] == [
+        (one["nobody_since"], one["notes"]) for one in kept
+    ]
+
+    told.cycle(at(10, 9), exempt)
+    kept = document(told)["kept"]
+    assert [None] == [one["nobody_since"] for one in kept]
+
+
+@pytest.mark.parametrize(
+    ("before", "measured_from", "hours"),
+    [
+        (Decision(account("ann"), Action.KEEP, Reason.IN_STEP, "guid-ann", "address"), "last_seen_entitled", 1.0),
+        (Decision(account("ann", Status.INACTIVE), Action.KEEP, Reason.DEACTIVATED_BY_OTHERS, "guid-ann"), "first_seen", 0.0),
+        (Decision(account("ann", Status.INACTIVE), Action.KEEP, Reason.IN_STEP), None, None),
+        (Decision(account("ann"), Action.KEEP, Reason.EXEMPT), None, None),
+    ],
+)
+def test_whoever_left_while_their_account_was_off_is_a_leaver_too(
+    before: Decision, measured_from: str | None, hours: float | None
+) -> None:
+    """Somebody switched it off in Zoom between two reads, or before; reads remember nobody as gone who has no access. An account
+    of nobody, and one that was exempt, tell of no leaver."""
+    told = Chronicle()
+    told.cycle(at(5, 7), before)
+    told.cycle(at(5, 8), before)
+    told.cycle(at(5, 9), Decision(account("ann", Status.INACTIVE), Action.KEEP, Reason.IN_STEP))
+    told.quiet(at(5, 10), at(5, 12))
+
+    found: Any = document(told)
+    rows = found["leavers"]
+
+    assert [("deactivated_by_others", None, measured_from)][: measured_from is not None] == [
+        (row["state"], row["reason"], row["measured_from"]) for row in rows
+    ]
+    assert [True][: len(rows)] == [row["promise_met"] for row in rows]
+    assert [hours][: len(rows)] == pytest.approx([row["delay_seconds"] / 3600 for row in rows], abs=0.01)
+    assert 0 == found["totals"]["still_access"]
+
+
+def test_a_blind_read_makes_no_leaver_of_accounts_that_are_off():
+    """With ``reactivate: never`` there may be hundreds, all of them without a person in such a read. The next good one tells."""
+    told = Chronicle()
+    off = [
+        Decision(account(name, Status.INACTIVE), Action.KEEP, Reason.REACTIVATION_OFF, f"guid-{name}") for name in ("ann", "bob")
+    ]
+    nobody = [Decision(account(name, Status.INACTIVE), Action.KEEP, Reason.IN_STEP) for name in ("ann", "bob")]
+    told.cycle(at(5, 8), *off)
+    told.cycle(at(5, 9), *nobody, good=False, result="held", tripped=[("directory-empty", 0, 1)])
+    assert [] == document(told)["leavers"]
+
+    told.cycle(at(5, 10), off[0])
+    rows: Any = document(told)["leavers"]
+    assert [("z-bob", "2026-10-05T10:00:00Z")] == [(row["zoom_id"], row["first_seen_at"]) for row in rows]
+
+
+def test_somebody_entitled_by_an_alias_alone_is_no_leaver_when_the_account_goes_off():
+    """Nobody left: the account is somebody's alias."""
+    told = Chronicle()
+    told.cycle(at(5, 8), entitled("ann"))
+    alias = Decision(account("ann", Status.INACTIVE), Action.KEEP, Reason.IN_STEP, notes=("claimed_by_alias",))
+    told.cycle(at(5, 9), alias)
+    assert [] == document(told)["leavers"]
 
 
 def test_an_account_that_a_person_had_put_back_is_not_told_as_deactivated():

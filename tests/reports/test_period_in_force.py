@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from syncd.errors import LedgerError, UsageError
-from syncd.evidence.comparing import compared, other_leavers
+from syncd.evidence.comparing import Known, compared, other_leavers
 from syncd.evidence.exported import verified
 from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
 from syncd.ledger.chain import Exported, export_line, personal_text, who_of
-from syncd.model import Action, Reason
+from syncd.model import Action, Decision, Reason
 from syncd.operations.schedule import Schedule
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view, without
 from syncd.reports.promise import promise_met
 from syncd.reports.view import Tone
 from tests.reports.a_cycle import a_cycle
-from tests.reports.october import ASKED, HOUR, NAMES, Chronicle, at, document, done, entitled, gone, leaver, october
+from tests.reports.october import ASKED, HOUR, NAMES, Chronicle, account, at, document, done, entitled, gone, leaver, october
 
 IN_FORCE: dict[str, Any] = {
     "reports.promise": 86400.0,
@@ -261,12 +261,68 @@ def test_another_systems_leavers_are_tied_to_ours(tmp_path: Path):
     """Letter case is no difference; what stands in one only comes first; other months are passed over."""
     path = tmp_path / "personnel.csv"
     path.write_text("Address,Left_at\nANN@corp.example,2026-10-05\nzoe@corp.example,2026-10-30\nold@corp.example,2026-09-30\n")
-    rows = compared(document(october())["leavers"], other_leavers(path), ASKED.first, ASKED.last)  # type: ignore[arg-type]
+    rows: Any = document(october(), replace(ASKED, others=other_leavers(path)))["compared"]
 
     assert ("zoe@corp.example", "only_there") == (rows[0]["address"], rows[0]["stands_in"])
     assert [("ann@corp.example", "deactivated")] == [(row["address"], row["state"]) for row in rows if row["stands_in"] == "both"]
     assert 6 == sum(row["stands_in"] == "only_here" for row in rows)
     assert "old@corp.example" not in {row["address"] for row in rows}
+
+
+def test_addresses_of_both_lists_are_compared_as_they_are_matched():
+    """Letter case is none of the differences, in Zoom's spelling either; ß is not ss."""
+    here = [{"email": "Bob@Corp.example", "zoom_id": "z-bob", "first_seen_at": None, "state": "due"}]
+    rows = compared(
+        here,
+        [("bob@corp.example", "2026-10-05"), ("strasse@corp.example", "2026-10-05")],
+        ASKED.first,
+        ASKED.last,
+        {"straße@corp.example": Known("in_step", "active", None)},
+    )
+    assert [("strasse@corp.example", "only_there", "none known"), ("Bob@Corp.example", "both", None)] == [
+        (one["address"], one["stands_in"], one["account"]) for one in rows
+    ]
+
+
+def test_a_leaver_of_the_other_list_only_is_told_with_what_is_known_of_the_account():
+    """Still entitled, kept, of another month, or no account at all: four findings, not one. A sample hides nobody."""
+    told = Chronicle()
+    held = Decision(account("dan"), Action.KEEP, Reason.ON_HOLD)
+    told.cycle(at(1, 8), *map(entitled, ("ann", "bob", "eve")), held)
+    for day, name in ((5, "bob"), (31, "eve")):
+        gone_ = leaver(name, Action.DEACTIVATE, Reason.ABSENT_FROM_DIRECTORY, at(day, 23))
+        told.cycle(at(day, 23), gone_, memory=gone(at(day, 23), name), result="applied", effects=[(gone_, done(at(day, 23)), "")])
+    others = [(f"{name}@Corp.example", "2026-10-30") for name in ("ann", "bob", "dan", "eve", "nobody")]
+
+    for sample in (None, Sample(1, "7")):
+        rows: Any = document(told, replace(ASKED, last=date(2026, 10, 30), others=others), sample)["compared"]
+        assert {
+            "ann@Corp.example": ("only_there", None, "active, in_step"),
+            "dan@Corp.example": ("only_there", None, "active, on_hold"),
+            "eve@Corp.example": ("only_there", "2026-10-31T23:00:00Z", "active, in_step"),
+            "nobody@Corp.example": ("only_there", None, "none known"),
+            "bob@corp.example": ("both", "2026-10-05T23:00:00Z", None),
+        } == {one["address"]: (one["stands_in"], one["first_seen_at"], one["account"]) for one in rows}
+
+
+def test_windows_and_approvers_are_read_without_the_configuration():
+    """In words of their own, not as a count; whether approvals had to be signed."""
+    window = {"kind": "deny", "cron": "0 18 * * 5", "duration": 223200.0, "timezone": "Europe/Berlin"}
+    window |= {"applies_to": ["deactivate"], "except": ["expired_in_directory"]}
+    changed = {"schedule.windows": [window], "approvals.approvers": ["Ann", "Ben"], "approvals.signers_file": ["Ann 42"]}
+    told = Chronicle()
+    told.write(at(2, 8), record.in_force("cycle-1", IN_FORCE, at(2, 8)))
+    told.write(at(3, 8), record.in_force("cycle-2", {**IN_FORCE, **changed}, at(3, 8)))
+
+    table = next(table for table in period_view(document(told)).tables if table.key == "in_force")
+    before, after = ({column.key: value for column, value in zip(table.columns, row, strict=True)} for row in table.rows())
+
+    assert (None, None, False) == (before["windows"], before["approvers"], before["signed"])
+    assert (
+        ("deny deactivate at 0 18 * * 5 for 62 h, Europe/Berlin, except expired_in_directory",),
+        ("Ann", "Ben"),
+        True,
+    ) == (after["windows"], after["approvers"], after["signed"])
 
 
 @pytest.mark.parametrize(
