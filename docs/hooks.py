@@ -19,6 +19,18 @@ ROOT = Path(__file__).parents[1]
 #: Where pages lie that come from elsewhere in the repository.
 ELSEWHERE = "repository/"
 
+#: As the theme writes it -> so that a screen reader can tell what it is.
+_FOR_READERS = (
+    ("<th>", '<th scope="col">'),
+    ("<th ", '<th scope="col" '),
+    ("<footer>", '<footer role="contentinfo">'),
+    ('<div role="contentinfo">', "<div>"),
+    (
+        '<div class="rst-versions" role="note" aria-label="Versions">',
+        '<div class="rst-versions" role="navigation" aria-label="Back and forth">',
+    ),
+)
+
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -46,6 +58,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"]({there}{link[2] or ''})"
 
     return _LINK.sub(moved, markdown) if source.endswith(".md") else markdown
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001  -- mkdocs passes all three
+    """Headings and landmarks for whoever has the page read to them: the theme leaves them out, or inside of one another."""
+    for theirs, ours in _FOR_READERS:
+        output = output.replace(theirs, ours)
+    return output
 
 
 def _targets(source: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -154,6 +155,37 @@ def test_axe_finds_nothing_and_the_keyboard_reaches_everything(name: str, theme:
     assert found["passes"] > 10
     assert ([], 0) == (found["unseen"], found["headless"])
     assert found["usable"] >= 3
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The docs, as ``make docs`` makes them."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
+    return folder
+
+
+@in_chromium
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("index", 1300),
+        ("auditors-guide", 1300),
+        ("auditors-guide", 400),
+        ("reference/configuration", 1300),
+        ("how-to/emergency", 1300),
+    ],
+)
+def test_axe_finds_nothing_in_the_docs_either(site: Path, name: str, width: int):
+    """Text and code, wide tables, commands, the list of pages: as a site, where somebody reads them."""
+    path = site / f"{name}.html"
+
+    found = asked(path.read_text(encoding="utf-8"), path.parent, width)
+
+    assert [] == found["violations"]
+    assert ([], 0) == (found["unseen"], found["headless"])
+    assert found["passes"] > 10
 
 
 @in_chromium
