@@ -102,6 +102,10 @@ class LimitReached(SourceError):
         self.resume_at = resume_at
 
 
+class AskedTooFast(LimitReached):
+    """Refused for its rate as often as it was asked, without being told to wait for long."""
+
+
 class Withheld(SourceError):
     """A write that waited for its turn was not sent: meanwhile nothing may be sent any more (stopping, no longer leading), or
     the look before it is too old. Surely not carried out."""

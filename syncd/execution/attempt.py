@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from syncd.errors import (
     AccountUnreadable,
     AnswerLost,
+    AskedTooFast,
     ConfigError,
     LedgerError,
     LimitReached,
@@ -43,12 +45,14 @@ WRITE_TRIES = 9
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """How one change ended. *answer*: what Zoom answered for this account alone, the same text for the same answer; "" when
-    nothing was odd. *set_up*: what stops the run should others meet the same."""
+    nothing was odd. *set_up*: what stops the run should others meet the same. *too_fast*: refused for its rate to the end, and
+    no other change was accepted meanwhile: the next one shows whether that is this account's or everybody's."""
 
     outcome: EffectOutcome
     answer: str = ""
     set_up: tuple[StopReason, SourceError] | None = None
     may_be_set_up: bool = False
+    too_fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class _Sent:
     outcome: EffectOutcome
     trouble: AccountUnreadable | Refused | None = None
     shown: ZoomAccount | None = None
+    too_fast: bool = False
 
 
 async def attempt(effect: Decision, context: ExecutionContext, ports: Ports, progress: Progress) -> Attempt:
@@ -111,8 +116,19 @@ def _odd(outcome: EffectOutcome, error: AccountUnreadable | Refused) -> Attempt:
     if isinstance(error, AccountUnreadable):
         return Attempt(outcome, error.answer, (StopReason.ZOOM_UNREADABLE, error), may_be_set_up=True)
     alone = REFUSALS.get(error.kind, Seen.REFUSED) in OF_ONE_ACCOUNT
+    if error.kind == "throttled":
+        return Attempt(outcome, f"write {error.answer}", (StopReason.LIMIT_REACHED, too_fast()), may_be_set_up=not alone)
     stop = StopReason.SCOPE_MISSING if error.kind == "rights" else StopReason.ZOOM_UNREADABLE
     return Attempt(outcome, f"write {error.answer}", (stop, SourceError("zoom", error.what, error.do)), may_be_set_up=not alone)
+
+
+def too_fast() -> LimitReached:
+    """What stops a run when Zoom refuses changes for their rate again and again."""
+    return LimitReached(
+        "zoom",
+        f"zoom set_status: refused {WRITE_TRIES} times in a row for asking too fast.",
+        "Another program uses the limits: lower the share, or look who else asks.",
+    )
 
 
 async def recheck(effect: Decision, context: ExecutionContext, ports: Ports) -> tuple[Seen, ZoomAccount | None]:
@@ -164,6 +180,8 @@ async def _change(effect: Decision, seen: ZoomAccount, context: ExecutionContext
         sent = await _send(effect, intent, seen, context, ports, progress)
         came(sent.step)
     made = _odd(sent.outcome, sent.trouble) if sent.trouble is not None else Attempt(sent.outcome)
+    made = replace(made, too_fast=sent.too_fast)
+    progress.accepted += sent.outcome.outcome is OutcomeKind.DONE
     progress.count_change(sent.outcome, made.answer, context.policy)
     if sent.step.state is State.OPEN:
         return made
@@ -175,7 +193,7 @@ async def _send(
 ) -> _Sent:
     """Sends the change and looks what became of it. After a 429 it is sent again, but only if a fresh look at account and
     person still shows what was planned: the wait may have been long."""
-    tries, busy = 0, Refused("", kind="throttled")
+    tries, busy, accepted = 0, Refused("", kind="throttled"), progress.accepted
     while tries < WRITE_TRIES:
         tries += 1
         answered, sent_at = Seen.ACCEPTED, ports.clock.now()
@@ -197,24 +215,18 @@ async def _send(
             if ended is None:
                 continue
             return replace(ended, outcome=replace(ended.outcome, attempts=tries - 1))
+        except AskedTooFast:
+            break
         except (SourceError, ConfigError) as error:  # surely not carried out; concerns every account
             return _stopped_by(error, intent, before, progress)
         state = step(intent.action, State.ANNOUNCED, answered).state
         verified = await _verify(intent, state, ports, progress, tries)
         return replace(verified, outcome=replace(verified.outcome, sent_at=sent_at))
-    if busy.alone:  # this account alone stays busy
-        tired = step(intent.action, State.ANNOUNCED, Seen.BUSY_TO_THE_END)
-        return _Sent(tired, _showing(replace(tired.of(), attempts=tries), before), busy)
-    return _stopped_by(
-        LimitReached(
-            "zoom",
-            f"zoom set_status: refused {WRITE_TRIES} times in a row for asking too fast.",
-            "Another program uses the limits: lower the share, or look who else asks.",
-        ),
-        intent,
-        before,
-        progress,
-    )
+    known = (intent.zoom_id, intent.action) in (await ports.ledger.history()).troubles
+    own = busy.alone or known or progress.accepted > accepted  # others were changed meanwhile, or the last time
+    tired = step(intent.action, State.ANNOUNCED, Seen.BUSY_TO_THE_END if own else Seen.SET_UP)
+    outcome = replace(tired.of(StopReason.LIMIT_REACHED), attempts=tries)
+    return _Sent(tired, _showing(outcome, before), busy, too_fast=not own)
 
 
 def _stopped_by(error: SourceError | ConfigError, intent: Intent, before: ZoomAccount, progress: Progress) -> _Sent:
@@ -305,7 +317,9 @@ async def _record_outcome(
         drafts.append(record.intended(follow, back))
     try:
         await progress.commit.append(ports.ledger, drafts, context.term)
-        if sent.trouble is not None and refusal is None:
+        if sent.too_fast and sent.trouble is not None:
+            progress.too_fast.append(partial(_remember_trouble, effect, outcome, sent.trouble, context, ports, progress))
+        elif sent.trouble is not None and refusal is None:
             await _remember_trouble(effect, outcome, sent.trouble, context, ports, progress)
         return outcome if follow is None else await restore_licence(follow, seen, outcome, context, ports, progress)
     except (LedgerError, NotLeader) as error:

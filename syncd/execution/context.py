@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,7 +69,10 @@ class Progress:
     changes: int = 0  # changes of a status that were tried, …
     failed: int = 0  # … those of them that failed, and not by what Zoom said of one account, …
     said: Counter[str] = field(default_factory=Counter)  # … and what it said of single ones, how often
+    accepted: int = 0  # changes of a status that were done
     same_answers: SameAnswers = field(default_factory=SameAnswers)
+    #: What remembers the trouble of changes that were refused for their rate to the end, once another change is accepted.
+    too_fast: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     refused_beside: Counter[str] = field(default_factory=Counter)  # action beside a status -> refused in a row
     none_free: bool = False  # the latest licence was refused because none is free
     commit: GroupCommit = field(default_factory=GroupCommit)

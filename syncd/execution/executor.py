@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from syncd.errors import LedgerError, NotLeader
 from syncd.events import EffectSettled
-from syncd.execution.attempt import Attempt, attempt
+from syncd.execution.attempt import Attempt, attempt, too_fast
 from syncd.execution.context import ExecutionContext, Ports, Progress
 from syncd.execution.licences import frees_licence
 from syncd.execution.set_up import Parts
-from syncd.model import Action, Decision, EffectOutcome, OutcomeKind
+from syncd.model import Action, Decision, EffectOutcome, OutcomeKind, StopReason
 
 __all__ = ["ExecutionContext", "Ports", "Progress", "execute"]
 
@@ -34,6 +35,7 @@ async def execute(effects: Sequence[Decision], context: ExecutionContext, ports:
         progress.outcomes[effect.key] = made.outcome
         _tell_settled(effect, made.outcome, context, ports)
         _suspect_set_up(made, progress, elsewhere=elsewhere)
+        await _suspect_rate(made, progress)
 
     async def work() -> None:
         while queue:
@@ -44,6 +46,28 @@ async def execute(effects: Sequence[Decision], context: ExecutionContext, ports:
     async with asyncio.TaskGroup() as group:
         for _ in range(min(ports.concurrency, len(queue))):
             group.create_task(work())
+    if progress.too_fast and progress.stopped is None:
+        if progress.accepted:
+            await _remember_too_fast(progress)
+        else:  # nobody else shows whether Zoom means this account or everybody
+            progress.stop(StopReason.LIMIT_REACHED, too_fast())
+
+
+async def _suspect_rate(made: Attempt, progress: Progress) -> None:
+    """A change that was refused for its rate to the end is that account's trouble once another one is accepted, and everybody's
+    when the next one meets the same."""
+    if made.too_fast and len(progress.too_fast) > 1 and made.set_up is not None:
+        progress.stop(*made.set_up)
+    elif made.outcome.outcome is OutcomeKind.DONE:
+        await _remember_too_fast(progress)
+
+
+async def _remember_too_fast(progress: Progress) -> None:
+    while progress.too_fast:
+        try:
+            await progress.too_fast.pop()()
+        except (LedgerError, NotLeader) as error:
+            progress.stop_for(error)
 
 
 def _suspect_set_up(made: Attempt, progress: Progress, *, elsewhere: bool) -> None:

@@ -37,9 +37,9 @@ import httpx
 from syncd import __version__
 from syncd.errors import (
     AnswerLost,
+    AskedTooFast,
     ConfigError,
     CredentialsRefused,
-    LimitReached,
     NoUsableAnswer,
     SourceError,
     SyncdError,
@@ -424,7 +424,7 @@ class Api:
                 "Check that the app is still active and was not revoked.",
             )
         if reason == "throttled" and not busy:
-            return LimitReached(
+            return AskedTooFast(
                 source,
                 f"{name}: refused {times} times in a row for asking too fast ({says}).",
                 "Another program uses the limits: lower the share, or look who else asks.",

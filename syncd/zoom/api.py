@@ -18,10 +18,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from syncd.errors import NoUsableAnswer, Refused, SourceError, SyncdError
+from syncd.errors import AskedTooFast, NoUsableAnswer, Refused, SourceError, SyncdError
 from syncd.events import LicencesCounted, Noted, ReadProgress
 from syncd.http.answers import Reply
-from syncd.http.client import Api, ApiSettings
+from syncd.http.client import RETRIES, Api, ApiSettings
 from syncd.http.pace import backoff
 from syncd.http.pacer import BudgetStore, Pacer
 from syncd.http.tokens import TokenKeeper
@@ -220,6 +220,10 @@ class ZoomApi:
             if not error.connected:
                 raise
             raise odd_account(user, error.answer, without_addresses(error.what).removesuffix(".")) from None
+        except AskedTooFast:
+            if not await self._answers_about_others(user):
+                raise
+            raise odd_account(user, "429", "it is refused for its rate each time, and others are not") from None
         if is_missing(reply):
             return None
         if not reply.ok:
@@ -230,6 +234,20 @@ class ZoomApi:
         if not self._roles and (wire.role_id is None or wire.role_name is None):
             self._roles = await self.read_roles()
         return self._understood(user, lambda: Accounts(self._roles).account(wire, None, "get_user"))
+
+    async def _answers_about_others(self, user: str) -> bool:
+        """Whether somebody else can be read right now: one page of the list, and one request for one of those on it."""
+        try:
+            params = {"status": Status.ACTIVE.value, "page_size": str(OWNERS_MAX)}
+            page = _read_users((await self._request(scopes.LIST_USERS, "GET", "/users", params=params)).body, "list_users")
+            other = next((one.id for one in page.users if one.id and user not in (one.id, one.email)), None)
+            if other is None:
+                return False
+            once = {"throttled_before": RETRIES["throttled"]}
+            await self._request(scopes.GET_USER, "GET", f"/users/{segment(other)}", **once)
+        except SourceError:
+            return False
+        return True
 
     async def list_roles_and_groups(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Roles and, when some are required, groups; each id -> name. Raises SourceError."""

@@ -95,6 +95,44 @@ async def test_one_odd_returner_fails_alone(kind: str) -> None:
         assert "failed" in {fate(report, "l0")[0] for report in reports}
 
 
+@pytest.mark.parametrize("place", ["l0", "l6"])
+@pytest.mark.parametrize("operation", ["get_user", "set_status"])
+async def test_an_account_that_is_always_refused_for_its_rate_stops_nobody(operation: str, place: str) -> None:
+    """A plain 429 for ever, about one account: the others go at once; after two cycles it is a person's task."""
+    async with a_world(crowd=60) as world:
+        names = [f"l{number}" for number in range(7)]
+        world.employ(*names)
+        await in_use(world)
+        world.leaves(*names)
+        world.zoom.faults.add(faults.throttled(), operation, times=None, user=world.user(place).id)
+        reports = [await world.cycle() for _ in range(3)]
+
+        fates = {name: fate(reports[0], name)[0] for name in names}
+        assert (5, dict.fromkeys(names, "done") | {place: "failed"}) == (reports[0].exit_code, fates)
+        assert ["failed", "failed", "manual"] == [fate(report, place)[0] for report in reports]
+        assert ("manual", "refused_by_zoom") == fate(reports[2], place)
+
+
+@pytest.mark.parametrize("names", [("l0",), ("l0", "l1", "l2", "l3", "l4", "l5", "l6")], ids=["one", "seven"])
+@pytest.mark.parametrize("operation", ["get_user", "set_status"])
+async def test_who_is_refused_for_the_rate_of_all_is_not_odd(operation: str, names: tuple[str, ...]) -> None:
+    """A plain 429 for everybody: the cycle stops, 4, and nobody becomes a person's task, however often it happens."""
+    async with a_world(crowd=60) as world:
+        world.employ(*names)
+        await in_use(world)
+        world.leaves(*names)
+        world.zoom.faults.add(faults.throttled(), operation, times=None)
+        reports = [await world.cycle() for _ in range(3)]
+        world.zoom.faults.clear()
+        after = await world.cycle()
+
+        assert [(4, "unreadable")] * 3 == [(report.exit_code, report.result.value) for report in reports]
+        assert {("not_tried", "limit_reached"), ("failed", "limit_reached")} >= {
+            fate(report, name) for report in reports for name in names
+        }
+        assert {("done", "")} == {fate(after, name) for name in names}
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_many_odd_ones_among_many_leavers_and_their_undo(seed: int) -> None:
     """Twenty different odd ones among two hundred, in any order: the others go, and are put back by ``undo``."""
