@@ -472,6 +472,7 @@ def handover_rules(config: Config) -> HandoverRules:
         bool(section.legal_hold.directory_groups),
         section.never_to_manager,
         section.max_per_day,
+        section.zoom_deletes_after,
     )
 
 

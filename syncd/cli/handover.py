@@ -60,9 +60,36 @@ def list_(context: click.Context, format_: str, out: Path | None) -> None:
     _print(rows, format_, out)
     for doubt in doubts:
         click.echo(f"warning: this read is not to be believed: {doubt}", err=True)
+    for line in _lost_first(rows):
+        click.echo(f"warning: {line}", err=True)
     counts = Counter(str(row["stage"]) for row in rows)
     click.echo(", ".join(f"{count} {stage}" for stage, count in counts.items()) or "nobody is deactivated", err=True)
     sys.exit(3 if doubts else 0)
+
+
+def _lost_first(rows: list[dict[str, Any]]) -> list[str]:
+    """What Zoom itself may delete before anybody may hand it over, or at all while nobody does."""
+    open_ = [row for row in rows if row["zoom_deletes_at"] is not None and row["stage"] not in ("handed_over", "handing_over")]
+    first = [row for row in open_ if row["stage"] == "kept" or row["due_at"] is None or row["due_at"] >= row["zoom_deletes_at"]]
+    lines = [
+        f"{len(some)} {what}: {_named(some)}; turn it off in Zoom (Account settings > Users > Advanced) or give them back in time"
+        for some, what in (
+            ([row for row in first if row["stage"] == "kept"], "kept, and Zoom's own setting deletes them all the same"),
+            ([row for row in first if row["stage"] != "kept"], "deleted by Zoom's own setting before they fall due"),
+        )
+        if some
+    ]
+    late = [row for row in open_ if row not in first]
+    if late:
+        lines.append(f"Zoom's own setting deletes {_named(late)} with what was not handed over by then")
+    return lines
+
+
+def _named(rows: list[dict[str, Any]]) -> str:
+    """The first to be deleted, with when."""
+    some = sorted(rows, key=lambda row: str(row["zoom_deletes_at"]))[:3]
+    more = f" and {len(rows) - len(some)} more" if len(rows) > len(some) else ""
+    return ", ".join(f"{row['email'] or row['zoom_id']} ({row['zoom_deletes_at']})" for row in some) + more
 
 
 async def _listed(config: Config) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

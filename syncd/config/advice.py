@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from syncd.config.models import Config
+from syncd.config.values import spelled
 from syncd.model import domain_key
 
 
@@ -19,6 +20,22 @@ def advice(config: Config, working: Path) -> tuple[str, ...]:
         *_sentinels_out_of_scope(config),
         *_everybody_protected(config),
         *_unsigned_approvals(config),
+        *_deleted_before_handed_over(config),
+    )
+
+
+def _deleted_before_handed_over(config: Config) -> tuple[str, ...]:
+    """Zoom's own deletion of deactivated users comes before anybody may hand their content over."""
+    section = config.handover
+    if section is None or section.zoom_deletes_after is None or section.after < section.zoom_deletes_after:
+        return ()
+    after, deletes = spelled(section.after), spelled(section.zoom_deletes_after)
+    return (
+        (
+            f"handover.after: {after} is not shorter than {deletes} (zoom_deletes_after): Zoom deletes deactivated accounts itself "
+            "before their content may be handed over, and it is lost; write a shorter one, or turn that off in Zoom (Account "
+            "settings > Users > Advanced)"
+        ),
     )
 
 

@@ -322,6 +322,9 @@ class Handover(Section):
     content: Annotated[tuple[Content, ...], List] = Field(
         ("meetings", "webinars", "recordings", "whiteboards"), description="What is handed over; the rest is lost."
     )
+    zoom_deletes_after: Time | None = Field(
+        None, description="Zoom's own deletion of deactivated users, if the account has it on (no API tells)."
+    )
     leavers_file: ReadPath | None = Field(None, description="CSV with a column address: people who left for good.")
     legal_hold: LegalHold = Field(LegalHold(), description="Whose content stays as it is.")
     never_to_manager: Annotated[tuple[AddressOrPattern, ...], List] = Field(

@@ -67,6 +67,7 @@ class HandoverRules:
     holds_by_group: bool = False
     never_to_manager: tuple[str, ...] = ()
     max_per_day: int = 20
+    zoom_deletes_after: timedelta | None = None  # Zoom's own setting, as far as somebody told it
 
     @property
     def left_behind(self) -> tuple[str, ...]:

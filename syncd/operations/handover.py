@@ -245,6 +245,7 @@ def row_of(case: Case, facts: HandoverFacts) -> dict[str, Any]:
         "reason": case.reason.value if case.reason is not None else None,
         "deactivated_at": rfc3339(case.deactivated_at) if case.deactivated_at is not None else None,
         "due_at": rfc3339(case.due_at) if case.due_at is not None else None,
+        "zoom_deletes_at": rfc3339(case.lost_at) if case.lost_at is not None else None,
         "receiver": {"zoom_id": receiver.account.zoom_id, "email": receiver.account.email, "rule": receiver.rule}
         if receiver is not None
         else None,

@@ -74,6 +74,7 @@ class Case:
     reason: Kept | None = None
     deactivated_at: datetime | None = None
     due_at: datetime | None = None
+    lost_at: datetime | None = None  # when Zoom itself may delete it, as far as its setting was told
     receiver: Receiver | None = None
     why_none: str = ""
     notes: tuple[str, ...] = ()
@@ -198,6 +199,7 @@ def _case(facts: HandoverFacts, decision: Decision) -> Case:
         Stage.KEPT,
         account,
         deactivated_at=last.at if last is not None else None,
+        lost_at=_lost_at(facts, zoom_id),
         receiver=receiver,
         why_none=why_none,
         done=done,
@@ -261,6 +263,12 @@ def stands(facts: HandoverFacts, decision: Decision, owners: Sequence[Person]) -
     if not owners:
         return Standing.ABSENT
     return Standing.LEAVER if all(person.leaver_by for person in owners) else Standing.MAY_RETURN
+
+
+def _lost_at(facts: HandoverFacts, zoom_id: str) -> datetime | None:
+    """When Zoom's own setting deletes the account with all it holds, whatever is decided here."""
+    last, deletes = facts.history.deactivated.get(zoom_id), facts.rules.zoom_deletes_after
+    return last.at + deletes if last is not None and deletes is not None else None
 
 
 def _due_at(facts: HandoverFacts, decision: Decision, owners: Sequence[Person]) -> datetime | None:

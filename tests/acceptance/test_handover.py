@@ -420,6 +420,31 @@ def test_the_daily_limit_and_a_count_that_is_wrong(left: Company) -> None:
     assert (5, 1) == (handed(left, digest).code, deletions(left))
 
 
+def test_what_zoom_deletes_by_itself_is_warned_of(left: Company) -> None:
+    """Whoever is due in time is named with the day, whoever is kept or not due as lost."""
+    section(left, zoom_deletes_after="30d")
+    in_time = left.syncd("handover", "list", "--format", "json")
+    section(left, zoom_deletes_after="30d", after="31d")
+    too_late = left.syncd("handover", "list")
+    section(left, zoom_deletes_after="30d", legal_hold={"accounts": ["lee@corp.example"]})
+    held = left.syncd("handover", "list")
+    section(left)
+    silent = left.syncd("handover", "list", "--format", "json")
+
+    (row,) = in_time.document
+    assert (
+        30 * 86400
+        == (datetime.fromisoformat(row["zoom_deletes_at"]) - datetime.fromisoformat(row["deactivated_at"])).total_seconds()
+    )
+    assert [True, True, True, False] == [
+        "Zoom's own setting deletes lee@corp.example" in in_time.err,
+        "1 deleted by Zoom's own setting before they fall due: lee@corp.example" in too_late.err,
+        "1 kept, and Zoom's own setting deletes them all the same: lee@corp.example" in held.err,
+        "warning" in silent.err,
+    ], (in_time.err, too_late.err, held.err, silent.err)
+    assert silent.document[0]["zoom_deletes_at"] is None
+
+
 def test_without_the_section_nothing_of_it_exists(company: Company) -> None:
     """Neither verb nor entry."""
     company.staff(3)

@@ -56,6 +56,10 @@ def test_what_is_meant_as_it_stands_is_no_trap(text: str) -> None:
         ('protect: {accounts: ["*"]}', "nobody there will ever be changed"),
         ('protect: {accounts: ["*@corp.example"]}', "every account of corp.example:"),
         ("scope: {domains: [corp.example], pilot: [ann@elsewhere.example]}", "nobody will ever be changed"),
+        (
+            "handover: {after: 90d, end: delete, zoom_deletes_after: 90d, client_id: a, client_secret_env: ZOOM_SECRET}",
+            "90d is not shorter than 90d (zoom_deletes_after)",
+        ),
     ],
 )
 def test_what_is_probably_not_meant_is_told(tmp_path: Path, text: str, says: str) -> None:
@@ -74,6 +78,8 @@ def test_what_is_probably_not_meant_is_told(tmp_path: Path, text: str, says: str
         'protect: {accounts: ["svc-*@corp.example", "*-admin@*", ceo@corp.example, "*@elsewhere.example"]}',
         'scope: {domains: [corp.example], pilot: [ann@elsewhere.example, "b*"]}',
         "scope: {domains: [corp.example], pilot: [ann@corp.example]}",
+        "handover: {after: 89d, end: delete, zoom_deletes_after: 90d, client_id: a, client_secret_env: ZOOM_SECRET}",
+        "handover: {after: 90d, end: delete, zoom_deletes_after: null, client_id: a, client_secret_env: ZOOM_SECRET}",
     ],
 )
 def test_nothing_is_told_about_what_is_as_it_should_be(tmp_path: Path, text: str) -> None:

@@ -268,6 +268,13 @@ def test_whom_to_remember() -> None:
     }
 
 
+def test_when_zoom_itself_deletes_it() -> None:
+    """Counted from the deactivation, where somebody told what Zoom's setting is."""
+    told_ = replace(RULES, zoom_deletes_after=timedelta(days=120))
+
+    assert (None, NOW + timedelta(days=20)) == (lee(world()).lost_at, lee(world(rules=told_)).lost_at)
+
+
 def test_many_to_one_receiver_are_named() -> None:
     """Six, not five."""
     case = lee(world())
