@@ -32,7 +32,7 @@ def _deleted_before_handed_over(config: Config) -> tuple[str, ...]:
     after, deletes = spelled(section.after), spelled(section.zoom_deletes_after)
     return (
         (
-            f"handover.after: {after} is not shorter than {deletes} (zoom_deletes_after): Zoom deletes deactivated accounts itself "
+            f"handover.after: {after} is not shorter than {deletes} (zoom_deletes_after): Zoom deletes deactivated accounts "
             "before their content may be handed over, and it is lost; write a shorter one, or turn that off in Zoom (Account "
             "settings > Users > Advanced)"
         ),

@@ -40,7 +40,7 @@ class Person:
     unclean: tuple[str, ...] = ()  # values as they stand that are not exactly one address, though they should be
     membership_unknown: bool = False  # which groups they are in could not be read (then they are unclear, too)
     number: str = ""  # match.person_number as the directory holds it; never written down as it is
-    manager: str = ""  # directory id or DN, as the directory names them
+    manager: str | None = ""  # directory id or DN, as the directory names them; None: it was not told
     held_by: tuple[str, ...] = ()  # the path to a group of handover.legal_hold
     mailbox: str = ""  # shared | room | equipment | linked; empty: a person's own, or not told
 

@@ -24,6 +24,7 @@ from syncd.model import (
     Kept,
     LeaverMemory,
     OutcomeKind,
+    Person,
     Policy,
     Reason,
     Stage,
@@ -36,7 +37,7 @@ from syncd.model import (
 from syncd.operations.dependencies import Dependencies
 from syncd.planning.approved import only_authorised
 from syncd.planning.guards import good_read
-from syncd.planning.handover import Case, HandoverFacts, cases, chain_of, held, stands
+from syncd.planning.handover import Case, HandoverFacts, cases, chain_of, held, stands, told_upwards
 from syncd.ports import Ledger
 
 #: Names beside the chain that nothing mentions are blanked one day: those of somebody who stays are mentioned again.
@@ -110,8 +111,8 @@ async def after_cycle(
         return
     facts = await facts_of(deps, policy, rules(), report, await deps.ledger.history())
     memory = await asyncio.to_thread(lambda: list(_remembered(facts)))
-    leaving = [zoom_id for zoom_id, says, _ in memory if says.standing != Standing.ENTITLED]
-    known = await managers_of(deps.ledger, facts.history, leaving)
+    as_before = [zoom_id for zoom_id, says, chain in memory if not chain and (says.standing != Standing.ENTITLED or says.print)]
+    known = await managers_of(deps.ledger, facts.history, as_before)
     drafts = [
         draft(says, subject=zoom_id, cycle=report.cycle_id, personal=_beside(chain or known.get(zoom_id, ())))
         for zoom_id, says, chain in memory
@@ -185,12 +186,19 @@ def _remembered(facts: HandoverFacts) -> Iterator[tuple[str, entries.LeaverRemem
         if any(person.cause for person in owners):
             continue
         standing, on_hold = stands(facts, decision, owners), held_now(facts, decision)
+        before = facts.history.leavers.get(zoom_id)
         chain: tuple[str, ...] = ()
         if standing is Standing.ENTITLED and owners:
             chain = chain_of(owners[0], facts.people, facts.by_address)
         print_ = sha256_of([facts.history.ledger_id, zoom_id, *chain])[:16] if chain else ""
-        if _is_new(facts.history.leavers.get(zoom_id), standing, print_, facts, on_hold=on_hold):
+        if standing is Standing.ENTITLED and before is not None and before.print and not _told(facts, owners):
+            chain, print_ = (), before.print  # what was remembered stays until the directory tells again
+        if _is_new(before, standing, print_, facts, on_hold=on_hold):
             yield zoom_id, entries.LeaverRemembered(standing.value, on_hold, print_, facts.now), chain
+
+
+def _told(facts: HandoverFacts, owners: Sequence[Person]) -> bool:
+    return not owners or told_upwards(owners[0], facts.people, facts.by_address)
 
 
 def held_now(facts: HandoverFacts, decision: Decision) -> bool:

@@ -371,6 +371,12 @@ def chain_of(person: Person, people: Mapping[str, Person], by_address: Mapping[s
     return tuple(_upwards(person, people, by_address))
 
 
+def told_upwards(person: Person, people: Mapping[str, Person], by_address: Mapping[str, tuple[Person, ...]]) -> bool:
+    """Whether the directory told everybody's manager on that way: what it did not tell is not what it says now."""
+    above = (people.get(name) for name in ("", *_upwards(person, people, by_address))[:MANAGERS_MAX])
+    return person.manager is not None and all(one is None or one.manager is not None for one in above)
+
+
 def _upwards(person: Person, people: Mapping[str, Person], by_address: Mapping[str, tuple[Person, ...]]) -> Iterator[str]:
     seen = {person.id}
     for _ in range(MANAGERS_MAX):

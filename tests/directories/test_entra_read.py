@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from syncd.directories.entra import managers
 from syncd.directories.entra.groups import demand_visible
 from syncd.directories.entra.people import person_of, what_to_ask
 from syncd.directories.entra.whole_read import GHOST
@@ -453,6 +454,44 @@ async def test_a_list_that_does_not_take_managers_is_read_without_them(tmp_path:
 
     assert [ANN] == [*first.people[0].mains] == [*second.people[0].mains]
     assert ("list_users", 1) == (told.facts["operation"], len(refused))
+
+
+@pytest.mark.parametrize("lists", [True, False])
+async def test_managers_are_read_with_the_list_or_one_by_one(tmp_path: Path, lists: bool) -> None:
+    """Of entitled people alone; a manager who was deleted manages nobody; nothing else of the read differs."""
+    people = [a_person(address) for address in (ANN, BOB, CID, DAN)]
+    async with an_entra(tmp_path, [*people, a_group("Zoom Users")], {"Zoom Users": [ANN, BOB, CID]}) as world:
+        world.graph.reads.lists_expand_managers = lists
+        ann, bob, cid, dan = (person.id for person in people)
+        world.tenant.managers = {ann: bob, bob: dan, dan: ann, cid: guid("user gone")}
+        read = {person.id: person for person in (await world.directory(with_managers=True).read()).people}
+        singles = [seen for seen in world.graph.requests if seen.operation == "user"]
+
+    assert (bob, dan, "") == (read[ann].manager, read[bob].manager, read[cid].manager)
+    assert (ann if lists else None) == read[dan].manager
+    assert (0 if lists else 3) == len(singles)
+
+
+async def test_of_many_managers_some_are_asked_for_with_each_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those never asked about first. A refusal on the way fails no read, and what was known stays."""
+    monkeypatch.setattr(managers, "ASKED_A_READ", 2)
+    people = [a_person(f"p{number}@corp.example") for number in range(5)]
+    async with an_entra(
+        tmp_path, [*people, a_person(ANN), a_group("Zoom Users")], {"Zoom Users": [p.mail for p in people]}
+    ) as world:
+        boss = next(thing.id for thing in world.tenant.state.objects.values() if getattr(thing, "mail", "") == ANN)
+        world.tenant.managers = {person.id: boss for person in people}
+        directory, told = world.directory(with_managers=True), []
+        for turn in range(4):
+            if turn == 2:
+                world.graph.faults.add(permission_denied(), "user", times=None)
+            if turn == 3:
+                world.graph.faults.clear()
+            told.append(sorted(str(person.manager) for person in (await directory.read()).people if person.entitled_by))
+
+    assert [[boss] * known + ["None"] * (5 - known) for known in (2, 4, 4, 5)] == [
+        sorted(one, key=lambda m: m == "None") for one in told
+    ]
 
 
 async def test_a_group_without_a_name_is_a_missing_permission(tmp_path: Path) -> None:

@@ -251,3 +251,48 @@ async def test_a_cycle_tells_what_leavers_left() -> None:
         (one.email, one.receiver, one.why_none) for one in report.contents
     ]
     assert Guard.HANDOVER not in [one.guard for one in report.verdicts if one.tripped]
+
+
+async def test_a_directory_that_does_not_tell_managers_takes_no_memory_away() -> None:
+    """Not told is not nobody: who managed somebody stays until the directory tells again; nobody is a word of its own."""
+    world = World()
+    await world.cycle()
+    for above, receives in ((None, "mia@corp.example"), ("p-ned", "ned@corp.example"), ("", None)):
+        world.person("lee", manager=above)
+        world.person("mia", manager=None)
+        await world.cycle()
+        memory = (await world.ledger.history()).leavers["z-lee"]
+        chain = (await world.ledger.personal([memory.who]))[memory.who]["managers"].split("\n") if memory.who else []
+        assert (receives and f"p-{receives[:3]}") == (chain[0] if chain else None)
+
+
+async def test_a_clock_that_jumps_30_days_hands_nobody_over() -> None:
+    """The retention is not over because this machine says so: Zoom's and the directory's clocks are asked."""
+    world = World()
+    await world.cycle()
+    world.person("lee", leaver_by=("Left",))
+    await world.cycle()
+    world.clock.pass_time(30 * DAY)
+    world.zoom.offset_seconds = -30 * 86400.0
+    with pytest.raises(Held, match="clock"):
+        await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE)
+    world.zoom.offset_seconds = None
+    digest = await world.approved()
+    world.zoom.offset_seconds = -30 * 86400.0
+    with pytest.raises(Held, match="clock"):
+        await world.run(digest)
+
+    assert [] == world.zoom.deleted
+
+
+async def test_days_that_really_passed_end_the_retention_and_the_approval() -> None:
+    """Thirty days later an approval is over, and what was due may be planned anew."""
+    world = World()
+    await world.lee_left()
+    digest = await world.approved()
+    world.clock.pass_time(30 * DAY)
+    with pytest.raises(Held, match="no approval"):
+        await world.run(digest)
+    (ended,) = await world.run(await world.approved())
+
+    assert "handed_over" == ended.state

@@ -94,6 +94,11 @@ class Graph:
         )
         self._without_expand: set[str] = set()  # operations that were refused with it
 
+    @property
+    def lists_managers(self) -> bool:
+        """Whether the list of users takes ``$expand``, as far as it was tried."""
+        return "list_users" not in self._without_expand
+
     def restart_clock(self) -> None:
         """From here on other answers tell Graph's time: those of one read."""
         self._api.clock.restart()
@@ -216,7 +221,7 @@ class Graph:
                 {
                     "operation": operation,
                     "why": f"Graph refuses {EXPAND} there (HTTP 400)",
-                    "do": "Leavers' content waits for a receiver; name one in handover.receiver.else.",
+                    "do": "Managers are asked for one by one, some with each read; handover.receiver.else receives meanwhile.",
                 },
             )
         )

@@ -88,7 +88,7 @@ def person_of(entry: Entry, settings: EntraSettings) -> Person:
         department=intern(_text(entry.get("department"))),
         unclear="; ".join(troubles + claims.troubles),
         number=_number(entry, settings.person_number),
-        manager=_manager(entry),
+        manager=manager_of(entry),
     )
 
 
@@ -98,7 +98,8 @@ def _number(entry: Entry, attribute: str) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _manager(entry: Entry) -> str:
+def manager_of(entry: Entry) -> str:
+    """The object id of the user's manager, where that was asked for and is told."""
     manager = entry.get("manager")
     id_ = manager.get("id") if isinstance(manager, dict) else None
     return id_.lower() if isinstance(id_, str) else ""

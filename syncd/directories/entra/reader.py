@@ -21,6 +21,7 @@ from syncd.directories.entra.check import check
 from syncd.directories.entra.expiry import secret_ends_at
 from syncd.directories.entra.graph import Entry, Graph
 from syncd.directories.entra.groups import ConfiguredGroup, find_configured
+from syncd.directories.entra.managers import Managers
 from syncd.directories.entra.people import claims_of, id_of, person_of, what_to_ask
 from syncd.directories.entra.recheck import look
 from syncd.directories.entra.settings import (
@@ -61,6 +62,7 @@ class EntraDirectory:
         self._tokens = EntraTokens(settings, clock, tell)
         self.graph = Graph(settings, self._tokens, clock, tell)
         self._changes = Changes(self.graph, settings, clock, tell, state) if state is not None else None
+        self._managers = Managers(clock, tell)
         self._one_read = asyncio.Lock()
         self._last: Whole | None = None  # None: the next read is a whole one
         self._unproved: DirectorySnapshot | None = None  # given out again without a whole read of its own
@@ -145,7 +147,7 @@ class EntraDirectory:
 
     async def _read_whole_anew(self) -> DirectorySnapshot:
         self._last = None  # should this fail, nothing old is given again
-        self._last = await read_whole(self.graph, self._tokens, self.settings, self.clock, self._tell)
+        self._last = await read_whole(self.graph, self._tokens, self.settings, self.clock, self._tell, self._managers)
         self._looked_up = (self.clock.monotonic(), self._last.configured)
         ends_at = await secret_ends_at(self.graph, self.settings, self._tokens.roles, self.clock.now())
         if ends_at != self._secret_ends_at:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, both, side_by_side
 from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
+from syncd.directories.entra.managers import Managers
 from syncd.directories.entra.people import id_of, is_hidden, person_of, unreadable_user, what_to_ask
 from syncd.directories.entra.refusals import READ_USERS, permission_missing
 from syncd.directories.entra.settings import EntraSettings
@@ -50,8 +51,11 @@ class Whole:
     by_id: Mapping[str, Person] = field(repr=False)
 
 
-async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings, clock: Clock, tell: Tell) -> Whole:
-    """Everybody. Raises SourceError (CredentialsRefused, ScopeMissing, LimitReached) on any doubt."""
+async def read_whole(
+    graph: Graph, tokens: EntraTokens, settings: EntraSettings, clock: Clock, tell: Tell, managers: Managers | None = None
+) -> Whole:
+    """Everybody. *managers*: who tells of them where the list does not; None: nobody does.
+    Raises SourceError (CredentialsRefused, ScopeMissing, LimitReached) on any doubt."""
     read_at = clock.now()
     await tokens.get()  # tells which permissions there are
     configured = await find_configured(graph, settings, tokens.roles, tell)
@@ -70,6 +74,8 @@ async def read_whole(graph: Graph, tokens: EntraTokens, settings: EntraSettings,
             )
         )
     placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
+    if managers is not None:
+        placed = dict(await managers.filled(graph, settings, placed))
     snapshot = DirectorySnapshot.whole(
         "entra",
         read_at,

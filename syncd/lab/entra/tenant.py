@@ -155,6 +155,7 @@ class EntraTenant:
         self.id = id_ or guid(f"tenant {domains[0]}")
         self.domains = domains
         self.cloud = cloud
+        self.managers: dict[str, str] = {}  # user -> who manages them, by id; Graph tells both while they exist
         self.state = State()
         self.journal: list[Change] = []
         self.now = now

@@ -55,6 +55,21 @@ def options_of(call: Call, operation: Operation, kinds: Iterable[str]) -> Option
     )
 
 
+_MANAGER = re.compile(r"manager(?:\(\$select=([A-Za-z,]+)\))?")
+
+
+def manager_asked(call: Call) -> tuple[str, ...] | None:
+    """Which attributes of the manager ``$expand`` asks for; nothing: the usual ones; None: no manager. One level, one relation.
+    Raises GraphRefused: 400."""
+    text = call.query.get("$expand")
+    if text is None:
+        return None
+    found = _MANAGER.fullmatch(text)
+    if found is None:
+        raise bad_request(f"Parsing OData Select and Expand failed: '{text}' cannot be expanded.", "BadRequest")
+    return tuple(found[1].split(",")) if found[1] else ()
+
+
 def _select(text: str | None, kinds: Iterable[str]) -> tuple[str, ...] | None:
     if text is None:
         return None

@@ -18,7 +18,7 @@ from syncd.lab.graph.answers import bad_request, found, not_found, text, unsuppo
 from syncd.lab.graph.delta import Deltas
 from syncd.lab.graph.operations import ATTRIBUTES_OF, READS_HIDDEN, Operation
 from syncd.lab.graph.paging import PageTokens, link
-from syncd.lab.graph.query import PAGE_MAX, Options, filter_of, options_of
+from syncd.lab.graph.query import PAGE_MAX, Options, filter_of, manager_asked, options_of
 from syncd.lab.graph.views import context, shower
 from syncd.lab.graph.wire import Call
 
@@ -58,6 +58,7 @@ class Reads:
         self.read_lag = self.index_lag = self.delta_lag = timedelta(0)
         self.page_max = PAGE_MAX  # Graph may always give less than it was asked for
         self.members_need_advanced = False  # the strict reading of the page: $select and $top only the advanced way
+        self.lists_expand_managers = False  # $expand=manager is documented for one user only
         self.lists_deleted_members = False  # whether Graph lists soft-deleted members is not documented
         self._handlers: dict[str, Callable[[Ask], Answer]] = {
             "list_users": self._list,
@@ -102,6 +103,8 @@ class Reads:
             size = min(options.top, self.page_max)
             page = self.pages.first(call, ids, size, advanced=options.advanced, seen=known, empty=ask.empty)
         mixed = len(kinds) > 1
+        if "$expand" in call.query and not self.lists_expand_managers:
+            raise bad_request("The query parameter '$expand' is not supported for this request.", "BadRequest")
         show = shower(options.select, ask.roles, typed=mixed)
         things = (state.objects.get(id_) or state.bin.get(id_) for id_ in page.ids if still is None or id_ in still)
         body: dict[str, Any] = {
@@ -112,7 +115,7 @@ class Reads:
         if page.next_token:
             given = {name: value for name, value in call.query.items() if name != "$skiptoken"}
             body["@odata.nextLink"] = link(ask.root, below_version(call.path), {**given, "$skiptoken": page.next_token})
-        body["value"] = [show(thing) for thing in things if thing is not None]
+        body["value"] = [{**show(thing), **self._manager(ask, thing, state)} for thing in things if thing is not None]
         return found(body)
 
     def _count(self, ask: Ask) -> Answer:
@@ -168,13 +171,23 @@ class Reads:
 
     def _user(self, ask: Ask) -> Answer:
         options = options_of(ask.call, ask.operation, (USER,))
-        user = _find_user(ask.key, self._state(ask.call, self.read_lag))
+        state = self._state(ask.call, self.read_lag)
+        user = _find_user(ask.key, state)
         return found(
             {
                 "@odata.context": context(ask.root, "users", options.select, entity=True),
                 **shower(options.select, ask.roles, typed=False)(user),
+                **self._manager(ask, user, state),
             }
         )
+
+    def _manager(self, ask: Ask, user: Thing, state: State) -> dict[str, Any]:
+        """What ``$expand=manager`` adds: nothing for whoever has none, or had one that is deleted."""
+        asked = manager_asked(ask.call)
+        above = state.objects.get(self.tenant.managers.get(user.id, "")) if asked is not None else None
+        if above is None:
+            return {}
+        return {"manager": {"@odata.type": USER, **shower(asked or None, ask.roles, typed=False)(above)}}
 
     def _group(self, ask: Ask) -> Answer:
         options = options_of(ask.call, ask.operation, (GROUP,))
