@@ -159,7 +159,8 @@ def _about(document: dict[str, Any]) -> list[str]:
         return ["nothing is due"]
     lines = [
         (
-            f"{len(items)} accounts would be {'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
+            f"{len(items)} account{'s' if len(items) > 1 else ''} would be "
+            f"{'deleted' if document['end'] == 'delete' else 'unlinked'}, with "
             f"{', '.join(document['content'])} handed over"
         ),
         document["undo"],
@@ -296,7 +297,11 @@ def _print(rows: list[dict[str, Any]], format_: str, out: Path | None) -> None:
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row for the eye: the receiver by address, what it holds in words."""
-    flat = {key: value for key, value in row.items() if key not in ("receiver", "inventory", "holds", "zoom_id", "display_name")}
+    flat = {
+        key: value
+        for key, value in row.items()
+        if key not in ("receiver", "inventory", "holds", "zoom_id", "display_name", "hold_unchecked")
+    }
     if isinstance(row.get("receiver"), dict):
         flat["receiver"] = f"{row['receiver']['email']} ({row['receiver']['rule']})"
     else:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd.host.clock import SystemClock
+from syncd.lab import handing_over
 from syncd.lab.company import ALIAS_DOMAIN, DOMAIN, ENTITLING_GROUP, ROOMS, Company, corp_example, day_one
 from syncd.lab.entra.company import entra_of
 from syncd.lab.entra.login import SimulatedLogin
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     zoom = SimulatedZoom(
         morning.tenant(), now=clock.now, sleep=clock.sleep, limits=AccountLimits(None if options.plan == "none" else options.plan)
     )
+    if options.users is None:
+        handing_over.prepare(zoom, clock.now())
     zoom.latency_seconds = options.latency
     zoom.page_size_max = options.page_size
     if options.service == "zoom":
@@ -138,7 +141,8 @@ def write_files(folder: Path, company: Company, oauth: OAuth, serving: Serving, 
     """Writes directory, secret and configuration; returns the configuration's path."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "people.csv").write_text(company.people_csv(), encoding="utf-8")
+    (folder / "people.csv").write_text(handing_over.with_managers(company.people_csv()), encoding="utf-8")
+    handing_over.write_section(folder)
     return _write(
         folder,
         company,

@@ -27,6 +27,11 @@ def walk() -> list[str]:
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Path]:
     """The folder in which the lab of the page runs, on whatever port is free."""
+    yield from a_lab(tmp_path)
+
+
+def a_lab(tmp_path: Path) -> Iterator[Path]:
+    """The lab's folder, while it runs."""
     first = walk()[0]
     assert first.endswith(" &")
     words = first.removesuffix(" &").replace(".venv/bin", str(BIN)).split()
