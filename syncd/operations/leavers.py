@@ -37,7 +37,8 @@ from syncd.model import (
 from syncd.operations.dependencies import Dependencies
 from syncd.planning.approved import only_authorised
 from syncd.planning.guards import good_read
-from syncd.planning.handover import Case, HandoverFacts, cases, chain_of, held, stands, told_upwards
+from syncd.planning.handover import Case, HandoverFacts, cases, held, stands
+from syncd.planning.managers import chain_of, told_upwards
 from syncd.ports import Ledger
 
 #: Names beside the chain that nothing mentions are blanked one day: those of somebody who stays are mentioned again.

@@ -6,7 +6,7 @@ Whatever speaks against it comes first, and in doubt an account stays: nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -28,15 +28,12 @@ from syncd.model import (
     Standing,
     Status,
     ZoomAccount,
-    address_key,
 )
 from syncd.planning.approved import people_of, required, running
 from syncd.planning.entitlement import standing
+from syncd.planning.managers import MANAGERS_MAX
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Patterns
-
-#: A leaver's manager, and so many above.
-MANAGERS_MAX = 4
 
 #: More handovers to one receiver are named before anybody approves.
 MANY_TO_ONE = 5
@@ -364,34 +361,6 @@ def cannot_receive(decision: Decision, rules: HandoverRules, leaver: str) -> str
     if account.type != _LICENSED and not account.plan and _NEED_A_LICENCE & set(rules.content):
         return "has no licence, which recordings and webinars need"
     return ""
-
-
-def chain_of(person: Person, people: Mapping[str, Person], by_address: Mapping[str, tuple[Person, ...]]) -> tuple[str, ...]:
-    """Whom to remember: the manager, and up to three above, as the directory names them."""
-    return tuple(_upwards(person, people, by_address))
-
-
-def told_upwards(person: Person, people: Mapping[str, Person], by_address: Mapping[str, tuple[Person, ...]]) -> bool:
-    """Whether the directory told everybody's manager on that way: what it did not tell is not what it says now."""
-    above = (people.get(name) for name in ("", *_upwards(person, people, by_address))[:MANAGERS_MAX])
-    return person.manager is not None and all(one is None or one.manager is not None for one in above)
-
-
-def _upwards(person: Person, people: Mapping[str, Person], by_address: Mapping[str, tuple[Person, ...]]) -> Iterator[str]:
-    seen = {person.id}
-    for _ in range(MANAGERS_MAX):
-        name = person.manager
-        if not name:
-            return
-        above = people.get(name)
-        if above is None and "@" in name:
-            claimants = by_address.get(address_key(name), ())
-            above = claimants[0] if len(claimants) == 1 else None
-        yield above.id if above is not None else name
-        if above is None or above.id in seen:
-            return
-        seen.add(above.id)
-        person = above
 
 
 def many_to_one(found: Sequence[Case]) -> dict[str, int]:

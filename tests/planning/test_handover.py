@@ -31,7 +31,8 @@ from syncd.model import (
     ZoomAccount,
     digest_of_items,
 )
-from syncd.planning.handover import Case, HandoverFacts, cases, chain_of, many_to_one
+from syncd.planning.handover import Case, HandoverFacts, cases, many_to_one
+from syncd.planning.managers import chain_of, told_upwards
 from tests.planning.strategies import NOW
 
 POLICY = Policy("zoom-account", ("corp.example",))
@@ -266,6 +267,25 @@ def test_whom_to_remember() -> None:
     assert {"a": ("b", "c", "d", "e"), "x": ("y", "x"), "z": ("CN=gone",), "e": ("f",)} == {
         name: chain_of(people[name], people, by_address) for name in ("a", "x", "z", "e")
     }
+
+
+@pytest.mark.parametrize(
+    ("managers", "told_"),
+    [
+        ({"a": "b", "b": "c", "c": ""}, True),
+        ({"a": None}, False),
+        ({"a": "b", "b": None}, False),
+        ({"a": ""}, True),
+        ({"a": "CN=gone"}, True),
+        ({"a": "b", "b": "c", "c": "d", "d": "e", "e": None}, True),  # beyond those who are remembered
+        ({"a": "b", "b": "c", "c": "d", "d": None}, False),
+    ],
+)
+def test_what_the_directory_did_not_tell_is_known(managers: dict[str, str | None], told_: bool) -> None:
+    """Of anybody up to the last who is remembered."""
+    people = {name: person(name, manager=above) for name, above in managers.items()}
+
+    assert told_ == told_upwards(people["a"], people, {})
 
 
 def test_when_zoom_itself_deletes_it() -> None:
