@@ -695,7 +695,7 @@ class Watch:
     def remember(self, history: History, ledger: Ledger | None = None) -> None:
         """Takes over what the *ledger* knows of earlier runs; from now on the daemon is ready."""
         if isinstance(ledger, SqlLedger):
-            self._notifier.recorded = partial(cycles_in, ledger)
+            self._notifier.recorded, self._notifier.store = partial(cycles_in, ledger), ledger
         self._metrics.set_last_success(history.last_success_at)
         self._metrics.set_ledger_head(history.head.seq)
         self._metrics.remember(

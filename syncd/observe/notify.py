@@ -2,6 +2,7 @@
 
 Promises: telling never blocks and never raises, whatever the receiver does; a message holds no address, no secret and no
 id of an account; one message per news, not one per cycle: silence until something changed, or came back after it was well.
+What was told is kept (``told``) once it was sent, so that a restart, or another leader, does not tell it again.
 How a message looks to its receiver is said in ``messages``.
 
     word           sent when
@@ -38,6 +39,7 @@ from syncd.model import EFFECTS, Action, Plan, Verdict
 from syncd.observe.digest import SPANS, Ended, Recorded, span_of, tally
 from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.redact import Redaction, rfc3339
+from syncd.observe.told import Memory, Store, Told
 from syncd.ports import Clock, ReadSecret, Tell
 
 FORMAT = "syncd.notification/1"
@@ -53,6 +55,9 @@ WAITING_MAX = 50
 
 #: Tries for a message whose fate is not known or whose receiver is in trouble. A message may arrive twice, never a change.
 TRIES_MAX = 5
+
+#: Seconds until what was told is kept, where the ledger did not take it.
+KEEP_AGAIN_SECONDS = 60.0
 
 #: Seconds for messages under way when the daemon ends.
 FINISH_SECONDS = 2.0
@@ -76,8 +81,16 @@ class _Waiting:
     make: Callable[[], Awaitable[Notice | None]]
 
 
-#: Stands for "never said": no news can be equal to it.
-_NOTHING = object()
+#: What messages are made of, in the order in which it happened.
+_NEWS = (
+    events.CycleStarted,
+    events.DirectoryRead,
+    events.SourceUnreadable,
+    events.PlanMade,
+    events.EffectSettled,
+    events.LookEnded,
+    events.CycleEnded,
+)
 
 #: What tells one cause from another although it is a number; any other number counts something or names one of many servers.
 _CODE = re.compile(r"[45]\d\d|AADSTS\d+|52[0-9a-f]|53[0-3]|701|773|775")
@@ -95,16 +108,20 @@ class Notifier:
     zone: str = "UTC"  # whose days digests are about
     interval: timedelta = timedelta(0)  # the longest between two planned cycles
     recorded: Recorded | None = None  # what the ledger holds of cycles, for digests
+    store: Store | None = None  # where what was told outlives the process
     _mode: str = ""
     _plan: Plan | None = None
     _verdicts: tuple[Verdict, ...] = ()
     _source: events.SourceUnreadable | None = None
     _unclear: int = 0
     _manual: Mapping[str, int] = field(default_factory=dict)
-    _told: dict[str, object] = field(default_factory=dict)  # word -> what was said last under it
+    _told: Told = field(default_factory=dict)  # what was said last
     _failing: set[tuple[str, str, str]] = field(default_factory=set)  # account, change, why: of the cycle or look under way
     _seen: list[Ended] = field(default_factory=list)  # cycles and looks of this week
     _queues: list[asyncio.Queue[_Waiting]] = field(default_factory=list)
+    _recall: asyncio.Event = field(default_factory=asyncio.Event)  # what was told has to be looked up first
+    _meanwhile: list[events.Event] = field(default_factory=list)  # what happened until it was
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)  # what was told is other than what is kept
 
     def __post_init__(self) -> None:
         self._began = self.clock.now()
@@ -113,7 +130,26 @@ class Notifier:
 
     def __call__(self, event: events.Event) -> None:
         """Puts a message in the queue, where the event is one that people are told. Never waits."""
+        if isinstance(event, events.LeadershipChanged) and event.leader and self._memory and not self._changed.is_set():
+            self._recall.set()  # another process may have told of things since this one led
+        if not isinstance(event, _NEWS):
+            return
+        if self._recall.is_set():
+            self._meanwhile.append(event)
+        else:
+            self._take(event)
+
+    def _take(self, event: events.Event) -> None:
+        before = dict(self._told)
         self._observe(event)
+        if self._told != before:
+            self._changed.set()
+
+    @property
+    def _memory(self) -> Memory | None:
+        if self.store is None or not self.webhooks:
+            return None
+        return Memory(self.store, tuple((one.format, *sorted(one.on)) for one in self.webhooks))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -122,16 +158,58 @@ class Notifier:
             asyncio.create_task(self._send_all(hook, queue), name="notify")
             for hook, queue in zip(self.webhooks, self._queues, strict=True)
         ]
+        if (memory := self._memory) is not None:
+            tasks += [
+                asyncio.create_task(self._recall_all(memory), name="recall what was told"),
+                asyncio.create_task(self._keep_all(memory), name="keep what was told"),
+            ]
         try:
             yield
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FINISH_SECONDS):
+                    if memory is not None and self._recall.is_set():
+                        await self._recall_once(memory)
                     for queue in self._queues:
                         await queue.join()
+                    if memory is not None and self._changed.is_set() and await memory.keep(self._told):
+                        self._changed.clear()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------- what was told before
+
+    async def _recall_all(self, memory: Memory) -> None:
+        while True:
+            await self._recall.wait()
+            await self._recall_once(memory)
+
+    async def _recall_once(self, memory: Memory) -> None:
+        try:
+            told = await memory.recall()
+        except Exception:  # noqa: BLE001 - what cannot be recalled is told again; later news must not wait for it
+            told = None
+        if not self._recall.is_set():  # looked up twice at once, where the end comes right after the beginning
+            return
+        if told is not None:
+            self._told = told
+        self._recall.clear()
+        meanwhile, self._meanwhile = self._meanwhile, []
+        for event in meanwhile:
+            self._take(event)
+
+    async def _keep_all(self, memory: Memory) -> None:
+        """Only what was sent, or given up with a word in the log, counts as told: a crash repeats a message, and loses none."""
+        while True:
+            await self._changed.wait()
+            told = dict(self._told)
+            for queue in self._queues:
+                await queue.join()
+            if not await memory.keep(told):
+                await self.clock.sleep(KEEP_AGAIN_SECONDS)
+            elif told == self._told:
+                self._changed.clear()
 
     # -------------------------------------------------------------------------------------------------- what is news
 
@@ -155,19 +233,18 @@ class Notifier:
     def _(self, event: events.PlanMade) -> None:
         self._plan = event.plan
         self._verdicts = tuple(verdict for verdict in event.verdicts if verdict.tripped)
-        waiting = {
-            (one.account.zoom_id or "", one.reason)
+        waiting = frozenset(
+            (one.account.zoom_id or "", one.reason.value)
             for one in event.plan.decisions
             if one.action is Action.MANUAL and one.account.zoom_id not in event.acknowledged
-        }
+        )
         self._manual = dict(
             sorted(Counter(one.reason.value for one in event.plan.decisions if one.action is Action.MANUAL).items())
         )
         if not waiting:
             self._over("manual")
             return
-        before = self._told.get("manual")
-        news = waiting - before if isinstance(before, set) else waiting
+        news = waiting - self._told.get("manual", frozenset())
         self._told["manual"] = waiting
         if news:
             need = "account needs" if len(waiting) == 1 else "accounts need"
@@ -226,7 +303,9 @@ class Notifier:
             # The digest stands for what is held and for the command: whoever joins meanwhile changes neither.
             "held",
             event.cycle_id,
-            (frozenset(one.guard for one in self._verdicts), self._plan.digest if self._plan else ""),
+            frozenset(
+                [("plan", self._plan.digest if self._plan else ""), *(("guard", one.guard.value) for one in self._verdicts)]
+            ),
             f"held by {says}",
             {
                 "guards": guards,
@@ -248,12 +327,11 @@ class Notifier:
         about = "a source" if source is None else source.source
         facts = {"source": about} if source is None else {"source": about, "why": source.why, "do": source.do}
         # Causes may take turns: each is told once until the source can be read again.
-        told = self._told.get("unreadable")
-        causes = {*(told if isinstance(told, frozenset) else ()), (about, _cause(source.why) if source else "")}
+        causes = self._told.get("unreadable", frozenset()) | {(about, _cause(source.why) if source else "")}
         self._say(
             "unreadable",
             event.cycle_id,
-            frozenset(causes),
+            causes,
             f"{about} could not be read whole, nothing was changed" + (f": {source.why}" if source else ""),
             facts,
             do=source.do if source else "",
@@ -263,10 +341,9 @@ class Notifier:
     def _partial(self, event: events.CycleEnded | events.LookEnded) -> None:
         """Told of accounts, and causes, that did not fail so before. A look is about a few: all others fail as before."""
         outcomes = dict(event.outcomes)
-        before = self._told.get("partial")
-        told = before if isinstance(before, set) else set()
-        failing = self._failing or {("", "", _cause(event.why))}
-        self._told["partial"] = failing | told if isinstance(event, events.LookEnded) else set(failing)
+        told = self._told.get("partial", frozenset())
+        failing = frozenset(self._failing or {("", "", _cause(event.why))})
+        self._told["partial"] = failing | told if isinstance(event, events.LookEnded) else failing
         if failing <= told:
             return
         counts = {"counts": dict(event.counts)} if isinstance(event, events.CycleEnded) else {"look": True}
@@ -289,7 +366,7 @@ class Notifier:
             self._say(
                 "overdue",
                 event.cycle_id,
-                since,
+                frozenset([(rfc3339(since),)]),
                 f"a leaver is overdue since {since:%Y-%m-%d %H:%M} UTC and not locked out",
                 {"since": rfc3339(since), "why": event.why, "do": event.do},
                 do=event.do,
@@ -357,9 +434,11 @@ class Notifier:
     def _over(self, word: str) -> None:
         self._told.pop(word, None)
 
-    def _say(self, word: str, cycle_id: str, about: object, text: str, facts: Mapping[str, object], **more: Any) -> None:
+    def _say(
+        self, word: str, cycle_id: str, about: frozenset[tuple[str, ...]], text: str, facts: Mapping[str, object], **more: Any
+    ) -> None:
         """Once for the same news: silence until it changed, or came back."""
-        if self._told.get(word, _NOTHING) != about:
+        if self._told.get(word) != about:
             self._told[word] = about
             self._send_to_all(word, cycle_id, text, facts, **more)
 

@@ -92,3 +92,26 @@ def test_a_receiver_that_is_not_there_stops_nothing(company: Company, hook: list
         assert 0 == daemon.terminate()[0]
     assert [] == hook
     assert TOKEN not in daemon.log.read_text(encoding="utf-8")
+
+
+def test_a_restarted_daemon_does_not_tell_the_same_trouble_again(company: Company, hook: list[dict[str, Any]]) -> None:
+    """Held when it ended, held when it began: told once. Another plan is told at once."""
+    company.staff(20)
+    company.configure({"guards.max_deactivations": 1})
+    company.enforcing()
+    with company.running() as daemon:
+        daemon.wait_cycles(1)
+        company.leaves("p000", "p001")
+        daemon.sync()
+        wait_until(lambda: hook, "the message about the held plan")
+        assert 0 == daemon.terminate()[0]
+    with company.running() as daemon:
+        daemon.wait_cycles(1)
+        company.leaves("p002")
+        daemon.sync()
+        wait_until(lambda: len(hook) > 1, "the message about the other plan")
+        assert ["held", "held"] == daemon.cycles()
+        assert 0 == daemon.terminate()[0]
+
+    assert ["held", "held"] == [message["event"] for message in hook]
+    assert [2, 3] == [message["guards"][0]["measured"] for message in hook]

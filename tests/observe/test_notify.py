@@ -538,6 +538,160 @@ async def test_the_ledger_tells_how_cycles_and_looks_ended(tmp_path: Path) -> No
     ] == found
 
 
+# ------------------------------------------------------------------------------------------------- over a restart
+
+
+class Shelf:
+    """A side table of a ledger. *broken*: nothing can be read or written."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.broken = False
+
+    async def get_state(self, key: str) -> Any:
+        await asyncio.sleep(0)  # a cycle goes on while it is asked
+        if self.broken:
+            raise LedgerError("no ledger today")
+        return json.loads(self.values.get(key, "null"))
+
+    async def set_state(self, key: str, value: Any) -> None:
+        await asyncio.sleep(0)
+        if self.broken:
+            raise LedgerError("no ledger today")
+        self.values[key] = json.dumps(value)
+
+
+def leading(receiver: ScriptedServer, shelf: Shelf, on: tuple[str, ...] = (*EVERYTHING, "overdue")) -> World:
+    """A process that has just become the one that may change things."""
+    world = World(receiver, on)
+    world.notifier.store = shelf
+    world.notifier(events.LeadershipChanged(leader=True, term=1))
+    return world
+
+
+def trouble(world: World, *, more: tuple[str, ...] = ()) -> None:
+    """What stands for days: a held plan, manual rows, somebody overdue."""
+    since = AT - timedelta(days=1)
+    world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), manual=("ann", *more), leaving=("bob",), overdue=since)
+
+
+async def test_a_restart_tells_no_standing_trouble_again_and_what_is_new_at_once() -> None:
+    """Held, manual, overdue and unreadable as they were: silence. One more manual row, another cause: told."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        world = leading(receiver, shelf)
+        trouble(world)
+        assert ["manual", "held", "overdue"] == [one["event"] for one in await world.sent()]
+        away = leading(receiver, shelf)
+        trouble(away)
+        away.cycle("unreadable", why="page 3 broke off")
+        assert ["unreadable"] == [one["event"] for one in (await away.sent())[3:]]
+
+        newer = leading(receiver, shelf)
+        newer.cycle("unreadable", why="page 7 broke off")
+        newer.cycle("unreadable", why="Graph answered 503")
+        trouble(newer, more=("eve",))
+        unreadable, manual = (await newer.sent())[4:]
+
+    assert "Graph answered 503" == unreadable["why"]
+    assert ({"protected": 2}, 1) == (manual["manual"], manual["new"])
+
+
+async def test_after_a_restart_what_fails_as_before_is_silent_and_what_was_well_is_news() -> None:
+    """A cycle that went well ended it, in whichever process."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        for world, news in (
+            (leading(receiver, shelf, ("partial",)), 1),
+            (leading(receiver, shelf, ("partial",)), 1),
+        ):
+            world.cycle("partial", failing=("ann",), outcomes={"deactivate.failed": 1})
+            assert news == len(await world.sent())
+        well = leading(receiver, shelf, ("partial",))
+        well.cycle("applied")
+        await well.sent()
+        world = leading(receiver, shelf, ("partial",))
+        world.cycle("partial", failing=("ann",), outcomes={"deactivate.failed": 1})
+
+        assert 2 == len(await world.sent())
+
+
+async def test_another_leader_goes_on_where_the_last_one_was() -> None:
+    """A standby that has run for days knows what was told meanwhile, not what was told when it began."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        first, second = leading(receiver, shelf), leading(receiver, shelf)
+        async with second.notifier.running():
+            await asyncio.sleep(0.01)  # looked up what was told: nothing
+        trouble(first)
+        assert 3 == len(await first.sent())
+        second.notifier(events.LeadershipChanged(leader=True, term=2))
+        trouble(second)
+        assert 3 == len(await second.sent())
+        second.cycle("in_step")
+        await second.sent()
+        first.notifier(events.LeadershipChanged(leader=True, term=3))
+        trouble(first)
+
+        assert 6 == len(await first.sent())
+
+
+async def test_who_is_newly_to_be_told_hears_how_things_stand() -> None:
+    """Another word or format asked for, and everything that stands is told once more."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        world = leading(receiver, shelf, ("manual",))
+        trouble(world)
+        assert ["manual"] == [one["event"] for one in await world.sent()]
+        more = leading(receiver, shelf, ("manual", "held"))
+        trouble(more)
+
+        assert ["manual", "held"] == [one["event"] for one in (await more.sent())[1:]]
+
+
+async def test_a_message_that_was_not_sent_before_the_end_is_told_by_the_next_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what was sent counts: a crash may repeat a message, and loses none."""
+    monkeypatch.setattr(notify, "FINISH_SECONDS", 0.1)
+    shelf, silent = Shelf(), [True]
+    async with serving(lambda _: Answer(stall=True) if silent.pop() else OK) as receiver:
+        world = leading(receiver, shelf, ("unreadable",))
+        async with world.notifier.running():
+            world.cycle("unreadable", why="page 3 broke off")
+            while not receiver.requests:
+                await asyncio.sleep(0.01)
+        silent.append(False)
+        again = leading(receiver, shelf, ("unreadable",))
+        again.cycle("unreadable", why="page 3 broke off")
+
+        assert 2 == len(await again.sent())
+
+
+@pytest.mark.parametrize("kept", ["[]", '{"told": 1}', '{"receivers": 7, "told": {}}', '"x"', None])
+async def test_what_is_kept_and_cannot_be_read_costs_a_repeated_message(kept: str | None) -> None:
+    """Whatever another version wrote, and while the ledger is away: told, never silent, and nothing waits for it."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        shelf.values = {"notifications.told": kept} if kept is not None else {}
+        shelf.broken = kept is None
+        world = leading(receiver, shelf, ("unreadable",))
+        world.cycle("unreadable", why="page 3 broke off")
+
+        assert 1 == len(await world.sent())
+
+
+async def test_what_is_kept_holds_no_address_and_no_receiver() -> None:
+    """It lies where backups go."""
+    async with serving(lambda _: OK) as receiver:
+        shelf = Shelf()
+        world = leading(receiver, shelf)
+        trouble(world)
+        await world.sent()
+
+    assert "ann" in shelf.values["notifications.told"]  # the id of an account
+    assert "@" not in shelf.values["notifications.told"]
+    assert TOKEN not in shelf.values["notifications.told"]
+
+
 # --------------------------------------------------------------------------------------------------------------- shapes
 
 
