@@ -33,6 +33,9 @@ FIRST_VERSION = "0.1.0"
 #: How many reports wait for room in the folder. Each may be large; what falls out is in the ledger all the same.
 OWED_MAX = 4
 
+#: What the ledger says of a cycle that ended and has no report.
+NOT_FILED = "syncd ended before it was filed"
+
 #: Signs bytes: (the key's id, the signature in Base64).
 Sign = Callable[[bytes], tuple[str, str]]
 
@@ -61,6 +64,9 @@ class Record(Protocol):
     async def history(self) -> History:
         """See ``ports.Ledger``."""
 
+    async def demand_term(self, term: int) -> None:
+        """Raises NotLeader when a newer writer has taken the ledger over."""
+
 
 @dataclass
 class Filing:
@@ -81,12 +87,15 @@ class Filing:
     _taken_over: bool = False
     _looked_back: bool = False
     _owed: list[CycleReport] = field(default_factory=list)
+    _last_term: int = 0
+    _begun: list[str] = field(default_factory=list)  # cycles whose filing did not end
     _next: int = 1  # the first entry whose files are not known yet
 
     async def __call__(self, report: CycleReport, term: int) -> None:
         """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
         if report.off_the_record:
             return
+        await self.ledger.demand_term(term)  # the folder is the newer writer's, who may be filing right now
         broken = (await self.ledger.history()).broken
         unsigned = None
         if not broken:
@@ -114,6 +123,7 @@ class Filing:
         if not recorded:  # still told to people, but nothing can be written down of it
             await self._write(folder, report, None, term)
             return
+        self._begun.append(report.cycle_id)
         await self._read_record()
         before = self._next
         await self._tell_unfiled(folder, report.cycle_id, term)
@@ -122,6 +132,7 @@ class Filing:
             await self.ledger.append(removed, term=term)
         await self._file_what_is_owed(folder, report, term)
         await self._read_record()
+        self._begun.clear()
         if not signed:  # the last signed manifest is worth more than one without
             await self.ledger.append([record.report_unfiled(report.cycle_id, "the manifest could not be signed")], term=term)
             return
@@ -170,16 +181,21 @@ class Filing:
             )
 
     async def _tell_unfiled(self, folder: Path, cycle: str, term: int) -> None:
-        """The cycle of a process that ended before it filed it: what it found is in the ledger, its report is lost. Only the last
-        one can be: those that waited for room are told already."""
-        await asyncio.to_thread(finish, folder, {name: one.sha256 for name, one in self._files.kept.items()})
-        if self._looked_back:
-            return
-        listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
-        lost = [one for one in [*(one for one in self._files.owed if one != cycle)][-1:] if one not in listed]
-        if lost:
-            await self.ledger.append([record.report_unfiled(one, "syncd ended before it was filed") for one in lost], term=term)
+        """Cycles that ended and were not filed: the last one of a process that ended first, and those of this process that were
+        interrupted. What they found is in the ledger, their reports are lost. Those that wait for room are told already."""
+        recorded = {name: one.sha256 for name, one in self._files.kept.items()}
+        await asyncio.to_thread(finish, folder, recorded, self.clock.now())
+        if term > self._last_term + 1:  # somebody else wrote in between
+            self._looked_back = False
+        self._last_term = term
+        owed = [one for one in self._files.owed if one != cycle]
+        asked = {*self._begun, *(() if self._looked_back else owed[-1:])}.intersection(owed)
+        if asked:
+            listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
+            lost = [record.report_unfiled(one, NOT_FILED) for one in owed if one in asked and one not in listed]
+            await self.ledger.append(lost, term=term)
         self._looked_back = True
+        self._begun = [cycle]
 
     async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
         """The cycle in hand, and before it those that found no room. Raises OSError, once the ledger says why."""

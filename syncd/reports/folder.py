@@ -9,6 +9,7 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from syncd.model import CycleReport
@@ -17,6 +18,9 @@ from syncd.reports.document import moment, written
 from syncd.reports.private import for_few, make_folder_for_few
 from syncd.reports.render import render
 from syncd.reports.view import View
+
+#: So old is an unfinished file that nobody is at work on any more.
+UNFINISHED_SECONDS = 3600.0
 
 #: The list of all cycles, a JSON object a line.
 LISTING = "cycles.jsonl"
@@ -106,17 +110,20 @@ def prepare_cycle(
     return Prepared(folder, replace(first, others=tuple(others)), json.dumps(line))
 
 
-def finish(folder: Path, recorded: Mapping[str, str]) -> None:
+def finish(folder: Path, recorded: Mapping[str, str], now: datetime) -> None:
     """What a crash or a full disk left unfinished: files that the ledger vouches for (name -> SHA-256) get their names, others
-    are removed. Raises OSError."""
+    are removed once they are old: a new one may be of another replica that is filing. Raises OSError."""
     for new in sorted(folder.glob("*.new")) if folder.is_dir() else ():
         name = new.name.removesuffix(".new")
         if not _NAME.fullmatch(name):
             continue
-        if name in recorded and not (folder / name).exists() and digest_of(new) == recorded[name]:
-            new.replace(folder / name)
-        else:
-            new.unlink()
+        try:
+            if name in recorded and not (folder / name).exists() and digest_of(new) == recorded[name]:
+                new.replace(folder / name)
+            elif name in recorded or now.timestamp() - new.stat().st_mtime > UNFINISHED_SECONDS:
+                new.unlink()
+        except FileNotFoundError:  # it has its name by now
+            continue
 
 
 def _file(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from syncd.cli.verifying import Found, Look, _Pass
-from syncd.errors import LedgerError
+from syncd.errors import LedgerError, NotLeader
 from syncd.evidence.archive import Filing
 from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded
@@ -160,12 +161,50 @@ async def test_a_crash_between_the_record_and_the_name_is_finished(office: Offic
     path.rename(path.with_name(path.name + ".new"))
     orphan = office.folder / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html.new"
     orphan.write_text("made up")
+    hour_ago = office.clock.now().timestamp() - 3601.0
+    os.utime(orphan, (hour_ago, hour_ago))
     assert [] == faults(await office.verify())
 
     await office.files(office.another())
 
     assert path.is_file()
     assert not orphan.exists()
+    assert [] == faults(await office.verify())
+
+
+async def test_a_former_leader_leaves_the_folder_of_the_newer_one_alone(office: Office):
+    """Frozen in a cycle for longer than its lease, it wakes up while the newer one files."""
+    await office.files()
+    report = await office.ends()
+    async with office.ledger.writer(0.0) as term:
+        at_work = office.folder / "20200101T000000Z_aaaaaaaaaaaaaaaa_applied.html.new"
+        at_work.write_text("half a report")
+        with pytest.raises(NotLeader):
+            await office.another()(report, term - 1)
+        assert at_work.is_file()
+        await office.filing(report, term)
+
+    assert at_work.is_file()  # it may be of a replica that thinks the same
+    assert [] == faults(await office.verify())
+
+
+async def test_filing_that_was_interrupted_is_said_by_the_same_process(office: Office, monkeypatch: pytest.MonkeyPatch):
+    """The ledger was away for a moment after the cycle: once it is back, its next cycle says that this one has no report."""
+    await office.files()
+    report = await office.ends()
+
+    async def away(*_: object, **__: object) -> None:
+        raise LedgerError("the ledger is away")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(office.ledger, "append", away)
+        with pytest.raises(LedgerError):
+            await office.filing(report, 1)
+    for _ in range(3):
+        await office.files()
+
+    said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert ["cycle-2"] == said
     assert [] == faults(await office.verify())
 
 

@@ -222,6 +222,10 @@ class SqlLedger:
         as ``append``."""
         await self._run(lambda: self._checkpoint(made, term))
 
+    async def demand_term(self, term: int) -> None:
+        """Raises NotLeader when a newer writer has taken the ledger over, LedgerError."""
+        _demand_term(term, await self._read(rows.newest_term, 0))
+
     # ------------------------------------------------------------------------------------------------- the writer
 
     @asynccontextmanager
@@ -412,11 +416,7 @@ class SqlLedger:
 
     def _extend(self, connection: Connection, drafts: Sequence[Draft], term: int) -> tuple[LedgerEntry, ...]:
         newest = rows.newest_term(connection)
-        if 0 < term < newest:
-            raise NotLeader(
-                f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; nothing was written",
-                "Nothing to do: the newer one goes on from here.",
-            )
+        _demand_term(term, newest)
         tip = self._true_tip(connection, newest)
         now = self._clock.now()
         if self._max_clock_skew_seconds is not None and not demand_clock(
@@ -500,6 +500,14 @@ class SqlLedger:
         return LedgerError(
             f"the ledger {self._database.where} is broken: {why}; nothing is appended to it",
             "Keep the file as evidence, run syncd ledger verify, and put a copy of the ledger back.",
+        )
+
+
+def _demand_term(term: int, newest: int) -> None:
+    if 0 < term < newest:
+        raise NotLeader(
+            f"a newer writer has taken the ledger over: its term is {newest}, this one's is {term}; nothing was written",
+            "Nothing to do: the newer one goes on from here.",
         )
 
 
