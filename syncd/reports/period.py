@@ -195,7 +195,8 @@ class _Period:
             ],
         )
         zone = period.get("timezone", "UTC")
-        says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({_many(period['days'], 'day')})."]
+        days = _many(period["days"], "day")
+        says = [f"{period['from']} to {period['to']}, both days included, in {zone} ({days}). All times are UTC."]
         if self._doc.get("making"):
             says.append(self._made_how())
         if sample:
@@ -284,7 +285,11 @@ class _Period:
 
     def _made_how(self) -> str:
         making = self._doc["making"]
-        words = " ".join(f"--{name} {value}" for name, value in making["parameters"].items() if value is not None)
+        words = " ".join(
+            f"--{name} {value}" for name, value in making["parameters"].items() if value is not None and name != "compare"
+        )
+        listed = making["parameters"].get("compare")
+        words += f" --compare with the file of SHA-256 {listed}" if listed else ""
         again = f" Whoever makes it again gets the digest {self._doc['digest']}." if self._doc.get("digest") else ""
         return (
             f"Report {self._doc['report_id']}, made by {making['by']} on {making['host']} with syncd {making['version']}: "
@@ -449,7 +454,14 @@ class _Period:
             Column("keep_personal_days", "Names kept", Kind.NUMBER, "Days", "Kept for days", label="names"),
             Column("approvals_required", "Approvals required", Kind.NUMBER, "How many people", "Approvals"),
             Column("approvers", "Approvers", Kind.LIST, "Who could approve; empty: anybody", "Approvals", label="of"),
-            Column("signed", "Signed", Kind.YESNO, "Whether approvals had to be signed", "Approvals", label="signed"),
+            Column(
+                "signed",
+                "Signed",
+                Kind.WORD,
+                "Whether approvals had to be signed: required or not_required",
+                "Approvals",
+                label="signature",
+            ),
             Column("entry", "Entry", Kind.NUMBER, "In the ledger", "Entry"),
         )
         rows: list[Row] = []
@@ -470,7 +482,7 @@ class _Period:
                     *(_days(values.get(key)) for key in ("reports.keep", "ledger.keep_personal")),
                     values.get("approvals.required"),
                     tuple(values.get("approvals.approvers") or ()) or None,
-                    bool(values.get("approvals.signers_file")),
+                    "required" if values.get("approvals.signers_file") else "not_required",
                     one["entry"],
                 )
             )
@@ -703,7 +715,12 @@ class _Period:
             Column("by", "By", Kind.STRONG, "Who let a held plan pass", "Who"),
             Column("typed_by", "Typed by", Kind.TEXT, "The user and machine on which it was given", "Who", label="as"),
             Column(
-                "signed", "Signed", Kind.YESNO, "With that name's key; ledger verify --signers checks it", "Who", label="signed"
+                "signed",
+                "Signed",
+                Kind.WORD,
+                "With that name's key, which ledger verify --signers checks, or not",
+                "Who",
+                label="signed",
             ),
             Column("at", "At", Kind.MOMENT, "When", "When"),
             Column("expires_at", "Until", Kind.MOMENT, "It expires", "When", label="until"),
@@ -719,7 +736,7 @@ class _Period:
             (
                 one["by"],
                 one.get("typed_by"),
-                one.get("signed"),
+                None if one.get("signed") is None else "signed" if one["signed"] else "not signed",
                 _moment(one["at"]),
                 _moment(one["expires_at"]),
                 one["because"],

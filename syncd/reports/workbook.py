@@ -5,7 +5,7 @@ Text never becomes a formula or a link: xlsxwriter is told so, and what looks li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -20,9 +20,19 @@ from syncd.reports.view import Column, Kind, Table, Value, View, counted
 CELL_MAX = 32_767
 ROWS_MAX = 1_048_576
 
+#: Of one line of text, and what Excel takes for a row; points.
+LINE_HEIGHT = 15
+ROW_HEIGHT_MAX = 409
+
 #: Paper, as Excel numbers it; and how long a footer may be beside its marks (255 characters in all).
-A4 = 9
+A4, A3 = 9, 8
 FOOT_MAX = 220
+
+#: Characters side by side that A4 can show on one page. No program shrinks below a tenth, and nobody reads that.
+ON_A4 = 260
+
+#: Rows up to which a wide sheet is made narrow for paper: a program lays out each wrapped row when it opens the sheet.
+WRAPPED_MAX = 5_000
 
 _WIDTHS = {
     Kind.STRONG: 32,
@@ -36,6 +46,24 @@ _WIDTHS = {
     Kind.PATH: 30,
     Kind.LIST: 24,
 }
+
+
+#: The same where a sheet is wide: text goes on below, a moment cannot.
+_NARROW = {
+    **_WIDTHS,
+    Kind.STRONG: 18,
+    Kind.TEXT: 11,
+    Kind.CODE: 11,
+    Kind.WORD: 11,
+    Kind.NUMBER: 8,
+    Kind.HOURS: 8,
+    Kind.YESNO: 8,
+    Kind.PATH: 11,
+    Kind.LIST: 11,
+}
+
+#: Of the summary's four columns.
+_SUMMARY = (34, 70, 24, 24)
 
 
 def write_xlsx(view: View, out: BinaryIO) -> None:
@@ -63,15 +91,20 @@ def write_xlsx(view: View, out: BinaryIO) -> None:
     _summary(_printed(book.add_worksheet("Summary"), view), view, looks)
     for table in (*(one for one in view.tables if one.count), view.main):
         for number, part in enumerate(_parts(table)):
-            _sheet(_printed(book.add_worksheet(_sheet_name(table.title, number)), view), table, part, looks)
+            sheet = book.add_worksheet(_sheet_name(table.title, number))
+            _sheet(_printed(sheet, view, A3 if _is_wide(table) else A4), table, part, looks)
     _columns(_printed(book.add_worksheet("Columns"), view), view, looks)
     book.close()
 
 
-def _printed(sheet: Worksheet, view: View) -> Worksheet:
+def _is_wide(table: Table) -> bool:
+    return sum(_WIDTHS[column.kind] for column in table.columns) > ON_A4
+
+
+def _printed(sheet: Worksheet, view: View, paper: int = A4) -> Worksheet:
     """On paper: one page wide, headings on every page, and at its foot which report it is, of which ledger, and the page."""
     sheet.set_landscape()
-    sheet.set_paper(A4)
+    sheet.set_paper(paper)
     sheet.fit_to_pages(1, 0)
     if sheet.get_name() != "Summary":
         sheet.repeat_rows(0)
@@ -82,25 +115,26 @@ def _printed(sheet: Worksheet, view: View) -> Worksheet:
 
 class _Looks:
     def __init__(self, book: xlsxwriter.Workbook) -> None:
-        self.head: Format = book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"})
+        self.head: Format = book.add_format(
+            {"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top", "text_wrap": True}
+        )
         self.title: Format = book.add_format({"bold": True, "font_size": 14})
         self.section: Format = book.add_format({"bold": True, "font_color": "#3A4A5F"})
-        self.moment: Format = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "align": "left"})
-        self.hours: Format = book.add_format({"num_format": "#,##0.00"})
-        self.number: Format = book.add_format({"num_format": "#,##0.##"})
-        self.count: Format = book.add_format({"num_format": "#,##0"})
+        self.moment: Format = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "align": "left", "valign": "top"})
+        self.hours: Format = book.add_format({"num_format": "#,##0.00", "valign": "top"})
+        self.number: Format = book.add_format({"num_format": "#,##0.##", "valign": "top"})
+        self.count: Format = book.add_format({"num_format": "#,##0", "valign": "top"})
         self.wrap: Format = book.add_format({"text_wrap": True, "valign": "top"})
 
 
 def _summary(sheet: Worksheet, view: View, looks: _Looks) -> None:
-    sheet.set_column(0, 0, 34)
-    sheet.set_column(1, 1, 70)
-    sheet.set_column(2, 3, 24)
+    for place, width in enumerate(_SUMMARY):
+        sheet.set_column(place, place, width)
     sheet.write_string(0, 0, visible(view.title), looks.title)
     sheet.write_string(1, 0, visible(view.state), looks.section)
     at = 2
     for line in view.says:
-        sheet.write_string(at, 0, visible(line))
+        _line(sheet, at, visible(line), looks)
         at += 1
     for facts in view.facts:
         at += 1
@@ -119,23 +153,46 @@ def _summary(sheet: Worksheet, view: View, looks: _Looks) -> None:
         sheet.write_number(at, 2, balance.number, looks.count)
         sheet.write_string(at, 3, f"{visible(balance.whole)}: balances")
     at += 2
-    sheet.write_string(at, 0, visible(view.foot))
+    _line(sheet, at, visible(view.foot), looks)
+
+
+def _line(sheet: Worksheet, at: int, text: str, looks: _Looks) -> None:
+    """A line across the summary, as high as it needs: a merged cell does not grow by itself."""
+    sheet.set_row(at, LINE_HEIGHT * (1 + len(text) * 11 // (10 * sum(_SUMMARY))))
+    sheet.merge_range(at, 0, at, len(_SUMMARY) - 1, "", looks.wrap)
+    sheet.write_string(at, 0, text, looks.wrap)
 
 
 def _sheet(sheet: Worksheet, table: Table, rows: Iterator[Any], looks: _Looks) -> None:
+    narrow = _is_wide(table) and table.count <= WRAPPED_MAX
     for place, column in enumerate(table.columns):
-        sheet.set_column(place, place, _WIDTHS[column.kind])
+        sheet.set_column(place, place, (_NARROW if narrow else _WIDTHS)[column.kind])
     sheet.freeze_panes(1, 1)
+    if narrow:
+        _grow(sheet, 0, [column.title for column in table.columns], table)
     for place, column in enumerate(table.columns):
         sheet.write_string(0, place, column.title, looks.head)
     last = 0
     for last, row in enumerate(rows, 1):
+        if narrow:
+            _grow(sheet, last, row, table)
         for place, (value, column) in enumerate(zip(row, table.columns, strict=True)):
-            _cell(sheet, last, place, value, column.kind, looks)
+            _cell(sheet, last, place, value, column.kind, looks, looks.wrap if narrow else None)
     sheet.autofilter(0, 0, max(last, 1), len(table.columns) - 1)
 
 
-def _cell(sheet: Worksheet, row: int, place: int, value: Value, kind: Kind, looks: _Looks) -> None:
+def _grow(sheet: Worksheet, at: int, row: Iterable[Value], table: Table) -> None:
+    """A row as high as its longest text needs in narrow columns: not every program does that by itself."""
+    lines = max(
+        -(-len(plain(value)) * 11 // (10 * _NARROW[column.kind])) if isinstance(value, str | tuple) else 1
+        for value, column in zip(row, table.columns, strict=True)
+    )
+    sheet.set_row(at, min(LINE_HEIGHT * max(lines, 1), ROW_HEIGHT_MAX))
+
+
+def _cell(
+    sheet: Worksheet, row: int, place: int, value: Value, kind: Kind, looks: _Looks, text_look: Format | None = None
+) -> None:
     match value:
         case None:
             pass
@@ -152,7 +209,7 @@ def _cell(sheet: Worksheet, row: int, place: int, value: Value, kind: Kind, look
             sheet.write_datetime(row, place, value.astimezone(UTC).replace(tzinfo=None, microsecond=0), looks.moment)
         case _:
             text = plain(value)
-            sheet.write_string(row, place, text if len(text) <= CELL_MAX else text[: CELL_MAX - 1] + "…")
+            sheet.write_string(row, place, text if len(text) <= CELL_MAX else text[: CELL_MAX - 1] + "…", text_look)
 
 
 def _columns(sheet: Worksheet, view: View, looks: _Looks) -> None:

@@ -21,6 +21,7 @@ from syncd.reports.folder import file_cycle
 from syncd.reports.render import VIEW_FORMATS, render
 from syncd.reports.safe import no_formula, visible
 from syncd.reports.view import Unbalanced
+from syncd.reports.workbook import WRAPPED_MAX
 from tests.reports.a_cycle import FORMULA, HEBREW, NOW, SCRIPT, TURNED, a_cycle, with_a_lost_account
 
 #: Workbooks know no zones: UTC.
@@ -196,6 +197,32 @@ def test_a_workbook_prints_one_page_wide_with_titles_and_the_reports_name(book: 
         assert ("$1:$1" if sheet.title != "Summary" else None) == sheet.print_title_rows
         assert "ledger entry" in sheet.oddFooter.left.text
         assert "Page &P of &N" in sheet.oddFooter.right.text.replace("&[Page]", "&P").replace("&[Pages]", "&N")
+
+
+def test_a_workbook_can_be_read_on_paper(book: Path):
+    """Programs shrink a wide sheet to no less than a tenth and then split it, and nobody reads a fifth: columns are narrow, text
+    goes on below in rows that are high enough, and the paper is large. Long lines of the summary stay within its columns."""
+    millimetres = {8: 420 - 36, 9: 297 - 36}
+    for sheet in openpyxl.load_workbook(book):
+        widths = [one.width * (one.max - one.min + 1) for one in sheet.column_dimensions.values()]
+        assert millimetres[int(sheet.page_setup.paperSize)] / (2.0 * sum(widths)) > 0.3, sheet.title
+    sheet = openpyxl.load_workbook(book)["Accounts"]
+    assert all(cell.alignment.wrap_text for cell in sheet["A"] if cell.value)
+    assert max(sheet.row_dimensions[row].height or 0 for row in range(2, 9)) >= 30
+    summary = openpyxl.load_workbook(book)["Summary"]
+    assert {4} == {merged.max_col for merged in summary.merged_cells.ranges}
+    foot = max(merged.min_row for merged in summary.merged_cells.ranges)
+    assert "ledger entry" in summary.cell(foot, 1).value
+
+
+def test_a_workbook_of_many_rows_is_laid_out_at_once(tmp_path: Path):
+    """Nobody prints it, and a program that opens it need not find the height of each row."""
+    path = tmp_path / "many.xlsx"
+    with path.open("wb") as out:
+        render(cycle_view(a_cycle(WRAPPED_MAX)), "xlsx", out)
+    sheet = openpyxl.load_workbook(path, read_only=True)["Accounts"]
+    first = next(sheet.iter_rows(min_row=2, max_row=2))
+    assert not any(cell.value is not None and cell.alignment.wrap_text for cell in first)
 
 
 def test_no_cell_of_a_workbook_is_a_formula_or_a_link(book: Path):

@@ -317,11 +317,11 @@ def test_windows_and_approvers_are_read_without_the_configuration():
     table = next(table for table in period_view(document(told)).tables if table.key == "in_force")
     before, after = ({column.key: value for column, value in zip(table.columns, row, strict=True)} for row in table.rows())
 
-    assert (None, None, False) == (before["windows"], before["approvers"], before["signed"])
+    assert (None, None, "not_required") == (before["windows"], before["approvers"], before["signed"])
     assert (
         ("deny deactivate at 0 18 * * 5 for 62 h, Europe/Berlin, except expired_in_directory",),
         ("Ann", "Ben"),
-        True,
+        "required",
     ) == (after["windows"], after["approvers"], after["signed"])
 
 
