@@ -271,6 +271,29 @@ def test_sigterm_in_the_middle_of_a_write_leaves_it_to_the_next_cycle(crew: Comp
     assert 0 == crew.syncd("ledger", "verify").code
 
 
+def test_what_waits_for_its_turn_is_not_sent_after_sigterm(crew: Company) -> None:
+    """Zoom asks everybody to wait 4 s while a change is announced in the ledger already: it ends unsent, though there would be
+    time for it; the next cycle makes each of them once."""
+    names = ["p000", "p001", "p002"]
+    crew.configure({"zoom.share": "20%"})  # six requests a second
+    with crew.running() as daemon:
+        daemon.wait_cycles(1)
+        crew.leaves(*names)
+        paused = crew.zoom.faults.add(faults.throttled("seconds", 4), "get_user", skip=3)  # of the last one
+        daemon.get("/sync", method="POST", token=TRIGGER)
+        daemon.wait(lambda: paused.hits and len(crew.open_intents()) == 1, "an announced change waits")
+        sent = crew.written()
+        code, seconds = daemon.terminate()
+
+    assert 0 == code
+    assert seconds < STOP_SECONDS
+    assert [("p000", "deactivate")] == sent == crew.written()
+    assert "interrupted" == daemon.cycles()[1]
+    assert 0 == crew.syncd("apply").code
+    assert [(name, "deactivate") for name in names] == sorted(crew.written())
+    assert [] == crew.open_intents()
+
+
 def test_a_pause_stops_a_cycle_between_two_writes(crew: Company) -> None:
     """The daemon looks before every write: what is in hand ends, the rest is not tried; resume lets it go on."""
     crew.configure({"zoom.concurrency": 1})
