@@ -463,8 +463,9 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
             stream.write(json.dumps(story, ensure_ascii=False, indent=1) + "\n")
         else:
             from syncd.operations.inspect import told
+            from syncd.reports.terminal import print_paragraphs
 
-            stream.writelines(line + "\n" for line in told(story))
+            print_paragraphs(told(story), stream)
     sys.exit(story["exit_code"])
 
 

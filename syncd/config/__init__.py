@@ -87,6 +87,7 @@ def faults_in(data: bytes, beside: Path, env: Mapping[str, str]) -> list[tuple[s
         except ValidationError as error:
             problems.extend(found_by_model(error))
         problems.extend(broken_rules(document.values, around, NOT_YET))
+        problems = _once(problems, [*traps(document)])
     return [(".".join(map(str, one.where)), f"{one.what}; {one.do}" if one.do else one.what) for one in problems]
 
 

@@ -165,7 +165,7 @@ def file_content(path: Path, name: str, around: Surroundings) -> bytes:
     places = (
         ""
         if path.is_absolute() and name.startswith("/")
-        else (f"; it is looked for in {around.beside} and then in {around.working}")
+        else f"; it is looked for in {' and then in '.join(dict.fromkeys(map(str, (around.beside, around.working))))}"
     )
     try:
         with path.open("rb") as file:

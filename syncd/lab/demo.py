@@ -44,6 +44,7 @@ from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 from syncd.operations.witness import WitnessDesk
 from syncd.planning.guards import NOT_APPROVABLE
+from syncd.reports.screen import colours_for
 from syncd.reports.terminal import print_cycle
 from syncd.zoom.api import ZoomApi
 
@@ -361,14 +362,14 @@ class _Stage:
     def scene(self, title: str, story: list[str] | tuple[str, ...]) -> None:
         """A heading and what happened."""
         self._console.print()
-        self._console.print(Rule(Text(title, style="bold cyan"), align="left", style="cyan"))
+        self._console.print(Rule(Text(title, style="bold"), align="left", style=colours_for(self._console)["info"]))
         for line in story:
             self._console.print(Text(f"  • {line}"))
         self._console.print()
 
     def say(self, text: str) -> None:
         """A sentence in between."""
-        self._console.print(Text(text, style="dim" if sys.stdout.isatty() else ""))
+        self._console.print(Text(text))
 
     def show(self, report: CycleReport) -> None:
         """A cycle, as ``syncd plan`` prints it."""
@@ -391,7 +392,9 @@ class _Stage:
         digest = held.plan.digest[:12] if held.plan is not None else ""
         syncd = f"{_command()} --config {self._folder / 'syncd.yaml'}"
         reports = self._folder / "reports"
-        self._console.print(Rule(Text("Nothing was changed", style="bold green"), align="left", style="green"))
+        self._console.print(
+            Rule(Text("Nothing was changed", style="bold"), align="left", style=colours_for(self._console)["good"])
+        )
         self.say("Repair the export and the next cycle goes on by itself. Had these people really left, a person would say so:")
         self._console.print(
             Text(

@@ -19,6 +19,17 @@ from syncd.planning.approved import Fits, only_authorised, people_of, refuses, r
 from syncd.planning.guards import NOT_APPROVABLE, SUMS, good_read, sum_before
 from syncd.planning.windows import Windows
 
+#: Guards that no plan can be approved for, whatever it measured: refused before anything is read. Of several sentinels some may
+#: be answered for, which the plan says.
+NEVER = NOT_APPROVABLE - {Guard.SENTINEL_MISSING}
+
+#: The way past one of them, where there is one.
+_INSTEAD = {
+    Guard.PAUSED: "A pause is ended by: syncd resume --by NAME --because TEXT",
+    Guard.LEDGER_NEW: "A new ledger is accepted by: syncd ledger accept --by NAME --because TEXT",
+    Guard.LEDGER_ROLLED_BACK: "A restored ledger is accepted by: syncd ledger accept --by NAME --because TEXT",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -59,6 +70,8 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
             f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest, --by a name, --because a reason",
             "The approval is evidence: say who decided and why.",
         )
+    if never := [guard for guard in chosen if guard in NEVER]:
+        raise _cannot(never)
     history = await deps.ledger.history()
     now = deps.clock.now()
     if Guard.HANDOVER in chosen:
@@ -71,10 +84,7 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         if report.plan is not None:
             drafts.append(record.plan_made(report.cycle_id, report.plan, report.verdicts))
     if never := refused(plan, chosen):
-        raise UsageError(
-            f"{', '.join(guard.value for guard in never)} cannot be approved",
-            "What such a guard sees is wrong, not merely large: put its cause right instead.",
-        )
+        raise _cannot(never)
     if not plan.effects and not accepts(plan, chosen):
         raise UsageError(f"the plan {asked.digest[:12]} changes nothing, so there is nothing to approve")
     approval = Approval(
@@ -184,6 +194,14 @@ def _chosen(names: Sequence[str]) -> tuple[Guard, ...]:
             (f"Did you mean {', '.join(near)}? " if near else "") + f"These can be approved: {', '.join(known)}",
         ) from None
     return chosen
+
+
+def _cannot(never: Sequence[Guard]) -> UsageError:
+    instead = [_INSTEAD[guard] for guard in never if guard in _INSTEAD]
+    return UsageError(
+        f"{', '.join(guard.value for guard in never)} cannot be approved; nothing was approved",
+        "\n  ".join(instead) or "What such a guard sees is wrong, not merely large: put its cause right instead.",
+    )
 
 
 def _recorded(history: History, digest: str, since: datetime, *, several: bool) -> RecordedPlan | None:

@@ -124,7 +124,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
         calendar=calendar,
         head=history.head,
         known_leavers=leavers,
-        commands=commands_for(plan, verdicts, leavers),
+        commands=commands_for(plan, verdicts, leavers, run.mode),
         warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])),
     )
     if run.only_plan and not plan.digest.startswith(run.only_plan):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
-from syncd.model import Action, Decision, Guard, Plan, Verdict
+from syncd.model import Action, Decision, Guard, Mode, Plan, Verdict
 from syncd.planning.entitlement import KNOWN_LEAVERS
 from syncd.planning.guards import approval_command
 
@@ -22,12 +22,12 @@ def known_leavers(plan: Plan, held: Collection[tuple[str, str]]) -> tuple[Decisi
     )
 
 
-def commands_for(plan: Plan, verdicts: tuple[Verdict, ...], leavers: tuple[Decision, ...]) -> tuple[str, ...]:
+def commands_for(plan: Plan, verdicts: tuple[Verdict, ...], leavers: tuple[Decision, ...], mode: Mode) -> tuple[str, ...]:
     """Deactivates the known leavers by hand, under a pause too; then lets the whole plan pass, where that can be approved. With
-    a broken ledger nothing can be done."""
+    a broken ledger nothing can be done; in report mode nothing is done by hand, and approvals are for later."""
     tripped = {verdict.guard for verdict in verdicts if verdict.tripped}
     commands = []
-    if leavers and Guard.LEDGER_BROKEN not in tripped:
+    if leavers and mode is Mode.ENFORCE and Guard.LEDGER_BROKEN not in tripped:
         paused = "--while-paused " if Guard.PAUSED in tripped else ""
         names = " ".join(shlex.quote(one.account.email) for one in leavers[:IN_ONE_COMMAND])
         commands.append(

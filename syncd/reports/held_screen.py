@@ -63,7 +63,7 @@ def print_cause(report: CycleReport, screen: Screen) -> None:
     if not tripped:
         return
     for verdict in tripped:
-        screen.prose(clean(verdict.says), "yellow", first=f"! {verdict.guard.value}: ", indent=2)
+        screen.prose(clean(verdict.says), "warn", first=f"! {verdict.guard.value}: ", indent=2)
     if said := cause(report):
         screen.prose(said, "bold", first="cause   ", indent=2)
     advice = dict.fromkeys(without_command(clean(verdict.do), report.commands) for verdict in tripped)
@@ -86,7 +86,7 @@ def print_commands(report: CycleReport, screen: Screen, config: Path | None) -> 
         screen.line()
         kind = "is a known leaver" if len(report.known_leavers) == 1 else "are known leavers"
         known = f"{number(len(report.known_leavers))} of those held {kind}, shown first."
-        screen.prose(f"{known} They need not wait:" if report.commands else known)
+        screen.prose(f"{known} They need not wait:" if any(map(_by_hand, report.commands)) else known)
     for command in report.commands:
         screen.line()
         if command.startswith("syncd approve"):
@@ -96,6 +96,10 @@ def print_commands(report: CycleReport, screen: Screen, config: Path | None) -> 
         screen.line()
         screen.prose(f"Cycle {report.cycle_id} made these changes. To put them back:")
         screen.line(complete(f"syncd undo {report.cycle_id} --by NAME --because TEXT", config), indent=2)
+
+
+def _by_hand(command: str) -> bool:
+    return command.startswith("syncd account deactivate")
 
 
 def complete(command: str, config: Path | None) -> str:

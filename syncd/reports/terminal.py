@@ -5,6 +5,7 @@ Colours only on a terminal; names come from directories and are never read as ma
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -15,7 +16,7 @@ from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Resu
 from syncd.reports import mailboxes
 from syncd.reports.held_screen import complete, print_cause, print_commands, without_command
 from syncd.reports.licences import released_in
-from syncd.reports.screen import GAP, Column, Screen, clean, fitted, number
+from syncd.reports.screen import GAP, NO_BREAK, Column, Screen, clean, fitted, number
 
 #: Rows shown on a terminal for each kind of change; the document has them all.
 ROWS_SHOWN = 40
@@ -38,17 +39,17 @@ _COLUMNS = (
     Column("notes", 5, most=40),
 )
 
-_COLOURS = {Action.DEACTIVATE: "red", Action.REACTIVATE: "green", Action.MANUAL: "yellow", Action.KEEP: ""}
+_COLOURS = {Action.DEACTIVATE: "bad", Action.REACTIVATE: "good", Action.MANUAL: "warn", Action.KEEP: ""}
 
 _RESULTS = {
-    Result.IN_STEP: ("green", "in step: nothing is to be changed"),
-    Result.PLANNED: ("cyan", "planned: these changes are due"),
-    Result.APPLIED: ("green", "applied: every change was carried out and verified"),
-    Result.PARTIAL: ("red", "applied in part"),
-    Result.HELD: ("yellow", "held"),
-    Result.UNREADABLE: ("red", "unreadable: nothing was changed"),
-    Result.INTERRUPTED: ("yellow", "interrupted: the next cycle goes on from here"),
-    Result.FAILED: ("red", "failed"),
+    Result.IN_STEP: ("good", "in step: nothing is to be changed"),
+    Result.PLANNED: ("info", "planned: these changes are due"),
+    Result.APPLIED: ("good", "applied: every change was carried out and verified"),
+    Result.PARTIAL: ("bad", "applied in part"),
+    Result.HELD: ("warn", "held"),
+    Result.UNREADABLE: ("bad", "unreadable: nothing was changed"),
+    Result.INTERRUPTED: ("warn", "interrupted: the next cycle goes on from here"),
+    Result.FAILED: ("bad", "failed"),
 }
 
 
@@ -86,15 +87,15 @@ def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
     if report.directory is not None and report.zoom is not None:
         yield "directory", f"{number(len(report.directory.people))} people, {number(report.entitled)} entitled", ""
         for person in report.unclear:
-            yield "unclear", f"{clean(person.id)}: {clean(person.cause)}", "yellow"
+            yield "unclear", f"{clean(person.id)}: {clean(person.cause)}", "warn"
         statuses = ", ".join(f"{number(report.zoom.count(status))} {status.value}" for status in Status)
-        yield "Zoom", f"{number(len(report.zoom.accounts))} accounts: {statuses}", ""
+        yield "Zoom", f"{number(len(report.zoom.accounts))} accounts: {_together(statuses)}", ""
     if report.plan is not None:
-        yield "plan", f"{report.plan.digest[:12]}  {totals(report)}", ""
+        yield "plan", f"{report.plan.digest[:12]}  {_together(totals(report))}", ""
         if kept := kept_by_reason(report):
-            yield "kept", kept, ""
+            yield "kept", _together(kept), ""
     for line in report.warnings:
-        yield "warning", line, "yellow"
+        yield "warning", line, "warn"
     for state in report.calendar:
         yield "calendar", str(state), ""
     for line in waiting_for_windows(report):
@@ -102,9 +103,31 @@ def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
     if licences := _licences(report):
         yield "licences", licences, ""
     for decision, person in mailboxes.going_with(report)[:rows]:
-        yield "mailbox", f"{clean(decision.account.email)} is {person.mailbox_hint}", "yellow"
+        yield "mailbox", f"{clean(decision.account.email)} is {person.mailbox_hint}", "warn"
     if report.verdicts and not any(verdict.tripped for verdict in report.verdicts):
         yield "guards", f"{len(report.verdicts)} checked, none tripped", ""
+
+
+def _together(counts: str) -> str:
+    """``5 exempt, 1 returning`` that is broken after a comma only: a count alone at the end of a line is misread."""
+    return counts.replace(" ", NO_BREAK).replace("," + NO_BREAK, ", ")
+
+
+def print_paragraphs(lines: Iterable[str], out: TextIO, *, width: int | None = None) -> None:
+    """Lines such as ``  Zoom       who: what``. On a terminal the rest of a long one stands below its text, and times are told to
+    the second; elsewhere they are as they are."""
+    screen = Screen(out, width)
+    for line in lines:
+        if not screen.terminal:
+            out.write(line + "\n")
+        elif (found := _HEADED.match(line)) is not None:
+            text = _FRACTION.sub(r"\1Z", clean(found[2]))
+            screen.prose(text, first=found[1], indent=0)
+
+
+#: A line: blanks, perhaps a short title and two blanks, then its text.
+_HEADED = re.compile(r"( *(?:\S+ {2,})?)(.*)")
+_FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+Z")
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], out: TextIO, *, width: int | None = None) -> None:
@@ -236,7 +259,7 @@ def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: 
                 clean(", ".join(decision.notes)),
             ]
         )
-        styles.append("" if done is None else "green" if done.outcome is OutcomeKind.DONE else "red")
+        styles.append("" if done is None else "good" if done.outcome is OutcomeKind.DONE else "bad")
     screen.table(_COLUMNS, cells, styles)
     if len(chosen) > rows:
         screen.line(f"… and {number(len(chosen) - rows)} more; --format json has them all", indent=2)

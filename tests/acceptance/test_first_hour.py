@@ -108,7 +108,7 @@ def test_a_missing_or_wrong_answer_writes_nothing(company: Company, words: tuple
 def test_answers_are_asked_for_again_until_they_are_right(tmp_path: Path) -> None:
     """Line by line, as a person types them."""
     out = tmp_path / "new.yaml"
-    answers = "file\npeople.csv\n\nabc\nxyz\nzoom-secret\ncorp\ncorp.example\n"
+    answers = "file\npeople.csv\n\n${ACCOUNT}\nabc\nxyz\nzoom-secret\ncorp\n“corp.example”\ncorp.example\n"
     ran = subprocess.run(
         [sys.executable, "-m", "syncd", "init", "--out", str(out)],
         input=answers,
@@ -121,6 +121,7 @@ def test_answers_are_asked_for_again_until_they_are_right(tmp_path: Path) -> Non
 
     assert 0 == ran.returncode, ran.stderr
     assert '"corp" is not a domain' in ran.stderr
+    assert "${ACCOUNT} stands here as text" in ran.stderr
     assert ("corp.example",) == load(out, {}, check_files=False).scope.domains
 
 

@@ -132,6 +132,26 @@ async def test_what_is_wrong_cannot_be_approved(guard: Guard):
     assert {} == (await company.ledger.history()).approvals
 
 
+@pytest.mark.parametrize(
+    ("guard", "instead"), [("paused", "syncd resume"), ("ledger-new", "syncd ledger accept"), ("clock-skew", "its cause right")]
+)
+async def test_what_no_plan_can_be_approved_for_is_refused_before_anything_is_read(guard: str, instead: str):
+    """Whichever plan is named; and it is said what helps instead."""
+    company, _ = await a_held_company()
+    company.directory.fails = SourceError("directory", "down")
+    with pytest.raises(UsageError, match=f"{guard} cannot be approved; nothing was approved") as refused:
+        await approved(company, "deadbeef0000", guard)
+    assert instead in refused.value.do
+
+
+async def test_a_sentinel_is_looked_at_before_it_is_refused():
+    """Of several some may be answered for, which only the plan says."""
+    company, _ = await a_held_company()
+    company.directory.fails = SourceError("directory", "down")
+    with pytest.raises(SourceError, match="cannot be made now"):
+        await approved(company, "deadbeef0000", "sentinel-missing")
+
+
 async def test_a_misspelt_guard_is_answered_with_the_near_one():
     company, digest = await a_held_company()
     with pytest.raises(UsageError) as refused:

@@ -55,6 +55,18 @@ async def test_what_cannot_be_approved_has_no_command():
     ) == report.commands
 
 
+async def test_in_report_mode_no_command_is_offered_that_it_refuses():
+    """By hand nothing is done in report mode: what is left is the approval, for later."""
+    company = Company()
+    await a_held_plan(company)
+    report = await run_cycle(company.deps, POLICY, Run(Mode.REPORT, Trigger.PLAN))
+    out = io.StringIO()
+    print_cycle(report, out, for_people=True)
+
+    assert ["syncd approve"] == [command[:13] for command in report.commands]
+    assert "1 of those held is a known leaver, shown first.\n" in out.getvalue()
+
+
 async def test_a_plan_that_nothing_holds_has_no_commands():
     """There is nothing to do."""
     company = Company()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.color import Color
 
 from syncd.model import (
     Action,
@@ -27,8 +29,8 @@ from syncd.model import (
     Verdict,
 )
 from syncd.reports.held_screen import cause
-from syncd.reports.screen import Column, Screen, cut, fitted
-from syncd.reports.terminal import print_cycle, print_table
+from syncd.reports.screen import COLOURS, Column, Screen, cut, fitted
+from syncd.reports.terminal import print_cycle, print_paragraphs, print_table
 from tests import whole
 from tests.reports.a_cycle import HOUR, NOW, a_cycle, account
 
@@ -140,6 +142,69 @@ def test_who_wants_no_colours_gets_none(name: str, value: str, monkeypatch: pyte
     assert "\x1b[" in coloured
     assert "\x1b" not in plain
     assert plain == screen(a_cycle(), 80)
+
+
+def luminance(style: str) -> float:
+    """The relative luminance of a colour, as WCAG 2.2 defines it."""
+    red, green, blue = (
+        part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4
+        for part in Color.parse(style).get_truecolor()
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("meaning", sorted(COLOURS))
+def test_a_colour_can_be_read_on_black_and_on_white(meaning: str) -> None:
+    """At least 4.5 : 1, and no theme paints it otherwise: it is none of the sixteen."""
+    light = luminance(COLOURS[meaning])
+
+    assert (light + 0.05) / 0.05 >= 4.5
+    assert 1.05 / (light + 0.05) >= 4.5
+    assert 16 <= (Color.parse(COLOURS[meaning]).number or 0) < 232
+
+
+@pytest.mark.parametrize(("term", "coloured"), [("xterm-256color", True), ("screen-256color", True), ("xterm", False)])
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_only_colours_whose_contrast_is_known_are_used(
+    name: str, term: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal of sixteen colours, which a theme chooses, gets bold letters only."""
+    for variable in ("NO_COLOR", "COLORTERM"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", term)
+    said = screen(REPORTS[name], 100, Terminal())
+    used = {code for codes in re.findall(r"\x1b\[([0-9;]*)m", said) for code in codes.replace("38;5;", "c").split(";")}
+    ours = {f"c{Color.parse(colour).number}" for colour in COLOURS.values()}
+
+    assert used <= {"0", "1", *ours}
+    assert coloured == bool(used & ours)
+
+
+def test_a_count_stands_beside_what_it_counts() -> None:
+    """Also where the line ends between them."""
+    for width in range(60, 120):
+        kept = [line.rstrip() for line in screen(REPORTS["partial"], width).splitlines()]
+        assert not [line for line in kept if re.search(r"[,:] \d+$", line)], width
+
+
+def test_a_story_is_laid_out_on_a_terminal_only() -> None:
+    """The rest of a long line stands below its text; in a pipe nothing is touched."""
+    lines = [
+        "ann@corp.example",
+        "  Zoom       ann@corp.example: active, seen at 2026-10-01T08:00:00.384395Z",
+        "             matched",
+    ]
+    out, pipe = Terminal(), io.StringIO()
+    print_paragraphs(lines, out, width=50)
+    print_paragraphs(lines, pipe, width=50)
+
+    assert pipe.getvalue().splitlines() == lines
+    assert out.getvalue().splitlines() == [
+        "ann@corp.example",
+        "  Zoom       ann@corp.example: active, seen at",
+        "             2026-10-01T08:00:00Z",
+        "             matched",
+    ]
 
 
 def test_the_cause_of_a_held_plan_is_counted_by_reason_and_department() -> None:
