@@ -136,6 +136,41 @@ def test_a_merger(crew: Company) -> None:
     assert [] == walk.left
 
 
+def test_windows(crew: Company) -> None:
+    """Compared, taken over, approved before the opening; what a webhook is told of is understood. The weekend is now."""
+    crew.configure({"deactivate.grace": "0s", "deactivate.grace_reads": 1, "guards.percent_floor": 5})
+    assert 0 == crew.syncd("apply").code
+    crew.leaves("p000")
+    before = crew.settings
+    walk = Walk("windows", crew)
+
+    walk.configure()
+    begun = datetime.now(UTC) - timedelta(hours=2)
+    weekend = {**crew.settings["schedule"]["windows"][0], "cron": f"{begun:%M %H} * * *", "duration": "6h", "timezone": "UTC"}
+    with_windows = merged(crew.settings, {"schedule": {"windows": [weekend]}})
+    (crew.folder / "windows.yaml").write_text(yaml.safe_dump(with_windows), encoding="utf-8")
+    assert 0 == crew.syncd("check", "--syntax").code
+    crew.settings = before
+    crew.configure()
+    compared = walk.run().out
+    assert ("1 of 32 accounts" in compared, ", denied until " in compared) == (True, True)
+
+    crew.settings = with_windows
+    crew.configure()
+    shown = walk.run().out
+    assert "calendar\tdeactivate for left_groups, absent_from_directory: denied until " in shown
+    assert "window\t1 to deactivate waits for the next opening, " in shown
+
+    crew.configure({"guards.max_deactivations": 1})
+    crew.leaves("p001")
+    assert 3 == crew.syncd("apply").code  # the daemon's cycle records the plan that a person then looks at
+    walk.run(3)
+    assert (0, []) == (crew.syncd("apply").code, crew.written())
+    walk.pass_over()
+    walk.run(2)
+    assert [] == walk.left
+
+
 def test_the_emergency_procedures(crew: Company) -> None:
     """Paused; what a cycle did put back; one account by hand, one on hold; and on again."""
     disabled(crew, "ann", "bob")

@@ -27,7 +27,7 @@ class Walk:
         self.left: list[str | dict[str, Any]] = []
         for language, block in _BLOCK.findall(text):
             if language == "yaml":
-                self.left.append(yaml.safe_load(block))
+                self.left.append(yaml.safe_load(re.sub(r"\bon:", '"on":', block)))  # YAML 1.1 takes a bare one for true
             else:
                 self.left += [line.strip() for line in block.replace("\\\n", " ").splitlines() if line.strip()]
 
@@ -42,7 +42,8 @@ class Walk:
         """The next block of YAML names what is not here; the program understands it."""
         before = self.company.settings
         self.configure()
-        assert 0 == self.company.syncd("check", "--syntax").code
+        checked = self.company.syncd("check", "--syntax")
+        assert 0 == checked.code, checked.said
         self.company.settings = before
         self.company.configure()
 

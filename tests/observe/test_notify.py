@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from msgspec import structs
 
@@ -27,6 +28,7 @@ from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.notify import Notifier, Webhook
 from tests.http.scripted_http import Answer, JumpingClock, ScriptedServer, serving
 from tests.ledgers import HandClock, untold, url_of
+from tests.observe.adaptive_card import demand_published_shape
 
 AT = datetime(2026, 11, 25, 19, 5, tzinfo=UTC)
 EVERYTHING = ("held", "unreadable", "partial", "manual")
@@ -716,32 +718,38 @@ def demand_slack(message: Mapping[str, Any]) -> str:
 
 def demand_teams(message: Mapping[str, Any]) -> str:
     """What Microsoft documents of the Workflows webhook and of Adaptive Cards 1.4. All the text there is."""
-    assert "message" == message["type"]
-    (attachment,) = message["attachments"]
-    assert {"contentType", "contentUrl", "content"} == set(attachment)
-    assert "application/vnd.microsoft.card.adaptive" == attachment["contentType"]
-    card = attachment["content"]
-    assert ("AdaptiveCard", "1.4") == (card["type"], card["version"])
+    demand_published_shape(message)
+    card = message["attachments"][0]["content"]
     assert len(json.dumps(message).encode()) < 28_000
     texts = []
     for element in card["body"]:
-        if element["type"] == "TextBlock":
-            assert set(element) <= {"type", "text", "wrap", "weight", "size", "fontType"}
-            texts.append(element["text"])
-        else:
-            assert {"type", "facts"} == set(element)
-            assert "FactSet" == element["type"]
-            for fact in element["facts"]:
-                assert {"title", "value"} == set(fact)
-                assert all(isinstance(text, str) and text for text in fact.values())
-                texts += fact.values()
+        texts += [element["text"]] if "text" in element else [text for fact in element["facts"] for text in fact.values()]
     return "\n".join(texts)
 
 
-@pytest.mark.parametrize(("shape", "demand"), [("slack", demand_slack), ("teams", demand_teams)])
-async def test_a_chat_gets_cause_counts_and_the_complete_command(shape: str, demand: Callable[[Mapping[str, Any]], str]) -> None:
+def strict(demand: Callable[[Mapping[str, Any]], str], taken: Answer) -> Callable[[Any], Answer]:
+    """A receiver that takes its own shape, sent as JSON, and refuses every other body as Slack and Teams do."""
+
+    def answer(request: Any) -> Answer:
+        try:
+            demand(request.json)
+            assert "application/json" == request.headers["content-type"]
+        except (AssertionError, KeyError, TypeError, ValueError, jsonschema.ValidationError):
+            return Answer(400, b"invalid_blocks", {"content-type": "text/html"})
+        return taken
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("shape", "demand", "taken"),
+    [("slack", demand_slack, OK), ("teams", demand_teams, Answer(202, b""))],  # a workflow only says that it has begun
+)
+async def test_a_chat_gets_cause_counts_and_the_complete_command(
+    shape: str, demand: Callable[[Mapping[str, Any]], str], taken: Answer
+) -> None:
     """In the receiver's own shape, every kind of message; no address, no token."""
-    async with serving(lambda _: OK) as receiver:
+    async with serving(strict(demand, taken)) as receiver:
         world = World(receiver, (*EVERYTHING, "overdue", "digest_daily", "digest_weekly"), shape=shape)
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), manual=("a",))
         world.cycle("unreadable", why="no server answers <https://dc1> & ann@corp.example failed")
@@ -749,6 +757,7 @@ async def test_a_chat_gets_cause_counts_and_the_complete_command(shape: str, dem
         world.cycle("in_step", at=AT + timedelta(days=7))
         messages = await world.sent()
 
+    assert (7, []) == (len(world.noted("notification.sent")), world.noted("notification.failed"))
     texts = [demand(message) for message in messages]
     everything = "\n".join(texts)
     assert 7 == len(messages)
@@ -758,6 +767,18 @@ async def test_a_chat_gets_cause_counts_and_the_complete_command(shape: str, dem
     assert "2 changes failed, 1 were made" in everything
     assert "ann@corp.example" not in everything
     assert TOKEN not in everything
+
+
+@pytest.mark.parametrize(("shape", "demand"), [("slack", demand_teams), ("teams", demand_slack), ("json", demand_teams)])
+async def test_a_receiver_that_wants_another_shape_is_a_log_line(shape: str, demand: Callable[[Mapping[str, Any]], str]) -> None:
+    """`format` was not set to fit: the receiver refuses each message, and the log says so with what to do."""
+    async with serving(strict(demand, OK)) as receiver:
+        world = World(receiver, shape=shape)
+        world.cycle("unreadable", why="no answer")
+        await world.sent()
+
+    (failed,) = world.noted("notification.failed")
+    assert failed.facts["do"]
 
 
 @pytest.mark.parametrize("letter", ["h", "&", "<", "é", "漢", '"', "\n"])

@@ -244,6 +244,61 @@ def test_overdue_begins_at_an_opening_that_somebody_could_have_used(windows: Win
     assert not windows.denied(OFF, GONE, since)
 
 
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kolkata"])
+
+
+def begins_on(year: int, month: int, day: int, hour: int, zone: str) -> datetime:
+    """When a window of that day begins, by the clock on the wall alone. An hour that every zone has once on that day."""
+    return datetime(year, month, day, hour, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2026, 2040), st.integers(4, 23), st.integers(1, 45 * 24), ZONES, st.floats(0, 0.999))
+def test_a_holiday_lasts_its_hours_over_new_year_and_changes_of_the_clocks(
+    year: int, hour: int, hours: int, zone: str, part: float
+):
+    """From any moment within it the opening is its beginning and so many elapsed hours; known leavers go all the time."""
+    for month, day in ((12, 20), (3, 20), (10, 20)):
+        holiday = Windows((deny(f"0 {hour} {day} {month} *", hours, zone),))
+        begun = begins_on(year, month, day, hour, zone)
+        opening = begun + timedelta(hours=hours)
+        moment = begun + (opening - begun) * part
+
+        assert opening == holiday.next_opening(OFF, GONE, moment)
+        assert moment == holiday.next_opening(OFF, LEAVER, moment)
+        assert not holiday.denied(OFF, GONE, begun - timedelta(seconds=1))
+        assert not holiday.denied(OFF, GONE, opening)
+        assert opening == holiday.overdue_since(OFF, GONE, moment, opening + timedelta(days=1), QUARTER)
+        assert timedelta(hours=hours) == holiday.longest_denial(OFF, GONE, begun - timedelta(days=400))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2025, 2100), st.integers(4, 23), st.integers(1, 72), ZONES)
+def test_a_leap_day_is_a_window_in_leap_years_only(year: int, hour: int, hours: int, zone: str):
+    """2100 is none."""
+    leap = Windows((deny(f"0 {hour} 29 2 *", hours, zone),))
+    if year % 4 == 0 and year % 100 != 0:
+        begun = begins_on(year, 2, 29, hour, zone)
+        assert begun + timedelta(hours=hours) == leap.next_opening(OFF, GONE, begun)
+        assert not leap.denied(OFF, GONE, begun - timedelta(seconds=1))
+        return
+    for after in (begins_on(year, 2, 28, hour, zone), begins_on(year, 3, 1, hour, zone)):
+        assert not leap.denied(OFF, GONE, after)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 900), st.integers(4, 23), st.integers(1, 12), ZONES)
+def test_an_hour_of_the_day_is_that_of_the_wall_whatever_the_clocks_did(days: int, hour: int, hours: int, zone: str):
+    """An allowance every day: it begins when the wall says so, and lasts its elapsed hours."""
+    day = datetime(2026, 1, 1) + timedelta(days=days)  # noqa: DTZ001 - a date
+    begun = begins_on(day.year, day.month, day.day, hour, zone)
+    office = Windows((allow(f"0 {hour} * * *", hours, zone),))
+
+    assert begun == office.next_opening(OFF, GONE, begun - timedelta(minutes=1))
+    assert not office.denied(OFF, GONE, begun + timedelta(hours=hours, seconds=-1))
+    assert office.denied(OFF, GONE, begun + timedelta(hours=hours))
+
+
 @settings(max_examples=40, deadline=None)
 @given(WINDOWS, MOMENTS, st.integers(1, 60))
 def test_the_stretches_of_denial_are_those_in_which_it_is_denied(windows: Windows, begin: datetime, days: int):
