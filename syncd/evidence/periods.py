@@ -646,11 +646,12 @@ class Period:
             ],
         }
 
-    def _still_access(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-        """Whoever of the leavers can still log in, by the last that is told of them, and whom an exception keeps."""
-        last = {row["zoom_id"]: row["state"] for row in rows}
-        kept = {one.zoom_id for one in self._kept_in_period() if one.until is None or one.until >= self.asked.end}
-        return kept | {zoom_id for zoom_id, state in last.items() if state in STILL_ACCESS}
+    def _still_access(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Whoever of the leavers can still log in, by the last that is told of them, and whom an exception keeps: Zoom id and
+        why."""
+        last = {row["zoom_id"]: row for row in rows}
+        kept = {one.zoom_id: one.reason for one in self._kept_in_period() if one.until is None or one.until >= self.asked.end}
+        return {zoom_id: _why_still(row) for zoom_id, row in last.items() if row["state"] in STILL_ACCESS} | kept
 
     def _coverage(self) -> dict[str, object]:
         """What the evidence of the period rests on, before anything is concluded from it."""
@@ -760,7 +761,8 @@ class Period:
         counted = self._counted
         return {
             "leavers": len(rows),
-            "still_access": len(self._still_access(rows)),
+            "still_access": len(still := self._still_access(rows)),
+            "still_access_by": dict(sorted(Counter(still.values()).items())),
             "entries_lost": any(one["what"] in LOST for one in missing),
             "late_by_window": sum(row["late_by"] == "window" for row in rows),
             "states": dict(sorted(Counter(row["state"] for row in rows).items())),
@@ -900,6 +902,13 @@ class Sample:
 
 
 moment = from_rfc3339
+
+
+def _why_still(row: Mapping[str, object]) -> str:
+    """Why a leaver can still log in. What is due was tried and failed, or is held, or its turn has not come."""
+    if row["state"] != "due":
+        return str(row["state"])
+    return "failed" if row["outcome"] == "failed" else "held" if row["held_by"] else "due"
 
 
 def _left_while_off(says: entries.DecisionMade, before: entries.DecisionMade) -> bool:

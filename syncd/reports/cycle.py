@@ -105,7 +105,8 @@ COLUMNS = (
         "promise_met",
         "Promise met",
         Kind.YESNO,
-        "Within reports.promise; empty: not promised, or time still runs",
+        "Within reports.promise, from Measured from on; empty: not promised, or time still runs. A period's report, which also "
+        "counts the time since the last read that showed them entitled, is the one to go by",
         "Promise",
         label="promise met",
     ),

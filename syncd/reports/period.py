@@ -259,6 +259,8 @@ class _Period:
             else (f"Evidence for {coverage['days_with_good_cycles']} of {coverage['days']} days: ")
         )
         more = f", {totals['still_access']} still have access" if totals.get("still_access") else ""
+        by = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in (totals.get("still_access_by") or {}).items())
+        more += f" ({by})" if by else ""
         detected = coverage["days_detected_only"] if coverage is not None else 0
         more += f", detected only on {_many(detected, 'day')} (mode: report)" if detected else ""
         if totals["promise_missed"]:
@@ -822,7 +824,13 @@ class _Period:
             "operation log tell of it, too. Missing: nobody does, though the log was read whole over the 48 hours after it."
         )
         return _table(
-            "seen_by_others", "Seen by others", columns, rows, says, "Nobody changed anything, as far as is known.", "sighting"
+            "seen_by_others",
+            "Seen by others",
+            columns,
+            rows,
+            says,
+            "No change of ours, and none by others that syncd was told of: it is told only where a witness is configured.",
+            "sighting",
         )
 
     def _handovers(self) -> Table:

@@ -16,7 +16,7 @@ from syncd.evidence.exported import verified
 from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
 from syncd.ledger.chain import Exported, export_line, personal_text, who_of
-from syncd.model import Action, Decision, Reason
+from syncd.model import Action, Decision, EffectOutcome, OutcomeKind, Reason
 from syncd.operations.schedule import Schedule
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view, without
@@ -166,8 +166,28 @@ def test_coverage_comes_first_and_who_still_has_access_stands_there():
     state = period_view(told).state
 
     assert state.startswith("Evidence for 29 of 31 days: 7 leavers, 2 later than promised")
-    assert (1, True) == (told["totals"]["still_access"], "1 still have access" in state)  # type: ignore[index]
+    assert (1, True) == (told["totals"]["still_access"], "1 still have access (1 manual)" in state)  # type: ignore[index]
     assert "Coverage" == period_view(told).facts[0].title
+
+
+@pytest.mark.parametrize(("outcome", "word"), [(None, "due"), (OutcomeKind.FAILED, "failed"), ("held", "held")])
+def test_the_headline_says_why_who_left_can_still_log_in(outcome: OutcomeKind | str | None, word: str):
+    """An exempt account is not a failed one: whoever reads the first line alone must not take the one for the other."""
+    told = Chronicle()
+    exempt = Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address")
+    told.cycle(at(5, 8), entitled("ann"), exempt)
+    ann = leaver("ann", Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY, at(5, 9))
+    tried = [(ann, EffectOutcome(outcome, "server_error"), "")] if isinstance(outcome, OutcomeKind) else []
+    held = [("max-deactivations", 30, 25)] if outcome == "held" else []
+    told.cycle(at(5, 9), ann, memory=gone(at(5, 9), "ann"), result="partial", effects=tried, tripped=held)
+
+    found: Any = document(told)
+
+    assert {"exempt": 1, word: 1} == found["totals"]["still_access_by"]
+    assert (
+        f"2 still have access ({', '.join(sorted(('1 exempt', f'1 {word}'), key=lambda one: one[2:]))})"
+        in period_view(found).state
+    )
 
 
 def test_days_in_report_mode_say_detected_only():
