@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
@@ -67,11 +69,21 @@ _SUMMARY = (34, 70, 24, 24)
 
 
 def write_xlsx(view: View, out: BinaryIO) -> None:
-    """A workbook: summary, a sheet per table, and what each column means. Raises OSError, Unbalanced."""
+    """A workbook: summary, a sheet per table, and what each column means. Raises OSError, Unbalanced; then nothing of it is left
+    behind where temporary files lie (1.5 KiB for each row while it is written)."""
     view.demand_balance()
+    with TemporaryDirectory(prefix="syncd-") as folder:
+        try:
+            _write(view, out, folder)
+        except FileCreateError as error:  # what the library makes of an OSError as it puts the file together
+            raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from None
+
+
+def _write(view: View, out: BinaryIO, folder: str) -> None:
     book = xlsxwriter.Workbook(
         out,
         {
+            "tmpdir": folder,
             "constant_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
+import gc
 import io
 import json
+import math
 import os
 import subprocess
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from shutil import which
@@ -16,6 +20,7 @@ import openpyxl
 import pytest
 
 from syncd.model import CycleReport
+from syncd.reports import workbook
 from syncd.reports.cycle import Circumstances, cycle_view
 from syncd.reports.folder import file_cycle
 from syncd.reports.render import VIEW_FORMATS, render
@@ -223,6 +228,53 @@ def test_a_workbook_of_many_rows_is_laid_out_at_once(tmp_path: Path):
     sheet = openpyxl.load_workbook(path, read_only=True)["Accounts"]
     first = next(sheet.iter_rows(min_row=2, max_row=2))
     assert not any(cell.value is not None and cell.alignment.wrap_text for cell in first)
+
+
+class Measuring(io.BytesIO):
+    """Notes how much lies in a folder while the file is put together; may be full."""
+
+    def __init__(self, folder: Path, room: float = math.inf) -> None:
+        super().__init__()
+        self.folder, self.room, self.most = folder, room, 0
+
+    def write(self, data: Any) -> int:
+        self.most = max(self.most, sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()))
+        if self.tell() + len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files lie."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_workbook_needs_as_much_temporary_space_as_the_manifests_say(temporary: Path):
+    """1.5 KiB an account, and nothing afterwards."""
+    out = Measuring(temporary)
+    render(cycle_view(a_cycle(3000)), "xlsx", out)
+
+    assert 0.2 * 1024 <= out.most / 3000 <= 1.5 * 1024
+    assert [] == list(temporary.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library's own handles, closed by Python
+@pytest.mark.parametrize("full", ["the file", "the temporary folder"])
+def test_a_workbook_that_finds_no_room_leaves_nothing_behind(full: str, temporary: Path, monkeypatch: pytest.MonkeyPatch):
+    """Names of people least of all, and not a little more with every cycle. What it raises is the system's own error."""
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if full != "the file":
+        monkeypatch.setattr(workbook, "_columns", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        render(cycle_view(a_cycle(50)), "xlsx", Measuring(temporary, 2000 if full == "the file" else math.inf))
+    gc.collect()
+
+    assert [] == list(temporary.iterdir())
 
 
 def test_no_cell_of_a_workbook_is_a_formula_or_a_link(book: Path):
