@@ -256,7 +256,7 @@ def test_reports_and_explain_say_what_a_leaver_left_and_that_nobody_receives_it(
 
 
 def test_the_page_about_it_as_it_stands(left: Company) -> None:
-    """Three leavers listed, planned, approved by one, run by another; and a legal hold that is over."""
+    """Three leavers listed, planned, approved by one, run by another; a fourth to be opened for it; a legal hold that is over."""
     section(left, legal_hold={"accounts": ["p2@corp.example"]})
     for name in ("p0", "p1", "p2"):
         leaves(left, name)
@@ -264,13 +264,17 @@ def test_the_page_about_it_as_it_stands(left: Company) -> None:
     assert 0 == left.syncd("apply").code
     section(left)
     retention_ends()
-    walk = Walk("hand-over-content", left, **{"leaver@corp.example": "p2@corp.example"})
+    names = {"held@corp.example": "p2@corp.example", "leaver@corp.example": "p3@corp.example"}
+    walk = Walk("hand-over-content", left, "## 1. A Zoom app", **names)
 
     walk.pass_over()
     assert "lee@corp.example" in walk.run().out
     walk.run(3)
     assert 3 == deletions(left)
-    walk.run()
+    leaves(left, "p3")
+    assert 0 == left.syncd("apply").code
+    retention_ends()
+    walk.run(2)
     assert (["kept"], []) == ([stage(left, "p2")[0]], walk.left)
 
 

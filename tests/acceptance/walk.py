@@ -18,10 +18,11 @@ _BLOCK = re.compile(r"(?ms)^ *```(sh|yaml)\n(.*?)^ *```$")
 
 
 class Walk:
-    """One page: what is left of it to be done."""
+    """One page, from the heading on with which it *begins*: what is left of it to be done."""
 
-    def __init__(self, page: str, company: Company, **stands_for: str) -> None:
+    def __init__(self, page: str, company: Company, begins: str = "# ", **stands_for: str) -> None:
         text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+        text = text[text.index(begins) :]
         self.company = company
         self.stands_for = {"DIGEST": "", **stands_for}
         self.left: list[str | dict[str, Any]] = []
