@@ -1,5 +1,5 @@
 """``syncd plan --compare-with``: reads once, decides and judges under two configurations, and shows who would be treated
-differently: another decision, another guard that holds it, another window that denies it now."""
+differently: another decision, another guard that holds it, another window that denies it now, other things done with it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from syncd.cli.common import observers
 from syncd.config import Config, load
 from syncd.errors import SourceError, UsageError
-from syncd.model import CycleReport, Decision, Guard, Mode, Plan, Policy, Trigger, Verdict
+from syncd.model import Action, CycleReport, Decision, Guard, Mode, Plan, Policy, Trigger, Verdict
 
 if TYPE_CHECKING:
+    from syncd.ledger.history import History
     from syncd.operations.dependencies import Dependencies
     from syncd.planning.windows import Windows
 
 
 class Judged(NamedTuple):
-    """A plan, what holds it, and when what windows deny may be made."""
+    """A plan, what holds it, when what windows deny may be made, and what is done besides (sessions, licences)."""
 
     plan: Plan
     verdicts: tuple[Verdict, ...]
     held: Mapping[tuple[str, str], Sequence[Guard]]
     openings: Mapping[tuple[str, str], datetime]
+    also: Mapping[tuple[str, str], str]
 
     @property
     def tripped(self) -> list[str]:
@@ -43,6 +45,7 @@ class Judged(NamedTuple):
             "due_at": _moment(decision.due_at),
             "held_by": [one.value for one in self.held.get(decision.key, ()) if one is not Guard.POLICY_CHANGED],
             "next_opening": _moment(opening),
+            "also": self.also.get(decision.key, ""),
         }
 
 
@@ -63,7 +66,8 @@ async def compared(config: Config, other_path: Path) -> dict[str, Any]:
             then = await _judged(deps, report, other, other_config.mode, windows_of(other_config))
         except SourceError as error:
             raise SourceError(error.source, f"under {other_path} nothing would be concluded: {error.what}", error.do) from None
-    now = Judged(report.plan, report.verdicts, report.held, report.next_openings)
+        also = _also(report.plan, policy, await deps.ledger.history())
+    now = Judged(report.plan, report.verdicts, report.held, report.next_openings, also)
     ours = {_name(one): now.treats(one) for one in now.plan.decisions}
     rows = [
         _row(one, ours[_name(one)], treated) for one in then.plan.decisions if (treated := then.treats(one)) != ours[_name(one)]
@@ -124,7 +128,19 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
     plan, verdicts = judge(facts)
     facts = facts.bound_to(plan)
     held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
-    return Judged(plan, verdicts, held, next_openings(plan, windows, now))
+    return Judged(plan, verdicts, held, next_openings(plan, windows, now), _also(plan, policy, history))
+
+
+def _also(plan: Plan, policy: Policy, history: History) -> dict[tuple[str, str], str]:
+    """What becomes of accounts beside the change itself: sessions that are ended, licences that are given back."""
+    from syncd.execution.licences import licences_owed
+
+    restored = licences_owed(plan.effects, history, policy)
+    return {
+        effect.key: "revoke_sessions" if effect.action is Action.DEACTIVATE else "restore_licence"
+        for effect in plan.effects
+        if (policy.revoke_sessions if effect.action is Action.DEACTIVATE else effect.account.zoom_id in restored)
+    }
 
 
 def demand_one_read(policy: Policy, other: Policy, path: Path) -> None:
@@ -159,7 +175,13 @@ def print_comparison(found: dict[str, Any], format_: str, stream: TextIO) -> Non
             stream.write(f"{who}: mode {mode}" + (f", tripped {', '.join(tripped)}" if tripped else "") + "\n")
     print_table(
         [
-            {"account": row["email"], "now": _words(row, ""), "then": _words(row, "other_"), "due then": row["other_due_at"]}
+            {
+                "account": row["email"],
+                "now": _words(row, ""),
+                "due now": row["due_at"],
+                "then": _words(row, "other_"),
+                "due then": row["other_due_at"],
+            }
             for row in rows
         ],
         stream,
@@ -172,6 +194,7 @@ def _words(row: Mapping[str, Any], whose: str) -> str:
         f"{row[f'{whose}action']} {row[f'{whose}reason']}"
         + (f", held by {', '.join(held)}" if held else "")
         + (f", denied until {opening}" if opening else "")
+        + (f", and {also}" if (also := row[f"{whose}also"]) else "")
     )
 
 

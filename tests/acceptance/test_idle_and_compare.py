@@ -169,3 +169,27 @@ def test_only_who_would_be_treated_differently_is_shown(company: Company) -> Non
     Path(other).write_text(yaml.safe_dump(settings), encoding="utf-8")
     assert 2 == company.syncd("plan", "--compare-with", str(other)).code
     assert not company.ledger.exists()
+
+
+def test_sessions_that_would_end_and_licences_that_would_not_come_back_are_a_difference(company: Company) -> None:
+    """The same decisions, and other things done with the same people; whoever stays is not shown."""
+    company.staff(6)
+    company.configure(
+        {"deactivate.grace": "0s", "deactivate.grace_reads": 1, "guards.percent_floor": 5, "reactivate_reads": 1},
+    )
+    company.enforcing()
+    company.leaves("p000")
+    assert 0 == company.syncd("apply").code
+    company.person("p000")
+    company.leaves("p001")
+    other = Path(other_configuration(company, deactivate__revoke_sessions=True))
+    settings = yaml.safe_load(other.read_text(encoding="utf-8"))
+    other.write_text(yaml.safe_dump({**settings, "restore_licence": False}), encoding="utf-8")
+
+    found = company.syncd("plan", "--compare-with", str(other), "--format", "json").document["different"]
+
+    assert [
+        ("p001@corp.example", "deactivate", "", "revoke_sessions"),
+        ("p000@corp.example", "reactivate", "restore_licence", ""),
+    ] == [(row["email"], row["other_action"], row["also"], row["other_also"]) for row in found]
+    assert ", and revoke_sessions" in company.syncd("plan", "--compare-with", str(other)).out
