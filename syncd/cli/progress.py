@@ -5,16 +5,33 @@ from __future__ import annotations
 from typing import TextIO
 
 from rich.console import Console
+from rich.spinner import SPINNERS
 from rich.status import Status
 
 from syncd import events
+
+#: What turns while one waits, where the stream can write it; else one of ASCII.
+_TURNING = "dots"
+_TURNING_ASCII = "line"
+
+
+def live_line(stream: TextIO, text: str = "") -> Status:
+    """A line that is written over and gone at the end: without colours, which a theme might hide, in characters the stream can
+    write."""
+    try:
+        "".join(SPINNERS[_TURNING]["frames"]).encode(stream.encoding or "utf-8")
+        spinner = _TURNING
+    except UnicodeEncodeError:
+        spinner = _TURNING_ASCII
+    console = Console(file=stream, highlight=False, markup=False, no_color=True)
+    return Status(text, console=console, spinner=spinner, spinner_style="")
 
 
 class Progress:
     """Tell: shows what is going on right now, and nothing once it is over."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._status = Status("", console=Console(file=stream, highlight=False, markup=False))
+        self._status = live_line(stream)
         self._done: dict[str, int] = {}
 
     def __call__(self, event: events.Event) -> None:

@@ -141,7 +141,11 @@ def report(
         }
         made_of(document, parameters, digest, omit)
         writing(f"writing {format_}: {len(document.get('leavers', ())):,} leavers")
-        content = _written(document, format_, omit)
+        on_screen = format_ == "table" and out is None and sys.stdout.isatty()
+        content = b"" if on_screen else _written(document, format_, omit)
+    if on_screen:
+        _show(document, omit)
+        return
     with binary_output(out, format_) as binary:
         binary.write(content)
     if config is not None and out is not None:
@@ -208,6 +212,15 @@ async def _recorded(config: Config, name: str, content: bytes, document: dict[st
         click.echo(f"syncd: the report was made, but the ledger does not know it: {error.what}", err=True)
 
 
+def _show(document: dict[str, Any], omit: tuple[str, ...]) -> None:
+    from syncd.reports.period import period_view
+    from syncd.reports.period_text import print_period
+
+    view = period_view(document, omit)
+    view.demand_balance()
+    print_period(view, sys.stdout)
+
+
 def _written(document: dict[str, Any], format_: str, omit: tuple[str, ...]) -> bytes:
     from syncd.reports.period import period_view, without
     from syncd.reports.period_text import print_period
@@ -233,9 +246,9 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
     if not sys.stderr.isatty():
         yield lambda _: None, lambda _: None
         return
-    from rich.console import Console
+    from syncd.cli.progress import live_line
 
-    with Console(file=sys.stderr, highlight=False).status("verifying the ledger") as status:
+    with live_line(sys.stderr, "verifying the ledger") as status:
 
         def told(seq: int) -> None:
             if seq % 1000 == 0:

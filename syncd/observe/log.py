@@ -63,7 +63,7 @@ def configure(level: str, format_: str, clock: Clock, *, addresses: bool = False
     if format_ not in FORMATS:
         raise ValueError(f"log format {format_!r} is none of {', '.join(FORMATS)}")
     target = sys.stderr if stream is None else stream
-    render = _as_json if format_ == "json" else _AsText(colours=target.isatty() and "NO_COLOR" not in os.environ)
+    render = _as_json if format_ == "json" else _AsText(colours=target.isatty() and _has_colours(os.environ))
     handler = _Lines(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -422,10 +422,16 @@ def _as_json(_logger: WrappedLogger, _level: str, event_dict: EventDict) -> str:
     return json.dumps(event_dict)  # ASCII: safe for every terminal and collector, whatever a name holds
 
 
+def _has_colours(env: Mapping[str, str]) -> bool:
+    """Whether a terminal has colours that are the same everywhere, and whoever sits there wants some."""
+    return "NO_COLOR" not in env and ("256color" in env.get("TERM", "") or env.get("COLORTERM") in ("truecolor", "24bit"))
+
+
 class _AsText:
     """Lines for people. A value with blanks or control characters is quoted, so that nobody can forge a line."""
 
-    _COLOURS: Mapping[str, str] = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m", "debug": "\x1b[2m"}
+    # Of the 216 colours that no theme changes those of reports/screen.py, legible on black and on white.
+    _COLOURS: Mapping[str, str] = {"warning": "\x1b[38;5;131m", "error": "\x1b[38;5;163m", "critical": "\x1b[38;5;163m"}
 
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours

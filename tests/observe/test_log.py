@@ -14,6 +14,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.color import Color
 from structlog.contextvars import clear_contextvars
 
 from syncd import events
@@ -32,6 +33,7 @@ from syncd.model import (
 )
 from syncd.observe import log
 from syncd.observe.redact import Redaction, without_secrets
+from syncd.reports.screen import COLOURS
 from tests import whole
 
 AT = datetime(2026, 11, 25, 19, 5, 0, 123456, tzinfo=UTC)
@@ -567,20 +569,25 @@ def test_text_lines_cannot_be_forged() -> None:
 
 
 def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not even there when the operator set NO_COLOR."""
+    """And not even there when the operator set NO_COLOR, or the terminal has none or only those of a theme. They are those of the
+    screens, which can be read on black and on white."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     shown = []
-    for no_color in (None, "1"):
+    number = Color.parse(COLOURS["warn"]).number
+    monkeypatch.delenv("COLORTERM", raising=False)
+    for term, no_color in (("xterm-256color", None), ("xterm-256color", "1"), ("dumb", None), ("xterm", None)):
         monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", term)
         if no_color:
             monkeypatch.setenv("NO_COLOR", no_color)
         terminal = Terminal()
         log.configure("info", "text", StoppedClock(), stream=terminal)
         log.LogObserver()(events.PauseSeen(True))
-        shown.append("\x1b[33mwarning\x1b[0m" in terminal.getvalue())
+        shown.append(f"\x1b[38;5;{number}mwarning\x1b[0m" in terminal.getvalue())
+        assert shown[-1] is ("\x1b" in terminal.getvalue())
 
-    assert [True, False] == shown
+    assert [True, False, False, False] == shown

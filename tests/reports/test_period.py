@@ -404,6 +404,31 @@ def test_a_sample_prints_one_page_of_evidence_each(told: Chronicle):
     assert "= 7 leavers" in out.getvalue()
 
 
+class Terminal(io.StringIO):
+    """A terminal's end."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_on_a_terminal_a_report_is_laid_out_by_its_width(told: Chronicle, width: int, monkeypatch: pytest.MonkeyPatch):
+    """No line is longer, but one whose single word is; whom, what became of them and why stand in every row; what has no room is
+    named."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    print_period(period_view(document(told)), out, width=width)
+    lines = out.getvalue().splitlines()
+    leavers = lines[next(at for at, line in enumerate(lines) if line.startswith("Leavers (7)")) + 1 :]
+    heads = leavers[0].split()
+
+    assert not [line for line in lines if len(line) > width and len(line.split()[-1]) < 40]
+    assert not [line for line in lines if "\t" in line]
+    assert {"Account", "State", "Reason"} <= set(heads)
+    assert 7 == sum("@corp.example" in line for line in leavers[1:8])
+    assert any(line.startswith("  no room for: ") for line in leavers) is (width < 160)
+
+
 def test_a_csv_has_one_row_per_leaver(month: dict[str, Any]):
     """Every column has a meaning."""
     rows = list(csv.DictReader(io.StringIO(made(month, "csv").decode(), newline="")))

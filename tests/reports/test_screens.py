@@ -16,6 +16,7 @@ import pytest
 from rich.cells import cell_len
 from rich.color import Color
 
+from syncd.cli.progress import live_line
 from syncd.model import (
     Action,
     CycleReport,
@@ -142,6 +143,24 @@ def test_who_wants_no_colours_gets_none(name: str, value: str, monkeypatch: pyte
     assert "\x1b[" in coloured
     assert "\x1b" not in plain
     assert plain == screen(a_cycle(), 80)
+
+
+@pytest.mark.parametrize(("encoding", "turning"), [("ascii", "-"), ("utf-8", "⠋")])
+def test_the_line_that_tells_how_far_it_is_has_no_colours_and_can_be_written(
+    encoding: str, turning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only ASCII can be written, too; what turns is no escaped number."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    with live_line(out, "reading"):
+        pass
+    out.flush()
+    said = raw.getvalue().decode(encoding)
+
+    assert f"{turning} reading" in said
+    assert not re.search(r"\\u|\x1b\[[0-9;]*m", said)
 
 
 def luminance(style: str) -> float:
