@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TextIO
 
 from rich.console import Console
-from rich.spinner import SPINNERS
 from rich.status import Status
 
 from syncd import events
@@ -19,7 +18,7 @@ def live_line(stream: TextIO, text: str = "") -> Status:
     """A line that is written over and gone at the end: without colours, which a theme might hide, in characters the stream can
     write."""
     try:
-        "".join(SPINNERS[_TURNING]["frames"]).encode(stream.encoding or "utf-8")
+        "⠋⠿".encode(stream.encoding or "utf-8")
         spinner = _TURNING
     except UnicodeEncodeError:
         spinner = _TURNING_ASCII
