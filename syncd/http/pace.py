@@ -18,7 +18,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -152,8 +152,9 @@ class DailyBudget:
         return {"day": self._day, "used": self._used + self._leased}
 
     def open_day(self, day: str) -> None:
-        """Starts counting afresh when *day* (ISO date, UTC) is a later one. A clock set back changes nothing."""
-        if day > self._day:
+        """Starts counting afresh when *day* (ISO date, UTC) is a later one. A clock set back by a day changes nothing; what is
+        counted for a day further ahead was counted by a clock that was wrong, and would not end before that day."""
+        if day > self._day or _days_ahead(self._day, day) > 1:
             self._day, self._used, self._leased = day, 0, 0
 
     @property
@@ -187,6 +188,14 @@ class DailyBudget:
     def give_back(self) -> None:
         """The rest of the lease is not needed."""
         self._leased = 0
+
+
+def _days_ahead(day: str, today: str) -> float:
+    """How many days *day* lies after *today*; infinite for what is no day."""
+    try:
+        return (date.fromisoformat(day) - date.fromisoformat(today)).days
+    except ValueError:
+        return math.inf
 
 
 def seconds_until_next_day(now: datetime) -> float:

@@ -143,10 +143,11 @@ class Pacer:
         if kept is None or until - kept > timedelta(seconds=KEPT_PAUSE_SECONDS_MIN):  # not once more for each refusal
             self._kept_until[key] = until
             with suppress(SyncdError):  # a ledger that cannot be written shows itself elsewhere
-                await self._store.set_state(key, {"until": until.isoformat()})
+                await self._store.set_state(key, {"until": until.isoformat(), "seconds": seconds})
 
     async def _recall_pause(self, label: str) -> None:
-        """Takes over what ``keep_pause`` kept before a restart; anything else counts as no pause."""
+        """Takes over what ``keep_pause`` kept before a restart; anything else counts as no pause. Whatever was done to the clock
+        meanwhile, it is never longer than it was then."""
         key = f"{self._pause_key}/{label}"
         if self._store is None or not self._pause_key or key in self._restored:
             return
@@ -154,7 +155,7 @@ class Pacer:
         self._restored.add(key)
         with suppress(KeyError, TypeError, ValueError):
             left = (datetime.fromisoformat(kept["until"]) - self._clock.now()).total_seconds()
-            self.lane(label).pause(self._clock.monotonic(), left, "retry_after")
+            self.lane(label).pause(self._clock.monotonic(), min(left, kept.get("seconds", left)), "retry_after")
 
     def _tell_until(self, seconds: float, what: str) -> str:
         """Tells observers once per moment that nothing is asked for so long; that moment, RFC 3339."""

@@ -8,6 +8,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -464,6 +465,23 @@ async def test_an_announced_pause_is_kept_over_a_restart(wait: str, max_wait: fl
             world.clock.passed += min(3600.0, float(wait))
         assert (await world.read()).ok
         assert world.clock.passed >= 20
+
+
+async def test_a_kept_pause_is_no_longer_for_a_clock_that_was_ahead() -> None:
+    """Kept by a clock ten hours ahead, which is set right before the restart: 2,000 s, not ten hours."""
+    shelf = Shelf()
+
+    def paced(clock: Any, tell: Any) -> Pacer:
+        return Pacer(clock, tell, service="zoom", source="zoom", store=shelf, pause_key="pause", max_wait_seconds=2400.0)
+
+    async with a_world(Answer(429, b"slow", {"retry-after": "2000"}), pacer=paced) as world:
+        world.clock.started_at += timedelta(hours=10)
+        world.clock.sleep = lambda seconds: asyncio.Event().wait()  # type: ignore[assignment]   # killed while it waits
+        with suppress(TimeoutError):
+            await asyncio.wait_for(world.read(), 0.2)
+    async with a_world(OK, pacer=paced) as world:
+        assert (await world.read()).ok
+        assert 1999.0 <= world.clock.passed <= 2000.0
 
 
 async def test_a_short_pause_writes_no_ledger() -> None:

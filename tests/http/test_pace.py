@@ -222,6 +222,16 @@ def test_a_new_day_starts_afresh_and_a_clock_set_back_does_not() -> None:
     assert (10, 0) == (budget.left, budget.kept()["used"])
 
 
+@pytest.mark.parametrize("day", ["2026-12-23", "2026-11-25", "d", ""])
+def test_a_day_of_a_clock_that_was_ahead_is_over_once_it_is_right(day: str) -> None:
+    """It would otherwise be counted on until then, and nothing be asked for weeks."""
+    budget = DailyBudget(10)
+    budget.restore({"day": day, "used": 10})
+    budget.open_day("2026-11-23")
+
+    assert (10, "2026-11-23") == (budget.left, budget.kept()["day"])
+
+
 @pytest.mark.parametrize("kept", [None, "x", {}, {"day": "2026-11-23"}, {"day": 1, "used": 2}, {"day": "d", "used": -1}])
 def test_what_was_not_kept_by_us_counts_as_nothing(kept: object) -> None:
     """A store may hold anything."""
