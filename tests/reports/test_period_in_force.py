@@ -251,6 +251,53 @@ def test_an_edited_or_empty_export_is_refused(tmp_path: Path):
         verified(path)
 
 
+def test_an_export_made_later_is_cut_back_to_the_entry_at_the_foot(tmp_path: Path):
+    """So that a report of then can be made again: a line of an export is an entry."""
+    told = with_in_force((at(1, month=9), {}))
+    then: Any = document(told)
+    told.cycle(at(3, 1, month=11))
+    path = exported(told, tmp_path / "ledger.jsonl")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[: then["ledger"]["head_sequence"]]), encoding="utf-8")
+
+    assert then == verified(path).document(ASKED.first, ASKED.last, None, lambda _: None)
+
+
+def test_an_export_alone_answers_what_an_auditor_asks(tmp_path: Path):
+    """Who left, when they lost access, who approved what, whether it ran all the time, by which promise, who looked, and what is
+    missing: each in a table that the guide names."""
+    told = october()
+    for since, promise in ((at(1, month=9), 86400.0), (at(20), 172800.0)):
+        told.write(at(2, 13, month=11), record.in_force("cycle-x", {**IN_FORCE, "reports.promise": promise}, since))
+    told.write(at(3, 8, month=11), record.reviewed("2026-10", by="Cyd", note="ticket 4713"), term=0)
+    export = verified(exported(told, tmp_path / "ledger.jsonl"))
+    view = period_view(export.document(ASKED.first, ASKED.last, None, lambda _: None))
+    tables = {
+        table.title: [
+            {column.title: value for column, value in zip(table.columns, row, strict=True) if value is not None}
+            for row in table.rows()
+        ]
+        for table in (*view.tables, view.main)
+    }
+
+    bob = next(row for row in tables["Leavers"] if row["Account"] == "bob@corp.example")
+    assert (at(12, 9), at(14, 11), ("max-deactivations",)) == (
+        bob["First seen gone"].replace(minute=0, second=0),
+        bob["Verified"].replace(minute=0, second=0),
+        bob["Held by"],
+    )
+    assert (False, 24.0) == (bob["Promise met"], bob["Hours promised"])
+    assert [("Ann Lee", "Sales was sold, ticket 4711", "alee@ops1")] == [
+        (row["By"], row["Why"], row["Typed by"]) for row in tables["Approvals"]
+    ]
+    assert {"hold", "pause", "resume", "deactivate"} <= {row["What"] for row in tables["Overrides"]}
+    assert "Evidence for 29 of 31 days" in view.state
+    assert any(row["From"].day == 24 and row["Until"].day == 26 for row in tables["Gaps"])
+    assert [24.0, 48.0] == [row["Hours promised"] for row in tables["In force"]]
+    assert [("Cyd", "2026-10", "ticket 4713")] == [(row["By"], row["Of"], row["Note"]) for row in tables["Reviews"]]
+    assert [] == tables["Missing"]
+
+
 def test_reports_made_of_a_ledger_are_no_part_of_what_it_tells():
     """So the same report can be made twice."""
     told = october()
