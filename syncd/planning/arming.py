@@ -4,6 +4,7 @@ widen a plan, until nobody who was in its way is left unreviewed."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from syncd.ledger.history import History
@@ -73,15 +74,11 @@ def _switched_on(before: object, now: object) -> bool:
     return bool(now) and not before
 
 
-def _number_looser(smallest_default: int) -> Callable[[int | None, int | None], bool]:
+def _number_looser(smallest_default: int, before: int | None, now: int | None) -> bool:
     """None stands for a default that grows with the account and is never below *smallest_default*."""
-
-    def looser(before: int | None, now: int | None) -> bool:
-        if now is None:
-            return before is not None
-        return now > (before if before is not None else smallest_default)
-
-    return looser
+    if now is None:
+        return before is not None
+    return now > (before if before is not None else smallest_default)
 
 
 _REACTIVATE_ORDER = ("never", "ours", "any")
@@ -114,13 +111,13 @@ _WIDER: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
-    "max_deactivations": _number_looser(25),
+    "max_deactivations": partial(_number_looser, 25),
     "max_deactivations_percent": _larger,
     "percent_floor": _larger,
-    "max_deactivations_per_day": _number_looser(100),
-    "max_deactivations_per_30_days": _number_looser(25),
-    "max_reactivations": _number_looser(10),
-    "max_reactivations_per_day": _number_looser(50),
+    "max_deactivations_per_day": partial(_number_looser, 100),
+    "max_deactivations_per_30_days": partial(_number_looser, 25),
+    "max_reactivations": partial(_number_looser, 10),
+    "max_reactivations_per_day": partial(_number_looser, 50),
     "max_replication_lag": _smaller,
     "sentinels": _has_fewer,
     "min_directory_people": _smaller,

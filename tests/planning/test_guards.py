@@ -419,6 +419,8 @@ def test_the_size_of_a_group_is_remembered_by_its_entry_too():
         (Person("p0", ("other@corp.example", "canary@corp.example"), entitled_by=("g",)), False),
         (Person("p0", ("canary@corp.example",), entitled_by=("g",), enabled=False), True),
         (Person("p0", ("canary@corp.example",), entitled_by=("g",), unclear="?"), True),
+        (Person("p0", ("canary@corp.example",), entitled_by=("g",), expires_at=NOW), True),
+        (Person("p0", ("canary@corp.example",), entitled_by=("g",), expires_at=NOW + timedelta(seconds=1)), False),
         (Person("p0", ("canary@corp.example",)), True),
     ],
 )

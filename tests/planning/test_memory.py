@@ -83,6 +83,22 @@ def test_a_good_read_changes_memory_only_where_something_changed(made: Plan, his
     assert expected == names(remember(made, history))
 
 
+def test_accounts_that_nothing_is_remembered_of_do_not_hide_those_behind_them():
+    """An invitation has no id yet, and whoever is out of scope is nobody's business."""
+    of = {
+        id_: Decision(ZoomAccount(id_, "x@corp.example", Status.ACTIVE), Action.KEEP, reason)
+        for id_, reason in (
+            (None, Reason.INVITATION_PENDING),
+            ("out", Reason.OUT_OF_SCOPE),
+            ("z", Reason.WITHIN_GRACE),
+        )
+    }
+    made = Plan(NOW, "policy", tuple(of.values()))
+
+    assert {"z"} == remember(made, History()).gone
+    assert set() == remember(made, WAS_GONE).vanished
+
+
 @pytest.mark.parametrize(
     ("last", "status", "expected"),
     [

@@ -46,8 +46,8 @@ def test_entries_with_one_number_are_one_person_while_exactly_one_lives(people: 
     """The living entry stands for the other."""
     known = persons(*people)
 
-    assert ["here", "here"] if one else [person.id for person in people] == [known.of(person).id for person in people]
-    assert {"here", "left"} if one else {"here"} == {entry.id for entry in known.entries(known.of(HERE))}
+    assert (["here", "here"] if one else [person.id for person in people]) == [known.of(person).id for person in people]
+    assert ({"here", "left"} if one else {"here"}) == {entry.id for entry in known.entries(known.of(HERE))}
     assert {} == persons(*people, policy=replace(POLICY, person_number="")).merged
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from syncd.ledger.history import History
 from syncd.model import Action, Decision, DirectoryGroup, GroupUse, Guard, Person, Reason, SecondLook, Status
+from syncd.planning.guards import values_of
 from tests import whole
 from tests.planning.strategies import NOW
 from tests.planning.test_guards import CASES, account, facts, left_leavers, limits, measured, shrunk_group, verdict, written
@@ -323,3 +324,11 @@ def test_members_whose_account_stays_do_not_count(reason: Reason, status: Status
     history = History(entitled_through={f"z{9000 + number}": "Group" for number in range(11)})
 
     assert kept is not shrunk_group(GroupUse.ENTITLING, facts(decisions=decisions, history=history)).tripped
+
+
+def test_accepted_values_are_told_in_order_and_as_people_write_numbers():
+    """Names sorted; a time, which is text, as it is."""
+    values = {"people": 40.0, "as_of": "2026-11-02T09:00:00Z", "entitled": 34, "percent": 0.5}
+
+    assert "as_of 2026-11-02T09:00:00Z, entitled 34, people 40, percent 0.5" == values_of(values)
+    assert "" == values_of({})
