@@ -32,6 +32,7 @@ from syncd.model import (
     sha256_of,
 )
 from syncd.operations.cycle import Dependencies
+from syncd.planning.windows import ANY_TIME
 from tests import whole
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -308,6 +309,7 @@ class Company:
         self.stopping = False
         self.credential = "app-1"
         self.concurrency = 4
+        self.windows = ANY_TIME
 
     @property
     def deps(self) -> Dependencies:
@@ -322,6 +324,7 @@ class Company:
             credential=lambda: self.credential,
             stopping=lambda: self.stopping,
             concurrency=self.concurrency,
+            windows=self.windows,
         )
 
     def address(self, name: str) -> str:

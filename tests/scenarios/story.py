@@ -28,6 +28,7 @@ from syncd.model import (
 from syncd.operations import approve, holds, manual
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.undo import wanted_by_undo
+from syncd.planning.windows import KNOWN_LEAVERS, Window, Windows
 from tests.fakes import Company
 
 SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -202,6 +203,14 @@ class Story:
 
     async def _after(self, rest: str) -> None:
         self.company.clock.pass_time(span(rest))
+
+    async def _window(self, rest: str) -> None:
+        """``deny 62h``: from this minute on; ``deny 62h for everybody``: known leavers, too."""
+        _, lasts, *everybody = rest.split()
+        at, exempt = self.company.clock.now(), frozenset[Reason]() if everybody else KNOWN_LEAVERS
+        begins = f"{at.minute} {at.hour} {at.day} {at.month} *"
+        window = Window(True, begins, span(lasts), "UTC", frozenset({Action.DEACTIVATE}), exempt)
+        self.company.windows = Windows((*self.company.windows.windows, window))
 
     async def _offset(self, rest: str) -> None:
         which, size = rest.split()
