@@ -49,8 +49,11 @@ document.body.dataset.all = shown().length;
 box.value = "DISABLED ann"; box.dispatchEvent(new Event("input"));
 setTimeout(() => {
   document.body.dataset.filtered = shown().map((row) => row.querySelector("b").textContent).join();
+  const named = document.getElementById("f-MAIN");
+  document.body.dataset.named = named.hidden ? "" : named.textContent;
   box.value = ""; box.dispatchEvent(new Event("input"));
   setTimeout(() => {
+    document.body.dataset.cleared = named.hidden;
     const button = table.tHead.querySelector("button");
     button.click(); document.body.dataset.up = shown()[0].querySelector("b").textContent;
     button.click(); document.body.dataset.down = shown()[0].querySelector("b").textContent;
@@ -93,7 +96,8 @@ def test_a_report_opens_without_a_word_on_the_console(page: Path):
 
 
 def test_a_report_filters_and_sorts(page: Path):
-    """By words in any order and case; by a click on a heading, and the other way round by another one."""
+    """By words in any order and case, which the page names, on paper too; by a click on a heading, and the other way round by
+    another one."""
     main = "accounts" if page.stem == "cycle" else "leavers"
     text = page.read_text(encoding="utf-8")
     policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
@@ -103,12 +107,14 @@ def test_a_report_filters_and_sorts(page: Path):
 
     dom, _ = browsed(page, "--dump-dom")
 
-    found = dict(re.findall(r'data-(all|filtered|up|down|said)="([^"]*)"', dom))
+    found = dict(re.findall(r'data-(all|filtered|named|cleared|up|down|said)="([^"]*)"', dom))
     number = "27" if main == "accounts" else "7"
     last = "p000019@corp.example" if main == "accounts" else "gina@corp.example"
     assert {
         "all": number,
         "filtered": "ann@corp.example",
+        "named": f"Filtered by \u201cDISABLED ann\u201d: 1 of {number} rows are shown.",
+        "cleared": "true",
         "up": "ann@corp.example",
         "down": last,
         "said": f"{number} of {number}",
