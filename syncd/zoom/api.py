@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from syncd.errors import AskedTooFast, NoUsableAnswer, Refused, SourceError, SyncdError
+from syncd.errors import AccountUnreadable, AskedTooFast, NoUsableAnswer, Refused, SourceError, SyncdError
 from syncd.events import LicencesCounted, Noted, ReadProgress
 from syncd.http.answers import Reply
 from syncd.http.client import RETRIES, Api, ApiSettings
@@ -568,8 +568,9 @@ async def _put_together(
     tell: Tell,
 ) -> Complete[ZoomAccount]:
     """One account per id. Somebody who stands in two lists changed while they were read: they are looked at, and are what that
-    shows (or nothing, when they are gone). A pending user who stands in another list accepted meanwhile. *look* None: the app
-    may not look at single users (a dry run needs no scope for it)."""
+    shows (or nothing, when they are gone). One that cannot be looked at counts as active: whatever is decided about it is looked
+    at again before it is done. A pending user who stands in another list accepted meanwhile. *look* None: the app may not look
+    at single users (a dry run needs no scope for it)."""
     active, inactive = (
         {account.zoom_id or "": account for account in lists[status]} for status in (Status.ACTIVE, Status.INACTIVE)
     )
@@ -577,7 +578,7 @@ async def _put_together(
     moved = active.keys() & inactive.keys()
     if len(moved) > MOVED_MAX or (moved and look is None):
         raise NotWhole(f"{len(moved)} accounts stood in both the active and the inactive list")
-    settled = {zoom_id: await look(zoom_id) for zoom_id in sorted(moved)} if look is not None else {}
+    settled = {zoom_id: await _looked(look, active[zoom_id]) for zoom_id in sorted(moved)} if look is not None else {}
     known = [account for list_ in (active, inactive) for id_, account in list_.items() if id_ not in moved]
     known += [account for account in settled.values() if account is not None]
     addresses = {address_key(account.email) for account in known} if pending else set()
@@ -586,6 +587,12 @@ async def _put_together(
         facts = {"active_and_inactive": len(moved), "accepted": len(pending) - len(invited)}
         tell(Noted("zoom.moved_while_read", "info", facts))
     return put_together(known + invited, lists[Status.ACTIVE], lists[Status.INACTIVE], lists[Status.PENDING])
+
+
+async def _looked(look: Callable[[str], Awaitable[ZoomAccount | None]], listed: ZoomAccount) -> ZoomAccount | None:
+    with suppress(AccountUnreadable):
+        return await look(listed.zoom_id or "")
+    return listed
 
 
 def _demand_a_role(accounts: Sequence[ZoomAccount]) -> None:

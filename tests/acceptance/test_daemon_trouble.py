@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from syncd.lab import faults
-from tests.acceptance.company import TRIGGER, Company, Daemon
+from tests.acceptance.company import TRIGGER, Company, Daemon, clean_environment, wait_until
 
 
 @pytest.fixture
@@ -83,3 +86,46 @@ def test_a_sigterm_right_after_the_start_ends_it_and_nothing_is_sent(crew: Compa
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(30) in (0, -signal.SIGTERM)  # the latter before the first instruction
         assert [] == crew.zoom.requests
+
+
+def interrupted(crew: Company, verb: tuple[str, ...], struck: Callable[[], object], by: signal.Signals) -> int:
+    """Starts a one-shot verb, sends it a signal once something holds; its exit code."""
+    with (crew.folder / "one-shot.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "syncd", *verb],
+            cwd=crew.folder,
+            env={**clean_environment(), "SYNCD_CONFIG": str(crew.config)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_until(struck, "it began", alive=lambda: process.poll() is None)
+            process.send_signal(by)
+            return process.wait(30)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_verb_that_only_reads_ends_at_once_with_the_code_of_the_signal(crew: Company, by: signal.Signals, code: int) -> None:
+    """As the reference says; and it leaves no traceback on the terminal."""
+    read = crew.zoom.faults.add(faults.slow(60), "list_users", times=None)
+    assert code == interrupted(crew, ("plan",), lambda: read.hits, by)
+    assert "Traceback" not in (crew.folder / "one-shot.log").read_text()
+
+
+def test_a_verb_that_changes_ends_its_write_and_begins_no_other(crew: Company) -> None:
+    """Exit 5 with what was done; the next cycle does the rest."""
+    crew.enforcing()
+    crew.configure({"zoom.concurrency": 1})
+    crew.leaves("p000", "p001", "p002")
+    written = crew.zoom.faults.add(faults.late_answer(1), "set_status")
+    assert 5 == interrupted(crew, ("apply",), lambda: written.hits, signal.SIGINT)
+    assert [("p000", "deactivate")] == crew.written()
+    assert [] == crew.open_intents()
+    assert "Traceback" not in (crew.folder / "one-shot.log").read_text()
+    assert 0 == crew.syncd("apply").code
+    assert 3 == len(crew.written())

@@ -391,6 +391,18 @@ async def test_somebody_in_two_lists_is_looked_at() -> None:
     assert [("id-ann", Status.INACTIVE), ("id-bob", Status.ACTIVE)] == [(a.zoom_id, a.status) for a in snapshot.accounts]
 
 
+async def test_somebody_in_two_lists_who_cannot_be_looked_at_stops_nobody() -> None:
+    """They count as active: whoever would change them looks first, and that is their outcome."""
+    async with a_zoom() as world:
+        world.token = {"expires_in": 3599, "scope": f"{SCOPES} user:read:user:admin"}
+        world.lists["active"] = [page([user("ann"), user("bob")])]
+        world.lists["inactive"] = [page([user("ann", "inactive")])]
+        world.other["GET /v2/users/id-ann"] = [refused(400, 1010, "User does not belong to this account.")] * 2
+        snapshot = await world.zoom.read()
+
+    assert [("id-ann", Status.ACTIVE), ("id-bob", Status.ACTIVE)] == sorted((a.zoom_id, a.status) for a in snapshot.accounts)
+
+
 async def test_somebody_in_two_lists_who_is_gone_now_is_nobody() -> None:
     """Deleted right after."""
     async with a_zoom() as world:
