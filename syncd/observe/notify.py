@@ -281,6 +281,7 @@ class Notifier:
             said(event)
         self._overdue(event)
         self._digests(event)
+        self._failing = set()  # a look after it is about its own
 
     def _held(self, event: events.CycleEnded) -> None:
         guards = [
@@ -347,14 +348,30 @@ class Notifier:
         if failing <= told:
             return
         counts = {"counts": dict(event.counts)} if isinstance(event, events.CycleEnded) else {"look": True}
+        causes = Counter(cause for _, _, cause in sorted(self._failing))
         self._send_to_all(
             "partial",
             event.cycle_id,
             f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
-            {"outcomes": outcomes, **counts, "why": event.why, "do": event.do},
+            {"outcomes": outcomes, **counts, "causes": dict(causes), "why": self._why(event), "do": event.do},
             do=event.do,
-            shown=tuple((name, str(count)) for name, count in outcomes.items()),
+            command="syncd plan",  # with everybody whose change is still due, and what became of it
+            shown=(
+                *((name, str(count)) for name, count in outcomes.items()),
+                *((f"failed: {cause}", str(count)) for cause, count in causes.most_common()),
+            ),
         )
+
+    def _why(self, event: events.CycleEnded | events.LookEnded) -> str:
+        """A cycle's own words name accounts that failed, by id; a message does not."""
+        found = [
+            named.start()
+            for zoom_id, _, _ in self._failing
+            if zoom_id and zoom_id in event.why
+            for named in [re.search(rf"(?<![\w-]){re.escape(zoom_id)}(?![\w-])", event.why)]
+            if named is not None
+        ]
+        return event.why[: min(found)].rstrip(": ") if found else event.why
 
     def _overdue(self, event: events.CycleEnded) -> None:
         since = event.oldest_overdue
@@ -368,7 +385,7 @@ class Notifier:
                 event.cycle_id,
                 frozenset([(rfc3339(since),)]),
                 f"a leaver is overdue since {since:%Y-%m-%d %H:%M} UTC and not locked out",
-                {"since": rfc3339(since), "why": event.why, "do": event.do},
+                {"since": rfc3339(since), "why": self._why(event), "do": event.do},
                 do=event.do,
                 command="syncd plan",
             )

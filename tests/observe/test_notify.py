@@ -65,6 +65,7 @@ class World:
         staying: int = 100,
         failing: tuple[str, ...] = (),
         cycle_id: str = "c1",
+        says: str = "",
     ) -> None:
         """One cycle as observers are told of it."""
         self.notifier(events.CycleStarted("c1", "enforce", "schedule"))
@@ -79,7 +80,9 @@ class World:
             self.notifier(events.PlanMade("c1", plan, verdicts, None))
         self._settled(failing)
         counts = {"deactivate": 58, "keep": staying}
-        self.notifier(events.CycleEnded(cycle_id, "enforce", result, False, at, 1.0, counts, outcomes or {}, 7, "abc", overdue))
+        self.notifier(
+            events.CycleEnded(cycle_id, "enforce", result, False, at, 1.0, counts, outcomes or {}, 7, "abc", overdue, says)
+        )
 
     def look(
         self, result: str, *, failing: tuple[str, ...] = (), outcomes: Mapping[str, int] | None = None, cycle_id: str = ""
@@ -282,6 +285,7 @@ async def test_only_accounts_that_did_not_fail_so_before_are_news() -> None:
         messages = await world.sent()
 
     assert ["c1", "w1", "c1", "c1"] == [message["cycle_id"] for message in messages]
+    assert [{"refused": 1}, {"refused": 1}, {"throttled": 1}, {"refused": 1}] == [message["causes"] for message in messages]
     assert messages[1]["look"] is True
 
 
@@ -309,13 +313,20 @@ async def test_only_accounts_that_did_not_wait_before_are_news() -> None:
 async def test_no_address_and_no_id_of_an_account_is_in_a_message() -> None:
     """A chat channel is not the place for who left; the report is."""
     async with serving(lambda _: OK) as receiver:
-        world = World(receiver)
+        world = World(receiver, (*EVERYTHING, "overdue"))
         world.cycle("held", guards=(Guard.SENTINEL_MISSING,), manual=("zoom-id-of-ann",))
         world.cycle("unreadable", why="the member CN=Bob <bob@corp.example> cannot be read")
-        await world.sent()
+        world.cycle(
+            "partial",
+            failing=("zoom-id-of-bob", "zoom-id-of-ann:throttled"),
+            says="2 changes failed (refused 1, throttled 1): zoom-id-of-ann, zoom-id-of-bob",
+            overdue=AT - timedelta(days=1),
+        )
+        partial, overdue = (await world.sent())[3:]
 
+    assert ["2 changes failed (refused 1, throttled 1)"] * 2 == [partial["why"], overdue["why"]]
     bodies = [request.body for request in receiver.requests]
-    assert 3 == len(bodies)
+    assert 5 == len(bodies)
     assert [] == [body for body in bodies if b"corp.example" in body or b"zoom-id" in body]
 
 
@@ -753,7 +764,12 @@ async def test_a_chat_gets_cause_counts_and_the_complete_command(
         world = World(receiver, (*EVERYTHING, "overdue", "digest_daily", "digest_weekly"), shape=shape)
         world.cycle("held", guards=(Guard.MAX_DEACTIVATIONS,), manual=("a",))
         world.cycle("unreadable", why="no server answers <https://dc1> & ann@corp.example failed")
-        world.cycle("partial", outcomes={"deactivate.failed": 2, "deactivate.done": 1}, overdue=AT - timedelta(days=1))
+        world.cycle(
+            "partial",
+            outcomes={"deactivate.failed": 2, "deactivate.done": 1},
+            overdue=AT - timedelta(days=1),
+            failing=("ann:throttled", "bob:throttled"),
+        )
         world.cycle("in_step", at=AT + timedelta(days=7))
         messages = await world.sent()
 
@@ -765,6 +781,7 @@ async def test_a_chat_gets_cause_counts_and_the_complete_command(
     assert "syncd approve --plan " in everything
     assert "nothing is changed while it is held" in everything
     assert "2 changes failed, 1 were made" in everything
+    assert "failed: throttled" in everything
     assert "ann@corp.example" not in everything
     assert TOKEN not in everything
 
