@@ -16,10 +16,12 @@ from syncd.cli.exposure import exposures
 from syncd.cli.routes import looked_at, routes
 from syncd.config import Config, advice, load
 from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.events import ReadProgress
 from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle
 from syncd.model import DirectorySnapshot
 from syncd.ports import Directory, Tell, Zoom
+from syncd.reports.screen import Screen
 
 #: So many people or values are named in one line.
 NAMED = 5
@@ -35,6 +37,8 @@ class Findings:
 
     code: int = 0
     failed: int = 0
+    #: What else is on the screen is cleared before each line: the one that tells how far it is.
+    clear: Callable[[], None] = lambda: None
     _told: set[str] = field(default_factory=set)
 
     def fine(self, line: str) -> None:
@@ -68,11 +72,16 @@ class Findings:
 
     def _say(self, word: str, line: str) -> bool:
         """Prints it, unless it was said before: one advice for each problem."""
-        text = word + " ".join(line.split("\n"))
+        text = word + " ".join(part.strip() for part in line.split("\n"))
         new = text not in self._told
         if new:
             self._told.add(text)
-            click.echo(text)
+            self.clear()
+            screen = Screen(sys.stdout)
+            if screen.terminal and "syncd " not in text:
+                screen.prose(text.removeprefix(word), first=word, indent=0)
+            else:  # a command is never broken
+                click.echo(text)
         return new
 
 
@@ -225,6 +234,7 @@ def _place(found: Findings, key: str, folder: Path) -> None:
 async def _outside(config: Config, tell: Tell, found: Findings, *, reach_told: bool) -> None:
     from syncd.app import directory_kind, directory_of, lease_of, policy_of, zoom_of
 
+    found.clear = lambda: tell(ReadProgress("check", 0, 0))  # something is printed now
     clock = SystemClock()
     if config.leadership.lease is not None:
         try:

@@ -1,7 +1,8 @@
 """``syncd init``: a few questions, and a commented configuration in report mode that is known to be valid.
 
 Each answer is judged by the rules of the configuration as soon as it is given, and what can be tried from here is tried: whether
-a file is there, whether a server answers. Nothing is asked of any service, and no secret: only where it lies.
+a file is there, whether a server answers. No secret is asked for: only where it lies. Who answered on a terminal then sees what
+``syncd check`` finds with it: credentials, permissions, groups; and who stops half way is told how to go on.
 """
 
 from __future__ import annotations
@@ -132,15 +133,21 @@ def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
     for key, value in _given(given).items():
         _put(answers, key, value)
     kind = kind or next((name for name in KINDS if name in answers.get("directory", {})), None) or _choice()
-    beside = out.resolve().parent
+    beside, answered = out.resolve().parent, False
     try:
         for question in (*_DIRECTORY[kind], *_ZOOM):
-            _ask(question, answers, beside)
+            answered |= _ask(question, answers, beside)
     except (click.Abort, EOFError):
+        if sys.stdin.isatty():
+            click.echo(err=True)  # the line of the question
         left = [one.key for one in (*_DIRECTORY[kind], *_ZOOM) if _get(answers, one.key) is None and one.default is None]
         raise UsageError(
             f"no answer to {len(left)} questions: {', '.join(left)}",
-            f"Answer on a terminal, or beforehand: --set {left[0]}=…" if left else "",
+            f"Go on from here: {_so_far(kind, out, answers)}"
+            if sys.stdin.isatty()
+            else f"Answer on a terminal, or beforehand: --set {left[0]}=…"
+            if left
+            else "",
         ) from None
     answers.setdefault("ledger", {}).setdefault("url", f"sqlite:///{beside / 'ledger.db'}")
     answers.setdefault("reports", {}).setdefault("directory", str(beside / "reports"))
@@ -158,12 +165,38 @@ def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
             file.write(text)
     except OSError as error:
         raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
+    click.echo(f"written: {out}, in report mode: nothing in Zoom will be changed")
+    if answered and sys.stdin.isatty():
+        _look(out)
     name = shlex.quote(str(out))
     click.echo(
-        f"written: {out}, in report mode: nothing in Zoom will be changed\n\nNext:\n"
-        f"  syncd check --config {name}     is everything in place?\n"
+        f"\nNext:\n  syncd check --config {name}     is everything in place?\n"
         f"  syncd plan --config {name}      what would it do, and why? (changes nothing)"
     )
+
+
+def _look(out: Path) -> None:
+    """``syncd check``. What it finds does not undo what was written: the exit status stays; Ctrl-C goes on without it."""
+    from syncd.cli.checking import check
+
+    click.echo("\nLooking whether everything is in place (syncd check; Ctrl-C leaves it for later):")
+    try:
+        check.main(args=["--config", str(out)], prog_name="syncd check", standalone_mode=False)
+    except (SystemExit, click.exceptions.Exit):
+        pass
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("left for later", err=True)
+
+
+def _so_far(kind: str, out: Path, answers: Mapping[str, Any]) -> str:
+    """The command that asks only what was not answered."""
+    words = ["syncd", "init", "--directory", kind, "--out", str(out)]
+    for question in (*_DIRECTORY[kind], *_ZOOM):
+        value = _get(answers, question.key)
+        if value is not None:
+            text = question.many.join(map(str, value)) if question.many and isinstance(value, list) else str(value)
+            words += ["--set", f"{question.key}={text}"]
+    return shlex.join(words)
 
 
 def _choice() -> str:
@@ -173,11 +206,11 @@ def _choice() -> str:
         raise UsageError("no answer to where people are", f"Name it: --directory {'|'.join(KINDS)}") from None
 
 
-def _ask(question: Question, answers: dict[str, Any], beside: Path) -> None:
-    """Asks until the answer is valid. An answer given beforehand is judged once."""
+def _ask(question: Question, answers: dict[str, Any], beside: Path) -> bool:
+    """Asks until the answer is valid. An answer given beforehand is judged once. Returns whether it was asked."""
     value = _get(answers, question.key)
     if value is None and _secret_given_otherwise(question.key, answers):
-        return
+        return False
     asked = value is None
     while True:
         if asked:
@@ -192,8 +225,10 @@ def _ask(question: Question, answers: dict[str, Any], beside: Path) -> None:
         if not asked:
             raise UsageError(f"--set {question.key}: {faults[0]}")
         click.echo(f"  {faults[0]}", err=True)
+        _put(answers, question.key, None)  # whoever stops now goes on without it
     for line in _tried(question.key, _get(answers, question.key), beside) if asked else ():
         click.echo(f"  {line}", err=True)
+    return asked
 
 
 def _answer(question: Question) -> str:

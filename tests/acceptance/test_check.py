@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from syncd.cli.checking import Findings
 from syncd.lab.zoom.tenant import a_user
 from tests.acceptance.company import SECRET, Company
 
@@ -260,3 +261,16 @@ def test_a_sentinel_that_nobody_logs_on_with_any_more_is_a_warning(company: Comp
         for line in lines(ran.out, "warn")
         if line.startswith("guards.sentinels")
     ]
+
+
+def test_a_line_begins_where_nothing_else_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that tells how far it is goes first; the same line twice is one."""
+    order: list[str] = []
+    found = Findings(clear=lambda: order.append(capsys.readouterr().out))
+    found.fine("first")
+    found.fine("first")
+    found.bad("second\n  with a fix")
+
+    assert ["", "ok    first\n"] == order
+    assert "FAIL  second with a fix\n" == capsys.readouterr().out
+    assert (4, 1) == (found.code, found.failed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,7 +19,7 @@ import yaml
 
 from syncd.cli import syncd
 from syncd.config import example, load
-from tests.acceptance.company import ROOT, Company
+from tests.acceptance.company import ROOT, Company, clean_environment
 
 FILE = ("--set", "directory.file.path=people.csv", "--set", "directory.file.groups=staff")
 ZOOM = (
@@ -123,6 +127,72 @@ def test_answers_are_asked_for_again_until_they_are_right(tmp_path: Path) -> Non
     assert '"corp" is not a domain' in ran.stderr
     assert "${ACCOUNT} stands here as text" in ran.stderr
     assert ("corp.example",) == load(out, {}, check_files=False).scope.domains
+
+
+def typed(folder: Path, answers: str, *words: str) -> tuple[str, int]:
+    """``syncd init`` on a terminal of its own, where somebody types: (everything shown, exit status)."""
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncd", "init", *words],
+        cwd=folder,
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        env={**clean_environment(), "TERM": "xterm-256color"},
+    )
+    os.close(side)
+    os.write(main, answers.encode())
+    shown = b""
+    with suppress(OSError):  # the terminal is gone when the program is
+        while piece := os.read(main, 65536):
+            shown += piece
+    os.close(main)
+    return shown.decode(), process.wait(60)
+
+
+def at_the_lab(company: Company) -> tuple[str, ...]:
+    """Where the simulated Zoom answers."""
+    zoom = company.settings["zoom"]
+    keys = ("client_id", "client_secret_file", "token_url", "api_url")
+    return tuple(word for key in keys if key in zoom for word in ("--set", f"zoom.{key}={zoom[key]}"))
+
+
+def test_what_was_answered_on_a_terminal_is_looked_at_at_once(company: Company) -> None:
+    """As ``syncd check`` does, with the secrets that are there; what it finds does not undo what was written."""
+    company.person("ann")
+    company.account("ann")
+    company.save()
+    words = ("--directory", "file", "--set", f"directory.file.path={company.settings['directory']['file']['path']}")
+
+    shown, code = typed(company.folder, "\nwrong-account\ncorp.example\n", "--out", "new.yaml", *words, *at_the_lab(company))
+
+    assert 0 == code, shown
+    assert (company.folder / "new.yaml").exists()
+    looked, _, after = shown.partition("Looking whether everything is in place")[2].partition("Next:")
+    assert "ok    configuration: valid, mode report" in looked
+    assert "ok    directory: " in looked
+    assert "FAIL  zoom: " in looked, "the account id is wrong"
+    assert "syncd plan --config new.yaml" in after
+
+
+def test_who_stops_half_way_goes_on_from_there(company: Company) -> None:
+    """With the command that was told: what was answered stays, a wrong answer does not."""
+    words = ("--directory", "file", "--set", "zoom.client_id=xyz", "--set", "zoom.client_secret_file=zoom secret")
+
+    shown, code = typed(company.folder, "people.csv\nstaff, guests\nabc\ncorp\n\x04", "--out", "new.yaml", *words)
+
+    assert 2 == code
+    assert not (company.folder / "new.yaml").exists()
+    assert (
+        "syncd: no answer to 1 questions: scope.domains" in shown.replace("\r", "\n").split("\n")[-4:][0]
+        or "scope.domains" in shown
+    )
+    command = shlex.split(next(line for line in shown.splitlines() if "Go on from here: " in line).partition("here: ")[2])
+    ran = company.syncd(*command[1:], "--set", "scope.domains=corp.example", config=False)
+    assert 0 == ran.code, ran.said
+    written = load(company.folder / "new.yaml", {}, check_files=False)
+    assert ("abc", "xyz") == (written.zoom.account_id, written.zoom.client_id)
+    assert "Looking whether" not in ran.said, "nobody sits there"
 
 
 def test_the_example_is_the_one_that_is_shipped(company: Company) -> None:
