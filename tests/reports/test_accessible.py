@@ -29,7 +29,7 @@ from syncd.reports import handovers
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view
 from syncd.reports.render import render
-from syncd.reports.view import View
+from syncd.reports.view import Kind, View
 from tests.observe.test_server import AT, HELD
 from tests.reports.a_cycle import a_cycle
 from tests.reports.october import ASKED, document, october
@@ -50,17 +50,17 @@ FLAGS = (
     "--dump-dom",
 )
 
+#: A value of each kind that is no plain text, as a document has it.
+BY_KIND: dict[Kind, object] = {
+    Kind.MOMENT: "2026-10-20T08:00:00Z",
+    Kind.LIST: ["one", "two"],
+    Kind.NUMBER: 300,
+    Kind.YESNO: True,
+}
+
 #: As ``evidence.handing_over`` tells a handover.
-HANDED_OVER = {
-    **{column.key: "word" for column in handovers.COLUMNS},
-    **{key: ["one", "two"] for key in ("content", "approved_by", "approved_because", "approvals")},
-    **{key: {"meetings": 3} for key in ("held", "receiver_before", "receiver_after", "missing")},
-    **dict.fromkeys(("asked_at", "settled_at"), "2026-10-20T08:00:00Z"),
-    "state": "unconfirmed",
-    "hold_unchecked": True,
-    "code": 300,
-    "entry": 7,
-    "outcome_entry": 9,
+HANDED_OVER = {column.key: BY_KIND.get(column.kind, "word") for column in handovers.COLUMNS} | {
+    key: {"meetings": 3} for key in ("held", "receiver_before", "receiver_after", "missing")
 }
 
 
