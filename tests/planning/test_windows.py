@@ -99,6 +99,18 @@ def test_a_duration_is_elapsed_time_over_a_change_of_the_clocks():
     assert (berlin(2026, 10, 26, 7, 0), berlin(2026, 3, 30, 9, 0)) == (autumn, spring)
 
 
+@pytest.mark.parametrize("cron", ["0 2 * * *", "30 2 * * *"])
+def test_a_beginning_in_the_hour_that_is_left_out_or_comes_twice(cron: str):
+    """Left out: it begins when the clocks have moved. Twice: the first time only, and lasts its hour."""
+    night = Windows((deny(cron, 1),))
+    first = berlin(2026, 10, 25, 2, int(cron[:2]))
+
+    assert ([(berlin(2026, 3, 29, 3), berlin(2026, 3, 29, 4))], [(first, first + timedelta(hours=1))]) == (
+        night.denials(OFF, GONE, berlin(2026, 3, 28, 23), berlin(2026, 3, 29, 9))[0],
+        night.denials(OFF, GONE, berlin(2026, 10, 24, 23), berlin(2026, 10, 25, 9))[0],
+    )
+
+
 def test_with_an_allow_window_everything_outside_of_it_is_denied():
     """Office hours; deny still wins inside."""
     hours = Windows((allow("0 8 * * 1-5", 9), deny("0 12 * * *", 1, "UTC", exempt=frozenset())))

@@ -205,11 +205,14 @@ class Story:
         self.company.clock.pass_time(span(rest))
 
     async def _window(self, rest: str) -> None:
-        """``deny 62h``: from this minute on; ``deny 62h for everybody``: known leavers, too."""
-        _, lasts, *everybody = rest.split()
-        at, exempt = self.company.clock.now(), frozenset[Reason]() if everybody else KNOWN_LEAVERS
+        """``deny 62h``: from this minute on, ``deny 62h in 10m``: from then on; ``for everything``: known leavers and
+        reactivations, too."""
+        rest, _, everything = rest.partition(" for ")
+        lasts, _, later = rest.removeprefix("deny ").partition(" in ")
+        at = self.company.clock.now() + span(later or "0s")
+        applies = frozenset({Action.DEACTIVATE, Action.REACTIVATE} if everything else {Action.DEACTIVATE})
         begins = f"{at.minute} {at.hour} {at.day} {at.month} *"
-        window = Window(True, begins, span(lasts), "UTC", frozenset({Action.DEACTIVATE}), exempt)
+        window = Window(True, begins, span(lasts), "UTC", applies, frozenset() if everything else KNOWN_LEAVERS)
         self.company.windows = Windows((*self.company.windows.windows, window))
 
     async def _offset(self, rest: str) -> None:
