@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 # How many pytest processes share the tests.
 WORKERS ?= 2
-# Passed on to pytest: make test ARGS="tests/core -x"
+# Passed on to pytest: make test ARGS="tests/planning -x"
 ARGS   ?=
 IMAGE  ?= syncd:dev
 
@@ -25,7 +25,7 @@ MADE    := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 help: ## this list
 	@echo "make WORD; a word installs what it needs first"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s%s\n", $$1, $$2}'
-	@echo "  another Python:  make test PYTHON=python3.12      some tests:  make test ARGS=\"tests/core -x\""
+	@echo "  another Python:  make test PYTHON=python3.12      some tests:  make test ARGS=\"tests/planning -x\""
 
 demo: $(VENV)/.run ## watch syncd work, on a company that comes with it
 	@$(BIN)/syncd demo $(ARGS)

@@ -178,6 +178,8 @@ def test_the_docs_names_only_words_that_exist() -> None:
 
     assert named >= {"demo", "test", "lint", "bench", "image"}
     assert set() == {word for word in named if not re.search(rf"(?m)^{word}:", MAKEFILE)}
+    asked_for = set(re.findall(r"\btests/[\w/.]+", MAKEFILE + CONTRIBUTING))
+    assert set() == {path for path in asked_for if not (ROOT / path.rstrip(".")).exists()}
 
 
 def test_the_run_of_ci_is_strict_asks_nothing_and_ends_with_the_tests() -> None:
