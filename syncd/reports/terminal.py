@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
-from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result, Status, licence_word
+from syncd.model import Action, CycleReport, Decision, EffectOutcome, OutcomeKind, Reason, Result, Status, licence_word
 from syncd.reports import mailboxes
 from syncd.reports.held_screen import complete, print_cause, print_commands, without_command
 from syncd.reports.licences import released_in
@@ -255,7 +255,7 @@ def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: 
                 clean(account.display_name),
                 f"{decision.since:%Y-%m-%d %H:%M}" if decision.since else "",
                 clean(decision.department or account.department),
-                licence_word(account.type) or "",
+                _licence(decision, done),
                 clean(", ".join(decision.notes)),
             ]
         )
@@ -263,6 +263,12 @@ def _print_decisions(report: CycleReport, action: Action, screen: Screen, rows: 
     screen.table(_COLUMNS, cells, styles)
     if len(chosen) > rows:
         screen.line(f"… and {number(len(chosen) - rows)} more; --format json has them all", indent=2)
+
+
+def _licence(decision: Decision, done: EffectOutcome | None) -> str:
+    """As read; of an account that came back, what a look showed afterwards: whoever returns wants to know what they have."""
+    back = done.licence_after if done is not None and decision.action is Action.REACTIVATE else None
+    return back or licence_word(decision.account.type) or ""
 
 
 def _on_screen(report: CycleReport, decision: Decision) -> str:

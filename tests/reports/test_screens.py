@@ -21,8 +21,10 @@ from syncd.model import (
     Action,
     CycleReport,
     Decision,
+    EffectOutcome,
     Guard,
     Mode,
+    OutcomeKind,
     Plan,
     Reason,
     Result,
@@ -297,3 +299,14 @@ def test_a_held_plan_has_a_heading_for_each_of_its_commands() -> None:
 
 def test_a_screen_has_a_width_even_where_nobody_says_one() -> None:
     assert 110 == Screen(io.StringIO()).width
+
+
+@pytest.mark.parametrize(("after", "shown"), [("licensed", "licensed"), (None, "basic")])
+def test_whoever_came_back_is_shown_with_what_they_have_now(after: str | None, shown: str) -> None:
+    """Zoom strips the licence at deactivation: as read it is basic; without a later look that is all that is known."""
+    back = Decision(replace(account("ines"), type=1), Action.REACTIVATE, Reason.ENTITLED_AGAIN)
+    plan = Plan(NOW, "a" * 64, (back,))
+    done = EffectOutcome(OutcomeKind.DONE, licence_after=after)
+    said = screen(replace(held(), plan=plan, result=Result.APPLIED, verdicts=(), held={}, outcomes={back.key: done}), 160)
+
+    assert next(line for line in said.splitlines() if "ines@" in line).rstrip().endswith(shown)
