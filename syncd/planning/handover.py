@@ -203,8 +203,11 @@ def _case(facts: HandoverFacts, decision: Decision) -> Case:
     )
     if done is not None and done.state in (Stage.UNCONFIRMED, Stage.HANDED_OVER):
         # Zoom said nothing we could believe, or that it is gone, and it is still there.
+        due_at = _due_at(facts, decision, owners)  # it may have been switched off anew since
         again = (
             facts.now - (done.settled_at or done.at) >= IN_FLIGHT
+            and due_at is not None
+            and facts.now >= due_at
             and _against(facts, decision, owners) is None
             and receiver is not None
         )

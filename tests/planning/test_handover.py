@@ -150,7 +150,13 @@ def test_only_after_a_while_is_a_lost_one_planned_anew() -> None:
     notes = [lee(world(history=done("unconfirmed", ago))).notes for ago in (timedelta(minutes=9), timedelta(minutes=10))]
     held = lee(world(history=done("unconfirmed"), rules=replace(RULES, hold_accounts=("lee@corp.example",))))
 
+    off_anew = {
+        "deactivated": {"z-lee": replace(LEFT, at=NOW - timedelta(days=89))},
+        **done("unconfirmed"),
+    }  # a crash left it open
+
     assert [(), ("may_be_planned_anew",), ()] == [*notes, held.notes]
+    assert () == lee(world(history=off_anew)).notes
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ WANTED = {
             "run again",
             "killed",
             "interrupted one told by a look",
+            "reopened",
+            "closed again",
+            "ended while open",
             "to a manager",
             "to the last resort",
         }
@@ -64,6 +67,8 @@ class Handing:
     used: set[tuple[str, str]] = field(default_factory=set)  # approvals by the accounts they were used for
     announced: dict[str, tuple[str, str]] = field(default_factory=dict)  # zoom id -> process and intent without outcome
     gone: set[str] = field(default_factory=set)  # deleted by us
+    reopening: set[str] = field(default_factory=set)  # zoom ids in a plan that says so
+    opened: set[str] = field(default_factory=set)  # made active for their handover, and not switched off by a cycle since
     off_at: dict[str, float] = field(default_factory=dict)  # when syncd switched it off last
 
 
@@ -148,9 +153,10 @@ def legal_hold(world: World, luck: Random) -> str | None:
 @event(14, "handover")
 def content_handed_over(world: World, luck: Random) -> str | None:
     """Planned now, approved by somebody (or not), run at once or days later, and perhaps once more."""
+    reopens = luck.random() < 0.35
     waits, again = luck.choice((30.0, 30.0, 2 * HOUR, 2 * DAY)), luck.random() < 0.3
     approves, dies = luck.random() < 0.8, luck.randint(5, 45) if luck.random() < 0.3 else None
-    desk.at_the_desk(world, "handover plan", _Planning(world, waits, again, approves, dies).work)
+    desk.at_the_desk(world, "handover plan", _Planning(world, waits, again, approves, dies, reopens).work)
     return f"run after {waits / HOUR:g} h" + (", twice" if again else "") + ("" if approves else ", not approved")
 
 
@@ -163,6 +169,7 @@ class _Planning:
     again: bool
     approves: bool
     dies: int | None
+    reopens: bool = False
 
     async def work(self, process: Process, syncd: Dependencies) -> None:
         from tests.simulation.wiring import policy_of
@@ -171,7 +178,7 @@ class _Planning:
         if any(one.state == "handing_over" for one in (await syncd.ledger.history()).handovers.values()):
             async with syncd.ledger.writer(60.0) as term:
                 await settle(syncd, term)
-        plan, _ = await make_plan(syncd, policy, rules, Mode.ENFORCE)
+        plan, _ = await make_plan(syncd, policy, rules, Mode.ENFORCE, reopen=self.reopens)
         if not plan.items:
             world.coverage.met("handover", "nothing due")
             return
@@ -251,11 +258,12 @@ class SimEnding:
         if account is None:
             raise Refused("user does not exist", kind="gone", code=1001, status=404)
         luck = world.rng.random()
-        if account.refuses or luck < 0.1:
-            raise Refused("contact support", kind="inactive", code=200, status=400)
+        _refuse(handing, account, luck)
 
         def delete() -> None:
             handing.gone.add(zoom_id)
+            if zoom_id in handing.opened:
+                world.coverage.met("handover", "ended while open")
             world.truth.accounts.pop(zoom_id, None)
             taker = next((one for one in world.truth.accounts.values() if one.email.lower() == receiver.lower()), None)
             if taker is not None:
@@ -278,6 +286,13 @@ class SimEnding:
         await process.step()
 
 
+def _refuse(handing: Handing, account: Account, luck: float) -> None:
+    if account.zoom_id in handing.opened and (account.status != ACTIVE or account.type != 2):
+        raise Refused("must be active", kind="must_be_active", code=200, status=400)
+    if account.refuses or luck < 0.1:
+        raise Refused("contact support", kind="inactive", code=200, status=400)
+
+
 # ------------------------------------------------------------------------------------------------------ what may never be
 
 
@@ -292,10 +307,34 @@ def appended(process: Process, handing: Handing, entries: Iterable[tuple[str, st
                 process.world.oracle.find("handover_approval", f"{subject} is handed over by approvals used before, or none")
             handing.used |= used
             handing.announced[subject] = (process.name, body["id"])
+            handing.reopening.discard(subject)
+            if body["item"].get("reopen"):
+                handing.reopening.add(subject)
+        elif kind == "handover.access" and body["step"] == "open" and body["state"] == "announced":
+            handing.opened.add(subject)
+        elif kind == "handover.access" and body["step"] == "close" and body["state"] == "done":
+            process.world.coverage.met("handover", "closed again")
+            handing.opened.discard(subject)
+        elif kind == "intent" and body["action"] == "deactivate":  # by a cycle, or by hand: what a crash left open
+            handing.opened.discard(subject)
         elif kind == "handover.outcome":
             if body.get("says", "").startswith("interrupted"):
                 process.world.coverage.met("handover", "interrupted one told by a look")
             handing.announced.pop(subject, None)
+
+
+def opening(process: Process, account: Account, operation: str) -> None:
+    """A request that gives access back for a handover, or takes it again."""
+    world, zoom_id = process.world, account.zoom_id
+    handing = of(world)
+    assert handing is not None
+    if operation == "deactivate":
+        return
+    world.coverage.met("handover", "reopened")
+    if zoom_id not in handing.reopening or zoom_id not in handing.named:
+        world.oracle.find("handover_reopened", f"{zoom_id} is made active, and nobody approved that")
+    if handing.announced.get(zoom_id, ("", ""))[0] != process.name:
+        world.oracle.find("intent_first", f"{zoom_id} is made active without an open handover")
 
 
 def requested(process: Process, handing: Handing, zoom_id: str, receiver: str) -> None:
@@ -321,9 +360,11 @@ def requested(process: Process, handing: Handing, zoom_id: str, receiver: str) -
 def _about(process: Process, handing: Handing, account: Account) -> None:
     """The account itself, as it is and as it was shown."""
     world, oracle, zoom_id = process.world, process.world.oracle, account.zoom_id
-    if account.status == ACTIVE and account.changed_at < process.looked_at.get(zoom_id, 0.0) and not account.shows:
+    if zoom_id in handing.opened:
+        pass  # by our doing, and it was looked at right before
+    elif account.status == ACTIVE and account.changed_at < process.looked_at.get(zoom_id, 0.0) and not account.shows:
         oracle.find("handover_active", f"{zoom_id} is deleted while it is active")
-    if zoom_id not in oracle.ours:
+    if zoom_id not in oracle.ours and zoom_id not in handing.opened:
         oracle.find("handover_not_ours", f"{zoom_id} is deleted, and was switched off by {account.changed_by}")
     if world.t - handing.off_at.get(zoom_id, 0.0) < handing.after - CLOCK_TOLERANCE:
         oracle.find(

@@ -162,6 +162,21 @@ class Oracle:
                 for known in self.announced.values():
                     known[:] = [one for one in known if one.id != body["intent"]]
                 world.coverage.met("outcome", f"{body['action']} {body['outcome']} {body['reason']}".strip())
+            elif kind == "handover.access":
+                self._access(process, term, subject, body)
+
+    def _access(self, process: Process, term: int, subject: str, body: Mapping[str, Any]) -> None:
+        """An account is made active for its handover, or closed again: as an intent and its outcome."""
+        opens, id_ = body["step"] == "open", f"{body['intent']}/{body['step']}"
+        for operation in ("reactivate", "restore_licence") if opens else ("deactivate",):
+            known = self.announced.setdefault((subject, operation), [])
+            if body["state"] == "announced":
+                known.append(Announced(id_, process.name, term, "handover", "", True, False, False, None))
+            elif operation != "restore_licence":
+                known[:] = [one for one in known if one.id != id_]
+        if not opens:
+            known = self.announced.setdefault((subject, "restore_licence"), [])
+            known[:] = [one for one in known if one.by != "handover"]
 
     def _approved(self, guards: Collection[str]) -> None:
         """What somebody accepted by it: another object behind a group's name; a sum, which begins anew."""
@@ -198,9 +213,7 @@ class Oracle:
         if account.owner is None:
             self.find("protected", f"{operation} of the service account {zoom_id}")
         if intent.by != "cycle":
-            if operation == "reactivate":  # whose it is now is what the directory says of its address from here on
-                self.linked.pop(zoom_id, None)
-                world.truth.taken_over(account)
+            self._by_a_person(process, account, intent, operation)
             return
         if (
             any(VIPS in entry.groups and entry.mail.lower() == account.email.lower() for entry in process.view.of(account.owner))
@@ -212,6 +225,13 @@ class Oracle:
             self._deactivating(process, account, intent)
         else:
             self._reactivating(process, account, intent)
+
+    def _by_a_person(self, process: Process, account: Account, intent: Announced, operation: str) -> None:
+        if intent.by == "handover":
+            handing_over.opening(process, account, operation)
+        elif operation == "reactivate":  # whose it is now is what the directory says of its address from here on
+            self.linked.pop(account.zoom_id, None)
+            self.world.truth.taken_over(account)
 
     def _deactivating(self, process: Process, account: Account, intent: Announced) -> None:
         world, view = self.world, process.view
@@ -306,9 +326,11 @@ class Oracle:
         if active:
             self.nobodys.discard(account.zoom_id)
         else:
-            if account.status == ACTIVE:
+            handing = handing_over.of(self.world)
+            closes = handing is not None and account.zoom_id in handing.opened
+            if account.status == ACTIVE and not closes:
                 account.taken, account.taken_at = account.type, self.world.t
-            if (handing := handing_over.of(self.world)) is not None:
+            if handing is not None and not closes:  # what a handover opened and closes was off all the time
                 handing.off_at[account.zoom_id] = self.world.t
             self.ours.add(account.zoom_id)
             self._count(account)
