@@ -9,7 +9,7 @@ from datetime import datetime
 
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
-from syncd.model import LedgerEntry
+from syncd.model import Inventory, LedgerEntry
 
 #: How a handover stands that was announced and has no outcome.
 OPEN = "handing_over"
@@ -77,6 +77,8 @@ class HandoversOfPeriod:
         """Which personal data the rows need."""
         for one in self._in(start, end):
             yield from (one.says.who, one.who_receives)
+            if one.inventory is not None:
+                yield one.inventory.who
 
     def approvals(self, start: datetime, end: datetime) -> set[str]:
         """Approvals that handovers of the period used up."""
@@ -109,7 +111,7 @@ class HandoversOfPeriod:
             "closed_at": rfc3339(one.closed_at) if one.closed_at is not None else None,
             "receiver_id": item.receiver_id,
             "receiver": personal.get(one.who_receives, {}).get("email"),
-            "held": _counted(one.inventory),
+            "held": _counted(one.inventory, personal),
             "receiver_before": dict(says.receiver_before),
             "receiver_after": dict(outcome.receiver_after) if outcome is not None else {},
             "missing": dict(outcome.missing) if outcome is not None else {},
@@ -129,19 +131,21 @@ class HandoversOfPeriod:
         }
 
 
-def _counted(inventory: entries.InventoryTaken | None) -> dict[str, int | str]:
-    """What the account held at the first sight of leaving; what could not be read is the word ``unknown``."""
+def _counted(inventory: entries.InventoryTaken | None, personal: Mapping[str, Mapping[str, str]]) -> dict[str, int | str]:
+    """What the account held at the first sight of leaving; what could not be read, or was blanked since, is the word
+    ``unknown``."""
     if inventory is None:
         return {}
+    held = Inventory.of_personal(personal.get(inventory.who, {})) if inventory.who else inventory
     kinds = ("meetings", "webinars", "recordings", "recording_bytes")
-    return {kind: "unknown" if (count := getattr(inventory, kind)) is None else count for kind in kinds}
+    return {kind: "unknown" if (count := getattr(held, kind)) is None else count for kind in kinds}
 
 
 def story_of(says: Entry) -> str | None:
     """What a leaver's story says of an entry about their content; None: nothing."""
     match says:
         case entries.InventoryTaken():
-            return "what the account holds: " + ", ".join(f"{kind} {count}" for kind, count in _counted(says).items())
+            return "what the account holds was counted"
         case entries.HandoverAnnounced():
             return f"Zoom is asked to {says.item.end} it and hand its content over, by {says.by}: {says.because}"
         case entries.AccessChanged():

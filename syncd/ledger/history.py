@@ -95,6 +95,7 @@ class History:
     # handing content over
     leavers: Mapping[str, LeaverMemory] = field(default_factory=dict)  # zoom id -> what reads showed of its person
     inventories: Mapping[str, tuple[datetime, Inventory]] = field(default_factory=dict)  # zoom id -> what it held, when
+    inventory_refs: Mapping[str, str] = field(default_factory=dict)  # zoom id -> where that lies beside the chain
     handover_plans: Mapping[str, HandoverPlan] = field(default_factory=dict)  # by digest
     handovers: Mapping[str, HandoverDone] = field(default_factory=dict)  # zoom id -> the latest one
     hold_releases: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)  # zoom id -> who said it is over
@@ -232,6 +233,7 @@ class Growing:
     done: dict[str, tuple[Intent, str]]
     leavers: dict[str, LeaverMemory]
     inventories: dict[str, tuple[datetime, Inventory]]
+    inventory_refs: dict[str, str]
     handover_plans: dict[str, HandoverPlan]
     handovers: dict[str, HandoverDone]
     hold_releases: dict[str, Mapping[str, datetime]]

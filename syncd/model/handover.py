@@ -103,6 +103,17 @@ class Inventory:
         """Plain values; what is not known is the word ``unknown``."""
         return {name: "unknown" if (value := getattr(self, name)) is None else value for name in self.__dataclass_fields__}
 
+    def as_personal(self) -> dict[str, str]:
+        """What is known, as text to lie beside the chain."""
+        return {name: str(value) for name in self.__dataclass_fields__ if (value := getattr(self, name)) is not None}
+
+    @classmethod
+    def of_personal(cls, text: Mapping[str, str]) -> Inventory:
+        """The other way round; what is not there, or no number where one should be, is not known."""
+        numbers = ("meetings", "webinars", "recordings", "recording_bytes")
+        counted = {name: int(text[name]) if text.get(name, "").isdecimal() else None for name in numbers}
+        return cls(text.get("licence"), text.get("add_ons"), **counted)
+
     def counts(self) -> dict[str, int]:
         """Content that was counted."""
         found = {"meetings": self.meetings, "webinars": self.webinars, "recordings": self.recordings}

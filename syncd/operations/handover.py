@@ -236,7 +236,7 @@ def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory], *,
 
 def row_of(case: Case, facts: HandoverFacts) -> dict[str, Any]:
     """One case as plain values, with what was counted at the first sight of leaving."""
-    receiver, inventory = case.receiver, facts.history.inventories.get(case.zoom_id)
+    receiver, inventory = case.receiver, facts.inventories.get(case.zoom_id)
     return {
         "zoom_id": case.zoom_id,
         "email": case.account.email if case.account is not None else None,

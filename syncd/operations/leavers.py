@@ -74,9 +74,9 @@ async def facts_of(
         if one.account.status is Status.INACTIVE and one.account.zoom_id in history.leavers
     ]
     managers = await managers_of(deps.ledger, history, [id_ for id_ in inactive if id_ is not None])
-    return HandoverFacts(
-        decisions, {person.id: person for person in report.directory.people}, history, policy, rules, managers, deps.clock.now()
-    )
+    inventories = await inventories_of(deps.ledger, history)
+    people = {person.id: person for person in report.directory.people}
+    return HandoverFacts(decisions, people, history, policy, rules, managers, deps.clock.now(), inventories)
 
 
 def _after_changes(report: CycleReport) -> tuple[Decision, ...]:
@@ -102,6 +102,16 @@ async def managers_of(ledger: Ledger, history: History, zoom_ids: Iterable[str])
     return {
         zoom_id: tuple(filter(None, found[ref].get("managers", "").split("\n"))) for zoom_id, ref in refs.items() if ref in found
     }
+
+
+async def inventories_of(ledger: Ledger, history: History) -> dict[str, tuple[datetime, Inventory]]:
+    """Zoom id -> what the account held, and when it was counted. Nothing is known any more of what was blanked."""
+    found = await ledger.personal(list(history.inventory_refs.values()))
+    beside = {
+        zoom_id: (history.inventories[zoom_id][0], Inventory.of_personal(found.get(ref, {})))
+        for zoom_id, ref in history.inventory_refs.items()
+    }
+    return {**history.inventories, **beside}
 
 
 async def after_cycle(
@@ -146,7 +156,7 @@ async def contents_of(
 
 def contents(case: Case, facts: HandoverFacts) -> Contents:
     """One case in words for people."""
-    counted_at, inventory = facts.history.inventories.get(case.zoom_id, (None, None))
+    counted_at, inventory = facts.inventories.get(case.zoom_id, (None, None))
     receiver = case.receiver
     return Contents(
         case.zoom_id,
@@ -258,23 +268,9 @@ async def _take_inventories(deps: Dependencies, history: History, accounts: Sequ
                 zoom_id = account.zoom_id or ""
                 counted = await deps.zoom.content_of(account)
                 last = history.deactivated[zoom_id]
-                await deps.ledger.append(
-                    [
-                        draft(
-                            entries.InventoryTaken(
-                                licence=licence_word(last.type),
-                                add_ons=last.plan,
-                                meetings=counted.meetings,
-                                webinars=counted.webinars,
-                                recordings=counted.recordings,
-                                recording_bytes=counted.recording_bytes,
-                            ),
-                            subject=zoom_id,
-                            cycle=cycle,
-                        )
-                    ],
-                    term=term,
-                )
+                held_then = replace(counted, licence=licence_word(last.type), add_ons=last.plan)
+                taken = draft(entries.InventoryTaken(), subject=zoom_id, cycle=cycle, personal=held_then.as_personal())
+                await deps.ledger.append([taken], term=term)
     except SourceError as error:
         deps.tell(Noted("inventory.postponed", "warning", {"why": error.what, "do": "The next cycle goes on."}))
     except TimeoutError:
@@ -295,6 +291,7 @@ __all__ = [
     "facts_of",
     "held",
     "held_now",
+    "inventories_of",
     "managers_of",
     "tell_stages",
 ]

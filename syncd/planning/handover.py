@@ -20,6 +20,7 @@ from syncd.model import (
     HandoverDone,
     HandoverItem,
     HandoverRules,
+    Inventory,
     Kept,
     Person,
     Policy,
@@ -100,6 +101,7 @@ class HandoverFacts:
     rules: HandoverRules
     managers: Mapping[str, Sequence[str]]
     now: datetime
+    inventories: Mapping[str, tuple[datetime, Inventory]] = field(default_factory=dict)  # zoom id -> what it held, when
     addresses: Addresses = field(init=False)
 
     def __post_init__(self) -> None:

@@ -227,6 +227,7 @@ def test_the_managers_name_lies_beside_the_chain(left: Company) -> None:
     bodies = json.dumps([entry["body"] for entry in left.entries() if entry["kind"].startswith("handover")])
 
     assert "mia" not in bodies
+    assert [{"who"}] == [set(one["body"]) for one in left.entries() if one["kind"] == "handover.inventory"]
     assert "mia@corp.example" == rows(left)["lee@corp.example"]["receiver"]["email"]
 
 

@@ -59,7 +59,8 @@ class LeaverRemembered(Entry, frozen=True):
 
 @kind("handover.inventory")
 class InventoryTaken(Entry, frozen=True):
-    """What a leaver's account held at the first sight of leaving. The subject is its Zoom id. None: could not be read."""
+    """What a leaver's account held at the first sight of leaving. The subject is its Zoom id; what was counted lies beside the
+    chain. Entries of before 0.2.0's release say it themselves (None: could not be read)."""
 
     licence: str | None = None
     add_ons: str | None = None
@@ -74,6 +75,10 @@ class InventoryTaken(Entry, frozen=True):
             time.measured,
             Inventory(self.licence, self.add_ons, self.meetings, self.webinars, self.recordings, self.recording_bytes),
         )
+        if self.who:
+            history.inventory_refs[entry.subject] = self.who
+        else:
+            history.inventory_refs.pop(entry.subject, None)
 
 
 class ItemPlanned(Part, frozen=True):
