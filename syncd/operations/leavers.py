@@ -256,7 +256,7 @@ async def _take_inventories(deps: Dependencies, history: History, accounts: Sequ
         return
     missing = [
         account
-        for account in accounts
+        for account in {one.zoom_id: one for one in accounts}.values()  # who was just switched off stands there twice
         if (last := history.deactivated.get(account.zoom_id or "")) is not None
         and _older(history.inventories.get(account.zoom_id or ""), last.at)
     ]
