@@ -16,7 +16,7 @@ import click
 
 from syncd import __version__
 from syncd.cli import approving, cycles, evidence, handover, init, people, reporting, undo
-from syncd.cli.common import CONTEXT, config_option
+from syncd.cli.common import CONTEXT, config_option, tell_error
 from syncd.errors import SyncdError
 
 EPILOG = """\b
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(2)
     except SyncdError as error:
-        click.echo(f"syncd: {error}", err=True)
+        tell_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has had enough

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from syncd.cli import keeping
-from syncd.cli.common import config_option, configuration_path, observers, run
+from syncd.cli.common import config_option, configuration_path, observers, run, tell_error
 from syncd.cli.exposure import exposures
 from syncd.cli.routes import looked_at, routes
 from syncd.config import Config, advice, load
@@ -60,7 +60,7 @@ class Findings:
         wrong = isinstance(error, ConfigError)
         self.bad(f"{subject}: {_in_one_line(error)}", 2 if wrong else 4)
         if wrong:
-            click.echo(f"syncd: {error}", err=True)
+            tell_error(str(error))
 
     def lines(self, lines: Sequence[tuple[bool, str]]) -> None:
         """Lines of somebody else: whether they are fine, and what they say."""
@@ -123,7 +123,7 @@ def _configuration(path: Path, found: Findings, *, check_files: bool) -> Config 
         config = load(path, os.environ, check_files=check_files)
     except ConfigError as error:
         # The one verb whose answers stand on standard output; the refusal itself is told as every verb tells it.
-        click.echo(f"syncd: {error}", err=True)
+        tell_error(str(error))
         found.bad(
             f"configuration: {len(error.problems) or 1} problem{'s' if len(error.problems) > 1 else ''}, named on standard error",
             2,

@@ -192,6 +192,24 @@ def left_out(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
+def tell_error(text: str) -> None:
+    """An error on standard error, after ``syncd: ``. On a terminal its long lines are broken between words, but for those with a
+    command or a source line in them: a command can be copied, a caret stands where it points."""
+    lines = f"syncd: {text}".split("\n")
+    if not sys.stderr.isatty():
+        click.echo("\n".join(lines), err=True)
+        return
+    from syncd.reports.screen import Screen
+
+    screen = Screen(sys.stderr)
+    for line in lines:
+        words = line.lstrip(" ").removeprefix("syncd: ")
+        if "syncd " in words or " | " in words or set(words) <= {"|", "^", " "}:
+            screen.line(line)
+        else:
+            screen.prose(words, first=line[: len(line) - len(words)], indent=0)
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a verb's work to its end. A signal ends it as Python does."""
     results: list[T] = []

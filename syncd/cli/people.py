@@ -27,6 +27,7 @@ from syncd.cli.common import (
     output,
     run,
     seconds,
+    tell_error,
     wait_option,
     who_and_why,
 )
@@ -124,7 +125,7 @@ def account_show(
     unknown = [row for row in strange if "problem" not in row]
     if unknown:
         named = Found((), tuple(row["email"] for row in unknown))
-        click.echo(f"syncd: {without_account(named, {row['email']: row.get('near', ()) for row in unknown})}", err=True)
+        tell_error(without_account(named, {row["email"]: row.get("near", ()) for row in unknown}))
     nobody = UsageError.exit_code if len(unknown) == len(rows) else 0  # nothing was done in part: it is misspelt
     sys.exit(4 if len(unreadable) == len(rows) else nobody or (5 if strange else 0))
 
@@ -245,7 +246,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         print_rows(rows, format_, out)
         done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
         if said[0]:
-            click.echo(f"syncd: {said[0]}", err=True)
+            tell_error(said[0])
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
         sys.exit(report.exit_code or max(codes) or (5 if left else 0))
 

@@ -16,6 +16,7 @@ import pytest
 from rich.cells import cell_len
 from rich.color import Color
 
+from syncd.cli.common import tell_error
 from syncd.cli.progress import live_line
 from syncd.model import (
     Action,
@@ -163,6 +164,28 @@ def test_the_line_that_tells_how_far_it_is_has_no_colours_and_can_be_written(
 
     assert f"{turning} reading" in said
     assert not re.search(r"\\u|\x1b\[[0-9;]*m", said)
+
+
+def test_an_error_is_broken_between_words_but_no_command_and_no_source_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; in a pipe it is as it is."""
+    long = "a line of words that is much longer than the terminal it is shown on is wide, as messages are"
+    command = "  Go on: syncd approve --plan 123456789012 --guard max-deactivations --by NAME --because TEXT"
+    source = "      14 |   account_id: a-value-that-is-longer-than-a-terminal-of-sixty-cells"
+    text = f"{long}\n  {long}\n{command}\n{source}\n         |               ^^^^^^"
+    said = {}
+    for kind in (Terminal, io.StringIO):
+        out = kind()
+        monkeypatch.setattr("sys.stderr", out)
+        monkeypatch.setenv("COLUMNS", "60")
+        tell_error(text)
+        said[kind] = out.getvalue()
+
+    assert said[io.StringIO] == f"syncd: {text}\n"
+    shown = said[Terminal].splitlines()
+    assert {command, source, "         |               ^^^^^^"} == {line for line in shown if len(line) > 60 or "^" in line}
+    assert shown[0].startswith("syncd: a line")
+    assert [7, 2] == [len(shown[at]) - len(shown[at].lstrip()) for at in (1, 3)]
+    assert f"{long} {long}" == " ".join(" ".join(shown[:-3]).removeprefix("syncd: ").split())
 
 
 def luminance(style: str) -> float:
