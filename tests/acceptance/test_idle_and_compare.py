@@ -69,6 +69,8 @@ def test_idle_reads_and_changes_nothing(company: Company) -> None:
 
     assert 0 == ran.code, ran.said
     assert 2 == ran.document["seats"]["licensed"]
+    assert "accounts" not in ran.document
+    assert [] == company.written()
     assert not company.ledger.exists()
     assert 2 == company.syncd("report").code
 
