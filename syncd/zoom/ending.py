@@ -10,6 +10,7 @@ Used by ``syncd handover run`` alone, under an app of its own. What Zoom's refus
     200    a deactivated user           inactive         Zoom's support, or the way over an active account
     200    an active user, a licence    must_be_active   the way over an active, licensed account
     200    Rooms                        room             portal
+    200    not able to delete           not_deletable    portal (an administrator, say)
     1000   call queue, receptionist     call_queue       take them out of Zoom Phone's queues first
     1107   a managed domain             managed_domain   it can only be deleted: end: delete
     1117   an admin                     admin            portal
@@ -68,6 +69,12 @@ _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
     (300, r"", "other", "See what the message says; nothing was handed over."),
     (200, r"room", "room", "Zoom Rooms are ended in the Zoom portal."),
     (200, r"must be active|requires? (?:an )?active|requires? a licen|needs? a licen", "must_be_active", _ACTIVE),
+    (
+        200,
+        r"not able to delete|cannot be deleted",
+        "not_deletable",
+        "Zoom lets no app delete this user, an administrator most likely: give them an ordinary role first. " + _PORTAL,
+    ),
     (
         200,
         r"deactivated|inactive|support",

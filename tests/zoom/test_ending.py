@@ -61,6 +61,7 @@ REFUSALS: list[tuple[int, int, str, str, str]] = [
     (400, 200, "Unable to delete this deactivated user. Contact Zoom support.", "inactive", "support"),
     (400, 200, "The user must be active.", "must_be_active", "plan --reopen"),
     (400, 200, "Zoom Rooms users cannot be deleted.", "room", "portal"),
+    (400, 200, "You are not able to delete this user.", "not_deletable", "ordinary role"),
     (400, 1000, "Call queue manager.", "call_queue", "another manager"),
     (400, 1107, "Managed domain.", "managed_domain", "end: delete"),
     (400, 1117, "Admin.", "admin", "ordinary role"),
