@@ -70,7 +70,7 @@ class FakeClock:
 
 @dataclass
 class FakeDirectory:
-    """People by id. A group counts as members whoever has its name in one of his paths."""
+    """People by id. A group counts as members whoever has its name in one of their paths."""
 
     clock: FakeClock
     people: dict[str, Person] = field(default_factory=dict)

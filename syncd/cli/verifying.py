@@ -123,7 +123,7 @@ class _Pass:
             if not given
         ]
         if without:
-            found.lines.append(f"note: not looked at: {'; '.join(without)}")
+            found.lines.append(f"note: not checked: {'; '.join(without)}")
 
     def _signatures(self, found: Found, head: Head) -> None:
         signed = self.signed

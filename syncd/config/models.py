@@ -122,7 +122,7 @@ class Deactivate(Section):
 
 
 class Guards(Section):
-    """What holds a plan until a person has looked."""
+    """What holds a plan until a person has checked it."""
 
     max_deactivations: int | None = Field(
         None, ge=0, description="Per cycle; null: the larger of 25 and 1 % of active accounts in scope."
@@ -372,7 +372,7 @@ class Config(Section):
         2, ge=1, le=1000, description="In how many good reads in a row somebody must be entitled again before they come back."
     )
     restore_licence: bool = Field(True, description="On reactivation give back the licence type recorded at deactivation.")
-    guards: Guards = Field(Guards(), description="What holds a plan until a person has looked.")
+    guards: Guards = Field(Guards(), description="What holds a plan until a person has checked it.")
     schedule: Schedule = Field(Schedule(), description="When cycles run.")
     ledger: Ledger = Field(Ledger(), description="Where the record is kept.")
     leadership: Leadership = Field(Leadership(), description="Which of several replicas acts.")

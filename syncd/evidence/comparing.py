@@ -19,8 +19,8 @@ WORDS = ("only_there", "only_here", "both")
 
 
 class Known(NamedTuple):
-    """What the ledger says at the period's end of an account that is no leaver of it. *first_seen_at*: of a leaving at another
-    time."""
+    """What the ledger says at the period's end of an account that is not treated as leaving in it. *first_seen_at*: of a leaving
+    at another time."""
 
     reason: str
     status: str

@@ -190,7 +190,7 @@ class Api:
             if write and reason in ("server_error", "lost"):
                 raise AnswerLost(
                     f"{self._name(operation)}: sent, but {says}; it may or may not have happened.",
-                    "The account is looked at again before anything is repeated.",
+                    "The account is checked again before anything is repeated.",
                 )
             connected, busy = reason != "not_sent", reason == "busy"
             reason = {"lost": "network_error", "not_sent": "network_error", "busy": "throttled"}.get(reason, reason)
@@ -341,7 +341,7 @@ class Api:
         if not read:
             return AnswerLost(
                 f"{what}, and it may or may not have happened.",
-                "It is looked at again before anything is repeated. Correct the address, or the proxy.",
+                "It is checked again before anything is repeated. Correct the address, or the proxy.",
             )
         return NoUsableAnswer(
             self._settings.source,

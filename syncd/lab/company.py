@@ -62,7 +62,7 @@ COLUMNS = ("id", "display_name", "addresses", "enabled", "expires_at", "groups",
 
 @dataclass(frozen=True, slots=True)
 class Employee:
-    """One person of the directory, as an HR export has him."""
+    """One person of the directory, as an HR export has them."""
 
     id: str
     display_name: str

@@ -80,6 +80,6 @@ def told(document: dict[str, Any], ended: Ended) -> Iterator[str]:
     yield f'syncd approve --plan {digest} --guard handover --by "Kim Roe": one person approves exactly that,'
     yield f'syncd handover run --plan {digest} --confirm-count 1 --by "Ann Lee": and another one runs it.'
     yield (
-        f"Looked at once more, asked once, counted at the receiver: {ended.state}"
+        f"Checked once more, asked once, counted at the receiver: {ended.state}"
         f"{f', {ended.says}' if ended.says else ''}. Only the app of this verb may delete; the daemon's may not."
     )

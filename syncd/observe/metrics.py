@@ -297,7 +297,7 @@ class Metrics:
         self._manual_since = self._labelled(
             Gauge,
             "manual_since_timestamp_seconds",
-            "Since when the one who waits longest for a person has been gone, by reason; 0: nobody waits.",
+            "Since when the one who needs manual action longest has been gone, by reason; 0: nobody does.",
             ("reason",),
             _each(MANUAL_REASONS),
         )

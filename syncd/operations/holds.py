@@ -1,4 +1,4 @@
-"""Leave an account alone, or stop doing so: the verb of the worst hour, which needs nothing but the ledger and an id."""
+"""Leave an account alone, or stop doing so: the verb for emergencies, which needs nothing but the ledger and an id."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def acknowledge(deps: Dependencies, names: Sequence[str], request: Request
     idle = [account.email for account in found.accounts if account.zoom_id not in history.manual]
     if idle:
         raise UsageError(
-            f"nothing waits for a person at: {', '.join(idle)}; nothing was done",
+            f"nothing needs manual action at: {', '.join(idle)}; nothing was done",
             "Only rows that the last recorded cycle called manual can be acknowledged.",
         )
     await deps.ledger.append(

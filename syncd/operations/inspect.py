@@ -31,7 +31,7 @@ _WORDS = {
 }
 
 
-#: How long one account waits for the directory: in the worst hour that is what is down, and the rest is shown all the same.
+#: How long one account waits for the directory: in an emergency that is what is down, and the rest is shown all the same.
 DIRECTORY_SECONDS = 15.0
 
 

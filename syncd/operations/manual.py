@@ -1,6 +1,6 @@
 """What people ask for beside the cycle: single accounts, holds, pauses, and undoing a cycle.
 
-Hand verbs work in the worst hour: they need no directory, look only at the Zoom accounts they name, and are judged on their
+Hand verbs are emergency procedures: they need no directory, look only at the Zoom accounts they name, and are judged on their
 own effects by the size guards, protection and the ledger's state. ``confirm_count`` is how somebody says "yes, that many".
 """
 

@@ -555,13 +555,13 @@ class _Period:
             ),
             Column("left_at", "Left", Kind.TEXT, "As the other list says", "Left"),
             Column("first_seen_at", "First seen gone", Kind.MOMENT, "Here, in another month too", "First seen gone"),
-            Column("state", "State", Kind.WORD, "What became of it here; empty: no leaver here", "State"),
+            Column("state", "State", Kind.WORD, "What became of it here; empty: not treated as leaving here", "State"),
             Column(
                 "account",
                 "Account",
                 Kind.TEXT,
-                "Of whoever is no leaver here: its status and the reason of its last decision in the period; none known: no "
-                "account has this address, or its name is no longer kept",
+                "Of whoever is not treated as leaving here: its status and the reason of its last decision in the period; none "
+                "known: no account has this address, or its name is no longer kept",
                 "State",
             ),
         )

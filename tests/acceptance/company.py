@@ -92,7 +92,7 @@ class Company:
     # ------------------------------------------------------------------------------------------------- the world
 
     def person(self, name: str, *, enabled: str = "", expires: str = "", groups: str = "staff", address: str = "") -> None:
-        """Somebody in the directory; the same name again changes him."""
+        """Somebody in the directory; the same name again changes them."""
         self.rows[name] = f"{name},{name.title()} Doe,{address or f'{name}@corp.example'},{enabled},{expires},{groups},Sales"
 
     def leaves(self, *names: str) -> None:

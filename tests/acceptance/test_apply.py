@@ -287,7 +287,7 @@ def test_a_lost_answer_is_settled_by_looking_and_never_repeated(company: Company
 
 
 def test_an_account_that_changed_since_the_plan_is_skipped(company: Company) -> None:
-    """Read again right before the change: somebody made him an administrator meanwhile."""
+    """Read again right before the change: somebody made them an administrator meanwhile."""
     company.staff(20)
     company.enforcing()
     company.leaves("p000")

@@ -106,7 +106,7 @@ def approved(world: OnEntra) -> None:
 
 
 def test_every_kind_of_leaver_is_told_apart_and_deactivated(world: OnEntra) -> None:
-    """Left the groups, deleted, disabled, in the leavers' group; everybody else stays, by the way he came."""
+    """Left the groups, deleted, disabled, in the leavers' group; everybody else stays, by the way they came."""
     approved(world)
     ran = world.apply()
 
@@ -231,7 +231,7 @@ def test_explain_tells_the_way_into_the_group(world: OnEntra) -> None:
 
 
 def test_explain_says_when_somebody_was_deleted(world: OnEntra) -> None:
-    """Entra keeps him, with his addresses, for 30 days; he is absent all the same."""
+    """Entra keeps them, with their addresses, for 30 days; they are absent all the same."""
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     ran = world.company.syncd("explain", "p02@corp.example")
     assert 0 == ran.code, ran.said

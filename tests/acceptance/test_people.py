@@ -167,7 +167,7 @@ def test_invitations_nobody_accepted_are_told_apart_and_counted(crew: Company) -
 
 
 def test_hand_verbs_need_no_directory(crew: Company) -> None:
-    """In the worst hour: the directory cannot be read, and accounts can be deactivated, reactivated, shown and held."""
+    """Emergency procedures: the directory cannot be read, and accounts can be deactivated, reactivated, shown and held."""
     crew.people.write_text("", encoding="utf-8")
     assert 4 == crew.syncd("plan").code
 

@@ -219,7 +219,7 @@ async def test_an_empty_group_is_read_as_empty(opened: Open) -> None:
 
 
 async def test_somebody_who_cannot_be_understood_is_unclear_and_never_absent(opened: Open) -> None:
-    """One in a hundred; with his groups, and the same when looked at again."""
+    """One in a hundred; with their groups, and the same when checked again."""
     async with opened(crowd=CROWD) as company:
         demand(company.can_be_unclear, "unclear people")
         company.spoil("ann")

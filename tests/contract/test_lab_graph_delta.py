@@ -124,7 +124,7 @@ async def test_a_change_inside_a_nested_group_shows_up_at_that_group_only():
 
 
 async def test_disabled_and_soft_deleted_members_do_not_show_up_at_the_group():
-    """Only when a user is gone for good does his membership end."""
+    """Only when a user is gone for good does their membership end."""
     async with an_entra() as entra:
         link = await from_now(entra, GROUP_DELTA)
         entra.tenant.update("ann@corp.example", account_enabled=False)

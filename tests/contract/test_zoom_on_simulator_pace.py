@@ -119,7 +119,7 @@ async def test_an_absurd_wait_ends_the_cycle_and_says_so(operation: str, code: i
 
 
 async def test_looks_come_before_a_throttled_change_is_repeated() -> None:
-    """While the 429 was waited out somebody made him an admin: nothing is changed."""
+    """While the 429 was waited out somebody made them an admin: nothing is changed."""
     async with a_world() as world:
         world.employ("ann")
         await world.in_enforcing_use()
@@ -396,7 +396,7 @@ async def test_sessions_end_before_the_deactivation_when_asked_for() -> None:
 
 
 async def test_leavers_nobody_can_deactivate_are_shown_with_since_when_until_somebody_acted() -> None:
-    """An admin who left: ``manual`` with the first good read that showed him gone, in document and metric; never tried."""
+    """An admin who left: ``manual`` with the first good read that showed them gone, in document and metric; never tried."""
     async with a_world() as world:
         world.employ("boss", role_id="1")
         await world.in_enforcing_use()

@@ -152,7 +152,7 @@ async def test_check_compares_the_clocks(skew_seconds: int, fine: bool, says: st
 
 
 async def test_check_warns_when_the_owner_is_not_protected() -> None:
-    """Our token acts for him. His role protects him; the list of the configuration says it for everybody to see."""
+    """Our token acts for them. Their role protects them; the list of the configuration says it for everybody to see."""
     async with a_world(crowd=1) as world:
         world.employ("chief", role_id="0")
         (what, fine, says), credential = await owner_lines(world.deps, world.policy)

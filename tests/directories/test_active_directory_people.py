@@ -105,7 +105,7 @@ def test_every_number_is_a_time_or_never(ticks):
     ],
 )
 def test_a_value_that_cannot_be_understood_makes_the_person_unclear(more, says):
-    """Unknown, never absent: and enabled, so that no careless reader takes him for a leaver."""
+    """Unknown, never absent: and enabled, so that no careless reader takes them for a leaver."""
     found = read(**more).person
 
     assert says in found.unclear
@@ -218,7 +218,7 @@ def test_members_are_exactly_those_who_can_be_reached(edges):
 
 @given(GRAPHS, st.integers(0, 9))
 def test_the_part_of_the_graph_above_one_person_gives_his_way(edges, who):
-    """What a second look fills in is enough: groups that do not lead to him cannot matter."""
+    """What a second look fills in is enough: groups that do not lead to them cannot matter."""
     one = str(who)
     nodes = {name: GroupNode(name, name, set(groups), {str(each) for each in people}) for name, (groups, people) in edges.items()}
     above = {name for name, node in nodes.items() if one in node.people}

@@ -309,7 +309,7 @@ async def test_a_list_of_people_with_holes_is_an_error():
 
 
 async def test_a_member_renamed_while_the_read_goes_on_is_the_same_person():
-    """The member list knows him by another name than the list of people did: the objectGUID tells."""
+    """The member list knows them by another name than the list of people did: the objectGUID tells."""
     entries = company(5, 4)
     entries[f"CN=married,{STAFF}"] = entries[f"CN=p5,{STAFF}"]
     entries[f"CN=zoom,{GROUPS}"]["member"].append(f"CN=married,{STAFF}")

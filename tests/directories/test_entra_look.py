@@ -1,4 +1,4 @@
-"""The look right before a change: one person, by id and by address, with his groups as they are now."""
+"""The look right before a change: one person, by id and by address, with their groups as they are now."""
 
 from __future__ import annotations
 

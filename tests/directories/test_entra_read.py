@@ -153,7 +153,7 @@ async def test_leavers_and_protected_people_are_told_with_their_groups(tmp_path:
 
 
 async def test_somebody_deleted_is_absent_although_entra_keeps_his_memberships(tmp_path: Path) -> None:
-    """Whether Graph lists him as a member or not (it is documented nowhere), and until when he can be restored is known."""
+    """Whether Graph lists them as a member or not (it is documented nowhere), and until when they can be restored is known."""
     async with an_entra(tmp_path) as world:
         world.tenant.delete(BOB)
         for listed in (False, True):
@@ -164,7 +164,7 @@ async def test_somebody_deleted_is_absent_although_entra_keeps_his_memberships(t
 
 
 async def test_somebody_who_came_while_the_pages_did_is_not_lost(tmp_path: Path) -> None:
-    """He is in a group, and not yet in the list of users: he is asked for by name."""
+    """They are in a group, and not yet in the list of users: they are asked for by name."""
     async with an_entra(tmp_path) as world:
         world.graph.faults.add(
             rewritten(lambda page: page["value"].remove(next(row for row in page["value"] if row["mail"] == BOB))), "list_users"

@@ -313,7 +313,7 @@ async def test_what_stands_beside_a_change_does_not_make_the_share_of_failing_on
 
 
 async def test_a_hand_verb_asks_no_directory_and_no_hold():
-    """In the worst hour the directory is what is broken, and a person knows of the hold."""
+    """In an emergency the directory is what is broken, and a person knows of the hold."""
     company, effects = leavers(1)
     company.directory.look_fails = SourceError("directory", "down")
     progress = Progress()

@@ -34,7 +34,7 @@ async def appending(commit: GroupCommit, ledger: Any, *kinds: str) -> list[async
 
 
 async def test_who_waits_for_a_write_shares_the_next_one() -> None:
-    """The first goes at once; the others, in order, together after it; nobody goes on before his own is written."""
+    """The first goes at once; the others, in order, together after it; nobody goes on before their own is written."""
     commit, ledger = GroupCommit(), SlowLedger()
     tasks = await appending(commit, ledger, "a", "b", "c", "d")
     assert [False] * 4 == [task.done() for task in tasks]

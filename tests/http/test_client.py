@@ -641,7 +641,7 @@ async def test_no_more_requests_are_in_flight_than_allowed() -> None:
 
 
 async def test_a_cancelled_waiter_gives_its_place_back() -> None:
-    """Cancelling somebody who waits for his turn stops nobody else."""
+    """Cancelling somebody who waits for their turn stops nobody else."""
     async with a_world(script=lambda request: OK, concurrency=1) as world:
         waiting = [asyncio.create_task(world.read()) for _ in range(5)]
         await asyncio.sleep(0)

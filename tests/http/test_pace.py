@@ -84,7 +84,7 @@ def test_no_window_holds_more_than_allowed_however_time_passes(calls: float, win
 
 @given(asked_at=st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=60))
 def test_waiting_as_told_is_enough(asked_at: list[float]) -> None:
-    """Who waits as long as he is told needs to ask only a few times, never for ever."""
+    """Who waits as long as they are told needs to ask only a few times, never for ever."""
     lane, now = Lane(Allowance(5)), 10.0
     for gap in asked_at:
         now += gap

@@ -316,7 +316,7 @@ def test_memory_comes_back_as_it_was_written():
 
 
 def test_an_unclear_read_does_not_count_for_him():
-    """Two good reads passed, one of them without seeing him: one counts."""
+    """Two good reads passed, one of them without seeing them: one counts."""
     history = fold(
         record.cycle_read("c1", read()),
         *record.memory("c1", MemoryChange(NOW, gone=frozenset({"z"}))),

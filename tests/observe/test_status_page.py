@@ -66,7 +66,7 @@ async def browsed(view: StatusView, profile: Path, *flags: str) -> tuple[str, li
 @in_chromium
 @pytest.mark.parametrize("name", VIEWS)
 async def test_the_page_opens_without_a_word_on_the_console(name: str, tmp_path: Path) -> None:
-    """Neither an error nor a refusal of its own content security policy, in the best and in the worst hour."""
+    """Neither an error nor a refusal of its own content security policy, on the best day and in an emergency."""
     dom, console = await browsed(VIEWS[name], tmp_path, "--dump-dom")
 
     assert [] == console

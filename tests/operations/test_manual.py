@@ -245,7 +245,7 @@ async def test_undo_names_a_cycle_that_changed_something():
 
 
 async def test_a_protected_account_does_not_keep_an_undo_from_the_others():
-    """Whoever was locked out by mistake is often protected right afterwards; his colleagues come back all the same."""
+    """Whoever was locked out by mistake is often protected right afterwards; their colleagues come back all the same."""
     company = a_company()
     for name in ("ann", "bob"):
         company.person(name, enabled=False)

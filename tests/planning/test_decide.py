@@ -334,7 +334,7 @@ def test_the_slower_of_two_claimants_decides_even_when_only_his_reads_are_missin
 
 
 def test_an_inactive_account_waits_while_one_of_its_claimants_is_unknown():
-    """He may be entitled too, and then the account would be ambiguous."""
+    """They may be entitled too, and then the account would be ambiguous."""
     people = [ann(), Person("q", ("ann@corp.example",), entitled_by=("g",), unclear="?")]
     account = ZoomAccount("z", "ann@corp.example", Status.INACTIVE, role_id="2", role="Member")
     plan = decide(

@@ -74,7 +74,7 @@ def test_a_leavers_group_counts_at_once() -> None:
     assert not state.may_act("ann", NOON)
     state.show(0, "ann", Reason.IN_LEAVERS_GROUP, NOON)
     assert state.may_act("ann", NOON)
-    assert state.may_act("bob", NOON)  # nobody ever saw him leave
+    assert state.may_act("bob", NOON)  # nobody ever saw them leave
 
 
 def test_a_disabling_taken_back_starts_from_nothing_and_is_doubtful() -> None:

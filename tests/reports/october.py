@@ -3,9 +3,9 @@
     ann      disabled on the 5th, deactivated in the next cycle
     bob      absent on the 12th, held by max-deactivations, approved two days later
     carol    absent on the 7th, back within the grace
-    dan      left on the 8th, but he is an admin: only a person can do it
+    dan      left on the 8th, but is an admin: only a person can do it
     eve      deactivated by hand on the 15th
-    frank    left on the 20th, somebody deactivated him in Zoom first
+    frank    left on the 20th, somebody deactivated them in Zoom first
     gina     gone on the 31st, deactivated on the 1st of November
     old      left in September and deactivated there: not of this month
 

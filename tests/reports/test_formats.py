@@ -71,7 +71,7 @@ def test_a_row_tells_the_whole_decision():
 
 
 def test_time_of_a_disabled_person_counts_from_his_change_in_the_directory():
-    """He was disabled two hours before a read saw it."""
+    """They were disabled two hours before a read saw it."""
     row = row_of("ann")
 
     assert ("directory_change", "3.0011", "yes") == (row["measured_from"], row["delay_hours"], row["promise_met"])

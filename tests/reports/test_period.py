@@ -1,4 +1,4 @@
-"""The evidence of a month: who left, when he lost access, who approved the exceptions, is this complete?"""
+"""The evidence of a month: who left, when they lost access, who approved the exceptions, is this complete?"""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_story_goes_on_beyond_the_period(month: dict[str, Any]):
 
 
 def test_november_tells_the_story_it_inherited(told: Chronicle):
-    """Whoever was on his way out when a period begins belongs to it, and so does who waits for a person."""
+    """Whoever was on the way out when a period begins belongs to it, and so does who needs manual action."""
     november = document(told, replace(ASKED, first=date(2026, 11, 1), last=date(2026, 11, 30)))
 
     assert ["z-dan", "z-gina"] == [row["zoom_id"] for row in november["leavers"]]
@@ -84,7 +84,7 @@ def test_time_counts_from_the_last_read_that_showed_him_entitled(month: dict[str
 
 
 def test_the_directorys_own_change_is_better_where_it_is_known(told: Chronicle):
-    """A disabled account's change between the two reads says when he left; an older one says nothing."""
+    """A disabled account's change between the two reads says when they left; an older one says nothing."""
 
     def measured(changed_at: str) -> str:
         entries = [
@@ -100,7 +100,7 @@ def test_the_directorys_own_change_is_better_where_it_is_known(told: Chronicle):
 
 
 def test_who_was_late_is_named_with_who_approved_what_held_him(month: dict[str, Any]):
-    """Bob waited two days for an approval; dan still waits for a person."""
+    """Bob waited two days for an approval; dan still needs manual action."""
     bob = leaver(month, "bob")
 
     assert {"z-bob", "z-dan"} == {zoom_id for zoom_id, _ in month["late"]}
@@ -122,7 +122,7 @@ def test_a_change_by_hand_names_who_asked_and_why(month: dict[str, Any]):
 
 
 def test_the_story_is_told_line_by_line_with_its_ledger_entries(month: dict[str, Any]):
-    """From the read that showed him gone to the verified state."""
+    """From the read that showed them gone to the verified state."""
     events = leaver(month, "bob")["events"]
 
     says = " | ".join(event["says"] for event in events)
@@ -190,7 +190,7 @@ def test_people_who_overruled_the_rules_are_named(month: dict[str, Any]):
 
 
 def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten():
-    """He cannot stand among the leavers, since nobody judges his account; the hold is named even when it is older."""
+    """They cannot stand among the leavers, since nobody judges the account; the hold is named even when it is older."""
     told = Chronicle()
     told.cycle(at(20, 9, month=9), Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address"), entitled("eve"))
     told.write(

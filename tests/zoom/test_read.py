@@ -380,7 +380,7 @@ async def test_a_read_that_takes_too_long_is_an_error() -> None:
 
 
 async def test_somebody_in_two_lists_is_looked_at() -> None:
-    """Deactivated by somebody while the lists were read: he is what a look shows now."""
+    """Deactivated by somebody while the lists were read: they are what a look shows now."""
     async with a_zoom() as world:
         world.token = {"expires_in": 3599, "scope": f"{SCOPES} user:read:user:admin"}
         world.lists["active"] = [page([user("ann"), user("bob")])]
@@ -595,7 +595,7 @@ async def test_a_zoom_that_is_not_there_is_no_accounts_trouble() -> None:
 
 
 async def test_a_pending_user_may_be_looked_at_by_address() -> None:
-    """He has no id."""
+    """They have no id."""
     async with a_zoom() as world:
         world.other["GET /v2/users/dan%40corp.example"] = [Answer(200, user("dan", "pending"))]
         account = await world.zoom.get_account("dan@corp.example")

@@ -4,7 +4,7 @@ So an alert is right at every interval: one minute, a day, or a cron expression 
 
 * *It works* (``SyncdNoGoodCycle``) and *all is done* (``SyncdLeaversOverdue``) are two alerts. A planned pause, a held plan and
   report mode keep the first quiet, since syncd reads and plans as it should, and are said by alerts of their own.
-* Critical is only what somebody must act on now. What waits for a person's decision is a warning.
+* Critical is only what somebody must act on now. What needs manual action is a warning.
 * Nobody is accused whom syncd does not name: the source of an unreadable cycle is what syncd says it is.
 
 Installations are told apart by namespace and job (and what else the settings say); of several replicas only the leader's view
@@ -244,7 +244,7 @@ def alerts(settings: Settings) -> list[Alert]:
             "0m",
             "The ledger is {{ $labels.guard }}",
             "It was begun anew, or an older one was put back: holds, pauses and memory may be lost. Everything is held until "
-            "somebody looked and said syncd ledger accept.",
+            "somebody checked and said syncd ledger accept.",
         ),
         # A standby knows the head of its start only; it learns the newest one with its first cycle as the leader. 0: not open.
         Alert(

@@ -116,7 +116,7 @@ def move(tenant: EntraTenant, company: Company) -> None:
 
 
 def in_entra(event: Event) -> Event:
-    """The event with what should follow from it in Entra, where nobody expires: he is disabled."""
+    """The event with what should follow from it in Entra, where nobody expires: they are disabled."""
     return replace(
         event,
         expects=tuple(

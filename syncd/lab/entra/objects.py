@@ -211,7 +211,7 @@ def a_person(address: str, **fields: Any) -> EntraUser:
 
 
 def a_guest(address: str, tenant_domain: str = "corpexample.onmicrosoft.com", **fields: Any) -> EntraUser:
-    """Somebody invited: his own address is in *mail*, the UPN is ``alias_hisdomain#EXT#@tenant``."""
+    """Somebody invited: their own address is in *mail*, the UPN is ``alias_hisdomain#EXT#@tenant``."""
     made: dict[str, Any] = {
         "user_type": GUEST,
         "user_principal_name": f"{address.replace('@', '_')}#EXT#@{tenant_domain}",

@@ -250,7 +250,7 @@ class EntraTenant:
 
     def delete(self, name: str) -> None:
         """Deletes as an administrator does. Users and Microsoft 365 groups go into the recycle bin for 30 days, memberships
-        kept, a user's id without dashes in front of his UPN; everything else, security groups included, is gone at once."""
+        kept, a user's id without dashes in front of their UPN; everything else, security groups included, is gone at once."""
         before = self.state.objects[self.resolve(name)]
         if not isinstance(before, EntraUser) and not (isinstance(before, EntraGroup) and before.unified):
             self.purge(before.id)
@@ -292,7 +292,7 @@ class EntraTenant:
         return self.state.objects.get(id_) or self.state.bin[id_]
 
     def _name(self, thing: Thing) -> None:
-        """An address leads to whoever bore it last, also when he has another one now; a display name to the first."""
+        """An address leads to whoever bore it last, also when they have another one now; a display name to the first."""
         for name in (getattr(thing, "mail", None), getattr(thing, "user_principal_name", None)):
             if name:
                 self._names[name.lower()] = thing.id

@@ -1,6 +1,6 @@
 """Delta queries: what changed among users or groups since a token was made.
 
-As documented: a soft-deleted user is ``@removed`` with reason ``changed`` here and unchanged in his groups; a member that left
+As documented: a soft-deleted user is ``@removed`` with reason ``changed`` here and unchanged in their groups; a member that left
 a group is ``@removed`` with reason ``deleted``; a large group comes in several pieces; a page has a nextLink or a deltaLink.
 Only selected fields are watched. Tokens live seven days.
 """
