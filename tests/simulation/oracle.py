@@ -102,8 +102,8 @@ class Oracle:
 
     def forgets(self, since: float | None) -> None:
         """The ledger is one of *since*, or (None) a new one: what it remembered of people is not known any more, and nobody
-        could know it, nor which licences were taken in between. What people decided (a pause, holds) still counts; who was gone
-        already in an older one is gone still."""
+        could know it, nor which licences were taken in between: an active account is used by whoever has its address. What people
+        decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
         self.linked.clear()
         if since is None:
             self.gone.clear()
@@ -112,6 +112,8 @@ class Oracle:
                 account.taken = None
                 if account.status == INACTIVE:
                     self.nobodys.add(account.zoom_id)
+            if since is None and account.status != INACTIVE:
+                self.world.truth.taken_over(account)
         self.unapproved.clear()
         self.wrong.clear()
         if (handing := handing_over.of(self.world)) is not None:
