@@ -206,7 +206,9 @@ class Oracle:
             self.find("older_term", f"{process.name} sends {operation} under term {process.term} of {world.newest_term}")
         if not process.enforce and intent.by == "cycle":
             self.find("report_writes", f"{operation} of {zoom_id} while the mode is report")
-        if intent.paused and intent.by == "cycle":
+        # A licence owed is announced when a look shows the account back, under a pause too, and given once that is over.
+        over = operation == "restore_licence" and world.paused_since is None
+        if intent.paused and not over and intent.by == "cycle":
             self.find("paused", f"{operation} of {zoom_id} under a pause")
         if intent.held and intent.by == "cycle" and operation != "restore_licence":
             self.find("held", f"{operation} of {zoom_id} although it is on hold")
