@@ -402,12 +402,13 @@ class _Stage:
                 f"    --guard {' '.join(tripped)} \\\n"
                 '    --by "Your Name" --because "Sales was sold, ticket 4711"',
                 style="bold",
-            )
+            ),
+            soft_wrap=True,  # a command is never broken
         )
         self.say(
             "Try that: it is recorded in the ledger (and carried out by nobody: the simulated Zoom ended; `--keep` stays). Also:"
         )
-        self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"))
+        self._console.print(Text(f"  {syncd} ledger verify\n  {syncd} ledger show --limit 20"), soft_wrap=True)
         for path in sorted(reports.glob(f"*_{digest}*_{held.result.value}.*")):
             self.say(f"The report of this cycle: {path}")
         self.say(f"All cycles: {reports / 'cycles.jsonl'}")
