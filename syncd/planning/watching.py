@@ -64,7 +64,8 @@ class Watching:
     _entitled: dict[str, dict[int, datetime]] = field(default_factory=dict)  # who was shown entitled where, and when
     _doubtful: dict[str, datetime] = field(default_factory=dict)  # until when
     _signalled: deque[tuple[datetime, int]] = field(default_factory=deque)
-    _accounts: dict[str, datetime] = field(default_factory=dict)  # Zoom id -> since when Zoom says that others changed it
+    #: Zoom id -> when Zoom said for the first and for the last time that others changed it.
+    _accounts: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def notice(self, place: int, hint: Hint, now: datetime) -> bool:
         """Takes a signal. False: there is no end of them, so all are dropped and a whole cycle must look."""
@@ -77,7 +78,8 @@ class Watching:
         """Takes a signal about an account at Zoom; as ``notice``."""
         if self._no_end(1, now):
             return False
-        self._accounts.setdefault(zoom_id, now)
+        first, _ = self._accounts.get(zoom_id, (now, now))
+        self._accounts[zoom_id] = (first, now)
         return True
 
     def _no_end(self, signals: int, now: datetime) -> bool:
@@ -118,11 +120,13 @@ class Watching:
     def take_accounts(self) -> dict[str, datetime]:
         """The accounts that were signalled at Zoom, each with the moment of its first signal."""
         taken, self._accounts = self._accounts, {}
-        return taken
+        return {zoom_id: first for zoom_id, (first, _) in taken.items()}
 
     def put_accounts_back(self, taken: Mapping[str, datetime]) -> None:
         """As ``put_back``."""
-        self._accounts = {**self._accounts, **taken}
+        for zoom_id, since in taken.items():
+            _, last = self._accounts.get(zoom_id, (since, since))
+            self._accounts[zoom_id] = (since, last)
 
     def show(self, place: int, person: str, stands: Reason, now: datetime) -> None:
         """What a look showed of somebody: how they stand."""
@@ -160,7 +164,9 @@ class Watching:
         """A whole cycle that *began* then read everybody at *read_at*: what was noticed before it is known, and nobody is waited
         for. Zoom's lists take their time, so an account signalled since it began may have been read before its change. What was
         remembered by a clock that was ahead, and is set right, counts no longer than usual from now on."""
-        self._accounts = {zoom_id: min(since, now) for zoom_id, since in self._accounts.items() if since >= began}
+        self._accounts = {
+            zoom_id: (min(first, now), min(last, now)) for zoom_id, (first, last) in self._accounts.items() if last >= began
+        }
         # Of signals that wait together one may be newer than the read: it was not read, and nobody signals it again.
         self._noticed = {
             place: replace(one, since=min(max(one.since, read_at), now))

@@ -222,6 +222,20 @@ def test_every_verb_shows_an_example(company: Company) -> None:
     assert [] == without
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_verbs_are_completed_in_a_shell(shell: str) -> None:
+    """What the script for it asks is answered."""
+    program = [str(Path(sys.executable).with_name("syncd"))]
+    asks = {"COMP_WORDS": "syncd led", "COMP_CWORD": "led" if shell == "fish" else "1", "_SYNCD_COMPLETE": f"{shell}_complete"}
+    found = subprocess.run(program, env={**clean_environment(), **asks}, capture_output=True, text=True, check=True).stdout
+
+    assert "ledger" in found.replace(",", "\n").split()
+    script = subprocess.run(
+        program, env={**clean_environment(), "_SYNCD_COMPLETE": f"{shell}_source"}, capture_output=True, text=True, check=True
+    )
+    assert f"_SYNCD_COMPLETE={shell}_complete" in script.stdout
+
+
 def test_the_lab_begins_with_leavers_and_says_when_its_port_is_taken(tmp_path: Path) -> None:
     """A first plan that has something to show."""
     with socket.socket() as other:

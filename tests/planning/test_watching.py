@@ -172,12 +172,12 @@ def test_a_clock_that_was_ahead_leaves_nothing_to_wait_for() -> None:
 def test_an_account_signalled_since_the_cycle_began_is_looked_at_after_it() -> None:
     """Zoom's lists may have shown it from before the change."""
     state = watching()
-    for name, at in (("z-old", NOON - SECOND), ("z-new", NOON)):
+    for name, at in (("z-old", NOON - SECOND), ("z-both", NOON - SECOND), ("z-new", NOON), ("z-both", NOON)):
         assert state.notice_account(name, at)
     assert NOON == state.due(NOON)
     state.start_over(NOON + MINUTE, NOON + SECOND, NOON)
 
-    assert {"z-new": NOON} == state.take_accounts()
+    assert {"z-new": NOON, "z-both": NOON - SECOND} == state.take_accounts()
     assert state.due(NOON + MINUTE) is None
     state.put_accounts_back({"z-new": NOON})
     assert {"z-new": NOON} == state.take_accounts()
