@@ -21,7 +21,6 @@ from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle
 from syncd.model import DirectorySnapshot
 from syncd.ports import Directory, Tell, Zoom
-from syncd.reports.screen import Screen
 
 #: So many people or values are named in one line.
 NAMED = 5
@@ -75,6 +74,8 @@ class Findings:
         text = word + " ".join(part.strip() for part in line.split("\n"))
         new = text not in self._told
         if new:
+            from syncd.reports.screen import Screen
+
             self._told.add(text)
             self.clear()
             screen = Screen(sys.stdout)

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,9 +62,17 @@ READ_GUARDS = frozenset(guard.value for guard in _READ_GUARDS)
 NOT_APPROVABLE = frozenset(guard.value for guard in _NOT_APPROVABLE)
 ACCOUNT_ID, DIRECTORY = "zoom-account", "file:people"
 
-#: Between two cycles the daemon looks for a pause every two seconds, for its metrics alone: a year of that proves nothing.
-daemon.LOOK_SECONDS = 900.0
-store.LOCK_POLL_SECONDS = 5.0
+
+@contextmanager
+def looking_seldom() -> Iterator[None]:
+    """Between two cycles the daemon looks for a pause every two seconds, for its metrics alone: a year of that proves nothing.
+    What runs beside or after a simulation looks as usual."""
+    before = daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS
+    daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS = 900.0, 5.0
+    try:
+        yield
+    finally:
+        daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS = before
 
 
 class Killed(BaseException):
