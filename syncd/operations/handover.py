@@ -38,7 +38,7 @@ from syncd.model import (
 )
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover_access import close_access, open_access, settle_access
+from syncd.operations.handover_access import close_access, open_access, settle_access, shows
 from syncd.operations.handover_preflight import preflight
 from syncd.operations.leavers import CountsContent, facts_of, tell_stages
 from syncd.operations.lookup import find_accounts, near_accounts, without_account
@@ -56,10 +56,6 @@ from syncd.planning.handover import (
 
 #: Digits of a plan digest that must be given at least.
 DIGEST_PREFIX_MIN = 8
-
-#: Looks at an account that Zoom says is gone, and seconds between them.
-LOOKS = 3
-LOOK_SECONDS = 2.0
 
 #: Guards of the ledger's state that a handover never passes.
 _STATE_GUARDS = frozenset({Guard.LEDGER_BROKEN, Guard.LEDGER_NEW, Guard.LEDGER_ROLLED_BACK})
@@ -485,7 +481,7 @@ async def _asked(deps: Dependencies, ending: Ending, turn: _Turn) -> Ended:
 async def _verified(deps: Dependencies, result: Ended, turn: _Turn, *, lost: bool) -> Ended:
     """What a look at the account and at the receiver's content shows after the request."""
     try:
-        gone = await _gone(deps, result.zoom_id)
+        gone = await shows(deps, result.zoom_id, lambda seen: seen is None)
     except SourceError as error:
         return await _settled(deps, replace(result, says=result.says or error.what), turn, seen="not_looked")
     after = await _content(deps, turn.receiver)
@@ -501,15 +497,6 @@ async def _verified(deps: Dependencies, result: Ended, turn: _Turn, *, lost: boo
             do="Look at it in the Zoom portal; syncd handover list looks again.",
         )
     return await _settled(deps, result, turn, seen="gone" if gone else "there", after=after)
-
-
-async def _gone(deps: Dependencies, zoom_id: str) -> bool:
-    for look_ in range(LOOKS):
-        if look_:
-            await deps.clock.sleep(LOOK_SECONDS)
-        if await deps.zoom.get_account(zoom_id) is None:
-            return True
-    return False
 
 
 def _missing(had: Inventory, before: Inventory, after: Inventory, item: HandoverItem) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ out, so the account counts as opened by us until a look long after shows it inac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +21,7 @@ from syncd.ledger.history import History
 from syncd.ledger.record import personal_of
 from syncd.model import HandoverDone, Stage, Status, ZoomAccount
 from syncd.operations.dependencies import Dependencies, SendsWhile, stopped_by
-from syncd.planning.handover import IN_FLIGHT
-
-#: Zoom's number for a paid user.
-LICENSED = 2
+from syncd.planning.handover import IN_FLIGHT, LICENSED
 
 #: Looks after a change until it shows, and seconds between them.
 LOOKS = 3
@@ -96,11 +93,25 @@ async def settle_access(deps: Dependencies, term: int) -> None:
             await _write(deps, account, done.intent, CLOSE, "done", term)
 
 
+async def shows(deps: Dependencies, zoom_id: str, wanted: Callable[[ZoomAccount | None], bool]) -> bool:
+    """Whether one of a few looks shows the account as *wanted* (it gets None where Zoom knows none). Raises SourceError."""
+    for look in range(LOOKS):
+        if look:
+            await deps.clock.sleep(LOOK_SECONDS)
+        if wanted(await deps.zoom.get_account(zoom_id)):
+            return True
+    return False
+
+
 async def _ask_status(deps: Dependencies, zoom_id: str, *, active: bool) -> Opened:
     """Asks once, and looks. Why it is not so; empty when a look shows that it is."""
     wanted, said, lost = Status.ACTIVE if active else Status.INACTIVE, "", True
+
+    def is_so(seen: ZoomAccount | None) -> bool:
+        return seen is not None and seen.status is wanted
+
     try:
-        if await _is(deps, zoom_id, wanted):  # an account that is so already is not asked for again
+        if is_so(await deps.zoom.get_account(zoom_id)):  # an account that is so already is not asked for again
             return Opened()
         await deps.zoom.set_status(zoom_id, active=active)
     except AnswerLost as error:
@@ -108,41 +119,32 @@ async def _ask_status(deps: Dependencies, zoom_id: str, *, active: bool) -> Open
     except (Refused, SourceError) as error:
         said, lost = error.what, False
     try:
-        for look in range(LOOKS):
-            if look:
-                await deps.clock.sleep(LOOK_SECONDS)
-            if await _is(deps, zoom_id, wanted):
-                return Opened()
+        if await shows(deps, zoom_id, is_so):
+            return Opened()
     except SourceError as error:
         return Opened(said or error.what, lost)
     return Opened(said or f"it does not show as {wanted.value}", lost)
-
-
-async def _is(deps: Dependencies, zoom_id: str, wanted: Status) -> bool:
-    seen = await deps.zoom.get_account(zoom_id)
-    return seen is not None and seen.status is wanted
 
 
 async def _give_licence(deps: Dependencies, zoom_id: str) -> str:
     """Takes a seat. Why there is none; empty when a look shows the licence."""
     said = ""
     try:
-        seen = await deps.zoom.get_account(zoom_id)
-        if seen is not None and seen.type == LICENSED:
+        if _has_licence(await deps.zoom.get_account(zoom_id)):
             return ""
         await deps.zoom.restore_licence(zoom_id, type_=LICENSED, plan=None)
     except (Refused, SourceError, AnswerLost) as error:
         said = error.what
     try:
-        for look in range(LOOKS):
-            if look:
-                await deps.clock.sleep(LOOK_SECONDS)
-            seen = await deps.zoom.get_account(zoom_id)
-            if seen is not None and seen.type == LICENSED:
-                return ""
+        if await shows(deps, zoom_id, _has_licence):
+            return ""
     except SourceError as error:
         return said or error.what
     return said or "it does not show as licensed"
+
+
+def _has_licence(seen: ZoomAccount | None) -> bool:
+    return seen is not None and seen.type == LICENSED
 
 
 @contextmanager

@@ -232,9 +232,8 @@ class Watch:
             try:
                 about = await self._about(place, noticed, base)
             except SourceError as error:
-                self._cannot_tell(place, error)
+                self._look_later(place, error)
                 self._state.put_back({place: noticed})
-                self._not_before = self._deps.clock.now() + timedelta(seconds=max(self._pace.poll_seconds, 5.0))
                 continue
             if about is not None:
                 found.append(Found(place, about))
@@ -257,14 +256,18 @@ class Watch:
             if people:  # whom nobody claims is a matter of the account alone
                 about = await self._about(place, Noticed(Hint(people), seen), base)
         except SourceError as error:
-            self._cannot_tell(place, error)
+            self._look_later(place, error)
             self._state.put_accounts_back(accounts)
-            self._not_before = self._deps.clock.now() + timedelta(seconds=max(self._pace.poll_seconds, 5.0))
             return []
         whose = concerned(self._base_that_serves(now).directory, keys, pairs, self._policy)
         about = about or About({}, frozenset(), seen)
         settled = frozenset(id_ for id_ in people.union(*whose.values()) if self._state.may_act(id_, self._deps.clock.now()))
         return [Found(place, replace(about, ready=about.ready | settled, seen=min(about.seen, seen), accounts=whose))]
+
+    def _look_later(self, place: int, error: SourceError) -> None:
+        """The place cannot be read now; what was signalled there waits."""
+        self._cannot_tell(place, error)
+        self._not_before = self._deps.clock.now() + timedelta(seconds=max(self._pace.poll_seconds, 5.0))
 
     async def _addresses_of(self, accounts: Iterable[str], base: Base) -> dict[str, frozenset[str]]:
         """The address each account had and has. Raises SourceError."""

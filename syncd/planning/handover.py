@@ -43,7 +43,7 @@ MANY_TO_ONE = 5
 IN_FLIGHT = timedelta(minutes=10)
 
 #: Zoom's number for a paid user; only such a one takes recordings and webinars.
-_LICENSED = 2
+LICENSED = 2
 _NEED_A_LICENCE = frozenset({"recordings", "webinars"})
 
 #: Decisions about an inactive account that are about something else than its person being entitled to it.
@@ -363,7 +363,7 @@ def cannot_receive(decision: Decision, rules: HandoverRules, leaver: str) -> str
         return "is out of scope"
     if decision.reason not in _STAYS:
         return "is a leaver"
-    if account.type != _LICENSED and not account.plan and _NEED_A_LICENCE & set(rules.content):
+    if account.type != LICENSED and not account.plan and _NEED_A_LICENCE & set(rules.content):
         return "has no licence, which recordings and webinars need"
     return ""
 
