@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import os
 import signal
 import sys
@@ -308,35 +309,31 @@ def demand_enforce(config: Config, verb: str) -> None:
 def output(out: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that appears whole and is for few, as those of the reports folder: whatever a verb writes names
     people. Raises UsageError when it cannot be written."""
-    from syncd.reports.private import for_few
-
     if out is None:
         yield sys.stdout
         sys.stdout.flush()
         return
-    new = out.with_name(out.name + ".new")
-    try:
-        with open(new, "w", encoding="utf-8", newline="\n", opener=for_few) as stream:
-            yield stream
-        new.replace(out)
-    except OSError as error:
-        raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+    with _whole_file(out) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as stream:
+        yield stream
 
 
 @contextmanager
 def binary_output(out: Path | None, format_: str) -> Iterator[BinaryIO]:
     """As ``output``, for bytes. Raises UsageError, also for a workbook that a terminal would have to show."""
-    from syncd.reports.private import for_few
-
     if out is None:
         if format_ == "xlsx" and sys.stdout.isatty():
             raise UsageError("a workbook cannot be shown on a terminal", "Name a file: --out report.xlsx")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    with _whole_file(out) as stream:
+        yield stream
+
+
+@contextmanager
+def _whole_file(out: Path) -> Iterator[BinaryIO]:
+    from syncd.reports.private import for_few
+
     new = out.with_name(out.name + ".new")
     try:
         with open(new, "wb", opener=for_few) as stream:
