@@ -12,37 +12,13 @@ import pytest
 
 from syncd.lab import faults
 from tests.acceptance.company import ADDRESS, TRIGGER, WHO, Company, wait_until
+from tests.acceptance.words import GUARDS
 
 STOP_SECONDS = 10.0
 
 RESULTS = ("in_step", "planned", "applied", "partial", "held", "unreadable", "interrupted", "failed")
 SERVICES = ("zoom", "graph", "ldap", "kubernetes")
 ACTIONS = ("deactivate", "reactivate", "restore_licence", "revoke_sessions")
-GUARDS = (
-    "directory-empty",
-    "directory-shrunk",
-    "group-emptied",
-    "group-replaced",
-    "directory-stale",
-    "sentinel-missing",
-    "match-rate",
-    "nothing-in-scope",
-    "zoom-empty",
-    "clock-skew",
-    "protected-in-plan",
-    "ledger-broken",
-    "ledger-new",
-    "ledger-rolled-back",
-    "paused",
-    "max-deactivations",
-    "max-deactivations-percent",
-    "max-deactivations-per-day",
-    "max-deactivations-per-30-days",
-    "flapping",
-    "policy-changed",
-    "max-reactivations",
-    "max-reactivations-per-day",
-)
 PLAIN = (
     "leader",
     "held",
