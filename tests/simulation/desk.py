@@ -160,7 +160,8 @@ def review(world: World, report: CycleReport) -> None:
 
     def look() -> None:
         world.reviewing = False
-        if {"ledger-new", "ledger-rolled-back"} & set(tripped):
+        ahead = world.calm and "clock-skew" in tripped  # all clocks are right by then: an entry is ahead of them
+        if ahead or {"ledger-new", "ledger-rolled-back"} & set(tripped):
             accept(world)
             return
         guards = [name for name in tripped if name not in NOT_APPROVABLE]

@@ -21,7 +21,7 @@ from tests.simulation.expected import wanted
 from tests.simulation.reverted import no_pairs
 from tests.simulation.runner import explained, read, run, shortened, written
 from tests.simulation.switches import SWITCHES, usual
-from tests.simulation.world import Story
+from tests.simulation.world import HOUR, Happening, Story
 
 #: Thousands of cycles, a finding made shorter, on a busy machine.
 pytestmark = pytest.mark.timeout(1200)
@@ -103,6 +103,15 @@ def test_a_calm_company_has_nothing_to_find():
 
     assert [] == ended.findings
     assert 0 == sum(number for (family, _), number in ended.coverage.counts.items() if family == "request")
+
+
+def test_an_entry_from_the_future_holds_nobody_for_ever():
+    """Once all clocks are right, somebody accepts the ledger as it is; before that nobody may."""
+    ahead = Happening(HOUR, "entry_from_the_future", 1, None)
+    ended = live(Story("ahead", 1.0, usual(), [ahead]))
+
+    assert [] == ended.findings
+    assert 1 == ended.coverage.counts["verb", "accept"]
 
 
 def test_the_table_says_what_was_never_met():

@@ -32,7 +32,8 @@ def check_server(
 ) -> tuple[bool, str]:
     """Whether all is well with a controller that was read whole, everybody and every group, and the findings in one line.
     *recheck* is a second look at one id through the same connection. Raises as a read does when something is missing."""
-    sizes = ", ".join(f"{group.name} {group.members}" for group in snapshot.groups)
+    by_name = sorted(snapshot.groups, key=lambda group: group.name)  # a controller gives them by objectGUID
+    sizes = ", ".join(f"{group.name} {group.members}" for group in by_name)
     findings = [
         (
             f"connected and bound; {len(snapshot.people)} people read whole below {len(settings.base_dns)} base(s), and "
