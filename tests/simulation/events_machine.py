@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
-from pathlib import Path
 from random import Random
 
 from tests.simulation import desk
 from tests.simulation.events import _account, event
 from tests.simulation.truth import ACTIVE, INACTIVE
 from tests.simulation.wiring import Process
-from tests.simulation.world import DAY, HOUR, MINUTE, World
+from tests.simulation.world import DAY, HOUR, MINUTE, Copy, World
 
 
 def _running(world: World, luck: Random) -> Process | None:
@@ -152,21 +152,23 @@ def copy_ledger(world: World) -> None:
             live.backup(copy)
         live.close()
         copy.close()
-        world.copies.append((world.t, path))
+        world.copies.append(Copy(world.t, path, dict(world.oracle.linked)))
 
 
-def _with_all_stopped(world: World, then: str, copy: tuple[float, Path] | None = None) -> None:
+def _with_all_stopped(world: World, then: str, copy: Copy | None = None) -> None:
     async def work() -> None:
         for process in world.processes:
             process.terminate()
         for process in world.processes:
             await process.ended()
+        while world.writers:  # nobody can take back what somebody at their desk sends in this very second
+            await asyncio.sleep(1.0)
         for ending in ("", "-wal", "-shm"):
             (world.folder / f"ledger.db{ending}").unlink(missing_ok=True)
         if copy is not None:
-            shutil.copyfile(copy[1], world.folder / "ledger.db")
+            shutil.copyfile(copy.path, world.folder / "ledger.db")
         world.newest_term = 0
-        world.oracle.forgets(copy[0] if copy is not None else None)
+        world.oracle.forgets(copy)
         world.note(f"the ledger was {then}; everything starts again")
         for process in world.processes:
             process.revive()
@@ -177,7 +179,7 @@ def _with_all_stopped(world: World, then: str, copy: tuple[float, Path] | None =
 @event(2, "ledger_restored")
 def ledger_restored(world: World, luck: Random) -> str | None:
     """Yesterday's copy is put back; what was written since is forgotten."""
-    old = [copy for copy in world.copies if world.t - copy[0] < 3 * DAY]
+    old = [copy for copy in world.copies if world.t - copy.at < 3 * DAY]
     if not old:
         return None
     _with_all_stopped(world, "put back", luck.choice(old))

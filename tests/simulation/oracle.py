@@ -17,7 +17,7 @@ from syncd.model import CycleReport
 from tests.simulation import handing_over
 from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER, VIPS, Account
 from tests.simulation.wiring import READ_GUARDS, Process
-from tests.simulation.world import DAY, HOUR, View, World
+from tests.simulation.world import DAY, HOUR, Copy, View, World
 
 #: Clocks may be this wrong before a guard says so, so spans that syncd measures may be too.
 CLOCK_TOLERANCE = 700.0
@@ -75,7 +75,6 @@ class Oracle:
         self.wrong: list[tuple[float, str]] = []  # who was switched off wrongly, when, without an approval
         self.unapproved: list[tuple[float, str]] = []  # rightly or wrongly
         self.alone: dict[str, bool] = {}  # a deactivation without approval is under way -> whether they work here
-        self.nobodys: set[str] = set()  # was off when the ledger that knew whose it is was lost
         self.ours: set[str] = set()  # switched off by a cycle, and not seen active since
         self.due: Counter[tuple[str, str]] = Counter()
         self.newest_view = 0.0
@@ -100,19 +99,17 @@ class Oracle:
 
     # ------------------------------------------------------------------------------------------------------ the ledger
 
-    def forgets(self, since: float | None) -> None:
-        """The ledger is one of *since*, or (None) a new one: what it remembered of people is not known any more, and nobody
-        could know it, nor which licences were taken in between: an active account is used by whoever has its address. What people
-        decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
-        self.linked.clear()
-        if since is None:
+    def forgets(self, copy: Copy | None) -> None:
+        """The ledger is that of a copy, or (None) a new one: what it remembered of people since then is not known any more, and
+        nobody could know it, nor which licences were taken in between: an active account is used by whoever has its address. What
+        people decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
+        self.linked = dict(copy.linked) if copy is not None else {}
+        if copy is None:
             self.gone.clear()
         for account in self.world.truth.accounts.values():
-            if since is None or account.taken_at > since:
+            if copy is None or account.taken_at > copy.at:
                 account.taken = None
-                if account.status == INACTIVE:
-                    self.nobodys.add(account.zoom_id)
-            if since is None and account.status != INACTIVE:
+            if copy is None and account.status != INACTIVE:
                 self.world.truth.taken_over(account)
         self.unapproved.clear()
         self.wrong.clear()
@@ -306,11 +303,10 @@ class Oracle:
 
     def _reactivating(self, process: Process, account: Account, intent: Announced) -> None:
         view = process.view
-        unknown = process.choices["reactivate"] == "any" and account.zoom_id in self.nobodys
         if (
             view is not None
             and not intent.approved
-            and not unknown
+            and account.zoom_id in self.linked  # else nobody could know whose it is, but by its address
             and not any(entry.entitled(process.now()) for entry in view.of(account.owner))
         ):
             self.find(
@@ -327,9 +323,7 @@ class Oracle:
         wanted = ACTIVE if active else INACTIVE
         if account.status == wanted and account.changed_by == "syncd" and account.changed_at < self.world.t - 15.0:
             self.find("twice", f"{account.zoom_id} is made {wanted} a second time")
-        if active:
-            self.nobodys.discard(account.zoom_id)
-        else:
+        if not active:
             handing = handing_over.of(self.world)
             closes = handing is not None and account.zoom_id in handing.opened
             if account.status == ACTIVE and not closes:
@@ -396,7 +390,8 @@ class Oracle:
                 and account.zoom_id not in self.linked
                 and any(entry.entitled(now) and email in entry.aliases for entry in view.entries.values())
             )
-            claimed = by_alias or self.shown(view, account) is not None or any(entry.entitled(now) for entry in mains)
+            by_main = account.zoom_id not in self.linked and any(entry.entitled(now) for entry in mains)
+            claimed = by_alias or by_main or self.shown(view, account) is not None
             if claimed or account.status != ACTIVE:
                 self.gone.pop(account.zoom_id, None)
             elif not any(entry.unclear for entry in entries):

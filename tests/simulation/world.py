@@ -7,7 +7,7 @@ run is a pure function of its seed and its events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +68,7 @@ class World:
         self.writers: list[str] = []  # who is inside the ledger's writer lock
         self.newest_term = 0
         self.in_cycle: list[tuple[int, Callable[[], None]]] = []  # what happens at a step of the next cycle
-        self.copies: list[tuple[float, Path]] = []  # nightly copies of the ledger
+        self.copies: list[Copy] = []  # every night one of the ledger
         self.care = "careful"  # of whoever reviews: careful | careless | absent
         self.reviewing = False
         self.sentinel = ""  # who is named as a canary, and stays
@@ -182,6 +182,15 @@ class Happening:
 
     def as_json(self) -> list[Any]:
         return [self.at, self.name, self.luck, self.step]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The ledger of a night, and which owner's entry it knew for which account."""
+
+    at: float
+    path: Path
+    linked: Mapping[str, str]
 
 
 @dataclass
