@@ -19,7 +19,7 @@ from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.events import ReadProgress
 from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle
-from syncd.model import DirectorySnapshot
+from syncd.model import DirectorySnapshot, name_key
 from syncd.ports import Directory, Tell, Zoom
 
 #: So many people or values are named in one line.
@@ -179,14 +179,14 @@ def _approvals(config: Config, found: Findings) -> None:
         signers = {line.rsplit(" ", 2)[0] for line in signers_of(config)}
     except SyncdError:  # told with the policy
         return
-    known = {name.casefold() for name in signers}
-    without = [name for name in asked.approvers if name.casefold() not in known]
+    known = {name_key(name) for name in signers}
+    without = [name for name in asked.approvers if name_key(name) not in known]
     if without:
         found.warn(
             f"approvals: {', '.join(without)} may approve, but {asked.signers_file} has no key for them: their approvals "
             "never count"
         )
-    able = known & {name.casefold() for name in asked.approvers} if asked.approvers else known
+    able = known & {name_key(name) for name in asked.approvers} if asked.approvers else known
     if len(able) < asked.required:
         found.warn(
             f"approvals: {len(able)} {'person has' if len(able) == 1 else 'people have'} a key and may approve, and "

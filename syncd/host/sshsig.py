@@ -11,6 +11,7 @@ import hashlib
 import re
 import textwrap
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from syncd.errors import ConfigError, UsageError
+from syncd.model import name_key
 
 #: What a signature is for: one made for something else (a commit, a file) is none here.
 NAMESPACE = "syncd-approval"
@@ -25,13 +27,17 @@ NAMESPACE = "syncd-approval"
 _KIND = "ssh-ed25519"
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_LINE = re.compile(r'^(?P<names>"[^"]+"|.+?)\s+(?:[a-z-]+="[^"]*"(?:,\S+)?\s+)?(?P<kind>(?:ssh|ecdsa|sk)-\S+)\s+(?P<key>\S+)')
+_OPTION = r'(?:cert-authority|[a-zA-Z-]+="[^"]*")'
+_LINE = re.compile(
+    rf'^(?P<names>"[^"]+"|.+?)(?:\s+(?P<options>{_OPTION}(?:,{_OPTION})*))?\s+(?P<kind>(?:ssh|ecdsa|sk)-\S+)\s+(?P<key>\S+)'
+)
 
 
 def signers_in(path: Path) -> tuple[str, ...]:
-    """Every ``NAME ssh-ed25519 AAAA…`` of a signers file, sorted. Raises ConfigError naming the line that is none."""
+    """Every ``NAME ssh-ed25519 AAAA…`` of a signers file that may sign approvals, sorted: a line for other ``namespaces`` is
+    passed over. Raises ConfigError naming the line that is none, or that limits its key by what is not looked at here."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"approvals.signers_file: {path} cannot be read: {error}",
@@ -47,9 +53,33 @@ def signers_in(path: Path) -> tuple[str, ...]:
                 f"approvals.signers_file: line {number} of {path} is not NAME {_KIND} AAAA…",
                 do="Make a key with ssh-keygen -t ed25519 and put the name before its public half.",
             )
+        if not _for_approvals(parsed["options"] or "", f"line {number} of {path}"):
+            continue
         for name in parsed["names"].strip('"').split(","):
             found.add(f"{name.strip()} {_KIND} {parsed['key']}")
+    if not found:  # nobody's signature is asked for where nobody is listed: a file that was emptied must not mean that
+        raise ConfigError(
+            f"approvals.signers_file: {path} lists nobody who may sign approvals",
+            do=f"Lines NAME {_KIND} AAAA…; leave approvals.signers_file out where approvals are not signed.",
+        )
     return tuple(sorted(found))
+
+
+def _for_approvals(options: str, where: str) -> bool:
+    """Whether a key with these options of OpenSSH may sign approvals. Raises ConfigError for an option that would limit it in a
+    way that nobody looks at here: a limit that is passed over lets somebody sign who may not."""
+    counts = True
+    for option in re.findall(_OPTION, options):
+        name, _, value = option.partition("=")
+        if name.lower() != "namespaces":
+            raise ConfigError(
+                f"approvals.signers_file: {where} has the option {name}, which is not understood",
+                do="Only namespaces=… is; take a line out when its key may not sign (any more).",
+            )
+        patterns = [pattern.strip() for pattern in value.strip('"').split(",")]
+        unwanted = any(fnmatchcase(NAMESPACE, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+        counts &= any(fnmatchcase(NAMESPACE, pattern) for pattern in patterns) and not unwanted
+    return counts
 
 
 def sign(key_file: Path, message: bytes) -> str:
@@ -82,7 +112,7 @@ def sign(key_file: Path, message: bytes) -> str:
 
 def fits(signature: str, message: bytes, name: str, signers: Iterable[str]) -> bool:
     """Whether this armoured signature of *message* was made with a key that *signers* (see ``signers_in``) list for *name*."""
-    allowed = {line.rsplit(" ", 2)[2] for line in signers if line.rsplit(" ", 2)[0].casefold() == name.strip().casefold()}
+    allowed = {line.rsplit(" ", 2)[2] for line in signers if name_key(line.rsplit(" ", 2)[0]) == name_key(name)}
     body = signature.strip()
     if not (body.startswith(_BEGIN) and body.endswith(_END)):
         return False

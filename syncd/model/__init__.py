@@ -58,6 +58,7 @@ from syncd.model.handover import (
 from syncd.model.plan import EFFECTS, CalendarState, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.watch import Hint, Reread
+from syncd.model.who import name_key
 from syncd.model.witness import (
     NO_WITNESSES,
     ForeignChange,
@@ -169,6 +170,7 @@ __all__ = [
     "judge",
     "licence_word",
     "lowered",
+    "name_key",
     "pattern_key",
     "sha256_of",
     "spellings",

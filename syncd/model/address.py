@@ -174,7 +174,8 @@ def lowered(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
 
 
-def _is_invisible(character: str) -> bool:
+def is_invisible(character: str) -> bool:
+    """Whether a reader does not see this character."""
     return unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _HIDDEN
 
 
@@ -188,7 +189,7 @@ def _fault(value: str) -> str:
         return "holds more than one @"
     if not local or not domain:
         return f"has nothing {'before' if not local else 'after'} the @"
-    if any(map(_is_invisible, local)):
+    if any(map(is_invisible, local)):
         return "holds an invisible character before the @"
     if any(character.isspace() or character in _SEPARATES or character in _SEPARATES_ABROAD for character in local):
         return "holds a blank or a separator before the @"
@@ -210,8 +211,8 @@ _COMMENT = re.compile(r"\([^()]*\)")
 
 def _possible(value: str) -> Iterator[Key]:
     """Every address that somebody might have meant. Too many keep accounts that nobody asked for, too few lock people out."""
-    apart = "".join(" " if _is_invisible(one) else one for one in value.translate(_AT_LOOKALIKES))
-    seen = "".join(one for one in value.translate(_AT_LOOKALIKES) if one.isspace() or not _is_invisible(one))
+    apart = "".join(" " if is_invisible(one) else one for one in value.translate(_AT_LOOKALIKES))
+    seen = "".join(one for one in value.translate(_AT_LOOKALIKES) if one.isspace() or not is_invisible(one))
     seen = re.sub(r"@[@\s]*@", "@", seen)
     foreign = "".join(" " if one > "\x7f" and unicodedata.category(one)[0] in "PS" else one for one in seen)
     unquoted = _COMMENT.sub("", seen).replace('"', "").replace("\\", "")

@@ -35,6 +35,7 @@ from syncd.model import (
     Status,
     Trigger,
     ZoomAccount,
+    name_key,
 )
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
@@ -351,7 +352,7 @@ def _demand_agreed(ready: Sequence[Case], left: Sequence[Ended], request: Reques
             "syncd handover list shows every stage; approve: syncd approve --plan DIGEST --guard handover",
         )
     for case in ready:
-        if not people_of(case.approved_by) - {" ".join(request.by.casefold().split())}:
+        if not people_of(case.approved_by) - {name_key(request.by)}:
             raise Held(f"only {request.by} approved this plan, and runs it", "Somebody else must approve it, or run it.")
     if request.confirm_count != len(ready):
         raise Held(

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.ledger.history import History
-from syncd.model import Action, Announcement, Approval, Decision, Guard, Plan, Policy
+from syncd.model import Action, Announcement, Approval, Decision, Guard, Plan, Policy, name_key
 from syncd.planning.entitlement import KNOWN_LEAVERS
 
 #: (signature, message, name, signers) -> whether it was made with a key that the signers list for that name.
@@ -33,7 +33,7 @@ def refuses(given: Approval | Announcement, rules: Mapping[str, Any], ledger_id:
     """Why this approval does not count under *rules* (``Policy.as_json``), or nothing: given by somebody who may not, not
     signed, or signed with another key than theirs."""
     approvers, signers = rules.get("approvers") or (), rules.get("signers") or ()
-    if approvers and _name(given.by) not in map(_name, approvers):
+    if approvers and name_key(given.by) not in map(name_key, approvers):
         return f"{given.by} is not among approvals.approvers"
     if signers and not given.signature:
         return "it is not signed, and approvals.signers_file asks for that"
@@ -66,11 +66,7 @@ def required(guard: Guard, policy: Policy, history: History) -> int:
 
 def people_of(given: Iterable[Approval | Announcement]) -> set[str]:
     """Who gave these, each once however their name is spelt."""
-    return {_name(one.by) for one in given}
-
-
-def _name(name: str) -> str:
-    return " ".join(name.casefold().split())
+    return {name_key(one.by) for one in given}
 
 
 def _without_policy_changed(approval: Approval) -> tuple[Guard, ...]:

@@ -78,12 +78,51 @@ def test_names_may_have_blanks_and_lines_may_have_options(tmp_path: Path, kim: P
     assert [f"{name} {public}" for name in ("Ann Lee", "Kim", "Lee", "Max Doe")] == list(signers_in(file))
 
 
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ('namespaces="git"', False),
+        ('namespaces="git,file"', False),
+        ('NAMESPACES="syncd-*"', True),
+        ('namespaces="git,syncd-approval"', True),
+        ('namespaces="*,!syncd-approval"', False),
+    ],
+)
+def test_a_key_for_something_else_signs_no_approval(tmp_path: Path, kim: Path, options: str, counts: bool):
+    """The lines beside it stand; a byte order mark and CRLF of an editor change nothing."""
+    public = kim.with_suffix(".pub").read_text().rsplit(" ", 1)[0]
+    file = tmp_path / "signers"
+    file.write_bytes(f"\ufeff# keys\r\nKim {options} {public}\r\nLee {public}\r\n".encode())
+
+    assert [f"{name} {public}" for name in ("Kim", "Lee") if counts or name == "Lee"] == list(signers_in(file))
+
+
+@pytest.mark.parametrize(
+    "options", ['valid-before="20200101"', 'valid-after="20990101"', "cert-authority", 'namespaces="git",valid-before="20200101"']
+)
+def test_a_limit_that_nobody_looks_at_is_refused(tmp_path: Path, kim: Path, options: str):
+    """A key that ran out must not go on signing because its limit was passed over."""
+    file = tmp_path / "signers"
+    file.write_text(f"Lee {kim.with_suffix('.pub').read_text()}Kim {options} {kim.with_suffix('.pub').read_text()}")
+    with pytest.raises(ConfigError, match=r"line 2 of .* has the option (valid-|cert-)"):
+        signers_in(file)
+
+
 @pytest.mark.parametrize("line", ["Kim", "Kim ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB", "Kim ssh-ed25519 AAAA", "ssh-ed25519 AAAA"])
 def test_a_line_that_names_no_signer_is_a_fault_of_the_configuration(tmp_path: Path, line: str):
     """With its number."""
     file = tmp_path / "signers"
     file.write_text(f"# first\n{line}\n")
     with pytest.raises(ConfigError, match="line 2"):
+        signers_in(file)
+
+
+@pytest.mark.parametrize("content", ["", "# Kim left\n\n", 'Kim namespaces="git" {public}'])
+def test_a_file_that_lists_nobody_does_not_mean_that_nobody_has_to_sign(tmp_path: Path, kim: Path, content: str):
+    """Emptied, only remarks, or keys for something else."""
+    file = tmp_path / "signers"
+    file.write_text(content.format(public=kim.with_suffix(".pub").read_text()))
+    with pytest.raises(ConfigError, match="lists nobody"):
         signers_in(file)
 
 

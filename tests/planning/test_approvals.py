@@ -265,6 +265,8 @@ def by(name: str, *guards: Guard, policy: Policy = TWO, **more: Any) -> Approval
         ((by("Kim"),), False),
         ((by("Kim"), by("Lee")), True),
         ((by("Kim"), replace(by(" kim "), id="again")), False),  # one person, spelt twice
+        ((by("Kim"), replace(by("Ki\u200bm"), id="again")), False),  # with what cannot be seen
+        ((by("Kim"), replace(by("\uff2bim"), id="again")), False),  # in wide letters
         ((by("Kim"), by("Lee", Guard.POLICY_CHANGED)), False),  # another guard
         ((by("Kim"), by("Lee", hours=0)), False),  # run out
     ],

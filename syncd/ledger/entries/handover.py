@@ -21,6 +21,7 @@ from syncd.model import (
     SeenEffect,
     Stage,
     Standing,
+    name_key,
 )
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class LegalHoldReleased(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Two different people within a week."""
-        name = " ".join(self.by.casefold().split())
+        name = name_key(self.by)
         said = {
             who: at for who, at in history.hold_releases.get(entry.subject, {}).items() if time.measured - at <= RELEASE_LASTS
         }
