@@ -173,9 +173,10 @@ async def test_a_name_in_other_letter_case_is_the_same():
         assert {id_of(1)} == entitled(await Directory(controller.url).read())
 
 
-async def test_a_deleted_object_in_a_list_is_nobody():
+@pytest.mark.parametrize("name", ["p9", "Family\\, Given", "a\\+b \\\\", "\\C3\\BCber\\2C p"])
+async def test_a_deleted_object_in_a_list_is_nobody(name):
     """The directory itself calls it deleted: it is known to be gone, not unknown."""
-    gone = "CN=p9\\0ADEL:0f3b2a1c-1111-2222-3333-444455556666,CN=Deleted Objects,DC=corp,DC=example"
+    gone = f"CN={name}\\0ADEL:0f3b2a1c-1111-2222-3333-444455556666,CN=Deleted Objects,DC=corp,DC=example"
     with Windows(with_members(gone)) as controller:
         snapshot = await Directory(controller.url).read()
 

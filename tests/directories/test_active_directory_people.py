@@ -101,6 +101,8 @@ def test_every_number_is_a_time_or_never(ticks):
         ({"accountExpires": ["-5"]}, "accountExpires is not a time"),
         ({"mail": [b"\xff\xfe@corp.example"]}, "mail is not UTF-8"),
         ({"objectSid": [b"\x01"]}, "objectSid or primaryGroupID cannot be understood"),
+        ({"primaryGroupID": ["-513"]}, "objectSid or primaryGroupID cannot be understood"),
+        ({"primaryGroupID": ["4294967296"]}, "objectSid or primaryGroupID cannot be understood"),
         ({"primaryGroupID": ["users"]}, "objectSid or primaryGroupID cannot be understood"),
     ],
 )

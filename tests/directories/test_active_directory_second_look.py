@@ -10,7 +10,7 @@ import pytest
 
 from syncd.errors import SourceError
 from tests.adlab.fakeldap import BIND, done
-from tests.adlab.windows import GROUPS, STAFF, HangUp, Windows, company, group, person, sid
+from tests.adlab.windows import GROUPS, STAFF, HangUp, Windows, company, group, guid, person, sid
 from tests.directories.ad_world import Directory, id_of
 
 
@@ -253,6 +253,31 @@ async def test_whoever_has_the_id_and_whoever_claims_the_address_are_both_found(
         await directory.close()
 
     assert [id_of(1), id_of(3), id_of(9)] == [one.id for one in found]
+
+
+@pytest.mark.parametrize(
+    ("asked", "really"),
+    [("OU=M\u00dcNCHEN", "OU=M\u00fcnchen"), ("ou = m\u00fcnchen", "OU=M\u00fcnchen"), ("OU=Nord\\2C Ost", "OU=Nord\\, Ost")],
+)
+async def test_somebody_below_a_base_is_there_however_the_base_is_spelled(asked, really):
+    """The server knows its bases in any letter case and with any escapes, and names people its own way."""
+    there = f"{really},DC=corp,DC=example"
+    entries = company(3, 3) | {
+        there: {"objectClass": ["organizationalUnit"], "objectGUID": [guid(900_009)]},
+        f"CN=p9,{there}": person(9),
+    }
+
+    class Knowing(Windows):
+        def _base_of(self, base):
+            return there if base == f"{asked},DC=corp,DC=example" else super()._base_of(base)
+
+    with Knowing(entries) as controller:
+        directory = Directory(controller.url, base_dns=(f"{asked},DC=corp,DC=example",))
+        read = {one.id: one for one in (await directory.read()).people}
+        found = await directory.recheck_person(id_of(9), [])
+        await directory.close()
+
+    assert (read[id_of(9)],) == found
 
 
 async def test_somebody_outside_the_bases_is_not_there():

@@ -31,6 +31,22 @@ async def test_every_member_of_a_large_group_is_found(members):
         assert members + 1 == len(snapshot.people)
 
 
+@pytest.mark.parametrize("number", [4, 5, 6, 12])
+async def test_whoever_has_more_addresses_than_come_at_once_has_them_all(number):
+    """Ranges are for every attribute, not for members alone: else this person would claim no alias, and lose the account."""
+    entries = company(people=3, members=2)
+    entries[f"CN=p2,{STAFF}"]["proxyAddresses"] = [f"smtp:alias{at}@corp.example" for at in range(number)]
+    with Windows(entries, range_max=5) as controller:
+        directory = Directory(controller.url)
+        read = {one.id: one for one in (await directory.read()).people}
+        looked = await directory.recheck_person(None, [f"alias{number - 1}@corp.example"])
+        await directory.close()
+
+    assert tuple(f"alias{at}@corp.example" for at in range(number)) == read[id_of(2)].aliases
+    assert (read[id_of(2)],) == looked
+    assert 3 == len(read)
+
+
 @pytest.mark.parametrize("range_max", [5, 7, 5000])
 async def test_the_size_of_a_range_is_what_the_server_says(range_max):
     """An operator may have changed MaxValRange: nothing is assumed about the number."""

@@ -127,14 +127,16 @@ def search_roots(session: Session, settings: ActiveDirectorySettings) -> tuple[s
     return domain + tuple(base for base in settings.base_dns if not is_below(base, domain))
 
 
-def demand_base(session: Session, base: str) -> None:
-    """Raises Unusable when this server does not show the base: a base read as empty is a mass leaver."""
+def demand_base(session: Session, base: str) -> str:
+    """The base as this server spells it: what lies below is called so, whatever letter case, escapes and blanks the operator
+    chose. Raises Unusable when the server does not show it: a base read as empty is a mass leaver."""
     found = session.find(base, ["objectGUID"])
     if isinstance(found, Unseen):
         raise Unusable(
             f"the base {base} {found.why}",
             found.do or "Correct directory.active_directory.base_dn, or let the bind account read there.",
         )
+    return found.dn
 
 
 def is_below(dn: str, bases: Iterable[str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ldap3.utils.conv import escape_filter_chars
@@ -46,7 +46,8 @@ from syncd.reading import Complete, put_together
 PRIMARY_CANDIDATE = re.compile(r"S-1-5-21(?:-\d+){3}-(\d+)")  # only a domain's own groups can be primary
 
 #: How a deleted object is called where it still stands in a list (MS-ADTS 3.1.1.5.5): its name, a line feed, DEL: and its id.
-DELETED = re.compile(r"^[^,]*\\0ADEL:[0-9a-f-]{36},", re.IGNORECASE)
+#: The name may hold escaped commas, as ``Family\\, Given`` does.
+DELETED = re.compile(r"^(?:[^,\\]|\\.)*\\0ADEL:[0-9a-f-]{36},", re.IGNORECASE)
 
 #: People created while the read went on may be met as members first. More than these few means a list with holes.
 LATECOMERS_MAX = 5
@@ -106,7 +107,8 @@ class Stray:
 class GroupsBelow:
     """Fills the graph from the configured groups down. *strays*: members that could not be found or read, by DN."""
 
-    def __init__(self, session: Session, settings: ActiveDirectorySettings, roster: Roster) -> None:
+    def __init__(self, session: Session, settings: ActiveDirectorySettings, roster: Roster, bases: Sequence[str]) -> None:
+        """*bases*: as this server spells them."""
         self.nodes: dict[str, GroupNode] = {}
         self.lists: list[Complete[None]] = []
         self.strays: dict[str, Stray] = {}
@@ -114,8 +116,9 @@ class GroupsBelow:
         self._session = session
         self._settings = settings
         self._roster = roster
+        self._bases = bases
         self._roots = search_roots(session, settings)
-        self._whole_domain_read = session.domain_dn is not None and is_below(session.domain_dn, settings.base_dns)
+        self._whole_domain_read = session.domain_dn is not None and is_below(session.domain_dn, bases)
         self._looked_up: dict[str, Entry | Unseen] = {}
         self._attributes = tuple(dict.fromkeys((*GROUP_ATTRIBUTES, "member", *attributes_to_ask(*settings.of_people()))))
         self._latecomers = 0
@@ -181,11 +184,11 @@ class GroupsBelow:
         id_ = guid_of(entry)
         if id_ in self._roster.people:
             return id_  # renamed while the read went on, or spelled differently
-        if is_below(entry.dn, self._settings.base_dns):
+        if is_below(entry.dn, self._bases):
             self._latecomers += 1
             if self._latecomers > LATECOMERS_MAX:
                 raise Unusable(f"more than {LATECOMERS_MAX} members lie below a base but were not in its list of people")
-        self._roster.add(person_of(entry, *self._settings.of_people()))
+        self._roster.add(person_of(self._session.complete(entry), *self._settings.of_people()))
         return id_
 
     def _by_primary_group(self, entry: Entry) -> list[str]:
@@ -205,7 +208,7 @@ class GroupsBelow:
             asked = self._settings.of_people()
             for page in self._session.pages(domain, filter_, attributes_to_ask(*asked), self._settings.page_size):
                 for other in page:
-                    self._roster.add(person_of(other, *asked))
+                    self._roster.add(person_of(self._session.complete(other), *asked))
         return self._roster.by_primary_group.get(sid, [])
 
     def _demand_really_empty(self, entry: Entry) -> None:

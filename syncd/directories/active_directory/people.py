@@ -28,6 +28,7 @@ PEOPLE_FILTER = "(&(objectClass=user)(!(objectClass=computer)))"
 ALWAYS_THERE = ("userAccountControl", "accountExpires", "primaryGroupID", "objectSid")
 
 ACCOUNT_DISABLED = 0x2  # userAccountControl
+RID_MAX = 2**32 - 1  # the last number of a SID (MS-DTYP 2.4.2)
 NEVER = frozenset({0, 2**63 - 1})  # accountExpires, both mean never (MS-ADA1 2.1)
 FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 MAX_DATE = datetime.max.replace(tzinfo=UTC)
@@ -187,11 +188,12 @@ def _primary_group_sid(entry: Entry, troubles: list[str]) -> str | None:
     sid, rid = entry.first("objectsid"), entry.first("primarygroupid")
     if sid is None or rid is None:
         return None
-    try:
-        return f"{_domain_of(sid[:-4], len(sid))}-{_number(rid)}"
-    except ValueError:
-        troubles.append("objectSid or primaryGroupID cannot be understood")
-        return None
+    with contextlib.suppress(ValueError):
+        domain, number = _domain_of(sid[:-4], len(sid)), _number(rid)
+        if 0 <= number <= RID_MAX:
+            return f"{domain}-{number}"
+    troubles.append("objectSid or primaryGroupID cannot be understood")
+    return None
 
 
 @lru_cache(64)

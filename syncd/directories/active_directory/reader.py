@@ -33,7 +33,7 @@ from syncd.directories.active_directory.groups import (
 from syncd.directories.active_directory.members import GroupsBelow, Roster
 from syncd.directories.active_directory.memberships_of_one import GroupsAbove, demand_members_readable
 from syncd.directories.active_directory.people import PEOPLE_FILTER, attributes_to_ask, person_of
-from syncd.directories.active_directory.session import Session
+from syncd.directories.active_directory.session import Session, comes_in_part
 from syncd.directories.active_directory.settings import ActiveDirectorySettings, KerberosBind, SimpleBind
 from syncd.directories.active_directory.strays import unresolved_of
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
@@ -58,6 +58,7 @@ class _Look:
     """A connection for second looks, with the configured groups as found through it."""
 
     session: Session
+    bases: tuple[str, ...]  # as this server spells them
     configured: tuple[ConfiguredGroup, ...]
     line: Line
     stale_at: float
@@ -214,8 +215,9 @@ class ActiveDirectory:
         tell(CredentialExpires("active_directory", password_expiry(session, settings)))
         tell(CredentialExpires("ldaps", session.certificate_ends_at))
         configured = find_configured(session, settings, self._memory.groups)
-        roster, lists = self._read_people(session, tell)
-        below = GroupsBelow(session, settings, roster)
+        bases = tuple(demand_base(session, base) for base in settings.base_dns)
+        roster, lists = self._read_people(session, bases, tell)
+        below = GroupsBelow(session, settings, roster, bases)
         for group in configured:
             below.read(group)
         roster.demand_shown()
@@ -237,22 +239,25 @@ class ActiveDirectory:
             view=session.view,
         )
 
-    def _read_people(self, session: Session, tell: Tell) -> tuple[Roster, tuple[Complete[None], ...]]:
+    def _read_people(self, session: Session, bases: Sequence[str], tell: Tell) -> tuple[Roster, tuple[Complete[None], ...]]:
         """Everybody, and the lists they came in: one for each base."""
         settings = self.settings
         roster = Roster()
         attributes = attributes_to_ask(*settings.of_people())
+        in_part: list[Entry] = []
 
         def add(entry: Entry) -> None:
-            roster.add(person_of(entry, *settings.of_people()))
+            if comes_in_part(entry):
+                in_part.append(entry)  # the rest of it is asked for when the line is free
+            else:
+                roster.add(person_of(entry, *settings.of_people()))
 
         def progress() -> None:
             tell(ReadProgress("directory", len(roster.people)))
 
-        lists = []
-        for base in settings.base_dns:
-            demand_base(session, base)
-            lists.append(session.walk(base, PEOPLE_FILTER, attributes, settings.page_size, add, progress=progress))
+        lists = [session.walk(base, PEOPLE_FILTER, attributes, settings.page_size, add, progress=progress) for base in bases]
+        for entry in in_part:
+            roster.add(person_of(session.complete(entry), *settings.of_people()))
         return roster, tuple(lists)
 
     # ------------------------------------------------------------------------------------------------- the second look
@@ -271,9 +276,10 @@ class ActiveDirectory:
             self._stop_looking()
 
         def look(session: Session) -> tuple[Person, ...]:
+            bases = tuple(demand_base(session, base) for base in self.settings.base_dns)
             configured = find_configured(session, self.settings, self._memory.groups)
             demand_members_readable(session, self.settings, configured, self.gone_through)
-            fresh = _Look(session, configured, line, self.clock.monotonic() + LOOK_SECONDS_MAX)
+            fresh = _Look(session, bases, configured, line, self.clock.monotonic() + LOOK_SECONDS_MAX)
             people = self._look_through(fresh, wanted)
             self._look = fresh
             return people
@@ -288,13 +294,13 @@ class ActiveDirectory:
         attributes = (*attributes_to_ask(*settings.of_people()), "memberOf", "uSNChanged")
         for root in search_roots(look.session, settings):
             for page in look.session.pages(root, wanted.filter, attributes, settings.page_size):
-                for entry in page:
+                for entry in map(look.session.complete, page):
                     found = person_of(entry, *settings.of_people())
                     if found.person.id not in people and wanted.includes(found.person):
                         manager = id_by_dn(look.session, found.manager_dn) if found.manager_dn else ""
                         people[found.person.id] = replace(found.person, manager=manager)
                         above.read(entry, found)
-                        if not is_below(entry.dn, settings.base_dns):
+                        if not is_below(entry.dn, look.bases):
                             outside.add(found.person.id)
         placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
         # As in a whole read: somebody below no base is a person by membership alone.
@@ -314,7 +320,8 @@ class ActiveDirectory:
     def _check(self, line: Line, tell: Tell) -> list[tuple[str, bool, str]]:
         def check(session: Session) -> tuple[bool, str]:
             snapshot = self._read(session, _no_one)
-            look = _Look(session, find_configured(session, self.settings, self._memory.groups), line, 0.0)
+            bases = tuple(demand_base(session, base) for base in self.settings.base_dns)
+            look = _Look(session, bases, find_configured(session, self.settings, self._memory.groups), line, 0.0)
             demand_members_readable(session, self.settings, look.configured, self.gone_through)
             return check_server(
                 session,

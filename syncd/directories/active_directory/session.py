@@ -45,6 +45,9 @@ NOT_TO_BE_SEEN = frozenset({REFERRAL, NO_SUCH_OBJECT, INVALID_DN, INSUFFICIENT_R
 #: What ldap3 raises on dead lines and on bytes that are no LDAP.
 BROKEN = (LDAPException, PyAsn1Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
+#: What follows an attribute's name when only a part of its values comes.
+RANGE = ";range="
+
 #: Bytes taken from the line at once.
 CHUNK_SIZE = 64 * 1024
 
@@ -243,6 +246,15 @@ class Session:
             entry = self.entry(dn, [f"{attribute};range=0-*", "uSNChanged"])
         raise Unusable(f"{attribute} of {dn} changed each time it was read")
 
+    def complete(self, entry: Entry) -> Entry:
+        """*entry* with all values of each attribute that came as a first range: whoever has more addresses than a controller
+        gives at once would else be read with none. Asks only then. Raises Unusable."""
+        if not comes_in_part(entry):
+            return entry
+        names = [key.partition(RANGE)[0] for key in entry.attributes if RANGE in key]
+        shown = {key: values for key, values in entry.attributes.items() if RANGE not in key}
+        return Entry(entry.dn, shown | {name: list(self.values(entry.dn, name, entry)) for name in names})
+
     def exists(self, base_dn: str, filter_: str) -> bool:
         """Whether anything visible below *base_dn* fits the filter."""
         return any(self.pages(base_dn, filter_, ["1.1"], page_size=1))
@@ -380,6 +392,11 @@ def generalized_time(value: bytes) -> datetime:
             int(value[:4]), int(value[4:6]), int(value[6:8]), int(value[8:10]), int(value[10:12]), int(value[12:14]), tzinfo=UTC
         )
     return datetime.strptime(value.decode("ascii", "replace"), "%Y%m%d%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
+def comes_in_part(entry: Entry) -> bool:
+    """Whether an attribute of it came as a range, so that there may be more."""
+    return RANGE in "".join(entry.attributes)
 
 
 def _range_of(entry: Entry, attribute: str) -> tuple[str, int, int | None] | None:

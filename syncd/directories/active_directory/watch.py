@@ -145,7 +145,7 @@ class ControllerWatcher:
             if "group" in classes:
                 groups[guid_of(entry)] = entry
             elif "user" in classes and "computer" not in classes:
-                people[guid_of(entry)] = entry
+                people[guid_of(entry)] = session.complete(entry)
         place.gone_pending |= not any_hit
         hint = Hint(people=frozenset(id_ for id_, entry in people.items() if self._looks_different(place, id_, entry)))
         for id_, entry in groups.items():
