@@ -134,7 +134,7 @@ async def test_many_rows_are_named_in_pieces(ledgers):
 
 
 async def test_a_trigger_of_postgresql_that_guards_less_is_found(request):
-    """Its function replaced, its condition narrowed, or an additional one."""
+    """Its function replaced, its condition narrowed, or an additional one; a rule or a kind of table that goes round it."""
     for statement, says in (
         (
             "CREATE OR REPLACE FUNCTION chain_no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
@@ -158,6 +158,11 @@ async def test_a_trigger_of_postgresql_that_guards_less_is_found(request):
             "CREATE TRIGGER more AFTER UPDATE ON personal FOR EACH ROW EXECUTE FUNCTION chain_no_update()",
             "added triggers to the ledger: more",
         ),
+        ("CREATE RULE gone AS ON DELETE TO chain DO INSTEAD NOTHING", "tables of the ledger are: rule gone of chain"),
+        ("CREATE RULE kept AS ON UPDATE TO personal DO INSTEAD NOTHING", "tables of the ledger are: rule kept of personal"),
+        ("CREATE TABLE more () INHERITS (chain)", "tables of the ledger are: more as a part of chain"),
+        ("ALTER TABLE personal ENABLE ROW LEVEL SECURITY", "tables of the ledger are: row security of personal"),
+        ("ALTER TABLE state SET UNLOGGED", "tables of the ledger are: state is not logged"),
     ):
         made = Ledgers(request.getfixturevalue("postgres_server").database())
         try:

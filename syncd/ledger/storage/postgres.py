@@ -39,6 +39,23 @@ from syncd.model import Head
 
 T = TypeVar("T")
 
+#: The tables that a ledger lives from.
+_TABLES = "SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name"
+
+_TRIGGERS = f"""
+SELECT tgname, tgtype, tgqual IS NULL AND tgattr = '' AND tgenabled IN ('O', 'A'), prosrc
+FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid IN ({_TABLES})
+"""  # noqa: S608 (constants of this page)
+
+#: What changes what a statement does to a table, or what is read from it, without a trigger. Nothing of it is ever ours.
+_BESIDE = f"""
+SELECT 'rule ' || rulename || ' of ' || ev_class::regclass FROM pg_rewrite WHERE ev_class IN ({_TABLES})
+UNION ALL SELECT inhrelid::regclass || ' as a part of ' || inhparent::regclass FROM pg_inherits WHERE inhparent IN ({_TABLES})
+UNION ALL SELECT 'row security of ' || oid::regclass FROM pg_class WHERE relrowsecurity AND oid IN ({_TABLES})
+UNION ALL SELECT oid::regclass || ' is not logged' FROM pg_class WHERE relpersistence <> 'p' AND oid IN ({_TABLES})
+"""  # noqa: S608 (constants of this page)
+
 #: What the server keeps of when a trigger fires (``pg_trigger.tgtype``).
 _FIRES = {"FOR EACH ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
@@ -169,14 +186,13 @@ class PostgresDatabase:
             return work(connection)
 
     def fault(self, connection: Connection) -> str:
-        """Whether the triggers that guard the chain are there, on, and what we made, word for word."""
-        rows = connection.exec_driver_sql(
-            "SELECT tgname, tgtype, tgqual IS NULL AND tgattr = '' AND tgenabled IN ('O', 'A'), prosrc "
-            "FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND tgenabled <> 'D' "
-            "AND tgrelid IN (SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name)"
-        )
+        """Whether the triggers that guard the chain are there, on, and what we made, word for word; and whether nothing else
+        stands between a statement and the tables: rules, rows of other tables, rows that some do not see, no log of changes."""
+        beside = connection.exec_driver_sql(_BESIDE).scalars().all()
+        rows = connection.exec_driver_sql(_TRIGGERS)
         ours = {name: (_trigger_type(when), True, f" BEGIN {body} END ") for name, (when, body) in POSTGRES_TRIGGERS.items()}
-        return guards_fault(ours, {name: (type_, always, body) for name, type_, always, body in rows})
+        guards = guards_fault(ours, {name: (type_, always, body) for name, type_, always, body in rows})
+        return guards or (f"somebody changed what the tables of the ledger are: {', '.join(sorted(beside))}" if beside else "")
 
     def publish(self, head: Head) -> None:
         """Nothing: what lies in the same database is rolled back with it."""
