@@ -8,6 +8,8 @@ WORKERS ?= 2
 # Passed on to pytest: make test ARGS="tests/planning -x"
 ARGS   ?=
 IMAGE  ?= syncd:dev
+# Where the sources lie: a label of the image.
+SOURCE ?= https://git.example/syncd
 
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
@@ -64,10 +66,12 @@ bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another
 	  $(BIN)/python -m tests.benchmarks.$$(basename "$$file" .py) || failed=1; \
 	done; exit $$failed
 
-image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FILE=
+image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FILE=, SOURCE=
 	@builder=$$(command -v buildah || command -v podman || command -v docker) \
 	  || { echo "make image: none of buildah, podman and docker is here" >&2; exit 2; }; \
 	set -x; "$$builder" build --tag "$(IMAGE)" \
+	  --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' syncd/__init__.py)" \
+	  --build-arg REVISION="$$(git rev-parse --verify --quiet HEAD)" --build-arg SOURCE="$(SOURCE)" \
 	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
 
 docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
@@ -76,7 +80,7 @@ docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
 pictures: $(VENV)/.run ## the pictures of the docs, from the demo; needs Chromium
 	@$(BIN)/python docs/images/make
 
-release: $(VENV)/.dev ## everything of a release into dist/; RELEASE_ARGS="--key signing.pem --image oci-archive.tar"
+release: $(VENV)/.dev ## everything of a release into dist/; RELEASE_ARGS="--key signing.pem --images amd64 arm64"
 	@$(BIN)/python deploy/release --out dist $(RELEASE_ARGS)
 
 setup: $(VENV)/.run ## only install: then there is .venv/bin/syncd

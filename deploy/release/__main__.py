@@ -1,9 +1,10 @@
 """Makes everything a release consists of into a folder; the same sources give the same bytes.
 
-    python deploy/release --out dist [--key signing.pem] [--image oci-archive.tar]
+    python deploy/release --out dist [--key signing.pem] [--images amd64 arm64 [--base IMAGE]]
 
 sdist and wheel (installable by pipx), the chart's package, the lock, an SBOM as CycloneDX and as SPDX, a provenance statement
-(in-toto, SLSA v1), SHA256SUMS, and with a key its Ed25519 signature, to be verified with nothing but OpenSSL:
+(in-toto, SLSA v1), SHA256SUMS, with --images an OCI archive for each architecture (needs buildah, and the base image), and with a
+key the sums' Ed25519 signature, to be verified with nothing but OpenSSL:
 
     sha256sum -c SHA256SUMS
     openssl pkeyutl -verify -pubin -inkey release.pub.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig
@@ -28,9 +29,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import images
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "chart"
 LOCK = ROOT / "requirements.lock"
+SOURCE = "https://git.example/syncd"
 
 
 def main(words: list[str]) -> None:
@@ -40,7 +44,11 @@ def main(words: list[str]) -> None:
     )
     usage.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to write to; what lies there is removed")
     usage.add_argument("--key", type=Path, help="Ed25519 private key (PEM) that signs SHA256SUMS")
-    usage.add_argument("--image", type=Path, help="an OCI archive of the image, to be counted in")
+    usage.add_argument("--images", nargs="+", default=[], choices=images.ARCHITECTURES, help="build the image for these")
+    usage.add_argument("--base", default="", help="what the images stand on; the Dockerfile's own by default")
+    usage.add_argument("--build-base", default="", help="what their first stage runs on, where --base is for one architecture")
+    usage.add_argument("--image-option", action="append", default=[], help="for buildah build: --image-option=--network=host")
+    usage.add_argument("--source", default=SOURCE, help="where the sources lie: a label of the image, and in the provenance")
     given = usage.parse_args(words)
     shutil.rmtree(given.out, ignore_errors=True)
     given.out.mkdir(parents=True)
@@ -48,11 +56,16 @@ def main(words: list[str]) -> None:
     _python_packages(given.out)
     _chart(given.out / f"syncd-chart-{version}.tgz")
     shutil.copy(LOCK, given.out / "requirements.lock")
-    if given.image:
-        shutil.copy(given.image, given.out / f"syncd-{version}.oci.tar")
+    source = images.Source(version, _git("rev-parse", "HEAD"), given.source, _epoch())
+    for architecture in given.images:
+        images.archive(
+            given.out, architecture, source, *given.image_option, base=given.base, build_base=given.build_base or given.base
+        )
+    if not given.images:
+        print("no image among them: --images amd64 arm64", file=sys.stderr)
     (given.out / "sbom.cyclonedx.json").write_text(_cyclonedx(version), encoding="utf-8")
     (given.out / "sbom.spdx.json").write_text(_json(_spdx(version)), encoding="utf-8")
-    (given.out / "provenance.json").write_text(_json(_provenance(given.out, version)), encoding="utf-8")
+    (given.out / "provenance.json").write_text(_json(_provenance(given.out, source)), encoding="utf-8")
     sums = "".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(given.out.iterdir()))
     (given.out / "SHA256SUMS").write_text(sums, encoding="utf-8")
     if given.key:
@@ -178,12 +191,8 @@ def _licence(name: str) -> str:
     return declared or "NOASSERTION"
 
 
-def _provenance(out: Path, version: str) -> dict[str, Any]:
+def _provenance(out: Path, source: images.Source) -> dict[str, Any]:
     """What was made of what, as an in-toto statement with SLSA's predicate."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
     subjects = [{"name": path.name, "digest": {"sha256": _sha256(path)}} for path in sorted(out.iterdir())]
     return {
         "_type": "https://in-toto.io/Statement/v1",
@@ -192,9 +201,9 @@ def _provenance(out: Path, version: str) -> dict[str, Any]:
         "predicate": {
             "buildDefinition": {
                 "buildType": "urn:syncd:make-release:v1",
-                "externalParameters": {"version": version},
+                "externalParameters": {"version": source.version},
                 "resolvedDependencies": [
-                    {"uri": "git+https://git.example/syncd", "digest": {"gitCommit": git("rev-parse", "HEAD")}},
+                    {"uri": f"git+{source.url}", "digest": {"gitCommit": source.revision}},
                     *(
                         {"uri": path.name, "digest": {"sha256": _sha256(path)}}
                         for path in sorted(ROOT.glob("requirements*.lock"))
@@ -208,7 +217,11 @@ def _provenance(out: Path, version: str) -> dict[str, Any]:
 
 def _epoch() -> int:
     """The time of the commit that is released, in seconds."""
-    return int(subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return int(_git("log", "-1", "--format=%ct"))
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,20 @@ RUNC = "/usr/sbin/runc"
 BASE = "localhost/base:test"
 IMAGE = "localhost/syncd:test"
 CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+#: How releases are built (deploy/release/images.py).
+IMAGES: dict[str, Any] = runpy.run_path(str(ROOT / "deploy" / "release" / "images.py"))
+
+#: What the images here say of their sources.
+SOURCE = IMAGES["Source"]("0.0.1", "0123abcd", "https://git.example/syncd", 0)
+
+#: As long as there is no network of its own to be had, and no list of images to ask.
+OPTIONS = (
+    "--isolation=chroot",
+    "--network=host",
+    "--pull=never",
+    *([f"--secret=id=ca,src={CA_FILE}"] if CA_FILE.is_file() else []),
+)
 
 
 def missing() -> str:
@@ -51,7 +66,7 @@ class Store:
             timeout=seconds,
             check=False,
             stdin=subprocess.DEVNULL,
-            env=self._environment(),
+            env=self.environment(),
         )
 
     def build(self) -> None:
@@ -63,23 +78,7 @@ class Store:
         made = subprocess.run([HERE / "build-base", CACHE], capture_output=True, text=True, check=False, timeout=600)
         assert 0 == made.returncode, made.stderr
         self._demand(self("podman", "import", "--quiet", made.stdout.strip(), BASE))
-        secret = [f"--secret=id=ca,src={CA_FILE}"] if CA_FILE.is_file() else []
-        self._demand(
-            self(
-                "buildah",
-                "build",
-                "--isolation=chroot",
-                "--pull=never",
-                "--network=host",
-                "--format=docker",
-                "--timestamp=0",
-                f"--build-arg=BASE={BASE}",
-                *secret,
-                f"--tag={IMAGE}",
-                ROOT,
-                seconds=600,
-            )
-        )
+        self._demand(self(*IMAGES["build"](IMAGE, IMAGES["HOST"], SOURCE, *OPTIONS, "--format=docker", base=BASE), seconds=600))
 
     def inspect(self, image: str) -> dict[str, Any]:
         """What the image says about itself."""
@@ -132,7 +131,8 @@ class Store:
         self("podman", "rm", "--all", "--force", "--time=0")
         self("podman", "system", "reset", "--force")
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Where buildah and podman keep things."""
         return {
             **os.environ,
             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),

@@ -17,7 +17,7 @@ import pytest
 from syncd import __version__
 from tests.acceptance.company import Company, free_port, wait_until
 from tests.deploy.manifests import Manifest, one, overlay
-from tests.image.store import BASE, IMAGE, ROOT, RUNC, Store
+from tests.image.store import BASE, IMAGE, ROOT, RUNC, SOURCE, Store
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -83,9 +83,13 @@ def test_it_says_what_it_is(image: Store) -> None:
     assert ("10001:10001", ["syncd"], ["run"], "SIGTERM") == tuple(
         config[key] for key in ("User", "Entrypoint", "Cmd", "StopSignal")
     )
-    assert {"org.opencontainers.image.title": "syncd", "org.opencontainers.image.licenses": "Apache-2.0"}.items() <= (
-        config["Labels"].items()
-    )
+    assert {
+        "title": "syncd",
+        "licenses": "Apache-2.0",
+        "version": SOURCE.version,
+        "revision": SOURCE.revision,
+        "source": SOURCE.url,
+    }.items() <= {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}.items()
     assert [] == [value for value in config["Env"] if "CERT" in value]
     assert f"syncd, version {__version__}" == image.run(["--version"]).stdout.strip()
 
