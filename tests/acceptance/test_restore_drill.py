@@ -1,5 +1,5 @@
-"""The drill: what the chart's nightly job copies beside a running daemon goes back after the volume is lost, and syncd goes on
-where it was, changing nobody twice."""
+"""The drills: what the chart's nightly job copies beside a running daemon goes back after the volume is lost, the chart's job
+moves a ledger from its volume into PostgreSQL, and syncd goes on where it was, changing nobody twice."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import postgres
 from tests.acceptance.company import WHO, Company, clean_environment
 from tests.deploy.charts import rendered_chart
-from tests.deploy.manifests import one
-from tests.deploy.test_chart import SMALL
+from tests.deploy.manifests import Manifest, one
+from tests.deploy.test_chart import MOVING, SMALL
 
 
-def backed_up(crew: Company, elsewhere: Path) -> int:
-    """Runs the job's own lines, with the places of this machine for the image's; its exit code."""
-    job = one(
-        rendered_chart(SMALL | {"backup": {"enabled": True, "existingClaim": "elsewhere", "keep": 2}}), "CronJob", "syncd-backup"
-    )
-    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+def ran(crew: Company, pod: Manifest, places: dict[str, Path]) -> subprocess.CompletedProcess[str]:
+    """Runs a job's own lines, with the places of this machine for the image's."""
+    (container,) = pod["spec"]["containers"]
     here = crew.folder / "syncd"
     here.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncd "$@"\n', encoding="utf-8")
     here.chmod(0o755)
-    code = container["args"][0].replace("/opt/syncd/bin/syncd", str(here)).replace("/backup", str(elsewhere))
+    code = container["args"][0]
+    for place, path in {"/opt/syncd/bin/syncd": here, **places}.items():
+        assert place in code
+        code = code.replace(place, str(path))
     assert ["/opt/syncd/bin/python", "-I", "-c"] == container["command"]
     return subprocess.run(
         [sys.executable, "-I", "-c", code],
@@ -31,7 +32,15 @@ def backed_up(crew: Company, elsewhere: Path) -> int:
         check=False,
         timeout=120,
         capture_output=True,
-    ).returncode
+        text=True,
+    )
+
+
+def backed_up(crew: Company, elsewhere: Path) -> int:
+    """Runs the nightly job; its exit code."""
+    values = SMALL | {"backup": {"enabled": True, "existingClaim": "elsewhere", "keep": 2}}
+    job = one(rendered_chart(values), "CronJob", "syncd-backup")
+    return ran(crew, job["spec"]["jobTemplate"]["spec"]["template"], {"/backup": elsewhere}).returncode
 
 
 def test_after_the_loss_of_the_volume_a_nightly_copy_is_enough(company: Company, tmp_path: Path) -> None:
@@ -96,3 +105,41 @@ def test_an_address_with_a_password_is_read_from_a_file(company: Company, tmp_pa
     for name, says in (("nowhere", "cannot be read"), ("empty", "is empty")):
         refused = company.syncd("ledger", "copy", f"sqlite:///{company.ledger}", f"@{tmp_path / name}")
         assert (2, True) == (refused.code, says in refused.err)
+
+
+def test_a_job_moves_the_ledger_from_its_volume_into_postgresql(
+    company: Company, postgres_server: postgres.Server, tmp_path: Path
+) -> None:
+    """Under maintenance, with the configuration that names the database already and no credential of Zoom; the daemon then knows
+    holds and whom it switched off. The file stays, and a second run writes nothing."""
+    company.staff(20)
+    company.configure({"reactivate": "ours", "guards.max_directory_shrink_percent": "100%"})
+    company.enforcing()
+    company.leaves("p000")
+    assert 0 == company.syncd("apply").code
+    assert 0 == company.syncd("account", "hold", "p001@corp.example", *WHO).code
+    before = company.ledger.read_bytes()
+    url = tmp_path / "ledger-url"
+    url.write_text(postgres_server.database() + "\n", encoding="utf-8")
+    company.configure({"ledger": {"url_file": str(url)}})
+    written, secret = company.written(), company.folder / "zoom-secret"
+    job = one(rendered_chart(SMALL | MOVING), "Job", "syncd-move-ledger")["spec"]
+    places = {"/var/lib/syncd/ledger.db": company.ledger, "/run/secrets/syncd/ledger-url": url}
+
+    kept = secret.read_text(encoding="utf-8")
+    secret.unlink()
+    moved, again = ran(company, job["template"], places), ran(company, job["template"], places)
+    secret.write_text(kept, encoding="utf-8")
+
+    assert (0, 0) == (moved.returncode, job["backoffLimit"]), moved.stderr
+    assert 0 != again.returncode  # there is a ledger now
+    assert before == company.ledger.read_bytes()
+    assert 0 == company.syncd("ledger", "verify").code
+    company.leaves("p001")  # on hold since before the move
+    with company.running() as daemon:
+        daemon.wait_cycles(1)
+    assert written == company.written()
+    company.person("p000")
+    company.save()
+    assert [0, 0, 0] == [company.syncd("apply").code for _ in range(3)]
+    assert ("active", "active") == (company.status("p000"), company.status("p001"))

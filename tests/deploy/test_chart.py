@@ -68,9 +68,16 @@ EVERYTHING: dict[str, Any] = SMALL | {
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}],
 }
 
+#: The job that moves the ledger from its volume into PostgreSQL; it is run in tests/acceptance/test_restore_drill.py.
+MOVING: dict[str, Any] = {"maintenance": True, "moveLedger": {"enabled": True}, "postgresql": {"enabled": True}}
+
 
 @pytest.mark.parametrize("version", ["1.25", "1.32", "1.36"])
-@pytest.mark.parametrize("values", [SMALL, EVERYTHING, SMALL | VALUES["highly-available"]], ids=["small", "everything", "two"])
+@pytest.mark.parametrize(
+    "values",
+    [SMALL, EVERYTHING, SMALL | VALUES["highly-available"], SMALL | MOVING],
+    ids=["small", "everything", "two", "moving"],
+)
 def test_every_object_of_a_release_fits_the_strict_schema(values: dict[str, Any], version: str) -> None:
     """No unknown key, no wrong type."""
     manifests = rendered_chart(values, "corp", "it")
@@ -83,7 +90,8 @@ def test_every_object_of_a_release_fits_the_strict_schema(values: dict[str, Any]
 
 def test_every_pod_of_a_release_keeps_to_the_restricted_profile() -> None:
     """Jobs too, whatever is switched on."""
-    for template in pod_templates(rendered_chart(EVERYTHING)):
+    moving = one(rendered_chart(EVERYTHING | MOVING), "Job", "syncd-move-ledger")["spec"]["template"]
+    for template in [*pod_templates(rendered_chart(EVERYTHING)), moving]:
         assert template["spec"]["securityContext"]["runAsNonRoot"] is True
         assert "RuntimeDefault" == template["spec"]["securityContext"]["seccompProfile"]["type"]
         assert [{"name": "pull"}] == template["spec"]["imagePullSecrets"]
@@ -211,6 +219,8 @@ def test_several_releases_keep_apart() -> None:
         ({"existingConfigMap": "ours", "replicas": 2}, "needs leadership.enabled"),
         ({"existingConfigMap": "ours", "leadership": {"enabled": True}}, "postgresql.enabled"),
         (SMALL | {"backup": {"enabled": True}, "persistence": {"enabled": False}}, "needs a place"),
+        (SMALL | {"moveLedger": {"enabled": True}, "postgresql": {"enabled": True}}, "maintenance: true"),
+        (SMALL | {"moveLedger": {"enabled": True}, "maintenance": True}, "postgresql.enabled"),
         (SMALL | {"persistense": {}}, "persistense"),
         (SMALL | {"image": {"digest": "latest"}}, "digest"),
         (SMALL | {"fullnameOverride": "a" * 44}, "fullnameOverride"),
