@@ -27,7 +27,7 @@ from syncd.cli.common import (
 from syncd.cli.people import agreed, demand_not_held
 from syncd.config import Config
 from syncd.errors import Held, UsageError
-from syncd.model import CycleReport, Policy, Reason, Trigger
+from syncd.model import CycleReport, Intent, Policy, Reason, Trigger, ZoomAccount
 
 if TYPE_CHECKING:
     from syncd.operations.cycle import Dependencies
@@ -118,6 +118,7 @@ async def _undone(
         (f"{account.email} is protected: do it in the Zoom portal, or change the protect section and undo again", 5)
         for account in undoing.wanted.protected
     )
+    left.extend((_changed_since(account, last), 5) for account, last in undoing.later)
     leavers = [effect.account for effect in undoing.wanted.effects if effect.account.zoom_id in undoing.known_leavers]
     if leavers:
         click.echo(f"{len(leavers)} of {len(undoing.wanted.effects)} are people known to have left:", err=True)
@@ -135,6 +136,13 @@ async def _undone(
     accounts += [account.zoom_id or "" for account in wanted.already]
     return await execute_request(
         deps, policy, config.mode, wanted, request, term, trigger=Trigger.UNDO, undo_of=undoing.cycle, hold=accounts
+    )
+
+
+def _changed_since(account: ZoomAccount, last: Intent) -> str:
+    return (
+        f"{account.email} was changed again since ({last.action} of {last.at:%Y-%m-%d %H:%M} UTC, cycle {last.cycle}): "
+        "undo that one, or change the account by hand"
     )
 
 

@@ -42,11 +42,13 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """What putting a cycle back comes to. *known_leavers*: zoom ids of those whom it deactivated as people known to have
-    left; giving their access back is asked for once more."""
+    left; giving their access back is asked for once more. *later*: accounts that something changed again since, with that
+    change: what they are now is not this cycle's doing, so it is not put back with it."""
 
     cycle: str
     wanted: Wanted
     known_leavers: frozenset[str]
+    later: tuple[tuple[ZoomAccount, Intent], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ async def wanted_by_undo(
     deps: Dependencies, policy: Policy, cycle: str, request: Request, term: int = 0, choice: Choice | None = None
 ) -> Undoing:
     """What putting back a cycle would change; protected accounts are left out and named, and so are those that Zoom answers
-    oddly about. Raises UsageError when the ledger knows no change of that cycle, or *choice* names nothing of it; SourceError,
-    LedgerError, NotLeader."""
+    oddly about, and those that were changed again later. Raises UsageError when the ledger knows no change of that cycle, or
+    *choice* names nothing of it; SourceError, LedgerError, NotLeader."""
     choice = choice or Choice()
     history = await _settled(deps, cycle, term)
     done = _changes_of(history, cycle)
@@ -93,13 +95,18 @@ async def wanted_by_undo(
     chosen = _chosen(of_reason, accounts, choice, sorted({intent.reason for intent in done}))
     effects: list[Decision] = []
     already: list[ZoomAccount] = []
+    later: list[tuple[ZoomAccount, Intent]] = []
     restore: dict[str, Mapping[str, Any]] = {}
+    latest = {intent.zoom_id: intent for intent, _ in history.done.values() if intent.action in _STATUS_CHANGES}
     for intent in chosen:
         account = accounts.get(intent.zoom_id)
         if account is None:
             continue
         if account.status.value == intent.before.get("status"):
             already.append(account)
+            continue
+        if (last := latest[intent.zoom_id]).cycle != intent.cycle:
+            later.append((account, last))
             continue
         action = Action.REACTIVATE if intent.action == "deactivate" else Action.DEACTIVATE
         effects.append(by_hand(account, action))
@@ -122,7 +129,7 @@ async def wanted_by_undo(
         await judge_request(deps, policy, history, free, request),
         restore,
     )
-    return Undoing(done[0].cycle, wanted, leavers)
+    return Undoing(done[0].cycle, wanted, leavers, tuple(later))
 
 
 async def without(deps: Dependencies, policy: Policy, undoing: Undoing, left_out: frozenset[str], request: Request) -> Undoing:
@@ -135,6 +142,7 @@ async def without(deps: Dependencies, policy: Policy, undoing: Undoing, left_out
         undoing.cycle,
         Wanted(effects, wanted.already, wanted.unknown, wanted.protected, wanted.unreadable, verdicts, wanted.restore),
         undoing.known_leavers - left_out,
+        undoing.later,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.errors import Refused, UsageError
-from syncd.model import Mode, Trigger
+from syncd.model import Action, Mode, Trigger
 from syncd.operations import manual
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.undo import Choice, changed_cycles, wanted_by_undo, without
@@ -113,6 +113,30 @@ async def test_known_leavers_can_be_left_out():
     fewer = await without(company.deps, QUICK, undoing, undoing.known_leavers, REQUEST)
 
     assert ["z-cid", "z-dan"] == [effect.account.zoom_id for effect in fewer.wanted.effects]
+
+
+async def test_what_was_changed_again_since_is_not_this_cycles_to_put_back():
+    """Whoever left for good meanwhile, by a later cycle or by hand, does not get access back by the undo of an older one."""
+    company = await a_bad_day()
+    bad = changed_cycles(await company.ledger.history())[0].cycle
+    company.person("cid")
+    await run(company)
+    company.person("cid", enabled=False)
+    await run(company)
+    back = await manual.wanted_by_address(company.deps, QUICK, ["dan@corp.example"], Action.REACTIVATE, REQUEST)
+    await manual.execute_request(company.deps, QUICK, Mode.ENFORCE, back, REQUEST, 1, trigger=Trigger.ACCOUNT)
+    assert ["ann", "bob"] == await put_back(company, bad)
+    gone = await manual.wanted_by_address(company.deps, QUICK, ["dan@corp.example"], Action.DEACTIVATE, REQUEST)
+    await manual.execute_request(company.deps, QUICK, Mode.ENFORCE, gone, REQUEST, 1, trigger=Trigger.ACCOUNT)
+    assert ("inactive", "inactive") == (company.status("cid"), company.status("dan"))
+
+    undoing = await wanted_by_undo(company.deps, QUICK, bad, REQUEST)
+
+    assert ["z-ann", "z-bob"] == [effect.account.zoom_id for effect in undoing.wanted.effects]
+    assert {"z-cid": ("deactivate", "cycle"), "z-dan": ("deactivate", "hand")} == {
+        account.zoom_id: (last.action, last.by) for account, last in undoing.later
+    }
+    assert undoing.later == (await without(company.deps, QUICK, undoing, undoing.known_leavers, REQUEST)).later
 
 
 async def test_an_undo_gives_back_the_licence_that_was_still_owed():
