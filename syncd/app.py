@@ -26,7 +26,6 @@ from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, SyncdError, UsageError
 from syncd.events import CredentialExpires, CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
-from syncd.evidence.periods import Asked, Period, Sample
 from syncd.host.certificates import earliest_end
 from syncd.host.clock import SystemClock
 from syncd.host.leavers_file import leavers_in
@@ -76,6 +75,7 @@ from syncd.zoom.api import ZoomApi, ZoomSettings
 from syncd.zoom.ending import EndingApi
 
 if TYPE_CHECKING:
+    from syncd.evidence.periods import Asked, Sample
     from syncd.host.signing import PublicKeys, SigningKey
 
 __all__ = [
@@ -559,6 +559,8 @@ async def period_document(
     *progress* is told how many entries were read. Raises ConfigError, LedgerError (the chain is broken), UsageError (there
     is no ledger).
     """
+    from syncd.evidence.periods import Period  # here: the daemon makes none, and its parts would idle in every one
+
     async with open_ledger(config, tell) as ledger:
         found = await ledger.verify()
         if found.problem is not None:
