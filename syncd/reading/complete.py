@@ -25,6 +25,10 @@ U = TypeVar("U")
 #: What leads to the next page: a token, a link or a cookie.
 Mark = str | bytes
 
+#: So many pages in a row that bring nothing new, and always name another one, are a list that never ends. Empty pages are legal
+#: where a service filters: this is a million objects of another kind between two of ours, at the usual thousand a page.
+FRUITLESS_PAGES_MAX = 1_000
+
 
 class NotWhole(Exception):
     """The list contradicts itself, or cannot be gone on with; the text says on which page and how, with numbers."""
@@ -84,7 +88,8 @@ class Walk(Generic[T]):
     *key*: what tells two items apart. Then a repeated item counts once, as the page that came later shows it. *counted*: the
     service announces a total, which must be the same on every page and exactly the number of different items. *gaps*: an
     empty page in the middle is legal. *places*: what leads to a page names a place in the list, so that one used before leads
-    back (an LDAP cookie does not: a server may give the same one for every page).
+    back (an LDAP cookie does not: a server may give the same one for every page). A list that goes on and on without anything new
+    is not waited for.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Walk(Generic[T]):
         self._by_key: dict[Hashable, T] = {}
         self._used: set[Mark] = set()
         self._pages = 0
+        self._fruitless = 0  # pages in a row, up to the latest one, that brought nothing new
         self._total: int | None = None
         self._ended = False
 
@@ -113,6 +119,7 @@ class Walk(Generic[T]):
         if self._ended:
             raise NotWhole(f"page {self._pages + 1} came after the last one")
         self._pages += 1
+        before = len(self)
         if self._counted:
             self._demand_total(page)
         if self._key is None:
@@ -127,7 +134,13 @@ class Walk(Generic[T]):
             raise NotWhole(f"page {self._pages} leads back to an earlier page ({self._so_far()})")
         elif not page.items and not self._gaps:
             raise NotWhole(f"page {self._pages} is empty but says that more follow ({self._so_far()})")
+        elif (fruitless := 0 if len(self) > before else self._fruitless + 1) > FRUITLESS_PAGES_MAX:
+            raise NotWhole(
+                f"page {self._pages} is number {fruitless:,} in a row with nothing new, and names another one "
+                f"({self._so_far()}): this list does not end"
+            )
         else:
+            self._fruitless = fruitless
             self._used.add(page.next)
         return page.next
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from syncd.model import DirectorySnapshot, Person, ZoomSnapshot
 from syncd.reading import Complete, End, Mark, NotWhole, Page, Walk, in_one_piece, put_together, walk, walk_now
+from syncd.reading.complete import FRUITLESS_PAGES_MAX
 from tests.whole import complete, directory
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -94,6 +95,26 @@ def test_a_gap_is_legal_where_the_service_says_so():
     assert walk_now(lambda _, number: pages[number - 1]) == ("a", "b")
 
 
+@pytest.mark.parametrize("items", [[], ["a"]], ids=["empty", "repeated"])
+@pytest.mark.parametrize("places", [True, False])
+def test_a_list_that_never_ends_is_not_waited_for(items: list[str], places: bool):
+    """Page after page with nothing new, each naming another one."""
+
+    def ask(mark: Mark | None, number: int) -> Page[str]:
+        assert number <= FRUITLESS_PAGES_MAX + 2, "it is still asked"
+        return Page(items, f"to {number}" if places else b"onwards")
+
+    with pytest.raises(NotWhole, match="this list does not end"):
+        walk_now(ask, Walk(lambda item: item, places=places))
+
+
+def test_many_gaps_in_a_row_are_legal():
+    """A service filters thousands of objects of another kind away; what is new begins the count anew."""
+    rows = [*[[]] * FRUITLESS_PAGES_MAX, ["a"], *[[]] * FRUITLESS_PAGES_MAX, ["b"]]
+    pages = [Page(row, None if number == len(rows) else f"to {number}") for number, row in enumerate(rows, 1)]
+    assert walk_now(lambda _, number: pages[number - 1], Walk(lambda item: item)) == ("a", "b")
+
+
 def test_a_cookie_may_be_the_same_for_every_page():
     """As Samba gives it: a name for the search, not a place in it."""
     pages = [Page("a", b"x"), Page("b", b"x"), Page("c", None)]
@@ -168,6 +189,7 @@ def test_evidence_adds_up():
 SKELETON = """
 from datetime import datetime
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
+from syncd.reading.complete import FRUITLESS_PAGES_MAX
 from syncd.reading import Complete, Page, Walk
 
 def first_page() -> Page[Person]: raise NotImplementedError
