@@ -178,9 +178,12 @@ class Oracle:
             known[:] = [one for one in known if one.by != "handover"]
 
     def _approved(self, guards: Collection[str]) -> None:
-        """What somebody accepted by it: another object behind a group's name; a sum, which begins anew."""
+        """What somebody accepted by it: another object behind a group's name; a directory that looks older, from the next read
+        on; a sum, which begins anew."""
         if "group-replaced" in guards:
             self.group_id = self.world.truth.group_id
+        if "directory-stale" in guards:
+            self.newest_view = 0.0
         if "max-deactivations-per-day" in guards:
             self.unapproved.clear()
         if "max-deactivations-per-30-days" in guards:
