@@ -26,13 +26,15 @@ from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, SyncdError, UsageError
 from syncd.events import CredentialExpires, CycleScheduled, Event, Noted
 from syncd.evidence.archive import Filing
+from syncd.evidence.in_force import InForce
 from syncd.host.certificates import earliest_end
 from syncd.host.clock import SystemClock
 from syncd.host.leavers_file import leavers_in
 from syncd.host.secrets import SecretFile
 from syncd.leadership.alone import Alone
 from syncd.leadership.lease import SERVICE_ACCOUNT, Lease, LeaseSettings, in_cluster_url
-from syncd.ledger.entries import CycleEnded, CycleRead
+from syncd.ledger.entries import CycleEnded, CycleRead, PolicyInForce
+from syncd.ledger.entry import decode
 from syncd.ledger.entry import read as read_entry
 from syncd.ledger.history import History
 from syncd.ledger.storage.copying import copy_ledger
@@ -537,18 +539,20 @@ async def circumstances_of(config: Config, report: CycleReport, ledger: Ledger |
 
 
 async def _circumstances_in(ledger: SqlLedger, config: Config, report: CycleReport) -> Circumstances:
-    promise = config.reports.promise
+    promise, then = config.reports.promise, InForce(config.reports.promise, schedule_of(config))
+    async for entry in ledger.entries(kinds=(PolicyInForce.kind,)):
+        then.take(entry.seq, decode(PolicyInForce, entry))
     async for entry in ledger.entries(kinds=("cycle.read", "cycle.ended"), reverse=True):
         says = read_entry(entry)
         read = says.read if isinstance(says, CycleRead | CycleEnded) else None
         if read is None or entry.cycle == report.cycle_id:
             continue
         if read.policy == report.policy_digest:
-            return Circumstances(promise, ())
+            return Circumstances(promise, (), then.promise_at)
         if read.policy_values is not None:
             changes = changes_between(read.policy_values, policy_of(config).as_json())
-            return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes))
-    return Circumstances(promise)
+            return Circumstances(promise, tuple((one.key, one.before, one.after) for one in changes), then.promise_at)
+    return Circumstances(promise, promise_at=then.promise_at)
 
 
 async def period_document(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from syncd.ledger.entries import PolicyInForce
 from syncd.ledger.entry import rfc3339
 from syncd.model import Action, Reason
 from syncd.operations.schedule import Schedule
@@ -65,6 +66,10 @@ class InForce:
     promise: timedelta
     schedule: Schedule
     records: list[Record] = field(default_factory=list)
+
+    def take(self, entry: int, says: PolicyInForce) -> None:
+        """One more state, and where it stands in the ledger."""
+        self.records.append(Record(says.since, entry, says.values))
 
     def at(self, moment: datetime) -> Record | None:
         """The state then; None: nothing was recorded yet."""

@@ -14,8 +14,7 @@ from typing import Any
 from syncd.evidence.in_force import InForce
 from syncd.ledger.entries import DecisionMade, IntentAnnounced, OutcomeSettled
 from syncd.ledger.entry import rfc3339
-from syncd.model import LedgerEntry, licence_word
-from syncd.reports.promise import promise_met
+from syncd.model import LedgerEntry, Shown, left, licence_word, promise_met, shown_after
 
 #: In place of a decision that was never recorded.
 _NONE = DecisionMade("", "", "")
@@ -54,12 +53,13 @@ class Deactivation:
 
 @dataclass
 class Episode:
-    """Collects what entries say of one leaving. *before*: the last decision while they were still entitled."""
+    """Collects what entries say of one leaving. *shown*: what reads showed of them before and since; *before*: the last decision
+    while they were still entitled."""
 
     zoom_id: str
     first_entry: int
     seen: datetime | None  # first good read that showed them gone; None: nobody saw it, a person asked
-    last_entitled: datetime | None  # the good read before, if it showed them entitled
+    shown: Shown
     before: DecisionMade | None
     decision: DecisionMade | None = None
     decided_at: datetime | None = None  # when the deactivation was first decided
@@ -115,6 +115,7 @@ class Episode:
         if self.done is not None:  # inactive now: in step
             return
         self.decision = says
+        self.shown = shown_after(self.shown, says.reason, says.status, says.since, says.changed_at) or self.shown
         if says.action == "deactivate" and self.decided_at is None:
             self.decided_at = at
         due = f", due {rfc3339(says.due_at)}" if says.due_at is not None else ""
@@ -215,18 +216,18 @@ def told(episode: Episode, known: Told) -> Story:
     before: Mapping[str, Any] = last.before if last is not None else {}
     approval = known.approvals.get(last.approval, {}) if last is not None else {}
     asked = known.asked_by.get(episode.put_back_in or episode.cycle, {})
-    left, measured_from = _left(episode)
+    left_at, measured_from = left(episode.seen, episode.shown, decision.reason)
     locked = verified_at if episode.done is not None and verified_at is not None else episode.ended
     state = _state(episode)
     closed_otherwise = state in ("put_back", "entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
-    kept_until = locked if closed_otherwise and left is not None else None
-    delay = None if (closed_otherwise and state != "put_back") or locked is None or left is None else locked - left
+    kept_until = locked if closed_otherwise and left_at is not None else None
+    delay = None if (closed_otherwise and state != "put_back") or locked is None or left_at is None else locked - left_at
     reason = (last.reason if last is not None else decision.reason) or ""
     reason = "" if reason == "in_step" else reason  # off before anybody had to judge why they left
-    promise = known.in_force.promise_at(left) if left is not None else None
+    promise = known.in_force.promise_at(left_at) if left_at is not None else None
     met = (
         promise_met(
-            left,
+            left_at,
             kept_until if closed_otherwise else locked if delay is not None else None,
             known.until,
             promise,
@@ -249,7 +250,7 @@ def told(episode: Episode, known: Told) -> Story:
         "licence_after": outcome.licence_after if outcome is not None else None,
         "licence_released": episode.done is not None and before.get("type") == 2,
         "last_login_at": before.get("last_login_at"),
-        "last_entitled_at": _text(episode.last_entitled),
+        "last_entitled_at": _text(episode.shown.entitled_at),
         "changed_at": _text(decision.changed_at),
         "first_seen_at": _text(episode.seen),
         "due_at": _text(decision.due_at),
@@ -262,7 +263,7 @@ def told(episode: Episode, known: Told) -> Story:
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
         "promise_seconds": promise.total_seconds() if promise is not None else None,
         "promise_met": met,
-        "late_by": "window" if met is False and _late_by_window(left, locked, reason, known) else None,
+        "late_by": "window" if met is False and _late_by_window(left_at, locked, reason, known) else None,
         "outcome": outcome.outcome if outcome is not None else None,
         "outcome_reason": (outcome.reason or None) if outcome is not None else None,
         "attempts": len(episode.tries),
@@ -298,38 +299,23 @@ def _state(episode: Episode) -> str:
     return "left_alone" if reason else "within_grace"
 
 
-def _left(episode: Episode) -> tuple[datetime | None, str | None]:
-    """From when on the time counts, and why from then."""
-    decision = episode.decision
-    at = decision.changed_at if decision is not None and decision.reason == "disabled_in_directory" else None
-    if (
-        at is not None
-        and episode.seen is not None
-        and at <= episode.seen
-        and (episode.last_entitled is None or at > episode.last_entitled)
-    ):
-        return at, "directory_change"
-    if episode.last_entitled is not None:
-        return episode.last_entitled, "last_seen_entitled"
-    return (episode.seen, "first_seen") if episode.seen is not None else (None, None)
-
-
 def _lockout(episode: Episode, verified_at: datetime | None) -> float | None:
     """From the change in the directory to verified deactivated; None where the directory did not tell, or what it told of is
     older than the last read that showed them entitled, and so is another change."""
     changed = episode.decision.changed_at if episode.decision is not None else None
     if episode.done is None or verified_at is None or changed is None or changed > verified_at:
         return None
-    told = episode.seen is None if episode.last_entitled is None else changed > episode.last_entitled
+    entitled = episode.shown.entitled_at
+    told = episode.seen is None if entitled is None else changed > entitled
     return round((verified_at - changed).total_seconds(), 3) if told else None
 
 
-def _late_by_window(left: datetime | None, ended: datetime | None, reason: str, known: Told) -> bool:
+def _late_by_window(left_at: datetime | None, ended: datetime | None, reason: str, known: Told) -> bool:
     """Whether somebody who was late would have been in time but for the operator's calendar."""
-    if left is None:
+    if left_at is None:
         return False
     until = ended or known.until
-    return until - left - known.in_force.denied_between(reason, left, until) <= known.in_force.promise_at(left)
+    return until - left_at - known.in_force.denied_between(reason, left_at, until) <= known.in_force.promise_at(left_at)
 
 
 def _held_by(episode: Episode, known: Told) -> list[str]:

@@ -7,12 +7,7 @@ same settings always give the same document. Names are not in the chain; the cal
 Whoever left within the period, or was on the way out when it began, is told to the end of the ledger, beyond the period
 too: the deactivation may lie in the next month.
 
-How long somebody kept access is counted from the latest moment at which they were surely still entitled or, where that is
-not known, from the first read that showed them gone (``measured_from`` says which):
-
-    last_seen_entitled   the good read before the first that showed them gone; the worst case, so downtime counts
-    directory_change     a disabled account's own last change, where the directory tells it and it lies between the two
-    first_seen           no earlier good read showed them entitled (a first read, a new account, an exemption that ended)
+From when on it is counted how long somebody kept access is the rule of ``model.leaving`` (``measured_from`` says which).
 
 More than 400 lines: one fold takes every kind of entry that a period tells, and its parts share what is known so far; what
 stands for itself (overrides, missing, in_force, offboarding, witnesses) lies beside it.
@@ -30,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.evidence.comparing import Known, OtherLeavers, compared
 from syncd.evidence.handing_over import HandoversOfPeriod, story_of
-from syncd.evidence.in_force import InForce, Record
+from syncd.evidence.in_force import InForce
 from syncd.evidence.lockout import lockout_of
 from syncd.evidence.missing import LOST, Missing
 from syncd.evidence.offboarding import Episode, Story, Told, told
@@ -39,7 +34,7 @@ from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, from_rfc3339, rfc3339
 from syncd.ledger.entry import read as read_entry
-from syncd.model import LedgerEntry
+from syncd.model import ANEW, UNSHOWN, LedgerEntry, Shown, shown_after, shown_in_step
 from syncd.operations.schedule import Schedule
 from syncd.planning.policy_change import Change, changes_between
 
@@ -162,7 +157,8 @@ class Period:
     _good_before: datetime | None = None  # and the one before it
     _good_cycle: str = ""
     _decided: dict[str, entries.DecisionMade] = field(default_factory=dict)  # zoom id -> the last decision
-    _before_look: dict[str, entries.DecisionMade] = field(default_factory=dict)  # zoom id -> the one before "deactivate"
+    _shown: dict[str, Shown] = field(default_factory=dict)  # zoom id -> what was shown of who is out of step
+    _before: dict[str, entries.DecisionMade] = field(default_factory=dict)  # zoom id -> the one before "deactivate"
     _at_the_end: dict[str, tuple[int, datetime, entries.DecisionMade]] = field(default_factory=dict)  # of the period
     _kept: dict[str, _Kept] = field(default_factory=dict)  # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
@@ -170,6 +166,7 @@ class Period:
     _off: dict[str, tuple[LedgerEntry, entries.DecisionMade, entries.DecisionMade]] = field(
         default_factory=dict
     )  # see _left_while_off
+    _gone: set[str] = field(default_factory=set)  # zoom ids of people whom reads show not entitled
     _open: dict[str, Episode] = field(default_factory=dict)
     _latest: dict[str, Episode] = field(default_factory=dict)
     _episodes: list[Episode] = field(default_factory=list)
@@ -269,7 +266,7 @@ class Period:
 
     def _take_in_force(self, entry: LedgerEntry, says: entries.PolicyInForce, at: datetime) -> None:
         before = self._in_force.records[-1].values if self._in_force.records else None
-        self._in_force.records.append(Record(says.since, entry.seq, says.values))
+        self._in_force.take(entry.seq, says)
         if before is not None:
             self._changed(entry, at, changes_between(before, says.values))
 
@@ -360,6 +357,7 @@ class Period:
 
     def _take_memory(self, entry: LedgerEntry, says: entries.Memory, at: datetime) -> None:
         seen = says.at or at
+        self._gone = (self._gone | set(says.gone)) - set(says.back) - set(says.vanished)
         for zoom_id in says.gone:
             if zoom_id not in self._open:
                 self._begin(entry, zoom_id, seen, at, "the first good read that shows this account's person not entitled")
@@ -374,6 +372,7 @@ class Period:
             if episode is not None:
                 episode.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
+            self._shown.pop(zoom_id, None)
             self._off.pop(zoom_id, None)
             if at < self.asked.end:
                 self._at_the_end.pop(zoom_id, None)
@@ -381,8 +380,8 @@ class Period:
 
     def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, at: datetime, says: str) -> Episode:
         before = self._decided.get(zoom_id)
-        entitled = seen is not None and before is not None and (before.reason, before.status) == ("in_step", "active")
-        episode = Episode(zoom_id, entry.seq, seen, self._good_before if entitled else None, before)
+        shown = self._last_shown(zoom_id, entry.cycle) if seen is not None else UNSHOWN
+        episode = Episode(zoom_id, entry.seq, seen, shown, before)
         episode.note(entry, seen or at, says)
         self._open[zoom_id] = self._latest[zoom_id] = episode
         self._episodes.append(episode)
@@ -395,14 +394,12 @@ class Period:
         read = self._cycle.read if self._cycle is not None and self._cycle.id == entry.cycle else None
         if says.by != "cycle" or read is None or not read.look or decision is None or decision.since is None:
             return None
-        before = self._before_look.get(entry.subject)
-        entitled = before is not None and (before.reason, before.status) == ("in_step", "active")
         episode = Episode(
             entry.subject,
             entry.seq,
             decision.since,
-            self._good_read if entitled else None,
-            before,
+            self._last_shown(entry.subject, entry.cycle),
+            self._before.get(entry.subject),
             decision=decision,
             decided_at=at,
         )
@@ -411,18 +408,37 @@ class Period:
         self._episodes.append(episode)
         return episode
 
+    def _last_shown(self, zoom_id: str, cycle: str) -> Shown:
+        """What was shown of an account before *cycle*. A look comes after the newest good read, any other is that read."""
+        last, known = self._decided.get(zoom_id), self._shown.get(zoom_id)
+        if last is not None and (last.reason, last.status) == ("in_step", "active"):
+            return shown_in_step(known, self._good_before if cycle == self._good_cycle else self._good_read)
+        return known or (ANEW if last is not None else UNSHOWN)
+
     def _brought_back(self, entry: LedgerEntry, zoom_id: str, seen: datetime) -> None:
-        """Deactivated by us, and active again by somebody else's doing. Not entitled: they are leaving once more."""
-        says = "found active again, which syncd did not do"
-        if zoom_id in self._open and self._open[zoom_id].locked_out:
+        """Deactivated by us, and active again by somebody else's doing. Not entitled: they are leaving once more. Entitled: what
+        somebody asked of us by hand is over."""
+        says, open_ = "found active again, which syncd did not do", self._open.get(zoom_id)
+        self._shown[zoom_id] = again = Shown(again_at=seen)
+        if open_ is not None and open_.locked_out and zoom_id in self._gone:
             self._begin(entry, zoom_id, seen, seen, says)
-        elif zoom_id in self._latest:
+            return
+        if open_ is not None and open_.locked_out:
+            del self._open[zoom_id]
+        elif open_ is not None:  # the same read shows them gone
+            open_.shown = again
+        if zoom_id in self._latest:
             self._latest[zoom_id].note(entry, seen, says)
 
     def _take_decision(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
         before = self._decided.get(entry.subject)
         if before is not None and says.action == "deactivate" != before.action:
-            self._before_look[entry.subject] = before
+            self._before[entry.subject] = before
+        shown = self._last_shown(entry.subject, entry.cycle)
+        after = shown_after(shown, says.reason, says.status, says.since, says.changed_at)
+        self._shown.pop(entry.subject, None)
+        if after is not None:
+            self._shown[entry.subject] = after
         self._decided[entry.subject] = says
         if at < self.asked.end:
             self._at_the_end[entry.subject] = (entry.seq, at, says)
@@ -442,7 +458,7 @@ class Period:
         """A good read shows it. Their story is over as it begins: whoever switched the account off, syncd did not."""
         for zoom_id, (entry, says, before) in self._off.items():
             entitled = self._good_before if before.status == "active" else None
-            episode = Episode(zoom_id, entry.seq, seen, entitled, before, decision=says)
+            episode = Episode(zoom_id, entry.seq, seen, Shown(entitled), before, decision=says)
             episode.back(seen, entry)
             episode.explained(says, seen, entry)
             self._latest[zoom_id] = episode
@@ -511,8 +527,10 @@ class Period:
             self._counted[f"{says.action}.{says.outcome}"] += 1
             if says.action == "deactivate" and says.outcome == "done":
                 self._day(done_at)["deactivated"] += 1
-        if (says.action, says.outcome) == ("deactivate", "done") and done_at < self.asked.end:
-            self._at_the_end.pop(zoom_id, None)
+        if (says.action, says.outcome) == ("deactivate", "done"):
+            self._shown.pop(zoom_id, None)  # whoever is active again begins anew
+            if done_at < self.asked.end:
+                self._at_the_end.pop(zoom_id, None)
         episode = self._latest.get(zoom_id)
         if episode is not None:
             episode.settled(says, done_at, entry)

@@ -83,6 +83,7 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, context: ExecutionCo
     done = outcome.outcome is OutcomeKind.DONE and effect.action is Action.DEACTIVATE
     moment = outcome.verified_at or outcome.done_at
     changed = context.changed_at.get(effect.account.zoom_id or "")
+    left_at, _ = effect.left(changed)
     ports.tell(
         EffectSettled(
             context.cycle_id,
@@ -91,7 +92,7 @@ def _tell_settled(effect: Decision, outcome: EffectOutcome, context: ExecutionCo
             effect.action.value,
             outcome.outcome.value,
             str(outcome.reason),
-            (moment - effect.since).total_seconds() if done and moment is not None and effect.since is not None else None,
+            max(0.0, (moment - left_at).total_seconds()) if done and moment is not None and left_at is not None else None,
             licence_released=frees_licence(effect, outcome),
             lockout_seconds=max(0.0, (outcome.verified_at - changed).total_seconds())
             if done and changed is not None and outcome.verified_at is not None

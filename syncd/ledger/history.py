@@ -16,6 +16,8 @@ from typing import Any
 from syncd.ledger import entries
 from syncd.ledger.entry import read, rfc3339
 from syncd.model import (
+    ANEW,
+    UNSHOWN,
     Acknowledgement,
     Announcement,
     Approval,
@@ -36,7 +38,9 @@ from syncd.model import (
     RecordedPlan,
     Refusal,
     SeenEffect,
+    Shown,
     Witnesses,
+    shown_in_step,
 )
 
 BASELINE_WINDOW = entries.BASELINE_WINDOW
@@ -67,6 +71,9 @@ class History:
     gone: Mapping[str, Gone] = field(default_factory=dict)  # zoom id -> since when not entitled
     returning: Mapping[str, Gone] = field(default_factory=dict)  # zoom id -> since when entitled again, though inactive
     good_reads: int = 0
+    good_read: str = ""  # cycle of the newest good read, when it began, and when the one before it did
+    good_read_at: datetime | None = None
+    good_read_before: datetime | None = None
     measures: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)  # people, entitled, group:ID
     peopled: AbstractSet[str] = field(default_factory=frozenset)  # groups that had members, unless accepted as empty
     accepted_match_percent: float | None = None
@@ -115,6 +122,7 @@ class History:
     protected_until: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     manual: AbstractSet[str] = field(default_factory=frozenset)  # zoom ids whose last recorded decision waits for a person
     out_of_step: Mapping[str, int] = field(default_factory=dict)  # zoom id -> last good read that showed it in step; 0: none
+    shown: Mapping[str, Shown] = field(default_factory=dict)  # zoom id -> what was shown of who is out of step
     last_cycle: str = ""
     last_cycle_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -155,6 +163,15 @@ class History:
             return False
         last = self.out_of_step.get(zoom_id)
         return zoom_id in self.decided if last is None else last >= self.good_policy_since
+
+    def last_shown(self, zoom_id: str, now: datetime) -> Shown:
+        """What earlier reads showed of an account that the read of *now* shows active and out of step."""
+        last = self.deactivated.get(zoom_id)
+        if last is not None and last.stands:
+            return Shown(again_at=now)
+        if zoom_id in self.decided and zoom_id not in self.out_of_step:
+            return shown_in_step(self.shown.get(zoom_id), self.good_read_at)
+        return self.shown.get(zoom_id, ANEW) if zoom_id in self.decided else UNSHOWN
 
     @property
     def done_in(self) -> dict[str, list[tuple[Intent, str]]]:
@@ -207,6 +224,9 @@ class Growing:
     gone: dict[str, Gone]
     returning: dict[str, Gone]
     good_reads: int
+    good_read: str
+    good_read_at: datetime | None
+    good_read_before: datetime | None
     measures: dict[str, Sequence[tuple[datetime, float]]]
     peopled: set[str]
     accepted_match_percent: float | None
@@ -251,6 +271,7 @@ class Growing:
     protected_until: dict[str, tuple[str, datetime]]
     manual: set[str]
     out_of_step: dict[str, int]
+    shown: dict[str, Shown]
     last_cycle: str
     last_cycle_at: datetime | None
     last_success_at: datetime | None

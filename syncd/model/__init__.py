@@ -55,6 +55,7 @@ from syncd.model.handover import (
     Standing,
     digest_of_items,
 )
+from syncd.model.leaving import ANEW, UNSHOWN, Shown, left, promise_met, shown_after, shown_in_step
 from syncd.model.plan import EFFECTS, CalendarState, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.watch import Hint, Reread
@@ -88,12 +89,14 @@ from syncd.model.words import (
 )
 
 __all__ = [
+    "ANEW",
     "CONTENT",
     "EFFECTS",
     "HANDOVER",
     "HANDOVER_FORMAT",
     "LICENCES",
     "NO_WITNESSES",
+    "UNSHOWN",
     "Acknowledgement",
     "Action",
     "Announcement",
@@ -147,6 +150,7 @@ __all__ = [
     "Seen",
     "SeenByOthers",
     "SeenEffect",
+    "Shown",
     "Sighting",
     "Stage",
     "Standing",
@@ -168,11 +172,15 @@ __all__ = [
     "domain_key",
     "is_main",
     "judge",
+    "left",
     "licence_word",
     "lowered",
     "name_key",
     "pattern_key",
+    "promise_met",
     "sha256_of",
+    "shown_after",
+    "shown_in_step",
     "spellings",
     "unclear_limit",
 ]

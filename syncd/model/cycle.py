@@ -102,6 +102,10 @@ class CycleReport:
             return self.look.changed[zoom_id]
         return self._changed.get(decision.directory_id or "")
 
+    def left(self, decision: Decision) -> tuple[datetime | None, str | None]:
+        """From when on the time of somebody who is leaving counts, and why from then: see ``leaving.left``."""
+        return decision.left(self.changed_at(decision))
+
     @cached_property
     def _changed(self) -> Mapping[str, datetime]:
         people = self.directory.people if self.directory is not None else ()

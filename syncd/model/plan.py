@@ -11,6 +11,7 @@ import msgspec
 
 from syncd.model.account import ZoomAccount
 from syncd.model.canonical import sha256_of
+from syncd.model.leaving import UNSHOWN, Shown, left, shown_after
 from syncd.model.words import Action, Guard, Reason, Status
 
 
@@ -30,8 +31,8 @@ class SecondLook:
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What should happen to one Zoom account, and why. *since*: first good read that showed them gone. *second_look*: of
-    changes by a cycle only.
+    """What should happen to one Zoom account, and why. *since*: first good read that showed them gone; *shown*: what
+    was shown of them before. *second_look*: of changes by a cycle only.
 
     A struct and no dataclass: a cycle makes one for every account, and this one is made five times as fast. Nothing in it can
     lead back to it, so the collector of garbage need not look. Another with other fields: ``msgspec.structs.replace``.
@@ -48,11 +49,18 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     due_at: datetime | None = None
     department: str = ""
     second_look: SecondLook | None = None
+    shown: Shown | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         """Identifies an effect: which account, which change."""
         return (self.account.zoom_id or "", self.action.value)
+
+    def left(self, changed_at: datetime | None) -> tuple[datetime | None, str | None]:
+        """From when on the time of somebody who is leaving counts, and why from then. *changed_at*: their change in the
+        directory, where it tells."""
+        shown = shown_after(self.shown or UNSHOWN, self.reason, self.account.status, self.since, changed_at)
+        return left(self.since, shown, self.reason) if shown is not None else (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,7 +312,10 @@ class Metrics:
             product(EFFECT_ACTIONS, OutcomeKind),
         )
         self._delay = self._plain(
-            Histogram, "offboarding_delay_seconds", "From first seen gone to verified deactivated.", buckets=_DELAY_BUCKETS
+            Histogram,
+            "offboarding_delay_seconds",
+            "From leaving, counted as reports do (worst case: the read before), to verified deactivated.",
+            buckets=_DELAY_BUCKETS,
         )
         self._released = self._plain(Counter, "licences_released_total", "Licences that deactivations set free.")
 

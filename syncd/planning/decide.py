@@ -474,6 +474,7 @@ class _Table:
             leaving.due_at if leaving is not None else None,
             (person.department if person is not None else "") or account.department,
             _second_look(claim, answer) if answer.action in EFFECTS else None,
+            self._history.last_shown(case.zoom_id, self._now) if leaving is not None else None,
         )
 
 

@@ -23,9 +23,9 @@ from syncd.model import (
     Result,
     Status,
     licence_word,
+    promise_met,
 )
 from syncd.reports.document import head, tail, witness_word
-from syncd.reports.promise import promise_met
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
 from syncd.reports.words import RESULTS, RULES, left_out, spread
 
@@ -41,17 +41,24 @@ LEAVING = frozenset(
         Reason.PROTECTED,
         Reason.REFUSED_BY_ZOOM,
         Reason.REACTIVATED_BY_OTHERS,
+        Reason.AMBIGUOUS_MATCH,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a report needs beside the cycle. *changed*: keys of the configuration with their values before and after, against
+    """What a report needs beside the cycle. *promise*: in force now; *promise_at*: in force when somebody left, where that is
+    recorded. *changed*: keys of the configuration with their values before and after, against
     what the ledger last recorded; None: there is nothing to compare with."""
 
     promise: timedelta = timedelta(hours=24)
     changed: tuple[tuple[str, str, str], ...] | None = None
+    promise_at: Callable[[datetime], timedelta] | None = None
+
+    def promised(self, left: datetime) -> timedelta:
+        """What was promised to whoever left then."""
+        return self.promise_at(left) if self.promise_at is not None else self.promise
 
 
 COLUMNS = (
@@ -105,8 +112,8 @@ COLUMNS = (
         "promise_met",
         "Promise met",
         Kind.YESNO,
-        "Within reports.promise, from Measured from on; empty: not promised, or time still runs. A period's report, which also "
-        "counts the time since the last read that showed them entitled, is the one to go by",
+        "Within the promise in force when they left, from Measured from on, as in a period's report; empty: not promised, or "
+        "time still runs",
         "Promise",
         label="promise met",
     ),
@@ -114,7 +121,7 @@ COLUMNS = (
         "delay_hours",
         "Hours to lock-out",
         Kind.HOURS,
-        "From there to verified (or acted); empty: not locked out",
+        "From Measured from to verified (or acted); empty: not locked out",
         "Promise",
         " after ",
     ),
@@ -122,7 +129,7 @@ COLUMNS = (
         "measured_from",
         "Measured from",
         Kind.WORD,
-        "directory_change (a disabled account's own last change) or first_seen",
+        "last_seen_entitled (the worst case), directory_change (a disabled account's own change), or first_seen",
         "Promise",
         label="from",
     ),
@@ -169,11 +176,6 @@ class _Cycle:
         self._keep = [place for place, column in enumerate(COLUMNS) if column.key not in left_out(omit)]
         self._columns = tuple(COLUMNS[place] for place in self._keep)
         self._seen = report.look.seen if report.look is not None else {}
-        self._changed_at = (
-            {person.id: person.changed_at for person in report.directory.people if person.changed_at is not None}
-            if report.directory is not None
-            else {}
-        )
         self._exceptions = [(word, decision) for decision in self._decisions if (word := self._exception(decision))]
         self._exceptions.sort(key=lambda pair: pair[0])
 
@@ -273,17 +275,14 @@ class _Cycle:
         return self._report.outcomes.get(decision.key) or EffectOutcome(OutcomeKind.NOT_TRIED)
 
     def _left(self, decision: Decision) -> tuple[datetime | None, str | None]:
-        """From when on the time counts. Only a disabled account's own change says when they left: a group's does not."""
-        if decision.since is None or decision.reason not in LEAVING:
-            return None, None
-        changed = self._changed_at.get(decision.directory_id or "")
-        if decision.reason is Reason.DISABLED_IN_DIRECTORY and changed is not None and changed <= decision.since:
-            return changed, "directory_change"
-        return decision.since, "first_seen"
+        """From when on the time counts, and why from then."""
+        return self._report.left(decision) if decision.reason in LEAVING else (None, None)
 
     def _met(self, start: datetime | None, delay: timedelta | None) -> bool | None:
         ended = start + delay if start is not None and delay is not None else None
-        return promise_met(start, ended, self._report.ended_at, self._circumstances.promise)
+        return (
+            promise_met(start, ended, self._report.ended_at, self._circumstances.promised(start)) if start is not None else None
+        )
 
     def _plainly_kept(self, row: Row) -> bool:
         """In step or out of scope, with nothing to say about it."""

@@ -13,6 +13,8 @@ from syncd.ledger.entry import Entry
 from syncd.ledger.entry import draft as write
 from syncd.ledger.history import History
 from syncd.model import (
+    ANEW,
+    UNSHOWN,
     Acknowledgement,
     Announcement,
     Approval,
@@ -25,6 +27,7 @@ from syncd.model import (
     Intent,
     RecordedPlan,
     Refusal,
+    Shown,
 )
 from tests.ledger.test_history import fold, read
 from tests.planning.strategies import NOW
@@ -264,7 +267,10 @@ FULL = History(
         (cycles.Memory(returning=("x",)), {"returning": {**FULL.returning, "x": Gone(NOW, 5)}}),
         (
             cycles.Memory(seen_active=("z",)),
-            {"deactivated": {"z": replace(FULL.deactivated["z"], seen_active=True), "y": FULL.deactivated["y"]}},
+            {
+                "deactivated": {"z": replace(FULL.deactivated["z"], seen_active=True), "y": FULL.deactivated["y"]},
+                "shown": {"z": Shown(again_at=NOW)},
+            },
         ),
         (
             cycles.Memory(vanished=("z",)),
@@ -510,6 +516,8 @@ def test_a_read_is_remembered_with_what_it_measured():
         "policy_in_use": {"approvals_required": 2},
         "approvals_before": {"approvals_required": 1, "approvers": [], "signers": []},
         "good_reads": 5,
+        "good_read": "c",
+        "good_read_at": NOW,
         "good_policy": "policy-1",
         "good_policy_since": 5,
         "groups": {"entry:entitling:G": "g"},
@@ -588,3 +596,57 @@ def test_what_is_foreseen_is_no_entry():
 
     assert (Head(7, "h"), 4, {"z": Hold("Kim", "x", LATER)}) == (after.head, after.term, after.holds)
     assert {} == before.holds
+
+
+def test_what_reads_showed_of_who_is_leaving_is_remembered():
+    """The read before the one that showed it; a look comes after the newest."""
+
+    def step(history: History, at: datetime, cycle: str, *entries: Entry) -> History:
+        for says in (cycles.CycleRead(read()), *entries):
+            history = fold(write(says, subject="z", cycle=cycle), history=history, start=at)
+        return history
+
+    def decision(reason: str, status: str = "active", **more: Any) -> cycles.DecisionMade:
+        return cycles.DecisionMade("keep", reason, status, **more)
+
+    gone = decision("left_groups", since=LATER)
+    first = step(History(), NOW, "a", decision("in_step"))
+    assert (Shown(NOW), {}) == (first.last_shown("z", LATER), first.shown)
+    assert UNSHOWN == first.last_shown("nobody", LATER)
+
+    assert {"z": Shown(NOW)} == step(first, LATER, "b", gone).shown
+    looked = fold(write(gone, subject="z", cycle="look"), history=step(first, LATER, "b"), start=LATER)
+    assert {"z": Shown(LATER)} == looked.shown
+    assert Shown(LATER) == step(looked, LATER + timedelta(hours=1), "c").last_shown("z", NOW)
+    held = step(first, LATER, "b", decision("on_hold"))
+    assert ({}, ANEW) == (held.shown, held.last_shown("z", LATER))
+
+    off = Deactivated(NOW, "c", "cycle")
+    assert Shown(again_at=LATER) == replace(first, deactivated={"z": off}).last_shown("z", LATER)
+    assert Shown(NOW) == replace(first, deactivated={"z": replace(off, seen_active=True)}).last_shown("z", LATER)
+    again = replace(first, shown={"z": Shown(again_at=LATER)})
+    assert {"z": Shown(again_at=LATER)} == step(again, LATER, "b", gone).shown
+
+
+@pytest.mark.parametrize(("action", "outcome", "forgotten"), [("deactivate", "done", True), ("deactivate", "failed", False)])
+def test_a_deactivation_that_was_done_ends_what_was_shown(action: str, outcome: str, forgotten: bool):
+    """Whoever is active again begins anew."""
+    intent = Intent("i", "c", NOW, "z", action, "cycle", "left_groups", BEFORE)
+    known = History(intents={"i": intent}, shown={"z": Shown(NOW)})
+    says = effects.OutcomeSettled("i", action, outcome, "", "inactive", None, NOW, NOW, 1)
+
+    assert ({} if forgotten else {"z": Shown(NOW)}) == fold(write(says, subject="z"), history=known).shown
+
+
+def test_the_beginning_of_a_read_is_known_when_its_cycle_ends():
+    """Whether it is one entry or two."""
+    began = NOW - timedelta(minutes=4)
+
+    def ended(known: History, facts: cycles.ReadFacts | None = None, **more: Any) -> datetime | None:
+        says = cycles.CycleEnded("enforce", "schedule", "in_step", True, began, NOW, "1", "p", read=facts, **more)
+        return fold(write(says, cycle="a"), history=known).good_read_at
+
+    two = fold(write(cycles.CycleRead(read()), cycle="a"))
+    assert (NOW, began) == (two.good_read_at, ended(two))
+    assert began == ended(History(), read())
+    assert ended(two, look=True) == NOW == ended(replace(two, good_read="z"))

@@ -225,9 +225,10 @@ def test_a_workbook_of_many_rows_is_laid_out_at_once(tmp_path: Path):
     path = tmp_path / "many.xlsx"
     with path.open("wb") as out:
         render(cycle_view(a_cycle(WRAPPED_MAX)), "xlsx", out)
-    sheet = openpyxl.load_workbook(path, read_only=True)["Accounts"]
-    first = next(sheet.iter_rows(min_row=2, max_row=2))
+    opened = openpyxl.load_workbook(path, read_only=True)
+    first = next(opened["Accounts"].iter_rows(min_row=2, max_row=2))
     assert not any(cell.value is not None and cell.alignment.wrap_text for cell in first)
+    opened.close()
 
 
 class Measuring(io.BytesIO):

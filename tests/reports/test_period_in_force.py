@@ -16,11 +16,10 @@ from syncd.evidence.exported import verified
 from syncd.evidence.periods import Asked, Sample
 from syncd.ledger import record
 from syncd.ledger.chain import Exported, export_line, personal_text, who_of
-from syncd.model import Action, Decision, EffectOutcome, OutcomeKind, Reason
+from syncd.model import Action, Decision, EffectOutcome, OutcomeKind, Reason, promise_met
 from syncd.operations.schedule import Schedule
 from syncd.reports.cycle import cycle_view
 from syncd.reports.period import period_view, without
-from syncd.reports.promise import promise_met
 from syncd.reports.view import Tone
 from tests.reports.a_cycle import a_cycle
 from tests.reports.october import ASKED, HOUR, NAMES, Chronicle, account, at, document, done, entitled, gone, leaver, october

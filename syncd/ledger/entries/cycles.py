@@ -12,7 +12,7 @@ import msgspec
 
 from syncd.ledger.entries.witness import forget_old
 from syncd.ledger.entry import Entry, EntryTime, Number, Part, kind
-from syncd.model import Gone, LedgerEntry, RecordedPlan
+from syncd.model import ANEW, UNSHOWN, Gone, LedgerEntry, RecordedPlan, Shown, shown_after, shown_in_step
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
@@ -61,8 +61,8 @@ class ReadFacts(Part, frozen=True):
     as_of: datetime | None = None  # since 2: when what was read was written
     look: bool = False  # since 2: only some people were read again, on top of the last whole read
 
-    def fold(self, history: Growing, time: EntryTime) -> None:
-        """The policy in use, and what a good read measured. A look is no read to measure by."""
+    def fold(self, history: Growing, time: EntryTime, cycle: str, began: datetime) -> None:
+        """The policy in use, and what a good read measured, which *began* then. A look is no read to measure by."""
         if self.look:
             return
         history.policy_digest = self.policy
@@ -78,6 +78,7 @@ class ReadFacts(Part, frozen=True):
         if not self.good or not time.verified:  # no rule may use this read's time: it counts for nothing
             return
         history.good_reads += 1
+        history.good_read, history.good_read_at, history.good_read_before = cycle, began, history.good_read_at
         if self.policy != history.good_policy:  # leavers that pile up in report mode were in step there, too
             history.good_policy = self.policy if self.armed is not None else ""
             history.good_policy_since = history.good_reads
@@ -124,7 +125,7 @@ class CycleRead(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """As what was read says."""
-        self.read.fold(history, time)
+        self.read.fold(history, time, entry.cycle, time.measured)
 
 
 @kind("cycle.ended", newest=2)
@@ -152,7 +153,9 @@ class CycleEnded(Entry, frozen=True):
         if self.look:
             return
         if self.read is not None:
-            self.read.fold(history, time)
+            self.read.fold(history, time, entry.cycle, self.started_at)
+        elif entry.cycle == history.good_read:  # now its true beginning is known
+            history.good_read_at = self.started_at
         forget_old(history, time.measured)
         history.same_results = history.same_results + 1 if history.last_result == self.result else 1
         history.last_cycle, history.last_cycle_at, history.last_result = entry.cycle, time.measured, self.result
@@ -194,11 +197,13 @@ class Memory(Entry, frozen=True):
         for zoom_id in self.seen_active:
             if zoom_id in history.deactivated:
                 history.deactivated[zoom_id] = replace(history.deactivated[zoom_id], seen_active=True)
+                history.shown[zoom_id] = Shown(again_at=since)
         for zoom_id in self.vanished:
             history.gone.pop(zoom_id, None)
             history.returning.pop(zoom_id, None)
             history.decided.pop(zoom_id, None)
             history.out_of_step.pop(zoom_id, None)
+            history.shown.pop(zoom_id, None)
             history.manual.discard(zoom_id)
 
     def _fold_who_is_who(self, history: Growing) -> None:
@@ -229,6 +234,7 @@ class DecisionMade(Entry, frozen=True):
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Known by its fingerprint. Which good read showed an account in step last: the one this comes from is counted."""
+        self._shown(history, entry)
         if self.reason == "in_step" and self.status == "active":
             history.out_of_step.pop(entry.subject, None)
         elif entry.subject not in history.out_of_step:
@@ -236,6 +242,18 @@ class DecisionMade(Entry, frozen=True):
         history.decided[entry.subject] = self.fingerprint
         self._belongs(history, entry.subject, time)
         (history.manual.add if self.action == "manual" else history.manual.discard)(entry.subject)
+
+    def _shown(self, history: Growing, entry: LedgerEntry) -> None:
+        """What was shown of who is leaving. A look comes after the newest good read, any other decision is part of it."""
+        known = history.shown.get(entry.subject, ANEW) if entry.subject in history.decided else UNSHOWN
+        if entry.subject in history.decided and entry.subject not in history.out_of_step:
+            until = history.good_read_before if entry.cycle == history.good_read else history.good_read_at
+            known = shown_in_step(known, until)
+        shown = shown_after(known, self.reason, self.status, self.since, self.changed_at)
+        if shown is not None:
+            history.shown[entry.subject] = shown
+        else:
+            history.shown.pop(entry.subject, None)
 
     def _belongs(self, history: Growing, zoom_id: str, time: EntryTime) -> None:
         """By which group somebody is entitled or protected, and until when they were."""

@@ -89,6 +89,8 @@ class OutcomeSettled(Entry, frozen=True):
         settle(history, intent.id, done_at if self.outcome == "done" else None)
         if self.outcome != "done":
             return
+        if intent.action == "deactivate":  # whoever is active again begins anew
+            history.shown.pop(intent.zoom_id, None)
         history.refusals.pop(effect, None)
         history.troubles.pop(effect, None)
         if intent.approval:  # reviewed more than once, for several guards: used up in each of them
