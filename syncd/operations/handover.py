@@ -85,6 +85,10 @@ class Ending(Protocol):
         ScopeMissing, SourceError (nothing was sent)."""
 
 
+#: The way past a pause.
+_WHEN_IT_IS_OVER = "When the reason is gone: syncd resume --by NAME --because TEXT"
+
+
 @dataclass(frozen=True)
 class Looked:
     """Every case as it is now. *doubts*: why the read is not to be believed for a handover; none for a good one."""
@@ -376,7 +380,8 @@ async def _demand_guards(deps: Dependencies, policy: Policy, looked: Looked, rea
     )
     tripped = [verdict for guard in HANDOVER_GUARDS if (verdict := guard(situation)).tripped]
     if tripped:
-        raise Held("; ".join(one.says for one in tripped), tripped[0].do)
+        paused = tripped[0].guard is Guard.PAUSED  # no word passes it here: nothing of this is ever urgent
+        raise Held("; ".join(one.says for one in tripped), _WHEN_IT_IS_OVER if paused else tripped[0].do)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,19 @@ async def test_a_last_resort_that_leaves_in_between_receives_nothing(leaves: boo
     assert (leaves, not leaves) == (ended.state == "not_tried", bool(world.zoom.deleted))
 
 
+async def test_under_a_pause_nothing_begins_and_no_word_passes_it() -> None:
+    """What is said to do is something that there is."""
+    world = World()
+    await world.lee_left()
+    digest = await world.approved()
+    await world.ledger.append([record.paused(by="Ann", because="wait")])
+    with pytest.raises(Held, match="paused by Ann") as refused:
+        await world.run(digest)
+
+    assert ("syncd resume" in str(refused.value.do), "--while-paused" in str(refused.value.do)) == (True, False)
+    assert [] == world.zoom.deleted
+
+
 @pytest.mark.parametrize("what", ["hold", "pause"])
 async def test_a_word_in_between_stops_it(what: str) -> None:
     """``account hold`` and ``pause`` count until the request."""
