@@ -14,6 +14,7 @@ from syncd.model import Action, Announcement, Approval, Counted, CycleReport, Gu
 from syncd.model.near import near_names
 from syncd.operations.approve_handover import approve_handover
 from syncd.operations.cycle import Dependencies, Run, run_cycle
+from syncd.operations.dependencies import intact_history
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.approved import Fits, only_authorised, people_of, refuses, required
 from syncd.planning.guards import NOT_APPROVABLE, SUMS, good_read, sum_before
@@ -72,7 +73,7 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         )
     if never := [guard for guard in chosen if guard in NEVER]:
         raise _cannot(never)
-    history = await deps.ledger.history()
+    history = await intact_history(deps)
     now = deps.clock.now()
     if Guard.HANDOVER in chosen:
         return await _handover(deps, policy, history, asked, chosen)

@@ -22,7 +22,16 @@ from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
 from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
-from syncd.operations.ending import approvals_in_use, faulty, moved, next_openings, oldest_overdue, record_end, with_result
+from syncd.operations.ending import (
+    approvals_in_use,
+    faulty,
+    moved,
+    next_openings,
+    oldest_overdue,
+    record_end,
+    unread,
+    with_result,
+)
 from syncd.operations.holds import acknowledged_rows
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import clock_standing, demand_groups, read_both
@@ -59,7 +68,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     except SourceError as error:
         deps.tell(SourceUnreadable(begun.cycle_id, error.source, error.what, error.do))
         deps.ledger.clock_is(ClockStanding.UNKNOWN)
-        return await record_end(deps, run, replace(begun, why=error.what, do=error.do, exit_code=error.exit_code), history)
+        return await record_end(deps, run, unread(begun, error, history), history)
 
     # A wrong clock writes nothing down: the guard holds what this cycle shows.
     standing = clock_standing(zoom.clock_offset_seconds, policy)
@@ -127,7 +136,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
         commands=commands_for(plan, verdicts, leavers, run.mode),
         warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])),
     )
-    if run.only_plan and not plan.digest.startswith(run.only_plan):
+    if run.only_plan and not plan.digest.startswith(run.only_plan) and not history.broken:
         raise moved(run.only_plan, plan, history)
     if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):
         return await record_end(deps, run, faulty(planned, faults), history)

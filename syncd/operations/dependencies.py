@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from syncd.errors import LedgerError
 from syncd.events import PhaseEnded
 from syncd.execution.context import Ports, may_act
 from syncd.ledger.history import History
@@ -111,3 +112,15 @@ async def clocked(deps: Dependencies, cycle_id: str, phase: str, work: Coroutine
     """What *work* gave, and the seconds it took."""
     started = deps.clock.monotonic()
     return await timed(deps, cycle_id, phase, work), deps.clock.monotonic() - started
+
+
+async def intact_history(deps: Dependencies) -> History:
+    """What the ledger tells, for verbs that go by it before any guard is asked. Raises LedgerError when it does not verify:
+    nothing it tells may then be gone by."""
+    history = await deps.ledger.history()
+    if history.broken:
+        raise LedgerError(
+            f"the ledger does not verify: {history.broken}; nothing was done",
+            "Keep it as evidence (syncd ledger verify names the fault) and put a backup back: syncd ledger restore FILE",
+        )
+    return history

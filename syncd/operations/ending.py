@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.errors import Held, LedgerError, NotLeader
+from syncd.errors import Held, LedgerError, NotLeader, SourceError
 from syncd.events import CycleEnded, LookEnded
 from syncd.execution.context import Progress
 from syncd.execution.lifecycle import conclude
@@ -62,6 +62,16 @@ def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
         return Result.IN_STEP, 0
     outside = all(one.reason is OutcomeReason.WINDOW for one in progress.outcomes.values())
     return (Result.PLANNED if outside else Result.APPLIED), 0  # all() of none: nothing was carried out either
+
+
+def unread(report: CycleReport, error: SourceError, history: History) -> CycleReport:
+    """The end of a cycle that could not read a source whole. A ledger that does not verify is graver, and said too: no later
+    guard gets to say it."""
+    report = replace(report, why=error.what, do=error.do, exit_code=error.exit_code)
+    if not history.broken:
+        return report
+    why = f"{error.what.rstrip('.')}; and the ledger does not verify: {history.broken}"
+    return replace(report, why=why, exit_code=LedgerError.exit_code)
 
 
 def faulty(report: CycleReport, faults: Sequence[str]) -> CycleReport:

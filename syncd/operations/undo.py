@@ -12,7 +12,7 @@ from syncd.errors import UsageError
 from syncd.execution.licences import RESTORED
 from syncd.ledger.history import History
 from syncd.model import Action, Decision, Intent, Policy, ZoomAccount, address_key
-from syncd.operations.dependencies import Dependencies
+from syncd.operations.dependencies import Dependencies, intact_history
 from syncd.operations.lookup import find_accounts
 from syncd.operations.manual import Request, Wanted, by_hand, judge_request, protected_among, settle_interrupted
 from syncd.planning.entitlement import KNOWN_LEAVERS
@@ -152,7 +152,7 @@ async def _settled(deps: Dependencies, cycle: str, term: int) -> History:
         raise UsageError(
             f"{cycle!r} names no cycle; give {CYCLE_PREFIX_MIN} characters of it or more, or: last", "See: syncd undo"
         )
-    history = await deps.ledger.history()
+    history = await intact_history(deps)
     interrupted = sorted(
         {intent.zoom_id for intent in history.intents.values() if cycle == LAST or intent.cycle.startswith(cycle)}
     )

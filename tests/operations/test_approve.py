@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import Held, SourceError, UsageError
+from syncd.errors import Held, LedgerError, SourceError, UsageError
 from syncd.model import Action, Approval, Guard, Mode, Policy, Trigger
 from syncd.operations.approve import Asked, approve
 from syncd.operations.cycle import Run, run_cycle
@@ -63,6 +63,15 @@ async def test_a_recorded_plan_is_approved_without_reading_again():
         approval.effects,
     )
     assert {approval.id: approval} == (await company.ledger.history()).approvals
+
+
+async def test_a_ledger_that_does_not_verify_takes_no_approval():
+    """Whatever else may be wrong: its plans may be forged."""
+    company, digest = await a_held_company()
+    company.ledger._history = replace(company.ledger._history, broken="entry 7 was edited")
+    for named in (digest, "4f3a9c01d2e4"):
+        with pytest.raises(LedgerError, match="entry 7 was edited"):
+            await approved(company, named)
 
 
 async def test_a_plan_of_report_mode_may_be_approved():

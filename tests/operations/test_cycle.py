@@ -340,6 +340,21 @@ async def test_an_unreadable_side_ends_the_cycle_with_code_4(error: Any):
     assert [error.what] == [event.why for event in company.events if isinstance(event, SourceUnreadable)]
 
 
+@pytest.mark.parametrize("fault", ["unreadable", "another plan", "nothing due"])
+async def test_a_ledger_that_does_not_verify_is_graver_than_whatever_else_there_is(fault: str):
+    """6 before 4 and 3, and said beside the other: nobody learns of it only when the directory is well again."""
+    company = a_company("ann")
+    company.ledger._history = replace(company.ledger._history, broken="entry 7 was edited")
+    if fault == "unreadable":
+        company.directory.fails = SourceError("directory", "page 7 did not come.")
+    run = Run(Mode.ENFORCE, Trigger.APPLY, 1, only_plan="4f3a9c01d2e4" if fault == "another plan" else "")
+    report = await run_cycle(company.deps, POLICY, run)
+
+    said = " ".join([report.why, *(one.says for one in report.verdicts if one.tripped)])
+    assert (6, True, []) == (report.exit_code, "entry 7 was edited" in said, company.ledger.kinds())
+    assert (fault == "unreadable") == ("page 7 did not come; and" in report.why)
+
+
 async def test_a_ledger_fault_during_the_read_is_graver_than_an_unreadable_source():
     """A cursor that cannot be written is a matter of the ledger (6), whichever side failed first."""
     company = a_company("ann")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.errors import Refused, UsageError
+from syncd.errors import LedgerError, Refused, UsageError
 from syncd.model import Action, Mode, Trigger
 from syncd.operations import manual
 from syncd.operations.cycle import Run, run_cycle
@@ -113,6 +113,15 @@ async def test_known_leavers_can_be_left_out():
     fewer = await without(company.deps, QUICK, undoing, undoing.known_leavers, REQUEST)
 
     assert ["z-cid", "z-dan"] == [effect.account.zoom_id for effect in fewer.wanted.effects]
+
+
+@pytest.mark.parametrize("cycle", ["last", "none-of-the-ledgers"])
+async def test_nothing_is_put_back_by_a_ledger_that_does_not_verify(cycle: str):
+    """What it tells of a cycle may be forged; that is said before anything else is."""
+    company = await a_bad_day()
+    company.ledger._history = replace(company.ledger._history, broken="entry 7 was edited")
+    with pytest.raises(LedgerError, match="entry 7 was edited"):
+        await wanted_by_undo(company.deps, QUICK, cycle, REQUEST)
 
 
 async def test_what_was_changed_again_since_is_not_this_cycles_to_put_back():
