@@ -66,13 +66,16 @@ bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another
 	  $(BIN)/python -m tests.benchmarks.$$(basename "$$file" .py) || failed=1; \
 	done; exit $$failed
 
-image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FILE=, SOURCE=
+BUILD_ARGS = $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS)
+
+image: ## the container image (buildah, podman or docker); IMAGE=, BASE=, CA_FILE=, SOURCE=, VARIANT=kerberos
 	@builder=$$(command -v buildah || command -v podman || command -v docker) \
 	  || { echo "make image: none of buildah, podman and docker is here" >&2; exit 2; }; \
-	set -x; "$$builder" build --tag "$(IMAGE)" \
+	set -ex; "$$builder" build --tag "$(IMAGE)" \
 	  --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' syncd/__init__.py)" \
 	  --build-arg REVISION="$$(git rev-parse --verify --quiet HEAD)" --build-arg SOURCE="$(SOURCE)" \
-	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(CA_FILE),--secret id=ca$(comma)src="$(CA_FILE)") $(IMAGE_ARGS) .
+	  $(BUILD_ARGS) .; \
+	$(if $(VARIANT),"$$builder" build --tag "$(IMAGE)-$(VARIANT)" --file "Dockerfile.$(VARIANT)" --build-arg IMAGE="$(IMAGE)" $(BUILD_ARGS) .)
 
 docs: $(VENV)/.dev ## the docs as a site: build/site/index.html
 	@$(BIN)/mkdocs build --quiet --strict
