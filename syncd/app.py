@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -190,8 +190,14 @@ def schedule_of(config: Config) -> Schedule:
     return Schedule(None if schedule.cron else schedule.interval, schedule.cron, schedule.timezone, schedule.jitter)
 
 
-def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | None) -> Directory:
-    """The configured directory; *ledger* keeps its cursor. Raises ConfigError."""
+def directory_of(
+    config: Config,
+    clock: Clock,
+    tell: Tell,
+    ledger: SqlLedger | None,
+    kept: Callable[[str], Awaitable[Any]] | None = None,
+) -> Directory:
+    """The configured directory; *ledger* keeps its cursor, *kept* reads one where nothing may be written. Raises ConfigError."""
     kind = directory_kind(config)
     return kind.make(
         getattr(config.directory, kind.name),
@@ -200,6 +206,7 @@ def directory_of(config: Config, clock: Clock, tell: Tell, ledger: SqlLedger | N
             tell,
             secret,
             store=ledger,
+            kept=kept,
             protecting_groups=config.protect.directory_groups,
             holding_groups=config.handover.legal_hold.directory_groups if config.handover is not None else (),
             person_number=config.match.person_number or "",
@@ -302,7 +309,7 @@ async def open_dependencies(
         if write_ledger and not history.ledger_id and not history.broken:
             await bind(ledger, config, clock)
             demand_same_ledger(await ledger.history(), config)  # somebody else may have been faster
-        directory = directory_of(config, clock, tell, ledger if write_ledger else None)
+        directory = directory_of(config, clock, tell, ledger if write_ledger else None, ledger.get_state)
         opened.push_async_callback(directory.close)
         zoom = zoom_of(config, clock, tell, ledger if write_ledger else None)
         opened.push_async_callback(zoom.close)

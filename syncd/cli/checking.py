@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -249,7 +251,7 @@ async def _outside(config: Config, tell: Tell, found: Findings, *, reach_told: b
         (found.fine if open_ else found.bad)(f"{route.subject}: network: {said}")
     people: DirectorySnapshot | None = None
     try:
-        directory = directory_of(config, clock, tell, None)
+        directory = directory_of(config, clock, tell, None, partial(_kept, config, tell))
         zoom = zoom_of(config, clock, tell, None)
     except SyncdError as error:
         found.error("set-up", error)
@@ -281,6 +283,17 @@ async def _asked(found: Findings, side: str, ask: Callable[[], Awaitable[Sequenc
     # Whether unclear people are too many is judged below, once for every kind of directory.
     found.lines([(fine, f"{side}: {what}: {finding}") for what, fine, finding in lines if not what.endswith("unclear people")])
     return all(fine for _, fine, _ in lines)
+
+
+async def _kept(config: Config, tell: Tell, key: str) -> Any:
+    """What the ledger keeps beside its chain under this key. Raises LedgerError; a ledger that is missing keeps nothing."""
+    from syncd.ledgers import open_ledger
+
+    try:
+        async with open_ledger(config, tell) as ledger:
+            return await ledger.get_state(key)
+    except ConfigError:
+        return None  # said where the ledger is looked at
 
 
 async def _ledger(config: Config, tell: Tell, found: Findings) -> None:

@@ -7,7 +7,7 @@ A fourth kind is one folder beside the three, with its ``KIND`` in ``kind.py``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,14 @@ from syncd.ports import Clock, Directory, ReadSecret, Tell, Watcher
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an adapter is given besides its section. *secret* makes a reader of a configured secret, given its key for messages;
-    *store* keeps cursors (None: nothing may be written)."""
+    *store* keeps cursors (None: nothing may be written); *kept* reads the value of a key in it even then (raises
+    LedgerError)."""
 
     clock: Clock
     tell: Tell
     secret: Callable[[Any, str], ReadSecret]
     store: BudgetStore | None = None
+    kept: Callable[[str], Awaitable[Any]] | None = None
     protecting_groups: tuple[str, ...] = ()
     holding_groups: tuple[str, ...] = ()  # handover.legal_hold.directory_groups
     person_number: str = ""

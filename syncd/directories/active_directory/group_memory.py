@@ -6,7 +6,7 @@ ledger. A memory that is lost or cannot be read costs nothing but that help.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -28,18 +28,21 @@ class Store(Protocol):
 
 @dataclass
 class GroupMemory:
-    """*groups*: entry of the configuration -> objectGUID."""
+    """*groups*: entry of the configuration -> objectGUID. *kept* reads what *store* holds where nothing may be written (a plan, a
+    check): they find a group that was moved as the cycle does."""
 
     store: Store | None = None
     groups: dict[str, str] = field(default_factory=dict)
+    kept: Callable[[str], Awaitable[Any]] | None = None
     _recalled: bool = False
 
     async def recall(self) -> None:
         """Takes over what an earlier process knew, once."""
-        if self.store is None or self._recalled:
+        read = self.kept if self.store is None else self.store.get_state
+        if read is None or self._recalled:
             return
         try:
-            value = await self.store.get_state(KEY)
+            value = await read(KEY)
         except LedgerError:
             return
         self._recalled = True

@@ -59,7 +59,7 @@ def _make(section: Section, around: Around) -> Directory:
         ),
         around.clock,
         around.tell,
-        memory=GroupMemory(around.store),
+        memory=GroupMemory(around.store, kept=around.kept),
     )
 
 

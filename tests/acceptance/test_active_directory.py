@@ -1,0 +1,85 @@
+"""The program with Active Directory as its directory: a scripted controller, every verb that reads people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.company import Company
+from tests.adlab import windows
+from tests.adlab.windows import GROUPS, Windows, group
+
+ZOOM, MOVED = f"CN=zoom,{GROUPS}", "CN=Zoom Staff,OU=New,DC=corp,DC=example"
+PEOPLE = 6
+
+
+@pytest.fixture
+def controller() -> Iterator[Windows]:
+    """Six people, all in the group ``zoom``."""
+    with Windows(windows.company(PEOPLE, PEOPLE)) as started:
+        yield started
+
+
+@pytest.fixture
+def on_ad(company: Company, controller: Windows) -> Company:
+    """The company, with its directory in Active Directory and everybody in step."""
+    password = company.folder / "ad-password"
+    password.write_text("S3cret.of.the.service\n")
+    company.configure(
+        {
+            "directory": {
+                "active_directory": {
+                    "servers": [controller.url],
+                    "allow_plaintext": True,
+                    "bind": {"simple": {"user": "svc@corp.example", "password_file": str(password)}},
+                    "base_dn": "DC=corp,DC=example",
+                    "groups": [ZOOM],
+                }
+            }
+        }
+    )
+    for number in range(1, PEOPLE + 1):
+        company.account(f"p{number}", type=2)
+    company.enforcing()
+    return company
+
+
+def move(controller: Windows) -> None:
+    """The group gets another name in another place; it is the same object."""
+    controller.entries[MOVED] = controller.entries.pop(ZOOM) | {"cn": ["Zoom Staff"], "samaccountname": ["zoom-staff"]}
+
+
+@pytest.mark.parametrize(
+    "words", [("plan",), ("check",), ("explain", "p1@corp.example"), ("plan", "--compare-with", "syncd.yaml"), ("apply",)]
+)
+def test_a_group_that_was_moved_is_found_by_every_verb(on_ad: Company, controller: Windows, words: tuple[str, ...]) -> None:
+    """What a cycle finds by its remembered id, a dry run and a check find too, and write nothing for it."""
+    move(controller)
+    before = on_ad.everything_on_disk() if words[0] != "apply" else {}
+    ran = on_ad.syncd(*words)
+
+    assert 0 == ran.code, ran.said
+    assert "does not exist" not in ran.said
+    assert words[0] == "apply" or before == on_ad.everything_on_disk()
+
+
+@pytest.mark.parametrize("verb", ["plan", "check"])
+def test_a_group_that_is_gone_is_missing_all_the_same(on_ad: Company, controller: Windows, verb: str) -> None:
+    """Remembered is not found."""
+    del controller.entries[ZOOM]
+    ran = on_ad.syncd(verb)
+
+    assert 4 == ran.code
+    assert f"'{ZOOM}' does not exist" in ran.said
+
+
+def test_a_new_group_in_the_place_of_a_moved_one_is_held(on_ad: Company, controller: Windows) -> None:
+    """The entry of the configuration means another object than before; nobody goes."""
+    move(controller)
+    controller.entries[ZOOM] = {name.lower(): list(values) for name, values in group(900_099, "zoom").items()}
+    ran = on_ad.syncd("plan", "--format", "json")
+
+    assert 3 == ran.code
+    assert "group-replaced" in ran.tripped()
+    assert [] == on_ad.written()
