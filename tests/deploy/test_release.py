@@ -153,3 +153,22 @@ def test_the_workflow_publishes_what_make_release_makes() -> None:
     assert {"contents": "read"} == workflow["permissions"]
     assert [] == [step["uses"] for step in steps if "uses" in step and not re.search(r"@[0-9a-f]{40}$", step["uses"])]
     assert any("make release" in step.get("run", "") for step in steps)
+
+
+def test_the_workflow_passes_the_linter(tmp_path: Path) -> None:
+    """zizmor, which refuses what GitHub could not read; and it would find a workflow that gives its token away."""
+    text = (RELEASE / "github-workflow.yaml").read_text(encoding="utf-8")
+
+    def found(workflow: str) -> tuple[int, str]:
+        path = tmp_path / ".github" / "workflows" / "release.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(workflow, encoding="utf-8")
+        ran = run(
+            Path(sys.executable).parent / "zizmor", "--offline", "--no-progress", "--strict-collection", "--format=plain", path
+        )
+        return ran.returncode, ran.stdout + ran.stderr
+
+    code, said = found(text)
+    assert (0, True) == (code, "No findings to report" in said), said
+    assert "artipacked" in found(text.replace("persist-credentials: false", "fetch-depth: 1"))[1]
+    assert 0 != found(text.replace("runs-on: ubuntu-24.04", "runs-on: [[]]"))[0]
