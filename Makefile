@@ -60,8 +60,9 @@ mutate: $(VENV)/.dev ## mutants of the decision core against its tests and the s
 night: $(VENV)/.dev ## a million simulated cycles, 1,000 kills, the whole mutation run, the measurements; the result goes into the docs
 	@$(BIN)/python -m tests.simulation.night $(NIGHT)
 
-bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another
-	@failed=0; for file in $$(grep -l __main__ tests/benchmarks/*.py); do \
+# SAMBA_PEOPLE=50000 fills larger domains (some 3 s a thousand people, once).
+bench: $(VENV)/.dev ## the measurements of tests/benchmarks, one after another; SAMBA_PEOPLE=
+	@export SAMBA_PEOPLE="$(SAMBA_PEOPLE)"; failed=0; for file in $$(grep -l __main__ tests/benchmarks/*.py); do \
 	  echo "== $$file"; \
 	  $(BIN)/python -m tests.benchmarks.$$(basename "$$file" .py) || failed=1; \
 	done; exit $$failed

@@ -198,7 +198,9 @@ class Schedule(Section):
         duration("30s"), description="How long a disabling seen by the watch must last before it counts."
     )
     watch_poll: Time | None = Field(
-        None, description="How often changes are asked for; null: 1s (Active Directory, file), 30s (Entra; at least 10s)."
+        None,
+        description="How often changes are asked for; null: 1s (Active Directory, file: at the latest, for one is looked at four "
+        "times a second), 30s (Entra; at least 10s).",
     )
     windows: Annotated[tuple[Window, ...], List] = Field((), description="When changes may or may not be made.")
 

@@ -36,7 +36,7 @@ Cost = tuple[float, float]  # seconds by the clock, seconds of processor in the 
 def main() -> int:
     """Prints the comparison; 2 when no lab can be started here."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--users", type=int, default=20_000)
+    options.add_argument("--users", type=int, default=int(os.environ.get("SAMBA_PEOPLE") or 20_000))
     users = options.parse_args().users
     reason = lab.missing()
     if reason:

@@ -9,6 +9,7 @@ import pytest
 import trustme
 from pydantic import ValidationError
 
+from syncd.app import pace_of
 from syncd.config import NOT_YET, SecretSource, explain_problems, load
 from syncd.errors import ConfigError
 from syncd.model import Limits, Mode, Policy
@@ -315,3 +316,20 @@ def test_a_file_with_control_characters_in_its_secret_key_is_refused_without_a_c
     [problem] = problems(written(tmp_path, text))
 
     assert problem.startswith("line 4: zoom.client_secret_file: the file named here cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "seconds"),
+    [
+        (SMALLEST, "", 0.25),  # one stat of a file, so often that a leaver is noticed well within a second
+        (WITH_AD, "", 1.0),
+        (WITH_ENTRA.replace("    groups:", "    credential: {managed_identity: system}\n    groups:"), "", 30.0),
+        (SMALLEST, "schedule: {watch: true, watch_poll: 30s}\n", 30.0),
+        (WITH_AD, "schedule: {watch: true, watch_poll: 10s}\n", 10.0),
+    ],
+)
+def test_places_are_asked_for_changes_at_a_pace_of_their_kind_or_as_the_operator_says(
+    tmp_path: Path, text: str, more: str, seconds: float
+) -> None:
+    """What costs next to nothing is asked more often; who says how often is obeyed."""
+    assert seconds == pace_of(load(written(tmp_path, text, more), ENV)).poll_seconds
