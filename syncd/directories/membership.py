@@ -6,7 +6,7 @@ look at one person, which fills it from the person up: equal edges give equal pa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -64,15 +64,15 @@ class Configured(Protocol):
 G = TypeVar("G", bound=Configured)
 
 
-def with_paths(
-    people: Mapping[str, Person],
+def add_paths(
+    people: MutableMapping[str, Person],
     configured: Sequence[G],
     nodes: Mapping[str, GroupNode],
     *,
     nested: bool,
-) -> tuple[dict[str, Person], dict[G, int]]:
-    """The people with the way they got into a group of each use (the first configured one counts), and how many people
-    each configured group has."""
+) -> dict[G, int]:
+    """Gives *people* (by id) the way they got into a group of each use (the first configured one counts); says how many people
+    each configured group has. In place, one by one: nobody is held twice, and of a large directory all are."""
     ways: dict[GroupUse, dict[str, Path]] = {use: {} for use in GroupUse}
     counts: dict[G, int] = {}
     for group in configured:
@@ -80,13 +80,12 @@ def with_paths(
         counts[group] = len(reached)
         for id_, path in reached.items():
             ways[group.use].setdefault(id_, path)
-    placed = dict(people)
     for id_ in set().union(*ways.values()):
-        placed[id_] = replace(
+        people[id_] = replace(
             people[id_],
             entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
             leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),
             protected_by=ways[GroupUse.PROTECTING].get(id_, ()),
             held_by=ways[GroupUse.HOLDING].get(id_, ()),
         )
-    return placed, counts
+    return counts

@@ -333,3 +333,53 @@ async def test_a_member_of_more_groups_than_a_range_holds_is_seen_in_all():
         await directory.close()
 
     assert (("zoom",), ("g29",)) == (found.entitled_by, found.protected_by)
+
+
+async def test_a_group_that_was_walked_is_not_gone_through_again():
+    """A server that compares name by name would take a second for each question about a group of 50,000."""
+    entries = nested()
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, **ALL)
+        await directory.read()
+        await directory.recheck_person(id_of(1), [])
+        controller.searches_seen.clear()
+        found = await directory.recheck_person(id_of(1), [])
+        await directory.close()
+
+        asked = [one for one in controller.searches_seen if one.page and one.asks_for("member") and one.asks_for("CN=")]
+        assert [False, True] == [entries[f"CN=zoom,{GROUPS}"]["objectGUID"][0] in one.raw for one in asked[:2]]
+        assert [("zoom",)] == [one.entitled_by for one in found]
+
+
+@pytest.mark.parametrize("hidden", ["objectGUID", "objectSid"])
+async def test_a_group_above_that_hides_what_it_is_known_by_is_not_missing(hidden):
+    """Of such a one it is neither true nor false that it is another than the one that was walked."""
+    entries = company(people=2, members=2) | {f"CN=top,{GROUPS}": group(900_030, "top", [f"CN=zoom,{GROUPS}"])}
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, groups=("top",))
+        await directory.read()
+        entries_above = group(900_031, "above", [f"CN=top,{GROUPS}"])
+        controller.entries[f"CN=above,{GROUPS}"] = {name.lower(): list(values) for name, values in entries_above.items()}
+        controller.unreadable = {(f"cn=above,{GROUPS}".lower(), hidden.lower())}
+        if hidden == "objectGUID":
+            with pytest.raises(SourceError, match=r"CN=above,.* shows no objectGUID"):
+                await directory.recheck_person(id_of(1), [])
+        else:
+            assert [("top", "zoom")] == [one.entitled_by for one in await directory.recheck_person(id_of(1), [])]
+        await directory.close()
+
+
+async def test_of_two_with_one_address_each_is_walked_from_where_they_stand():
+    """One is in both groups, the other only in the inner one: what was left out for the first is not missing for the other."""
+    entries = company(people=2, members=0)
+    for number in (1, 2):
+        entries[f"CN=p{number},{STAFF}"]["proxyAddresses"] = ["smtp:both@corp.example"]
+    entries |= {f"CN=inner,{GROUPS}": group(900_040, "inner", [f"CN=p1,{STAFF}", f"CN=p2,{STAFF}"])}
+    entries[f"CN=zoom,{GROUPS}"]["member"] = [f"CN=p1,{STAFF}", f"CN=inner,{GROUPS}"]
+    with Windows(entries) as controller:
+        directory = Directory(controller.url)
+        await directory.read()
+        found = await directory.recheck_person(None, ["both@corp.example"])
+        await directory.close()
+
+    assert {id_of(1): ("zoom",), id_of(2): ("zoom", "inner")} == {one.id: one.entitled_by for one in found}

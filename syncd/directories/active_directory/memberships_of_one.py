@@ -24,6 +24,9 @@ from syncd.directories.membership import GroupNode
 #: True of every object whose ``member`` may be read, and undefined (so never true) of others.
 MEMBER_READABLE = "(|(member=*)(!(member=*)))"
 
+#: What is asked of groups on the way up.
+OF_GROUPS = ("objectGUID", "objectSid", "cn")
+
 #: So many questions about one object each are cheaper than searching the domain for each group.
 PAIRS_MAX = 50
 
@@ -47,7 +50,6 @@ class GroupsAbove:
         self._settings = settings
         self._roots = search_roots(session, settings)
         self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
-        self._walked: set[str] = set()
         self._matter = set(self.nodes)  # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
@@ -67,10 +69,11 @@ class GroupsAbove:
         """Level by level, with one question each: what lies above all of these? Which of them lies below which is asked only
         where that way leads to a configured group; above most people's groups lies nothing that matters."""
         links: list[tuple[Mapping[str, Entry], Mapping[str, Entry]]] = []
+        walked: dict[str, Entry] = {}
         level = direct
-        while waiting := {id_: group for id_, group in level.items() if id_ not in self._walked}:
-            self._walked.update(waiting)
-            level = self._naming([group.dn for group in waiting.values()])
+        while waiting := {id_: group for id_, group in level.items() if id_ not in walked}:
+            walked.update(waiting)
+            level = self._naming([group.dn for group in waiting.values()], walked)
             links.append((waiting, level))
         if any(id_ in self._matter for _, above in links for id_ in above):
             for below, above in links:
@@ -98,17 +101,30 @@ class GroupsAbove:
     def _node(self, id_: str, entry: Entry) -> GroupNode:
         return self.nodes.setdefault(id_, GroupNode(id_, name_of(entry), people=set()))
 
-    def _naming(self, dns: Sequence[str]) -> dict[str, Entry]:
-        """The groups that name any of these objects as a member, by id."""
+    def _naming(self, dns: Sequence[str], walked: Mapping[str, Entry] | None = None) -> dict[str, Entry]:
+        """The groups that name any of these objects as a member, by id. Those *walked* may be missing: whoever is that near to
+        the person gives no shorter way through one that is farther, and a server that compares name by name (Samba does, where
+        Windows has an index) needs not go through 50,000 members of theirs again."""
         found: dict[str, Entry] = {}
+        others = self._others_than(walked or {})
         for part in _parts(dns):
             members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
             for root in self._roots:
                 for page in self._session.pages(
-                    root, f"(&(objectClass=group)(|{members}))", ["objectGUID", "cn"], self._settings.page_size
+                    root, f"(&(objectClass=group){others}(|{members}))", OF_GROUPS, self._settings.page_size
                 ):
                     found.update((guid_of(entry), entry) for entry in page)
         return found
+
+    def _others_than(self, walked: Mapping[str, Entry]) -> str:
+        """A part of a filter that is false of those *walked* which the last whole read went through, the ones that may be large.
+        By two attributes: of a group that hides one, "not the same" is neither true nor false, and it would be missing."""
+        known = [entry for entry in walked.values() if dn_key(entry.dn) in self._relevant][:FILTER_SIZE]
+        return "".join(
+            f"(!(&(objectGUID={escape_bytes(guid)})(objectSid={escape_bytes(sid)})))"
+            for entry in known
+            if (guid := entry.first("objectguid")) and (sid := entry.first("objectsid"))
+        )
 
     def _demand_agreement(self, entry: Entry, direct: Mapping[str, Entry]) -> None:
         named = {dn_key(group.dn) for group in direct.values()}
@@ -125,7 +141,7 @@ class GroupsAbove:
         if sid is None or domain is None:
             return None
         filter_ = f"(objectSid={escape_bytes(sid_bytes(sid))})"
-        for page in self._session.pages(domain, filter_, ["objectGUID", "cn"], page_size=10):
+        for page in self._session.pages(domain, filter_, OF_GROUPS, page_size=10):
             for entry in page:
                 return entry
         return None

@@ -38,7 +38,7 @@ from syncd.directories.active_directory.settings import ActiveDirectorySettings,
 from syncd.directories.active_directory.strays import unresolved_of
 from syncd.directories.active_directory.transport import Line, ServerAddress, Unusable
 from syncd.directories.active_directory.wanted import Wanted
-from syncd.directories.membership import with_paths
+from syncd.directories.membership import add_paths
 from syncd.errors import ConfigError, CredentialsRefused, SourceError
 from syncd.events import ClockOffset, CredentialExpires, Event, Noted, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
@@ -223,7 +223,8 @@ class ActiveDirectory:
         roster.demand_shown()
         roster.name_managers(partial(id_by_dn, session))
         unresolved = unresolved_of(below.strays.values(), settings, Trusts(session, settings.page_size))
-        people, counts = with_paths(roster.people, configured, below.nodes, nested=settings.nested)
+        people = roster.people
+        counts = add_paths(people, configured, below.nodes, nested=settings.nested)
         self.gone_through = below.gone_through
         return DirectorySnapshot.whole(
             "active_directory",
@@ -302,11 +303,11 @@ class ActiveDirectory:
                         above.read(entry, found)
                         if not is_below(entry.dn, look.bases):
                             outside.add(found.person.id)
-        placed, _ = with_paths(people, look.configured, above.nodes, nested=settings.nested)
+        add_paths(people, look.configured, above.nodes, nested=settings.nested)
         # As in a whole read: somebody below no base is a person by membership alone.
         return tuple(
             person
-            for id_, person in sorted(placed.items())
+            for id_, person in sorted(people.items())
             if id_ not in outside or person.entitled_by or person.leaver_by or person.protected_by or person.held_by
         )
 

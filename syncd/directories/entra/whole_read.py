@@ -18,7 +18,7 @@ from syncd.directories.entra.people import id_of, is_hidden, person_of, unreadab
 from syncd.directories.entra.refusals import READ_USERS, permission_missing
 from syncd.directories.entra.settings import EntraSettings
 from syncd.directories.entra.tokens import EntraTokens
-from syncd.directories.membership import with_paths
+from syncd.directories.membership import add_paths
 from syncd.errors import ScopeMissing, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.model import DirectoryGroup, DirectorySnapshot, Person
@@ -73,13 +73,13 @@ async def read_whole(
                 {"count": len(odd), "types": ", ".join(sorted(set(odd.values()))), "such_as": min(odd)},
             )
         )
-    placed, counts = with_paths(people, configured, below.nodes, nested=settings.nested)
+    counts = add_paths(people, configured, below.nodes, nested=settings.nested)
     if managers is not None:
-        placed = dict(await managers.filled(graph, settings, placed))
+        people = dict(await managers.filled(graph, settings, people))
     snapshot = DirectorySnapshot.whole(
         "entra",
         read_at,
-        put_together(placed.values(), users, *below.lists),
+        put_together(people.values(), users, *below.lists),
         put_together(
             [DirectoryGroup(group.id, group.name, group.use, counts[group], entry=group.entry) for group in configured],
             users,
@@ -87,7 +87,7 @@ async def read_whole(
         ),
         clock_offset_seconds=graph.clock_offset_seconds,
     )
-    return Whole(snapshot, configured, frozenset(below.nodes), odd, placed)
+    return Whole(snapshot, configured, frozenset(below.nodes), odd, people)
 
 
 async def read_people(graph: Graph, settings: EntraSettings, tell: Tell) -> Complete[Person]:
