@@ -17,7 +17,7 @@ from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenCha
 from syncd.ledger.chain import Verification, Witness, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
-from syncd.reports.folder import LISTING, PERIOD_NAME, compare, digest_of, listed_cycles, published_heads
+from syncd.reports.folder import ENDINGS, LISTING, PERIOD_NAME, compare, digest_of, listed_cycles, published_heads
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ class _Pass:
             )
         self._periods(found, folder)
         self._strange(found, folder, there.strange)
+        self._others(found, folder, {*kept, *removed, *there.strange})
         self._cycles(found, folder, {one.cycle for one in listed_cycles(folder)})
         if found.good:
             gone = f", {len(removed)} were removed when their time was over" if removed else ""
@@ -193,6 +194,13 @@ class _Pass:
                 f"{len(strange)} files in {folder} look like reports, but the ledger never recorded them; do not rely on "
                 f"them: {_some(strange)}"
             )
+
+    def _others(self, found: Found, folder: Path, told: set[str]) -> None:
+        """Whatever could be taken for evidence under a name of its own. It may be the company's: that is no fault."""
+        there = sorted(path.name for path in folder.iterdir() if path.suffix in ENDINGS) if folder.is_dir() else []
+        others = [one for one in there if one not in told | self.files.made.keys() | {LISTING} and not PERIOD_NAME.fullmatch(one)]
+        if others:
+            found.lines.append(f"note: nothing vouches for files in {folder} that the ledger does not know: {_some(others)}")
 
     def _periods(self, found: Found, folder: Path) -> None:
         """Reports of periods, each held against every time it was made under this name."""

@@ -57,8 +57,10 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return (self.account.zoom_id or "", self.action.value)
 
     def left(self, changed_at: datetime | None) -> tuple[datetime | None, str | None]:
-        """From when on the time of somebody who is leaving counts, and why from then. *changed_at*: their change in the
-        directory, where it tells."""
+        """From when on the time of somebody who is leaving counts, and why from then; nothing is promised of accounts outside of
+        the pilot. *changed_at*: their change in the directory, where it tells."""
+        if self.reason is Reason.NOT_IN_PILOT:
+            return None, None
         shown = shown_after(self.shown or UNSHOWN, self.reason, self.account.status, self.since, changed_at)
         return left(self.since, shown, self.reason) if shown is not None else (None, None)
 

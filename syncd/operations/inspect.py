@@ -280,6 +280,8 @@ def _account_told(account: dict[str, Any]) -> Iterator[str]:
     )
     if account["since"]:
         yield f"             not entitled since {account['since']}, due at {account['due_at']}"
+    if account["left_at"]:
+        yield f"             the promise counts from {account['left_at']} ({account['measured_from']})"
     if account["held_by"]:
         yield f"             held by {', '.join(account['held_by'])}"
     if account.get("handover"):
@@ -362,6 +364,7 @@ def _account(report: CycleReport, decision: Decision, history: History) -> dict[
     account = decision.account
     last = history.deactivated.get(account.zoom_id or "")
     gone = history.gone.get(account.zoom_id or "")
+    left_at, measured_from = report.left(decision)
     return {
         "zoom_id": account.zoom_id,
         "email": account.email,
@@ -376,6 +379,8 @@ def _account(report: CycleReport, decision: Decision, history: History) -> dict[
         "notes": list(decision.notes),
         "since": rfc3339(decision.since) if decision.since else None,
         "due_at": rfc3339(decision.due_at) if decision.due_at else None,
+        "left_at": rfc3339(left_at) if left_at else None,
+        "measured_from": measured_from,
         "good_reads_gone": history.good_reads - gone.read + 1 if gone is not None else 0,
         "held_by": [guard.value for guard in report.held.get(decision.key, ())],
         "deactivated_by_us": f"{rfc3339(last.at)} in cycle {last.cycle}" if last is not None else None,

@@ -28,6 +28,9 @@ LISTING = "cycles.jsonl"
 #: How the files of a cycle are called: when it began, the beginning of the plan's digest, the result, the format.
 _NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)")
 
+#: What evidence may be read in.
+ENDINGS = frozenset({".html", ".csv", ".json", ".xlsx", ".jsonl", ".txt", ".pdf"})
+
 #: How a period's report is called when a folder is named for it.
 PERIOD_NAME = re.compile(r"syncd_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.(html|csv|json|xlsx|jsonl|txt)")
 

@@ -38,7 +38,12 @@ def test_a_month_is_made_recorded_checked_and_made_again(month: Company) -> None
     assert ("report", made.name, "syncd report") == (said["kind"], said["body"]["file"], said["body"]["making"]["command"])
     assert said["body"]["making"]["report_id"] in made.read_text(encoding="utf-8")
     assert "Ann Lee" in made.read_text(encoding="utf-8")
-    assert 0 == month.syncd("ledger", "verify").code
+    assert "nothing vouches" not in (ran := month.syncd("ledger", "verify")).out
+    assert ran.code == 0
+    (reports / "october-corrected.html").write_text("made up")
+    assert "nothing vouches for files" in (ran := month.syncd("ledger", "verify")).out
+    assert ran.code == 0
+    assert "october-corrected.html" in ran.out
     assert 0 == month.syncd("report", *days(), "--format", "html", "--out", str(again)).code
     assert made.read_bytes() == again.read_bytes()
 

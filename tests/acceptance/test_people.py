@@ -375,10 +375,12 @@ def test_explain_tells_one_person_through_every_step(crew: Company) -> None:
 
     told = crew.syncd("explain", "p000@corp.example")
     assert 3 > told.code
-    for word in ("disabled", "deactivate", "disabled_in_directory", "matched by address", "staff"):
+    for word in ("disabled", "deactivate", "disabled_in_directory", "matched by address", "staff", "promise counts from"):
         assert word in told.out
     as_json = json.loads(crew.syncd("explain", "p000@corp.example", "--format", "json").out)
-    assert "disabled_in_directory" == as_json["accounts"][0]["reason"]
+    account = as_json["accounts"][0]
+    assert ("disabled_in_directory", "last_seen_entitled") == (account["reason"], account["measured_from"])
+    assert account["left_at"] < account["since"]
     assert before == crew.everything_on_disk()
     unknown = crew.syncd("explain", "p001@crop.example")
     assert (2, True) == (unknown.code, "near       p001@corp.example" in unknown.out)
