@@ -445,6 +445,11 @@ def lists() -> dict[str, Callable[[Scene], None]]:
             shutil.copy(s.folder / "MANIFEST.older", manifest(s)),
             shutil.copy(s.folder / "cycles.older", cycles(s)),
         )[0],
+        "manifest taken away": lambda s: manifest(s).unlink(),
+        "manifest and the last listed cycle taken away": lambda s: (
+            manifest(s).unlink(),
+            s.lines(cycles(s), lambda lines: lines[:-1]),
+        )[1],
         "file taken out of the manifest": lambda s: s.text(manifest(s), without_a_file),
         "manifest without its signature": lambda s: s.text(
             manifest(s), lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text)

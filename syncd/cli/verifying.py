@@ -155,10 +155,7 @@ class _Pass:
                     f"{heads[0].hash}: entries were cut off, or those reports belong to another ledger"
                 )
         if self.manifest is None and not self.manifest_fault and there.same:
-            found.lines.append(
-                f"note: {folder} has no {NAME}: the reports are as the ledger recorded them, but nothing shows "
-                f"that {LISTING} was not shortened"
-            )
+            self._without_manifest(found, folder)
         if self.manifest_fault:
             found.bad(f"{NAME}: is none that syncd wrote ({self.manifest_fault})")
         if self.manifest is not None:
@@ -182,6 +179,26 @@ class _Pass:
                 else "; the manifest agrees" + (" and its signature fits" if self.keys is not None else "")
             )
             found.lines.append(f"{len(kept)} reports are recorded, those on disk ({there.same}) are unchanged{gone}{manifest}")
+
+    def _without_manifest(self, found: Found, folder: Path) -> None:
+        """It is written anew after every cycle: after the first it is there, but for folders of the first version."""
+        if self._covered:
+            found.bad(f"{NAME}: is not in {folder}, and was written after every cycle: somebody took it away")
+            return
+        found.lines.append(
+            f"note: {folder} has no {NAME}: the reports are as the ledger recorded them, but nothing shows "
+            f"that {LISTING} was not shortened"
+        )
+
+    @property
+    def _last(self) -> str:
+        """The last cycle that must have a line: it may be being filed right now."""
+        return max(self.files.owed, key=self.files.owed.__getitem__, default="")
+
+    @property
+    def _covered(self) -> int:
+        """The entry with which the last cycle before it ended: a manifest was written after that. 0: there is none."""
+        return max((seq for cycle, seq in self.files.owed.items() if cycle != self._last), default=0)
 
     def _strange(self, found: Found, folder: Path, there: Sequence[str]) -> None:
         """Files named like ours that the ledger does not know; those of entries accepted as lost are told apart."""
@@ -216,20 +233,22 @@ class _Pass:
 
     def _cycles(self, found: Found, folder: Path, listed: set[str]) -> None:
         """Every cycle that ended has its line, or an entry says why not; the last one may be about to get it."""
-        owed = self.files.owed
-        last = max(owed, key=owed.__getitem__, default="")
+        owed, last = self.files.owed, self._last
         without = [cycle for cycle in owed if cycle not in listed and cycle != last]
         if without:
             found.bad(
                 f"{LISTING}: {len(without)} cycles that ended are not listed in {folder}, and no entry says why; the first "
                 f"is {without[0]} (entry {owed[without[0]]})"
             )
-        if last and last not in listed:
+        shown = [one.file for one in self.files.kept.values() if one.cycle == last and (folder / one.file).is_file()]
+        if last and last not in listed and shown:  # its line came first
+            found.bad(f"{LISTING}: the last cycle, {last}, is not listed in {folder}, and its report is there: {_some(shown)}")
+        elif last and last not in listed:
             found.lines.append(f"note: the last cycle, {last}, is not listed in {folder} yet")
-        covered = max((seq for cycle, seq in owed.items() if cycle != last), default=0)
-        if self.manifest is not None and self.manifest.head.seq < covered:
+        if self.manifest is not None and self.manifest.head.seq < self._covered:
             found.bad(
-                f"{NAME}: is an older one: it ends at entry {self.manifest.head.seq}, but was written anew after entry {covered}"
+                f"{NAME}: is an older one: it ends at entry {self.manifest.head.seq}, but was written anew after entry "
+                f"{self._covered}"
             )
         if self.files.unfiled:
             found.lines.append(f"note: of {len(self.files.unfiled)} cycles the ledger says why they were not filed at once")

@@ -59,11 +59,12 @@ class Prepared:
     line: str
 
     def show(self) -> Filed:
-        """Gives the files their names, and the list its line. Raises OSError; what was recorded is shown by ``finish`` then."""
-        for one in self.filed.written:
-            _unfinished(one.path).replace(one.path)
+        """Gives the list its line, and the files their names: in this order, so that a report which is shown and not listed
+        tells of a list that was shortened. Raises OSError; what was recorded is shown by ``finish`` then."""
         with open(self.folder / LISTING, "a", encoding="utf-8", opener=for_few) as listing:
             listing.write(self.line + "\n")
+        for one in self.filed.written:
+            _unfinished(one.path).replace(one.path)
         return self.filed
 
 

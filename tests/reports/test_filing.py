@@ -237,6 +237,44 @@ async def test_lines_that_were_taken_out_are_found(office: Office):
     assert any("MANIFEST: is an older one" in line for line in faults(await office.verify()))
 
 
+@pytest.mark.parametrize("with_manifest", [True, False])
+async def test_the_line_of_the_last_cycle_is_missed_too(office: Office, with_manifest: bool):
+    """Its report is there, and its line came before it: also with the manifest of the cycle before."""
+    for _ in range(2):
+        await office.files()
+    older, lines = (office.folder / NAME).read_text(), (office.folder / LISTING).read_text()
+    await office.files()
+    (office.folder / LISTING).write_text(lines)
+    if with_manifest:
+        (office.folder / NAME).write_text(older)
+    else:
+        (office.folder / NAME).unlink()
+
+    said = "\n".join(faults(await office.verify()))
+
+    assert "cycles.jsonl: the last cycle, cycle-3, is not listed" in said
+    assert with_manifest != ("MANIFEST: is not in" in said)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_crash_while_the_last_cycle_is_filed_is_no_fault(office: Office, listed: bool):
+    """Killed after its report was recorded: before its line, or between the line and the names of the files."""
+    for _ in range(2):
+        await office.files()
+    older, lines = (office.folder / NAME).read_text(), (office.folder / LISTING).read_text()
+    before = set(office.folder.iterdir())
+    await office.files()
+    for path in set(office.folder.iterdir()) - before:
+        path.rename(path.with_name(f"{path.name}.new"))
+    (office.folder / NAME).write_text(older)
+    if not listed:
+        (office.folder / LISTING).write_text(lines)
+
+    assert [] == faults(await office.verify())
+    await office.files(office.another())
+    assert [] == faults(await office.verify())
+
+
 async def test_missing_and_unknown_files_are_faults_by_name(office: Office):
     """Whoever takes a report away, or puts one beside them."""
     await office.files()
