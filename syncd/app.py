@@ -106,7 +106,7 @@ LEDGER_TRY_SECONDS = 2.0
 
 
 def policy_of(config: Config) -> Policy:
-    """The part of the configuration that decides who is changed."""
+    """The part of the configuration that decides who is changed. Raises ConfigError (``approvals.signers_file``)."""
     guards = config.guards
     directory = config.directory
     kind = directory_kind(config)
@@ -258,7 +258,7 @@ def watchers_of(config: Config, directory: Directory) -> tuple[Watcher, ...]:
 
 
 def pace_of(config: Config) -> Pace:
-    """How the watch goes about it."""
+    """How often the watch asks and how long it waits: the configuration's words, or the usual of the kind of directory."""
     poll = config.schedule.watch_poll
     return Pace(poll.total_seconds() if poll is not None else directory_kind(config).poll_seconds, config.schedule.watch_settle)
 

@@ -83,7 +83,8 @@ def directory_kind(config: Config) -> DirectoryKind:
 
 
 def directory_name(config: Config) -> str:
-    """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer."""
+    """What a ledger is bound to: the domain, the tenant or the file, not the server that happens to answer. Raises
+    ConfigError."""
     kind = directory_kind(config)
     return kind.identity(getattr(config.directory, kind.name))
 
@@ -110,7 +111,7 @@ def demand_same_ledger(history: History, config: Config, *, any_directory: bool 
 
 async def bind(ledger: SqlLedger, config: Config, clock: Clock) -> None:
     """Binds a ledger without entries to the account and directory of the configuration; of processes that start together one
-    does. Raises LedgerError."""
+    does. Raises ConfigError, LedgerError."""
     beside = await asyncio.to_thread(reports_beside, config)
     await ledger.begin(record.opened(clock.unique(), config.zoom.account_id, directory_name(config), config.mode.value, beside))
 

@@ -227,7 +227,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 async def with_signals(deps: Dependencies, work: Callable[[Dependencies], Coroutine[Any, Any, T]]) -> T:
     """Runs work that changes things: SIGTERM or SIGINT lets the write in hand finish, then stops.
 
-    Raises UsageError when it was stopped before it had a result.
+    Raises Interrupted when it was stopped before it had a result.
     """
     from syncd.operations.daemon import until_stopped
     from syncd.operations.dependencies import stopped_by
@@ -269,7 +269,8 @@ async def one_cycle(
     from_checkpoint: bool = False,
 ) -> CycleReport:
     """Opens the dependencies, takes the writer lock, runs *work* under its term and files the report. *from_checkpoint*: the
-    ledger need not be followed from its first entry, as for a verb of a person."""
+    ledger need not be followed from its first entry, as for a verb of a person. Raises ConfigError, LedgerError, NotLeader (the
+    lock was not given back within *wait_seconds*), Interrupted, and what *work* raises."""
     from syncd.app import open_dependencies, policy_of, report_filer
     from syncd.operations.reading import ask_clock
 
@@ -358,7 +359,7 @@ def named_configuration() -> Path | None:
 
 
 def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, ...]) -> None:
-    """Prints a report, as a table or as its document."""
+    """Prints a report, as a table or as its document (``json``). Raises UsageError when *out* cannot be written."""
     from syncd.reports.document import written
 
     with output(out) as stream:
@@ -371,7 +372,8 @@ def emit(report: CycleReport, format_: str, out: Path | None, omit: tuple[str, .
 
 
 def emit_cycle(report: CycleReport, format_: str, out: Path | None, config: Config) -> None:
-    """Prints the report of a cycle in any format. Its control totals must balance, or it is not printed at all."""
+    """Prints the report of a cycle in any format. Its control totals must balance, or it is not printed at all (Unbalanced).
+    Raises UsageError (*out*), ConfigError, LedgerError."""
     from syncd.app import circumstances_of
     from syncd.reports.cycle import cycle_view
     from syncd.reports.render import VIEW_FORMATS, render

@@ -554,7 +554,7 @@ def verified_rows(report: CycleReport) -> list[dict[str, Any]]:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], format_: str, out: Path | None) -> None:
-    """Rows as JSON, as a table on a terminal, or as tab-separated lines."""
+    """Rows as JSON, as a table on a terminal, or as tab-separated lines. Raises UsageError when *out* cannot be written."""
     from syncd.reports.terminal import print_table
 
     with output(out) as stream:

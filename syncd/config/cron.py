@@ -1,7 +1,7 @@
 """Says what is wrong with a cron expression.
 
 Five fields as crontab(5) has them: ``*``, numbers, names of months and weekdays, ranges, steps, lists; the last day of a
-month is ``L``. When the next time is, is for ``core.schedule`` to say; everything accepted here is accepted there.
+month is ``L``. When the next time is, is for ``operations.schedule`` to say; everything accepted here is accepted there.
 """
 
 from __future__ import annotations

@@ -44,25 +44,28 @@ class Record(Protocol):
     """What filing needs of a ledger."""
 
     async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
-        """See ``ports.Ledger``."""
+        """See ``ports.Ledger.append``."""
 
     async def head(self) -> Head:
-        """See ``ports.Ledger``."""
+        """See ``ports.Ledger.head``."""
 
     async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
-        """Appends what *sign* makes of the head, with nothing between the two; None when that was just done."""
+        """Appends what *sign* makes of the head, with nothing between the two; None when that was just done. Raises as
+        ``append``, and what *sign* raises."""
 
     async def checkpoint(self, made: Callable[[str], Draft], *, term: int) -> None:
-        """Puts what the ledger says beside the chain when that is worth it, and *made* of its hash into it."""
+        """Puts what the ledger says beside the chain when that is worth it, and *made* of its hash into it. Raises as
+        ``append``."""
 
     async def upgraded(self, made: Callable[[Sequence[str]], Draft], *, term: int) -> None:
-        """Appends what *made* of the rows that are blank and that no entry names, unless that was done."""
+        """Appends what *made* of the rows that are blank and that no entry names, unless that was done. Raises as
+        ``append``."""
 
     def entries(self, from_seq: int = 1, kinds: Sequence[str] = ()) -> AsyncIterator[LedgerEntry]:
-        """Entries from there on, of these kinds."""
+        """Entries from there on, of these kinds (none named: of all). Raises LedgerError."""
 
     async def history(self) -> History:
-        """See ``ports.Ledger``."""
+        """See ``ports.Ledger.history``."""
 
     async def demand_term(self, term: int) -> None:
         """Raises NotLeader when a newer writer has taken the ledger over."""

@@ -75,8 +75,8 @@ class Pacer:
         return self._lanes.setdefault(label, Lane())
 
     async def turn(self, label: str, ends_at: float | None = None) -> None:
-        """Returns when the next request of *label* may go. Raises LimitReached when the day's budget is spent, or the lane
-        is paused for longer than allowed or than *ends_at* (monotonic)."""
+        """Returns when the next request of *label* may go. Raises LimitReached when the day's budget is spent or the lane
+        is paused for longer than allowed, SourceError when the turn would come after *ends_at* (monotonic seconds)."""
         lane = self.lane(label)
         await self._recall_pause(label)
         self._check_pause(lane.paused_for(self._clock.monotonic()), label)

@@ -139,7 +139,8 @@ async def serve(
 def serve_in_thread(
     app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, certfile: str | None = None, keyfile: str | None = None
 ) -> Iterator[Serving]:
-    """Serves *app* in a thread with a loop of its own while the block runs, for callers that block."""
+    """Serves *app* in a thread with a loop of its own while the block runs, for callers that block. Raises RuntimeError when it
+    does not start."""
     listener, serving = _listen(host, port, certfile)
     started = threading.Event()
     running: list[tuple[asyncio.AbstractEventLoop, _Server]] = []

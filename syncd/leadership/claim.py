@@ -60,14 +60,15 @@ class Observation:
 
 
 def observed(before: Observation | None, record: LeaseRecord, now: float) -> Observation:
-    """What we know after seeing *record*: the time starts anew whenever holder or renewal changed."""
+    """What we know after seeing *record* at *now* (monotonic seconds): time starts anew whenever holder or renewal changed."""
     if before is not None and (before.record.holder, before.record.renewed) == (record.holder, record.renewed):
         return replace(before, record=record)
     return Observation(record, now)
 
 
 def may_take(seen: Observation, me: str, now: float) -> bool:
-    """Whether nobody else can be leading: the lease is free, ours, or unchanged for longer than it lasts."""
+    """Whether nobody else can be leading at *now* (monotonic seconds): the lease is free, ours, or unchanged for longer than it
+    lasts. Only our own clock counts: that of its holder may be wrong."""
     return seen.record.holder in ("", me) or now - seen.since > seen.record.duration_seconds
 
 

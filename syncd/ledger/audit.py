@@ -122,7 +122,7 @@ class SignedApprovals:
         self.signed, self.unsigned, self._ledger_id = 0, 0, ""
 
     def take(self, entry: LedgerEntry) -> Problem | None:
-        """One more good entry."""
+        """One more good entry. Raises LedgerError when this program does not understand it."""
         if entry.kind == entries.LedgerOpened.kind:
             self._ledger_id = decode(entries.LedgerOpened, entry).ledger_id
         if entry.kind not in (entries.ApprovalGiven.kind, entries.PeopleAnnounced.kind):

@@ -102,7 +102,7 @@ class Verification:
 
 
 class Witness(Protocol):
-    """Looks for something in a chain while it is followed; see ``core.witnesses``."""
+    """Looks for something in a chain while it is followed; see ``ledger.audit``."""
 
     def begin(self) -> None:
         """The chain is followed from its first entry on; possibly not for the first time."""

@@ -100,7 +100,7 @@ def read(entry: LedgerEntry) -> Entry:
 
 
 def decode(struct: type[E], entry: LedgerEntry) -> E:
-    """As ``read``, for an entry whose kind is known to be that of *struct*."""
+    """As ``read``, for an entry whose kind is known to be that of *struct*. Raises LedgerError."""
     try:
         says: E = _decoder(struct).decode(entry.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -95,7 +95,7 @@ class WitnessDesk:
     policy: Policy
     signal: Signal = no_signal
     addresses: dict[str, str] = field(default_factory=dict)  # Zoom id -> address, of the last whole read
-    _log_tried: float | None = None
+    _log_tried: float | None = None  # monotonic seconds
 
     def remember(self, report: CycleReport) -> None:
         """Keeps whose accounts the last whole read showed."""

@@ -121,7 +121,7 @@ def faults_of(
     folder: Path, manifest: Manifest, recorded: Mapping[str, str], fits: Callable[[str, bytes, str], bool | None] | None
 ) -> Sequence[str]:
     """What is wrong with a manifest beside the ledger's record (name -> SHA-256), a sentence each. *fits*: see
-    ``core.witnesses.Fits``; without it signatures are not looked at."""
+    ``ledger.audit.Fits``; without it signatures are not looked at."""
     bad = []
     if fits is not None:
         fitting = fits(manifest.key, manifest.signed, manifest.signature) if manifest.key else None

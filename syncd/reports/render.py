@@ -12,7 +12,8 @@ VIEW_FORMATS = ("html", "csv", "xlsx", "jsonl")
 
 
 def render(view: View, format_: str, out: BinaryIO) -> None:
-    """Writes the report. Raises OSError, Unbalanced (then whatever was written is no report: write into a new file)."""
+    """Writes the report in one of VIEW_FORMATS (ValueError for another). Raises OSError, Unbalanced: then whatever was written is
+    no report, so write into a new file."""
     # Imported when needed: a daemon that writes none of them need not hold their libraries (several MiB).
     match format_:
         case "html":

@@ -136,7 +136,7 @@ def colours_for(console: Console) -> Mapping[str, str]:
 
 
 def number(value: float) -> str:
-    """As ``12,345``."""
+    """A number as people read it: ``12,345``."""
     return f"{value:,}"
 
 

@@ -1,7 +1,7 @@
 """The Zoom account, as ``ports.Zoom``: reads all users whole, looks at one, changes one.
 
 Every read is proved whole (see ``walk``) or raises SourceError. Every change is one request on one account, by id; what a
-refusal means is in ``refusals``, what is retried in ``adapters.http``. Deciding whom to change is none of its business.
+refusal means is in ``refusals``, what is retried in ``http.client``. Deciding whom to change is none of its business.
 
 More than 400 lines: every request to Zoom that may change something and every list that must be whole stand on one page,
 since the promise above is about all of them together.
@@ -338,7 +338,8 @@ class ZoomApi:
         return operation_log_of(lines, since, until)
 
     async def check_operation_log(self) -> int:
-        """Lines of today on the log's first page, to see whether it may be read. Raises as ``read_operation_log``."""
+        """Lines of today on the log's first page, to see whether it may be read. Raises SourceError, ScopeMissing, as
+        ``read_operation_log``."""
         now = self._clock.now()
         reply = await self._request(scopes.OPERATION_LOGS, "GET", "/report/operationlogs", params=days_of(now, now))
         return len(_read_log(self._read_ok(scopes.OPERATION_LOGS, reply), "operation_logs").operation_logs)
@@ -390,7 +391,8 @@ class ZoomApi:
         raise error
 
     async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:  # noqa: ARG002
-        """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back."""
+        """Gives the licence type back. *plan* is not sent: Zoom refuses it beside a type, and add-ons are not given back.
+        Raises as ``ports.Zoom`` says; Refused for a type that the API cannot give."""
         if type_ not in LICENCES_TO_GIVE:
             raise Refused(
                 f"Licence type {type_} cannot be given by Zoom's API; nothing was sent.",
@@ -400,7 +402,7 @@ class ZoomApi:
         await self._write(scopes.UPDATE_USER, "PATCH", f"/users/{segment(zoom_id)}", {"type": type_})
 
     async def revoke_sessions(self, zoom_id: str) -> None:
-        """Ends the SSO session."""
+        """Ends the SSO session. Raises as ``set_status``."""
         await self._write(scopes.REVOKE_SESSIONS, "DELETE", f"/users/{segment(zoom_id)}/token", None)
 
     # ---------------------------------------------------------------------------------------------- the set-up
@@ -412,7 +414,7 @@ class ZoomApi:
 
     @property
     def clock_offset_seconds(self) -> float | None:
-        """Zoom's clock minus ours."""
+        """Zoom's clock minus ours; None while nothing was answered yet."""
         offset = self._api.clock_offset_seconds
         return self._token_api.clock_offset_seconds if offset is None else offset
 
@@ -444,7 +446,7 @@ class ZoomApi:
         return await self.events.check() if self.events is not None else None
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
-        """Lines for ``syncd check``."""
+        """See ``ports.Zoom.check``."""
         return await check(self, self._settings)
 
     async def close(self) -> None:
@@ -620,7 +622,8 @@ def _demand(names: Sequence[str], existing: Any, kind: str, key: str) -> None:
 
 
 def segment(user: str) -> str:
-    """*user* as one path segment: ``+`` must arrive as ``%2B``."""
+    """*user* as one path segment: ``+`` must arrive as ``%2B``. Raises ValueError for nothing, ``.`` and ``..``, which would name
+    another path."""
     if not user or user in (".", ".."):
         raise ValueError("an id or an address is needed")
     return quote(user, safe="")

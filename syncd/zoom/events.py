@@ -134,8 +134,8 @@ class ZoomEvents:
                 await self._clock.sleep(min(left, LOOK_SECONDS))
 
     async def check(self) -> str:
-        """Connects once, and says so. Raises SourceError. Zoom closes the connection of a running daemon for it, which
-        connects again by itself."""
+        """Connects once, and says so. Raises SourceError, ConfigError (``ca_file``). Zoom closes the connection of a
+        running daemon for it, which connects again by itself."""
         connection = await self._connected()
         try:
             with contextlib.suppress(TimeoutError):

@@ -103,7 +103,7 @@ class TokenSource:
         return Token(answer.access_token, float(answer.expires_in))
 
     async def fetch_for_app(self) -> Token:
-        """A token of the app itself, as Zoom's WebSockets take it. Raises as ``fetch``."""
+        """A token of the app itself, as Zoom's WebSockets take it. Raises SourceError, CredentialsRefused."""
         answer = await self._ask({"grant_type": "client_credentials"})
         return Token(answer.access_token, float(answer.expires_in))
 

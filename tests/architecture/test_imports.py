@@ -109,7 +109,7 @@ RANDOM_ON_PURPOSE = {("ledger.storage.personal", "os.urandom")}
 
 
 def module_of(path: Path) -> str:
-    """``core.decide`` for syncd/planning/decide.py; a package's own file is the package."""
+    """``planning.decide`` for syncd/planning/decide.py; a package's own file is the package."""
     parts = path.relative_to(ROOT / "syncd").with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 

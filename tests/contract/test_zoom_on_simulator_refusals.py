@@ -24,7 +24,7 @@ RIGHTS = "Invalid access token. Does not contain permissions [User:Edit]."
 
 @dataclass(frozen=True)
 class Row:
-    """What Zoom answers to the deactivation of ann, and what becomes of it. *again*: her fate in the next cycle, when Zoom
+    """What Zoom answers to the deactivation of ann, and what becomes of it. *again*: their fate in the next cycle, when Zoom
     answers as it should. *writes*: status requests in the first cycle and in the second one."""
 
     answer: Fault | None

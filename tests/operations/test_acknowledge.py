@@ -21,7 +21,7 @@ REQUEST = Request("Kim", "the administrator leaves in June")
 
 
 async def a_company_with_a_manual_row() -> Company:
-    """Ann left, and her account has a role that syncd does not touch."""
+    """Ann left, and their account has a role that syncd does not touch."""
     company = Company()
     company.crowd(20)
     company.employ("bob")

@@ -20,7 +20,7 @@ POLICY = Policy("zoom-account", ("corp.example",), grace=timedelta(0), limits=LO
 
 
 async def a_held_company(*, recorded: bool = True) -> tuple[Company, str]:
-    """Ann left, and the plan to deactivate her waits for its first review. Returns the plan's digest."""
+    """Ann left, and the plan to deactivate them waits for its first review. Returns the plan's digest."""
     company = Company()
     company.crowd(20)
     company.employ("ann", "bob")

@@ -66,7 +66,7 @@ class ZoomWithContent(FakeZoom):
 
 
 class World(Company):
-    """``lee`` left 40 days ago, is in a leaver group, and was managed by ``mia``, and she by ``ned``."""
+    """``lee`` left 40 days ago, is in a leaver group, and was managed by ``mia``, and ``mia`` by ``ned``."""
 
     zoom: ZoomWithContent
 

@@ -115,7 +115,7 @@ def test_who_was_late_is_named_with_who_approved_what_held_him(month: dict[str, 
 
 
 def test_a_change_by_hand_names_who_asked_and_why(month: dict[str, Any]):
-    """Nothing was promised for eve: the directory never showed her gone."""
+    """Nothing was promised for eve: the directory never showed them gone."""
     assert ("hand", "Ben Ray", "Lost laptop, ticket 4712", None) == tuple(
         leaver(month, "eve")[key] for key in ("by", "asked_by", "asked_because", "promise_met")
     )
@@ -200,7 +200,7 @@ def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten()
     )
     told.cycle(at(21, 10, month=9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD, "guid-eve", "address"))
     told.cycle(at(8, 9), Decision(account("eve"), Action.KEEP, Reason.ON_HOLD))
-    told.write(at(9, 9), record.released("z-eve", by="Ann Lee", because="She is back"), term=0)
+    told.write(at(9, 9), record.released("z-eve", by="Ann Lee", because="Back at work"), term=0)
     told.cycle(at(9, 10), entitled("eve"))
     told.quiet(at(9, 11), at(9, 12))
 

@@ -260,7 +260,7 @@ def address_recycled(world: World, luck: Random) -> str | None:
 
 @event(4, "inherited_address")
 def renamed_and_address_given_away(world: World, luck: Random) -> str | None:
-    """Ann is renamed and keeps her account; her old address becomes an alias of Bob, who leaves."""
+    """Ann is renamed and keeps the account; the old address becomes an alias of Bob, who leaves."""
     ann, bob = _employed(world, luck), _employed(world, luck)
     if ann is None or bob is None or ann.human == bob.human:
         return None

@@ -91,7 +91,7 @@ class KerberosBind:
             ) from None
 
     def connection(self, server: ldap3.Server) -> ldap3.Connection:
-        """An unopened connection that will bind so."""
+        """An unopened connection that will bind so. Raises ConfigError when the keytab cannot be read."""
         # A ticket is kept for as long as the keytab is the same: another key must not live on an old one's ticket.
         store = {"client_keytab": f"FILE:{self.keytab_file}", "ccache": f"MEMORY:syncd-{self.fingerprint()[:32]}"}
         return _connection(

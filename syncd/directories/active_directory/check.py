@@ -31,7 +31,8 @@ def check_server(
     recheck: Callable[[str], tuple[Person, ...]],
 ) -> tuple[bool, str]:
     """Whether all is well with a controller that was read whole, everybody and every group, and the findings in one line.
-    *recheck* is a second look at one id through the same connection. Raises as a read does when something is missing."""
+    *recheck* is a second look at one id through the same connection. Raises Unusable, as a read does, when something is
+    missing."""
     by_name = sorted(snapshot.groups, key=lambda group: group.name)  # a controller gives them by objectGUID
     sizes = ", ".join(f"{group.name} {group.members}" for group in by_name)
     findings = [

@@ -148,12 +148,12 @@ class Session:
     # ----------------------------------------------------------------------------------------------------- searching
 
     def entry(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | None:
-        """The object of that name if it fits the filter; None when it is not there or not for our eyes."""
+        """The object of that name if it fits the filter; None when it is not there or not for our eyes. Raises Unusable."""
         found = self.find(dn, attributes, filter_)
         return None if isinstance(found, Unseen) else found
 
     def find(self, dn: str, attributes: Sequence[str], filter_: str = ANY) -> Entry | Unseen:
-        """The object of that name if it fits the filter, or why it cannot be seen."""
+        """The object of that name if it fits the filter, or why it cannot be seen. Raises Unusable."""
         answer = self._answer(self._ask(dn, filter_, attributes, ldap3.BASE))
         result, entries = answer.result, list(_entries(answer, dn))
         if result["result"] == REFERRAL:
@@ -232,7 +232,8 @@ class Session:
         """All values of *attribute* (lower case), of which *first* is an answer for it; the rest is fetched range by range.
 
         The number of values a controller gives at once is its own affair (1,500 by default), so what the answer says
-        is followed. An object that changes meanwhile would shift the ranges: then it is read again from the start.
+        is followed. An object that changes meanwhile would shift the ranges: then it is read again from the start. Raises
+        Unusable when it never keeps still.
         """
         if _range_of(first, attribute) is None:
             return in_one_piece(first.attributes.get(attribute, []), End.LAST_RANGE)
@@ -256,7 +257,7 @@ class Session:
         return Entry(entry.dn, shown | {name: list(self.values(entry.dn, name, entry)) for name in names})
 
     def exists(self, base_dn: str, filter_: str) -> bool:
-        """Whether anything visible below *base_dn* fits the filter."""
+        """Whether anything visible below *base_dn* fits the filter. Raises Unusable."""
         return any(self.pages(base_dn, filter_, ["1.1"], page_size=1))
 
     def _ranges(self, dn: str, attribute: str, entry: Entry) -> tuple[list[bytes], bool]:

@@ -38,7 +38,7 @@ _PURPOSE = {READ_USERS: "to read people", READ_GROUPS: "to read groups and their
 
 
 async def check(settings: EntraSettings, tokens: EntraTokens, graph: Graph, tell: Tell, clock: Clock) -> Sequence[Line]:
-    """The lines. Without a token nothing else can be looked at."""
+    """The lines of ``Directory.check``. Without a token nothing else can be looked at. What fails is a line, never raised."""
     ends_at = None
     try:
         ends_at = tokens.credential_ends_at()

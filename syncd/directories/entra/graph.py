@@ -105,7 +105,7 @@ class Graph:
 
     @property
     def clock_offset_seconds(self) -> float | None:
-        """Graph's clock minus ours."""
+        """Graph's clock minus ours; None while it is not known."""
         return self._api.clock_offset_seconds
 
     async def close(self) -> None:
@@ -180,7 +180,8 @@ class Graph:
         return self._page(operation, reply)
 
     async def whole(self, name: str, read_once: Callable[[], Awaitable[T]]) -> T:
-        """What *read_once* gives, begun again while it raises NotWhole. *name* says of what, for messages."""
+        """What *read_once* gives, begun again while it raises NotWhole. *name* says of what, for messages.
+        Raises SourceError after so many tries (``ATTEMPTS``)."""
         attempt = 1
         while True:
             try:

@@ -141,7 +141,7 @@ async def _look_up(graph: Graph, attribute: str, values: Sequence[str], found: d
 
 
 def name_of(entry: Entry) -> str:
-    """A group always has a name, so a null is a missing permission. Raises ScopeMissing."""
+    """The group's name. Every group has one, so a null is a missing permission: raises ScopeMissing."""
     name = entry.get("displayName")
     if not isinstance(name, str) or not name:
         raise permission_missing(

@@ -65,7 +65,8 @@ def is_hidden(entry: Entry) -> bool:
 
 
 def person_of(entry: Entry, settings: EntraSettings) -> Person:
-    """Without memberships. Whatever cannot be understood makes the person unclear."""
+    """A user as a person, without memberships. Whatever cannot be understood makes them unclear, but for the id: without it
+    nothing can be concluded, and SourceError is raised."""
     id_ = id_of(entry)
     enabled, name = entry.get("accountEnabled"), entry.get("userPrincipalName")
     troubles: list[str] = []

@@ -118,7 +118,7 @@ class EntraDirectory:
         return _Directly(self)
 
     def differs(self, entry: Entry) -> bool:
-        """Whether a reported user is anything but what the last whole read showed."""
+        """Whether a reported user is anything but what the last whole read showed. Raises SourceError without an id."""
         return self._last is None or _differs(entry, self._last.by_id, self.settings)
 
     def tracks(self, group: str) -> bool:

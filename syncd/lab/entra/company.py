@@ -1,4 +1,4 @@
-"""Corp Example in Entra: the same people as in ``company.py``, under GUIDs made from their ids, with the same events.
+"""Corp Example in Entra: the same people as in ``lab.company``, under GUIDs made from their ids, with the same events.
 
     tenant = entra_of(morning, now)            # a fresh tenant
     move(tenant, day_one(morning, now()).company)

@@ -79,7 +79,7 @@ class SimulatedLogin(Service):
             call.operation = TOKEN
 
     async def work(self, call: Call, _: list[Fault]) -> Answer:
-        """Discovery or a token."""
+        """Discovery or a token. Raises NotServed, SignInRefused."""
         if not call.operation:
             raise NotServed
         if call.target.lower() not in (self.tenant.id.lower(), *map(str.lower, self.tenant.domains)):
@@ -200,7 +200,7 @@ class SimulatedIdentity(Service):
             call.operation = "identity"
 
     async def work(self, call: Call, _: list[Fault]) -> Answer:
-        """A token of one of the machine's identities."""
+        """A token of one of the machine's identities. Raises NotServed, IdentityRefused."""
         if not call.operation:
             raise NotServed
         if call.headers.get("metadata", "").lower() != "true" or "x-forwarded-for" in call.headers:

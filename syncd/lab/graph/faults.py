@@ -2,7 +2,7 @@
 
 From there fit as they are: ``slow``, ``late_answer``, ``html_page``, ``connection_reset``, ``lost_answer``,
 ``truncated_answer``, ``token_expired`` (between two pages with ``skip=1``), ``page_token_expired``, ``meanwhile``,
-``rewritten``, ``field_set``, ``field_missing``. For the token service: ``entra_codes.sign_in_refused``.
+``rewritten``, ``field_set``, ``field_missing``. For the token service: ``lab.entra.codes.sign_in_refused``.
 """
 
 from __future__ import annotations

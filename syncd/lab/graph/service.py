@@ -3,7 +3,7 @@
     graph = SimulatedGraph(tenant, now=now, sleep=sleep, tokens=login.tokens)      # ASGI; serve it with lab.server
     graph.faults.add(throttled(seconds=2), "members", skip=1)                      # see graph_faults
 
-It answers below ``/v1.0``; what it serves stands in ``graph_operations.py``, whose names are those of operations everywhere
+It answers below ``/v1.0``; what it serves stands in ``operations.py``, whose names are those of operations everywhere
 (``members``, ``user``, ``users_delta`` …). It may be changed while it runs: ``tenant``, ``limits``, ``faults`` and ``reads``
 (how far replicas are behind: ``read_lag``, ``index_lag``, ``delta_lag``; page tokens: ``pages``; delta tokens: ``deltas``).
 

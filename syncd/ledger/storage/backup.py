@@ -74,7 +74,8 @@ def back_up(url: str, file: Path) -> Head:
 
 
 def head_of_file(file: Path) -> Head:
-    """The end of a backup's chain, every entry followed. Raises UsageError (no ledger), LedgerError (it does not verify)."""
+    """The end of a backup's chain, every entry followed. Raises UsageError (no ledger), ConfigError (a name
+    that no ledger can have), LedgerError (it does not verify)."""
     if not file.is_file():
         raise UsageError(f"{file} is no file", "Name a file that syncd ledger backup wrote.")
     database = open_database(url_of(file), create=False, busy_seconds=BUSY_SECONDS)
@@ -92,7 +93,7 @@ def head_of_file(file: Path) -> Head:
 def put_back(url: str, file: Path, stamp: str, demand_lock: Callable[[Database], Callable[[], None]]) -> PutBack:
     """Puts the ledger in *file*, which was verified, where *url* says. *stamp* goes into the name of what is kept aside;
     *demand_lock* takes the writer lock of a database or raises NotLeader, and gives what gives it back. Raises ConfigError,
-    LedgerError, NotLeader."""
+    UsageError (*file* holds no ledger), LedgerError, NotLeader."""
     backup = head_of_file(file)
     database = open_database(url, create=True, busy_seconds=BUSY_SECONDS)
     try:

@@ -54,10 +54,11 @@ class Database(Protocol):
 
     def read(self, work: Callable[[Connection], T], otherwise: T) -> T:
         """Gives what *work* finds in one consistent state; *otherwise* when there is no ledger yet. *work* may be called
-        again from its beginning."""
+        again from its beginning. Raises LedgerError, and what *work* raises."""
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Runs *work* with all other writers kept out; all of it is durable afterwards, or none."""
+        """Runs *work* with all other writers kept out; all of it is durable afterwards, or none. Raises LedgerError, and
+        what *work* raises."""
 
     def fault(self, connection: Connection) -> str:
         """What the database finds wrong with itself, or ``""``."""

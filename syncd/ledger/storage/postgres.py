@@ -207,7 +207,7 @@ class PostgresDatabase:
         return found.astimezone(UTC) if isinstance(found, datetime) else None
 
     def writer_lock(self) -> SessionLock:
-        """The lock of whoever writes cycles."""
+        """The lock of whoever writes cycles. Raises LedgerError when the ledger was opened for reading only."""
         if not self._writable:
             raise LedgerError(f"the ledger {self.where} was opened for reading only")
         return SessionLock(self)

@@ -1,6 +1,6 @@
 """The chain's table read as entries and written from entries; every function works inside the caller's transaction.
 
-What an entry must be is ``core.chain``'s business: rows are given as they lie there, edited ones included.
+What an entry must be is ``ledger.chain``'s business: rows are given as they lie there, edited ones included.
 """
 
 from __future__ import annotations

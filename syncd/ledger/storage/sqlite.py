@@ -178,7 +178,7 @@ class SqliteDatabase:
         return None
 
     def writer_lock(self) -> FileLock:
-        """The lock file beside the ledger."""
+        """The lock file beside the ledger. Raises LedgerError when the ledger was opened for reading only."""
         if not self._writable:
             raise LedgerError(f"the ledger {self._path} was opened for reading only")
         return FileLock(self._path.with_name(self._path.name + ".lock"))

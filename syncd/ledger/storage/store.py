@@ -128,7 +128,7 @@ class SqlLedger:
         return await self._read(self._follower.follow, History())
 
     async def verify_all(self) -> History:
-        """As ``history``, with every entry read and verified again from the first one on."""
+        """As ``history``, with every entry read and verified again from the first one on. Raises LedgerError."""
         return await self._read(lambda connection: self._follower.follow(connection, again=True), History())
 
     async def append(self, drafts: Sequence[Draft], *, term: int = 0) -> tuple[LedgerEntry, ...]:
@@ -149,7 +149,7 @@ class SqlLedger:
         return await self._read(rows.head_of, START.head)
 
     async def missing(self, heads: Sequence[Head]) -> tuple[Head, ...]:
-        """Those of *heads*, published some time, that are not in the chain."""
+        """Those of *heads*, published some time, that are not in the chain. Raises LedgerError."""
         numbers = sorted({head.seq for head in heads})
         there = await self._read(lambda connection: rows.hashes_at(connection, numbers), dict[int, str]())
         lost = {head for head in heads if head.seq and there.get(head.seq) != head.hash}
@@ -160,7 +160,7 @@ class SqlLedger:
         return self._database.published()
 
     async def fault_near_the_end(self) -> str:
-        """What is wrong with the last entries, whatever stands before them; nothing, usually."""
+        """What is wrong with the last entries, whatever stands before them; nothing, usually. Raises LedgerError."""
         return await self._read(_fault_near_the_end, "")
 
     async def seal(self, sign: Callable[[Head], Draft], *, term: int) -> LedgerEntry | None:
@@ -171,7 +171,7 @@ class SqlLedger:
     async def verify(self, head: str | None = None, witnesses: Sequence[Witness] = ()) -> Verification:
         """Looks at everything, from the first entry on: the chain, its order, terms and control totals, the personal data
         beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *witnesses*
-        look for."""
+        look for. Raises LedgerError when it cannot be read; what is wrong with it is in what is given."""
         wanted = (head or "").strip().lower()
         return await self._read(
             lambda connection: self._audit(connection, wanted, witnesses),
@@ -189,7 +189,8 @@ class SqlLedger:
         limit: int | None = None,
     ) -> AsyncIterator[LedgerEntry]:
         """Entries from *from_seq* on, of these *kinds*, of this *cycle*, about this *subject* (empty: any), at most *limit*;
-        *reverse*: the newest first. Read piece by piece, so what is appended meanwhile is given too (not in reverse)."""
+        *reverse*: the newest first. Read piece by piece, so what is appended meanwhile is given too (not in reverse).
+        Raises LedgerError."""
         query = select(CHAIN).where(CHAIN.c.seq >= from_seq).order_by(CHAIN.c.seq.desc() if reverse else CHAIN.c.seq)
         query = query.where(CHAIN.c.kind.in_(kinds)) if kinds else query
         query = query.where(CHAIN.c.cycle == cycle) if cycle else query
@@ -208,7 +209,7 @@ class SqlLedger:
 
     async def export(self) -> AsyncIterator[str]:
         """The whole ledger as JSON lines without line ends, personal data that was not blanked beside each entry and outside
-        of its hash. ``core.chain.verify_export`` checks them without this ledger."""
+        of its hash. ``ledger.chain.verify_export`` checks them without this ledger. Raises LedgerError."""
         nothing: list[str] = []
         after, more = 0, True
         while more:
@@ -230,7 +231,8 @@ class SqlLedger:
 
     @asynccontextmanager
     async def writer(self, wait_seconds: float | None, lease: int = 0) -> AsyncIterator[int]:
-        """See ``ports.Ledger.writer``. Once the new term is given, entries of older terms are refused. Not re-entrant."""
+        """See ``ports.Ledger.writer``. Once the new term is given, entries of older terms are refused. Not re-entrant:
+        raises RuntimeError."""
         if self._writer_busy:
             raise RuntimeError("this ledger's writer is held, or waited for, already")
         self._writer_busy = True
@@ -274,7 +276,7 @@ class SqlLedger:
 
     async def blank_personal(self, older_than: datetime | None = None) -> int:
         """Blanks names and addresses that no entry has referred to since *older_than* (default: as long as they are kept);
-        how many. The chain still verifies."""
+        how many. The chain still verifies. Raises LedgerError."""
         before = older_than or self._kept_since()
         if before is None:
             return 0
