@@ -14,7 +14,9 @@ def main() -> NoReturn:
     try:
         from syncd.cli import main as run_verb
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        from syncd.errors import ExitCode
+
+        raise SystemExit(ExitCode.INTERRUPTED) from None
     run_verb()
 
 

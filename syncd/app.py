@@ -57,7 +57,6 @@ from syncd.observe.digest import Ended
 from syncd.observe.log import LogObserver, configure
 from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier, Webhook
-from syncd.observe.server import Endpoint, Health, serve
 from syncd.observe.status import StatusKeeper
 from syncd.operations import leavers
 from syncd.operations.cycle import Dependencies
@@ -79,6 +78,7 @@ from syncd.zoom.ending import EndingApi
 if TYPE_CHECKING:
     from syncd.evidence.periods import Asked, Sample
     from syncd.host.signing import PublicKeys, SigningKey
+    from syncd.observe.server import Endpoint, Health
 
 __all__ = [
     "SqlLedger",
@@ -747,6 +747,8 @@ class Watch:
         self, listen: str, *, healthy: Health, trigger: Callable[[], None], trigger_token: ReadSecret | None
     ) -> AbstractAsyncContextManager[Endpoint]:
         """The HTTP server, while the body runs. Raises ConfigError when it cannot listen there."""
+        from syncd.observe.server import serve  # no other verb needs a web server
+
         return serve(
             listen,
             metrics=self._metrics.render,

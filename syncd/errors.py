@@ -6,13 +6,29 @@ The exit codes are the command line's (section 5 of the interface): the class de
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a verb ends with (section 5 of the interface). No number of these stands anywhere else: a test looks."""
+
+    DONE = 0  # or in step
+    FAULT = 1  # of ours: a bug
+    USAGE = 2  # or configuration
+    HELD = 3  # by a guard, or by the operator's own no
+    UNREADABLE = 4  # a source was not read whole, or all ended before anything was done
+    IN_PART = 5
+    LEDGER = 6  # not intact, or not writable
+    NOT_LEADER = 7
+    CHANGES_DUE = 10  # for whoever asked to be told so
+    INTERRUPTED = 130  # from the keyboard, as shells have it
 
 
 class SyncdError(Exception):
     """Anything foreseeable. *what* happened (with numbers), and what to *do* about it (may be empty)."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.FAULT
 
     def __init__(self, what: str, do: str = "") -> None:
         super().__init__(what)
@@ -26,13 +42,13 @@ class SyncdError(Exception):
 class UsageError(SyncdError):
     """The command line asks for something that cannot be."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ConfigError(SyncdError):
     """The operator's file is wrong. *problems* holds every problem found, one line each, not just the first."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
     def __init__(self, what: str, problems: tuple[str, ...] = (), do: str = "") -> None:
         super().__init__(what, do)
@@ -45,14 +61,14 @@ class ConfigError(SyncdError):
 class Held(SyncdError):
     """A plan is not the one that was reviewed, so nothing was done."""
 
-    exit_code = 3
+    exit_code = ExitCode.HELD
 
 
 class SourceError(SyncdError):
     """The directory or Zoom could not be read whole. Nothing may be concluded from what was read. *source* is
     ``directory`` or ``zoom``."""
 
-    exit_code = 4
+    exit_code = ExitCode.UNREADABLE
 
     def __init__(self, source: str, what: str, do: str = "") -> None:
         super().__init__(what, do)
@@ -114,7 +130,7 @@ class Withheld(SourceError):
 class AnswerLost(SyncdError):
     """A write was sent and no usable answer came back: it may or may not have happened. Look, never repeat blindly."""
 
-    exit_code = 5
+    exit_code = ExitCode.IN_PART
 
 
 class Refused(SyncdError):
@@ -125,7 +141,7 @@ class Refused(SyncdError):
     this account unless others meet the same), ``other``.
     """
 
-    exit_code = 5
+    exit_code = ExitCode.IN_PART
 
     def __init__(
         self, what: str, *, kind: str, code: int | None = None, status: int | None = None, do: str = "", alone: bool = False
@@ -145,16 +161,16 @@ class Refused(SyncdError):
 class LedgerError(SyncdError):
     """The ledger cannot be written or does not verify. Nothing may be applied."""
 
-    exit_code = 6
+    exit_code = ExitCode.LEDGER
 
 
 class ClockOff(LedgerError):
     """The clock of this machine is wrong, so that the ledger takes nothing from it but what stops changes."""
 
-    exit_code = 3
+    exit_code = ExitCode.HELD
 
 
 class NotLeader(SyncdError):
     """Somebody else holds the writer lock or the lease."""
 
-    exit_code = 7
+    exit_code = ExitCode.NOT_LEADER

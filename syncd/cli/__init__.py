@@ -17,7 +17,7 @@ import click
 from syncd import __version__
 from syncd.cli import approving, cycles, evidence, handover, init, people, reporting, undo
 from syncd.cli.common import CONTEXT, config_option, tell_error
-from syncd.errors import SyncdError
+from syncd.errors import ExitCode, SyncdError
 
 EPILOG = """\b
 First steps:
@@ -69,17 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("syncd: stopped; nothing more was done", err=True)
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(ExitCode.USAGE)
     except SyncdError as error:
         tell_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has had enough
-        sys.exit(0)
-    sys.exit(0)
+        sys.exit(ExitCode.DONE)
+    sys.exit(ExitCode.DONE)
 
 
 def several_after(option: str, words: list[str]) -> list[str]:

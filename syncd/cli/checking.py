@@ -17,7 +17,7 @@ from syncd.cli.common import config_option, configuration_path, observers, run, 
 from syncd.cli.exposure import exposures
 from syncd.cli.routes import looked_at, routes
 from syncd.config import Config, advice, load
-from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.errors import ConfigError, ExitCode, SourceError, SyncdError
 from syncd.events import ReadProgress
 from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle
@@ -36,7 +36,7 @@ NOBODY = frozenset({"protect.accounts", "scope.pilot"})
 class Findings:
     """What was found so far: printed line by line, and remembered for the exit status."""
 
-    code: int = 0
+    code: ExitCode = ExitCode.DONE
     failed: int = 0
     #: What else is on the screen is cleared before each line: the one that tells how far it is.
     clear: Callable[[], None] = lambda: None
@@ -51,15 +51,15 @@ class Findings:
         """Not as it should be, but ``run`` can start."""
         self._say("warn  ", line)
 
-    def bad(self, line: str, code: int = 4) -> None:
-        """``run`` cannot start, or would do nothing. *code* 2: the configuration; 4: something outside."""
-        self.code = 2 if 2 in (code, self.code) else 4
+    def bad(self, line: str, code: ExitCode = ExitCode.UNREADABLE) -> None:
+        """``run`` cannot start, or would do nothing. *code*: USAGE for the configuration, UNREADABLE for something outside."""
+        self.code = ExitCode.USAGE if ExitCode.USAGE in (code, self.code) else ExitCode.UNREADABLE
         self.failed += self._say("FAIL  ", line)
 
     def error(self, subject: str, error: SyncdError) -> None:
         """An error as a line; what the configuration says wrong is told in full on standard error too."""
         wrong = isinstance(error, ConfigError)
-        self.bad(f"{subject}: {_in_one_line(error)}", 2 if wrong else 4)
+        self.bad(f"{subject}: {_in_one_line(error)}", ExitCode.USAGE if wrong else ExitCode.UNREADABLE)
         if wrong:
             tell_error(str(error))
 
@@ -106,7 +106,7 @@ def check(context: click.Context, offline: bool, syntax: bool) -> None:
     found = Findings()
     config = _configuration(path, found, check_files=not syntax)
     if config is None:
-        sys.exit(2)
+        sys.exit(ExitCode.USAGE)
     warnings = advice(config, Path.cwd())
     for warning in warnings:
         found.warn(warning)
@@ -129,7 +129,7 @@ def _configuration(path: Path, found: Findings, *, check_files: bool) -> Config 
         tell_error(str(error))
         found.bad(
             f"configuration: {len(error.problems) or 1} problem{'s' if len(error.problems) > 1 else ''}, named on standard error",
-            2,
+            ExitCode.USAGE,
         )
         try:
             return load(path, os.environ, check_files=False) if check_files and error.problems else None
@@ -165,7 +165,9 @@ def _files(config: Config, path: Path, found: Findings) -> None:
     host, _, port = config.http.listen.rpartition(":")
     good, why = listening_obstacle(host.strip("[]"), int(port))
     if not good:
-        found.bad(f"http.listen: {config.http.listen} cannot be listened on: {why}; name an address of this machine", 2)
+        found.bad(
+            f"http.listen: {config.http.listen} cannot be listened on: {why}; name an address of this machine", ExitCode.USAGE
+        )
     elif why:
         found.warn(f"http.listen: {config.http.listen}: {why}")
 
@@ -214,7 +216,9 @@ def _ledger_place(config: Config, found: Findings) -> None:
         _place(found, "ledger.url", file.parent)
         for each in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
             if each.exists() and not os.access(each, os.R_OK | os.W_OK):
-                found.bad(f"ledger.url: {each} may not be written by this user: let the user syncd runs as own it", 2)
+                found.bad(
+                    f"ledger.url: {each} may not be written by this user: let the user syncd runs as own it", ExitCode.USAGE
+                )
 
 
 def _place(found: Findings, key: str, folder: Path) -> None:
@@ -223,10 +227,10 @@ def _place(found: Findings, key: str, folder: Path) -> None:
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        found.bad(f"{key}: {there} is no folder: name another one, or move it away", 2)
+        found.bad(f"{key}: {there} is no folder: name another one, or move it away", ExitCode.USAGE)
     elif not os.access(there, os.W_OK | os.X_OK):
         missing = "" if there == folder else f", so {folder} cannot be made"
-        found.bad(f"{key}: this user may not write in {there}{missing}: let the user syncd runs as own it", 2)
+        found.bad(f"{key}: this user may not write in {there}{missing}: let the user syncd runs as own it", ExitCode.USAGE)
     else:
         found.fine(f"{key}: {folder} can be {'written' if there == folder else 'made'}")
 

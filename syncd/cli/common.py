@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 import click
 
 from syncd.config import Config, load
-from syncd.errors import SyncdError, UsageError
+from syncd.errors import ExitCode, SyncdError, UsageError
 from syncd.host.stopping import end_on_sigterm
 from syncd.model import CycleReport, Mode, Policy
 
@@ -243,7 +243,7 @@ async def with_signals(deps: Dependencies, work: Callable[[Dependencies], Corout
 class Interrupted(SyncdError):
     """A signal ended the verb early."""
 
-    exit_code = 5
+    exit_code = ExitCode.IN_PART
 
 
 @contextmanager
@@ -375,12 +375,13 @@ def emit_cycle(report: CycleReport, format_: str, out: Path | None, config: Conf
     """Prints the report of a cycle in any format. Its control totals must balance, or it is not printed at all (Unbalanced).
     Raises UsageError (*out*), ConfigError, LedgerError."""
     from syncd.app import circumstances_of
-    from syncd.reports.cycle import cycle_view
+    from syncd.reports.cycle import balances_of, cycle_view
     from syncd.reports.render import VIEW_FORMATS, render
+    from syncd.reports.view import demand_balance
 
     omit = config.reports.omit_columns
     if format_ not in VIEW_FORMATS:
-        cycle_view(report).demand_balance()
+        demand_balance(balances_of(report))
         emit(report, format_, out, omit)
         return
     view = cycle_view(report, omit, run(circumstances_of(config, report)))

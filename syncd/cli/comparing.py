@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncd.planning.windows import Windows
 
 
-class Judged(NamedTuple):
+class Side(NamedTuple):
     """A plan, what holds it, when what windows deny may be made, and what is done besides (sessions, licences)."""
 
     plan: Plan
@@ -67,7 +67,7 @@ async def compared(config: Config, other_path: Path) -> dict[str, Any]:
         except SourceError as error:
             raise SourceError(error.source, f"under {other_path} nothing would be concluded: {error.what}", error.do) from None
         also = _also(report.plan, policy, await deps.ledger.history())
-    now = Judged(report.plan, report.verdicts, report.held, report.next_openings, also)
+    now = Side(report.plan, report.verdicts, report.held, report.next_openings, also)
     ours = {_name(one): now.treats(one) for one in now.plan.decisions}
     rows = [
         _row(one, ours[_name(one)], treated) for one in then.plan.decisions if (treated := then.treats(one)) != ours[_name(one)]
@@ -86,20 +86,16 @@ async def compared(config: Config, other_path: Path) -> dict[str, Any]:
     }
 
 
-async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode: Mode, windows: Windows) -> Judged:
+async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode: Mode, windows: Windows) -> Side:
     """The same read under another policy, as its own cycle would decide and judge it. Raises SourceError where that cycle would
     conclude nothing."""
     from syncd.operations.cycle import Run
     from syncd.operations.ending import next_openings
+    from syncd.operations.judging import decide_and_judge
     from syncd.operations.recovery import settle_open_intents
-    from syncd.planning.approvals import held_by
     from syncd.planning.approved import only_authorised
-    from syncd.planning.arming import armed
     from syncd.planning.clarity import demand_clear, unclear_people
-    from syncd.planning.decide import decide
     from syncd.planning.entitlement import entitled_people
-    from syncd.planning.guards import Facts, judge
-    from syncd.planning.stale import wait_for_replication
 
     assert report.plan is not None, "there is nothing to compare with"
     assert report.directory is not None, "a plan is made of a directory"
@@ -109,26 +105,9 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
     demand_clear(unclear_people(directory, policy), entitled)
     history = await settle_open_intents(deps, Run(mode, Trigger.PLAN), await deps.ledger.history(), zoom, report.cycle_id)
     history = only_authorised(history, policy, deps.signature_fits)
-    plan = decide(directory, zoom, history, policy, now, deps.credential())
-    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
-    doubts = await deps.doubts(history)
-    facts = Facts(
-        plan,
-        history,
-        policy,
-        now,
-        directory,
-        zoom,
-        armed(history, policy, mode),
-        entitled,
-        doubts.new,
-        doubts.missing,
-        look_older,
-    )
-    plan, verdicts = judge(facts)
-    facts = facts.bound_to(plan)
-    held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
-    return Judged(plan, verdicts, held, next_openings(plan, windows, now), _also(plan, policy, history))
+    judged = await decide_and_judge(deps, policy, mode, directory, zoom, history, now, entitled=entitled)
+    openings = next_openings(judged.plan, windows, now)
+    return Side(judged.plan, judged.verdicts, judged.held, openings, _also(judged.plan, policy, history))
 
 
 def _also(plan: Plan, policy: Policy, history: History) -> dict[tuple[str, str], str]:

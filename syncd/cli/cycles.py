@@ -23,10 +23,8 @@ from syncd.cli.common import (
     wait_option,
 )
 from syncd.config import Config
-from syncd.errors import UsageError
+from syncd.errors import ExitCode, UsageError
 from syncd.model import CycleReport, Trigger
-
-CHANGES_ARE_DUE = 10
 
 
 @click.command("run", short_help="the daemon: reconcile again and again")
@@ -80,7 +78,7 @@ def plan(context: click.Context, format_: str, out: Path | None, detailed_exitco
     report = run(_plan(config))
     emit_cycle(report, format_, out, config)
     due = report.exit_code == 0 and report.plan is not None and bool(report.plan.effects)
-    sys.exit(CHANGES_ARE_DUE if detailed_exitcode and due else report.exit_code)
+    sys.exit(ExitCode.CHANGES_DUE if detailed_exitcode and due else report.exit_code)
 
 
 async def _plan(config: Config) -> CycleReport:

@@ -12,7 +12,7 @@ import click
 from syncd.cli import checking, keeping
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
 from syncd.config import Config, example, json_schema
-from syncd.errors import UsageError
+from syncd.errors import ExitCode, UsageError
 from syncd.model.near import near_names
 
 
@@ -81,7 +81,7 @@ def verify(
         found = verify_export_file(exported, Look(head, public_key, folder, demanded=folder is not None, signers=signers))
     for line in found.lines:
         click.echo(line)
-    sys.exit(0 if found.good else 6)
+    sys.exit(ExitCode.DONE if found.good else ExitCode.LEDGER)
 
 
 @ledger.command("show", short_help="list entries, the newest first")

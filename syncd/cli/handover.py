@@ -26,7 +26,7 @@ from syncd.cli.common import (
 )
 from syncd.cli.people import addresses_arguments, all_addresses, print_rows
 from syncd.config import Config
-from syncd.errors import UsageError
+from syncd.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from syncd.operations.dependencies import Dependencies
@@ -64,7 +64,7 @@ def list_(context: click.Context, format_: str, out: Path | None) -> None:
         click.echo(f"warning: {line}", err=True)
     counts = Counter(str(row["stage"]) for row in rows)
     click.echo(", ".join(f"{count} {stage}" for stage, count in counts.items()) or "nobody is deactivated", err=True)
-    sys.exit(3 if doubts else 0)
+    sys.exit(ExitCode.HELD if doubts else ExitCode.DONE)
 
 
 def _lost_first(rows: list[dict[str, Any]]) -> list[str]:
@@ -220,7 +220,7 @@ def run_(
     _print(rows, format_, out)
     done = sum(one.state == "handed_over" for one in results)
     click.echo(f"{done} of {len(results)} handed over", err=True)
-    sys.exit(0 if done == len(results) else 5)
+    sys.exit(ExitCode.DONE if done == len(results) else ExitCode.IN_PART)
 
 
 async def _run(config: Config, digest: str, count: int, by: str, because: str, wait: float) -> list[Ended]:

@@ -32,7 +32,7 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.config import Config
-from syncd.errors import Held, SyncdError, UsageError
+from syncd.errors import ExitCode, Held, SyncdError, UsageError
 from syncd.model import Action, CycleReport, Decision, Guard, Policy, Trigger, address_key, licence_word
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def account_show(
     if unknown:
         named = Found((), tuple(row["email"] for row in unknown))
         tell_error(without_account(named, {row["email"]: row.get("near", ()) for row in unknown}))
-    nobody = UsageError.exit_code if len(unknown) == len(rows) else 0  # nothing was done in part: it is misspelt
-    sys.exit(4 if len(unreadable) == len(rows) else nobody or (5 if strange else 0))
+    nobody = ExitCode.USAGE if len(unknown) == len(rows) else ExitCode.DONE  # nothing was done in part: it is misspelt
+    sys.exit(ExitCode.UNREADABLE if len(unreadable) == len(rows) else nobody or (ExitCode.IN_PART if strange else ExitCode.DONE))
 
 
 async def _shown(config: Config, addresses: Sequence[str]) -> list[dict[str, Any]]:
@@ -248,7 +248,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
         if said[0]:
             tell_error(said[0])
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
-        sys.exit(report.exit_code or max(codes) or (5 if left else 0))
+        sys.exit(report.exit_code or max(codes) or (ExitCode.IN_PART if left else ExitCode.DONE))
 
     command.help = says
     return command
@@ -303,6 +303,7 @@ def account_hold(
                 --by "Ann Lee" --because "parental leave"
     """
     from syncd.app import open_dependencies
+    from syncd.execution.lifecycle import conclude_each
     from syncd.operations.holds import hold
     from syncd.operations.manual import Request
 
@@ -320,7 +321,7 @@ def account_hold(
     print_rows(rows, format_, out)
     done = sum("outcome" not in row for row in rows)
     click.echo(f"{done} on hold{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ', until released'}", err=True)
-    sys.exit(0 if done == len(rows) else 5 if done else 4)
+    sys.exit(conclude_each(done, len(rows)))
 
 
 @account.command("release", short_help="end a hold")
@@ -346,6 +347,7 @@ def account_release(
     Example:  syncd account release ann@corp.example --config syncd.yaml --by "Ann Lee" --because "ticket 4711"
     """
     from syncd.app import open_dependencies
+    from syncd.execution.lifecycle import conclude_each
     from syncd.operations.holds import release
     from syncd.operations.manual import Request
 
@@ -361,7 +363,7 @@ def account_release(
     print_rows(rows, format_, out)
     done = sum("outcome" not in row for row in rows)
     click.echo(f"{done} released", err=True)
-    sys.exit(0 if done == len(rows) else 5 if done else 4)
+    sys.exit(conclude_each(done, len(rows)))
 
 
 @account.command("acknowledge", short_help="a standing manual row alerts nobody for a while")
@@ -390,6 +392,7 @@ def account_acknowledge(
                 --by "Ann Lee" --because "ticket 4711"
     """
     from syncd.app import open_dependencies
+    from syncd.execution.lifecycle import conclude_each
     from syncd.operations.holds import acknowledge
     from syncd.operations.manual import Request
 
@@ -405,7 +408,7 @@ def account_acknowledge(
     print_rows(rows, format_, out)
     done = sum("outcome" not in row for row in rows)
     click.echo(f"{done} acknowledged until {end:%Y-%m-%d %H:%M} UTC", err=True)
-    sys.exit(0 if done == len(rows) else 5 if done else 4)
+    sys.exit(conclude_each(done, len(rows)))
 
 
 async def _hold_rows(deps: Dependencies, found: Found) -> list[dict[str, Any]]:

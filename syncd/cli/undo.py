@@ -26,7 +26,7 @@ from syncd.cli.common import (
 )
 from syncd.cli.people import agreed, demand_not_held
 from syncd.config import Config
-from syncd.errors import Held, UsageError
+from syncd.errors import ExitCode, Held, UsageError
 from syncd.model import CycleReport, Intent, Policy, Reason, Trigger, ZoomAccount
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def undo(context: click.Context, /, format_: str, out: Path | None, wait: str, *
     emit(report, format_, out, config.reports.omit_columns)
     for what, _ in left:
         click.echo(f"not put back: {what}", err=True)
-    sys.exit(report.exit_code or min((code for _, code in left), default=0))
+    sys.exit(report.exit_code or min((code for _, code in left), default=ExitCode.DONE))
 
 
 async def _undone(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from syncd.errors import ConfigError, LedgerError, LimitReached, NotLeader, ScopeMissing, SourceError, SyncdError
+from syncd.errors import ConfigError, ExitCode, LedgerError, LimitReached, NotLeader, ScopeMissing, SourceError, SyncdError
 from syncd.model import EffectOutcome, OutcomeKind, OutcomeReason, Result, Status, StopReason
 
 
@@ -203,20 +203,17 @@ def step(action: str, state: State, seen: Seen) -> Step:
 class Ending:
     """What a stop makes of a run: before anything was written, and afterwards."""
 
-    before: tuple[Result, int]
-    after: tuple[Result, int]
+    before: tuple[Result, ExitCode]
+    after: tuple[Result, ExitCode]
 
 
-#: Exit codes of what was carried out; those of errors stand with their classes.
-HALTED, IN_PART = 4, 5
-
-_UNREADABLE = Ending((Result.UNREADABLE, SourceError.exit_code), (Result.PARTIAL, IN_PART))
+_UNREADABLE = Ending((Result.UNREADABLE, SourceError.exit_code), (Result.PARTIAL, ExitCode.IN_PART))
 
 #: What each stop comes to.
 ENDINGS = {
-    StopReason.STOPPED: Ending((Result.INTERRUPTED, HALTED), (Result.INTERRUPTED, IN_PART)),
-    StopReason.PAUSED: Ending((Result.INTERRUPTED, HALTED), (Result.INTERRUPTED, IN_PART)),
-    StopReason.NOT_LEADER: Ending((Result.INTERRUPTED, NotLeader.exit_code), (Result.INTERRUPTED, IN_PART)),
+    StopReason.STOPPED: Ending((Result.INTERRUPTED, ExitCode.UNREADABLE), (Result.INTERRUPTED, ExitCode.IN_PART)),
+    StopReason.PAUSED: Ending((Result.INTERRUPTED, ExitCode.UNREADABLE), (Result.INTERRUPTED, ExitCode.IN_PART)),
+    StopReason.NOT_LEADER: Ending((Result.INTERRUPTED, NotLeader.exit_code), (Result.INTERRUPTED, ExitCode.IN_PART)),
     StopReason.LEDGER_UNWRITABLE: Ending((Result.FAILED, LedgerError.exit_code), (Result.FAILED, LedgerError.exit_code)),
     StopReason.SCOPE_MISSING: _UNREADABLE,
     StopReason.SECRET_UNREADABLE: _UNREADABLE,
@@ -224,23 +221,28 @@ ENDINGS = {
     StopReason.ZOOM_UNREADABLE: _UNREADABLE,
     StopReason.DIRECTORY_UNREADABLE: _UNREADABLE,
     StopReason.CONFIGURATION_UNREADABLE: _UNREADABLE,
-    StopReason.TOO_MANY_FAILURES: Ending((Result.PARTIAL, IN_PART), (Result.PARTIAL, IN_PART)),
+    StopReason.TOO_MANY_FAILURES: Ending((Result.PARTIAL, ExitCode.IN_PART), (Result.PARTIAL, ExitCode.IN_PART)),
 }
 
 
-def conclude(stop: StopReason | None, outcomes: Iterable[EffectOutcome], *, written: int) -> tuple[Result, int] | None:
+def conclude(stop: StopReason | None, outcomes: Iterable[EffectOutcome], *, written: int) -> tuple[Result, ExitCode] | None:
     """Result and exit code of what was carried out, or None when there is nothing against it."""
     if stop is not None:
         return ENDINGS[stop].after if written else ENDINGS[stop].before
-    return (Result.PARTIAL, IN_PART) if any(one.outcome is OutcomeKind.FAILED for one in outcomes) else None
+    return (Result.PARTIAL, ExitCode.IN_PART) if any(one.outcome is OutcomeKind.FAILED for one in outcomes) else None
 
 
-def conclude_request(stop: StopReason | None, outcomes: Sequence[EffectOutcome], *, written: int) -> tuple[Result, int]:
+def conclude_request(stop: StopReason | None, outcomes: Sequence[EffectOutcome], *, written: int) -> tuple[Result, ExitCode]:
     """The same for what a person asked for: whatever is not done is not as asked, skipped and not tried ones too."""
-    against = conclude(stop, outcomes, written=written)
+    _, code = conclude(stop, outcomes, written=written) or (None, None)
     if any(one.outcome is not OutcomeKind.DONE for one in outcomes):
-        return Result.PARTIAL, against[1] if against is not None else IN_PART
-    return (Result.APPLIED if outcomes else Result.IN_STEP), against[1] if against is not None else 0
+        return Result.PARTIAL, ExitCode.IN_PART if code is None else code
+    return (Result.APPLIED if outcomes else Result.IN_STEP), ExitCode.DONE if code is None else code
+
+
+def conclude_each(done: int, asked: int) -> ExitCode:
+    """The same for what was asked for one by one, without effects of their own: all of it, a part, nothing."""
+    return ExitCode.DONE if done == asked else ExitCode.IN_PART if done else ExitCode.UNREADABLE
 
 
 def stop_reason(error: SyncdError) -> StopReason:

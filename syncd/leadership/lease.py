@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syncd.errors import ConfigError, SyncdError
+from syncd.errors import ConfigError, ExitCode, SyncdError
 from syncd.events import LeadershipChanged, Noted
 from syncd.http.answers import Reply
 from syncd.http.client import Api, ApiSettings
@@ -48,7 +48,7 @@ class LeaseSettings:
 class LeaseRefused(SyncdError):
     """The API server answered, but not with a Lease: missing rights, wrong namespace, somebody was faster."""
 
-    exit_code = 7
+    exit_code = ExitCode.NOT_LEADER
 
 
 class Lease:

@@ -22,31 +22,18 @@ from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
 from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
-from syncd.operations.ending import (
-    approvals_in_use,
-    faulty,
-    moved,
-    next_openings,
-    oldest_overdue,
-    record_end,
-    unread,
-    with_result,
-)
+from syncd.operations.ending import faulty, moved, next_openings, oldest_overdue, record_end, unread, with_result
 from syncd.operations.holds import acknowledged_rows
+from syncd.operations.judging import decide_and_judge
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
 from syncd.operations.reading import clock_standing, demand_groups, read_both
 from syncd.operations.recovery import give_owed_licences, settle_open_intents, unfinished_restores
 from syncd.operations.way_out import commands_for, known_leavers
-from syncd.planning.approvals import held_by
 from syncd.planning.approved import only_authorised
-from syncd.planning.arming import armed
 from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import demand_clear, unclear_people
-from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
-from syncd.planning.guards import Facts, judge
 from syncd.planning.reach import changeable, out_of_reach
-from syncd.planning.stale import wait_for_replication
 
 __all__ = ["Dependencies", "Run", "run_cycle"]
 
@@ -82,26 +69,10 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     now = deps.clock.now()
 
     # Every account, one decision, one reason; every guard, one verdict.
-    plan = await timed(
-        deps, begun.cycle_id, "decide", asyncio.to_thread(decide, directory, zoom, history, policy, now, deps.credential())
+    judged = await decide_and_judge(
+        deps, policy, run.mode, directory, zoom, history, now, entitled=entitled, cycle_id=begun.cycle_id
     )
-    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
-    doubts = await deps.doubts(history)
-    facts = Facts(
-        plan,
-        history,
-        policy,
-        now,
-        directory,
-        zoom,
-        armed(history, policy, run.mode),
-        entitled,
-        doubts.new,
-        doubts.missing,
-        look_older,
-    )
-    plan, verdicts = await timed(deps, begun.cycle_id, "judge", asyncio.to_thread(judge, facts))
-    facts = facts.bound_to(plan)
+    plan, facts, verdicts, held = judged.plan, judged.facts, judged.verdicts, judged.held
     openings, calendar = next_openings(plan, deps.windows, now), deps.windows.state(now)
     deps.tell(
         PlanMade(
@@ -114,37 +85,27 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
             calendar,
         )
     )
-    held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
     leavers = known_leavers(plan, held)
     free = await free_before(plan, deps.zoom)
     planned = replace(
-        begun,
-        plan=plan,
-        directory=directory,
-        entitled=entitled,
+        judged.told_in(begun),
         unclear=unclear,
-        zoom=zoom,
-        verdicts=verdicts,
-        held=held,
-        approvals=approvals_in_use(plan, facts),
-        measures=facts.measures,
         free_licences=free,
         next_openings=openings,
         calendar=calendar,
-        head=history.head,
         known_leavers=leavers,
         commands=commands_for(plan, verdicts, leavers, run.mode),
         warnings=tuple(filter(None, [out_of_reach(plan, changeable(plan, policy, zoom.groups))])),
     )
     if run.only_plan and not plan.digest.startswith(run.only_plan) and not history.broken:
         raise moved(run.only_plan, plan, history)
-    if faults := plan_audit(facts, [effect for effect in plan.effects if effect.key not in held]):
+    if faults := plan_audit(facts, judged.free):
         return await record_end(deps, run, faulty(planned, faults), history)
     if run.term is None or history.broken:
         return await record_end(deps, run, with_result(planned, Progress()), history)
 
     # Exactly what no guard holds, written down before and after; a crashed cycle's licence restores first.
-    allowed = [effect for effect in plan.effects if effect.key not in held] if run.mode is Mode.ENFORCE else []
+    allowed = judged.free if run.mode is Mode.ENFORCE else []
     read = read_facts(run, facts, verdicts)
     opening = opening_entries(begun.cycle_id, read, facts, verdicts, deps.witnesses)
     unfinished = unfinished_restores(run, policy, history, plan, verdicts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.errors import Held, LedgerError, NotLeader, SourceError
+from syncd.errors import ExitCode, Held, LedgerError, NotLeader, SourceError
 from syncd.events import CycleEnded, LookEnded
 from syncd.execution.context import Progress
 from syncd.execution.lifecycle import conclude
@@ -51,7 +51,7 @@ def with_result(report: CycleReport, progress: Progress) -> CycleReport:
     )
 
 
-def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
+def _result(report: CycleReport, progress: Progress) -> tuple[Result, ExitCode]:
     if any(verdict.tripped and verdict.guard is Guard.LEDGER_BROKEN for verdict in report.verdicts):
         return Result.HELD, LedgerError.exit_code
     if against := conclude(progress.stopped, progress.outcomes.values(), written=progress.written):
@@ -59,9 +59,9 @@ def _result(report: CycleReport, progress: Progress) -> tuple[Result, int]:
     if any(verdict.tripped for verdict in report.verdicts):
         return Result.HELD, Held.exit_code
     if report.plan is None or not report.plan.effects:
-        return Result.IN_STEP, 0
+        return Result.IN_STEP, ExitCode.DONE
     outside = all(one.reason is OutcomeReason.WINDOW for one in progress.outcomes.values())
-    return (Result.PLANNED if outside else Result.APPLIED), 0  # all() of none: nothing was carried out either
+    return (Result.PLANNED if outside else Result.APPLIED), ExitCode.DONE  # all() of none: nothing was carried out either
 
 
 def unread(report: CycleReport, error: SourceError, history: History) -> CycleReport:
@@ -79,7 +79,7 @@ def faulty(report: CycleReport, faults: Sequence[str]) -> CycleReport:
     return replace(
         report,
         result=Result.FAILED,
-        exit_code=1,
+        exit_code=ExitCode.FAULT,
         why=f"the plan breaks {len(faults)} rules: {'; '.join(faults)}",
         do="Nothing was changed. This is a fault of syncd: please report it with the cycle document.",
     )

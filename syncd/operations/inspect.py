@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from syncd.errors import AccountUnreadable, ConfigError, SourceError, UsageError
+from syncd.errors import AccountUnreadable, ConfigError, ExitCode, SourceError
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, WitnessState, ZoomAccount, licence_word
@@ -202,7 +202,7 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
     ]
     matched = {decision.directory_id for decision in decisions}
     people += [person for person in report.directory.people if person.id in matched - ids]
-    story["exit_code"] = 0 if people or decisions else UsageError.exit_code  # nobody: probably misspelt
+    story["exit_code"] = ExitCode.DONE if people or decisions else ExitCode.USAGE  # nobody: probably misspelt
     if not people and not decisions:
         everybody = [account.email for account in report.zoom.accounts]
         everybody += [one for person in report.directory.people for one in person.addresses]

@@ -41,19 +41,16 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.operations.dependencies import Dependencies, Run
-from syncd.operations.ending import approvals_in_use, faulty, record_end, with_result
+from syncd.operations.ending import faulty, record_end, with_result
+from syncd.operations.judging import decide_and_judge
 from syncd.operations.opening import read_facts, under_authority
 from syncd.operations.reading import clock_standing
-from syncd.planning.approvals import held_by
 from syncd.planning.approved import only_authorised
-from syncd.planning.arming import armed
 from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import unclear_people
-from syncd.planning.decide import decide
 from syncd.planning.entitlement import entitled_people
-from syncd.planning.guards import Facts, judge
+from syncd.planning.guards import Facts
 from syncd.planning.match import Addresses
-from syncd.planning.stale import wait_for_replication
 from syncd.planning.watching import by_id
 from syncd.reading import End, in_one_piece
 
@@ -138,27 +135,9 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
     directory = replace(base.directory, view=about.view or base.directory.view, as_of=about.as_of or base.directory.as_of)
 
     # The same decision and the same guards as in any cycle, over everybody.
-    plan = await asyncio.to_thread(decide, directory, zoom, history, policy, now, deps.credential(), look=True)
     entitled = await asyncio.to_thread(entitled_people, directory, policy, now)
-    plan, look_older = wait_for_replication(plan, directory, history, policy, now)
-    doubts = await deps.doubts(history)
-    facts = Facts(
-        plan,
-        history,
-        policy,
-        now,
-        directory,
-        zoom,
-        armed(history, policy, run.mode),
-        entitled,
-        doubts.new,
-        doubts.missing,
-        look_older,
-    )
-    plan, verdicts = await asyncio.to_thread(judge, facts)
-    facts = facts.bound_to(plan)
-    held = {effect.key: guards for effect in plan.effects if (guards := tuple(held_by(effect, verdicts, facts)))}
-    free = [effect for effect in plan.effects if effect.key not in held]
+    judged = await decide_and_judge(deps, policy, run.mode, directory, zoom, history, now, entitled=entitled, look=True)
+    plan, facts, free = judged.plan, judged.facts, judged.free
     ours = [
         effect
         for effect in free
@@ -167,7 +146,7 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
         and not deps.windows.denied(effect.action, effect.reason, now)
     ]
     look = Look(frozenset(who), dict.fromkeys(who, about.seen), _changed(who, about))
-    planned = CycleReport(
+    begun = CycleReport(
         cycle_id,
         run.mode,
         run.trigger,
@@ -176,20 +155,12 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
         started,
         deps.version,
         policy.digest(),
-        plan=plan,
-        directory=directory,
-        entitled=entitled,
         unclear=unclear_people(directory, policy),
-        zoom=zoom,
-        verdicts=verdicts,
-        held=held,
-        approvals=approvals_in_use(plan, facts),
-        measures=facts.measures,
-        head=history.head,
         look=look,
     )
+    planned = judged.told_in(begun)
     if not ours or clock_standing(zoom.clock_offset_seconds, policy) is ClockStanding.REFUTED:
-        return Looked(base, _without_a_change(plan.effects, held, who))
+        return Looked(base, _without_a_change(plan.effects, judged.held, who))
     if faults := plan_audit(facts, free):
         return Looked(base, Result.FAILED, await record_end(deps, run, faulty(planned, faults), history))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import Noted, ReadProgress
-from syncd.execution.lifecycle import IN_PART
+from syncd.execution.lifecycle import conclude_each
 from syncd.execution.set_up import Parts, SameAnswers
 from syncd.model import Status, ZoomAccount, address_key
 from syncd.model.near import near_names
@@ -52,7 +52,7 @@ class Found:
 
 def exit_code_of(unreadable: Sequence[Unreadable], *, others: bool) -> int:
     """4 when nothing that was asked for could be read, 5 when *others* could, 0 when all could."""
-    return (IN_PART if others else SourceError.exit_code) if unreadable else 0
+    return conclude_each(int(others), int(others) + len(unreadable))
 
 
 async def find_accounts(deps: Dependencies, names: Sequence[str]) -> Found:

@@ -166,6 +166,44 @@ def cycle_view(report: CycleReport, omit: tuple[str, ...] = (), circumstances: C
     return _Cycle(report, omit, circumstances or Circumstances()).view()
 
 
+def balances_of(report: CycleReport) -> tuple[Balance, ...]:
+    """The control totals of a cycle; none when it read nothing."""
+    plan, zoom = report.plan, report.zoom
+    if plan is None or zoom is None:
+        return ()
+    number = len(zoom.accounts)
+    ended: Counter[str] = Counter()
+    for effect in plan.effects:
+        tried = report.outcomes.get(effect.key)
+        ended["held" if effect.key in report.held else tried.outcome.value if tried else "not_tried"] += 1
+    return (
+        Balance(
+            "Every account read has one decision",
+            tuple((action.value, plan.counts[action]) for action in Action),
+            "accounts read",
+            number,
+        ),
+        Balance(
+            "Every account read has one state",
+            tuple((status.value, zoom.count(status)) for status in Status),
+            "accounts read",
+            number,
+        ),
+        Balance(
+            "Every decision has one reason",
+            tuple((reason.value, count) for reason, count in plan.reasons.items()),
+            "accounts read",
+            number,
+        ),
+        Balance(
+            "Every change that was due ended in one way",
+            tuple(sorted(ended.items())),
+            "changes due",
+            plan.counts[Action.DEACTIVATE] + plan.counts[Action.REACTIVATE],
+        ),
+    )
+
+
 class _Cycle:
     """Works the view out of one report."""
 
@@ -200,7 +238,7 @@ class _Cycle:
             tone=tone,
             says=tuple(text for text in (report.why, report.do) if text),
             facts=self._facts(),
-            balances=self._balances(),
+            balances=balances_of(report),
             charts=self._charts(),
             tables=(
                 self._exceptions_table(),
@@ -399,42 +437,6 @@ class _Cycle:
             )
 
     # --------------------------------------------------------------------------------------------------------- totals
-
-    def _balances(self) -> tuple[Balance, ...]:
-        plan, zoom = self._report.plan, self._report.zoom
-        if plan is None or zoom is None:
-            return ()
-        number = len(zoom.accounts)
-        ended: Counter[str] = Counter()
-        for effect in plan.effects:
-            tried = self._report.outcomes.get(effect.key)
-            ended["held" if effect.key in self._report.held else tried.outcome.value if tried else "not_tried"] += 1
-        return (
-            Balance(
-                "Every account read has one decision",
-                tuple((action.value, plan.counts[action]) for action in Action),
-                "accounts read",
-                number,
-            ),
-            Balance(
-                "Every account read has one state",
-                tuple((status.value, zoom.count(status)) for status in Status),
-                "accounts read",
-                number,
-            ),
-            Balance(
-                "Every decision has one reason",
-                tuple((reason.value, count) for reason, count in plan.reasons.items()),
-                "accounts read",
-                number,
-            ),
-            Balance(
-                "Every change that was due ended in one way",
-                tuple(sorted(ended.items())),
-                "changes due",
-                plan.counts[Action.DEACTIVATE] + plan.counts[Action.REACTIVATE],
-            ),
-        )
 
     def _charts(self) -> tuple[Chart, ...]:
         zoom = self._report.zoom

@@ -6,7 +6,7 @@ Rows are made while they are written, so a large report needs no large memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -151,12 +151,17 @@ class View:
 
     def demand_balance(self) -> None:
         """Raises Unbalanced, naming the first sum that is wrong."""
-        for balance in self.balances:
-            if not balance.holds:
-                parts = " + ".join(f"{number} {word}" for word, number in balance.parts)
-                raise Unbalanced(
-                    f"{balance.says}: {parts} = {balance.sum}, but {balance.number} {balance.whole}; the report was not written"
-                )
+        demand_balance(self.balances)
+
+
+def demand_balance(balances: Iterable[Balance]) -> None:
+    """Raises Unbalanced, naming the first sum that is wrong."""
+    for balance in balances:
+        if not balance.holds:
+            parts = " + ".join(f"{number} {word}" for word, number in balance.parts)
+            raise Unbalanced(
+                f"{balance.says}: {parts} = {balance.sum}, but {balance.number} {balance.whole}; the report was not written"
+            )
 
 
 def counted(table: Table) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from syncd.ledger.history import History
 from syncd.model import Policy
 from syncd.operations import look
 from syncd.operations.dependencies import Doubts
+from syncd.operations.judging import Judged
 from tests.simulation import desk, wiring
 from tests.simulation.company import imagine
 from tests.simulation.wiring import SimLedger
@@ -51,7 +52,12 @@ def no_pairs(patch: pytest.MonkeyPatch) -> None:
 
 def no_guards_in_looks(patch: pytest.MonkeyPatch) -> None:
     """What the watch sees is done, whatever a guard says."""
-    patch.setattr(look, "held_by", lambda _effect, _verdicts, _facts: ())
+    honest = look.decide_and_judge
+
+    async def nothing_held(*around: Any, **how: Any) -> Judged:
+        return replace(await honest(*around, **how), held={})
+
+    patch.setattr(look, "decide_and_judge", nothing_held)
 
 
 #: Switch -> the companies in which it shows, and what takes the mending away.
