@@ -58,6 +58,7 @@ class CycleReport:
     unclear: tuple[Person, ...] = ()  # people who could not be read, and who matter
     zoom: ZoomSnapshot | None = None
     verdicts: tuple[Verdict, ...] = ()
+    good_read: bool = True  # none of the read guards tripped: only then does it show anybody gone
     outcomes: Mapping[tuple[str, str], EffectOutcome] = field(default_factory=dict)
     held: Mapping[tuple[str, str], tuple[Guard, ...]] = field(default_factory=dict)
     next_openings: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # of effects a window denies
@@ -103,7 +104,10 @@ class CycleReport:
         return self._changed.get(decision.directory_id or "")
 
     def left(self, decision: Decision) -> tuple[datetime | None, str | None]:
-        """From when on the time of somebody who is leaving counts, and why from then: see ``leaving.left``."""
+        """From when on the time of somebody who is leaving counts, and why from then: see ``leaving.left``. A read that is not
+        good shows nobody leaving whom no earlier one did."""
+        if not self.good_read and self.plan is not None and decision.since == self.plan.made_at:
+            return None, None
         return decision.left(self.changed_at(decision))
 
     @cached_property

@@ -17,7 +17,7 @@ from syncd.operations.ending import approvals_in_use
 from syncd.planning.approvals import held_by
 from syncd.planning.arming import armed
 from syncd.planning.decide import decide
-from syncd.planning.guards import Facts, judge
+from syncd.planning.guards import Facts, good_read, judge
 from syncd.planning.stale import wait_for_replication
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class Judged:
             entitled=facts.entitled,
             zoom=facts.zoom,
             verdicts=self.verdicts,
+            good_read=good_read(self.verdicts),
             held=self.held,
             approvals=approvals_in_use(self.plan, facts),
             measures=facts.measures,
