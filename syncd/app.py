@@ -210,6 +210,7 @@ def directory_of(
             protecting_groups=config.protect.directory_groups,
             holding_groups=config.handover.legal_hold.directory_groups if config.handover is not None else (),
             person_number=config.match.person_number or "",
+            ignored=config.match.ignore_people,
             with_managers=config.handover is not None,
             proxy=config.proxy,
             max_clock_skew_seconds=config.guards.max_clock_skew.total_seconds(),

@@ -79,7 +79,7 @@ class Match(Section):
         None, description="Attribute or column of a number that stays with a person; ids that share one are one person."
     )
     ignore_people: Annotated[tuple[Text, ...], List] = Field(
-        (), description="Directory ids that claim nothing: broken objects nobody can mend."
+        (), description="Directory ids or SIDs that claim nothing: broken objects nobody can mend."
     )
 
 

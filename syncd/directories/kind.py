@@ -29,6 +29,7 @@ class Around:
     protecting_groups: tuple[str, ...] = ()
     holding_groups: tuple[str, ...] = ()  # handover.legal_hold.directory_groups
     person_number: str = ""
+    ignored: tuple[str, ...] = ()  # match.ignore_people
     with_managers: bool = False
     proxy: str | None = None
     max_clock_skew_seconds: float = 300.0

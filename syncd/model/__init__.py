@@ -22,7 +22,7 @@ from syncd.model.address import (
 )
 from syncd.model.canonical import canonical_json, sha256_of
 from syncd.model.cycle import CycleReport, EffectOutcome, Look
-from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person, unclear_limit
+from syncd.model.directory import DirectoryGroup, DirectorySnapshot, GroupUse, Person, ignored_ids, unclear_limit
 from syncd.model.entries import (
     Acknowledgement,
     Announcement,
@@ -170,6 +170,7 @@ __all__ = [
     "digest_of_items",
     "domain_in_letters",
     "domain_key",
+    "ignored_ids",
     "is_main",
     "judge",
     "left",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +43,7 @@ class Person:
     manager: str | None = ""  # directory id or DN, as the directory names them; None: it was not told
     held_by: tuple[str, ...] = ()  # the path to a group of handover.legal_hold
     mailbox: str = ""  # shared | room | equipment | linked; empty: a person's own, or not told
+    ignored: bool = False  # match.ignore_people names them otherwise than by id (a SID)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -70,6 +71,13 @@ class Person:
     def matters_unclear(self) -> bool:
         """Whether it matters that this person could not be read: they are entitled or protected by a group, or may be."""
         return bool((self.unclear or self.unclean) and (self.entitled_by or self.protected_by or self.membership_unknown))
+
+
+def ignored_ids(people: Iterable[Person], configured: Sequence[str]) -> frozenset[str]:
+    """The ids of whoever match.ignore_people names, by id or, where the directory has such, by SID."""
+    if not configured:
+        return frozenset()
+    return frozenset(configured).union(person.id for person in people if person.ignored)
 
 
 def unclear_limit(entitled: int) -> int:

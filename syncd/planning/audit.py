@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from syncd.model import EFFECTS, Action, Decision, Person, Reason, Status
+from syncd.model import EFFECTS, Action, Decision, Person, Reason, Status, ignored_ids
 from syncd.planning.entitlement import GONE, grace_of, standing
 from syncd.planning.guards import Facts
 from syncd.planning.match import Addresses
@@ -33,7 +33,7 @@ class Audited:
     @cached_property
     def people(self) -> dict[str, Person]:
         """Everybody of the directory by id, those that are ignored left out."""
-        ignored = set(self.facts.policy.ignore_people)
+        ignored = ignored_ids(self.facts.directory.people, self.facts.policy.ignore_people)
         return {person.id: person for person in self.facts.directory.people if person.id not in ignored}
 
     @cached_property

@@ -19,7 +19,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from syncd.model import DirectorySnapshot, Person, Policy, Status, Unclear, ZoomAccount, ZoomSnapshot, address_key, judge
+from syncd.model import (
+    DirectorySnapshot,
+    Person,
+    Policy,
+    Status,
+    Unclear,
+    ZoomAccount,
+    ZoomSnapshot,
+    address_key,
+    ignored_ids,
+    judge,
+)
 from syncd.planning.match import Addresses
 from syncd.planning.numbers import Persons
 
@@ -85,7 +96,7 @@ class Claims:
         persons: Persons,
     ) -> None:
         self._accounts, self._pairs, self._addresses, self._persons = zoom.accounts, pairs, addresses, persons
-        self._ignored = frozenset(policy.ignore_people)
+        self._ignored = ignored_ids(directory.people, policy.ignore_people)
         #: Accounts that take no part: out of scope, or pending.
         self.outside: set[int] = set()
         self._exact: dict[int, str] = {}  # as the account has it, where a domain alias makes another address of it

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from syncd.errors import SourceError
-from syncd.model import DirectorySnapshot, Person, Policy, unclear_limit
+from syncd.model import DirectorySnapshot, Person, Policy, ignored_ids, unclear_limit
 
 #: So many of them are named in a message.
 _NAMED = 5
@@ -17,7 +17,7 @@ _NAMED = 5
 
 def unclear_people(directory: DirectorySnapshot, policy: Policy) -> tuple[Person, ...]:
     """Whoever could not be read and matters: entitled or protected by a group, or perhaps so. Sorted by id."""
-    ignored = frozenset(policy.ignore_people)
+    ignored = ignored_ids(directory.people, policy.ignore_people)
     return tuple(
         person
         for person in directory.people

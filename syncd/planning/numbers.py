@@ -9,11 +9,11 @@ number, so that an entry that was deleted meanwhile is still known to have been 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from syncd.model import Person, Policy
+from syncd.model import Person, Policy, ignored_ids
 from syncd.planning.entitlement import KNOWN_LEAVERS, standing
 
 
@@ -26,7 +26,7 @@ def number_hash(number: str, salt: str) -> str:
 class Persons:
     """Who is who. Without ``match.person_number`` everybody is who their id says. *remembered*: directory id -> hash."""
 
-    def __init__(self, people: Iterable[Person], policy: Policy, now: datetime, remembered: Mapping[str, str], salt: str) -> None:
+    def __init__(self, people: Sequence[Person], policy: Policy, now: datetime, remembered: Mapping[str, str], salt: str) -> None:
         self._remembered, self._salt = remembered, salt
         #: Directory id -> the person it stands for, for those who have more than one id.
         self.merged: dict[str, Person] = {}
@@ -56,8 +56,8 @@ class Persons:
         known = number_hash(person.number, self._salt) if self._living and person.number else ""
         return known if known != self._remembered.get(person.id, "") else ""
 
-    def _merge(self, people: Iterable[Person], policy: Policy, now: datetime) -> None:
-        ignored = frozenset(policy.ignore_people)
+    def _merge(self, people: Sequence[Person], policy: Policy, now: datetime) -> None:
+        ignored = ignored_ids(people, policy.ignore_people)
         with_number: dict[str, list[Person]] = {}
         for person in people:
             number = person.number.strip()

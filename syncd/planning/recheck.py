@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from syncd.model import Action, Decision, Person, Policy, Reason, SecondLook, ZoomAccount, address_key
+from syncd.model import Action, Decision, Person, Policy, Reason, SecondLook, ZoomAccount, address_key, ignored_ids
 from syncd.planning.entitlement import KNOWN_LEAVERS, standing
 from syncd.planning.match import Addresses
 
@@ -30,7 +30,7 @@ def person_as_planned(decision: Decision, people: Sequence[Person], policy: Poli
     *people*: whoever the directory shows now under the ids of ``Decision.second_look`` or under the address.
     """
     look = decision.second_look or SecondLook(remembered=(decision.directory_id,) if decision.directory_id else ())
-    ignored = frozenset(policy.ignore_people)
+    ignored = ignored_ids(people, policy.ignore_people)
     people = [person for person in people if person.id not in ignored]
     mains = _by_main(decision.account.email, people, Addresses(policy))
     owners = [person for person in people if person.id in look.remembered or person in mains]

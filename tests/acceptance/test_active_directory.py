@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.company import Company
 from tests.adlab import windows
-from tests.adlab.windows import GROUPS, Windows, group
+from tests.adlab.windows import GROUPS, STAFF, Windows, group
 
 ZOOM, MOVED = f"CN=zoom,{GROUPS}", "CN=Zoom Staff,OU=New,DC=corp,DC=example"
 PEOPLE = 6
@@ -83,3 +83,41 @@ def test_a_new_group_in_the_place_of_a_moved_one_is_held(on_ad: Company, control
     assert 3 == ran.code
     assert "group-replaced" in ran.tripped()
     assert [] == on_ad.written()
+
+
+@pytest.mark.parametrize("named", ["S-1-5-21-1-2-3-4", "s-1-5-21-1-2-3-4 ", "00000000-0000-0000-0000-000000000004"])
+def test_a_broken_object_may_be_ignored_by_its_sid(on_ad: Company, controller: Windows, named: str) -> None:
+    """As by its id: it claims nothing and is named nowhere, its account is left alone; whoever else is unclear stays so."""
+    for number in (3, 4):
+        broken = windows.person(number, userAccountControl=[])
+        controller.entries[f"CN=p{number},{STAFF}"] = {name.lower(): list(values) for name, values in broken.items()}
+    on_ad.configure({"match.ignore_people": [named]})
+    ran = on_ad.syncd("plan", "--format", "json")
+
+    assert 0 == ran.code, ran.said
+    assert ("keep", "exempt") == ran.action_of("p4@corp.example")
+    assert ["ignored_person"] == next(row["notes"] for row in ran.document["decisions"] if row["email"] == "p4@corp.example")
+    assert ("keep", "directory_unclear") == ran.action_of("p3@corp.example")
+    assert ["00000000-0000-0000-0000-000000000003"] == [one["id"] for one in ran.document["directory"]["unclear"]]
+
+
+@pytest.mark.parametrize(("ignored", "code"), [((), 4), (("S-1-5-21-9-9-9-1104",), 0), (("S-1-5-21-9-9-9-1105",), 4)])
+def test_an_orphaned_stand_in_may_be_ignored_by_its_sid(
+    on_ad: Company, controller: Windows, ignored: tuple[str, ...], code: int
+) -> None:
+    """Nobody is asked about it any more."""
+    name = "CN=S-1-5-21-9-9-9-1104,CN=ForeignSecurityPrincipals,DC=corp,DC=example"
+    controller.entries[ZOOM]["member"].append(name)
+    on_ad.configure({"match.ignore_people": [*ignored]})
+
+    assert code == on_ad.syncd("plan").code
+
+
+def test_everyone_cannot_be_ignored(on_ad: Company, controller: Windows) -> None:
+    """That is whoever logs on, and no broken object."""
+    controller.entries[ZOOM]["member"].append("CN=S-1-1-0,CN=ForeignSecurityPrincipals,DC=corp,DC=example")
+    on_ad.configure({"match.ignore_people": ["S-1-1-0"]})
+    ran = on_ad.syncd("plan")
+
+    assert 4 == ran.code
+    assert "Everyone (S-1-1-0)" in ran.said

@@ -51,6 +51,7 @@ def _make(section: Section, around: Around) -> Directory:
             unresolved_members=section.unresolved_members,
             foreign_members=section.foreign_members,
             number_attribute=around.person_number,
+            ignored_sids=frozenset(one.strip().upper() for one in around.ignored),
             nested=section.nested,
             address_attributes=section.address_attributes,
             page_size=section.page_size,

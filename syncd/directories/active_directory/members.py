@@ -188,7 +188,7 @@ class GroupsBelow:
             self._latecomers += 1
             if self._latecomers > LATECOMERS_MAX:
                 raise Unusable(f"more than {LATECOMERS_MAX} members lie below a base but were not in its list of people")
-        self._roster.add(person_of(self._session.complete(entry), *self._settings.of_people()))
+        self._roster.add(person_of(self._session.complete(entry), *self._settings.of_people(), self._settings.ignored_sids))
         return id_
 
     def _by_primary_group(self, entry: Entry) -> list[str]:
@@ -208,7 +208,7 @@ class GroupsBelow:
             asked = self._settings.of_people()
             for page in self._session.pages(domain, filter_, attributes_to_ask(*asked), self._settings.page_size):
                 for other in page:
-                    self._roster.add(person_of(self._session.complete(other), *asked))
+                    self._roster.add(person_of(self._session.complete(other), *asked, self._settings.ignored_sids))
         return self._roster.by_primary_group.get(sid, [])
 
     def _demand_really_empty(self, entry: Entry) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -100,7 +100,12 @@ def dn_key(dn: str) -> str:
     return dn.lower() if dn.isascii() else dn.encode().lower().decode()
 
 
-def person_of(entry: Entry, address_attributes: Sequence[str], number_attribute: str = "") -> FoundPerson:
+def person_of(
+    entry: Entry,
+    address_attributes: Sequence[str],
+    number_attribute: str = "",
+    ignored_sids: Collection[str] = (),
+) -> FoundPerson:
     """The manager is not known yet: the directory names them by DN, see ``FoundPerson.manager_dn``. Raises Unusable without an
     objectGUID; every other value that cannot be understood makes the person unclear."""
     id_ = guid_of(entry)
@@ -125,8 +130,16 @@ def person_of(entry: Entry, address_attributes: Sequence[str], number_attribute:
         membership_unknown=primary_group_sid is None,
         number=_text(entry, number_attribute.lower()) if number_attribute else "",
         mailbox=_mailbox(entry),
+        ignored=bool(ignored_sids) and _has_sid_of(entry, ignored_sids),
     )
     return FoundPerson(person, entry.dn, primary_group_sid, hidden, _text(entry, "manager"))
+
+
+def _has_sid_of(entry: Entry, sids: Collection[str]) -> bool:
+    try:
+        return sid_text(entry.first("objectsid") or b"") in sids
+    except ValueError:
+        return False  # none is shown, or none that can be understood
 
 
 def _claims(entry: Entry, attributes: Sequence[str]) -> Claims:

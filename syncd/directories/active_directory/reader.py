@@ -251,14 +251,14 @@ class ActiveDirectory:
             if comes_in_part(entry):
                 in_part.append(entry)  # the rest of it is asked for when the line is free
             else:
-                roster.add(person_of(entry, *settings.of_people()))
+                roster.add(person_of(entry, *settings.of_people(), settings.ignored_sids))
 
         def progress() -> None:
             tell(ReadProgress("directory", len(roster.people)))
 
         lists = [session.walk(base, PEOPLE_FILTER, attributes, settings.page_size, add, progress=progress) for base in bases]
         for entry in in_part:
-            roster.add(person_of(session.complete(entry), *settings.of_people()))
+            roster.add(person_of(session.complete(entry), *settings.of_people(), settings.ignored_sids))
         return roster, tuple(lists)
 
     # ------------------------------------------------------------------------------------------------- the second look
@@ -296,7 +296,7 @@ class ActiveDirectory:
         for root in search_roots(look.session, settings):
             for page in look.session.pages(root, wanted.filter, attributes, settings.page_size):
                 for entry in map(look.session.complete, page):
-                    found = person_of(entry, *settings.of_people())
+                    found = person_of(entry, *settings.of_people(), settings.ignored_sids)
                     if found.person.id not in people and wanted.includes(found.person):
                         manager = id_by_dn(look.session, found.manager_dn) if found.manager_dn else ""
                         people[found.person.id] = replace(found.person, manager=manager)

@@ -37,6 +37,7 @@ class ActiveDirectorySettings:
     nested: bool = True
     address_attributes: tuple[str, ...] = ("mail", "userPrincipalName", "proxyAddresses")
     number_attribute: str = ""  # whose value makes one person of several entries (match.person_number)
+    ignored_sids: frozenset[str] = frozenset()  # of match.ignore_people
     page_size: int = 1000
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0

@@ -21,6 +21,8 @@ def unresolved_of(strays: Iterable[Stray], settings: ActiveDirectorySettings, tr
     foreign: list[Stray] = []
     lost: list[Stray] = []
     for stray in strays:
+        if stray.sid in settings.ignored_sids and not means_anybody(stray.sid):
+            continue
         kind = lost if not stray.sid else everybody if means_anybody(stray.sid) else foreign
         kind.append(stray)
     if everybody:

@@ -98,7 +98,7 @@ def refusal(operation: str, reply: Reply) -> SourceError:
         return SourceError(
             "directory",
             what,
-            "Check directory.entra.address_attributes (names as in Graph's user resource), and directory.entra.graph_url.",
+            "Check graph_url, and the names in address_attributes and match.person_number (as in Graph's user resource).",
         )
     return SourceError("directory", what, "The next cycle tries again; if it stays, look the code up in Graph's list of errors.")
 
