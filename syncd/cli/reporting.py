@@ -1,4 +1,4 @@
-"""``syncd report``: evidence over a period, from the ledger or from an export alone; ``syncd review``: who looked at it."""
+"""``syncd report``: evidence over a period, from the ledger or from an export alone; ``syncd review``: who reviewed it."""
 
 from __future__ import annotations
 
@@ -257,14 +257,14 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
         yield told, status.update
 
 
-@click.command(short_help="record that a person looked at a cycle or a month")
+@click.command(short_help="record that a person reviewed a cycle or a month")
 @config_option
 @click.argument("of", metavar="CYCLE|YYYY-MM")
 @click.option("--by", required=True, metavar="NAME", help="Who looked; kept in the ledger.")
 @click.option("--note", default="", metavar="TEXT", help="What they found; kept in the ledger.")
 @click.pass_context
 def review(context: click.Context, of: str, by: str, note: str) -> None:
-    """Writes into the ledger that somebody looked at the reports of a cycle or of a month; a period's report names them.
+    """Writes into the ledger that somebody reviewed the reports of a cycle or of a month; a period's report names them.
 
     \b
     Example:  syncd review 2026-10 --by "Ann Lee" --note "3 late, ticket 4711"
@@ -278,13 +278,13 @@ def review(context: click.Context, of: str, by: str, note: str) -> None:
     config = configuration(context, check_files=False)
     today = SystemClock().now().astimezone(ZoneInfo(config.reports.timezone))
     if _MONTH.fullmatch(of) and of > f"{today:%Y-%m}":
-        raise UsageError(f"{of} has not begun: nobody can have looked at it", "Name the month that was looked at.")
+        raise UsageError(f"{of} has not begun: nobody can have reviewed it", "Name the month that was reviewed.")
     if not _MONTH.fullmatch(of) and not run(_known(config, of)):
         raise UsageError(
             f"{of} is neither a month such as 2026-10 nor a cycle that ended", "List cycles: syncd ledger show --kind cycle.ended"
         )
     run(append_at_once(config, record.reviewed(of, by=by.strip(), note=note.strip()), observers(config)))
-    click.echo(f"recorded: {by.strip()} looked at {of}")
+    click.echo(f"recorded: {by.strip()} reviewed {of}")
 
 
 async def _known(config: Config, cycle: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncd.config import Config
 from syncd.errors import UsageError
 from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
-from syncd.ledger.chain import Verification, Witness, verify_export
+from syncd.ledger.chain import AuditCheck, Verification, verify_export
 from syncd.model import Head
 from syncd.ports import Tell
 from syncd.reports.folder import ENDINGS, LISTING, PERIOD_NAME, compare, digest_of, listed_cycles, published_heads
@@ -57,7 +57,7 @@ class Found:
 
 
 class _Pass:
-    """The witnesses of one pass, made before the chain is read: what is published later may be ahead of it."""
+    """The checks of one pass, made before the chain is read: what is published later may be ahead of it."""
 
     def __init__(self, look: Look) -> None:
         from syncd.app import read_public_keys, signed_by
@@ -82,7 +82,7 @@ class _Pass:
         self.approvals = SignedApprovals(signed_by(look.signers)) if look.signers is not None else None
 
     @property
-    def witnesses(self) -> Sequence[Witness]:
+    def checks(self) -> Sequence[AuditCheck]:
         own = (self.approvals,) if self.approvals is not None else ()
         return (self.signed, self.listed, self.in_manifest, self.files, self.seen, *own)
 
@@ -265,7 +265,7 @@ async def verify_ledger(config: Config, tell: Tell, look: Look) -> Found:
 
     each = _Pass(look)
     async with open_ledger(config, tell) as opened:
-        return each.told(await opened.verify(look.head, each.witnesses))
+        return each.told(await opened.verify(look.head, each.checks))
 
 
 def verify_export_file(path: Path, look: Look) -> Found:
@@ -275,7 +275,7 @@ def verify_export_file(path: Path, look: Look) -> Found:
         # An edited byte that is no UTF-8 must be found in its line, not stop the check; only a line feed ends a line.
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
             blank: set[str] = set()
-            witnesses = (*each.witnesses, Blankings(blank))
-            return each.told(verify_export(lines, (look.head or "").strip().lower(), witnesses, blank))
+            checks = (*each.checks, Blankings(blank))
+            return each.told(verify_export(lines, (look.head or "").strip().lower(), checks, blank))
     except OSError as error:
         raise UsageError(f"--export: {path} cannot be read ({error.strerror})") from None

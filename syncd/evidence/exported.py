@@ -88,7 +88,7 @@ def verified(path: Path) -> Export:
             yield line
 
     with _opened(path) as lines:
-        found = verify_export(read(lines), witnesses=[in_force, Blankings(blank)], blank=blank)
+        found = verify_export(read(lines), checks=[in_force, Blankings(blank)], blank=blank)
     if found.problem is not None:
         raise LedgerError(
             f"the export is not intact: {found.problem}; no report was made",

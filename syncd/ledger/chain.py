@@ -101,7 +101,7 @@ class Verification:
         return self.problem is None
 
 
-class Witness(Protocol):
+class AuditCheck(Protocol):
     """Looks for something in a chain while it is followed; see ``ledger.audit``."""
 
     def begin(self) -> None:
@@ -225,24 +225,24 @@ def audit(
     head: str = "",
     seen: Mapping[int, str] | None = None,
     inspect: Callable[[LedgerEntry], str] = lambda _: "",
-    witnesses: Sequence[Witness] = (),
+    checks: Sequence[AuditCheck] = (),
 ) -> Verification:
     """Follows a whole chain from entry 1, in bounded memory, up to its first problem: links, times, terms, control totals.
 
     *head*: the hash of an entry, published elsewhere, that must be found. *seen*: sequence numbers and hashes that must
     still stand where they stood. *inspect* may find something wrong with the personal data of an entry (else ``""``).
-    *witnesses* are told every good entry.
+    *checks* are told every good entry.
     """
     seen = seen or {}
     tip, found = START, not head
-    for witness in witnesses:
-        witness.begin()
+    for check in checks:
+        check.begin()
     for entry in entries:
         problem = problem_of(entry, tip) or not_as_seen(entry, seen) or _unbalanced(entry)
         if problem is None and (says := inspect(entry)):
             problem = Problem(entry.seq, Fault.PERSONAL, f"entry {entry.seq}: {says}")
         if problem is None:
-            problem = _told(witnesses, entry)
+            problem = _told(checks, entry)
         if problem:
             return Verification(tip.seq, tip.head, problem)
         tip = tip.after(entry)
@@ -254,20 +254,20 @@ def audit(
             Fault.CUT,
             (f"no entry has the hash {head}: the chain ends at entry {tip.seq}; its tail was cut off, or it is another one"),
         )
-    problem = problem or _first(witness.end(tip) for witness in witnesses)
+    problem = problem or _first(check.end(tip) for check in checks)
     return Verification(tip.seq, tip.head, problem)
 
 
-def _told(witnesses: Sequence[Witness], entry: LedgerEntry) -> Problem | None:
-    """What a witness finds in a good entry; words that this program does not understand are found, too."""
+def _told(checks: Sequence[AuditCheck], entry: LedgerEntry) -> Problem | None:
+    """What a check finds in a good entry; words that this program does not understand are found, too."""
     try:
-        return _first(witness.take(entry) for witness in witnesses)
+        return _first(check.take(entry) for check in checks)
     except LedgerError as error:
         return Problem(entry.seq, Fault.EDITED, f"{error.what}: it was edited and hashed anew, or a newer syncd wrote it")
 
 
 def _first(problems: Iterable[Problem | None]) -> Problem | None:
-    """The first problem; every witness is asked all the same."""
+    """The first problem; every check is asked all the same."""
     return next((one for one in list(problems) if one is not None), None)
 
 
@@ -378,11 +378,11 @@ def read_line(line: str) -> Exported:
 def verify_export(
     lines: Iterable[str],
     head: str = "",
-    witnesses: Sequence[Witness] = (),
+    checks: Sequence[AuditCheck] = (),
     blank: set[str] | None = None,
 ) -> Verification:
     r"""Checks an export without the ledger: every line, the chain, control totals, personal data against its reference, that
-    *head* (a hash published elsewhere) is in it, and what *witnesses* look for. A file is read line by line, with
+    *head* (a hash published elsewhere) is in it, and what *checks* look for. A file is read line by line, with
     newline="\n". *blank* takes the references of names and addresses that are not beside their entries."""
     current: Exported | None = None
     bad: Problem | None = None
@@ -404,7 +404,7 @@ def verify_export(
             return ""
         return "" if _belongs(current, who_of(entry)) else "the name or address beside it is not the one that was recorded"
 
-    verification = audit(entries(), head=head, inspect=inspect, witnesses=witnesses)
+    verification = audit(entries(), head=head, inspect=inspect, checks=checks)
     return Verification(verification.entries, verification.head, bad) if bad else verification
 
 

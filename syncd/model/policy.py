@@ -11,7 +11,8 @@ from syncd.model.canonical import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The numbers of the guards; None means the documented default that follows the size of the account."""
+    """The numbers of the guards, as in the section ``guards`` (docs/reference/guards.md). Percentages are 0 to 100, all others
+    count accounts, or people of the directory; None means the documented default that follows the size of the account."""
 
     max_deactivations: int | None = None
     max_deactivations_percent: float = 5.0

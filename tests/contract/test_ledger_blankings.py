@@ -70,7 +70,7 @@ async def test_rows_that_somebody_else_emptied_are_found(ledgers):
 
     problem = (await ledger.verify()).problem
     blank: set[str] = set()
-    exported = verify_export(await all_of(ledger.export()), witnesses=[Blankings(blank)], blank=blank)
+    exported = verify_export(await all_of(ledger.export()), checks=[Blankings(blank)], blank=blank)
 
     assert (Fault.PERSONAL, Fault.PERSONAL) == (problem.fault, exported.problem.fault)
     assert "somebody emptied them" in str(problem)
@@ -84,7 +84,7 @@ async def test_an_export_that_syncd_blanked_is_intact(ledgers):
     await ledger.blank_personal(ledgers.clock.now())
 
     blank: set[str] = set()
-    found = verify_export(await all_of(ledger.export()), witnesses=[Blankings(blank)], blank=blank)
+    found = verify_export(await all_of(ledger.export()), checks=[Blankings(blank)], blank=blank)
 
     assert (None, 1) == (found.problem, len(blank))
 

@@ -61,7 +61,7 @@ async def test_it_verifies_and_every_entry_is_understood(ledger: SqlLedger):
     entries = [entry async for entry in ledger.entries()]
     says = [read(entry) for entry in entries]
 
-    assert (ENTRIES, None) == ((found := await ledger.verify(witnesses=[SignedHeads(), files])).entries, found.problem)
+    assert (ENTRIES, None) == ((found := await ledger.verify(checks=[SignedHeads(), files])).entries, found.problem)
     assert (["cycle-2.json"], ["cycle-1.json"]) == (list(files.kept), list(files.removed))
     assert {
         "ledger.opened",

@@ -116,12 +116,12 @@ def seen(found: Verification) -> tuple[int, Fault] | None:
 
 async def test_a_signed_ledger_verifies_with_the_public_key_alone(url: str, ours: Signer) -> None:
     """Each signature covers the very head before it, and so everything before that."""
-    witness = SignedHeads(PublicKeys.in_file(ours.public).fits)
+    check = SignedHeads(PublicKeys.in_file(ours.public).fits)
     async with opened(url, create=False) as ledger:
-        found = await ledger.verify(witnesses=[witness])
+        found = await ledger.verify(checks=[check])
 
     assert (True, 3 * CYCLE) == (found.ok, found.entries)
-    assert (3, 3 * CYCLE - 1) == (witness.count, witness.last.seq)
+    assert (3, 3 * CYCLE - 1) == (check.count, check.last.seq)
 
 
 async def test_a_copy_and_an_export_carry_the_signatures(url: str, ours: Signer, tmp_path: Path) -> None:
@@ -132,11 +132,11 @@ async def test_a_copy_and_an_export_carry_the_signatures(url: str, ours: Signer,
         lines = [line async for line in ledger.export()]
 
     assert (await checked(copied, ours.public)).ok
-    witness = SignedHeads(PublicKeys.in_file(ours.public).fits)
-    assert verify_export(lines, witnesses=[witness]).ok
-    assert 3 == witness.count
+    check = SignedHeads(PublicKeys.in_file(ours.public).fits)
+    assert verify_export(lines, checks=[check]).ok
+    assert 3 == check.count
     forged = [line.replace('"cycle":"c2"', '"cycle":"c9"') for line in lines]
-    assert (CYCLE + 1, Fault.EDITED) == seen(verify_export(forged, witnesses=[witness]))
+    assert (CYCLE + 1, Fault.EDITED) == seen(verify_export(forged, checks=[check]))
 
 
 async def test_a_head_that_is_a_signature_is_not_signed_again(url: str, ours: Signer) -> None:
@@ -378,7 +378,7 @@ def test_a_public_key_file_is_judged_before_anything_is_read(tmp_path: Path, our
             PublicKeys.in_file(path)
 
 
-# -------------------------------------------------------------------------------------------------------- other witnesses
+# -------------------------------------------------------------------------------------------------------- other checks
 
 
 async def test_published_heads_and_recorded_files_are_followed_in_the_same_pass(url: str) -> None:
@@ -397,7 +397,7 @@ async def test_published_heads_and_recorded_files_are_followed_in_the_same_pass(
         files = RecordedFiles()
 
         for _ in range(2):  # a pass may have to be done again
-            await ledger.verify(witnesses=[heads, files])
+            await ledger.verify(checks=[heads, files])
             assert [Head(9, "f" * 64), Head(99, "e" * 64)] == heads.lost
             assert ("led1", {"b.json": "bb"}, {"a.json": "aa"}) == (
                 files.ledger_id,
@@ -411,7 +411,7 @@ def test_an_audit_tells_witnesses_only_what_is_good() -> None:
     files = RecordedFiles()
     good = rewritten([_as_entry(record.reported("c1", name, "aa"), None) for name in ("a.json", "b.json")])
 
-    audit(edited(good, 2, "b.json", "c.json"), witnesses=[files])
+    audit(edited(good, 2, "b.json", "c.json"), checks=[files])
 
     assert ["a.json"] == list(files.kept)
 

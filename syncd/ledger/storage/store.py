@@ -30,7 +30,7 @@ from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
 from syncd.ledger import chain, record
 from syncd.ledger.audit import Blankings
-from syncd.ledger.chain import START, Fault, Problem, Tip, Verification, Witness
+from syncd.ledger.chain import START, AuditCheck, Fault, Problem, Tip, Verification
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
 from syncd.ledger.storage.clocks import demand_clock, newest_measured
@@ -168,14 +168,14 @@ class SqlLedger:
         or there is none. *sign* is called inside the write. Raises as ``append``, and what *sign* raises."""
         return await self._run(lambda: self._seal(sign, term))
 
-    async def verify(self, head: str | None = None, witnesses: Sequence[Witness] = ()) -> Verification:
+    async def verify(self, head: str | None = None, checks: Sequence[AuditCheck] = ()) -> Verification:
         """Looks at everything, from the first entry on: the chain, its order, terms and control totals, the personal data
-        beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *witnesses*
+        beside it, the database itself; that *head*, the hash of an entry published elsewhere, is in it; and what *checks*
         look for. Raises LedgerError when it cannot be read; what is wrong with it is in what is given."""
         wanted = (head or "").strip().lower()
         return await self._read(
-            lambda connection: self._audit(connection, wanted, witnesses),
-            chain.audit((), head=wanted, seen=self._follower.seen, witnesses=witnesses),
+            lambda connection: self._audit(connection, wanted, checks),
+            chain.audit((), head=wanted, seen=self._follower.seen, checks=checks),
         )
 
     async def entries(
@@ -453,18 +453,16 @@ class SqlLedger:
             raise self._broken(str(problem))
         return Tip(last.seq, last.hash, last.at, newest_term) if last else START
 
-    def _audit(self, connection: Connection, head: str, witnesses: Sequence[Witness]) -> Verification:
+    def _audit(self, connection: Connection, head: str, checks: Sequence[AuditCheck]) -> Verification:
         beside = personal.faults(connection)
-        witnesses = (*witnesses, Blankings(personal.blanked(connection)))
+        checks = (*checks, Blankings(personal.blanked(connection)))
 
         def inspect(entry: LedgerEntry) -> str:
             who = chain.who_of(entry)
             # Blanking leaves the row, so a reference that leads nowhere means that somebody removed one.
             return beside.get(who, "the name or address beside it was removed, not blanked") if who else ""
 
-        found = chain.audit(
-            rows.every_entry(connection), head=head, seen=self._follower.seen, inspect=inspect, witnesses=witnesses
-        )
+        found = chain.audit(rows.every_entry(connection), head=head, seen=self._follower.seen, inspect=inspect, checks=checks)
         fault = (structure_fault(connection) or self._database.fault(connection)) if found.ok else ""
         return Verification(found.entries, found.head, Problem(0, Fault.DAMAGED, fault)) if fault else found
 
