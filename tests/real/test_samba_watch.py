@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.directories.active_directory.reader import ActiveDirectory
-from syncd.directories.active_directory.watch import ControllerWatcher
+from syncd.directories.active_directory.watch import NAMED_MAX, ControllerWatcher
 from syncd.errors import SourceError
 from syncd.model import DirectorySnapshot, Hint, Person, Reread
 from tests.adlab.lab import Lab
@@ -153,3 +153,18 @@ async def test_a_controller_that_is_gone_cannot_tell_and_tells_again_when_it_is_
     other._server = type(other._server)("127.0.0.1", 1, True)
     with pytest.raises(SourceError, match="cannot tell changes"):
         await other.changes()
+
+
+@pytest.mark.parametrize("changes", [1, NAMED_MAX, NAMED_MAX + 1])
+async def test_whoever_changed_is_found_however_many_changes_there_were(watched: Watched, lab: Lab, changes: int) -> None:
+    """The last one of them, and the first."""
+    lab.modify(
+        "".join(
+            f"dn: {dn(at)}\nchangetype: modify\nreplace: department\ndepartment: after {changes}\n\n"
+            for at in range(1000, 1000 + changes)
+        )
+    )
+    hint = await watched.watcher.changes()
+
+    assert {watched.person(at).id for at in (1000, 999 + changes)} <= hint.people
+    assert not await watched.watcher.changes()
