@@ -13,7 +13,7 @@ from syncd.model import Action, Decision, DirectoryGroup, GroupUse, Guard, Perso
 from syncd.planning.guards import values_of
 from tests import whole
 from tests.planning.strategies import NOW
-from tests.planning.test_guards import CASES, account, facts, left_leavers, limits, measured, shrunk_group, verdict, written
+from tests.planning.test_guards import CASES, account, facts, limits, measured, shrunk_group, switched_off, verdict, written
 
 #: guard, trips, measured, limit, unit, says, accepts
 SAYS = [
@@ -262,15 +262,15 @@ def test_six_missing_heads_are_counted_and_five_named():
 
 def test_a_shrunk_group_says_of_what_use_it_was():
     """How many of its members are concerned; the share is of the members it had."""
-    leavers = shrunk_group(GroupUse.LEAVERS, facts(gone=3, back=2, history=left_leavers(1)))
+    leavers = shrunk_group(GroupUse.LEAVERS, facts(gone=3, back=1, history=switched_off(Reason.IN_LEAVERS_GROUP)))
     assert (
-        "members of Group fell from 100 to 10; 1 due changes are of people who were in it (90 %, limit 10 %)",
+        "members of Group fell from 100 to 10; 1 due changes are of people who were in it, as far as is known (90 %, limit 10 %)",
         90.0,
         {"group:leavers:l": 10.0, "size:leavers:Group": 10.0},
     ) == (leavers.says, leavers.measured, leavers.accepts)
     protecting = shrunk_group(GroupUse.PROTECTING, facts(gone=3, history=History(protected_through={"z0": "GROUP"})))
     assert (
-        "members of Group fell from 100 to 10; 1 due changes are of people who were in it (90 %, limit 10 %)",
+        "members of Group fell from 100 to 10; 1 due changes are of people who were in it, as far as is known (90 %, limit 10 %)",
         frozenset({("z0", "deactivate")}),
     ) == (protecting.says, protecting.only)
     history = History(entitled_through={f"z{number}": "GROUP" for number in range(12)})

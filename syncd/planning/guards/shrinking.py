@@ -2,7 +2,7 @@
 
 People and entitled people hold everything. Of an entitling group only members count who are entitled by no group any more, and
 up to ten of them never do: tidying groups up holds nothing. A shrunk leaver group could bring people back, so it holds the
-returns of those who were in one; a shrunk protecting group holds the deactivations of those it protected.
+returns of those who were in one, or may have been; a shrunk protecting group holds the deactivations of those it protected.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _group(facts: Facts, group: DirectoryGroup) -> Shrunk | None:
             else None
         )
     held = _returns(facts) if group.use is GroupUse.LEAVERS else _unprotected(facts, group)
-    says = f"{says}; {len(held)} due changes are of people who were in it"
+    says = f"{says}; {len(held)} due changes are of people who were in it, as far as is known"
     return Shrunk(says, 100 * fell / before, accepts, held) if held else None
 
 
@@ -80,8 +80,10 @@ def _fewer_entitled(facts: Facts) -> float:
 
 
 def _returns(facts: Facts) -> frozenset[tuple[str, str]]:
-    left = {zoom_id for zoom_id, one in facts.history.deactivated.items() if one.reason == Reason.IN_LEAVERS_GROUP.value}
-    return frozenset(e.key for e in facts.plan.effects if e.action is Action.REACTIVATE and e.key[0] in left)
+    """Of accounts switched off because of such a group, and of those somebody else switched off: nobody knows why they did."""
+    known = facts.history.deactivated
+    elsewhere = {zoom_id for zoom_id, one in known.items() if one.reason != Reason.IN_LEAVERS_GROUP.value}
+    return frozenset(e.key for e in facts.plan.effects if e.action is Action.REACTIVATE and e.key[0] not in elsewhere)
 
 
 def _unprotected(facts: Facts, group: DirectoryGroup) -> frozenset[tuple[str, str]]:
