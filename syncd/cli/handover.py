@@ -30,7 +30,7 @@ from syncd.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from syncd.operations.dependencies import Dependencies
-    from syncd.operations.handover import Ended
+    from syncd.operations.handover.run import Ended
 
 
 @click.group(short_help="what becomes of leavers' meetings and recordings: list, plan, run, release")
@@ -94,7 +94,7 @@ def _named(rows: list[dict[str, Any]]) -> str:
 
 async def _listed(config: Config) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     from syncd.app import handover_rules, names_of, open_dependencies, policy_of
-    from syncd.operations.handover import look, row_of
+    from syncd.operations.handover.look import look, row_of
 
     async with open_dependencies(config, observers(config), write_ledger=False) as deps:
         looked = await look(deps, policy_of(config), handover_rules(config), config.mode)
@@ -141,8 +141,9 @@ def plan(
 
 async def _planned(config: Config, only: Sequence[str], *, reopen: bool) -> dict[str, Any]:
     from syncd.app import handover_rules, open_dependencies, policy_of
-    from syncd.operations.handover import make_plan, settle
-    from syncd.operations.handover_access import access_in_doubt
+    from syncd.operations.handover.access import access_in_doubt
+    from syncd.operations.handover.plan import make_plan
+    from syncd.operations.handover.run import settle
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         history = await deps.ledger.history()
@@ -225,7 +226,7 @@ def run_(
 
 async def _run(config: Config, digest: str, count: int, by: str, because: str, wait: float) -> list[Ended]:
     from syncd.app import ending_zoom, handover_rules, open_dependencies, policy_of
-    from syncd.operations.handover import run_plan
+    from syncd.operations.handover.run import run_plan
     from syncd.operations.manual import Request
     from syncd.operations.reading import ask_clock
 
@@ -271,7 +272,7 @@ async def _released(config: Config, names: Sequence[str], by: str, because: str,
     from syncd.app import open_dependencies, policy_of
     from syncd.cli.approving import signing
     from syncd.operations.approve import authorised
-    from syncd.operations.handover import release_hold
+    from syncd.operations.handover.legal_hold import release_hold
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         policy, history = policy_of(config), await deps.ledger.history()

@@ -15,9 +15,10 @@ from syncd.lab.zoom.operations import ALL_SCOPES
 from syncd.lab.zoom.service import SimulatedZoom
 from syncd.lab.zoom.tenant import Meeting
 from syncd.model import Approval, Mode, Policy
-from syncd.operations.approve_handover import approve_handover
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover import Ended, make_plan, run_plan
+from syncd.operations.handover.approve import approve_handover
+from syncd.operations.handover.plan import make_plan
+from syncd.operations.handover.run import Ended, run_plan
 from syncd.operations.manual import Request
 from syncd.ports import Tell
 

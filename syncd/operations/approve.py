@@ -12,9 +12,9 @@ from syncd.ledger import record
 from syncd.ledger.history import DAY, History
 from syncd.model import Action, Announcement, Approval, Counted, CycleReport, Guard, Mode, Policy, Reason, RecordedPlan, Trigger
 from syncd.model.near import near_names
-from syncd.operations.approve_handover import approve_handover
 from syncd.operations.cycle import Dependencies, Run, run_cycle
 from syncd.operations.dependencies import intact_history
+from syncd.operations.handover.approve import approve_handover
 from syncd.planning.approvals import DIGEST_PREFIX_MIN, accepts, refused
 from syncd.planning.approved import Fits, only_authorised, people_of, refuses, required
 from syncd.planning.guards import NOT_APPROVABLE, SUMS, good_read, sum_before

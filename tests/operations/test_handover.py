@@ -24,10 +24,12 @@ from syncd.model import (
     Trigger,
     ZoomAccount,
 )
-from syncd.operations.approve_handover import approve_handover
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover import Ended, look, make_plan, run_plan
+from syncd.operations.handover.approve import approve_handover
+from syncd.operations.handover.look import look
+from syncd.operations.handover.plan import make_plan
+from syncd.operations.handover.run import Ended, run_plan
 from syncd.operations.leavers import after_cycle, contents_of
 from syncd.operations.manual import Request
 from tests.fakes import Company, FakeZoom

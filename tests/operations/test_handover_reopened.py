@@ -9,8 +9,10 @@ import pytest
 
 from syncd.errors import AnswerLost, Held, Refused, SourceError, SyncdError
 from syncd.model import Approval, Mode, Status
-from syncd.operations.approve_handover import approve_handover
-from syncd.operations.handover import look, make_plan, settle
+from syncd.operations.handover.approve import approve_handover
+from syncd.operations.handover.look import look
+from syncd.operations.handover.plan import make_plan
+from syncd.operations.handover.run import settle
 from tests.operations.test_handover import DAY, LEE, POLICY, World
 
 MUST_BE_ACTIVE = Refused(

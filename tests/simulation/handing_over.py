@@ -16,9 +16,10 @@ from syncd.errors import AnswerLost, Held, Refused, SourceError, SyncdError
 from syncd.events import Event, HandoversCounted
 from syncd.model import Approval, CycleReport, GroupUse, HandoverRules, Inventory, Mode, ZoomAccount
 from syncd.operations import leavers
-from syncd.operations.approve_handover import approve_handover
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover import make_plan, run_plan, settle
+from syncd.operations.handover.approve import approve_handover
+from syncd.operations.handover.plan import make_plan
+from syncd.operations.handover.run import run_plan, settle
 from syncd.operations.manual import Request
 from tests.simulation import desk
 from tests.simulation.events import _employed, _leaver, event

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from syncd.operations import handover_preflight
+from syncd.operations.handover import preflight as handover_preflight
 from syncd.planning import handover as planning
 from tests.simulation import handing_over
 from tests.simulation.company import imagine, live

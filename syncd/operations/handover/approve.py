@@ -11,7 +11,7 @@ from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import HANDOVER, Approval, Guard, HandoverPlan, Policy, RecordedPlan
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover import plan_named
+from syncd.operations.handover.plan import plan_named
 from syncd.planning.approved import only_authorised, people_of, required
 
 

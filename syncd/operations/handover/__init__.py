@@ -1,0 +1,1 @@
+"""Handing content over, by people alone: list, plan, approve, run, release."""
