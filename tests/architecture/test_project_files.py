@@ -217,7 +217,7 @@ def test_tables_of_the_docs_are_those_of_the_code() -> None:
     made = "\n".join(path.read_text(encoding="utf-8") for path in PAGES if path.parent.name in ("reference", "how-to"))
 
     assert sorted(TABLES) == sorted(names_in(made))
-    assert with_tables(made) == made
+    assert with_tables(made) == made, "make tables writes them anew"
 
 
 @pytest.mark.parametrize("verb", [name for name, _ in all_verbs()])
@@ -232,8 +232,8 @@ def test_the_docs_says_what_to_do_about_the_guard(guard: Guard) -> None:
     table = (ROOT / "docs" / "reference" / "guards.md").read_text(encoding="utf-8")
     rows = re.findall(rf"(?m)^\| `{guard.value}` \|.*$", table)
 
-    assert 1 == len(rows)
-    assert 6 == rows[0].count("|")
+    assert 1 == len(rows), f"docs/reference/guards.md has {len(rows)} rows of {guard.value}, not one"
+    assert 6 == rows[0].count("|"), "five columns"
 
 
 @pytest.mark.parametrize("reason", list(Reason))

@@ -30,7 +30,7 @@ from syncd.model import (
 from syncd.planning.approvals import accepts, approval_for, held_by, refused
 from syncd.planning.approved import DEACTIVATION_SIZES, only_authorised, refuses
 from syncd.planning.arming import armed, armed_after, widened
-from syncd.planning.guards import NOT_APPROVABLE, READ_GUARDS, Facts, good_read, holds, judge
+from syncd.planning.guards import CYCLE_GUARDS, NOT_APPROVABLE, READ_GUARDS, SUMS, Facts, good_read, holds, judge, sizes
 from tests.planning.strategies import NOW, Case, cases
 from tests.planning.test_guards import POLICY, facts
 
@@ -190,14 +190,7 @@ def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
 # --------------------------------------------------------------------------------------------- sums, announced leavers
 
 
-@pytest.mark.parametrize(
-    "guard",
-    [
-        Guard.MAX_DEACTIVATIONS_PER_DAY,
-        Guard.MAX_DEACTIVATIONS_PER_30_DAYS,
-        Guard.MAX_REACTIVATIONS_PER_DAY,
-    ],
-)
+@pytest.mark.parametrize("guard", sorted(SUMS))
 def test_approving_a_sum_begins_it_anew(guard: Guard):
     """What was shown with it does not count again; another guard's approval begins nothing."""
     assert {guard: NOW} == fold(History(), record.approved(approval(guard, effects=[]))).sums_begun
@@ -239,6 +232,13 @@ def test_announced_leavers_count_in_no_size_guard(reason: Reason, known: Announc
     assert 1 == len(leaving.uncovered(Guard.POLICY_CHANGED, Action.DEACTIVATE))
     assert 1 == len(leaving.uncovered(Guard.FLAPPING, Action.DEACTIVATE))
     assert ("" if counts else "n1") == approval_for(leaving.plan.effects[0], leaving)
+
+
+def test_every_size_of_deactivations_leaves_announced_leavers_out():
+    """Each of ``guards/sizes.py``: one that is forgotten would hold a closed site in spite of its list."""
+    of_sizes = {Guard[guard.__name__.upper()] for guard in CYCLE_GUARDS if guard.__module__ == sizes.__name__}
+
+    assert {guard for guard in of_sizes if holds(guard, Action.DEACTIVATE)} == DEACTIVATION_SIZES
 
 
 def test_an_announced_leaver_is_used_up():
@@ -563,27 +563,28 @@ def test_a_change_that_can_only_shrink_a_plan_wakes_nobody(change: dict[str, Any
     assert [] == widened(BASE.as_json(), replace(BASE, **change))
 
 
-@pytest.mark.parametrize(
-    ("name", "looser", "stricter"),
-    [
-        ("max_deactivations", 11, 9),
-        ("max_deactivations", None, 0),
-        ("max_deactivations_percent", 6.0, 4.0),
-        ("percent_floor", 4, 0),
-        ("max_reactivations", 11, 10),
-        ("max_reactivations_per_day", 51, 50),
-        ("max_deactivations_per_30_days", 26, 25),
-        ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)),
-        ("sentinels", (), ("canary@corp.example", "other@corp.example")),
-        ("min_directory_people", 4, 6),
-        ("max_directory_shrink_percent", 11.0, 9.0),
-        ("max_flapping", 6, 4),
-        ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)),
-        ("max_failing_writes_percent", 21.0, 19.0),
-        ("min_match_percent", 49.0, 51.0),
-        ("max_deactivations_per_day", 101, 100),
-    ],
-)
+#: A looser and a stricter value of each limit.
+LIMITS: list[tuple[str, Any, Any]] = [
+    ("max_deactivations", 11, 9),
+    ("max_deactivations", None, 0),
+    ("max_deactivations_percent", 6.0, 4.0),
+    ("percent_floor", 4, 0),
+    ("max_reactivations", 11, 10),
+    ("max_reactivations_per_day", 51, 50),
+    ("max_deactivations_per_30_days", 26, 25),
+    ("max_replication_lag", timedelta(hours=2), timedelta(hours=4)),
+    ("sentinels", (), ("canary@corp.example", "other@corp.example")),
+    ("min_directory_people", 4, 6),
+    ("max_directory_shrink_percent", 11.0, 9.0),
+    ("max_flapping", 6, 4),
+    ("max_clock_skew", timedelta(minutes=6), timedelta(minutes=4)),
+    ("max_failing_writes_percent", 21.0, 19.0),
+    ("min_match_percent", 49.0, 51.0),
+    ("max_deactivations_per_day", 101, 100),
+]
+
+
+@pytest.mark.parametrize(("name", "looser", "stricter"), LIMITS)
 def test_a_loosened_guard_wakes_and_a_stricter_one_does_not(name: str, looser: Any, stricter: Any):
     """null is the documented default, which grows with the account and never falls below 25 or 100."""
     loosened = replace(BASE, limits=replace(BASE.limits, **{name: looser}))
@@ -598,4 +599,4 @@ def test_every_setting_of_the_policy_and_every_limit_is_considered():
     assert set(Policy.__dataclass_fields__) == set(WIDENING) | {"limits", "restore_licence", "rules"}
     from syncd.planning import arming
 
-    assert set(Limits.__dataclass_fields__) == set(arming._LOOSER)
+    assert set(Limits.__dataclass_fields__) == set(arming._LOOSER) == {name for name, *_ in LIMITS}

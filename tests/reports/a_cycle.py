@@ -48,6 +48,7 @@ def account(name: str, status: Status = Status.ACTIVE, shown: str = "") -> ZoomA
         "Member",
         2,
         last_login_at=NOW - 30 * HOUR,
+        created_at=NOW - 9_000 * HOUR,
     )
 
 

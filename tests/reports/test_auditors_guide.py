@@ -64,7 +64,7 @@ def test_every_column_and_state_is_explained() -> None:
     if os.environ.get("UPDATE_EXPECTED"):
         GUIDE.write_text(with_tables(text), encoding="utf-8")
 
-    assert with_tables(GUIDE.read_text(encoding="utf-8")) == GUIDE.read_text(encoding="utf-8")
+    assert with_tables(GUIDE.read_text(encoding="utf-8")) == GUIDE.read_text(encoding="utf-8"), "make tables writes them anew"
     assert 4 == len(_PLACE.findall(text))
 
 

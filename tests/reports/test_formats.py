@@ -22,6 +22,7 @@ import pytest
 from syncd.model import CycleReport
 from syncd.reports import workbook
 from syncd.reports.cycle import Circumstances, cycle_view
+from syncd.reports.document import cycle_document
 from syncd.reports.folder import file_cycle
 from syncd.reports.render import VIEW_FORMATS, render
 from syncd.reports.safe import no_formula, visible
@@ -49,6 +50,17 @@ def row_of(name: str) -> dict[str, str]:
 
 def json_records() -> list[dict[str, Any]]:
     return [json.loads(line) for line in made("jsonl").decode().splitlines()]
+
+
+def test_what_document_and_view_both_tell_is_the_same():
+    """The view's values are told apart by their place alone: one in the wrong place is another column's."""
+    told = {row["zoom_id"]: row for row in cycle_document(a_cycle())["decisions"]}
+    records = [one for one in json_records() if one["record"] == "account"]
+    both = sorted(set(records[0]) & set(told[None]))
+
+    assert len(told) == len(records)
+    for one in records:
+        assert {key: told[one["zoom_id"]][key] or None for key in both} == {key: one[key] or None for key in both}
 
 
 def test_a_csv_holds_every_account_once():
