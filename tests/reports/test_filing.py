@@ -77,7 +77,7 @@ class Office:
 
     async def verify(self) -> Found:
         each = _Pass(Look(folder=self.folder))
-        return each.told(await self.ledger.verify(None, each.witnesses))
+        return each.told(await self.ledger.verify(None, each.checks))
 
     async def kinds(self) -> list[str]:
         return [entry.kind async for entry in self.ledger.entries()]
