@@ -204,5 +204,5 @@ def test_an_upgrade(crew: Company) -> None:
     """The ledger of 0.1.0 itself is opened, verified and continued in tests/contract/test_ledger_of_0_1_0.py."""
     walk = Walk("upgrade", crew)
 
-    walk.run(5)
+    walk.run(6)
     assert (True, []) == ((crew.folder / "before-upgrade.backup").is_file(), walk.left)

@@ -98,7 +98,8 @@ def refusal(operation: str, reply: Reply) -> SourceError:
         return SourceError(
             "directory",
             what,
-            "Check graph_url, and the names in address_attributes and match.person_number (as in Graph's user resource).",
+            "Check graph_url, and the names in directory.entra.address_attributes and match.person_number (as in Graph's user "
+            "resource).",
         )
     return SourceError("directory", what, "The next cycle tries again; if it stays, look the code up in Graph's list of errors.")
 
