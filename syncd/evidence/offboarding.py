@@ -1,7 +1,7 @@
 """One person's leaving, as the ledger tells it: from the read that first showed them gone to the state verified at Zoom.
 
-``Episode`` collects while entries pass by; ``told`` makes the finished ``Story``. ``period`` decides whose stories are
-wanted. The same account can leave twice (re-hired, brought back): each time is an episode of its own.
+``OffboardingCase`` collects while entries pass by; ``build_row`` makes the finished ``Story``. ``period`` decides whose
+stories are wanted. The same account can leave twice (re-hired, brought back): each time is an offboarding of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Deactivation:
 
 
 @dataclass
-class Episode:
+class OffboardingCase:
     """Collects what entries say of one leaving. *shown*: what reads showed of them before and since; *before*: the last decision
     while they were still entitled."""
 
@@ -207,18 +207,18 @@ class Story:
         return {"zoom_id": self.zoom_id, **names, **self.values}
 
 
-def told(episode: Episode, known: Told) -> Story:
+def build_row(offboarding: OffboardingCase, known: Told) -> Story:
     """One story to the end of the ledger."""
-    last = episode.done or (episode.tries[-1] if episode.tries else None)
-    decision, earlier = episode.decision or _NONE, episode.before or _NONE
+    last = offboarding.done or (offboarding.tries[-1] if offboarding.tries else None)
+    decision, earlier = offboarding.decision or _NONE, offboarding.before or _NONE
     outcome = last.outcome if last is not None else None
     verified_at = outcome.verified_at if outcome is not None else None
     before: Mapping[str, Any] = last.before if last is not None else {}
     approval = known.approvals.get(last.approval, {}) if last is not None else {}
-    asked = known.asked_by.get(episode.put_back_in or episode.cycle, {})
-    left_at, measured_from = left(episode.seen, episode.shown, decision.reason)
-    locked = verified_at if episode.done is not None and verified_at is not None else episode.ended
-    state = _state(episode)
+    asked = known.asked_by.get(offboarding.put_back_in or offboarding.cycle, {})
+    left_at, measured_from = left(offboarding.seen, offboarding.shown, decision.reason)
+    locked = verified_at if offboarding.done is not None and verified_at is not None else offboarding.ended
+    state = _state(offboarding)
     closed_otherwise = state in ("put_back", "entitled_again", "exempt", "on_hold", "not_in_pilot", "left_alone")
     kept_until = locked if closed_otherwise and left_at is not None else None
     delay = None if (closed_otherwise and state != "put_back") or locked is None or left_at is None else locked - left_at
@@ -248,65 +248,65 @@ def told(episode: Episode, known: Told) -> Story:
         "status_after": outcome.status_after if outcome is not None else None,
         "licence": licence_word(before.get("type")) or decision.licence,
         "licence_after": outcome.licence_after if outcome is not None else None,
-        "licence_released": episode.done is not None and before.get("type") == 2,
+        "licence_released": offboarding.done is not None and before.get("type") == 2,
         "last_login_at": before.get("last_login_at"),
-        "last_entitled_at": _text(episode.shown.entitled_at),
+        "last_entitled_at": _text(offboarding.shown.entitled_at),
         "changed_at": _text(decision.changed_at),
-        "first_seen_at": _text(episode.seen),
+        "first_seen_at": _text(offboarding.seen),
         "due_at": _text(decision.due_at),
-        "decided_at": _text(episode.decided_at),
+        "decided_at": _text(offboarding.decided_at),
         "acted_at": _text(last.done_at) if last is not None else None,
         "verified_at": _text(verified_at),
-        "ended_at": _text(episode.ended),
+        "ended_at": _text(offboarding.ended),
         "measured_from": measured_from,
-        "lockout_seconds": _lockout(episode, verified_at),
+        "lockout_seconds": _lockout(offboarding, verified_at),
         "delay_seconds": round(delay.total_seconds(), 3) if delay is not None else None,
         "promise_seconds": promise.total_seconds() if promise is not None else None,
         "promise_met": met,
         "late_by": "window" if met is False and _late_by_window(left_at, locked, reason, known) else None,
         "outcome": outcome.outcome if outcome is not None else None,
         "outcome_reason": (outcome.reason or None) if outcome is not None else None,
-        "attempts": len(episode.tries),
-        "by": episode.by or None,
+        "attempts": len(offboarding.tries),
+        "by": offboarding.by or None,
         "asked_by": asked.get("by"),
         "asked_because": asked.get("because"),
         "approval": (last.approval or None) if last is not None else None,
         "approved_by": approval.get("by"),
         "approved_because": approval.get("because"),
-        "held_by": _held_by(episode, known),
-        "witness": known.witness(episode.done.intent) if episode.done is not None else None,
-        "cycle": episode.cycle or None,
-        "first_entry": episode.first_entry,
-        "deactivations": [_text(one.done_at) for one in episode.tries if one.done_at is not None],
-        "events": sorted(episode.events, key=lambda event: (event["entry"], event["at"])),
+        "held_by": _held_by(offboarding, known),
+        "witness": known.witness(offboarding.done.intent) if offboarding.done is not None else None,
+        "cycle": offboarding.cycle or None,
+        "first_entry": offboarding.first_entry,
+        "deactivations": [_text(one.done_at) for one in offboarding.tries if one.done_at is not None],
+        "events": sorted(offboarding.events, key=lambda event: (event["entry"], event["at"])),
     }
-    return Story(episode.zoom_id, episode.who or earlier.who, episode.began, values)
+    return Story(offboarding.zoom_id, offboarding.who or earlier.who, offboarding.began, values)
 
 
-def _state(episode: Episode) -> str:
-    if episode.done is not None:
-        return episode.closed if episode.put_back_in else "deactivated"
-    if episode.closed:
-        return episode.closed
-    decision = episode.decision or _NONE
+def _state(offboarding: OffboardingCase) -> str:
+    if offboarding.done is not None:
+        return offboarding.closed if offboarding.put_back_in else "deactivated"
+    if offboarding.closed:
+        return offboarding.closed
+    decision = offboarding.decision or _NONE
     action, reason = decision.action, decision.reason
     if action == "manual":
         return "manual"
-    if action == "deactivate" or (episode.tries and not reason):
+    if action == "deactivate" or (offboarding.tries and not reason):
         return "due"
     if reason in ("within_grace", "not_in_pilot"):
         return reason
     return "left_alone" if reason else "within_grace"
 
 
-def _lockout(episode: Episode, verified_at: datetime | None) -> float | None:
+def _lockout(offboarding: OffboardingCase, verified_at: datetime | None) -> float | None:
     """From the change in the directory to verified deactivated; None where the directory did not tell, or what it told of is
     older than the last read that showed them entitled, and so is another change."""
-    changed = episode.decision.changed_at if episode.decision is not None else None
-    if episode.done is None or verified_at is None or changed is None or changed > verified_at:
+    changed = offboarding.decision.changed_at if offboarding.decision is not None else None
+    if offboarding.done is None or verified_at is None or changed is None or changed > verified_at:
         return None
-    entitled = episode.shown.entitled_at
-    told = episode.seen is None if entitled is None else changed > entitled
+    entitled = offboarding.shown.entitled_at
+    told = offboarding.seen is None if entitled is None else changed > entitled
     return round((verified_at - changed).total_seconds(), 3) if told else None
 
 
@@ -318,16 +318,16 @@ def _late_by_window(left_at: datetime | None, ended: datetime | None, reason: st
     return until - left_at - known.in_force.denied_between(reason, left_at, until) <= known.in_force.promise_at(left_at)
 
 
-def _held_by(episode: Episode, known: Told) -> list[str]:
+def _held_by(offboarding: OffboardingCase, known: Told) -> list[str]:
     """Guards that tripped in cycles while the deactivation was due."""
-    if episode.decided_at is None:
+    if offboarding.decided_at is None:
         return []
-    until = episode.ended or known.until
+    until = offboarding.ended or known.until
     return sorted(
         {
             guard
             for first, last, guards in known.held
-            if first <= until and last >= episode.decided_at
+            if first <= until and last >= offboarding.decided_at
             for guard in guards
             if guard != "max-reactivations"
         }

@@ -7,7 +7,7 @@ same settings always give the same document. Names are not in the chain; the cal
 Whoever left within the period, or was on the way out when it began, is told to the end of the ledger, beyond the period
 too: the deactivation may lie in the next month.
 
-From when on it is counted how long somebody kept access is the rule of ``model.leaving`` (``measured_from`` says which).
+From when on it is counted how long somebody kept access is the rule of ``model.offboarding`` (``measured_from`` says which).
 
 More than 400 lines: one fold takes every kind of entry that a period tells, and its parts share what is known so far; what
 stands for itself (overrides, missing, in_force, offboarding, witnesses) lies beside it.
@@ -28,7 +28,7 @@ from syncd.evidence.handing_over import HandoversOfPeriod, story_of
 from syncd.evidence.in_force import InForce
 from syncd.evidence.lockout import lockout_of
 from syncd.evidence.missing import LOST, Missing
-from syncd.evidence.offboarding import Episode, Story, Told, told
+from syncd.evidence.offboarding import OffboardingCase, Story, Told, build_row
 from syncd.evidence.overrides import Overrides, said_by_person
 from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
@@ -167,9 +167,9 @@ class Period:
         default_factory=dict
     )  # see _left_while_off
     _gone: set[str] = field(default_factory=set)  # zoom ids of people whom reads show not entitled
-    _open: dict[str, Episode] = field(default_factory=dict)
-    _latest: dict[str, Episode] = field(default_factory=dict)
-    _episodes: list[Episode] = field(default_factory=list)
+    _open: dict[str, OffboardingCase] = field(default_factory=dict)
+    _latest: dict[str, OffboardingCase] = field(default_factory=dict)
+    _offboardings: list[OffboardingCase] = field(default_factory=list)
     _intents: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # open ones: id -> (zoom id, at)
     _approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
     _used: Counter[str] = field(default_factory=Counter)
@@ -260,9 +260,9 @@ class Period:
     def _take_handover(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
         if isinstance(says, entries.HandoverAnnounced):
             self._used.update(says.approvals)
-        episode, told = self._latest.get(entry.subject), story_of(says)
-        if episode is not None and told is not None:
-            episode.note(entry, at, told)
+        offboarding, told = self._latest.get(entry.subject), story_of(says)
+        if offboarding is not None and told is not None:
+            offboarding.note(entry, at, told)
 
     def _take_in_force(self, entry: LedgerEntry, says: entries.PolicyInForce, at: datetime) -> None:
         before = self._in_force.records[-1].values if self._in_force.records else None
@@ -362,15 +362,15 @@ class Period:
             if zoom_id not in self._open:
                 self._begin(entry, zoom_id, seen, at, "the first good read that shows this account's person not entitled")
         for zoom_id in says.back:
-            episode = self._open.pop(zoom_id, None)
-            if episode is not None:
-                episode.back(seen, entry)
+            offboarding = self._open.pop(zoom_id, None)
+            if offboarding is not None:
+                offboarding.back(seen, entry)
         for zoom_id in says.seen_active:
             self._brought_back(entry, zoom_id, seen)
         for zoom_id in says.vanished:
-            episode = self._open.pop(zoom_id, None)
-            if episode is not None:
-                episode.vanished(seen, entry)
+            offboarding = self._open.pop(zoom_id, None)
+            if offboarding is not None:
+                offboarding.vanished(seen, entry)
             self._decided.pop(zoom_id, None)
             self._shown.pop(zoom_id, None)
             self._off.pop(zoom_id, None)
@@ -378,23 +378,23 @@ class Period:
                 self._at_the_end.pop(zoom_id, None)
             self._no_longer_kept(zoom_id, seen)
 
-    def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, at: datetime, says: str) -> Episode:
+    def _begin(self, entry: LedgerEntry, zoom_id: str, seen: datetime | None, at: datetime, says: str) -> OffboardingCase:
         before = self._decided.get(zoom_id)
         shown = self._last_shown(zoom_id, entry.cycle) if seen is not None else UNSHOWN
-        episode = Episode(zoom_id, entry.seq, seen, shown, before)
-        episode.note(entry, seen or at, says)
-        self._open[zoom_id] = self._latest[zoom_id] = episode
-        self._episodes.append(episode)
-        return episode
+        offboarding = OffboardingCase(zoom_id, entry.seq, seen, shown, before)
+        offboarding.note(entry, seen or at, says)
+        self._open[zoom_id] = self._latest[zoom_id] = offboarding
+        self._offboardings.append(offboarding)
+        return offboarding
 
-    def _seen_by_watch(self, entry: LedgerEntry, says: entries.IntentAnnounced, at: datetime) -> Episode | None:
+    def _seen_by_watch(self, entry: LedgerEntry, says: entries.IntentAnnounced, at: datetime) -> OffboardingCase | None:
         """The story of somebody whom a look saw leaving, between two reads: it begins with the look, and the newest good read
         before showed them entitled if that was the last word about them. None: it was no look."""
         decision = self._decided.get(entry.subject)
         read = self._cycle.read if self._cycle is not None and self._cycle.id == entry.cycle else None
         if says.by != "cycle" or read is None or not read.look or decision is None or decision.since is None:
             return None
-        episode = Episode(
+        offboarding = OffboardingCase(
             entry.subject,
             entry.seq,
             decision.since,
@@ -403,10 +403,10 @@ class Period:
             decision=decision,
             decided_at=at,
         )
-        episode.note(entry, decision.since, "seen leaving by the watch")
-        self._open[entry.subject] = self._latest[entry.subject] = episode
-        self._episodes.append(episode)
-        return episode
+        offboarding.note(entry, decision.since, "seen leaving by the watch")
+        self._open[entry.subject] = self._latest[entry.subject] = offboarding
+        self._offboardings.append(offboarding)
+        return offboarding
 
     def _last_shown(self, zoom_id: str, cycle: str) -> Shown:
         """What was shown of an account before *cycle*. A look comes after the newest good read, any other is that read."""
@@ -444,13 +444,13 @@ class Period:
             self._at_the_end[entry.subject] = (entry.seq, at, says)
         if entry.subject in self._kept or says.reason in _EXCEPTED:
             self._take_kept(entry, says, at)
-        episode = self._open.get(entry.subject)
+        offboarding = self._open.get(entry.subject)
         latest = self._latest.get(entry.subject)
         self._off.pop(entry.subject, None)
-        if episode is None and before is not None and _left_while_off(says, before):
+        if offboarding is None and before is not None and _left_while_off(says, before):
             self._off[entry.subject] = (entry, says, before)
-        elif episode is not None:
-            episode.decided(says, at, entry)
+        elif offboarding is not None:
+            offboarding.decided(says, at, entry)
         elif latest is not None and latest.back_in == entry.cycle:  # the same read says why they are no longer leaving
             latest.explained(says, at, entry)
 
@@ -458,11 +458,11 @@ class Period:
         """A good read shows it. Their story is over as it begins: whoever switched the account off, syncd did not."""
         for zoom_id, (entry, says, before) in self._off.items():
             entitled = self._good_before if before.status == "active" else None
-            episode = Episode(zoom_id, entry.seq, seen, Shown(entitled), before, decision=says)
-            episode.back(seen, entry)
-            episode.explained(says, seen, entry)
-            self._latest[zoom_id] = episode
-            self._episodes.append(episode)
+            offboarding = OffboardingCase(zoom_id, entry.seq, seen, Shown(entitled), before, decision=says)
+            offboarding.back(seen, entry)
+            offboarding.explained(says, seen, entry)
+            self._latest[zoom_id] = offboarding
+            self._offboardings.append(offboarding)
         self._off.clear()
 
     def _take_kept(self, entry: LedgerEntry, says: entries.DecisionMade, at: datetime) -> None:
@@ -498,9 +498,9 @@ class Period:
             "entry": entry.seq,
         }
         for zoom_id, action in says.effects:
-            episode = self._open.get(zoom_id)
-            if episode is not None and action == "deactivate":
-                episode.note(entry, at, f"approved past {', '.join(says.guards)} by {says.by}: {says.because}")
+            offboarding = self._open.get(zoom_id)
+            if offboarding is not None and action == "deactivate":
+                offboarding.note(entry, at, f"approved past {', '.join(says.guards)} by {says.by}: {says.because}")
 
     def _take_intent(self, entry: LedgerEntry, says: entries.IntentAnnounced, at: datetime) -> None:
         self._intents[says.id] = (entry.subject, at)
@@ -509,14 +509,14 @@ class Period:
             self._used[approval] += 1
         if self.asked.holds(at):
             self._counted["intents"] += 1
-        episode = self._open.get(entry.subject)
-        if action == "deactivate" and (episode is None or episode.locked_out):
-            episode = self._seen_by_watch(entry, says, at) or self._begin(
+        offboarding = self._open.get(entry.subject)
+        if action == "deactivate" and (offboarding is None or offboarding.locked_out):
+            offboarding = self._seen_by_watch(entry, says, at) or self._begin(
                 entry, entry.subject, None, at, "to be deactivated, though no read had shown them gone"
             )
-        episode = episode or self._latest.get(entry.subject)
-        if episode is not None:
-            episode.announced(says, at, entry)
+        offboarding = offboarding or self._latest.get(entry.subject)
+        if offboarding is not None:
+            offboarding.announced(says, at, entry)
 
     def _take_outcome(self, entry: LedgerEntry, says: entries.OutcomeSettled, at: datetime) -> None:
         zoom_id, announced_at = self._intents.pop(says.intent, (entry.subject, at))
@@ -531,9 +531,9 @@ class Period:
             self._shown.pop(zoom_id, None)  # whoever is active again begins anew
             if done_at < self.asked.end:
                 self._at_the_end.pop(zoom_id, None)
-        episode = self._latest.get(zoom_id)
-        if episode is not None:
-            episode.settled(says, done_at, entry)
+        offboarding = self._latest.get(zoom_id)
+        if offboarding is not None:
+            offboarding.settled(says, done_at, entry)
 
     def _take_hold(self, entry: LedgerEntry, says: entries.HoldPlaced, at: datetime) -> None:
         self._holds[entry.subject] = (entry.seq, says)
@@ -551,11 +551,11 @@ class Period:
     def _take_word(self, entry: LedgerEntry, says: Entry, at: datetime) -> None:
         decided = self._decided.get(entry.subject)
         self._overrides.take(entry, says, at, decided.who if decided is not None else "")
-        episode = self._open.get(entry.subject) if entry.subject else None
+        offboarding = self._open.get(entry.subject) if entry.subject else None
         told = said_by_person(says)
-        if episode is not None and told is not None:
+        if offboarding is not None and told is not None:
             what, details = told
-            episode.note(
+            offboarding.note(
                 entry, at, f"{what} {details} by {getattr(says, 'by', '')}: {getattr(says, 'because', '')}".replace("  ", " ")
             )
 
@@ -698,10 +698,10 @@ class Period:
     def _cycles_in_period(self) -> set[str]:
         return {one.id for one in self._ended if self.asked.holds(one.started)}
 
-    def _told(self) -> list[Episode]:
+    def _told(self) -> list[OffboardingCase]:
         """Who began to leave in the period, or was on the way out when it began."""
         end, start = self.asked.end, self.asked.start
-        return [one for one in self._episodes if one.began < end and (one.ended is None or one.ended >= start)]
+        return [one for one in self._offboardings if one.began < end and (one.ended is None or one.ended >= start)]
 
     def _stories(self) -> list[Story]:
         end = self._last_at or self.asked.start
@@ -713,7 +713,7 @@ class Period:
             [(stretch.first, stretch.last, stretch.guards) for stretch in self._stretches if stretch.guards],
             lambda intent: self._seen_by_others.state(intent, end),
         )
-        return sorted((told(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
+        return sorted((build_row(one, known) for one in self._told()), key=lambda story: (story.sort_at, story.zoom_id))
 
     def _covered_until(self) -> datetime:
         return min(self.asked.end, self._last_at) if self._last_at is not None else self.asked.start

@@ -55,7 +55,7 @@ from syncd.model.handover import (
     Standing,
     digest_of_items,
 )
-from syncd.model.leaving import ANEW, UNSHOWN, Shown, left, promise_met, shown_after, shown_in_step
+from syncd.model.offboarding import ANEW, UNSHOWN, Shown, left, promise_met, shown_after, shown_in_step
 from syncd.model.plan import EFFECTS, CalendarState, Decision, Plan, SecondLook, Verdict
 from syncd.model.policy import Limits, Policy
 from syncd.model.watch import Hint, Reread

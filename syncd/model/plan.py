@@ -11,7 +11,7 @@ import msgspec
 
 from syncd.model.account import ZoomAccount
 from syncd.model.canonical import sha256_of
-from syncd.model.leaving import UNSHOWN, Shown, left, shown_after
+from syncd.model.offboarding import UNSHOWN, Shown, left, shown_after
 from syncd.model.words import Action, Guard, Reason, Status
 
 

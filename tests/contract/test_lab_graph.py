@@ -175,7 +175,7 @@ async def test_whether_deleted_people_are_listed_can_be_set():
 # --------------------------------------------------------------------------------------------------------------- users
 
 
-async def test_without_a_selection_a_user_does_not_say_whether_he_is_enabled():
+async def test_without_a_selection_a_user_does_not_say_whether_they_are_enabled():
     """Only eleven fields come by default; a client that needs more has to ask."""
     async with an_entra() as entra:
         user = (await entra.get(f"/users/{ANN.id}")).json()
@@ -206,7 +206,7 @@ async def test_a_user_is_found_by_id_and_by_principal_name():
         assert (404, "Request_ResourceNotFound") == brief(await entra.get(f"/users/{ANN.id}"))
 
 
-async def test_a_guest_has_his_own_address_in_mail_only():
+async def test_a_guest_has_an_own_address_in_mail_only():
     """The principal name of a guest is no address."""
     async with an_entra() as entra:
         user = (await entra.get(f"/users/{GUEST.id}?$select=mail,userPrincipalName,userType")).json()

@@ -116,7 +116,7 @@ async def test_the_sdk_walks_transitive_users_the_advanced_way():
         assert {person.id for person in PEOPLE} == {row.id for row in rows}
 
 
-async def test_the_sdk_reads_users_one_user_and_his_groups():
+async def test_the_sdk_reads_users_one_user_and_their_groups():
     """And the recycle bin."""
     async with a_client() as (client, graph):
         graph.tenant.delete("u249@corp.example")

@@ -219,7 +219,7 @@ def test_members_are_exactly_those_who_can_be_reached(edges):
 
 
 @given(GRAPHS, st.integers(0, 9))
-def test_the_part_of_the_graph_above_one_person_gives_his_way(edges, who):
+def test_the_part_of_the_graph_above_one_person_gives_their_way(edges, who):
     """What a second look fills in is enough: groups that do not lead to them cannot matter."""
     one = str(who)
     nodes = {name: GroupNode(name, name, set(groups), {str(each) for each in people}) for name, (groups, people) in edges.items()}

@@ -152,7 +152,7 @@ async def test_leavers_and_protected_people_are_told_with_their_groups(tmp_path:
     assert ("Held",) == people[world.id(CID)].protected_by
 
 
-async def test_somebody_deleted_is_absent_although_entra_keeps_his_memberships(tmp_path: Path) -> None:
+async def test_somebody_deleted_is_absent_although_entra_keeps_their_memberships(tmp_path: Path) -> None:
     """Whether Graph lists them as a member or not (it is documented nowhere), and until when they can be restored is known."""
     async with an_entra(tmp_path) as world:
         world.tenant.delete(BOB)

@@ -315,7 +315,7 @@ def test_memory_comes_back_as_it_was_written():
     assert {"z": Gone(NOW, 2)} == later.gone
 
 
-def test_an_unclear_read_does_not_count_for_him():
+def test_an_unclear_read_does_not_count_for_them():
     """Two good reads passed, one of them without seeing them: one counts."""
     history = fold(
         record.cycle_read("c1", read()),

@@ -317,7 +317,7 @@ def test_a_dispute_lasts_24_hours(ago: timedelta, expected: str):
     assert expected == one(ann(enabled=False), history=history)
 
 
-def test_the_slower_of_two_claimants_decides_even_when_only_his_reads_are_missing():
+def test_the_slower_of_two_claimants_decides_even_when_only_their_reads_are_missing():
     """Past every due time, but one of them was not gone in enough reads: the account waits."""
     history = History(gone={"z": Gone(NOW - timedelta(days=1), 5)}, good_reads=5)
     people = [ann(enabled=False), Person("q", ("ann@corp.example",))]

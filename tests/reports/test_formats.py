@@ -82,7 +82,7 @@ def test_a_row_tells_the_whole_decision():
     assert row["rule"]
 
 
-def test_time_of_a_disabled_person_counts_from_his_change_in_the_directory():
+def test_time_of_a_disabled_person_counts_from_their_change_in_the_directory():
     """They were disabled two hours before a read saw it."""
     row = row_of("ann")
 

@@ -48,7 +48,7 @@ def made(month: dict[str, Any], format_: str, omit: tuple[str, ...] = ()) -> byt
     return out.getvalue()
 
 
-def test_everybody_who_left_in_the_period_is_told_with_what_became_of_him(month: dict[str, Any]):
+def test_everybody_who_left_in_the_period_is_told_with_what_became_of_them(month: dict[str, Any]):
     """Nobody of the month before, nobody who stayed."""
     assert {
         "z-ann": "deactivated",
@@ -75,7 +75,7 @@ def test_november_tells_the_story_it_inherited(told: Chronicle):
     assert ["z-dan", "z-gina"] == [row["zoom_id"] for row in november["leavers"]]
 
 
-def test_time_counts_from_the_last_read_that_showed_him_entitled(month: dict[str, Any]):
+def test_time_counts_from_the_last_read_that_showed_them_entitled(month: dict[str, Any]):
     """The worst case: the read before was an hour earlier, so the hour counts."""
     ann = leaver(month, "ann")
 
@@ -99,7 +99,7 @@ def test_the_directorys_own_change_is_better_where_it_is_known(told: Chronicle):
     assert "last_seen_entitled" == measured("2026-10-04T08:40:00Z")
 
 
-def test_who_was_late_is_named_with_who_approved_what_held_him(month: dict[str, Any]):
+def test_who_was_late_is_named_with_who_approved_what_held_them(month: dict[str, Any]):
     """Bob waited two days for an approval; dan still needs manual action."""
     bob = leaver(month, "bob")
 
@@ -189,7 +189,7 @@ def test_people_who_overruled_the_rules_are_named(month: dict[str, Any]):
     ] == [(one["what"], one["by"], one["email"]) for one in month["overrides"]]
 
 
-def test_whoever_left_while_his_account_was_exempt_or_on_hold_is_not_forgotten():
+def test_whoever_left_while_their_account_was_exempt_or_on_hold_is_not_forgotten():
     """They cannot stand among the leavers, since nobody judges the account; the hold is named even when it is older."""
     told = Chronicle()
     told.cycle(at(20, 9, month=9), Decision(account("zoe"), Action.KEEP, Reason.EXEMPT, "guid-zoe", "address"), entitled("eve"))
