@@ -17,6 +17,7 @@ from syncd.execution.settlement import resolve_from_observation
 from syncd.model import (
     Action,
     Decision,
+    Guard,
     Intent,
     Limits,
     Mode,
@@ -28,6 +29,7 @@ from syncd.model import (
     ZoomAccount,
 )
 from syncd.operations.cycle import Run, run_cycle
+from syncd.planning.guards.sizes import sum_before
 from tests.fakes import START, Company
 from tests.planning.strategies import LOOSE
 
@@ -125,6 +127,23 @@ async def test_a_refusal_ends_one_account_and_the_others_go_on(kind: str, expect
 
     assert {"done": 2, expected: 1} == outcomes(progress)
     assert (kind == "account") == (("z-ann01", "deactivate") in (await company.ledger.history()).refusals)
+
+
+@pytest.mark.parametrize(("sent", "lost", "counted"), [(True, False, 1), (True, True, 1), (False, False, 0)])
+async def test_who_is_deleted_before_the_look_counts_like_who_is_seen_off(sent: bool, lost: bool, counted: int):
+    """Their change was accepted, or may have been: the daily sum has it. Whom Zoom did not know was not changed."""
+    company, effects = leavers(1)
+    if not sent:
+        company.zoom.answers[("z-ann00", "set_status")] = (Refused("no", kind="gone", code=1001), False)
+    elif lost:
+        company.zoom.answers[("z-ann00", "set_status")] = (AnswerLost("zoom", "cut"), True)
+    company.zoom.before_look = lambda: company.zoom.accounts.clear() if company.zoom.writes and sent else None
+    progress = await executed(company, effects)
+    history = await company.ledger.history()
+
+    assert {"skipped gone_from_zoom": 1} == outcomes(progress)
+    assert counted == len(sum_before(history, Guard.MAX_DEACTIVATIONS_PER_DAY, START))
+    assert {} == history.deactivated
 
 
 async def test_a_lagging_read_is_looked_at_again_and_an_unconfirmed_write_is_a_failure():

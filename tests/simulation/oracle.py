@@ -75,7 +75,7 @@ class Oracle:
         self.wrong: list[tuple[float, str]] = []  # who was switched off wrongly, when, without an approval
         self.unapproved: list[tuple[float, str]] = []  # rightly or wrongly
         self.alone: dict[str, bool] = {}  # a deactivation without approval is under way -> whether they work here
-        self.ours: set[str] = set()  # switched off by a cycle, and not seen active since
+        self.ours: set[str] = set()  # switched off by a cycle, and not active since when a cycle read it
         self.due: Counter[tuple[str, str]] = Counter()
         self.newest_view = 0.0
         self.group_id = world.truth.group_id  # the object that somebody meant by the group's name
@@ -369,7 +369,8 @@ class Oracle:
         for decision in plan.decisions:
             world.coverage.met("reason", decision.reason.value)
             account = world.truth.accounts.get(decision.account.zoom_id or "")
-            if account is not None and decision.account.status.value == ACTIVE and account.changed_at < process.zoom_read_at:
+            listed = decision.account.status.value == ACTIVE and account is not None and account.changed_at < process.zoom_read_at
+            if account is not None and listed and account.status == ACTIVE:  # a list may lag
                 self.ours.discard(account.zoom_id)
         total = sum(plan.counts.values())
         if report.zoom is not None and total != len(report.zoom.accounts):

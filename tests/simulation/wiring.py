@@ -65,14 +65,14 @@ ACCOUNT_ID, DIRECTORY = "zoom-account", "file:people"
 
 @contextmanager
 def looking_seldom() -> Iterator[None]:
-    """Between two cycles the daemon looks for a pause every two seconds, for its metrics alone: a year of that proves nothing.
-    What runs beside or after a simulation looks as usual."""
-    before = daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS
-    daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS = 900.0, 5.0
+    """Between two cycles the daemon looks for a pause every two seconds, for its metrics alone, and at the wall clock every ten:
+    a year of that proves nothing. What runs beside or after a simulation looks as usual."""
+    before = daemon.LOOK_SECONDS, daemon.SLEEP_SECONDS, store.LOCK_POLL_SECONDS
+    daemon.LOOK_SECONDS, daemon.SLEEP_SECONDS, store.LOCK_POLL_SECONDS = 900.0, 60.0, 5.0
     try:
         yield
     finally:
-        daemon.LOOK_SECONDS, store.LOCK_POLL_SECONDS = before
+        daemon.LOOK_SECONDS, daemon.SLEEP_SECONDS, store.LOCK_POLL_SECONDS = before
 
 
 class Killed(BaseException):

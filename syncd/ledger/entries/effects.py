@@ -77,6 +77,12 @@ class OutcomeSettled(Entry, frozen=True):
     attempts: int
     refusal: RefusalSaid | None = None
 
+    @property
+    def may_have_been_done(self) -> bool:
+        """Whether a change of a status was carried out, or may have been: somebody deleted the account before it could be looked
+        at. Guards on sums count both. Where Zoom refused because it knew no such account, *status_after* says what it had."""
+        return self.outcome == "done" or (self.reason == "gone_from_zoom" and self.status_after is None)
+
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The intent is settled; what was done is remembered as ours."""
         intent = history.intents.pop(self.intent, None)
@@ -87,6 +93,10 @@ class OutcomeSettled(Entry, frozen=True):
             history.refusals[effect] = Refusal(time.measured, self.refusal.code, self.refusal.says, self.refusal.fingerprint)
         done_at = self.done_at or time.measured
         settle(history, intent.id, done_at if self.outcome == "done" else None)
+        if intent.by == "cycle" and intent.action in ("deactivate", "reactivate") and self.may_have_been_done:
+            one = Counted(done_at, intent.action, bool(intent.approval), intent.reason, intent.zoom_id)
+            old = sum(1 for _ in takewhile(lambda earlier: earlier.at < time.measured - MONTH, history.counted))
+            history.counted = (*history.counted[old:], one)
         if self.outcome != "done":
             return
         if intent.action == "deactivate":  # whoever is active again begins anew
@@ -97,10 +107,6 @@ class OutcomeSettled(Entry, frozen=True):
             history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
         if intent.approval in history.announced:
             history.used.add((intent.approval, *effect))
-        if intent.by == "cycle" and intent.action in ("deactivate", "reactivate"):
-            one = Counted(done_at, intent.action, bool(intent.approval), intent.reason, intent.zoom_id)
-            old = sum(1 for _ in takewhile(lambda earlier: earlier.at < time.measured - MONTH, history.counted))
-            history.counted = (*history.counted[old:], one)
         history.done[intent.id] = (intent, self.licence_after or "")
         if intent.action == "deactivate":
             before = {**intent.before, **(intent.restore or {})}  # a licence still owed outlives leaving again
