@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--years", type=float, default=1.0, help="of each company")
     parser.add_argument("--companies", type=int, default=4)
     parser.add_argument("--cycles", type=int, default=None, help="as many companies as this needs, instead")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="companies at the same time")
     parser.add_argument("--switch", action="append", default=[], choices=sorted(BY_NAME), help="switch a fault on")
     parser.add_argument("--replay", type=Path, default=None, help="a file with one story")
     asked = parser.parse_args()
@@ -33,6 +35,7 @@ def main() -> int:
         days=asked.years * DAYS_A_YEAR,
         switches=usual() | frozenset(asked.switch),
         tell=progress,
+        workers=asked.workers,
     )
     say(result.coverage.table())
     say(f"{result.companies} companies, {result.cycles} cycles, {result.pace:.0f} a second, seed {asked.seed}")

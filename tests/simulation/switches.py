@@ -84,3 +84,8 @@ BY_NAME = {switch.name: switch for switch in SWITCHES}
 def usual() -> frozenset[str]:
     """The switches of a usual run."""
     return frozenset(switch.name for switch in SWITCHES if switch.on and not switch.apart)
+
+
+def everything() -> frozenset[str]:
+    """Those that have runs of their own, too: a long night's."""
+    return frozenset(switch.name for switch in SWITCHES if switch.on)
