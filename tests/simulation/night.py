@@ -6,15 +6,18 @@ Usage: python -m tests.simulation.night [--cycles N] [--days N] [--workers N] [-
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.simulation.__main__ import progress, say
 from tests.simulation.expected import wanted
+from tests.simulation.ordinary import lived
 from tests.simulation.runner import explained, run
 from tests.simulation.switches import everything
 
@@ -35,6 +38,19 @@ def simulated(seed: str, cycles: int, *, days: float, workers: int) -> tuple[boo
         f"simulator: {result.cycles:,} cycles in {result.companies} companies of {days:g} days, all switches on, "
         f"{result.pace:.0f} a second, seed `{seed}`; {found}; never met: {', '.join(never) or 'nothing'}"
         f"{'' if result.cycles >= cycles or result.failed else f'; ended by hand before {cycles:,}'}"
+    )
+
+
+def ordinary(companies: int, workers: int) -> tuple[bool, str]:
+    """Whether the default limits asked for nobody in so many ordinary years."""
+    off, tripped, largest = 0, 0, 0
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        for habits, guards, gone in pool.map(lived, range(companies)):
+            progress(f"{habits}: {guards or 'nothing tripped'}, {gone} switched off")
+            off, tripped, largest = off + gone, tripped + bool(guards), max(largest, habits.people)
+    return not tripped, (
+        f"ordinary years: {companies} companies of up to {largest:,} people, {off:,} leavers switched off; "
+        f"a guard asked for somebody in {tripped} of them"
     )
 
 
@@ -80,7 +96,7 @@ def main() -> int:
     asked = parser.parse_args()
     results = [simulated(asked.seed, asked.cycles, days=asked.days, workers=asked.workers)]
     if not asked.only_simulator:
-        results += [killed(asked.kills), made("mutate", "FULL=1"), made("bench"), made("soak")]
+        results += [ordinary(50, asked.workers), killed(asked.kills), made("mutate", "FULL=1"), made("bench"), made("soak")]
     lines = [f"{today}: {line}" for _, line in results]
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), lines), encoding="utf-8")
     say("\n".join(lines))
