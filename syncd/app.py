@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from syncd import __version__
-from syncd.config import Config
-from syncd.config import Lease as LeaseSection
+from syncd.config.plain import as_written
 from syncd.config.windows import windows_of
 from syncd.directories.kind import Around
 from syncd.errors import ConfigError, LedgerError, SyncdError, UsageError
@@ -76,6 +75,8 @@ from syncd.zoom.api import ZoomApi, ZoomSettings
 from syncd.zoom.ending import EndingApi
 
 if TYPE_CHECKING:
+    from syncd.config.models import Config
+    from syncd.config.models import Lease as LeaseSection
     from syncd.evidence.periods import Asked, Sample
     from syncd.host.signing import PublicKeys, SigningKey
     from syncd.observe.server import Endpoint, Health
@@ -110,7 +111,7 @@ def policy_of(config: Config) -> Policy:
     guards = config.guards
     directory = config.directory
     kind = directory_kind(config)
-    section = getattr(directory, kind.name).model_dump(mode="json", exclude=set(kind.not_policy))
+    section = as_written(getattr(directory, kind.name), without=kind.not_policy)
     return Policy(
         zoom_account_id=config.zoom.account_id,
         domains=tuple(domain.lower() for domain in config.scope.domains),
@@ -455,7 +456,7 @@ def in_force(config: Config) -> dict[str, Any]:
         "approvals.required": config.approvals.required,
         "approvals.approvers": sorted(config.approvals.approvers),
         "approvals.signers_file": list(signers_of(config)),
-        "handover": handover.model_dump(mode="json", exclude={"client_id", "client_secret"}) if handover is not None else None,
+        "handover": as_written(handover, without=("client_id", "client_secret")) if handover is not None else None,
     }
 
 

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from syncd.config import Config, SecretSource
 from syncd.directories.kind import DirectoryKind
 from syncd.directories.kinds import KINDS
 from syncd.errors import ConfigError, LedgerError, NotLeader, SyncdError
@@ -31,6 +31,10 @@ from syncd.ledger.storage.store import SqlLedger
 from syncd.model import ClockStanding, Draft, Head
 from syncd.operations.dependencies import Doubts
 from syncd.ports import Clock, Tell
+
+if TYPE_CHECKING:
+    from syncd.config.models import Config
+    from syncd.config.secret_source import SecretSource
 
 
 def secret(source: SecretSource, key: str) -> SecretFile | SecretVariable:

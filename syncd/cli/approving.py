@@ -15,11 +15,11 @@ import click
 
 from syncd.cli.common import config_option, configuration, observers, run, seconds, who_and_why
 from syncd.cli.people import all_addresses, moment
-from syncd.config import Config
 from syncd.errors import UsageError
 from syncd.model import Guard, Mode
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.operations.announce import Announced
     from syncd.operations.approve import Given
 

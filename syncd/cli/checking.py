@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,13 +16,15 @@ from syncd.cli import keeping
 from syncd.cli.common import config_option, configuration_path, observers, run, tell_error
 from syncd.cli.exposure import exposures
 from syncd.cli.routes import looked_at, routes
-from syncd.config import Config, advice, load
 from syncd.errors import ConfigError, ExitCode, SourceError, SyncdError
 from syncd.events import ReadProgress
 from syncd.host.clock import SystemClock
 from syncd.host.reach import listening_obstacle
 from syncd.model import DirectorySnapshot, name_key
 from syncd.ports import Directory, Tell, Zoom
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 #: So many people or values are named in one line.
 NAMED = 5
@@ -102,6 +104,8 @@ def check(context: click.Context, offline: bool, syntax: bool) -> None:
               syncd check --config syncd.yaml --syntax
     Exit status: 0 all in order, 2 the configuration is wrong, 4 something cannot be reached or is not permitted
     """
+    from syncd.config.advice import advice
+
     path = configuration_path(context)
     found = Findings()
     config = _configuration(path, found, check_files=not syntax)
@@ -122,6 +126,8 @@ def check(context: click.Context, offline: bool, syntax: bool) -> None:
 
 def _configuration(path: Path, found: Findings, *, check_files: bool) -> Config | None:
     """The configuration. When only files or variables that it names are wrong, the rest of the check goes on without them."""
+    from syncd.config import load
+
     try:
         config = load(path, os.environ, check_files=check_files)
     except ConfigError as error:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 import click
 
-from syncd.config import Config, load
 from syncd.errors import ExitCode, SyncdError, UsageError
 from syncd.host.stopping import end_on_sigterm
 from syncd.model import CycleReport, Mode, Policy
 
 if TYPE_CHECKING:  # not loaded for a verb that may not wait (pause)
+    from syncd.config import Config
     from syncd.events import Event
     from syncd.operations.cycle import Dependencies
     from syncd.operations.daemon import AfterCycle
@@ -128,6 +128,8 @@ def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def configuration(context: click.Context, *, check_files: bool = True) -> Config:
     """The configuration named on the command line or in the environment. Raises ConfigError, UsageError."""
+    from syncd.config import load
+
     return load(configuration_path(context), os.environ, check_files=check_files)
 
 

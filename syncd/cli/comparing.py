@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from syncd.cli.common import observers
-from syncd.config import Config, load
 from syncd.errors import SourceError, UsageError
 from syncd.model import Action, CycleReport, Decision, Guard, Mode, Plan, Policy, Trigger, Verdict
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.ledger.history import History
     from syncd.operations.dependencies import Dependencies
     from syncd.planning.windows import Windows
@@ -52,6 +52,7 @@ class Side(NamedTuple):
 async def compared(config: Config, other_path: Path) -> dict[str, Any]:
     """What differs, as plain values. Raises UsageError when one read cannot serve both, SourceError, ConfigError."""
     from syncd.app import open_dependencies, policy_of
+    from syncd.config import load
     from syncd.config.windows import windows_of
     from syncd.operations.cycle import Run, run_cycle
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,7 @@ from syncd.cli.common import (
     CYCLE_FORMATS,
     config_option,
     configuration,
+    configuration_path,
     demand_enforce,
     emit_cycle,
     format_option,
@@ -22,9 +25,11 @@ from syncd.cli.common import (
     seconds,
     wait_option,
 )
-from syncd.config import Config
 from syncd.errors import ExitCode, UsageError
 from syncd.model import CycleReport, Trigger
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 
 @click.command("run", short_help="the daemon: reconcile again and again")
@@ -39,11 +44,13 @@ def run_(context: click.Context) -> None:
     \b
     Example:  syncd run --config /etc/syncd/syncd.yaml
     """
+    from syncd.config.apart import reading
+
+    read = reading(configuration_path(context), os.environ)
     with left_out("rich", "pygments"):  # httpx and structlog would load them, and 5 MiB would idle for ever
         from syncd.cli.serving import serve_daemon
 
-    config = configuration(context)
-    run(serve_daemon(config))
+    run(serve_daemon(read()))
 
 
 @click.command(short_help="show what would be done, and why, changing nothing")

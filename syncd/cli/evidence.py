@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.cli import checking, keeping
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
-from syncd.config import Config, example, json_schema
 from syncd.errors import ExitCode, UsageError
 from syncd.model.near import near_names
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 
 @click.group(short_help="the record of everything: verify, show, export")
@@ -205,6 +207,8 @@ def schema(commented: bool) -> None:
     Example:  syncd schema > syncd.schema.json
               syncd schema --example | less
     """
+    from syncd.config import example, json_schema
+
     click.echo(example().rstrip("\n") if commented else json.dumps(json_schema(), ensure_ascii=False, indent=1))
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from syncd.config import Config, SecretSource
+from syncd.config.secret_source import SecretSource
 from syncd.errors import SyncdError
 from syncd.host.files import too_open
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 #: Shorter ones can be guessed, slowed as the guesses are.
 TRIGGER_TOKEN_LENGTH_MIN = 16

@@ -25,10 +25,10 @@ from syncd.cli.common import (
     with_signals,
 )
 from syncd.cli.people import addresses_arguments, all_addresses, print_rows
-from syncd.config import Config
 from syncd.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.operations.dependencies import Dependencies
     from syncd.operations.handover.run import Ended
 

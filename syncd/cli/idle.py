@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.cli.common import config_option, configuration, format_option, observers, output, run
-from syncd.config import Config
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 FORMATS = ("table", "json")
 

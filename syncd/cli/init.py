@@ -15,16 +15,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.cli.common import run
-from syncd.config import faults_in
-from syncd.config.document import parse
 from syncd.errors import UsageError
 from syncd.host.files import too_open
 from syncd.host.reach import obstacle
+
+if TYPE_CHECKING:
+    from syncd.config.document import Document
 
 KINDS = ("file", "active_directory", "entra")
 
@@ -152,7 +153,7 @@ def init(kind: str | None, out: Path, given: tuple[str, ...]) -> None:
     answers.setdefault("ledger", {}).setdefault("url", f"sqlite:///{beside / 'ledger.db'}")
     answers.setdefault("reports", {}).setdefault("directory", str(beside / "reports"))
     text = written(answers)
-    faults = faults_in(text.encode(), beside, os.environ)
+    faults = _faults_in(text.encode(), beside, os.environ)
     if faults:
         raise UsageError(
             "these answers make no valid configuration, and nothing was written:\n  "
@@ -218,7 +219,7 @@ def _ask(question: Question, answers: dict[str, Any], beside: Path) -> bool:
         _put(answers, question.key, _listed(question, value))
         where = question.key.split(".")
         faults = [
-            what for at, what in faults_in(written(answers).encode(), beside, os.environ) if at.split(".")[: len(where)] == where
+            what for at, what in _faults_in(written(answers).encode(), beside, os.environ) if at.split(".")[: len(where)] == where
         ]
         if not faults:
             break
@@ -289,10 +290,10 @@ def _given(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError("--set mode: init writes report mode only", "Read some plans first; then edit mode in the file.")
         if key in questions:
             question = questions[key]
-            read = parse(f"value: {text}\n".encode()) if text.startswith("[") else None
+            read = _parsed(f"value: {text}\n".encode()) if text.startswith("[") else None
             value: Any = _listed(question, text) if read is None or read.values is None else read.values["value"]
         else:
-            document = parse(f"value: {text}\n".encode())
+            document = _parsed(f"value: {text}\n".encode())
             if document.values is None or document.problems:
                 raise UsageError(f"--set {key}: {document.problems[0].what}", document.problems[0].do)
             value = document.values["value"]
@@ -349,8 +350,20 @@ def _scalar(value: Any) -> str:
         return json.dumps(value)
     text = str(value)
     plain = re.fullmatch(r"[A-Za-z0-9/._@-][A-Za-z0-9/._@:-]*", text) and not text.startswith(("-", "@")) and ": " not in text
-    read = parse(f"v: {text}\n".encode()).values if plain else None
+    read = _parsed(f"v: {text}\n".encode()).values if plain else None
     return text if read is not None and read.get("v") == text and not text.endswith(":") else json.dumps(text, ensure_ascii=False)
+
+
+def _faults_in(text: bytes, beside: Path, env: Mapping[str, str]) -> list[tuple[str, str]]:
+    from syncd.config import faults_in
+
+    return faults_in(text, beside, env)
+
+
+def _parsed(text: bytes) -> Document:
+    from syncd.config.document import parse
+
+    return parse(text)
 
 
 VERBS = (init,)

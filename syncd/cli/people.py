@@ -31,11 +31,11 @@ from syncd.cli.common import (
     wait_option,
     who_and_why,
 )
-from syncd.config import Config
 from syncd.errors import ExitCode, Held, SyncdError, UsageError
 from syncd.model import Action, CycleReport, Decision, Guard, Policy, Trigger, address_key, licence_word
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.operations.cycle import Dependencies
     from syncd.operations.lookup import Found, Unreadable
 

@@ -21,12 +21,12 @@ import click
 from syncd import __version__
 from syncd.cli.common import binary_output, by_ending, config_option, configuration, observers, run
 from syncd.cli.idle import idle
-from syncd.config import Config
 from syncd.errors import SyncdError, UsageError
 from syncd.ledger import record
 from syncd.model import sha256_of
 
 if TYPE_CHECKING:  # not loaded for a verb that may not wait (pause)
+    from syncd.config import Config
     from syncd.evidence.comparing import OtherLeavers
     from syncd.evidence.periods import Sample
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from syncd.config import Config
 from syncd.host.reach import obstacle
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 
 class Route(NamedTuple):

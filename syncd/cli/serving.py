@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from syncd import __version__
 from syncd.app import Watch, ledger_reached, open_dependencies, pace_of, policy_of, report_filer, schedule_of, secret
 from syncd.cli.common import signals
-from syncd.config import Config
 from syncd.events import SignalSeen
 from syncd.host.clock import SystemClock
 from syncd.model import Sighting
 from syncd.operations.daemon import DaemonSignals, Liveness, run_daemon
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.witness import LeaderSeen, WitnessDesk, no_signal
+
+if TYPE_CHECKING:
+    from syncd.config import Config
 
 
 async def serve_daemon(config: Config) -> None:

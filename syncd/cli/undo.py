@@ -25,11 +25,11 @@ from syncd.cli.common import (
     wait_option,
 )
 from syncd.cli.people import agreed, demand_not_held
-from syncd.config import Config
 from syncd.errors import ExitCode, Held, UsageError
 from syncd.model import CycleReport, Intent, Policy, Reason, Trigger, ZoomAccount
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.operations.cycle import Dependencies
 
 #: Known leavers named before a person is asked about them; the number is always said.

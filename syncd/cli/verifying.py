@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.config import Config
 from syncd.errors import UsageError
 from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
 from syncd.ledger.chain import AuditCheck, Verification, verify_export
@@ -21,6 +20,7 @@ from syncd.reports.folder import ENDINGS, LISTING, PERIOD_NAME, compare, digest_
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.host.signing import PublicKeys
 
 #: Names of files told in one line; the others are counted.

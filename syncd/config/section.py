@@ -27,15 +27,8 @@ from pydantic.fields import FieldInfo
 
 from syncd.config.document import Where
 from syncd.config.places import Surroundings, file_content
+from syncd.config.secret_source import SecretSource
 from syncd.config.values import Fault
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSource:
-    """Where a secret is to be found: in a file or in an environment variable, exactly one."""
-
-    file: Path | None = None
-    env: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

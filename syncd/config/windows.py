@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from syncd.config.models import Config
-from syncd.config.values import Fault, duration, spelled
 from syncd.model import Action, Reason
 from syncd.planning.windows import AHEAD, KNOWN_LEAVERS, LEAVING, LOOKED_THROUGH, REASONS, Stretch, Window, Windows
+
+if TYPE_CHECKING:
+    from syncd.config.models import Config
 
 #: The time over which a calendar is judged, whenever it is read.
 _FROM = datetime(2027, 6, 1, tzinfo=UTC)
@@ -30,6 +31,8 @@ def windows_of(config: Config) -> Windows:
 def windows_given(written: Any, timezone: str) -> Windows:
     """The same from the file as it is written. Raises Fault, KeyError, TypeError or ValueError where something in it is wrong
     by itself, which is said elsewhere."""
+    from syncd.config.values import duration  # here and below: a daemon asks for the calendar alone
+
     return Windows(
         tuple(
             _window(
@@ -117,10 +120,12 @@ def promise_fault(windows: Windows, promise: timedelta, graces: Mapping[Reason, 
     needed = graces[reason] + 2 * interval + denials[reason]
     if not denials[reason] or needed <= promise:
         return ""
+    from syncd.config.values import spelled
+
     return (
         f"the promise of {spelled(promise)} cannot be kept: grace {spelled(graces[reason])} + twice the interval "
         f"{spelled(interval)} + {spelled(denials[reason])} in which {reason.value} is denied = {spelled(needed)}"
     )
 
 
-__all__ = ["Fault", "calendar_faults", "longest_denials", "promise_fault", "windows_given", "windows_of"]
+__all__ = ["calendar_faults", "longest_denials", "promise_fault", "windows_given", "windows_of"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import advice, load
+from syncd.config import load
+from syncd.config.advice import advice
 from syncd.config.document import parse
 from syncd.config.traps import traps
 from syncd.errors import ConfigError
