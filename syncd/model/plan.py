@@ -23,6 +23,7 @@ class SecondLook:
     others: tuple[str, ...] = ()  # further claimants, by alias
     remembered: tuple[str, ...] = ()  # whom the ledger remembers for the account, under every id of theirs
     elsewhere: tuple[str, ...] = ()  # claimants by alias who have an active account of their own
+    same: tuple[str, ...] = ()  # every id of the planned person, where match.person_number makes one of several
 
     @property
     def people(self) -> tuple[str, ...]:

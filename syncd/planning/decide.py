@@ -473,16 +473,19 @@ class _Table:
             leaving.since if leaving is not None else None,
             leaving.due_at if leaving is not None else None,
             (person.department if person is not None else "") or account.department,
-            _second_look(claim, answer) if answer.action in EFFECTS else None,
+            _second_look(claim, answer, self._persons.entries(person) if person is not None else ())
+            if answer.action in EFFECTS
+            else None,
             self._history.last_shown(case.zoom_id, self._now) if leaving is not None else None,
         )
 
 
-def _second_look(claim: Claim, answer: _Answer) -> SecondLook:
+def _second_look(claim: Claim, answer: _Answer, entries: Sequence[Person]) -> SecondLook:
     remembered = {claim.remembered, claim.remembered_person.id if claim.remembered_person is not None else None} - {None}
     return SecondLook(
         tuple(person.id for person in claim.answerable),
         tuple(person.id for person in claim.claimants if person not in claim.answerable),
         tuple(sorted(id_ for id_ in remembered if id_ is not None)),
         tuple(person.id for person in answer.elsewhere),
+        tuple(entry.id for entry in entries) if len(entries) > 1 else (),
     )

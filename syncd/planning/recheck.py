@@ -34,6 +34,8 @@ def person_as_planned(decision: Decision, people: Sequence[Person], policy: Poli
     people = [person for person in people if person.id not in ignored]
     mains = _by_main(decision.account.email, people, Addresses(policy))
     owners = [person for person in people if person.id in look.remembered or person in mains]
+    if not {person.id for person in owners}.isdisjoint(look.same):  # what another entry of theirs claims, they claim
+        owners += [person for person in people if person.id == decision.directory_id and person not in owners]
     others = [person for person in people if person not in owners]
     reasons = {person.id: standing(person, policy, now) for person in people}
     if any(person.protected_by for person in owners or others):
@@ -62,7 +64,8 @@ def _by_main(email: str, people: Sequence[Person], addresses: Addresses) -> list
 
 
 def _is_theirs_alone(decision: Decision, look: SecondLook, owners: Sequence[Person], reasons: Mapping[str, Reason]) -> bool:
-    same = {decision.directory_id, *look.remembered}
+    left = {id_ for id_ in look.same if reasons.get(id_) in KNOWN_LEAVERS}  # of their entries only one may live
+    same = {decision.directory_id, *look.remembered, *left}
     in_the_way = {reasons[person.id] for person in owners if person.id not in same}
     return (
         decision.directory_id in {person.id for person in owners}

@@ -208,6 +208,16 @@ class Aimed:
         self.account(status=Status.INACTIVE)
         self.ours = by
 
+    def hire_again(self, *, kept: bool) -> None:
+        """Under a new id, or on the way from one domain to another. *kept*: the old entry is still there, disabled, and the
+        new one is remembered."""
+        self.number = f"n-{self.name}"
+        left = Person(f"p-{self.name}", (self.email,), entitled_by=("Zoom Users",), enabled=False, number=self.number)
+        self.people = [replace(person, id=f"p-new-{self.name}", number=self.number) for person in self.people]
+        if kept:
+            self.people.append(left)
+            self.pairs = {f"z-{self.name}": f"p-new-{self.name}"}
+
     def into(self, history: History, policy: Policy) -> None:
         """Writes its past down."""
         history.pairs.update(self.pairs)
@@ -274,8 +284,7 @@ def aimed(draw: st.DrawFn, name: str) -> Aimed:
         case "protected" if one.people:
             one.person(protected_by=("Legal Hold",))
         case "number":
-            one.number = f"n-{name}"  # hired again under a new id, or on the way from one domain to another
-            one.people = [replace(person, id=f"p-new-{name}", number=one.number) for person in one.people]
+            one.hire_again(kept=draw(st.booleans()))
     return one
 
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from msgspec import structs
 
-from syncd.model import Action, Decision, Person, Policy, Reason, SecondLook, Status, ZoomAccount
+from syncd.model import EFFECTS, Action, Decision, Person, Policy, Reason, SecondLook, Status, ZoomAccount
+from syncd.planning.match import Addresses
 from syncd.planning.recheck import account_as_planned, person_as_planned
-from tests.planning.strategies import NOW
+from tests.planning.strategies import NOW, Case, cases
 
 POLICY = Policy("a", ("corp.example",))
 ANN = ZoomAccount("z", "Ann@corp.example", Status.ACTIVE, role_id="2", role="Member", type=2)
@@ -40,6 +43,14 @@ ON = Decision(
     "p",
     second_look=SecondLook(("p",), remembered=("old", "p")),
 )
+
+
+ELSEWHERE = replace(ENTITLED, mains=("ann.lee@corp.example",))
+
+
+def back(same: tuple[str, ...]) -> Decision:
+    """Never remembered for anybody."""
+    return structs.replace(ON, second_look=SecondLook(("p",), same=same))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +111,12 @@ def test_an_account_that_is_gone_is_not_as_planned():
         (ON, [ENTITLED, BY_ALIAS], True),
         (ON, [ENTITLED, replace(UNCLEAR, id="old")], False),
         (ON, [ENTITLED, replace(DISABLED, id="old")], True),  # the same person, under an earlier id
+        (back(same=("left", "p")), [ENTITLED, replace(DISABLED, id="left")], True),  # the same person, by their number
+        (back(same=("left", "p")), [ENTITLED, replace(ENTITLED, id="left")], False),  # two living entries are two people
+        (back(same=("left", "p")), [ENTITLED, replace(UNCLEAR, id="left")], False),
+        (back(same=("left", "p")), [ENTITLED, replace(DISABLED, id="left"), replace(DISABLED, id="q")], False),
+        (back(same=("left", "p")), [ELSEWHERE, replace(DISABLED, id="left")], True),  # only the old entry has the address
+        (back(same=()), [ELSEWHERE, replace(DISABLED, id="left")], False),
         (ON, [replace(ENTITLED, protected_by=("VIP",))], False),
         (ON, [ENTITLED, OTHER], False),
         (ON, [OTHER], False),
@@ -111,3 +128,16 @@ def test_an_account_that_is_gone_is_not_as_planned():
 def test_the_person_must_be_as_planned(decision: Decision, people: list[Person], expected: bool):
     """Nobody entitled, unclear or protected for a deactivation; exactly the planned one for a reactivation."""
     assert expected == person_as_planned(decision, people, POLICY, NOW)
+
+
+@settings(max_examples=200)
+@given(cases())
+def test_a_directory_that_did_not_change_shows_the_person_as_planned(case: Case):
+    """Else the change is planned for ever, and skipped for ever."""
+    case = replace(case, policy=replace(case.policy, person_number="employeeID", pilot=(), reactivate="any"))
+    for decision in case.plan().decisions:
+        if decision.action in EFFECTS and decision.second_look is not None:
+            forms = set(Addresses(case.policy).forms(decision.account.email))
+            ids = set(decision.second_look.people)
+            people = [one for one in case.directory.people if one.id in ids or not forms.isdisjoint(one.addresses)]
+            assert person_as_planned(decision, people, case.policy, NOW), (decision, people)
