@@ -67,7 +67,8 @@ class Watch:
         self._whole_wanted = ""
         self._whole_at: datetime | None = None
         self._not_before: datetime | None = None
-        self._troubles: dict[int, SourceError] = {}
+        self._troubles: dict[int, SourceError] = {}  # place -> why it cannot tell changes
+        self._unread: dict[int, SourceError] = {}  # place -> why what was signalled there could not be read
         self._storm = ""
         self._said = ""
 
@@ -137,10 +138,11 @@ class Watch:
 
     def _say(self) -> None:
         """Says whether the watch is degraded, each time that changes."""
-        trouble = next((f"{self._watchers[place].name}: {error.what}" for place, error in sorted(self._troubles.items())), "")
+        troubles = self._unread | self._troubles
+        trouble = next((f"{self._watchers[place].name}: {error.what}" for place, error in sorted(troubles.items())), "")
         why = self._storm or trouble
         if bool(why) != bool(self._said):
-            do = _STORM_DO if self._storm else next((error.do for error in self._troubles.values()), "")
+            do = _STORM_DO if self._storm else next((error.do for _, error in sorted(troubles.items())), "")
             self._deps.tell(WatchDegraded(why, do if why else ""))
             self._said = why
 
@@ -176,6 +178,7 @@ class Watch:
             return
         self._base = Base.after(report, self._policy)
         self._storm = ""
+        self._unread.clear()  # it read everybody
         self._say()
         assert report.directory is not None, "a plan is made of a directory"
         now = self._deps.clock.now()
@@ -247,7 +250,7 @@ class Watch:
         base = self._base_that_serves(now)
         if len(accounts) > ACCOUNTS_MAX:
             raise self._whole(f"{len(accounts)} accounts were changed at Zoom by others", storm=True)
-        place = next((one for one in range(len(self._watchers)) if one not in self._troubles), 0)
+        place = next((one for one in range(len(self._watchers)) if one not in self._unread | self._troubles), 0)
         pairs, seen = (await self._deps.ledger.history()).pairs, min(accounts.values())
         keys = await self._addresses_of(accounts, base)
         people = frozenset().union(*concerned(base.directory, keys, pairs, self._policy).values())
@@ -265,8 +268,9 @@ class Watch:
         return [Found(place, replace(about, ready=about.ready | settled, seen=min(about.seen, seen), accounts=whose))]
 
     def _look_later(self, place: int, error: SourceError) -> None:
-        """The place cannot be read now; what was signalled there waits."""
-        self._cannot_tell(place, error)
+        """The place cannot be read now; what was signalled there waits. That it can be asked for changes does not mend this."""
+        self._unread[place] = error
+        self._say()
         self._not_before = self._deps.clock.now() + timedelta(seconds=max(self._pace.poll_seconds, 5.0))
 
     async def _addresses_of(self, accounts: Iterable[str], base: Base) -> dict[str, frozenset[str]]:
@@ -295,6 +299,8 @@ class Watch:
     async def _about(self, place: int, noticed: Noticed, base: Base) -> About | None:
         """Who differs from the last whole read; None when nobody does. Raises SourceError, NeedsWholeCycle."""
         reread = await self._watchers[place].read_again(noticed.hint, base.directory)
+        self._unread.pop(place, None)
+        self._say()
         now = self._deps.clock.now()
         if reread.read_at < base.whole.read_at:
             self._state.acted(noticed.hint.people)  # a view older than the base

@@ -287,13 +287,15 @@ def _due_at(facts: HandoverFacts, decision: Decision, owners: Sequence[Person]) 
     return max(last.at, memory.since) + facts.rules.after
 
 
-def approvals_of(facts: HandoverFacts, case: Case) -> tuple[Approval, ...]:
-    """The running approvals that let exactly this handover pass, when enough people gave them for one plan; else none."""
+def approvals_of(facts: HandoverFacts, case: Case, plan_digest: str = "") -> tuple[Approval, ...]:
+    """The running approvals that let exactly this handover pass, when enough people gave them for one plan (for the one named,
+    where one is); else none."""
     item = case.item(facts.rules)
     fitting = [
         one
         for one in running(facts.history, Guard.HANDOVER, facts.policy, facts.now)
-        if (case.zoom_id, HANDOVER) in one.effects
+        if plan_digest in ("", one.plan_digest)
+        and (case.zoom_id, HANDOVER) in one.effects
         and (one.id, case.zoom_id, HANDOVER) not in facts.history.used
         and (plan := facts.history.handover_plans.get(one.plan_digest)) is not None
         and any(replace(one, reopen=False) == item for one in plan.items)

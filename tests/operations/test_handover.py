@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from syncd.errors import AnswerLost, Held, Refused, SyncdError
+from syncd.errors import AnswerLost, Held, Refused, SyncdError, UsageError
 from syncd.ledger import record
 from syncd.model import (
     Approval,
@@ -109,11 +109,11 @@ class World(Company):
         await approve_handover(self.deps, POLICY, await self.ledger.history(), given, DAY, lambda one: one)
         return plan.digest
 
-    async def run(self, digest: str, by: str = KIM) -> list[Ended]:
+    async def run(self, digest: str, by: str = KIM, count: int = 1) -> list[Ended]:
         self.zoom.meanwhile = True
         async with self.ledger.writer(0.0) as term:
             return await run_plan(
-                self.deps, POLICY, self.rules, Mode.ENFORCE, self.zoom, digest, Request(by, "ticket", confirm_count=1), term
+                self.deps, POLICY, self.rules, Mode.ENFORCE, self.zoom, digest, Request(by, "ticket", confirm_count=count), term
             )
 
 
@@ -240,6 +240,82 @@ async def test_an_approval_is_used_up_whatever_becomes_of_it(answer: SyncdError,
     assert state in (ended.state, "handed_over")
     found = await look(world.deps, POLICY, world.rules, Mode.ENFORCE)
     assert {"refused": "due"}.get(state, state) == next(one.stage.value for one in found.cases if one.zoom_id == "z-lee")
+
+
+async def two_plans(world: World) -> tuple[str, str]:
+    """One of ``lee`` alone, made first, and one of ``lee`` and ``pam``, who is due since; both approved."""
+    world.employ("pam")
+    await world.cycle()
+    world.person("pam", leaver_by=("Left",))
+    await world.lee_left()
+    found = []
+    for only in (("lee@corp.example",), ()):
+        plan, _ = await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE, only)
+        now = world.clock.now()
+        given = Approval(world.clock.unique(), plan.digest, "", (), frozenset(), LEE, "ticket", now, now)
+        await approve_handover(world.deps, POLICY, await world.ledger.history(), given, 90 * DAY, lambda one: one)
+        found.append(plan.digest)
+    return found[0], found[1]
+
+
+async def test_somebody_in_two_approved_plans_is_handed_over_by_either() -> None:
+    """The larger one is run as it was approved, although an earlier one names one of them, too."""
+    world = World()
+    _, of_both = await two_plans(world)
+    ended = await world.run(of_both, count=2)
+
+    assert ["handed_over", "handed_over"] == [one.state for one in ended]
+
+
+@pytest.mark.parametrize("jump", [timedelta(0), DAY])
+async def test_what_was_approved_before_a_request_lets_no_second_one_pass(jump: timedelta) -> None:
+    """Not by another plan either: whoever approved that knew nothing of how the first one went. A count that is wrong since says
+    who dropped out."""
+    world = World()
+    of_lee, of_both = await two_plans(world)
+    world.zoom.answer, world.zoom.done = Refused("no licence", kind="licence", code=300, status=400, do="license them"), False
+    assert ["refused"] == [one.state for one in await world.run(of_lee)]
+    world.clock.pass_time(jump)
+    with pytest.raises(Held, match=r"1 account would be .* says 2 \(1 of the plan dropped out: lee@corp.example: no approval"):
+        await world.run(of_both, count=2)
+    assert ["not_tried", "refused"] == [one.state for one in await world.run(of_both)]
+
+    assert ["z-lee", "z-pam"] == [zoom_id for zoom_id, _ in world.zoom.deleted]
+
+
+async def test_of_two_people_nobody_counts_who_said_yes_to_a_request_that_was_sent() -> None:
+    """The same handovers planned anew have the same digest."""
+    world = World()
+    await world.lee_left()
+    world.zoom.answer, world.zoom.done = Refused("no licence", kind="licence", code=300, status=400, do="license them"), False
+    await world.run(await world.approved())
+    plan, _ = await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE)
+    now = world.clock.now()
+    given = Approval("again", plan.digest, "", (), frozenset(), "Max", "ticket", now, now)
+    agreement = await approve_handover(world.deps, POLICY, await world.ledger.history(), given, DAY, lambda one: one)
+
+    assert 1 == agreement.people
+
+
+@pytest.mark.parametrize(("days", "counts"), [(29, True), (31, False)])
+async def test_a_plan_counts_for_30_days(days: int, counts: bool) -> None:
+    """Whether or not another one was made since."""
+    world = World()
+    await world.lee_left()
+    plan, _ = await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE)
+    world.clock.pass_time(days * DAY)
+    await world.cycle()
+    now = world.clock.now()
+    given = Approval("late", plan.digest, "", (), frozenset(), LEE, "ticket", now, now)
+    history = await world.ledger.history()
+    if counts:
+        await approve_handover(world.deps, POLICY, history, given, DAY, lambda one: one)
+        assert ["handed_over"] == [one.state for one in await world.run(plan.digest)]
+        return
+    with pytest.raises(UsageError, match="counts for 30 days"):
+        await approve_handover(world.deps, POLICY, history, given, DAY, lambda one: one)
+    with pytest.raises(UsageError, match="counts for 30 days"):
+        await world.run(plan.digest)
 
 
 async def test_nobody_runs_what_only_they_approved() -> None:

@@ -222,15 +222,35 @@ async def test_a_storm_asks_for_a_whole_cycle_and_is_said_once() -> None:
 
 
 async def test_a_place_that_cannot_be_read_again_is_looked_at_later() -> None:
-    """Degraded meanwhile; the signal is not lost."""
+    """Degraded meanwhile, said once although the place goes on telling changes, and healed by reading it; the signal is not
+    lost."""
     world = World()
     await world.cycle()
     world.company.person("crowd003", enabled=False)
-    world.watcher.fails = SourceError("directory", "no answer", "look")
+    world.watcher.fails = SourceError("directory", "it is empty", "look")
     assert [] == await world.look("p-crowd003")
+    for _ in range(3):
+        assert await world.watch._asked(0, world.watcher)
+        assert [] == await world.ripe()
     assert [True] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
     world.watcher.fails = None
     assert [Result.APPLIED] == await world.ripe()
+    assert [True, False] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+
+
+async def test_a_whole_cycle_that_read_everybody_heals_a_place_that_could_not_be_read() -> None:
+    """Nobody needs to be looked at there any more; one that could not read it heals nothing."""
+    world = World()
+    await world.cycle()
+    world.watcher.fails = SourceError("directory", "it is empty", "look")
+    assert [] == await world.look("p-crowd003")
+    world.company.directory.fails = SourceError("directory", "it is empty", "look")
+    await world.cycle()
+    said = [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
+    world.company.directory.fails = None
+    await world.cycle()
+
+    assert ([True], [True, False]) == (said, [bool(e.why) for e in world.company.events if isinstance(e, WatchDegraded)])
 
 
 async def test_report_mode_changes_nothing_and_paused_looks_are_held() -> None:

@@ -32,6 +32,7 @@ from syncd.ledger.entries.effects import (
     TroubleMet,
 )
 from syncd.ledger.entries.handover import (
+    PLAN_LASTS,
     RELEASE_LASTS,
     RELEASERS,
     AccessChanged,
@@ -79,6 +80,7 @@ __all__ = [
     "BASELINE_WINDOW",
     "DAY",
     "MONTH",
+    "PLAN_LASTS",
     "RELEASERS",
     "RELEASE_LASTS",
     "SEEN_AS",

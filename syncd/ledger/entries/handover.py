@@ -115,7 +115,7 @@ class HandoverPlanned(Entry, frozen=True):
 @kind("handover.intent")
 class HandoverAnnounced(Entry, frozen=True):
     """A handover about to be asked of Zoom: written, durably, before the request leaves. The subject is the Zoom id.
-    *approvals* are used up with it; *receiver_before*: content counted at the receiver."""
+    *approvals*: those it rests on; *receiver_before*: content counted at the receiver."""
 
     id: str
     plan: str
@@ -126,8 +126,11 @@ class HandoverAnnounced(Entry, frozen=True):
     receiver_before: dict[str, int]
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """Open until its outcome; what was approved is used up whatever becomes of it."""
-        history.used.update((id_, entry.subject, HANDOVER) for id_ in self.approvals)
+        """Open until its outcome. Whatever was approved for this account is used up with it, by other plans too: nobody who said
+        yes before the first request has said yes to a second one."""
+        effect = (entry.subject, HANDOVER)
+        history.used.update((id_, *effect) for id_, one in history.approvals.items() if effect in one.effects)
+        history.used.update((id_, *effect) for id_ in self.approvals)
         history.handovers[entry.subject] = HandoverDone(
             self.id, time.measured, Stage.HANDING_OVER.value, self.item.item, self.plan, self.by, self.who, self.receiver_before
         )

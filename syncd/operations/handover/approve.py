@@ -35,7 +35,7 @@ async def approve_handover(
 ) -> Agreement:
     """Records *given* for the plan it names (by the beginning of its digest). Raises UsageError (no such plan, somebody who may
     not), Held (the policy changed since), LedgerError."""
-    plan = plan_named(list(history.handover_plans.values()), given.plan_digest)
+    plan = plan_named(list(history.handover_plans.values()), given.plan_digest, deps.clock.now())
     if plan.policy_digest != policy.digest():
         raise Held(
             "the policy changed since this plan of handovers was made; nothing was approved", "Plan anew: syncd handover plan"
@@ -55,13 +55,14 @@ async def approve_handover(
             host=given.host,
         )
     )
-    others = [
+    others = [  # used up ones said yes to a request that was sent
         one
         for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
         if one.plan_digest == plan.digest
         and one.policy_digest == plan.policy_digest
         and Guard.HANDOVER in one.guards
         and deps.clock.now() < one.expires_at
+        and any((one.id, *effect) not in history.used for effect in one.effects)
     ]
     await deps.ledger.append([record.approved(approval)])
     return Agreement(approval, _as_recorded(plan), len(people_of([approval, *others])), required(Guard.HANDOVER, policy, history))

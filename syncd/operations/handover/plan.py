@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from syncd.errors import UsageError
@@ -103,8 +104,8 @@ def document(plan: HandoverPlan, looked: Looked, holds: dict[str, Inventory], *,
     }
 
 
-def plan_named(plans: Sequence[HandoverPlan], digest: str) -> HandoverPlan:
-    """The recorded plan that begins so. Raises UsageError."""
+def plan_named(plans: Sequence[HandoverPlan], digest: str, now: datetime) -> HandoverPlan:
+    """The recorded plan that begins so, and is not too old at *now*. Raises UsageError."""
     if len(digest) < DIGEST_PREFIX_MIN:
         raise UsageError(f"--plan needs at least {DIGEST_PREFIX_MIN} digits of the digest")
     found = [plan for plan in plans if plan.digest.startswith(digest)]
@@ -112,5 +113,10 @@ def plan_named(plans: Sequence[HandoverPlan], digest: str) -> HandoverPlan:
         raise UsageError(
             f"{digest} is the beginning of {len(found) or 'no'} recorded plan{'s' if len(found) > 1 else ''} of handovers",
             "Make one: syncd handover plan",
+        )
+    if now - found[0].at > entries.PLAN_LASTS:
+        raise UsageError(
+            f"that plan of handovers was made on {found[0].at:%Y-%m-%d}, and one counts for {entries.PLAN_LASTS.days} days",
+            "Plan anew: syncd handover plan",
         )
     return found[0]

@@ -110,7 +110,7 @@ async def run_plan(
     if mode is Mode.REPORT:
         raise UsageError("handover run changes Zoom, and this configuration says mode: report")
     await settle(deps, term)
-    plan = plan_named(list((await deps.ledger.history()).handover_plans.values()), digest)
+    plan = plan_named(list((await deps.ledger.history()).handover_plans.values()), digest, deps.clock.now())
     looked = await look(deps, policy, rules, mode)
     demand_believed(looked)
     ready, left = _ready(plan, looked)
@@ -144,12 +144,10 @@ def _ready(plan: HandoverPlan, looked: Looked) -> tuple[list[Case], list[Ended]]
             left.append(_not_tried(case, f"it is {case.stage.value}{f' ({case.reason.value})' if case.reason else ''}"))
         elif case.item(looked.facts.rules, reopen=item.reopen) != item:
             left.append(_not_tried(case, "receiver, content, end or hold are no longer as planned"))
+        elif approvals := approvals_of(looked.facts, case, plan.digest):
+            ready.append(replace(case, approved_by=approvals))
         else:
-            approvals = tuple(one for one in approvals_of(looked.facts, case) if one.plan_digest == plan.digest)
-            if approvals:
-                ready.append(replace(case, approved_by=approvals))
-            else:
-                left.append(_not_tried(case, "no approval of this plan runs for it (none given, used up, or over)"))
+            left.append(_not_tried(case, "no approval of this plan runs for it (none given, used up, or over)"))
     return ready, left
 
 
@@ -163,19 +161,26 @@ def _not_tried(case: Case, says: str) -> Ended:
     )
 
 
+def _why(left: Sequence[Ended]) -> str:
+    """Who dropped out and why; the first few."""
+    more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
+    return "; ".join(f"{one.email or one.zoom_id}: {one.says}" for one in left[:5]) + more
+
+
 def _demand_agreed(ready: Sequence[Case], left: Sequence[Ended], request: Request) -> None:
     if not ready:
-        why = "; ".join(f"{one.email or one.zoom_id}: {one.says}" for one in left[:5])
         raise Held(
-            f"nothing of this plan may be handed over: {why}",
+            f"nothing of this plan may be handed over: {_why(left)}",
             "syncd handover list shows every stage; approve: syncd approve --plan DIGEST --guard handover",
         )
     for case in ready:
         if not people_of(case.approved_by) - {name_key(request.by)}:
             raise Held(f"only {request.by} approved this plan, and runs it", "Somebody else must approve it, or run it.")
     if request.confirm_count != len(ready):
+        out = f" ({len(left)} of the plan dropped out: {_why(left)})" if left else ""
         raise Held(
-            f"{len(ready)} accounts would be handed over, and --confirm-count says {request.confirm_count}",
+            f"{len(ready)} account{'s' if len(ready) > 1 else ''} would be handed over, and --confirm-count says "
+            f"{request.confirm_count}{out}",
             "Review the plan, and say how many it is.",
         )
 
