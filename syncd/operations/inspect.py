@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -14,22 +14,13 @@ from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, WitnessState, ZoomAccount, licence_word
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.in_words import advice, standing_in_words
 from syncd.operations.lookup import AT_ONCE, look_up, near_accounts, near_addresses
 from syncd.planning.entitlement import standing
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Protection
 from syncd.planning.witness import effects_of, state_of
 from syncd.ports import Directory, Zoom
-
-_WORDS = {
-    Reason.IN_STEP: "entitled",
-    Reason.DIRECTORY_UNCLEAR: "could not be read",
-    Reason.IN_LEAVERS_GROUP: "in a leaver group",
-    Reason.DISABLED_IN_DIRECTORY: "disabled",
-    Reason.EXPIRED_IN_DIRECTORY: "expired",
-    Reason.LEFT_GROUPS: "in none of the entitling groups",
-}
-
 
 #: How long one account waits for the directory: in an emergency that is what is down, and the rest is shown all the same.
 DIRECTORY_SECONDS = 15.0
@@ -201,6 +192,7 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
         if addresses.key(decision.account.email) == key or (decision.directory_id in ids and decision.directory_id is not None)
     ]
     matched = {decision.directory_id for decision in decisions}
+    matched |= {history.pairs.get(decision.account.zoom_id or "") for decision in decisions}
     people += [person for person in report.directory.people if person.id in matched - ids]
     story["exit_code"] = ExitCode.DONE if people or decisions else ExitCode.USAGE  # nobody: probably misspelt
     if not people and not decisions:
@@ -252,7 +244,7 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     for gone in story.get("deleted", ()):
         yield f"             {gone['id']} had it and was deleted at {gone['deleted_at']}"
     for account in story["accounts"]:
-        yield from _account_told(account)
+        yield from _account_told(account, {person["id"] for person in story["directory"]})
     if not story["accounts"]:
         yield from _no_account_told(story)
     yield from map(_seen_told, story.get("seen_by_others", ()))
@@ -266,18 +258,23 @@ def _no_account_told(story: dict[str, Any]) -> Iterator[str]:
         yield f"  near       {', '.join(story['near'])}: is one of these meant?"
 
 
-def _account_told(account: dict[str, Any]) -> Iterator[str]:
+def _account_told(account: dict[str, Any], there: Collection[str]) -> Iterator[str]:
     yield (
         f"  Zoom       {account['email']} ({account['zoom_id']}): {account['status']}, role {account['role']}, "
         f"{account['licence']}"
     )
     if account["matched_by"]:
         yield f"             matched by {account['matched_by']}"
+    if account["remembered"] not in (None, account["directory_id"]):
+        gone = "" if account["remembered"] in there else ", whom the directory does not show any more"
+        yield f"             remembered for {account['remembered']}{gone}"
     if account["deactivated_by_us"]:
         yield f"             we deactivated it at {account['deactivated_by_us']}"
     yield f"  decision   {account['action']}, because {account['reason']}" + (
         f" ({', '.join(account['notes'])})" if account["notes"] else ""
     )
+    if account["do"]:
+        yield f"  do         {account['do']}"
     if account["since"]:
         yield f"             not entitled since {account['since']}, due at {account['due_at']}"
     if account["left_at"]:
@@ -339,7 +336,7 @@ def _seen_told(one: dict[str, Any]) -> str:
 
 
 def _said(person: Person, policy: Policy, now: datetime) -> str:
-    return f"{person.display_name or person.id}: {_WORDS[standing(person, policy, now)]}"
+    return f"{person.display_name or person.id}: {standing_in_words(person, policy, now)}"
 
 
 def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
@@ -356,7 +353,7 @@ def _person(person: Person, policy: Policy, now: datetime) -> dict[str, Any]:
         "unclear": person.cause or None,
         "mailbox": person.mailbox or None,
         "hint": person.mailbox_hint or None,
-        "standing": _WORDS[standing(person, policy, now)],
+        "standing": standing_in_words(person, policy, now),
     }
 
 
@@ -373,6 +370,7 @@ def _account(report: CycleReport, decision: Decision, history: History) -> dict[
         "licence": licence_word(account.type),
         "matched_by": decision.matched_by,
         "directory_id": decision.directory_id,
+        "remembered": history.pairs.get(account.zoom_id or ""),
         "group_path": list(decision.group_path),
         "action": decision.action.value,
         "reason": decision.reason.value,
@@ -384,4 +382,5 @@ def _account(report: CycleReport, decision: Decision, history: History) -> dict[
         "good_reads_gone": history.good_reads - gone.read + 1 if gone is not None else 0,
         "held_by": [guard.value for guard in report.held.get(decision.key, ())],
         "deactivated_by_us": f"{rfc3339(last.at)} in cycle {last.cycle}" if last is not None else None,
+        "do": advice(decision) or None,
     }

@@ -386,6 +386,24 @@ def test_explain_tells_one_person_through_every_step(crew: Company) -> None:
     assert (2, True) == (unknown.code, "near       p001@corp.example" in unknown.out)
 
 
+def test_explain_says_what_a_person_does_about_a_manual_row(crew: Company) -> None:
+    """Whom the account is remembered for, and the commands: of a recycled address and of a leaver's at their manager."""
+    crew.person("p000", enabled="false")
+    crew.person("p001", enabled="false")
+    crew.person("boss", address="boss@corp.example;p001@corp.example")
+    crew.save()
+    assert ("manual", "ambiguous_match") == crew.syncd("apply", "--format", "json").action_of("p001@corp.example")
+    crew.rows["p000"] = crew.rows["p000"].replace("p000,", "stranger,", 1).replace(",false,", ",,", 1)
+    crew.save()
+
+    recycled, lent = (crew.syncd("explain", f"{name}@corp.example").out for name in ("p000", "p001"))
+    assert "remembered for p000, whom the directory does not show any more" in recycled
+    assert "syncd account reactivate p000@corp.example --by" in recycled
+    assert "remembered for" not in lent
+    assert "syncd account deactivate p001@corp.example --by" in lent
+    assert "  do  " not in crew.syncd("explain", "p002@corp.example").out
+
+
 def test_explain_while_a_source_is_unreadable_is_four(crew: Company) -> None:
     """And says why."""
     crew.people.write_text("", encoding="utf-8")
