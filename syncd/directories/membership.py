@@ -7,8 +7,10 @@ look at one person, which fills it from the person up: equal edges give equal pa
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+
+from msgspec import structs
 
 from syncd.model import GroupUse, Person
 
@@ -81,7 +83,7 @@ def add_paths(
         for id_, path in reached.items():
             ways[group.use].setdefault(id_, path)
     for id_ in set().union(*ways.values()):
-        people[id_] = replace(
+        people[id_] = structs.replace(
             people[id_],
             entitled_by=ways[GroupUse.ENTITLING].get(id_, ()),
             leaver_by=ways[GroupUse.LEAVERS].get(id_, ()),

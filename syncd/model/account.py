@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import msgspec
+
 from syncd.model.words import Status
 from syncd.reading import Complete, demand_complete, put_together
 
@@ -20,9 +22,12 @@ def licence_word(type_: int | None) -> str | None:
     return None if type_ is None else LICENCES.get(type_, f"type_{type_}")
 
 
-@dataclass(frozen=True, slots=True)
-class ZoomAccount:
-    """One Zoom user as one read showed them. Pending users have no id."""
+class ZoomAccount(msgspec.Struct, frozen=True, gc=False):
+    """One Zoom user as one read showed them. Pending users have no id.
+
+    A struct and no dataclass, as ``Decision``: one is made for every account of a company. Another with other fields:
+    ``msgspec.structs.replace``.
+    """
 
     zoom_id: str | None
     email: str  # as Zoom gave it

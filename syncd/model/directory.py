@@ -9,11 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 
+import msgspec
+
 from syncd.reading import Complete, demand_complete, put_together
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True, gc=False):
     """One person of the directory, as one read showed them.
 
     *mains* and *aliases* are address keys (see ``address_key``), each once: what they claim accounts by. Main are ``mail``,
@@ -22,6 +23,9 @@ class Person:
     The three paths name groups from the configured one down to the one they stand in directly; empty: not a member.
     ``expires_at`` None: never. ``unclear`` says why this person could not be read; then nothing may be concluded from their
     state. It is also said of whoever has an *unclean* value.
+
+    A struct and no dataclass, as ``Decision``: one is made for every person of a company. Another with other fields:
+    ``msgspec.structs.replace``.
     """
 
     id: str  # objectGUID, Entra object id, or the id column of a file

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from msgspec import structs
+
 from syncd.errors import SourceError, SyncdError
 from syncd.events import HandoversCounted, Noted
 from syncd.ledger import entries
@@ -84,7 +86,7 @@ def _after_changes(report: CycleReport) -> tuple[Decision, ...]:
     assert report.plan is not None
     off = {account.zoom_id for account in _just_deactivated(report)}
     return tuple(
-        Decision(replace(one.account, status=Status.INACTIVE), Action.KEEP, Reason.IN_STEP, one.directory_id)
+        Decision(structs.replace(one.account, status=Status.INACTIVE), Action.KEEP, Reason.IN_STEP, one.directory_id)
         if one.account.zoom_id in off
         else one
         for one in report.plan.decisions

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+from msgspec import structs
+
 from syncd.errors import AccountUnreadable
 from syncd.execution.context import Progress
 from syncd.execution.executor import execute
@@ -244,7 +246,7 @@ def _accounts_of(base: Base, about: About, history: History) -> tuple[dict[str, 
 def _as_listed(shown: ZoomAccount, listed: ZoomAccount) -> ZoomAccount:
     """A single read does not tell of everything a list does; what protects an account never gets lost by it."""
     groups = tuple(dict.fromkeys((*listed.group_ids, *shown.group_ids)))
-    return replace(
+    return structs.replace(
         shown,
         group_ids=groups,
         room=shown.room or listed.room,
@@ -264,7 +266,7 @@ def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
     if not after:
         return zoom
     changed = [
-        replace(one, status=Status(after[one.zoom_id]))
+        structs.replace(one, status=Status(after[one.zoom_id]))
         for one in zoom.accounts
         if one.zoom_id is not None and one.zoom_id in after
     ]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec import structs
 
 from syncd.model import Person, Policy, ignored_ids
 from syncd.planning.entitlement import KNOWN_LEAVERS, standing
@@ -70,7 +71,7 @@ class Persons:
             person = living[0]
             if len(entries) > 1:
                 protection = next((entry.protected_by for entry in (person, *entries) if entry.protected_by), ())
-                person = replace(person, protected_by=protection)
+                person = structs.replace(person, protected_by=protection)
                 self.merged.update((entry.id, person) for entry in entries)
                 self._entries[person.id] = tuple(entries)
             self._living[number] = person

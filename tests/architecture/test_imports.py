@@ -74,7 +74,7 @@ ONLY_IN = {
     "yaml": {"config", "directories.file"},
     "click": {"cli", "__main__"},
     "cryptography": {"host.signing", "host.sshsig", "host.certificates", "directories", "lab"},
-    "msgspec": {"model.plan", "planning", "http", "zoom", "directories", "lab", "ledger"},
+    "msgspec": {"model", "planning", "operations", "http", "zoom", "directories", "lab", "ledger"},
     "rich": {"cli", "reports", "lab.demo"},
 }
 

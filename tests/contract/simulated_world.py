@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from syncd.events import Event
 from syncd.lab.server import serve
 from syncd.lab.zoom.limits import AccountLimits
@@ -66,12 +68,12 @@ class SimulatedWorld:
     def leaves(self, *names: str) -> None:
         """Disabled in the directory: due at once."""
         for name in names:
-            self.directory.people[name] = replace(self.directory.people[name], enabled=False)
+            self.directory.people[name] = structs.replace(self.directory.people[name], enabled=False)
 
     def comes_back(self, *names: str) -> None:
         """Enabled again."""
         for name in names:
-            self.directory.people[name] = replace(self.directory.people[name], enabled=True)
+            self.directory.people[name] = structs.replace(self.directory.people[name], enabled=True)
 
     def user(self, name: str) -> ZoomUser:
         """The account as Zoom has it now."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, Withheld
 from syncd.events import EffectSettled
@@ -255,9 +256,9 @@ async def test_a_lagging_read_is_no_missing_licence():
         if "restore_licence" in {operation for operation, _ in company.zoom.writes}:
             account = company.zoom.accounts["z-zoe00"]
             if not shown:
-                company.zoom.accounts["z-zoe00"] = replace(account, type=1)
+                company.zoom.accounts["z-zoe00"] = structs.replace(account, type=1)
             elif len(shown) == 1:
-                company.zoom.accounts["z-zoe00"] = replace(account, type=2)
+                company.zoom.accounts["z-zoe00"] = structs.replace(account, type=2)
             shown.append(account)
 
     company.zoom.before_look = lag

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.errors import LedgerError
 from syncd.ledger import record
@@ -244,7 +245,7 @@ def test_an_announcement_is_used_up_by_the_effect_it_covered():
 
 def in_step(active: bool = True) -> Draft:
     return record.decided(
-        "c", Decision(replace(ANN, status=Status.ACTIVE if active else Status.INACTIVE), Action.KEEP, Reason.IN_STEP, "p")
+        "c", Decision(structs.replace(ANN, status=Status.ACTIVE if active else Status.INACTIVE), Action.KEEP, Reason.IN_STEP, "p")
     )
 
 
@@ -336,7 +337,7 @@ def test_a_decision_is_known_by_its_digest():
 
 def test_a_plan_stays_approvable_with_what_it_measured_and_who_was_on_the_way():
     """Written once; a cycle that makes it again only renews its time."""
-    waiting = Decision(replace(ANN, zoom_id="y"), Action.KEEP, Reason.WITHIN_GRACE, due_at=NOW + minutes(5))
+    waiting = Decision(structs.replace(ANN, zoom_id="y"), Action.KEEP, Reason.WITHIN_GRACE, due_at=NOW + minutes(5))
     plan = Plan(
         NOW,
         "policy-1",

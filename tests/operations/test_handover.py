@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from msgspec import structs
 
 from syncd.errors import AnswerLost, Held, Refused, SyncdError, UsageError
 from syncd.ledger import record
@@ -127,7 +128,7 @@ async def test_nothing_in_between_and_it_is_handed_over() -> None:
 
 
 def other_address(world: World, name: str, address: str) -> None:
-    world.zoom.accounts[f"z-{name}"] = replace(world.zoom.accounts[f"z-{name}"], email=address)
+    world.zoom.accounts[f"z-{name}"] = structs.replace(world.zoom.accounts[f"z-{name}"], email=address)
 
 
 MEANWHILE: dict[str, tuple[Callable[[World], object], str]] = {

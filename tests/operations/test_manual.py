@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from syncd.errors import LedgerError, ScopeMissing, UsageError
 from syncd.ledger import record
@@ -171,7 +172,7 @@ async def test_a_change_of_a_killed_cycle_is_waited_for_before_a_person_makes_an
 
     def land() -> None:
         if company.clock.now() - START >= timedelta(seconds=3):
-            company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
+            company.zoom.accounts["z-ann"] = structs.replace(ann, status=Status.INACTIVE, type=1)
 
     company.zoom.before_look = land
     off = await wanted(company, Action.DEACTIVATE, "ann")
@@ -199,7 +200,7 @@ async def test_an_undo_puts_back_what_a_killed_cycle_did_not_get_to_write_down()
     company = a_company()
     ann = company.zoom.accounts["z-ann"]
     await company.ledger.append([record.intended(announced(company, "ann", "deactivate"), ann)], term=1)
-    company.zoom.accounts["z-ann"] = replace(ann, status=Status.INACTIVE, type=1)
+    company.zoom.accounts["z-ann"] = structs.replace(ann, status=Status.INACTIVE, type=1)
 
     found = (await wanted_by_undo(company.deps, POLICY, "killedcycle", REQUEST)).wanted
 
@@ -210,7 +211,7 @@ async def test_an_undo_puts_back_what_a_killed_cycle_did_not_get_to_write_down()
 async def test_a_licence_that_a_killed_cycle_owes_stays_owed():
     """The account is back already; the next cycle gives the licence."""
     company = a_company()
-    company.zoom.accounts["z-ann"] = replace(company.zoom.accounts["z-ann"], type=1)
+    company.zoom.accounts["z-ann"] = structs.replace(company.zoom.accounts["z-ann"], type=1)
     intent = announced(company, "ann", "reactivate", restore={"type": 2, "plan": None})
     await company.ledger.append([record.intended(intent, company.zoom.accounts["z-ann"])], term=1)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import (
@@ -80,7 +81,9 @@ def people(draw: st.DrawFn) -> list[Person]:
     ]
     # No more of them than a read may have: how one with more ends, is a matter of its own.
     unread = [person for person in drawn if person.unclear or person.unclean]
-    return [replace(person, unclear="", unclean=()) if person in unread[unclear_limit(0) :] else person for person in drawn]
+    return [
+        structs.replace(person, unclear="", unclean=()) if person in unread[unclear_limit(0) :] else person for person in drawn
+    ]
 
 
 @st.composite
@@ -182,11 +185,11 @@ class Aimed:
 
     def person(self, **changes: Any) -> None:
         """Something about the person is otherwise."""
-        self.people[0] = replace(self.people[0], **changes)
+        self.people[0] = structs.replace(self.people[0], **changes)
 
     def account(self, **changes: Any) -> None:
         """Something about the account is otherwise."""
-        self.accounts[0] = replace(self.accounts[0], **changes)
+        self.accounts[0] = structs.replace(self.accounts[0], **changes)
 
     def leave(self, how: str) -> None:
         """They have left, and their grace is over."""
@@ -213,7 +216,7 @@ class Aimed:
         new one is remembered."""
         self.number = f"n-{self.name}"
         left = Person(f"p-{self.name}", (self.email,), entitled_by=("Zoom Users",), enabled=False, number=self.number)
-        self.people = [replace(person, id=f"p-new-{self.name}", number=self.number) for person in self.people]
+        self.people = [structs.replace(person, id=f"p-new-{self.name}", number=self.number) for person in self.people]
         if kept:
             self.people.append(left)
             self.pairs = {f"z-{self.name}": f"p-new-{self.name}"}
@@ -265,7 +268,7 @@ def aimed(draw: st.DrawFn, name: str) -> Aimed:
         case "renamed" if one.people:
             one.person(mains=(f"{name}.new@corp.example",))
         case "alias":
-            one.people.append(replace(other, aliases=(one.email,)))
+            one.people.append(structs.replace(other, aliases=(one.email,)))
             if draw(st.booleans()):
                 one.accounts.append(ZoomAccount(f"z-boss-{name}", other.mains[0], Status.ACTIVE, role_id="2", role="Member"))
         case "second" if one.people:
@@ -326,7 +329,7 @@ def cases(draw: st.DrawFn) -> Case:
     happens = [draw(aimed(name)) for name in AIMED[: draw(st.sampled_from([3, 3, 2, 1, 0]))]]
     around, theirs = draw(people()), [one for aim in happens for one in aim.people]
     if sum(bool(one.unclear or one.unclean) for one in (*around, *theirs)) > unclear_limit(0):
-        around = [replace(one, unclear="", unclean=()) for one in around]
+        around = [structs.replace(one, unclear="", unclean=()) for one in around]
     chance = draw(accounts())
     matched = [one for aim in happens for one in aim.accounts]
     zoom = whole.zoom("zoom-account", NOW, [*chance, *matched], roles=ROLES, groups={"g-rooms": "Rooms"})

@@ -86,7 +86,7 @@ def changed(before: Decision, **more: Any) -> Callable[[Facts], Facts]:
 
 
 def other_account(before: Decision, **more: Any) -> Callable[[Facts], Facts]:
-    return lambda facts: with_decision(facts, before, structs.replace(before, account=replace(before.account, **more)))
+    return lambda facts: with_decision(facts, before, structs.replace(before, account=structs.replace(before.account, **more)))
 
 
 def other_policy(**more: Any) -> Callable[[Facts], Facts]:
@@ -95,7 +95,7 @@ def other_policy(**more: Any) -> Callable[[Facts], Facts]:
 
 def other_person(name: str, **more: Any) -> Callable[[Facts], Facts]:
     def change(facts: Facts) -> Facts:
-        people = [replace(one, **more) if one.id == f"p-{name}" else one for one in facts.directory.people]
+        people = [structs.replace(one, **more) if one.id == f"p-{name}" else one for one in facts.directory.people]
         return replace(facts, directory=whole.directory("file", NOW, people))
 
     return change

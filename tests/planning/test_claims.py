@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncd.model import Person, Policy, Status, ZoomAccount
 from syncd.planning.claims import Claim, Claims
@@ -77,10 +78,10 @@ DOUBTFUL = Person("d", ("d@corp.example",), unclean=("ann@corp.example; bob@corp
         ([somebody("a", "bob", aliases=("ann",))], {"z-ann": "a"}, ("", "a", "", "")),
         ([somebody("a", "ann"), DOUBTFUL], {}, ("a", None, "", "d")),
         ([DOUBTFUL], {}, ("", None, "", "d")),
-        ([replace(DOUBTFUL, entitled_by=())], {}, ("", None, "", "")),
-        ([replace(DOUBTFUL, entitled_by=(), protected_by=("h",))], {}, ("", None, "", "d")),
-        ([replace(DOUBTFUL, entitled_by=(), membership_unknown=True)], {}, ("", None, "", "d")),
-        ([replace(DOUBTFUL, mains=("ann@corp.example",))], {}, ("d", None, "", "")),
+        ([structs.replace(DOUBTFUL, entitled_by=())], {}, ("", None, "", "")),
+        ([structs.replace(DOUBTFUL, entitled_by=(), protected_by=("h",))], {}, ("", None, "", "d")),
+        ([structs.replace(DOUBTFUL, entitled_by=(), membership_unknown=True)], {}, ("", None, "", "d")),
+        ([structs.replace(DOUBTFUL, mains=("ann@corp.example",))], {}, ("d", None, "", "")),
         ([somebody("b", "x")], {"z-ann": "gone"}, ("", None, "", "")),
     ],
 )
@@ -109,7 +110,9 @@ def test_an_exact_address_outranks_one_of_an_aliased_domain(people: list[Person]
     here = claims(people, [account("ann")], policy=ALIASED)
     there = claims(
         [
-            replace(one, mains=tuple(_swapped(key) for key in one.mains), aliases=tuple(_swapped(key) for key in one.aliases))
+            structs.replace(
+                one, mains=tuple(_swapped(key) for key in one.mains), aliases=tuple(_swapped(key) for key in one.aliases)
+            )
             for one in people
         ],
         [account("ann", domain="old.example")],
@@ -127,7 +130,9 @@ def _swapped(key: str) -> str:
 def test_two_accounts_with_one_compared_address_are_both_claimed():
     """And by one person, who has several then."""
     made = claims(
-        [somebody("a", "ann")], [account("ann"), replace(account("ann", domain="old.example"), zoom_id="z-old")], policy=ALIASED
+        [somebody("a", "ann")],
+        [account("ann"), structs.replace(account("ann", domain="old.example"), zoom_id="z-old")],
+        policy=ALIASED,
     )
 
     assert [("a", None, "", "")] * 2 == [brief(made.of(place)) for place in (0, 1)]

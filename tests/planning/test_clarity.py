@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from syncd.errors import SourceError
 from syncd.model import Person, Policy, Reason
@@ -25,13 +26,13 @@ POLICY = Policy("a", ("corp.example",))
         ([UNREAD], [], True),
         ([UNREAD], ["p"], False),
         ([UNREAD], ["q"], True),
-        ([replace(UNREAD, mains=("a@corp.example",))], [], False),
-        ([replace(UNREAD, aliases=("a@corp.example",))], [], False),
-        ([replace(UNREAD, entitled_by=())], [], False),
-        ([replace(UNREAD, entitled_by=(), membership_unknown=True)], [], True),
-        ([replace(UNREAD, entitled_by=(), protected_by=("h",))], [], False),
-        ([UNREAD, replace(UNREAD, id="q")], ["p"], True),
-        ([UNREAD, replace(UNREAD, id="q")], ["p", "q"], False),
+        ([structs.replace(UNREAD, mains=("a@corp.example",))], [], False),
+        ([structs.replace(UNREAD, aliases=("a@corp.example",))], [], False),
+        ([structs.replace(UNREAD, entitled_by=())], [], False),
+        ([structs.replace(UNREAD, entitled_by=(), membership_unknown=True)], [], True),
+        ([structs.replace(UNREAD, entitled_by=(), protected_by=("h",))], [], False),
+        ([UNREAD, structs.replace(UNREAD, id="q")], ["p"], True),
+        ([UNREAD, structs.replace(UNREAD, id="q")], ["p", "q"], False),
     ],
 )
 def test_who_may_own_any_account_at_all(people: list[Person], remembered: list[str], expected: bool):
@@ -43,11 +44,11 @@ def test_who_may_own_any_account_at_all(people: list[Person], remembered: list[s
     ("person", "matters"),
     [
         (UNREAD, True),
-        (replace(UNREAD, unclear=""), False),
-        (replace(UNREAD, unclear="", unclean=("a@b; c@d",)), True),
-        (replace(UNREAD, entitled_by=()), False),
-        (replace(UNREAD, entitled_by=(), protected_by=("h",)), True),
-        (replace(UNREAD, id="out"), False),
+        (structs.replace(UNREAD, unclear=""), False),
+        (structs.replace(UNREAD, unclear="", unclean=("a@b; c@d",)), True),
+        (structs.replace(UNREAD, entitled_by=()), False),
+        (structs.replace(UNREAD, entitled_by=(), protected_by=("h",)), True),
+        (structs.replace(UNREAD, id="out"), False),
     ],
 )
 def test_whoever_matters_is_unclear(person: Person, matters: bool):
@@ -70,7 +71,7 @@ def test_whoever_matters_is_unclear(person: Person, matters: bool):
 )
 def test_more_than_single_broken_objects_are_refused(count: int, entitled: int, too_many: bool):
     """The larger of three and 1 %."""
-    people = [replace(UNREAD, id=f"p{number}") for number in range(count)]
+    people = [structs.replace(UNREAD, id=f"p{number}") for number in range(count)]
     if not too_many:
         demand_clear(people, entitled)
         return
@@ -85,7 +86,7 @@ def test_more_than_single_broken_objects_are_refused(count: int, entitled: int, 
 def test_five_of_them_are_named(count: int, more: bool):
     """And an ellipsis says that there are others."""
     with pytest.raises(SourceError) as raised:
-        demand_clear([replace(UNREAD, id=f"p{number}") for number in range(count)], 0)
+        demand_clear([structs.replace(UNREAD, id=f"p{number}") for number in range(count)], 0)
 
     assert ("p4: " in str(raised.value), "p5: " in str(raised.value), "…" in str(raised.value)) == (True, False, more)
 
@@ -117,7 +118,7 @@ def test_five_of_them_are_named(count: int, more: bool):
 )
 def test_how_somebody_stands(changes: dict[str, object], policy: dict[str, object], expected: Reason):
     """The first check of the table that fits."""
-    person = replace(Person("p", ("ann@corp.example",), entitled_by=("g",)), **changes)  # type: ignore[arg-type]
+    person = structs.replace(Person("p", ("ann@corp.example",), entitled_by=("g",)), **changes)  # type: ignore[arg-type]
     rules = replace(POLICY, **policy)  # type: ignore[arg-type]
 
     assert expected is standing(person, rules, NOW)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import (
@@ -251,7 +252,7 @@ def test_equal_inputs_give_equal_plans_and_nothing_is_changed_by_deciding(case: 
 @given(cases())
 def test_the_digest_names_the_effects_and_nothing_else(case: Case):
     """A new display name, or a colleague in step, does not make a review stale."""
-    renamed = [replace(account, display_name="Somebody") for account in case.zoom.accounts]
+    renamed = [structs.replace(account, display_name="Somebody") for account in case.zoom.accounts]
     more = ZoomAccount("z-more", "more@elsewhere.example", Status.ACTIVE)
     other = replace(case, zoom=whole.zoom("zoom-account", NOW, [*renamed, more], roles=ROLES, groups=case.zoom.groups))
 

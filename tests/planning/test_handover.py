@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import (
@@ -110,7 +111,7 @@ ROWS: dict[str, tuple[HandoverFacts, tuple[str, str]]] = {
     "brought back since": (world(history={"deactivated": {"z-lee": replace(LEFT, seen_active=True)}}), ("kept", "not_ours")),
     "reactivated by us": (world(history={"deactivated": {"z-lee": replace(LEFT, reactivated_at=NOW)}}), ("kept", "not_ours")),
     "held by address": (world(rules=replace(RULES, hold_accounts=("LEE@*",))), ("kept", "legal_hold")),
-    "held by group": (world(people={"lee": replace(IN_LEAVERS, held_by=("Hold",))}), ("kept", "legal_hold")),
+    "held by group": (world(people={"lee": structs.replace(IN_LEAVERS, held_by=("Hold",))}), ("kept", "legal_hold")),
     "held once": (world(history={"leavers": {"z-lee": LeaverMemory("absent", NOW - AGO, held=True)}}), ("kept", "legal_hold")),
     "entitled": (world(people={"lee": person("lee")}), ("kept", "entitled_again")),
     "returning": (world(decisions=instead(decided("lee", Reason.RETURNING, active=False))), ("kept", "entitled_again")),
@@ -327,7 +328,7 @@ def test_nobody_entitled_held_or_not_ours_is_ever_due(data: st.DataObject) -> No
         case "not ours":
             history = {**history, "deactivated": {}}
         case "unclear":
-            people = {"lee": replace(leaver, unclear="hidden")}
+            people = {"lee": structs.replace(leaver, unclear="hidden")}
     facts = world(people=people, rules=rules, history=history, now=NOW + draw(st.timedeltas(timedelta(0), timedelta(days=900))))
 
     assert Stage.KEPT == lee(facts).stage

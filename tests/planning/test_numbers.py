@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from syncd.model import Person, Policy
 from syncd.planning.numbers import Persons, number_hash
@@ -33,13 +34,13 @@ def test_a_hash_says_nothing_without_its_salt():
     [
         ((HERE, LEFT), True),
         ((LEFT, HERE), True),
-        ((HERE, replace(LEFT, number=" 7 ")), True),
-        ((HERE, replace(LEFT, enabled=True, expires_at=NOW)), True),
-        ((HERE, replace(LEFT, enabled=True, expires_at=NOW + timedelta(seconds=1))), False),
-        ((HERE, replace(LEFT, number="8")), False),
-        ((replace(HERE, number=""), replace(LEFT, number="")), False),
-        ((HERE, replace(LEFT, enabled=True)), False),  # two living ones: two people
-        ((replace(HERE, enabled=False), LEFT), False),  # none
+        ((HERE, structs.replace(LEFT, number=" 7 ")), True),
+        ((HERE, structs.replace(LEFT, enabled=True, expires_at=NOW)), True),
+        ((HERE, structs.replace(LEFT, enabled=True, expires_at=NOW + timedelta(seconds=1))), False),
+        ((HERE, structs.replace(LEFT, number="8")), False),
+        ((structs.replace(HERE, number=""), structs.replace(LEFT, number="")), False),
+        ((HERE, structs.replace(LEFT, enabled=True)), False),  # two living ones: two people
+        ((structs.replace(HERE, enabled=False), LEFT), False),  # none
     ],
 )
 def test_entries_with_one_number_are_one_person_while_exactly_one_lives(people: tuple[Person, ...], one: bool):
@@ -53,10 +54,10 @@ def test_entries_with_one_number_are_one_person_while_exactly_one_lives(people: 
 
 def test_whoever_is_left_out_is_nobody_elses():
     """Their number counts for nothing; numbers that come later still do."""
-    known = persons(replace(HERE, id="out"), HERE, LEFT, policy=replace(POLICY, ignore_people=("out",)))
+    known = persons(structs.replace(HERE, id="out"), HERE, LEFT, policy=replace(POLICY, ignore_people=("out",)))
 
     assert "here" == known.of(LEFT).id
-    two = persons(replace(HERE, number="5", enabled=False), replace(HERE, id="b", number="6"), HERE, LEFT)
+    two = persons(structs.replace(HERE, number="5", enabled=False), structs.replace(HERE, id="b", number="6"), HERE, LEFT)
     assert "here" == two.of(LEFT).id
 
 
@@ -71,7 +72,10 @@ def test_whoever_is_left_out_is_nobody_elses():
 )
 def test_a_protection_of_any_entry_covers_the_person(here: tuple[str, ...], left: tuple[str, ...], expected: tuple[str, ...]):
     """Their own first."""
-    assert expected == persons(replace(LEFT, protected_by=left), replace(HERE, protected_by=here)).of(LEFT).protected_by
+    assert (
+        expected
+        == persons(structs.replace(LEFT, protected_by=left), structs.replace(HERE, protected_by=here)).of(LEFT).protected_by
+    )
 
 
 def test_an_id_that_is_gone_is_known_by_the_hash_of_its_number():
@@ -93,5 +97,5 @@ def test_only_a_hash_that_the_ledger_does_not_have_is_remembered():
     assert known == persons(HERE).hash_to_remember(HERE)
     assert known == persons(HERE, remembered={"here": "older"}).hash_to_remember(HERE)
     assert "" == persons(HERE, remembered={"here": known}).hash_to_remember(HERE)
-    assert "" == persons(HERE).hash_to_remember(replace(HERE, number=""))
+    assert "" == persons(HERE).hash_to_remember(structs.replace(HERE, number=""))
     assert "" == persons(HERE, policy=replace(POLICY, person_number="")).hash_to_remember(HERE)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import Deactivated, Decision, Gone, Person, Plan, Policy, SecondLook, Status, ZoomAccount
@@ -16,8 +17,8 @@ from tests.planning.strategies import NOW, ROLES
 ANN = Person("ann", ("ann@corp.example",), entitled_by=("g",))
 OURS = {"z": Deactivated(NOW, "c", "cycle", role_id="2")}
 OFF = ZoomAccount("z", "ann@corp.example", Status.INACTIVE, role_id="2", role="Member", type=2)
-ON = replace(OFF, status=Status.ACTIVE)
-NEW = replace(ON, zoom_id="new", email="ann.new@corp.example")
+ON = structs.replace(OFF, status=Status.ACTIVE)
+NEW = structs.replace(ON, zoom_id="new", email="ann.new@corp.example")
 
 
 def plan(people: list[Person], accounts: list[ZoomAccount], pairs: dict[str, str]) -> Plan:
@@ -41,19 +42,19 @@ def old(people: list[Person], accounts: list[ZoomAccount], pairs: dict[str, str]
 
 def test_another_main_claimant_who_left_or_is_entitled_is_a_question_for_a_person():
     """Beside the remembered person; one who is in no group changes nothing."""
-    other = replace(ANN, id="other")
+    other = structs.replace(ANN, id="other")
 
-    assert ("reactivate", "entitled_again") == old([ANN, replace(other, entitled_by=())], [OFF], {"z": "ann"})
+    assert ("reactivate", "entitled_again") == old([ANN, structs.replace(other, entitled_by=())], [OFF], {"z": "ann"})
     assert ("manual", "ambiguous_match") == old([ANN, other], [OFF], {"z": "ann"})
-    assert ("manual", "ambiguous_match") == old([ANN, replace(other, enabled=False)], [OFF], {"z": "ann"})
+    assert ("manual", "ambiguous_match") == old([ANN, structs.replace(other, enabled=False)], [OFF], {"z": "ann"})
 
 
 def test_somebody_with_another_active_account_does_not_get_the_old_one_back():
     """Two inactive ones that we switched off both come back."""
-    both = replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
+    both = structs.replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
 
     assert ("manual", "ambiguous_match") == old([both], [OFF, NEW], {"z": "ann"})
-    assert ("reactivate", "entitled_again") == old([both], [OFF, replace(NEW, status=Status.INACTIVE)], {"z": "ann"})
+    assert ("reactivate", "entitled_again") == old([both], [OFF, structs.replace(NEW, status=Status.INACTIVE)], {"z": "ann"})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_somebody_with_another_active_account_does_not_get_the_old_one_back():
 )
 def test_of_two_that_were_off_together_the_second_comes_back_after_the_first(back_after, decided):
     """Whatever lay between the two."""
-    both = replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
+    both = structs.replace(ANN, mains=("ann@corp.example", "ann.new@corp.example"))
     gone = OURS["z"]
     first = replace(gone, reactivated_at=gone.at + back_after) if back_after else replace(gone, seen_active=True)
     made = decide(
@@ -82,7 +83,7 @@ def test_of_two_that_were_off_together_the_second_comes_back_after_the_first(bac
 
 def test_an_inactive_account_never_takes_a_renamed_person_away_from_their_active_one():
     """Remembered for it, with another account by main address: none of theirs any more."""
-    renamed = replace(ANN, mains=("ann.new@corp.example",))
+    renamed = structs.replace(ANN, mains=("ann.new@corp.example",))
 
     assert ("keep", "in_step") == old([renamed], [OFF, NEW], {"z": "ann", "new": "ann"})
     assert ("reactivate", "entitled_again") == old([renamed], [OFF], {"z": "ann"})
@@ -90,11 +91,11 @@ def test_an_inactive_account_never_takes_a_renamed_person_away_from_their_active
 
 def test_a_pair_by_alias_is_for_somebody_without_an_account_by_main_address():
     """Once the alias stands alone on an account, it is theirs; beside an account of their own it is not."""
-    holder = replace(ANN, mains=("ann.new@corp.example",), aliases=("ann@corp.example",))
+    holder = structs.replace(ANN, mains=("ann.new@corp.example",), aliases=("ann@corp.example",))
 
     assert {"z": "ann"} == plan([holder], [ON], {}).pairs
     assert {"new": "ann"} == plan([holder], [ON, NEW], {}).pairs
-    assert {} == plan([replace(holder, mains=()), replace(holder, id="b", mains=())], [ON], {}).pairs
+    assert {} == plan([structs.replace(holder, mains=()), structs.replace(holder, id="b", mains=())], [ON], {}).pairs
 
 
 def test_an_exact_address_outranks_one_of_an_aliased_domain():
@@ -102,7 +103,7 @@ def test_an_exact_address_outranks_one_of_an_aliased_domain():
     moved = Person("moved", ("ann@old.example",), entitled_by=("g",))
     policy = Policy("a", ("corp.example",), domain_aliases=(("old.example", "corp.example"),))
     made = decide(
-        whole.directory("file", NOW, [replace(ANN, enabled=False), moved]),
+        whole.directory("file", NOW, [structs.replace(ANN, enabled=False), moved]),
         whole.zoom("a", NOW, [ON], roles=ROLES),
         History(pairs={"z": "ann"}),
         policy,
@@ -142,7 +143,7 @@ def test_what_went_for_somebody_never_seen_entitled_is_not_given_to_who_has_thei
 )
 def test_the_role_at_our_deactivation_stands_in_for_one_that_zoom_does_not_show(role_id: str | None, expected: tuple[str, str]):
     """Of an inactive account it may not be shown."""
-    hidden = replace(OFF, role_id=None, role=None)
+    hidden = structs.replace(OFF, role_id=None, role=None)
     made = decide(
         whole.directory("file", NOW, [ANN]),
         whole.zoom("a", NOW, [hidden], roles=ROLES),
@@ -161,8 +162,8 @@ def test_the_group_that_decides_is_shown():
         return plan([person], [ON], {"z": "ann"}).decisions[0].group_path
 
     assert ("g",) == path(ANN)
-    assert ("Leavers", "Leavers Bonn") == path(replace(ANN, leaver_by=("Leavers", "Leavers Bonn")))
-    assert () == path(replace(ANN, enabled=False))
+    assert ("Leavers", "Leavers Bonn") == path(structs.replace(ANN, leaver_by=("Leavers", "Leavers Bonn")))
+    assert () == path(structs.replace(ANN, enabled=False))
 
 
 def decided(
@@ -178,16 +179,16 @@ def decided(
 
 def test_somebody_left_out_keeps_their_account():
     """Whether by memory or by address; and so does a stranger with their address."""
-    for people, pairs in (([ANN], {}), ([ANN], {"z": "ann"}), ([replace(ANN, enabled=False)], {"z": "ann"})):
+    for people, pairs in (([ANN], {}), ([ANN], {"z": "ann"}), ([structs.replace(ANN, enabled=False)], {"z": "ann"})):
         found = decided(people, pairs, ignore_people=("ann",))
         assert ("keep", "exempt", ("ignored_person",)) == (*brief(found), found.notes)
-    assert "deactivate" == decided([replace(ANN, enabled=False)], {"z": "ann"}, ignore_people=("bob",)).action.value
+    assert "deactivate" == decided([structs.replace(ANN, enabled=False)], {"z": "ann"}, ignore_people=("bob",)).action.value
 
 
 def test_an_exempt_leaver_is_named():
     """The one it is about, not the first who claims the account; whoever was never entitled is told apart."""
-    gone = replace(ANN, id="zed", enabled=False)
-    found = decided([replace(ANN, enabled=False), gone], {"z": "zed"}, protect_accounts=("ann@corp.example",))
+    gone = structs.replace(ANN, id="zed", enabled=False)
+    found = decided([structs.replace(ANN, enabled=False), gone], {"z": "zed"}, protect_accounts=("ann@corp.example",))
     assert ("keep", "exempt", "zed", ("several_claimants", "exempt_account", "exempt_leaver")) == (
         *brief(found),
         found.directory_id,
@@ -200,16 +201,16 @@ def test_an_exempt_leaver_is_named():
     assert ("exempt_account",) == off.notes
     absent = decided([], {"z": "zed"}, protect_accounts=("ann@corp.example",))
     assert ("exempt_account",) == absent.notes
-    group = decided([replace(ANN, protected_by=("VIP", "VIP Bonn"))], {"z": "ann"})
+    group = decided([structs.replace(ANN, protected_by=("VIP", "VIP Bonn"))], {"z": "ann"})
     assert (("VIP", "VIP Bonn"), ("exempt_directory_group",)) == (group.group_path, group.notes)
-    other = decided([replace(ANN, protected_by=("VIP",))], {"z": "ann"}, protect_accounts=("ann@corp.example",))
+    other = decided([structs.replace(ANN, protected_by=("VIP",))], {"z": "ann"}, protect_accounts=("ann@corp.example",))
     assert (("g",), ("exempt_account",)) == (other.group_path, other.notes)
 
 
 def test_a_decision_shows_whom_it_is_about_and_since_when():
     """The person leaving with their times; the entitled one of several; the account's department where theirs is not known."""
-    left = replace(ANN, enabled=False, department="Sales")
-    due = decided([left], {"z": "ann"}, replace(ON, department="Zoom says"))
+    left = structs.replace(ANN, enabled=False, department="Sales")
+    due = decided([left], {"z": "ann"}, structs.replace(ON, department="Zoom says"))
     ago = NOW - timedelta(days=9)
     assert ("deactivate", "disabled_in_directory", "ann", "address", "Sales", ago, ago) == (
         *brief(due),
@@ -219,11 +220,11 @@ def test_a_decision_shows_whom_it_is_about_and_since_when():
         due.since,
         due.due_at,
     )
-    kept = decided([ANN], {"z": "ann"}, replace(ON, department="Zoom says"))
+    kept = decided([ANN], {"z": "ann"}, structs.replace(ON, department="Zoom says"))
     assert ("Zoom says", None, None, None) == (kept.department, kept.since, kept.due_at, kept.second_look)
-    two = decided([replace(ANN, id="a", entitled_by=()), ANN], {"z": "a"})
+    two = decided([structs.replace(ANN, id="a", entitled_by=()), ANN], {"z": "a"})
     assert ("keep", "in_step", "ann", ("g",)) == (*brief(two), two.directory_id, two.group_path)
-    absent = decided([], {"z": "ann"}, replace(ON, department="Zoom says"))
+    absent = decided([], {"z": "ann"}, structs.replace(ON, department="Zoom says"))
     assert ("deactivate", "absent_from_directory", None, None, "Zoom says", ()) == (
         *brief(absent),
         absent.directory_id,
@@ -235,7 +236,7 @@ def test_a_decision_shows_whom_it_is_about_and_since_when():
 
 def test_a_change_carries_what_a_second_look_needs():
     """Who owns the account, who has the address beside them, whom the ledger remembers, and who has it elsewhere."""
-    left = replace(ANN, enabled=False)
+    left = structs.replace(ANN, enabled=False)
     due = decided([left], {"z": "ann"})
     assert SecondLook(("ann",), (), ("ann",), ()) == due.second_look
     unknown = decided([left], {})
@@ -249,6 +250,8 @@ def test_a_change_carries_what_a_second_look_needs():
 def test_an_inactive_account_that_only_aliases_claim_shows_who_is_entitled():
     """Not the first who has the alias."""
     first = Person("a", ("a@corp.example",), aliases=("ann@corp.example",))
-    found = decided([first, replace(first, id="b", mains=("b@corp.example",), entitled_by=("g",))], {}, OFF, grace=timedelta(0))
+    found = decided(
+        [first, structs.replace(first, id="b", mains=("b@corp.example",), entitled_by=("g",))], {}, OFF, grace=timedelta(0)
+    )
 
     assert ("keep", "in_step", "b", ("several_claimants", "claimed_by_alias")) == (*brief(found), found.directory_id, found.notes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from msgspec import structs
+from msgspec.structs import replace
 
 from syncd.model import EFFECTS, Action, Decision, Person, Policy, Reason, SecondLook, Status, ZoomAccount
 from syncd.planning.match import Addresses
@@ -50,7 +50,7 @@ ELSEWHERE = replace(ENTITLED, mains=("ann.lee@corp.example",))
 
 def back(same: tuple[str, ...]) -> Decision:
     """Never remembered for anybody."""
-    return structs.replace(ON, second_look=SecondLook(("p",), same=same))
+    return replace(ON, second_look=SecondLook(("p",), same=same))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,9 @@ def test_the_person_must_be_as_planned(decision: Decision, people: list[Person],
 @given(cases())
 def test_a_directory_that_did_not_change_shows_the_person_as_planned(case: Case):
     """Else the change is planned for ever, and skipped for ever."""
-    case = replace(case, policy=replace(case.policy, person_number="employeeID", pilot=(), reactivate="any"))
+    case = dataclasses.replace(
+        case, policy=dataclasses.replace(case.policy, person_number="employeeID", pilot=(), reactivate="any")
+    )
     for decision in case.plan().decisions:
         if decision.action in EFFECTS and decision.second_look is not None:
             forms = set(Addresses(case.policy).forms(decision.account.email))

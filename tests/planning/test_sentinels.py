@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from syncd.model import Limits, Person, Policy, Status, ZoomAccount
 from syncd.planning.sentinels import sentinel_lines

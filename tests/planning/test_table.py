@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import Deactivated, Decision, Gone, Hold, Person, Plan, Policy, Refusal, Status, ZoomAccount
@@ -18,7 +19,7 @@ from tests.planning.strategies import NOW, ROLES
 
 ANN = Person("ann", ("ann@corp.example",), entitled_by=("g",))
 ON = ZoomAccount("z-ann", "ann@corp.example", Status.ACTIVE, role_id="2", role="Member", type=2)
-OFF = replace(ON, status=Status.INACTIVE)
+OFF = structs.replace(ON, status=Status.INACTIVE)
 HOUR = timedelta(hours=1)
 
 
@@ -93,7 +94,7 @@ ACCOUNTS = [
     account("idle", Status.INACTIVE),
     account("sleeper", Status.INACTIVE),
     account("unknown"),
-    replace(account("elsewhere"), email="elsewhere@other.example"),
+    structs.replace(account("elsewhere"), email="elsewhere@other.example"),
     ZoomAccount(None, "invited@corp.example", Status.PENDING),
     account("pending", Status.PENDING),
 ]
@@ -163,7 +164,7 @@ def test_the_collector_of_garbage_is_as_it_was(was_on: bool):
         (gc.enable if before else gc.disable)()
 
 
-LEFT = replace(ANN, entitled_by=())
+LEFT = structs.replace(ANN, entitled_by=())
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_a_refusal_is_believed_for_a_week_while_nothing_changed(refusal: dict[st
             found.notes,
         )
     for changed in ({"role_id": "3"}, {"type": 1}, {"status": Status.INACTIVE}):
-        assert refusal_fingerprint(replace(ON, **changed), "p", "app") != refusal_fingerprint(ON, "p", "app")
+        assert refusal_fingerprint(structs.replace(ON, **changed), "p", "app") != refusal_fingerprint(ON, "p", "app")
     assert len({refusal_fingerprint(ON, *both) for both in (("p", "a"), ("q", "a"), ("p", "b"))}) == 3
 
 
@@ -293,16 +294,19 @@ def test_several_who_left_go_with_the_last_of_them():
         history = History(gone={"z-ann": Gone(NOW - 2 * HOUR, 1)}, good_reads=5, pairs=pairs)
         return plan(people, [ON], history, **{"grace": 9 * HOUR, **policy}).decisions[0]
 
-    disabled = replace(ANN, id="b", enabled=False)
+    disabled = structs.replace(ANN, id="b", enabled=False)
     assert ("keep", ("several_claimants", "left_groups")) == (
         (found := about([LEFT, disabled], {})).action.value,
         found.notes[:2],
     )
     assert found.due_at == NOW + 7 * HOUR
     assert ("deactivate", "b") == ((found := about([LEFT, disabled], {"z-ann": "b"})).action.value, found.directory_id)
-    both = [replace(ANN, id="a", enabled=False), replace(ANN, id="c", enabled=False)]
+    both = [structs.replace(ANN, id="a", enabled=False), structs.replace(ANN, id="c", enabled=False)]
     assert "c" == about(both, {}).directory_id
-    owner = [replace(ANN, id="a", enabled=False), Person("z", ("x@corp.example",), aliases=("ann@corp.example",), enabled=False)]
+    owner = [
+        structs.replace(ANN, id="a", enabled=False),
+        Person("z", ("x@corp.example",), aliases=("ann@corp.example",), enabled=False),
+    ]
     assert "a" == about(owner, {}).directory_id
 
 
@@ -315,7 +319,7 @@ def test_who_was_entitled_is_remembered_for_those_without_a_pair():
     assert frozenset() == plan([ANN], [ON]).entitled  # gets a pair
     assert {"z-ann": "ann"} == plan([ANN], [ON]).pairs
 
-    left = replace(ANN, enabled=False)
+    left = structs.replace(ANN, enabled=False)
     for history, notes in (
         (History(), ("never_entitled",)),
         (History(entitled={"ann"}), ()),
@@ -328,10 +332,10 @@ def test_who_was_entitled_is_remembered_for_those_without_a_pair():
 
 def test_a_pair_moves_to_the_new_owner_and_says_so():
     """While nobody's membership is in doubt."""
-    left, new = replace(ANN, id="old", enabled=False), replace(ANN, id="new")
+    left, new = structs.replace(ANN, id="old", enabled=False), structs.replace(ANN, id="new")
     made = plan([left, new], [ON], History(pairs={"z-ann": "old"}))
     assert {} == made.pairs  # two have the address
-    made = plan([replace(left, mains=("x@corp.example",)), new], [ON], History(pairs={"z-ann": "old"}))
+    made = plan([structs.replace(left, mains=("x@corp.example",)), new], [ON], History(pairs={"z-ann": "old"}))
     assert ({"z-ann": "new"}, True) == (made.pairs, "owner_changed" in made.decisions[0].notes)
     same = plan([ANN], [ON], History(pairs={"z-ann": "ann"}))
     assert ({}, ()) == (same.pairs, same.decisions[0].notes)
@@ -348,8 +352,8 @@ def test_a_pair_moves_to_the_new_owner_and_says_so():
 )
 def test_the_second_of_two_that_were_off_together_comes_back_after_the_first(back_at: Any, expected: str):
     """One that was back before this one went is another account of theirs."""
-    both = replace(ANN, mains=("ann@corp.example", "ann.2@corp.example"))
-    other = replace(ON, zoom_id="z-2", email="ann.2@corp.example")
+    both = structs.replace(ANN, mains=("ann@corp.example", "ann.2@corp.example"))
+    other = structs.replace(ON, zoom_id="z-2", email="ann.2@corp.example")
     history = History(
         pairs={"z-ann": "ann", "z-2": "ann"},
         deactivated={

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from syncd.ledger.history import History
 from syncd.model import Action, Decision, DirectoryGroup, GroupUse, Guard, Person, Reason, SecondLook, Status
@@ -240,7 +241,9 @@ def test_the_second_look_asks_about_everybody_who_owns_the_account():
 
 def test_a_protected_account_in_a_cycles_plan_is_a_bug():
     """And names nobody."""
-    known = facts(decisions=(Decision(replace(account(9000), role="Admin"), Action.DEACTIVATE, Reason.LEFT_GROUPS, "px"),))
+    known = facts(
+        decisions=(Decision(structs.replace(account(9000), role="Admin"), Action.DEACTIVATE, Reason.LEFT_GROUPS, "px"),)
+    )
     found = verdict(Guard.PROTECTED_IN_PLAN, known)
 
     assert (1, 0, "accounts", "1 changes planned touch protected accounts") == (
@@ -320,7 +323,9 @@ def test_of_an_entitling_group_no_more_count_than_it_lost():
 )
 def test_members_whose_account_stays_do_not_count(reason: Reason, status: Status, kept: bool):
     """Whoever is in step by another group, exempt, held, unclear, or elsewhere."""
-    decisions = tuple(Decision(replace(account(9000 + number), status=status), Action.KEEP, reason) for number in range(11))
+    decisions = tuple(
+        Decision(structs.replace(account(9000 + number), status=status), Action.KEEP, reason) for number in range(11)
+    )
     history = History(entitled_through={f"z{9000 + number}": "Group" for number in range(11)})
 
     assert kept is not shrunk_group(GroupUse.ENTITLING, facts(decisions=decisions, history=history)).tripped

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.model import DirectoryGroup, GroupUse, Hint, Person, Policy, Reason
 from syncd.planning.watching import BASE_AGE_MIN, SIGNALS_MAX, Noticed, Watching, base_serves, concerned, differing
@@ -222,14 +223,14 @@ SEEN = Person("ann", ("ann@corp.example",), entitled_by=("Zoom",), department="S
 @pytest.mark.parametrize(
     ("after", "stands"),
     [
-        (replace(SEEN, department="Finance", display_name="Ann", changed_at=NOON, entitled_by=("Zoom", "Team")), None),
-        (replace(SEEN, enabled=False), Reason.DISABLED_IN_DIRECTORY),
-        (replace(SEEN, expires_at=NOON), Reason.EXPIRED_IN_DIRECTORY),
-        (replace(SEEN, leaver_by=("Left",)), Reason.IN_LEAVERS_GROUP),
-        (replace(SEEN, entitled_by=()), Reason.LEFT_GROUPS),
-        (replace(SEEN, unclear="broken"), Reason.DIRECTORY_UNCLEAR),
-        (replace(SEEN, mains=("ann.doe@corp.example",)), Reason.IN_STEP),
-        (replace(SEEN, protected_by=("VIP",)), Reason.IN_STEP),
+        (structs.replace(SEEN, department="Finance", display_name="Ann", changed_at=NOON, entitled_by=("Zoom", "Team")), None),
+        (structs.replace(SEEN, enabled=False), Reason.DISABLED_IN_DIRECTORY),
+        (structs.replace(SEEN, expires_at=NOON), Reason.EXPIRED_IN_DIRECTORY),
+        (structs.replace(SEEN, leaver_by=("Left",)), Reason.IN_LEAVERS_GROUP),
+        (structs.replace(SEEN, entitled_by=()), Reason.LEFT_GROUPS),
+        (structs.replace(SEEN, unclear="broken"), Reason.DIRECTORY_UNCLEAR),
+        (structs.replace(SEEN, mains=("ann.doe@corp.example",)), Reason.IN_STEP),
+        (structs.replace(SEEN, protected_by=("VIP",)), Reason.IN_STEP),
         (None, Reason.ABSENT_FROM_DIRECTORY),
     ],
 )
@@ -241,8 +242,8 @@ def test_only_what_decides_about_an_account_is_a_difference(after: Person | None
 
 def test_time_alone_makes_no_difference() -> None:
     """Somebody whose last day is over goes with a whole cycle."""
-    soon = replace(SEEN, expires_at=NOON)
-    assert {} == differing({"ann": soon}, {"ann": replace(soon, enabled=True)}, ["ann"], POLICY, NOON + SECOND)
+    soon = structs.replace(SEEN, expires_at=NOON)
+    assert {} == differing({"ann": soon}, {"ann": structs.replace(soon, enabled=True)}, ["ann"], POLICY, NOON + SECOND)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_time_alone_makes_no_difference() -> None:
 def test_a_group_of_any_use_follows_the_people_of_a_look(use: GroupUse, path: str):
     """Whoever is in it now, and was not in the whole read; a legal hold, too."""
     before = whole.directory("file", NOON, [Person("p", ("p@corp.example",))], [DirectoryGroup("g", "G", use, 0)])
-    now = replace(before.people[0], **{path: ("G",)})  # type: ignore[arg-type]
+    now = structs.replace(before.people[0], **{path: ("G",)})  # type: ignore[arg-type]
     after = before.with_people({"p"}, whole.complete([now]))
 
     assert [1] == [group.members for group in after.groups]

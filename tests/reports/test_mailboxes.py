@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from msgspec import structs
 
 from syncd.model import Action
 from syncd.operations.inspect import told
@@ -24,7 +25,7 @@ def with_mailbox(kind: str, action: Action):
     ids = {decision.directory_id for decision in decisions}
     assert ids
     read = report.directory.people
-    people = put_together([replace(person, mailbox=kind) if person.id in ids else person for person in read], read)
+    people = put_together([structs.replace(person, mailbox=kind) if person.id in ids else person for person in read], read)
     return replace(report, directory=replace(report.directory, people=people)), decisions
 
 
@@ -58,7 +59,7 @@ def test_explain_says_what_it_is():
         "entitled_by": [],
         "leaver_by": [],
         "protected_by": [],
-        "hint": replace(person, mailbox="shared").mailbox_hint,
+        "hint": structs.replace(person, mailbox="shared").mailbox_hint,
     }
     lines = list(told({"address": "box@corp.example", "in_scope": True, "directory": [shown], "accounts": [], "unclear": []}))
 

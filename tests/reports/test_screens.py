@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rich.cells import cell_len
 from rich.color import Color
 
@@ -46,7 +47,7 @@ def held(departments: tuple[str, ...] = ("Sales", "Finance"), reason: Reason = R
     """71 people are absent at once, and the guard of sizes holds them."""
     decisions = [
         Decision(
-            replace(account(f"person-with-a-long-name-{number:03}"), department=""),
+            structs.replace(account(f"person-with-a-long-name-{number:03}"), department=""),
             Action.DEACTIVATE,
             reason,
             since=NOW - HOUR,
@@ -327,7 +328,7 @@ def test_a_screen_has_a_width_even_where_nobody_says_one() -> None:
 @pytest.mark.parametrize(("after", "shown"), [("licensed", "licensed"), (None, "basic")])
 def test_whoever_came_back_is_shown_with_what_they_have_now(after: str | None, shown: str) -> None:
     """Zoom strips the licence at deactivation: as read it is basic; without a later look that is all that is known."""
-    back = Decision(replace(account("ines"), type=1), Action.REACTIVATE, Reason.ENTITLED_AGAIN)
+    back = Decision(structs.replace(account("ines"), type=1), Action.REACTIVATE, Reason.ENTITLED_AGAIN)
     plan = Plan(NOW, "a" * 64, (back,))
     done = EffectOutcome(OutcomeKind.DONE, licence_after=after)
     said = screen(replace(held(), plan=plan, result=Result.APPLIED, verdicts=(), held={}, outcomes={back.key: done}), 160)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from syncd.errors import AccountUnreadable, AnswerLost, Refused, ScopeMissing, SourceError, SyncdError
 from syncd.ledger import record
 from syncd.model import (
@@ -156,7 +158,9 @@ class Story:
             unclear="userAccountControl is unreadable" if "unclear" in facts else "",
         )
         if "nameless" in facts:
-            self.company.directory.people[f"p-{name}"] = replace(self.company.directory.people[f"p-{name}"], mains=(), aliases=())
+            self.company.directory.people[f"p-{name}"] = structs.replace(
+                self.company.directory.people[f"p-{name}"], mains=(), aliases=()
+            )
 
     async def _account(self, rest: str) -> None:
         name, status, *facts = rest.split()
@@ -181,7 +185,7 @@ class Story:
         """Moves somebody into another entitling group."""
         name, group = rest.split(" ", 1)
         people = self.company.directory.people
-        people[f"p-{name}"] = replace(people[f"p-{name}"], entitled_by=(group,))
+        people[f"p-{name}"] = structs.replace(people[f"p-{name}"], entitled_by=(group,))
 
     async def _group(self, rest: str) -> None:
         rest, _, id_ = rest.partition(" as ")

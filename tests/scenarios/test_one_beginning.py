@@ -3,12 +3,12 @@ they kept access, whether the promise was kept. Every story of this folder, afte
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncd.events import EffectSettled
 from syncd.evidence.periods import Asked, Period

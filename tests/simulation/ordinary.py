@@ -13,9 +13,11 @@ import asyncio
 import calendar
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from random import Random
+
+from msgspec.structs import replace
 
 from syncd.ledger import record
 from syncd.model import Mode, Policy, Status, Trigger

@@ -11,9 +11,10 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ldap3.utils.conv import escape_filter_chars
+from msgspec import structs
 
 from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.foreign import foreign_sid
@@ -81,7 +82,7 @@ class Roster:
         for id_, dn in self.managers.items():
             if dn not in known:
                 known[dn] = self.by_dn.get(dn_key(dn)) or id_of(dn)
-            self.people[id_] = replace(self.people[id_], manager=known[dn])
+            self.people[id_] = structs.replace(self.people[id_], manager=known[dn])
 
     def demand_shown(self) -> None:
         """Raises Unusable when an attribute that everybody has is shown of nobody: that is a right which is not granted."""

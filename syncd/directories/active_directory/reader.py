@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
+
+from msgspec import structs
 
 from syncd.directories.active_directory.answers import Entry
 from syncd.directories.active_directory.binding import RefusalMemory
@@ -299,7 +301,7 @@ class ActiveDirectory:
                     found = person_of(entry, *settings.of_people(), settings.ignored_sids)
                     if found.person.id not in people and wanted.includes(found.person):
                         manager = id_by_dn(look.session, found.manager_dn) if found.manager_dn else ""
-                        people[found.person.id] = replace(found.person, manager=manager)
+                        people[found.person.id] = structs.replace(found.person, manager=manager)
                         above.read(entry, found)
                         if not is_below(entry.dn, look.bases):
                             outside.add(found.person.id)

@@ -9,7 +9,8 @@ Source: https://learn.microsoft.com/en-us/graph/api/user-list-manager
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import structs
 
 from syncd.directories.entra.graph import Graph, side_by_side
 from syncd.directories.entra.people import manager_of as told_by
@@ -42,7 +43,7 @@ class Managers:
             await side_by_side(self._ask(graph, settings, id_) for id_ in entitled[:ASKED_A_READ])
         except SourceError as error:
             self._tell(Noted("managers.not_told", "warning", {"operation": "user", "why": error.what, "do": error.do}))
-        return {id_: replace(person, manager=self._known.get(id_, (0.0, None))[1]) for id_, person in people.items()}
+        return {id_: structs.replace(person, manager=self._known.get(id_, (0.0, None))[1]) for id_, person in people.items()}
 
     async def _ask(self, graph: Graph, settings: EntraSettings, id_: str) -> None:
         entry = await graph.get("user", f"/users/{id_}", what_to_ask(settings))

@@ -9,8 +9,9 @@ Source: https://learn.microsoft.com/en-us/graph/api/directoryobject-checkmemberg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec import structs
 
 from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
 from syncd.directories.entra.groups import ALTERNATIVES_MAX, ConfiguredGroup
@@ -88,7 +89,7 @@ async def _placed(
     for group in configured:
         if group.id in member_of:
             ways.setdefault(group.use, _way(group, before))
-    return replace(
+    return structs.replace(
         person,
         entitled_by=ways.get(GroupUse.ENTITLING, ()),
         leaver_by=ways.get(GroupUse.LEAVERS, ()),
