@@ -269,7 +269,7 @@ def release(
 
 
 async def _released(config: Config, names: Sequence[str], by: str, because: str, key: Path | None) -> list[tuple[str, bool]]:
-    from syncd.app import open_dependencies, policy_of
+    from syncd.app import handover_rules, open_dependencies, policy_of
     from syncd.cli.approving import signing
     from syncd.operations.approve import authorised
     from syncd.operations.handover.legal_hold import release_hold
@@ -277,7 +277,13 @@ async def _released(config: Config, names: Sequence[str], by: str, because: str,
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         policy, history = policy_of(config), await deps.ledger.history()
         return await release_hold(
-            deps, policy, names, by, because, lambda one: authorised(one, policy, history, deps.signature_fits, signing(key))
+            deps,
+            policy,
+            handover_rules(config),
+            names,
+            by,
+            because,
+            lambda one: authorised(one, policy, history, deps.signature_fits, signing(key)),
         )
 
 
@@ -304,7 +310,9 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         if key not in ("receiver", "inventory", "holds", "zoom_id", "display_name", "hold_unchecked")
     }
     if isinstance(row.get("receiver"), dict):
-        flat["receiver"] = f"{row['receiver']['email']} ({row['receiver']['rule']})"
+        receiver = row["receiver"]
+        rule = f" ({receiver['rule']})" if receiver["rule"] else ""
+        flat["receiver"] = f"{receiver['email'] or receiver['zoom_id']}{rule}"
     else:
         flat["receiver"] = row.get("receiver")
     holds = row.get("holds") or row.get("inventory")

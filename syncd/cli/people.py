@@ -476,12 +476,16 @@ def explain(context: click.Context, address: str, format_: str, out: Path | None
 async def _explained(config: Config, address: str) -> dict[str, Any]:
     from syncd.app import open_dependencies, policy_of
     from syncd.operations.cycle import Run, run_cycle
+    from syncd.operations.handover.ended import handed_over
     from syncd.operations.inspect import deletions, explained
 
     async with open_dependencies(config, observers(config), write_ledger=False, from_checkpoint=True) as deps:
         policy = policy_of(config)
         report = await run_cycle(deps, policy, Run(config.mode, Trigger.PLAN))
-        story = explained(report, await deps.ledger.history(), policy, address)
+        history = await deps.ledger.history()
+        story = explained(report, history, policy, address)
+        if ended := await handed_over(deps, policy, report, history, address):
+            story |= {"handovers": ended, "exit_code": int(ExitCode.DONE)}
         return story if story.get("directory") else story | await deletions(deps, policy, address)
 
 

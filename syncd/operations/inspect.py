@@ -14,6 +14,7 @@ from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
 from syncd.model import CycleReport, Decision, Person, Policy, Reason, WitnessState, ZoomAccount, licence_word
 from syncd.operations.dependencies import Dependencies
+from syncd.operations.handover.ended import handed_over_told
 from syncd.operations.in_words import advice, standing_in_words
 from syncd.operations.lookup import AT_ONCE, look_up, near_accounts, near_addresses
 from syncd.planning.entitlement import standing
@@ -247,6 +248,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _account_told(account, {person["id"] for person in story["directory"]})
     if not story["accounts"]:
         yield from _no_account_told(story)
+    for ended in story.get("handovers", ()):
+        yield from handed_over_told(ended)
     yield from map(_seen_told, story.get("seen_by_others", ()))
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"

@@ -161,8 +161,8 @@ def cases(facts: HandoverFacts) -> tuple[Case, ...]:
         and (one.account.status is Status.INACTIVE or _open(facts, one.account.zoom_id))
     ]
     there = {one.account.zoom_id for one in facts.decisions}
-    gone = (_gone(zoom_id, done) for zoom_id, done in facts.history.handovers.items() if zoom_id not in there)
-    found += [one for one in gone if one is not None]
+    ended = (gone(zoom_id, done) for zoom_id, done in facts.history.handovers.items() if zoom_id not in there)
+    found += [one for one in ended if one is not None]
     return tuple(sorted(found, key=lambda one: one.zoom_id))
 
 
@@ -171,8 +171,8 @@ def _open(facts: HandoverFacts, zoom_id: str) -> bool:
     return done is not None and done.state == Stage.HANDING_OVER
 
 
-def _gone(zoom_id: str, done: HandoverDone) -> Case | None:
-    """An account Zoom no longer shows: a lost answer is told by that."""
+def gone(zoom_id: str, done: HandoverDone) -> Case | None:
+    """An account Zoom no longer shows: a lost answer is told by that. None: it was not by us."""
     if done.state == "refused":
         return None  # somebody else deleted it
     if done.state == Stage.HANDING_OVER:

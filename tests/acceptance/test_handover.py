@@ -186,6 +186,24 @@ def test_one_leavers_content_goes_to_the_manager(left: Company) -> None:
     assert (0, [], []) == (after.code, after.tripped(), after.document["seen_by_others"])
     assert {"deactivated": ("confirmed", "log"), "deleted": ("confirmed", "log")} == seen
     assert 0 == left.syncd("ledger", "verify").code
+    row = rows(left)["lee@corp.example"]
+    assert ("mia@corp.example", None) == (row["receiver"]["email"], row["receiver"]["rule"])
+    assert item["due_at"] <= row["handed_over_at"]
+    assert "lee@corp.example: it is handed_over" in handed(left, digest).said
+
+
+def test_whoever_asks_later_for_a_leaver_is_told_who_has_the_content(left: Company) -> None:
+    """Also when neither side knows them any more; of somebody who never was there nothing is told."""
+    assert 0 == handed(left, approved(left)).code
+    left.leaves("lee")
+    ran, text = left.syncd("explain", "LEE@corp.example", "--format", "json"), left.syncd("explain", "lee@corp.example")
+    (told,) = ran.document["handovers"]
+
+    assert (0, 0, 2) == (ran.code, text.code, left.syncd("explain", "les@corp.example").code)
+    assert ("handed_over", "mia@corp.example", "Kim", "delete") == tuple(
+        told[name] for name in ("stage", "receiver", "by", "end")
+    )
+    assert [True, True] == [line in text.out for line in ("handover   handed_over at", "to mia@corp.example: meetings, ")]
 
 
 def test_an_auditor_reads_what_became_of_it(left: Company) -> None:
@@ -316,6 +334,8 @@ def test_a_legal_hold_once_seen_stays_until_two_people_release_it(left: Company)
     left.rows["lee"] = left.rows["lee"].replace(";left,", ";left;trial,")
     left.save()
     assert 0 == left.syncd("apply").code
+    too_early = left.syncd("handover", "release", "lee@corp.example", *LEE)
+    assert (2, True) == (too_early.code, "still stands for: lee@corp.example" in too_early.said)
     left.rows["lee"] = left.rows["lee"].replace(";trial,", ",")
     left.rows["p1"] = left.rows["p1"].replace(",staff,", ",staff;trial,")
     left.save()

@@ -28,6 +28,7 @@ from syncd.model import (
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.handover.approve import approve_handover
+from syncd.operations.handover.legal_hold import release_hold
 from syncd.operations.handover.look import look
 from syncd.operations.handover.plan import make_plan
 from syncd.operations.handover.run import Ended, run_plan
@@ -241,6 +242,29 @@ async def test_an_approval_is_used_up_whatever_becomes_of_it(answer: SyncdError,
     assert state in (ended.state, "handed_over")
     found = await look(world.deps, POLICY, world.rules, Mode.ENFORCE)
     assert {"refused": "due"}.get(state, state) == next(one.stage.value for one in found.cases if one.zoom_id == "z-lee")
+
+
+@pytest.mark.parametrize(("where", "over"), [("configuration", False), ("group", False), ("nowhere", True)])
+async def test_two_people_end_no_hold_that_still_stands(where: str, over: bool) -> None:
+    """They would be told that it is over, and it is not; their word does not count later either."""
+    world = World()
+    world.rules = replace(RULES, hold_accounts=("lee@*",))
+    await world.lee_left()
+    world.rules = world.rules if where == "configuration" else RULES
+    if where == "group":
+        world.person("lee", leaver_by=("Left",), held_by=("Trial",))
+
+    async def released(by: str) -> list[tuple[str, bool]]:
+        return await release_hold(world.deps, POLICY, world.rules, ["lee@corp.example"], by, "closed", lambda one: one)
+
+    if not over:
+        for by in (KIM, LEE):
+            with pytest.raises(UsageError, match="a legal hold still stands for: lee@corp"):
+                await released(by)
+        world.rules = RULES
+        world.person("lee", leaver_by=("Left",))
+    assert [("lee@corp.example", False)] == await released(KIM)
+    assert [("lee@corp.example", True)] == await released(LEE)
 
 
 async def two_plans(world: World) -> tuple[str, str]:

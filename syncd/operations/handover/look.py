@@ -91,7 +91,7 @@ async def content_now(deps: Dependencies, account: ZoomAccount) -> Inventory:
 
 def row_of(case: Case, facts: HandoverFacts) -> dict[str, Any]:
     """One case as plain values, with what was counted at the first sight of leaving."""
-    receiver, inventory = case.receiver, facts.inventories.get(case.zoom_id)
+    inventory = facts.inventories.get(case.zoom_id)
     return {
         "zoom_id": case.zoom_id,
         "email": case.account.email if case.account is not None else None,
@@ -101,11 +101,24 @@ def row_of(case: Case, facts: HandoverFacts) -> dict[str, Any]:
         "deactivated_at": rfc3339(case.deactivated_at) if case.deactivated_at is not None else None,
         "due_at": rfc3339(case.due_at) if case.due_at is not None else None,
         "zoom_deletes_at": rfc3339(case.lost_at) if case.lost_at is not None else None,
-        "receiver": {"zoom_id": receiver.account.zoom_id, "email": receiver.account.email, "rule": receiver.rule}
-        if receiver is not None
-        else None,
+        "receiver": _receiver_of(case, facts),
         "no_receiver": case.why_none or None,
         "hold_unchecked": "hold_unchecked" in case.notes,
         "notes": list(case.notes),
         "inventory": inventory[1].as_json() if inventory is not None else None,
+        "handed_over_at": rfc3339(case.done.settled_at or case.done.at)
+        if case.done is not None and case.stage is Stage.HANDED_OVER
+        else None,
     }
+
+
+def _receiver_of(case: Case, facts: HandoverFacts) -> dict[str, Any] | None:
+    """Who would receive it, or did: of a handover that was announced whoever it was announced for (*rule* None)."""
+    if case.receiver is not None:
+        account = case.receiver.account
+        return {"zoom_id": account.zoom_id, "email": account.email, "rule": case.receiver.rule}
+    if case.done is None or case.stage is Stage.KEPT:
+        return None
+    id_ = case.done.item.receiver_id
+    email = next((one.account.email for one in facts.decisions if one.account.zoom_id == id_), None)
+    return {"zoom_id": id_, "email": email, "rule": None}

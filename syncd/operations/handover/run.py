@@ -114,6 +114,7 @@ async def run_plan(
     looked = await look(deps, policy, rules, mode)
     demand_believed(looked)
     ready, left = _ready(plan, looked)
+    left = await _named(deps, looked, left)
     _demand_agreed(ready, left, request)
     await _demand_guards(deps, policy, looked, ready, request)
     room = rules.max_per_day - sent_today(looked.facts.history, looked.facts.now)
@@ -149,6 +150,18 @@ def _ready(plan: HandoverPlan, looked: Looked) -> tuple[list[Case], list[Ended]]
         else:
             left.append(_not_tried(case, "no approval of this plan runs for it (none given, used up, or over)"))
     return ready, left
+
+
+async def _named(deps: Dependencies, looked: Looked, left: Sequence[Ended]) -> list[Ended]:
+    """With the addresses of those who are no longer in Zoom, as they were when they were handed over."""
+    done = looked.facts.history.handovers
+    names = await deps.ledger.personal([done[one.zoom_id].who for one in left if not one.email and one.zoom_id in done])
+    return [
+        replace(one, email=names.get(done[one.zoom_id].who, {}).get("email", ""))
+        if not one.email and one.zoom_id in done
+        else one
+        for one in left
+    ]
 
 
 def _not_tried(case: Case, says: str) -> Ended:
