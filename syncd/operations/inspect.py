@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 from syncd.errors import AccountUnreadable, ConfigError, ExitCode, SourceError
@@ -248,8 +249,7 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _account_told(account, {person["id"] for person in story["directory"]})
     if not story["accounts"]:
         yield from _no_account_told(story)
-    for ended in story.get("handovers", ()):
-        yield from handed_over_told(ended)
+    yield from chain.from_iterable(map(handed_over_told, story.get("handovers", ())))
     yield from map(_seen_told, story.get("seen_by_others", ()))
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"

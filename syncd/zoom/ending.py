@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from syncd.errors import Refused
+from syncd.errors import Refused, ScopeMissing
 from syncd.http.answers import Reply
 from syncd.zoom import scopes
 from syncd.zoom.api import ZoomApi, segment
@@ -39,6 +39,9 @@ TRANSFERS = {
     "recordings": "transfer_recording",
     "whiteboards": "transfer_whiteboard",
 }
+
+#: Nothing here goes on by itself, and the approval is used up.
+_ANEW = "Nothing was done, and it is not tried again by itself: then approve the plan anew and run it."
 
 _PORTAL = "End this account in the Zoom portal; its content can be handed over there."
 _ACTIVE = (
@@ -112,7 +115,13 @@ class EndingApi(ZoomApi):
 def end_refusal(reply: Reply) -> Exception:
     """What to raise for an answer that is no success: see the table above."""
     error = refusal(scopes.DELETE_USER, reply)
-    if not isinstance(error, Refused) or error.kind in ("throttled", "rights"):
+    if isinstance(error, ScopeMissing):
+        do = f"Add the scope {error.scope} to the app of handover.client_id, and to its role the right User: Edit. {_ANEW}"
+        return ScopeMissing(error.source, error.what, do, scope=error.scope)
+    if error.kind == "throttled":
+        do = f"Another program uses the limits, or works on this account: wait until it is quiet. {_ANEW}"
+        return Refused(error.what, kind=error.kind, code=error.code, status=error.status, do=do)
+    if error.kind == "rights":
         return error
     if is_missing(reply):
         kind, do = (

@@ -68,7 +68,7 @@ REFUSALS: list[tuple[int, int, str, str, str]] = [
     (400, 1120, "Invitation.", "invitation", "portal"),
     (404, 1001, "User does not exist.", "gone", "which of the two"),
     (400, 9999, "Unheard of.", "other", "portal"),
-    (429, 429, "Too many concurrent requests.", "throttled", ""),
+    (429, 429, "Too many concurrent requests.", "throttled", "approve the plan anew"),
 ]
 
 
@@ -99,8 +99,11 @@ async def test_a_missing_scope_is_named() -> None:
     """That of the app of its own."""
     async with a_zoom() as world:
         world.other[PATH] = [refused(400, 4711, "does not contain scopes:[user:delete:user:admin].")] * 2
-        with pytest.raises(ScopeMissing, match="delete_user"):
+        with pytest.raises(ScopeMissing, match="delete_user") as met:
             await end(world)
+
+        assert ("user:delete:user:admin", True) == (met.value.scope, "approve the plan anew" in met.value.do)
+        assert "cycle" not in met.value.do  # no cycle ever does it
 
 
 def meetings(total: int, *sizes: int | None, token: str = "") -> Answer:

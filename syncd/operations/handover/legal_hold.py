@@ -15,7 +15,6 @@ from syncd.operations.lookup import find_accounts, near_accounts, without_accoun
 from syncd.planning.match import Addresses
 from syncd.planning.protection import Patterns
 
-
 _END_IT_THERE = "A hold that stands in the configuration or in a directory group is ended there first."
 
 
