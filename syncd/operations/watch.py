@@ -358,10 +358,11 @@ class Watch:
         self._fall_back(why)
 
     def count_empty(self, found: list[Found]) -> None:
-        """A signal after which nobody differed is a look, too."""
+        """A signal after which nobody differed is a look, too, and so is one that could not be read."""
         if not found:
-            self._looks[Result.IN_STEP.value] += 1
-            self._deps.tell(LookEnded("", Result.IN_STEP.value, 0, 0.0, {}))
+            result = (Result.IN_STEP if self._not_before is None else Result.UNREADABLE).value
+            self._looks[result] += 1
+            self._deps.tell(LookEnded("", result, 0, 0.0, {}))
 
     @property
     def looks(self) -> Mapping[str, int]:

@@ -137,6 +137,7 @@ MEANWHILE: dict[str, tuple[Callable[[World], object], str]] = {
     "re-hired under another id": (lambda world: world.person("lee2", addresses=("lee",)), "entitled now"),
     "out of the leaver group": (lambda world: world.person("lee", entitled=False), "may_return now"),
     "held by a group": (lambda world: world.person("lee", leaver_by=("Left",), held_by=("Trial",)), "a legal hold stands"),
+    "gone from the directory": (lambda world: world.directory.people.pop("p-lee"), "no longer in the directory"),
     "unreadable": (lambda world: world.person("lee", leaver_by=("Left",), unclear="hidden"), "could not be read"),
     "protected": (lambda world: world.person("lee", leaver_by=("Left",), protected_by=("VIPs",)), "protected"),
     "reactivated by somebody": (lambda world: world.account("lee"), "no longer deactivated"),
@@ -164,6 +165,20 @@ async def test_whoever_is_called_back_in_between_drops_out(case: str) -> None:
 
     assert ("not_tried", []) == (ended.state, world.zoom.deleted)
     assert says in ended.says
+
+
+@pytest.mark.parametrize(("holds", "listed", "sent"), [(True, True, False), (False, False, False), (False, True, True)])
+async def test_who_vanishes_from_the_directory_in_between(holds: bool, listed: bool, sent: bool) -> None:
+    """Absent for a moment is not absent for the whole retention, and a hold in a group cannot be seen any more, which no plan
+    said. Who is in the file of leavers has left for good all the same."""
+    world = World()
+    world.rules = replace(RULES, holds_by_group=holds, leavers=frozenset({"lee@corp.example"} if listed else ()))
+    await world.lee_left()
+    digest = await world.approved()
+    world.zoom.first_look = lambda: world.directory.people.pop("p-lee") and None
+    (ended,) = await world.run(digest)
+
+    assert (sent, sent) == (ended.state == "handed_over", bool(world.zoom.deleted))
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -238,6 +238,19 @@ async def test_a_place_that_cannot_be_read_again_is_looked_at_later() -> None:
     assert [True, False] == [bool(event.why) for event in world.company.events if isinstance(event, WatchDegraded)]
 
 
+@pytest.mark.parametrize(("fails", "counted"), [(True, "unreadable"), (False, "in_step")])
+async def test_a_look_that_could_not_be_read_is_not_counted_as_in_step(fails: bool, counted: str) -> None:
+    """Nothing was found in step by it."""
+    world = World()
+    await world.cycle()
+    world.watcher.fails = SourceError("directory", "it is empty", "look") if fails else None
+    world.watch._state.notice(0, Hint(anybody=True), world.company.clock.now())
+    world.watch.count_empty(await world.watch.find())
+
+    assert {counted: 1} == dict(world.watch.looks)
+    assert [counted] == [event.result for event in world.company.events if isinstance(event, LookEnded)]
+
+
 async def test_a_whole_cycle_that_read_everybody_heals_a_place_that_could_not_be_read() -> None:
     """Nobody needs to be looked at there any more; one that could not read it heals nothing."""
     world = World()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from syncd.errors import AccountUnreadable
-from syncd.model import HANDOVER, Decision, Person, Policy, Reason, Status, ZoomAccount
+from syncd.model import HANDOVER, Decision, Person, Policy, Reason, Standing, Status, ZoomAccount
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.manual import protected_among
 from syncd.planning.entitlement import standing
@@ -43,7 +43,8 @@ async def preflight(deps: Dependencies, policy: Policy, facts: HandoverFacts, ca
     # The ledger last: what people said while all that was asked counts, too.
     history, now = await deps.ledger.history(), deps.clock.now()
     fresh = replace(facts, people={person.id: person for person in people}, history=history, now=now)
-    if against := "it is protected" if protected else _against_now(fresh, leaving):
+    vanished = bool(facts.owners(decision)) and not fresh.owners(leaving)
+    if against := "it is protected" if protected else _against_now(fresh, leaving, vanished=vanished):
         return leaver, receiver, against
     if not _may_receive(
         case.receiver.rule, receiving, [one for one in found if _is_theirs(one, receiving, receiver, facts)], policy, now
@@ -71,7 +72,7 @@ def _may_receive(rule: str, receiving: Decision, found: Sequence[Person], policy
     return receiving.reason is Reason.EXEMPT or bool(entitled) or not (found or receiving.directory_id)
 
 
-def _against_now(facts: HandoverFacts, decision: Decision) -> str:
+def _against_now(facts: HandoverFacts, decision: Decision, *, vanished: bool) -> str:
     owners = facts.owners(decision)
     if facts.history.on_hold(decision.account.zoom_id or "", facts.now):
         return "it is on hold"
@@ -82,6 +83,9 @@ def _against_now(facts: HandoverFacts, decision: Decision) -> str:
     if any(person.protected_by for person in owners):
         return "the person is protected"
     said = stands(facts, decision, owners)
+    if vanished and (facts.rules.holds_by_group or said is Standing.ABSENT):
+        # Not for the whole of the retention, and no plan said that a legal hold cannot be checked.
+        return "the person is no longer in the directory now"
     return f"the person is {said.value} now" if said in ("entitled", "may_return") else ""
 
 
