@@ -422,6 +422,10 @@ def lists() -> dict[str, Callable[[Scene], None]]:
     def manifest(s: Scene) -> Path:
         return s.reports / "MANIFEST"
 
+    def made_up(**says: Any) -> Callable[[Scene], None]:
+        """A line more at the end, which the manifest does not cover: the last one, with this in it."""
+        return lambda s: s.lines(cycles(s), lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), **says}) + "\n"])
+
     def cut_everywhere_but_beside(s: Scene) -> None:
         last = s.of("head.signed", 1).seq
         s.sql(f"DELETE FROM chain WHERE seq > {last}")
@@ -436,6 +440,23 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         "first listed cycle taken away": lambda s: s.lines(cycles(s), lambda lines: lines[1:]),
         "listed cycles in another order": lambda s: s.lines(cycles(s), lambda lines: [lines[1], lines[0], *lines[2:]]),
         "listed cycle twice": lambda s: s.lines(cycles(s), lambda lines: [lines[0], *lines]),
+        "made-up cycle listed last": made_up(cycle_id="zzzzzzzzzzzzzzzz"),
+        "made-up cycle without a head listed last": made_up(cycle_id="zzzzzzzzzzzzzzzz", head_sequence=0, head_hash=""),
+        "made-up cycle of few words listed last": lambda s: s.lines(cycles(s), lambda lines: [*lines, '{"cycle_id": "zzzz"}\n']),
+        "made-up cycle with a head beyond numbers listed last": lambda s: s.lines(
+            cycles(s), lambda lines: [*lines, '{"cycle_id": "zzzz", "head_sequence": Infinity, "head_hash": "00"}\n']
+        ),
+        "last listed cycle once more, with another result": made_up(result="applied"),
+        "last listed cycle once more, at another time": made_up(started_at="2020-01-01T00:00:00Z"),
+        "last listed cycle once more, by another trigger": made_up(trigger="schedule"),
+        "last listed cycle once more, in the other mode": made_up(mode="report"),
+        "last listed cycle once more, of another plan": made_up(plan_digest="0" * 64),
+        "last listed cycle once more, with an earlier head": lambda s: made_up(
+            **{
+                key: json.loads(cycles(s).read_text(encoding="utf-8").splitlines()[0])[key]
+                for key in ("head_sequence", "head_hash")
+            }
+        )(s),
         "list of cycles emptied": lambda s: cycles(s).write_text("", encoding="utf-8"),
         "list of cycles taken away": lambda s: cycles(s).unlink(),
         "older manifest": lambda s: manifest(s).write_text(

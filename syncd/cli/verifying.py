@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING
 from syncd.errors import UsageError
 from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
 from syncd.ledger.chain import AuditCheck, Verification, verify_export
+from syncd.ledger.listed import ListedLine, ListedLines
 from syncd.model import Head
 from syncd.ports import Tell
-from syncd.reports.folder import ENDINGS, LISTING, PERIOD_NAME, compare, digest_of, listed_cycles, published_heads
+from syncd.reports.folder import (
+    ENDINGS,
+    LISTING,
+    PERIOD_NAME,
+    compare,
+    digest_of,
+    lines_of_nobody,
+    listed_cycles,
+    published_heads,
+)
 from syncd.reports.manifest import NAME, Manifest, faults_of, read_manifest
 
 if TYPE_CHECKING:
@@ -69,6 +79,7 @@ class _Pass:
         if look.folder is not None and look.demanded and not look.folder.is_dir():
             raise UsageError(f"--reports: {look.folder} is not a folder")
         heads = [Head(*pair) for pair in published_heads(look.folder)] if look.folder is not None else []
+        lines = listed_cycles(look.folder) if look.folder is not None else []
         if look.folder is not None:
             try:
                 self.manifest = read_manifest(look.folder)
@@ -76,6 +87,8 @@ class _Pass:
                 self.manifest_fault = str(error)
         self.listed = PublishedHeads.of(heads)
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
+        self.of_nobody = lines_of_nobody(look.folder) if look.folder is not None else 0
+        self.lines = ListedLines.of(ListedLine(one.cycle, one.head, one.says) for one in lines)
         self.signed = SignedHeads(self.keys.fits, self.keys.valid) if self.keys is not None else SignedHeads()
         self.files = RecordedFiles()
         self.seen = SeenChanges()
@@ -84,7 +97,7 @@ class _Pass:
     @property
     def checks(self) -> Sequence[AuditCheck]:
         own = (self.approvals,) if self.approvals is not None else ()
-        return (self.signed, self.listed, self.in_manifest, self.files, self.seen, *own)
+        return (self.signed, self.listed, self.in_manifest, self.lines, self.files, self.seen, *own)
 
     def told(self, chain: Verification) -> Found:
         """Everything found, the chain first."""
@@ -171,6 +184,7 @@ class _Pass:
         self._strange(found, folder, there.strange)
         self._others(found, folder, {*kept, *removed, *there.strange})
         self._cycles(found, folder, {one.cycle for one in listed_cycles(folder)})
+        self._lines(found, folder)
         if found.good:
             gone = f", {len(removed)} were removed when their time was over" if removed else ""
             manifest = (
@@ -252,6 +266,30 @@ class _Pass:
             )
         if self.files.unfiled:
             found.lines.append(f"note: of {len(self.files.unfiled)} cycles the ledger says why they were not filed at once")
+
+    def _lines(self, found: Found, folder: Path) -> None:
+        """Every line is of a cycle that the ledger knows, and says of it what the ledger says. Those whose head is lost, or was
+        accepted as lost, are told by that."""
+        elsewhere = {*self.files.accepted, *((one.seq, one.hash) for one in self.listed.lost)}
+        unknown = [one for one in self.lines.unknown() if one.head not in elsewhere]
+        made_up = [one.cycle for one in unknown if not one.unrecorded]
+        if made_up:
+            found.bad(
+                f"{LISTING}: {len(made_up)} lines in {folder} are of cycles that the ledger does not know; do not rely on them: "
+                f"{_some(made_up)}"
+            )
+        if len(unknown) > len(made_up):
+            found.lines.append(
+                f"note: {len(unknown) - len(made_up)} lines of {LISTING} say that the ledger could not record them; nothing "
+                f"vouches for them: {_some([one.cycle for one in unknown if one.unrecorded])}"
+            )
+        if self.of_nobody:
+            found.lines.append(
+                f"note: {self.of_nobody} lines of {LISTING} cannot be read: a crash or a full disk left half of them, or syncd "
+                "never wrote them"
+            )
+        for line, key in self.lines.otherwise()[:NAMED]:
+            found.bad(f"{LISTING}: the line of cycle {line.cycle} says something else of its {key} than the ledger does")
 
 
 def _some(names: Sequence[str]) -> str:

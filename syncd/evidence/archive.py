@@ -220,7 +220,9 @@ class Filing:
         broken, and nothing can be recorded."""
         beside = await self.circumstances(report)
         # In a thread: a large report must not keep health checks waiting.
-        prepared = await asyncio.to_thread(prepare_cycle, folder, report, self.omit, self.formats, beside, known)
+        prepared = await asyncio.to_thread(
+            prepare_cycle, folder, report, self.omit, self.formats, beside, known, recorded=known is not None
+        )
         drafts = [record.reported(report.cycle_id, one.path.name, one.sha256) for one in prepared.filed.written]
         if drafts and known is not None:
             await self.ledger.append(drafts, term=term)

@@ -8,9 +8,10 @@ import os
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from syncd.model import CycleReport
 from syncd.reports.cycle import Circumstances, cycle_view
@@ -24,6 +25,9 @@ UNFINISHED_SECONDS = 3600.0
 
 #: The list of all cycles, a JSON object a line.
 LISTING = "cycles.jsonl"
+
+#: In the line of a cycle that a ledger which does not verify could not record: false.
+RECORDED = "recorded"
 
 #: How the files of a cycle are called: when it began, the beginning of the plan's digest, the result, the format.
 _NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)")
@@ -62,7 +66,7 @@ class Prepared:
         """Gives the list its line, and the files their names: in this order, so that a report which is shown and not listed
         tells of a list that was shortened. Raises OSError; what was recorded is shown by ``finish`` then."""
         with open(self.folder / LISTING, "a", encoding="utf-8", opener=for_few) as listing:
-            listing.write(self.line + "\n")
+            listing.write(("" if _ends_a_line(self.folder / LISTING) else "\n") + self.line + "\n")
         for one in self.filed.written:
             _unfinished(one.path).replace(one.path)
         return self.filed
@@ -87,9 +91,12 @@ def prepare_cycle(
     formats: Sequence[str] = ("json",),
     circumstances: Circumstances | None = None,
     known: Container[str] | None = None,
+    *,
+    recorded: bool = True,
 ) -> Prepared:
     """Writes the report in each format, unless a file with the same plan digest and result is there. *known*: the files that
-    count as being there (None: any). Raises OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
+    count as being there (None: any). *recorded*: whether the ledger knows this cycle; the line says when it does not. Raises
+    OSError, Unbalanced (nothing was written: sums that should be equal are not)."""
     view = cycle_view(report, omit, circumstances)
     view.demand_balance()
     make_folder_for_few(folder)
@@ -109,6 +116,7 @@ def prepare_cycle(
         "files": [one.path.name for one in (first, *others)],
         "head_sequence": report.head.seq,
         "head_hash": report.head.hash,
+        **({} if recorded else {RECORDED: False}),
         **({"problem": report.why} if report.why else {}),  # an unreadable cycle's file may tell of another cause
     }
     return Prepared(folder, replace(first, others=tuple(others)), json.dumps(line))
@@ -213,33 +221,61 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
 
 @dataclass(frozen=True, slots=True)
 class ListedCycle:
-    """One line of the list of cycles."""
+    """One line of the list of cycles. *says*: everything in it."""
 
     cycle: str
     head: tuple[int, str]
     files: tuple[str, ...]
+    says: Mapping[str, object] = field(default_factory=dict)
+
+
+def _ends_a_line(listing: Path) -> bool:
+    """Whether the list ends as it should; not where a crash or a full disk left half a line."""
+    with listing.open("rb") as content:
+        if content.seek(0, os.SEEK_END) == 0:
+            return True
+        content.seek(-1, os.SEEK_END)
+        return content.read(1) == b"\n"
 
 
 def listed_cycles(folder: Path) -> list[ListedCycle]:
-    """The list of cycles on disk. Lines a crash left half written are passed over."""
+    """The list of cycles on disk. Lines a crash left half written are passed over; one that names no head has head 0."""
+    found = []
+    for line in _lines_of(folder):
+        listed = _object_of(line)
+        if listed is None:
+            continue
+        named = listed.get("files")
+        files = named if isinstance(named, list) else [listed.get("file")]
+        found.append(
+            ListedCycle(str(listed.get("cycle_id", "")), _head_of(listed), tuple(str(one) for one in files if one), listed)
+        )
+    return found
+
+
+def lines_of_nobody(folder: Path) -> int:
+    """How many lines of the list are no JSON object: a crash or a full disk left half of them, or syncd never wrote them."""
+    return sum(_object_of(line) is None for line in _lines_of(folder))
+
+
+def _lines_of(folder: Path) -> list[str]:
     try:
-        lines = (folder / LISTING).read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in (folder / LISTING).read_text(encoding="utf-8", errors="replace").split("\n") if line]
     except OSError:
         return []
-    found = []
-    for line in lines:
-        try:
-            listed = json.loads(line)
-            found.append(
-                ListedCycle(
-                    str(listed.get("cycle_id", "")),
-                    (int(listed["head_sequence"]), str(listed["head_hash"])),
-                    tuple(str(name) for name in listed.get("files") or (listed.get("file"),) if name),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return found
+
+
+def _object_of(line: str) -> dict[str, Any] | None:
+    try:
+        listed = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return listed if isinstance(listed, dict) else None
+
+
+def _head_of(listed: Mapping[str, Any]) -> tuple[int, str]:
+    sequence, hash_ = listed.get("head_sequence"), listed.get("head_hash")
+    return (sequence, hash_) if isinstance(sequence, int) and isinstance(hash_, str) else (0, "")
 
 
 def published_heads(folder: Path) -> list[tuple[int, str]]:

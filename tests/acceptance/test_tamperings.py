@@ -98,6 +98,39 @@ def test_what_nobody_touched_verifies(evidence: Company, scene: Scene) -> None:
     assert len(IN_THE_LEDGER) + len(IN_THE_EXPORT) >= 60
 
 
+def test_half_a_line_of_a_full_disk_is_a_note(evidence: Company, scene: Scene) -> None:
+    """The next cycle begins a line of its own, so that no other is lost with it."""
+    with (scene.reports / "cycles.jsonl").open("a", encoding="utf-8") as listing:
+        listing.write('{"cycle_id": "aaaaaaaa", "started_at": "2026-')
+    for _ in range(2):
+        ran = evidence.syncd("apply", "--config", str(scene.folder / "syncd.yaml"), config=False)
+        assert 0 == ran.code, ran.said
+
+    ran = of_ledger(evidence, scene)
+
+    assert 0 == ran.code, ran.out
+    assert "note: 1 lines of cycles.jsonl cannot be read" in ran.out
+    assert "why they were not filed" not in ran.out
+
+
+def test_what_was_listed_while_the_ledger_was_broken_is_a_note(evidence: Company, scene: Scene) -> None:
+    """The line says so itself. Its files are named, for nothing vouches for them, until somebody moves them away."""
+    outcome = scene.of("outcome")
+    scene.body(outcome, lambda body: body.update(outcome="failed"))
+    assert 6 == evidence.syncd("apply", "--config", str(scene.folder / "syncd.yaml"), config=False).code
+    scene.set(outcome, "body", "'" + outcome.body.replace("'", "''") + "'")
+
+    ran = of_ledger(evidence, scene)
+    assert 6 == ran.code
+    assert "note: 1 lines of cycles.jsonl say that the ledger could not record them" in ran.out
+    assert "lines in" not in ran.out.replace("note: 1 lines", "")
+
+    for path in scene.reports.glob("*_held.*"):
+        if path.name in ran.out:
+            path.unlink()
+    assert 0 == of_ledger(evidence, scene).code
+
+
 @pytest.mark.parametrize("name", IN_THE_LEDGER)
 def test_a_tampering_is_found(evidence: Company, scene: Scene, name: str) -> None:
     IN_THE_LEDGER[name](scene)
