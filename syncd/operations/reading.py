@@ -41,7 +41,7 @@ def demand_groups(directory: DirectorySnapshot, history: History) -> None:
     for group in directory.groups if directory.people else ():  # nobody at all: directory-empty says so
         if group.exists or group.use in (GroupUse.LEAVERS, GroupUse.HOLDING):
             continue
-        if group.use is GroupUse.PROTECTING or not history.measures.get(group_measure(group)):
+        if group_measure(group) not in history.measures:
             raise SourceError(
                 "directory",
                 f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",

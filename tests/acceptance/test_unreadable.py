@@ -167,6 +167,31 @@ def test_a_group_that_nobody_is_in_is_not_taken_for_everybody_gone(crew: Company
     assert [] == crew.zoom.writes
 
 
+@pytest.mark.parametrize("key", ["directory.file.groups", "protect.directory_groups"])
+def test_a_group_that_no_row_of_a_file_ever_named_is_missing_and_check_says_so_too(crew: Company, key: str) -> None:
+    """Misspelt, probably. Of leaver groups nobody may ever have been in one."""
+    crew.configure({key: ["staff", "VIPs"]})
+    assert "'VIPs'" in unreadable(crew)
+    assert 4 == crew.syncd("check").code
+    crew.configure({key: ["staff"] if key.startswith("directory") else None, "directory.file.leaver_groups": ["VIPs"]})
+    assert (0, False) == (crew.syncd("check").code, 4 == crew.syncd("plan").code)
+
+
+def test_a_protecting_group_of_a_file_that_had_members_is_emptied_and_not_missing(crew: Company) -> None:
+    """So that a person can say that it may be empty."""
+    crew.person("p001", groups="staff;VIPs")
+    crew.save()
+    crew.configure({"protect.directory_groups": ["VIPs"]})
+    assert 0 == crew.syncd("apply").code
+    crew.person("p001")
+    crew.save()
+
+    held = crew.syncd("apply", "--format", "json")
+    assert (3, ["group-emptied"]) == (held.code, held.tripped())
+    crew.approve_what_is_held()
+    assert [0, 0] == [crew.syncd("apply").code for _ in range(2)]
+
+
 def test_an_empty_zoom_is_held(company: Company) -> None:
     """``zoom-empty``: a wrong account or a blind read."""
     company.person("ann")

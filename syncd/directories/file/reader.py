@@ -149,7 +149,7 @@ def _about_empty(group: DirectoryGroup, names: Iterable[str]) -> tuple[str, bool
     guess = f"; did you mean {close[0]}?" if close else ""
     return (
         f"directory group {group.name} ({group.use.value})",
-        group.use is not GroupUse.ENTITLING,
+        group.use not in (GroupUse.ENTITLING, GroupUse.PROTECTING),  # whom a cycle demands, unless they had members once
         f"no row names it: right if nobody is in it now, else correct its name{guess}",
     )
 
