@@ -38,10 +38,9 @@ RUN --mount=type=secret,id=ca,required=false \
         --target "$(/opt/syncd/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY syncd ./syncd
-# What others bring and syncd never imports: object mapping, databases it knows not, colours for source code, Markdown, a C parser.
+# What others bring and syncd never imports: colours for source code, Markdown, a C parser.
 WORKDIR /opt/syncd/lib
-RUN for part in sqlalchemy/orm sqlalchemy/ext sqlalchemy/testing sqlalchemy/dialects/mysql sqlalchemy/dialects/mssql \
-        sqlalchemy/dialects/oracle pygments markdown_it mdurl pycparser; do rm -r python3*/site-packages/"$part" || exit 1; done && \
+RUN for part in pygments markdown_it mdurl pycparser; do rm -r python3*/site-packages/"$part" || exit 1; done && \
     for name in pygments markdown_it_py mdurl pycparser; do rm -r python3*/site-packages/"$name"-*.dist-info || exit 1; done
 WORKDIR /src
 # Compiled once here, by content instead of time, because the root file system is read-only where it runs.

@@ -6,61 +6,67 @@ Works on SQLite and PostgreSQL alike; ``rewritten`` is the patient forger, who c
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 
-from sqlalchemy import Connection, create_engine, insert, select, text
+import psycopg
 
 from syncd.ledger.chain import START, link
-from syncd.ledger.storage.schema import CHAIN, POSTGRES_TRIGGERS, SQLITE_TRIGGERS
+from syncd.ledger.storage.schema import ENTRY, POSTGRES_TRIGGERS, SQLITE_TRIGGERS, insert_rows
+from syncd.ledger.storage.sql import Connection
 from syncd.model import Draft, LedgerEntry
 
 
 @contextmanager
-def unguarded(url: str) -> Iterator[Connection]:
-    """A connection to the database of a ledger while nothing guards its chain. Afterwards everything looks as before."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+def changing(url: str) -> Iterator[Connection]:
+    """A connection to the database of a ledger, past syncd; what was done is kept at the end."""
+    file = url.partition("sqlite:///")[2]
+    raw = sqlite3.connect(file) if file else psycopg.connect(url)
     try:
-        with engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                for name in SQLITE_TRIGGERS:
-                    connection.exec_driver_sql(f"DROP TRIGGER {name}")
-            else:
-                connection.exec_driver_sql("ALTER TABLE chain DISABLE TRIGGER USER")
-            yield connection
-            if connection.dialect.name == "sqlite":
-                for name, trigger in SQLITE_TRIGGERS.items():
-                    connection.exec_driver_sql(f"CREATE TRIGGER {name} {trigger}")
-            else:
-                assert POSTGRES_TRIGGERS
-                connection.exec_driver_sql("ALTER TABLE chain ENABLE TRIGGER USER")
+        yield Connection(raw, "sqlite" if file else "postgresql")
+        raw.commit()
     finally:
-        engine.dispose()
+        raw.close()
+
+
+@contextmanager
+def unguarded(url: str) -> Iterator[Connection]:
+    """The same while nothing guards its chain. Afterwards everything looks as before."""
+    with changing(url) as connection:
+        if connection.dialect == "sqlite":
+            for name in SQLITE_TRIGGERS:
+                connection.execute(f"DROP TRIGGER {name}")
+        else:
+            connection.execute("ALTER TABLE chain DISABLE TRIGGER USER")
+        yield connection
+        if connection.dialect == "sqlite":
+            for name, trigger in SQLITE_TRIGGERS.items():
+                connection.execute(f"CREATE TRIGGER {name} {trigger}")
+        else:
+            assert POSTGRES_TRIGGERS
+            connection.execute("ALTER TABLE chain ENABLE TRIGGER USER")
 
 
 def tamper(url: str, *statements: str) -> None:
     """Runs SQL."""
     with unguarded(url) as connection:
         for statement in statements:
-            connection.execute(text(statement))
+            connection.execute(statement)
 
 
 def entries_of(url: str) -> list[LedgerEntry]:
     """The chain as it lies there."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    try:
-        with engine.connect() as connection:
-            return [LedgerEntry(*row) for row in connection.execute(select(CHAIN).order_by(CHAIN.c.seq))]
-    finally:
-        engine.dispose()
+    with changing(url) as connection:
+        return [LedgerEntry(*row) for row in connection.execute(f"SELECT {ENTRY} FROM chain ORDER BY seq")]
 
 
 def replaced(url: str, entries: Sequence[LedgerEntry]) -> None:
     """Puts these entries in place of the chain."""
     with unguarded(url) as connection:
-        connection.exec_driver_sql("DELETE FROM chain")
-        connection.execute(insert(CHAIN), [{name: getattr(entry, name) for name in CHAIN.columns.keys()} for entry in entries])  # noqa: SIM118
+        connection.execute("DELETE FROM chain")
+        insert_rows(connection, "chain", ENTRY, [astuple(entry) for entry in entries])
 
 
 def rewritten(entries: Sequence[LedgerEntry], *, places: bool = False) -> list[LedgerEntry]:

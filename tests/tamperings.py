@@ -55,7 +55,7 @@ class Scene:
         """Statements on the database, with what guards the chain away meanwhile and back afterwards."""
         with unguarded(self.url) as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.execute(statement)
 
     def raw(self, *statements: str) -> None:
         """Statements on the database as it is."""

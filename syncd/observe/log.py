@@ -43,7 +43,7 @@ _TALKATIVE = (
     "httpx",
     "ldap3",
     "msal",
-    "sqlalchemy",
+    "psycopg",
     "starlette",
     "urllib3",
     "uvicorn",

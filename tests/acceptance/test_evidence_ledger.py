@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from tests import postgres
 from tests.acceptance.company import ADDRESS, WHO, Company, Ran, free_port, openssl
-from tests.tampering import edited, entries_of, replaced, rewritten, tamper
+from tests.tampering import changing, edited, entries_of, replaced, rewritten, tamper
 
 
 @dataclass
@@ -473,13 +472,11 @@ def test_what_cannot_be_read_is_a_usage_error(company: Company, arguments: tuple
 )
 def test_an_index_that_is_not_ours_any_more_is_found(crew: Crew, instead: str) -> None:
     """Gone, of some rows only, of another column; one more of whoever looks after the database does no harm."""
-    engine = create_engine(crew.url.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE INDEX of_the_database_team ON chain (subject)")
+    with changing(crew.url) as connection:
+        connection.execute("CREATE INDEX of_the_database_team ON chain (subject)")
     assert 0 == crew.verify().code
-    with engine.begin() as connection:
+    with changing(crew.url) as connection:
         for statement in filter(None, ("DROP INDEX chain_by_kind", instead)):
-            connection.exec_driver_sql(statement)
-    engine.dispose()
+            connection.execute(statement)
 
     assert "somebody changed or removed indexes of the ledger: chain_by_kind" in shown(crew)

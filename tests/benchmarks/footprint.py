@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-RSS_MIB_MAX = 76.0
+RSS_MIB_MAX = 62.0
 CPU_PERCENT_MAX = 1.0
 READY_SECONDS_MAX = 3.0
 PATIENCE_SECONDS = 60.0

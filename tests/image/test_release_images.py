@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 EMULATOR = "qemu-aarch64-static"
 
 #: What has compiled parts, so that a wheel for another processor would not even be imported.
-COMPILED = "cryptography.hazmat.primitives.asymmetric.ed25519, msgspec, psycopg, pydantic, sqlalchemy.engine.base, yaml"
+COMPILED = "cryptography.hazmat.primitives.asymmetric.ed25519, msgspec, psycopg, pydantic, yaml"
 
 
 @pytest.fixture(scope="module")

@@ -423,7 +423,7 @@ async def test_a_read_during_which_the_file_changed_is_done_again(opened, path):
     seen = []
 
     def work(connection):
-        seen.append(connection.exec_driver_sql("SELECT count(*) FROM chain").scalar())
+        seen.append(connection.value("SELECT count(*) FROM chain"))
         if len(seen) == 1:
             with child("append", path, 2) as process:
                 assert 0 == process.wait()
@@ -536,17 +536,17 @@ async def test_a_full_disk_is_reported_and_nothing_is_lost(opened, path):
     """The append that did not fit left nothing, and once there is space the next one goes in."""
     ledger = opened(path)
     await ledger.append([draft(1)])
-    with ledger._database._engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with ledger._database._transaction() as connection:
+        pages = connection.value("PRAGMA page_count")
+        connection.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(LedgerError, match="the disk is full") as refused:
         await ledger.append([draft(number, text="x" * 1000) for number in range(100)], term=9)
     assert "Free some space" in refused.value.do
     assert 1 == (await ledger.head()).seq
 
-    with ledger._database._engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    with ledger._database._transaction() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
     assert 2 == (await ledger.append([draft(2)], term=1))[0].seq  # the term of the failed append does not count
     assert (await ledger.verify()).ok
 
@@ -626,8 +626,8 @@ async def test_every_commit_is_flushed(opened, path):
     """Write-ahead log, and synchronous FULL (2): what append gave back survives a power cut."""
     ledger = opened(path)
 
-    with ledger._database._engine.connect() as connection:
-        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    with ledger._database._transaction() as connection:
+        found = [connection.value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous")]
 
     assert ["wal", 2] == found
 

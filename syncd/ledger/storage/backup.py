@@ -14,14 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete
-
 from syncd.errors import LedgerError, UsageError
 from syncd.ledger import chain
 from syncd.ledger.storage import checkpoint, rows
 from syncd.ledger.storage.copying import copy_into, copy_ledger
 from syncd.ledger.storage.database import Database, open_database
-from syncd.ledger.storage.schema import CHAIN, PERSONAL, STATE
+from syncd.ledger.storage.sql import Connection
 from syncd.model import Head
 
 BUSY_SECONDS = 30.0
@@ -130,7 +128,7 @@ def put_back(url: str, file: Path, stamp: str, demand_lock: Callable[[Database],
 def _adopted(connection: Connection, term: int, lost: Head) -> bool:
     """Terms go on from the newest, cursors begin anew. Whether what was there is a part of what was put back."""
     rows.raise_fence(connection, max(term, rows.newest_term(connection)))
-    connection.execute(delete(STATE).where(STATE.c.key.not_in((checkpoint.KEY, "writer"))))
+    connection.execute("DELETE FROM state WHERE key NOT IN (?, ?)", (checkpoint.KEY, "writer"))
     return lost.seq > 0 and rows.hashes_at(connection, [lost.seq]).get(lost.seq) == lost.hash
 
 
@@ -148,7 +146,7 @@ def _made(path: Path) -> None:
 
 def _pages_into(connection: Connection, path: Path) -> bool:
     _made(path)
-    raw = connection.connection.driver_connection
+    raw = connection.raw
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError("a SQLite ledger is read through SQLite")
     with closing(sqlite3.connect(path)) as target:
@@ -179,10 +177,10 @@ def _pages_back(file: Path, path: Path) -> None:
 
 def _rows_back(file: Path, there: Connection) -> None:
     """In one transaction: whoever reads beside it sees the old ledger or the new one."""
-    there.exec_driver_sql("ALTER TABLE chain DISABLE TRIGGER USER")
-    there.execute(delete(CHAIN))
-    there.execute(delete(PERSONAL))
-    there.exec_driver_sql("ALTER TABLE chain ENABLE TRIGGER USER")
+    there.execute("ALTER TABLE chain DISABLE TRIGGER USER")
+    there.execute("DELETE FROM chain")
+    there.execute("DELETE FROM personal")
+    there.execute("ALTER TABLE chain ENABLE TRIGGER USER")
     source = open_database(url_of(file), create=False, busy_seconds=BUSY_SECONDS)
     try:
         source.read(lambda here: copy_into(here, there), NOTHING)

@@ -14,14 +14,13 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 
 import msgspec
-from sqlalchemy import Connection, select
 
 from syncd import __version__
 from syncd.ledger import chain
 from syncd.ledger.chain import Tip
 from syncd.ledger.history import History
 from syncd.ledger.storage import rows
-from syncd.ledger.storage.schema import CHAIN, STATE
+from syncd.ledger.storage.sql import Connection
 from syncd.model import Head
 
 #: Where it lies in the side table.
@@ -81,13 +80,13 @@ def row_of(head: Head, content: bytes) -> str:
 
 def due(connection: Connection, head: Head) -> bool:
     """Whether so many entries came since the last one that another is worth making."""
-    last = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == KIND).order_by(CHAIN.c.seq.desc()).limit(1)).scalar()
+    last = connection.value("SELECT seq FROM chain WHERE kind = ? ORDER BY seq DESC LIMIT 1", (KIND,))
     return head.seq - int(last or 0) >= EVERY
 
 
 def load(connection: Connection) -> Checkpoint | None:
     """The checkpoint, if there is one of this version that the chain vouches for."""
-    text = connection.execute(select(STATE.c.value).where(STATE.c.key == KEY)).scalar()
+    text = connection.value("SELECT value FROM state WHERE key = ?", (KEY,))
     if not text:
         return None
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, func, insert, select
+from contextlib import closing
+from itertools import islice
 
 from syncd.errors import LedgerError, UsageError
 from syncd.ledger import chain
 from syncd.ledger.storage.database import open_database
-from syncd.ledger.storage.rows import AT_ONCE, entries_after, head_of, insert_entries, newest_term, raise_fence
-from syncd.ledger.storage.schema import PERSONAL
+from syncd.ledger.storage.rows import entries_after, head_of, insert_entries, newest_term, raise_fence
+from syncd.ledger.storage.schema import PERSON, insert_rows
+from syncd.ledger.storage.sql import AT_ONCE, Connection
 from syncd.model import Head
 
 
@@ -54,15 +56,15 @@ def copy_into(here: Connection, there: Connection) -> Head:
             batch = []
     if batch:
         insert_entries(there, batch)
-    _copy_table(PERSONAL, here, there)
+    _copy_people(here, there)
     raise_fence(there, max(newest_term(here), newest_term(there)))
     return head_of(here)
 
 
-def _copy_table(table: Table, here: Connection, there: Connection) -> None:
-    with here.execute(select(table).execution_options(yield_per=AT_ONCE)) as rows:
-        for some in rows.partitions(AT_ONCE):
-            there.execute(insert(table), [dict(row._mapping) for row in some])  # noqa: SLF001 (SQLAlchemy's public name)
-    counted = [connection.execute(select(func.count()).select_from(table)).scalar() for connection in (here, there)]
+def _copy_people(here: Connection, there: Connection) -> None:
+    with closing(here.stream(f"SELECT {PERSON} FROM personal")) as found:  # noqa: S608 (our own names)
+        while some := list(islice(found, AT_ONCE)):
+            insert_rows(there, "personal", PERSON, some)
+    counted = [connection.value("SELECT count(*) FROM personal") for connection in (here, there)]
     if counted[0] != counted[1]:
-        raise LedgerError(f"{counted[1]} of {counted[0]} rows of {table.name} were copied; nothing was kept", "Try again.")
+        raise LedgerError(f"{counted[1]} of {counted[0]} rows of personal were copied; nothing was kept", "Try again.")

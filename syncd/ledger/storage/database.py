@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection
-
 from syncd.errors import ConfigError, LedgerError
+from syncd.ledger.storage.sql import Connection
 from syncd.ledger.storage.sqlite import SqliteDatabase
 from syncd.model import Head
 

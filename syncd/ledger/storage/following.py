@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import Connection
-
 from syncd.events import Noted
 from syncd.ledger import chain
 from syncd.ledger.chain import START, Fault, Problem, Tip
 from syncd.ledger.history import Growing, History
 from syncd.ledger.storage import checkpoint, rows
+from syncd.ledger.storage.sql import Connection
 from syncd.model import LedgerEntry
 from syncd.ports import Clock
 

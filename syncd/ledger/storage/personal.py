@@ -11,10 +11,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, bindparam, select, update
-
 from syncd.ledger.chain import personal_ref, personal_text, well_formed
-from syncd.ledger.storage.schema import PERSONAL, insert_rows
+from syncd.ledger.storage.schema import PERSON, insert_rows
+from syncd.ledger.storage.sql import Connection, marks
 from syncd.model import Draft
 
 #: 128 bits: nobody can try them all.
@@ -39,22 +38,11 @@ def refer(connection: Connection, drafts: Sequence[Draft], at: str) -> list[str]
             subject, value = pair
             salt = os.urandom(SALT_BYTES)
             known[pair] = personal_ref(salt, value)
-            made.append(
-                {
-                    "ref": known[pair],
-                    "subject": subject,
-                    "salt": salt,
-                    "value": value,
-                    "first_at": at,
-                    "last_at": at,
-                    "blanked_at": None,
-                }
-            )
+            made.append((known[pair], subject, salt, value, at, at, None))  # in the order of PERSON
     if made:
-        insert_rows(connection, PERSONAL, made)
+        insert_rows(connection, "personal", PERSON, made)
     if used:
-        touch = update(PERSONAL).where(PERSONAL.c.ref == bindparam("known_ref")).values(last_at=at)
-        connection.execute(touch, [{"known_ref": ref} for ref in sorted(used)])
+        connection.many("UPDATE personal SET last_at = ? WHERE ref = ?", [(at, ref) for ref in sorted(used)])
     return [known[pair] if pair else "" for pair in wanted]
 
 
@@ -63,9 +51,8 @@ def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict
     found = {}
     for some in _some(sorted(set(refs))):
         rows = connection.execute(
-            select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value).where(
-                PERSONAL.c.ref.in_(some), PERSONAL.c.value.is_not(None), PERSONAL.c.salt.is_not(None)
-            )
+            f"SELECT ref, salt, value FROM personal WHERE ref IN {marks(some)} AND value IS NOT NULL AND salt IS NOT NULL",  # noqa: S608
+            some,
         )
         for ref, salt, value in rows:
             found[ref] = (_people_words(value), bytes(salt).hex())
@@ -74,33 +61,26 @@ def resolve(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[dict
 
 def unused(connection: Connection, since: str) -> list[str]:
     """References of what no entry has referred to since then, and is not blank yet."""
-    return list(
-        connection.execute(
-            select(PERSONAL.c.ref).where(PERSONAL.c.last_at < since, PERSONAL.c.blanked_at.is_(None)).order_by(PERSONAL.c.ref)
-        ).scalars()
-    )
+    return connection.column("SELECT ref FROM personal WHERE last_at < ? AND blanked_at IS NULL ORDER BY ref", (since,))
 
 
 def blank(connection: Connection, refs: Sequence[str], at: str) -> None:
     """Blanks these rows."""
     for some in _some(refs):
-        connection.execute(update(PERSONAL).where(PERSONAL.c.ref.in_(some)).values(salt=None, value=None, blanked_at=at))
+        connection.execute(
+            f"UPDATE personal SET salt = NULL, value = NULL, blanked_at = ? WHERE ref IN {marks(some)}",  # noqa: S608 (marks)
+            (at, *some),
+        )
 
 
 def blanked(connection: Connection) -> set[str]:
     """References of the rows that hold nothing any more, whoever did that."""
-    return set(
-        connection.execute(
-            select(PERSONAL.c.ref).where(PERSONAL.c.value.is_(None) | PERSONAL.c.blanked_at.is_not(None))
-        ).scalars()
-    )
+    return set(connection.column("SELECT ref FROM personal WHERE value IS NULL OR blanked_at IS NOT NULL"))
 
 
 def faults(connection: Connection) -> dict[str, str]:
     """Every reference there is, with what is wrong with its row (``""``: nothing)."""
-    rows = connection.execute(
-        select(PERSONAL.c.ref, PERSONAL.c.salt, PERSONAL.c.value, PERSONAL.c.blanked_at).execution_options(yield_per=2000)
-    )
+    rows = connection.stream("SELECT ref, salt, value, blanked_at FROM personal")
     return {ref: _fault(ref, salt, value, blanked_at) for ref, salt, value, blanked_at in rows}
 
 
@@ -116,9 +96,8 @@ def _known(connection: Connection, subjects: Sequence[str]) -> dict[tuple[str, s
     known = {}
     for some in _some(subjects):
         rows = connection.execute(
-            select(PERSONAL.c.subject, PERSONAL.c.value, PERSONAL.c.ref, PERSONAL.c.salt).where(
-                PERSONAL.c.subject.in_(some), PERSONAL.c.blanked_at.is_(None)
-            )
+            f"SELECT subject, value, ref, salt FROM personal WHERE subject IN {marks(some)} AND blanked_at IS NULL",  # noqa: S608
+            some,
         )
         for subject, value, ref, salt in rows:
             if not _fault(ref, salt, value, None):  # an edited row must not be vouched for by a new entry

@@ -8,7 +8,6 @@ append looks at it.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -18,26 +17,28 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select, update
-from sqlalchemy import insert as insert_into
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool, QueuePool
 
-from syncd.errors import ConfigError, LedgerError
+from syncd.errors import LedgerError
+from syncd.ledger.storage.address import address_of
 from syncd.ledger.storage.database import LedgerUnreachable
 from syncd.ledger.storage.schema import (
     NEWEST,
     POSTGRES_TRIGGERS,
-    SCHEMA_VERSION,
-    STATE,
     bring_up_to_date,
+    demand_ours,
     guards_fault,
     version_of,
 )
+from syncd.ledger.storage.session import Raw, Session, SessionLock
+from syncd.ledger.storage.sql import Connection
 from syncd.model import Head
 
 T = TypeVar("T")
+
+#: Connections kept open by a writer: one for entries, one that may hold the lock of whoever writes cycles.
+IDLE_MAX = 2
+
+_READING = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: The tables that a ledger lives from.
 _TABLES = "SELECT to_regclass(name) FROM unnest(ARRAY['chain', 'personal', 'fence', 'state']) AS name"
@@ -59,12 +60,8 @@ UNION ALL SELECT oid::regclass || ' is not logged' FROM pg_class WHERE relpersis
 #: What the server keeps of when a trigger fires (``pg_trigger.tgtype``).
 _FIRES = {"FOR EACH ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
-#: Advisory locks are numbers; these two are this program's in its database: one write at a time, one cycle at a time.
+#: Advisory locks are numbers; this one is this program's in its database for one write at a time (``session``: one cycle).
 WRITE_LOCK = 0x73796E6300000001
-CYCLE_LOCK = 0x73796E6300000002
-
-#: The key in the side table under which the holder of the cycle lock writes who it is.
-HOLDER = "writer"
 
 #: Ends connections to a server that fell silent: seconds for connecting, milliseconds for unanswered data.
 _CONNECTING = {
@@ -123,27 +120,17 @@ class PostgresDatabase:
     """See ``database.Database``. *busy_seconds*: how long to wait for another process that is writing."""
 
     def __init__(self, url: str, *, writable: bool, busy_seconds: float) -> None:
-        self._url = _address(url)
+        self._address: dict[str, Any] = address_of(url)
         self._writable = writable
         milliseconds = int(busy_seconds * 1000)
-        options = f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
-        # The parameters of a statement may be names and addresses: they stay out of messages.
-        self._engine: Engine = create_engine(
-            self._url,
-            hide_parameters=True,
-            pool_pre_ping=True,
-            connect_args={**_CONNECTING, "options": options},
-            **({"pool_size": 1, "max_overflow": 1, "poolclass": QueuePool} if writable else {"poolclass": NullPool}),
-        )
-        event.listen(self._engine, "begin", _begin)
-        self._connections: WeakSet[Any] = WeakSet()
-        event.listen(self._engine, "connect", lambda connection, _: self._connections.add(connection))
-        self._writing = self._engine.execution_options(ledger_write=True)
+        self._options = f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+        self._idle: list[Raw] = []  # open ones that nobody uses, of a writer: one for entries, one that may hold the lock
+        self._connections: WeakSet[Raw] = WeakSet()
 
     @property
     def where(self) -> str:
         """Host and database, without user or password."""
-        return f"postgresql://{self._url.host or 'localhost'}/{self._url.database or ''}"
+        return f"postgresql://{self._address.get('host') or 'localhost'}/{self._address['dbname']}"
 
     @property
     def writable(self) -> bool:
@@ -156,17 +143,17 @@ class PostgresDatabase:
             return None
         with self._told():
             self._demand_own_sessions()
-            with self._engine.connect() as connection:
+            with self._transaction() as connection:
                 self._only_ours(connection)
                 found = version_of(connection)
             if found < NEWEST:
-                with self._writing.begin() as connection:
+                with self._transaction(writes=True) as connection:
                     found = bring_up_to_date(connection)
         return found if found < NEWEST else None
 
     def read(self, work: Callable[[Connection], T], otherwise: T) -> T:
         """See ``Database.read``."""
-        with self._told(), self._engine.begin() as connection:
+        with self._told(), self._transaction() as connection:
             if self._writable:
                 return work(connection)
             self._only_ours(connection)
@@ -182,14 +169,14 @@ class PostgresDatabase:
         """See ``Database.write``."""
         if not self._writable:
             raise LedgerError(f"the ledger {self.where} was opened for reading only")
-        with self._told(), self._writing.begin() as connection:
+        with self._told(), self._transaction(writes=True) as connection:
             return work(connection)
 
     def fault(self, connection: Connection) -> str:
         """Whether the triggers that guard the chain are there, on, and what we made, word for word; and whether nothing else
         stands between a statement and the tables: rules, rows of other tables, rows that some do not see, no log of changes."""
-        beside = connection.exec_driver_sql(_BESIDE).scalars().all()
-        rows = connection.exec_driver_sql(_TRIGGERS)
+        beside = connection.column(_BESIDE)
+        rows = connection.execute(_TRIGGERS)
         ours = {name: (_trigger_type(when), True, f" BEGIN {body} END ") for name, (when, body) in POSTGRES_TRIGGERS.items()}
         guards = guards_fault(ours, {name: (type_, always, body) for name, type_, always, body in rows})
         return guards or (f"somebody changed what the tables of the ledger are: {', '.join(sorted(beside))}" if beside else "")
@@ -203,7 +190,7 @@ class PostgresDatabase:
 
     def now(self, connection: Connection) -> datetime | None:
         """The server's clock at this moment, whenever the transaction began."""
-        found = connection.exec_driver_sql("SELECT clock_timestamp()").scalar()
+        found = connection.value("SELECT clock_timestamp()")
         return found.astimezone(UTC) if isinstance(found, datetime) else None
 
     def writer_lock(self) -> SessionLock:
@@ -214,7 +201,8 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Closes all connections."""
-        self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     def cut(self) -> None:
         """Shuts the sockets down, which wakes whoever waits for an answer of a server that is frozen."""
@@ -222,10 +210,54 @@ class PostgresDatabase:
             with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
 
-    def session(self) -> Connection:
+    @contextmanager
+    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        """Kept at its end, or undone by an error. Writers queue up behind one lock, so each sees what the one before left;
+        readers see one state."""
+        raw = self.taken()
+        try:
+            begin = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})" if writes else _READING
+            raw.execute(begin)
+            yield Connection(raw, "postgresql")
+            raw.commit()
+        finally:
+            self.given_back(raw)
+
+    def taken(self) -> Raw:
+        """A connection that answers, for one user at a time. Raises LedgerError."""
+        while self._idle:
+            raw = self._idle.pop()
+            try:
+                raw.execute("SELECT 1")
+                raw.rollback()
+            except psycopg.Error:
+                raw.close()
+            else:
+                return raw
+        try:
+            raw = psycopg.connect(**self._address | _CONNECTING | {"options": self._options})
+        except psycopg.Error as error:
+            raise self._explained(error, connected=False) from error
+        self._connections.add(raw)
+        return raw
+
+    def given_back(self, raw: Raw) -> None:
+        """What was not kept is undone; a connection that broke is closed."""
+        try:
+            raw.rollback()
+            raw.autocommit = False
+        except psycopg.Error:
+            raw.close()
+        if self._writable and not raw.closed and len(self._idle) < IDLE_MAX:
+            self._idle.append(raw)
+        else:
+            raw.close()
+
+    def session(self) -> Session:
         """A connection of its own, outside of any transaction; the caller closes it. Raises LedgerError."""
-        with self._told():
-            return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        raw = self.taken()
+        raw.autocommit = True
+        return Session(raw, self)
 
     def told(self) -> Any:
         """Turns what the database says into LedgerError, for the lock."""
@@ -235,19 +267,20 @@ class PostgresDatabase:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except psycopg.Error as error:
             raise self._explained(error) from error
 
-    def _explained(self, error: DBAPIError) -> LedgerError:
-        code = str(getattr(error.orig, "sqlstate", None) or ("08" if error.connection_invalidated else ""))
+    def _explained(self, error: psycopg.Error, *, connected: bool = True) -> LedgerError:
+        lost = connected and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        code = error.sqlstate or ("08" if lost else "")
         if not code:
-            code = next((meant for words, meant in _REFUSALS if words in str(error.orig)), "")
+            code = next((meant for words, meant in _REFUSALS if words in str(error)), "")
         for beginning, what, do in _MEANINGS:
             if code and code.startswith(beginning):
                 kind = LedgerUnreachable if code.startswith(_PASSING) else LedgerError
                 return kind(f"the ledger {self.where}: {what} ({code})", do)
         if not code:  # no answer at all: refused, unknown host, no route, TLS
-            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             return LedgerUnreachable(
                 f"the ledger {self.where} cannot be reached: {reason}",
                 "Is the database server up, and does the network let syncd through?",
@@ -257,9 +290,9 @@ class PostgresDatabase:
     def _demand_own_sessions(self) -> None:
         """Two connections have two sessions, and keep them, or something between hands sessions around. Raises LedgerError."""
         with self.session() as one, self.session() as other:
-            seen: dict[Connection, set[Any]] = {one: set(), other: set()}
+            seen: dict[Session, set[Any]] = {one: set(), other: set()}
             for each in (one, other, other, one, one, other):  # in turn and not: a pooler may hand out in turn, too
-                seen[each].add(each.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+                seen[each].add(each.value("SELECT pg_backend_pid()"))
         if len(seen[one]) > 1 or len(seen[other]) > 1 or seen[one] == seen[other]:
             raise LedgerError(
                 f"the ledger {self.where} is behind a connection pooler in transaction mode: two connections were "
@@ -268,112 +301,7 @@ class PostgresDatabase:
             )
 
     def _only_ours(self, connection: Connection) -> None:
-        tables = inspect(connection).get_table_names()
-        if tables and SCHEMA_VERSION.name not in tables:
-            raise LedgerError(f"{self.where} is not a ledger of syncd (it has a table {tables[0]})", "Is ledger.url right?")
-
-
-class SessionLock:
-    """An advisory lock held by a session of its own. Never waits: the caller decides how often to try."""
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        self._database = database
-        self._session: Connection | None = None
-
-    def take(self, pid: int, host: str, since: str, lease: int = 0) -> bool:
-        """Takes the lock if nobody has it, and writes down who does now. *lease*: the number of a leader by lease; a holder
-        with a lower one is a former leader (frozen, or cut off) and its session is ended. Raises LedgerError."""
-        assert self._session is None, "the lock is held by this object already"
-        session = self._database.session()
-        try:
-            with self._database.told():
-                if not self._try(session) and not (lease and self._overtake(session, lease) and self._try(session)):
-                    session.close()
-                    return False
-                backend = session.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-                note = json.dumps({"pid": pid, "host": host, "since": since, "lease": lease, "backend": backend})
-                if session.execute(update(STATE).where(STATE.c.key == HOLDER).values(value=note)).rowcount == 0:
-                    session.execute(insert_into(STATE).values(key=HOLDER, value=note))
-        except BaseException:
-            session.invalidate()  # with it goes the lock, if it was taken
-            session.close()
-            raise
-        self._session = session
-        return True
-
-    def holder(self) -> str:
-        """Who holds the lock, for people: ``process 41 on node-a since 2026-…``."""
-        session = self._database.session()
-        try:
-            with self._database.told():
-                note = self._note(session)
-            return f"process {note['pid']} on {note['host']} since {note['since']}"
-        except (LedgerError, KeyError):
-            return "another process"
-        finally:
-            session.close()
-
-    def release(self) -> None:
-        """Gives the lock back; nothing happens when it is not held, or its session is gone."""
-        session, self._session = self._session, None
-        if session is None:
-            return
-        try:
-            with self._database.told():
-                session.exec_driver_sql(f"SELECT pg_advisory_unlock({CYCLE_LOCK})")
-        except LedgerError:
-            session.invalidate()  # the server frees it with the session
-        finally:
-            session.close()
-
-    def _try(self, session: Connection) -> bool:
-        return bool(session.exec_driver_sql(f"SELECT pg_try_advisory_lock({CYCLE_LOCK})").scalar())
-
-    def _overtake(self, session: Connection, lease: int) -> bool:
-        """Ends the session of a former leader. Its process finds out at its next append, before its next write to Zoom."""
-        note = self._note(session)
-        if not 0 < int(note.get("lease") or 0) < lease:
-            return False
-        return bool(
-            session.exec_driver_sql(
-                "SELECT bool_or(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND ((classid::bigint << 32) | objid::bigint) = %(lock)s AND pid <> pg_backend_pid()",
-                {"lock": CYCLE_LOCK},
-            ).scalar()
-        )
-
-    @staticmethod
-    def _note(session: Connection) -> dict[str, Any]:
-        text = session.execute(select(STATE.c.value).where(STATE.c.key == HOLDER)).scalar()
-        try:
-            found = json.loads(text or "{}")
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
-
-
-def _begin(connection: Connection) -> None:
-    """Writers queue up behind one lock, so each sees what the one before left; readers see one state."""
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        return
-    if connection.get_execution_options().get("ledger_write", False):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
-    else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
-def _address(url: str) -> URL:
-    """The URL with the driver in it. Raises ConfigError (which never shows the URL: it may hold a password)."""
-    try:
-        made = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        made = None
-    if made is None or not made.database:
-        raise ConfigError(
-            "ledger.url: not a PostgreSQL address",
-            do="Write postgresql://user:password@host/database, best in a file named by ledger.url_file.",
-        ) from None
-    return made.set(drivername="postgresql+psycopg")
+        demand_ours(connection, self.where, "not a ledger of syncd")
 
 
 def _trigger_type(when: str) -> int:

@@ -7,69 +7,61 @@ addresses under salted hashes), ``fence`` (the newest leadership term), ``state`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    func,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 
 from syncd.errors import LedgerError
+from syncd.ledger.storage.sql import Connection, marks
+from syncd.model import LedgerEntry
 
-METADATA = MetaData()
+#: The tables as version 1 made them, {sequence}, {bytes} being a database's own words. SQLite keeps rows in the order of an
+#: INTEGER primary key and of no other type. The columns of the chain stand in the order of ``model.LedgerEntry``; salt and value
+#: of a person are null once blanked, value is canonical JSON, last_at says when an entry last referred to it.
+_TABLES = {
+    "chain": "seq {sequence} NOT NULL, at TEXT NOT NULL, cycle TEXT NOT NULL, term BIGINT NOT NULL, kind TEXT NOT NULL, "
+    "subject TEXT NOT NULL, body TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (seq)",
+    "fence": "id INTEGER NOT NULL, term BIGINT NOT NULL, PRIMARY KEY (id)",
+    "personal": "ref TEXT NOT NULL, subject TEXT NOT NULL, salt {bytes}, value TEXT, first_at TEXT NOT NULL, "
+    "last_at TEXT NOT NULL, blanked_at TEXT, PRIMARY KEY (ref)",
+    "schema_version": "version INTEGER NOT NULL",
+    "state": "key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key)",
+}
 
-#: SQLite keeps rows in the order of an INTEGER primary key and of no other type.
-_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+_WORDS = {"sqlite": {"sequence": "INTEGER", "bytes": "BLOB"}, "postgresql": {"sequence": "BIGINT", "bytes": "BYTEA"}}
 
-#: The columns stand in the order of ``model.LedgerEntry``.
-CHAIN = Table(
-    "chain",
-    METADATA,
-    Column("seq", _SEQUENCE, primary_key=True, autoincrement=False),
-    Column("at", Text, nullable=False),
-    Column("cycle", Text, nullable=False),
-    Column("term", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("previous_hash", Text, nullable=False),
-    Column("hash", Text, nullable=False),
-    Index("chain_by_cycle", "cycle"),
-    Index("chain_by_kind", "kind"),
-    Index("chain_by_term", "term"),
-)
+#: Index -> its table and column.
+_INDEXES = {
+    "chain_by_cycle": ("chain", "cycle"),
+    "chain_by_kind": ("chain", "kind"),
+    "chain_by_term": ("chain", "term"),
+    "personal_by_subject": ("personal", "subject"),
+}
 
-PERSONAL = Table(
-    "personal",
-    METADATA,
-    Column("ref", Text, primary_key=True),
-    Column("subject", Text, nullable=False),
-    Column("salt", LargeBinary),  # null once blanked, as value
-    Column("value", Text),  # canonical JSON
-    Column("first_at", Text, nullable=False),
-    Column("last_at", Text, nullable=False),  # when an entry last referred to it
-    Column("blanked_at", Text),
-    Index("personal_by_subject", "subject"),
-)
+#: The columns of an entry, as a query names them.
+ENTRY = ", ".join(field.name for field in fields(LedgerEntry))
 
-FENCE = Table("fence", METADATA, Column("id", Integer, primary_key=True), Column("term", BigInteger, nullable=False))
+#: The columns of a row about somebody.
+PERSON = "ref, subject, salt, value, first_at, last_at, blanked_at"
 
-STATE = Table("state", METADATA, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
-
-SCHEMA_VERSION = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
+#: What a database holds: its tables (no views), whether one is there, and of a table's indexes name, whether unique, whether of
+#: some rows only, and columns in their order.
+_ASKED = {
+    "sqlite": {
+        "tables": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+        "there": "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
+        "indexes": 'SELECT i.name, i."unique", i.partial, c.name FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c '
+        "ORDER BY i.name, c.seqno",
+    },
+    "postgresql": {
+        "tables": "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE relkind IN ('r', 'p') "
+        "AND relpersistence <> 't' AND pg_table_is_visible(pg_class.oid) AND nspname <> 'pg_catalog' ORDER BY relname",
+        "there": "SELECT count(to_regclass(?))",
+        "indexes": "SELECT name.relname, indisunique, indpred IS NOT NULL, attname FROM pg_index "
+        "JOIN pg_class AS name ON name.oid = indexrelid CROSS JOIN unnest(indkey::int2[]) WITH ORDINALITY AS key (number, place) "
+        "LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = number "
+        "WHERE indrelid = to_regclass(?) AND place <= indnkeyatts ORDER BY name.relname, place",
+    },
+}
 
 #: What guards the chain in SQLite. The last one also stops INSERT OR REPLACE, which fires no delete trigger.
 SQLITE_TRIGGERS = {
@@ -108,34 +100,39 @@ def guards_fault(ours: Mapping[str, object], there: Mapping[str, object]) -> str
     return "; ".join(f"somebody {did}: {', '.join(names)}" for names, did in found if names)
 
 
+def tables_in(connection: Connection) -> list[str]:
+    """The names of all tables that a statement finds, ours and others."""
+    return [str(name) for name in connection.column(_ASKED[connection.dialect]["tables"])]
+
+
 def structure_fault(connection: Connection) -> str:
     """What is wrong with the tables and indexes of a ledger, or nothing: each of ours must be there, a table no view, an index of
     the same columns and of every row. More indexes do no harm."""
-    inspector = inspect(connection)
-    tables = set(inspector.get_table_names())
-    if missing := sorted(METADATA.tables.keys() - tables):
+    if missing := sorted(_TABLES.keys() - set(tables_in(connection))):
         return f"somebody replaced or removed tables of the ledger: {', '.join(missing)}"
     changed = []
-    for table in METADATA.sorted_tables:
-        there = {index["name"]: index for index in inspector.get_indexes(table.name)}
-        for index in table.indexes:
-            found = there.get(index.name)
-            partial = found is not None and any(name.endswith("_where") for name in found.get("dialect_options") or {})
-            if found is None or partial or found["unique"] or list(found["column_names"]) != [one.name for one in index.columns]:
-                changed.append(str(index.name))
+    for index, (table, column) in _INDEXES.items():
+        rows = connection.execute(_ASKED[connection.dialect]["indexes"], (table,))
+        found = [(bool(unique), bool(partial), of) for name, unique, partial, of in rows if name == index]
+        if found != [(False, False, column)]:
+            changed.append(index)
     return f"somebody changed or removed indexes of the ledger: {', '.join(sorted(changed))}" if changed else ""
 
 
 def _version_1(connection: Connection) -> None:
-    METADATA.create_all(connection, checkfirst=False)
-    connection.execute(insert(FENCE).values(id=1, term=0))
-    if connection.dialect.name == "sqlite":
+    for table, columns in _TABLES.items():
+        connection.execute(f"CREATE TABLE {table} ({columns.format(**_WORDS[connection.dialect])})")
+        for index, (of, column) in _INDEXES.items():
+            if of == table:
+                connection.execute(f"CREATE INDEX {index} ON {table} ({column})")
+    connection.execute("INSERT INTO fence (id, term) VALUES (1, 0)")
+    if connection.dialect == "sqlite":
         for name, trigger in SQLITE_TRIGGERS.items():
-            connection.exec_driver_sql(f"CREATE TRIGGER {name} {trigger}")
+            connection.execute(f"CREATE TRIGGER {name} {trigger}")
     else:
         for name, (when, body) in POSTGRES_TRIGGERS.items():
-            connection.exec_driver_sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$")
-            connection.exec_driver_sql(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()")
+            connection.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$")
+            connection.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()")
 
 
 #: Number n of this list turns version n of the schema into n + 1. Never changed afterwards, only added to.
@@ -145,20 +142,16 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1,)
 NEWEST = len(MIGRATIONS)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts plain values, every column given, in one go. Past Core's per-row handling, which would be a quarter of the time
-    of a large append: a first cycle brings one entry for each of 100,000 accounts."""
-    statement = insert(table).compile(dialect=connection.dialect)
-    names = statement.positiontup
-    parameters = rows if names is None else [tuple(row[name] for name in names) for row in rows]
-    connection.exec_driver_sql(str(statement), parameters)
+def insert_rows(connection: Connection, table: str, columns: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Inserts rows, every column given, in one go: a first cycle brings one entry for each of 100,000 accounts."""
+    connection.many(f"INSERT INTO {table} ({columns}) VALUES {marks(columns.split(','))}", rows)  # noqa: S608 (names of this page)
 
 
 def version_of(connection: Connection) -> int:
     """The schema version of a database; 0 when it holds no ledger yet. Raises LedgerError when it is newer than we are."""
-    if not inspect(connection).has_table(SCHEMA_VERSION.name):
+    if not connection.value(_ASKED[connection.dialect]["there"], ("schema_version",)):
         return 0
-    version: int = connection.execute(select(func.max(SCHEMA_VERSION.c.version))).scalar() or 0
+    version: int = connection.value("SELECT max(version) FROM schema_version") or 0
     if version > NEWEST:
         raise LedgerError(
             f"the ledger was written by a newer syncd: its schema is version {version}, this one knows up to {NEWEST}",
@@ -174,7 +167,14 @@ def bring_up_to_date(connection: Connection) -> int:
     for migrate in MIGRATIONS[found:]:
         migrate(connection)
     if found == 0:
-        connection.execute(insert(SCHEMA_VERSION).values(version=NEWEST))
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (NEWEST,))
     elif found < NEWEST:
-        connection.execute(update(SCHEMA_VERSION).values(version=NEWEST))
+        connection.execute("UPDATE schema_version SET version = ?", (NEWEST,))
     return found
+
+
+def demand_ours(connection: Connection, where: str, kind: str) -> None:
+    """Raises LedgerError for a database that holds tables and none of a ledger."""
+    tables = tables_in(connection)
+    if tables and "schema_version" not in tables:
+        raise LedgerError(f"{where} is {kind} (it has a table {tables[0]})", "Is ledger.url right?")

@@ -22,13 +22,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, QueuePool
-
 from syncd.errors import LedgerError
 from syncd.ledger.storage.lock import FileLock
-from syncd.ledger.storage.schema import NEWEST, SCHEMA_VERSION, SQLITE_TRIGGERS, bring_up_to_date, guards_fault, version_of
+from syncd.ledger.storage.schema import NEWEST, SQLITE_TRIGGERS, bring_up_to_date, demand_ours, guards_fault, version_of
+from syncd.ledger.storage.sql import Connection
 from syncd.model import Head
 
 T = TypeVar("T")
@@ -64,12 +61,7 @@ class SqliteDatabase:
         self._busy_seconds = busy_seconds
         self._immutable = False  # how the next connection is to be opened (reading only)
         self._inode: tuple[int, int] | None = None
-        # The parameters of a statement may be names and addresses: they stay out of messages.
-        self._engine: Engine = create_engine(
-            "sqlite://", creator=self._connect, hide_parameters=True, poolclass=QueuePool if writable else NullPool
-        )
-        self._writing = self._engine.execution_options(ledger_write=True)
-        event.listen(self._engine, "begin", _begin)
+        self._idle: list[sqlite3.Connection] = []  # open ones that nobody uses: of a writer, who keeps the file open
 
     @property
     def where(self) -> str:
@@ -99,11 +91,11 @@ class SqliteDatabase:
         if self._inode is not None:
             _OPEN_HERE[self._inode] += 1
         with self._told():
-            with self._engine.connect() as connection:
+            with self._transaction() as connection:
                 self._only_ours(connection)
                 found = version_of(connection)
             if found < NEWEST:
-                with self._writing.begin() as connection:
+                with self._transaction(writes=True) as connection:
                     found = bring_up_to_date(connection)
         return found if found < NEWEST else None
 
@@ -111,11 +103,11 @@ class SqliteDatabase:
         """See ``Database.read``."""
         if self._writable:
             self._still_there()
-            with self._told(), self._engine.begin() as connection:
+            with self._told(), self._transaction() as connection:
                 return work(connection)
         if (found := self._identity()) is not None and _OPEN_HERE[found]:
             self._immutable = False
-            with self._told(), self._engine.begin() as connection:
+            with self._told(), self._transaction() as connection:
                 self._only_ours(connection)
                 return work(connection) if self._current(connection) else otherwise
         for _ in range(READS_MAX):
@@ -124,7 +116,7 @@ class SqliteDatabase:
                 return otherwise
             self._immutable = self._at_rest()
             try:
-                with self._told(), self._engine.begin() as connection:
+                with self._told(), self._transaction() as connection:
                     self._only_ours(connection)
                     result = work(connection) if self._current(connection) else otherwise
             except LedgerError:
@@ -140,15 +132,15 @@ class SqliteDatabase:
         if not self._writable:
             raise LedgerError(f"the ledger {self._path} was opened for reading only")
         self._still_there()
-        with self._told(), self._writing.begin() as connection:
+        with self._told(), self._transaction(writes=True) as connection:
             return work(connection)
 
     def fault(self, connection: Connection) -> str:
         """SQLite's own look at pages and indexes, and whether what guards the chain is what we made, word for word."""
-        found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+        found = str(connection.value("PRAGMA integrity_check(1)"))
         if found != "ok":
             return f"SQLite finds the file damaged: {found}"
-        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         ours = {name: f"CREATE TRIGGER {name} {trigger}" for name, trigger in SQLITE_TRIGGERS.items()}
         return guards_fault(ours, {str(name): str(text) for name, text in rows})
 
@@ -188,12 +180,30 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Closes the file; whoever closes it last takes the log into it."""
-        self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
         if self._inode is not None and self._writable and _OPEN_HERE[self._inode]:
             _OPEN_HERE[self._inode] -= 1
             self._inode = None
 
     # ------------------------------------------------------------------------------------------------ connections
+
+    @contextmanager
+    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        """Kept at its end, or undone by an error. IMMEDIATE keeps other writers out from the first statement on; a reader only
+        needs one state to look at."""
+        raw = self._idle.pop() if self._idle else self._connect()
+        try:
+            raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            yield Connection(raw, "sqlite")
+            raw.execute("COMMIT")
+        finally:
+            with suppress(sqlite3.Error):
+                raw.rollback()  # what was not kept
+            if self._writable and not raw.in_transaction:
+                self._idle.append(raw)
+            else:
+                raw.close()
 
     def _connect(self) -> sqlite3.Connection:
         mode = "mode=rw" if self._writable else "mode=ro&immutable=1" if self._immutable else "mode=ro"
@@ -203,7 +213,7 @@ class SqliteDatabase:
             timeout=self._busy_seconds,
             check_same_thread=False,
             isolation_level=None,
-        )  # transactions begin where _begin says, never behind our back
+        )  # transactions begin where _transaction says, never behind our back
         try:
             # An edited byte that is no UTF-8 must be found by its hash, not stop the read, and not pass as U+FFFD either.
             connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
@@ -241,8 +251,6 @@ class SqliteDatabase:
         """Turns what the database says into a LedgerError that an operator understands."""
         try:
             yield
-        except DBAPIError as error:
-            raise self._explained(error.orig) from error
         except sqlite3.Error as error:
             raise self._explained(error) from error
         except UnicodeDecodeError as error:  # SQLite's own words about a damaged file quote bytes of it
@@ -264,12 +272,7 @@ class SqliteDatabase:
     # --------------------------------------------------------------------------------------------------- the file
 
     def _only_ours(self, connection: Connection) -> None:
-        tables = inspect(connection).get_table_names()
-        if tables and SCHEMA_VERSION.name not in tables:
-            raise LedgerError(
-                f"{self._path} is a SQLite database, but not a ledger of syncd (it has a table {tables[0]})",
-                "Is ledger.url right?",
-            )
+        demand_ours(connection, str(self._path), "a SQLite database, but not a ledger of syncd")
 
     def _current(self, connection: Connection) -> bool:
         """Whether there is a ledger that can be read as it is; False: an empty file."""
@@ -315,9 +318,3 @@ class SqliteDatabase:
 
     def _unmoved(self, before: tuple[object, ...]) -> bool:
         return not self._immutable or (self._at_rest() and self._stamp() == before)
-
-
-def _begin(connection: Connection) -> None:
-    """BEGIN IMMEDIATE keeps other writers out from the first statement on; a reader only needs one state to look at."""
-    writes = connection.get_execution_options().get("ledger_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -24,8 +24,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
-
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
 from syncd.ledger import chain, record
@@ -36,7 +34,8 @@ from syncd.ledger.storage import checkpoint, personal, rows
 from syncd.ledger.storage.clocks import demand_clock, newest_measured
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
-from syncd.ledger.storage.schema import CHAIN, NEWEST, STATE, structure_fault
+from syncd.ledger.storage.schema import NEWEST, structure_fault
+from syncd.ledger.storage.sql import AT_ONCE, Connection, marks
 from syncd.model import ClockStanding, Draft, Head, LedgerEntry, canonical_json
 from syncd.ports import Clock, Tell
 
@@ -191,21 +190,20 @@ class SqlLedger:
         """Entries from *from_seq* on, of these *kinds*, of this *cycle*, about this *subject* (empty: any), at most *limit*;
         *reverse*: the newest first. Read piece by piece, so what is appended meanwhile is given too (not in reverse).
         Raises LedgerError."""
-        query = select(CHAIN).where(CHAIN.c.seq >= from_seq).order_by(CHAIN.c.seq.desc() if reverse else CHAIN.c.seq)
-        query = query.where(CHAIN.c.kind.in_(kinds)) if kinds else query
-        query = query.where(CHAIN.c.cycle == cycle) if cycle else query
-        query = query.where(CHAIN.c.subject == subject) if subject else query
-        given = 0
-        piece = query
+        asked: list[tuple[str, Sequence[object]]] = [("seq >= ?", (from_seq,))]
+        asked += [(f"kind IN {marks(kinds)}", kinds)] if kinds else []
+        asked += [(f"{column} = ?", (value,)) for column, value in (("cycle", cycle), ("subject", subject)) if value]
+        given, piece = 0, asked
         while limit is None or given < limit:
-            number = rows.AT_ONCE if limit is None else min(rows.AT_ONCE, limit - given)
-            found = await self._piece(piece.limit(number))
+            number = AT_ONCE if limit is None else min(AT_ONCE, limit - given)
+            which = " AND ".join(condition for condition, _ in piece) + f" ORDER BY seq{' DESC' if reverse else ''} LIMIT ?"
+            found = await self._piece(which, [*(value for _, values in piece for value in values), number])
             for entry in found:
                 yield entry
             if len(found) < number:
                 return
             given += number
-            piece = query.where(CHAIN.c.seq < found[-1].seq if reverse else CHAIN.c.seq > found[-1].seq)
+            piece = [*asked, ("seq < ?" if reverse else "seq > ?", (found[-1].seq,))]
 
     async def export(self) -> AsyncIterator[str]:
         """The whole ledger as JSON lines without line ends, personal data that was not blanked beside each entry and outside
@@ -214,7 +212,7 @@ class SqlLedger:
         after, more = 0, True
         while more:
             lines, after = await self._read(partial(rows.export_lines, after=after), (nothing, after))
-            more = len(lines) == rows.AT_ONCE
+            more = len(lines) == AT_ONCE
             for line in lines:
                 yield line
 
@@ -291,8 +289,7 @@ class SqlLedger:
 
     async def get_state(self, key: str) -> Any:
         """See ``ports.Ledger.get_state``."""
-        query = select(STATE.c.value).where(STATE.c.key == key)
-        text = await self._read(lambda connection: connection.execute(query).scalar(), None)
+        text = await self._read(lambda connection: connection.value("SELECT value FROM state WHERE key = ?", (key,)), None)
         try:
             return None if text is None else json.loads(text)
         except ValueError:
@@ -318,8 +315,8 @@ class SqlLedger:
     async def _write(self, work: Callable[[Connection], T]) -> T:
         return await self._run(lambda: self._database.write(work))
 
-    async def _piece(self, query: Any) -> list[LedgerEntry]:
-        return await self._read(lambda connection: rows.some_entries(connection, query), [])
+    async def _piece(self, which: str, values: Sequence[object]) -> list[LedgerEntry]:
+        return await self._read(lambda connection: rows.some_entries(connection, which, values), [])
 
     async def _ended(self, last: asyncio.Future[None]) -> None:
         """Waits for what gives something back. A server that does not answer cannot keep us from ending: its connections are
@@ -377,8 +374,7 @@ class SqlLedger:
 
     def _begin(self, opened: Draft) -> None:
         def put(connection: Connection) -> LedgerEntry | None:
-            there = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == opened.kind).limit(1)).first()
-            return self._extend(connection, [opened], 0)[0] if there is None else None
+            return None if rows.is_there(connection, opened.kind) else self._extend(connection, [opened], 0)[0]
 
         entry = self._database.write(put)
         if entry is not None:
@@ -433,8 +429,8 @@ class SqlLedger:
             drafts = [replace(draft, clock_verified=False) for draft in drafts]
         at = chain.time_text(now)
         entries: list[LedgerEntry] = []
-        for start in range(0, len(drafts), rows.AT_ONCE):
-            some = drafts[start : start + rows.AT_ONCE]
+        for start in range(0, len(drafts), AT_ONCE):
+            some = drafts[start : start + AT_ONCE]
             for draft, who in zip(some, personal.refer(connection, some, at), strict=True):
                 entry = chain.link(draft, at=at, term=term, previous=tip, who=who)
                 tip = tip.after(entry)
@@ -484,8 +480,7 @@ class SqlLedger:
     def _upgraded(self, made: Callable[[Sequence[str]], Draft], term: int) -> None:
         def put(connection: Connection) -> LedgerEntry | None:
             draft = made(sorted(personal.blanked(connection) - rows.listed_as_blank(connection)))
-            there = connection.execute(select(CHAIN.c.seq).where(CHAIN.c.kind == draft.kind).limit(1)).first()
-            return self._extend(connection, [draft], term)[0] if there is None else None
+            return None if rows.is_there(connection, draft.kind) else self._extend(connection, [draft], term)[0]
 
         entry = self._database.write(put)
         if entry is not None:
@@ -512,12 +507,12 @@ def _demand_term(term: int, newest: int) -> None:
 
 
 def _fault_near_the_end(connection: Connection) -> str:
-    first = rows.entry_at(connection, max(1, rows.head_of(connection).seq - rows.AT_ONCE))
+    first = rows.entry_at(connection, max(1, rows.head_of(connection).seq - AT_ONCE))
     if first is None:
         return "" if rows.head_of(connection).seq == 0 else "entries are missing near its end"
     return str(chain.verify(rows.entries_after(connection, first.seq - 1), Tip(first.seq - 1, first.previous_hash)) or "")
 
 
 def _put_state(connection: Connection, key: str, text: str) -> None:
-    if connection.execute(update(STATE).where(STATE.c.key == key).values(value=text)).rowcount == 0:
-        connection.execute(insert(STATE).values(key=key, value=text))
+    if connection.execute("UPDATE state SET value = ? WHERE key = ?", (text, key)).rowcount == 0:
+        connection.execute("INSERT INTO state (key, value) VALUES (?, ?)", (key, text))
