@@ -25,7 +25,7 @@ from syncd.cli.common import (
     with_signals,
 )
 from syncd.cli.people import addresses_arguments, all_addresses, print_rows
-from syncd.errors import ExitCode, UsageError
+from syncd.errors import ExitCode, SyncdError, UsageError
 
 if TYPE_CHECKING:
     from syncd.config import Config
@@ -205,6 +205,7 @@ def run_(
     """
     config = _configured(context)
     demand_enforce(config, "handover run")
+    _demand_secret(config)
     results = run(_run(config, digest.lower(), confirm_count, by, because, seconds(wait, "--wait")))
     rows = [
         {
@@ -221,7 +222,20 @@ def run_(
     _print(rows, format_, out)
     done = sum(one.state == "handed_over" for one in results)
     click.echo(f"{done} of {len(results)} handed over", err=True)
-    sys.exit(ExitCode.DONE if done == len(results) else ExitCode.IN_PART)
+    sent = any(one.state != "not_tried" for one in results)
+    unreadable = any(one.unreadable for one in results) and not sent
+    sys.exit(ExitCode.DONE if done == len(results) else ExitCode.UNREADABLE if unreadable else ExitCode.IN_PART)
+
+
+def _demand_secret(config: Config) -> None:
+    """It is no matter for any other verb, so nobody looked yet whether it is there. Raises UsageError."""
+    from syncd.app import secret
+
+    assert config.handover is not None
+    try:
+        secret(config.handover.client_secret, "handover.client_secret")()
+    except SyncdError as error:
+        raise UsageError(error.what, error.do) from None
 
 
 async def _run(config: Config, digest: str, count: int, by: str, because: str, wait: float) -> list[Ended]:
@@ -236,6 +250,7 @@ async def _run(config: Config, digest: str, count: int, by: str, because: str, w
 
         async def locked(deps: Dependencies) -> list[Ended]:
             async with deps.ledger.writer(wait) as term, ending_zoom(config, deps.clock, tell) as ending:
+                await ending.get_token()  # an app that cannot sign in is met before anything is announced
                 await ask_clock(deps, policy)
                 return await run_plan(
                     deps, policy, handover_rules(config), config.mode, ending, digest, Request(by, because, count), term

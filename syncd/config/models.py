@@ -334,7 +334,9 @@ class Handover(Section):
     )
     max_per_day: int = Field(20, ge=1, description="Handovers over 24 h.")
     client_id: Text = Field(examples=["handoverXYZ"], description="A Zoom app of its own, which may delete users.")
-    client_secret: Annotated[Secret, SecretKeys("client_secret")] = Field(description="Client secret of that app.")
+    client_secret: Annotated[Secret, SecretKeys("client_secret", by_one_verb=True)] = Field(
+        description="Client secret of that app; only handover run reads it, so it need not be where the daemon runs."
+    )
 
 
 class Notification(Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -34,10 +34,11 @@ from syncd.config.values import Fault
 @dataclass(frozen=True, slots=True)
 class SecretKeys:
     """Marks a field as a secret written as ``{stem}_file`` or ``{stem}_env``. *also_plain*: ``{stem}`` is a key of its
-    own, for values that hold no secret."""
+    own, for values that hold no secret. *by_one_verb*: one verb alone reads it, so it need not be there for the others."""
 
     stem: str
     also_plain: bool = False
+    by_one_verb: bool = False
 
     @property
     def keys(self) -> tuple[str, str]:
@@ -73,6 +74,8 @@ def _secret_source(given: object, info: ValidationInfo) -> SecretSource:
         kind = "a path" if key == keys.keys[0] else "a variable's name"
         raise Fault(f"must be {kind}", f"write {key}: {kind}, in quotes if it looks like a number", key)
     around = info.context if isinstance(info.context, Surroundings) else None
+    if around is not None and keys.by_one_verb:
+        around = replace(around, check_files=False)
     try:
         return _in_file(value, around) if key == keys.keys[0] else _in_variable(value, around)
     except Fault as fault:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from syncd.errors import Refused, ScopeMissing
+from syncd.errors import CredentialsRefused, Refused, ScopeMissing
 from syncd.http.answers import Reply
 from syncd.zoom import scopes
 from syncd.zoom.api import ZoomApi, segment
@@ -98,6 +98,14 @@ _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
 
 class EndingApi(ZoomApi):
     """A Zoom account, for an app that may end users."""
+
+    async def get_token(self) -> None:
+        """As for any app; what is wrong is wrong with this one."""
+        try:
+            await super().get_token()
+        except CredentialsRefused as error:
+            do = error.do.replace("zoom.client_id", "handover.client_id")
+            raise CredentialsRefused(error.source, error.what, do) from None
 
     async def end_account(self, zoom_id: str, *, end: str, receiver: str, content: Collection[str]) -> None:
         """Deletes or unlinks this user and hands *content* to *receiver* (an id or address). One request, never repeated.

@@ -347,6 +347,27 @@ def test_a_legal_hold_once_seen_stays_until_two_people_release_it(left: Company)
     assert 2 == left.syncd("handover", "release", "lee@corp.example", *KIM).code
 
 
+def test_only_run_needs_the_app_that_deletes(left: Company) -> None:
+    """Its secret need not lie where the daemon runs. An app that cannot sign in uses no approval up; one without the scope is
+    the set-up's fault, and nothing was done."""
+    secret = left.folder / "handover-secret"
+    secret.unlink()
+    assert 0 == left.syncd("check", "--offline").code
+    digest = approved(left)
+    assert 0 == left.syncd("apply").code
+    missing = handed(left, digest)
+    secret.write_text("another", encoding="utf-8")
+    wrong = handed(left, digest)
+    assert [(2, True), (4, True)] == [(one.code, "handover.client_" in one.said) for one in (missing, wrong)], missing.said
+    assert (("approved", None), 0) == (stage(left), deletions(left))
+    secret.write_text("handover-secret", encoding="utf-8")
+    left.zoom.oauth.more_apps["handover-app"] = ("handover-secret", frozenset({"user:read:user:admin"}))
+    no_scope = handed(left, digest)
+    assert (4, "not_tried") == (no_scope.code, no_scope.document[0]["state"]), no_scope.said
+    left.zoom.oauth.more_apps["handover-app"] = ("handover-secret", frozenset({DELETE}))
+    assert 0 == handed(left, approved(left)).code
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_a_lost_answer_is_never_repeated(left: Company, done: bool) -> None:
     """What became of it is told by looking: gone and the content there, or still there."""

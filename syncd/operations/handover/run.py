@@ -90,7 +90,8 @@ def _left_open(account: ZoomAccount | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one handover of a run ended: ``handed_over``, ``unconfirmed``, ``refused`` or ``not_tried``, and why."""
+    """How one handover of a run ended: ``handed_over``, ``unconfirmed``, ``refused`` or ``not_tried``, and why. *unreadable*: a
+    look, the app's credentials or its scopes failed, so that the run stopped before its request."""
 
     zoom_id: str
     email: str
@@ -99,6 +100,7 @@ class Ended:
     says: str = ""
     do: str = ""
     missing: dict[str, int] | None = None
+    unreadable: bool = False
 
 
 async def run_plan(
@@ -129,7 +131,7 @@ async def run_plan(
             results.append(await _one(deps, policy, looked, ending, plan, case, request, term))
         except SourceError as error:  # a look that failed, a scope missing: nothing of this one was sent
             stopped = error.what
-            results.append(replace(_not_tried(case, error.what), do=error.do))
+            results.append(replace(_not_tried(case, error.what), do=error.do, unreadable=True))
     return results
 
 
