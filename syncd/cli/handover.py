@@ -143,7 +143,7 @@ async def _planned(config: Config, only: Sequence[str], *, reopen: bool) -> dict
     from syncd.app import handover_rules, open_dependencies, policy_of
     from syncd.operations.handover.access import access_in_doubt
     from syncd.operations.handover.plan import make_plan
-    from syncd.operations.handover.run import settle
+    from syncd.operations.handover.settling import settle
 
     async with open_dependencies(config, observers(config), write_ledger=True) as deps:
         history = await deps.ledger.history()

@@ -32,7 +32,18 @@ from syncd.cli.common import (
     who_and_why,
 )
 from syncd.errors import ExitCode, Held, SyncdError, UsageError
-from syncd.model import Action, CycleReport, Decision, Guard, Policy, Trigger, address_key, licence_word
+from syncd.model import (
+    Action,
+    CycleReport,
+    Decision,
+    Guard,
+    OutcomeKind,
+    OutcomeReason,
+    Policy,
+    Trigger,
+    address_key,
+    licence_word,
+)
 
 if TYPE_CHECKING:
     from syncd.config import Config
@@ -216,14 +227,19 @@ def _change(name: str, action: Action, says: str) -> click.Command:
                 {
                     "email": address,
                     "status": "unknown",
-                    "outcome": "failed",
+                    "outcome": OutcomeKind.FAILED.value,
                     "outcome_reason": "not_in_zoom",
                     "near": list(wanted.near.get(address, ())),
                 }
                 for address in wanted.unknown
             )
             left.extend(
-                {"email": address, "status": "pending", "outcome": "skipped", "outcome_reason": "invitation_pending"}
+                {
+                    "email": address,
+                    "status": "pending",
+                    "outcome": OutcomeKind.SKIPPED.value,
+                    "outcome_reason": "invitation_pending",
+                }
                 for address in wanted.pending
             )
             left.extend(odd_row(odd) for odd in wanted.unreadable)
@@ -244,7 +260,7 @@ def _change(name: str, action: Action, says: str) -> click.Command:
             raise UsageError(f"{error.what}; nothing was done", error.do) from None
         rows = verified_rows(report) + left
         print_rows(rows, format_, out)
-        done = sum(1 for row in rows if row.get("outcome") in (None, "done"))
+        done = sum(1 for row in rows if row.get("outcome") in (None, OutcomeKind.DONE))
         if said[0]:
             tell_error(said[0])
         click.echo(f"{done} of {len(rows)} as asked; cycle {report.cycle_id}", err=True)
@@ -440,8 +456,8 @@ def odd_row(odd: Unreadable) -> dict[str, Any]:
     return {
         "email": odd.name,
         "status": "unknown",
-        "outcome": "failed",
-        "outcome_reason": "account_unreadable",
+        "outcome": OutcomeKind.FAILED.value,
+        "outcome_reason": OutcomeReason.ACCOUNT_UNREADABLE.value,
         "problem": odd.why,
         "do": odd.do,
     }

@@ -14,7 +14,7 @@ from typing import Any
 from syncd.evidence.in_force import InForce
 from syncd.ledger.entries import DecisionMade, IntentAnnounced, OutcomeSettled
 from syncd.ledger.entry import rfc3339
-from syncd.model import LedgerEntry, Shown, left, licence_word, promise_met, shown_after
+from syncd.model import LedgerEntry, OutcomeKind, Shown, left, licence_word, promise_met, shown_after
 
 #: In place of a decision that was never recorded.
 _NONE = DecisionMade("", "", "")
@@ -168,8 +168,8 @@ class OffboardingCase:
             return
         if mine is not None:
             mine.outcome = says
-            mine.done_at = done_at if says.outcome == "done" else None
-        elif says.outcome == "done" and self.done is not None:
+            mine.done_at = done_at if says.outcome == OutcomeKind.DONE else None
+        elif says.outcome == OutcomeKind.DONE and self.done is not None:
             action, by = self.others[says.intent]
             if action == "reactivate" and by != "cycle":
                 self.closed, self.put_back_in = "put_back", entry.cycle

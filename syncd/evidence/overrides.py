@@ -8,7 +8,7 @@ from datetime import datetime
 
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
-from syncd.model import LedgerEntry
+from syncd.model import LedgerEntry, OutcomeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Overrides:
                 self._found.append(_Override(at, entry, says.action, "", entry.subject, says.who or who, intent=says.id))
                 self._settled[says.id] = "not known yet how it ended"
             case entries.OutcomeSettled() if says.intent in self._settled:
-                self._settled[says.intent] = "" if says.outcome == "done" else says.outcome
+                self._settled[says.intent] = "" if says.outcome == OutcomeKind.DONE else says.outcome
             case entries.CycleEnded(because=str() as because):
                 self._asked[entry.cycle] = says.by or "", because
             case _:

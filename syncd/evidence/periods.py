@@ -34,7 +34,7 @@ from syncd.evidence.witnesses import SeenByOthers, totals_of
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, from_rfc3339, rfc3339
 from syncd.ledger.entry import read as read_entry
-from syncd.model import ANEW, UNSHOWN, LedgerEntry, Shown, shown_after, shown_in_step
+from syncd.model import ANEW, UNSHOWN, LedgerEntry, OutcomeKind, Shown, shown_after, shown_in_step
 from syncd.operations.schedule import Schedule
 from syncd.planning.policy_change import Change, changes_between
 
@@ -523,11 +523,11 @@ class Period:
         done_at = says.done_at or at
         if self.asked.holds(announced_at):
             self._counted["settled"] += 1
-        if self.asked.holds(done_at if says.outcome == "done" else at):
+        if self.asked.holds(done_at if says.outcome == OutcomeKind.DONE else at):
             self._counted[f"{says.action}.{says.outcome}"] += 1
-            if says.action == "deactivate" and says.outcome == "done":
+            if says.action == "deactivate" and says.outcome == OutcomeKind.DONE:
                 self._day(done_at)["deactivated"] += 1
-        if (says.action, says.outcome) == ("deactivate", "done"):
+        if (says.action, says.outcome) == ("deactivate", OutcomeKind.DONE):
             self._shown.pop(zoom_id, None)  # whoever is active again begins anew
             if done_at < self.asked.end:
                 self._at_the_end.pop(zoom_id, None)
@@ -926,7 +926,7 @@ def _why_still(row: Mapping[str, object]) -> str:
     """Why a leaver can still log in. What is due was tried and failed, or is held, or its turn has not come."""
     if row["state"] != "due":
         return str(row["state"])
-    return "failed" if row["outcome"] == "failed" else "held" if row["held_by"] else "due"
+    return "failed" if row["outcome"] == OutcomeKind.FAILED else "held" if row["held_by"] else "due"
 
 
 def _left_while_off(says: entries.DecisionMade, before: entries.DecisionMade) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from syncd.ledger import entries
 from syncd.ledger.entry import Entry, rfc3339
 from syncd.ledger.history import History
-from syncd.model import HANDOVER, LedgerEntry, SeenEffect, Stage, Witnesses, WitnessState
+from syncd.model import HANDOVER, LedgerEntry, OutcomeKind, SeenEffect, Stage, Witnesses, WitnessState
 from syncd.planning.witness import state_of
 
 
@@ -46,7 +46,7 @@ class SeenByOthers:
             case entries.AccessChanged():
                 self._settle(f"{says.intent}/{says.step}", at if says.state == "done" else None)
             case entries.OutcomeSettled():
-                self._settle(says.intent, (says.done_at or at) if says.outcome == "done" else None)
+                self._settle(says.intent, (says.done_at or at) if says.outcome == OutcomeKind.DONE else None)
             case entries.HandoverSettled(state="handed_over" | "refused"):  # else nobody knows: it stays announced
                 self._settle(says.intent, at if says.state == Stage.HANDED_OVER else None)
             case entries.ChangeSeen():

@@ -26,7 +26,7 @@ from structlog.contextvars import bind_contextvars, merge_contextvars, unbind_co
 from structlog.typing import EventDict, WrappedLogger
 
 from syncd import events
-from syncd.model import Action, Status
+from syncd.model import Action, OutcomeKind, Status
 from syncd.observe.redact import Redaction, rfc3339
 from syncd.ports import Clock
 
@@ -231,7 +231,7 @@ def _(event: events.PlanMade) -> Iterator[_Line]:
 @_lines.register
 def _(event: events.EffectSettled) -> Iterator[_Line]:
     yield (
-        "warning" if event.outcome == "failed" else "info",
+        "warning" if event.outcome == OutcomeKind.FAILED else "info",
         "effect.settled",
         {
             "cycle_id": event.cycle_id,

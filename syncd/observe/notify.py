@@ -35,7 +35,7 @@ from syncd import events
 from syncd.errors import AnswerLost, ConfigError, SourceError, SyncdError
 from syncd.http.client import Api, ApiSettings
 from syncd.http.pace import backoff
-from syncd.model import EFFECTS, Action, Plan, Verdict
+from syncd.model import EFFECTS, Action, OutcomeKind, Plan, Verdict
 from syncd.observe.digest import SPANS, Ended, Recorded, span_of, tally
 from syncd.observe.messages import SHAPES, Notice
 from syncd.observe.redact import Redaction, rfc3339
@@ -260,7 +260,7 @@ class Notifier:
 
     @_observe.register
     def _(self, event: events.EffectSettled) -> None:
-        if event.outcome == "failed" and event.action in EFFECTS:
+        if event.outcome == OutcomeKind.FAILED and event.action in EFFECTS:
             self._failing.add((event.zoom_id, event.action, event.reason))
 
     @_observe.register
@@ -352,7 +352,8 @@ class Notifier:
         self._send_to_all(
             "partial",
             event.cycle_id,
-            f"applied in part: {_ended(outcomes, 'failed')} changes failed, {_ended(outcomes, 'done')} were made",
+            f"applied in part: {_ended(outcomes, OutcomeKind.FAILED)} changes failed, "
+            f"{_ended(outcomes, OutcomeKind.DONE)} were made",
             {"outcomes": outcomes, **counts, "causes": dict(causes), "why": self._why(event), "do": event.do},
             do=event.do,
             command="syncd plan",  # with everybody whose change is still due, and what became of it

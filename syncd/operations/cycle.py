@@ -11,7 +11,6 @@ This is the file to read first. The order of the steps is the safety argument:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,9 +19,9 @@ from syncd.events import DirectoryRead, PauseSeen, PlanMade, SourceUnreadable
 from syncd.execution.context import ExecutionContext, Progress
 from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
-from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, StopReason, ZoomAccount
+from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
-from syncd.operations.ending import faulty, moved, next_openings, oldest_overdue, record_end, unread, with_result
+from syncd.operations.ending import carried_out, faulty, moved, next_openings, oldest_overdue, record_end, unread, with_result
 from syncd.operations.holds import acknowledged_rows
 from syncd.operations.judging import decide_and_judge
 from syncd.operations.opening import opening_entries, read_facts, start_report, under_authority
@@ -114,15 +113,14 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
         await deps.ledger.append(opening, term=run.term)
     progress = Progress()
     context = under_authority(begun.cycle_id, run.term, allowed, facts, deps.credential(), deps.windows)
-    try:
-        await timed(deps, begun.cycle_id, "apply", _apply(unfinished, allowed, context, deps, progress))
-    except asyncio.CancelledError:  # the write in hand stays open in the ledger
-        progress.stop(StopReason.STOPPED)
-        await asyncio.shield(record_end(deps, run, with_result(planned, progress), history, read if quiet else None))
-        raise
-    if isinstance(progress.error, SourceError):  # a second look that failed, a scope missing: said as in a read
-        deps.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
-    return await record_end(deps, run, with_result(planned, progress), history, read if quiet else None)
+
+    async def end() -> CycleReport:
+        if isinstance(progress.error, SourceError):  # a second look that failed, a scope missing: said as in a read
+            deps.tell(SourceUnreadable(begun.cycle_id, progress.error.source, progress.error.what, progress.error.do))
+        return await record_end(deps, run, with_result(planned, progress), history, read if quiet else None)
+
+    work = timed(deps, begun.cycle_id, "apply", _apply(unfinished, allowed, context, deps, progress))
+    return await carried_out(work, progress, end)
 
 
 async def _apply(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,6 +27,7 @@ from syncd.model import (
     Plan,
     Result,
     SeenByOthers,
+    StopReason,
 )
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.planning.approvals import approval_for
@@ -36,6 +38,18 @@ from syncd.ports import Ledger
 
 #: Accounts a sentence names by id; their outcomes stand in the document.
 NAMED_MAX = 5
+
+
+async def carried_out(work: Awaitable[None], progress: Progress, end: Callable[[], Awaitable[CycleReport]]) -> CycleReport:
+    """Lets *work* make the changes of a cycle or a look, and *end* write down how it ended. Whoever cancels meanwhile waits for
+    *end*, too; the write in hand then stays open in the ledger."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        progress.stop(StopReason.STOPPED)
+        await asyncio.shield(end())
+        raise
+    return await end()
 
 
 def with_result(report: CycleReport, progress: Progress) -> CycleReport:

@@ -38,12 +38,11 @@ from syncd.model import (
     Reread,
     Result,
     Status,
-    StopReason,
     ZoomAccount,
     ZoomSnapshot,
 )
 from syncd.operations.dependencies import Dependencies, Run
-from syncd.operations.ending import faulty, record_end, with_result
+from syncd.operations.ending import carried_out, faulty, record_end, with_result
 from syncd.operations.judging import decide_and_judge
 from syncd.operations.opening import read_facts, under_authority
 from syncd.operations.reading import clock_standing
@@ -171,13 +170,11 @@ async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, abo
     await deps.ledger.append(_opening(cycle_id, run, facts, planned, ours), term=run.term)
     progress = Progress()
     context = replace(under_authority(cycle_id, run.term, ours, facts, deps.credential(), deps.windows), changed_at=look.changed)
-    try:
-        await execute(ours, context, deps.ports, progress)
-    except asyncio.CancelledError:  # the write in hand stays open in the ledger
-        progress.stop(StopReason.STOPPED)
-        await asyncio.shield(record_end(deps, run, _with_others(with_result(planned, progress), free), history))
-        raise
-    report = await record_end(deps, run, _with_others(with_result(planned, progress), free), history)
+
+    async def end() -> CycleReport:
+        return await record_end(deps, run, _with_others(with_result(planned, progress), free), history)
+
+    report = await carried_out(execute(ours, context, deps.ports, progress), progress, end)
     return Looked(base.with_zoom(_with_changes(zoom, report)), report.result, report)
 
 

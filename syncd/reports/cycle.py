@@ -19,6 +19,7 @@ from syncd.model import (
     EffectOutcome,
     Inventory,
     OutcomeKind,
+    OutcomeReason,
     Reason,
     Result,
     Status,
@@ -175,7 +176,7 @@ def balances_of(report: CycleReport) -> tuple[Balance, ...]:
     ended: Counter[str] = Counter()
     for effect in plan.effects:
         tried = report.outcomes.get(effect.key)
-        ended["held" if effect.key in report.held else tried.outcome.value if tried else "not_tried"] += 1
+        ended["held" if effect.key in report.held else (tried.outcome if tried else OutcomeKind.NOT_TRIED).value] += 1
     return (
         Balance(
             "Every account read has one decision",
@@ -337,7 +338,7 @@ class _Cycle:
             if decision.key in self._report.held:
                 return "held"
             if outcome.outcome is OutcomeKind.FAILED:
-                return "refused" if outcome.reason == "refused_by_zoom" else "failed"
+                return "refused" if outcome.reason == OutcomeReason.REFUSED_BY_ZOOM else "failed"
             if outcome.outcome is OutcomeKind.SKIPPED:
                 return "skipped"
             if outcome.outcome is OutcomeKind.NOT_TRIED and (self._report.outcomes or self._report.result is not Result.PLANNED):

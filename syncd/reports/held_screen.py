@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
-from syncd.model import Action, CycleReport, Decision, Reason, Result
+from syncd.model import Action, CycleReport, Decision, OutcomeKind, Reason, Result
 from syncd.reports.screen import Screen, clean, number
 
 #: Departments named for a cause; the others are counted.
@@ -92,7 +92,7 @@ def print_commands(report: CycleReport, screen: Screen, config: Path | None) -> 
         if command.startswith("syncd approve"):
             screen.prose("To let exactly this plan pass, once it was reviewed:")
         screen.line(complete(clean(command), config), indent=2)
-    if any(outcome.outcome.value == "done" for outcome in report.outcomes.values()):
+    if any(outcome.outcome is OutcomeKind.DONE for outcome in report.outcomes.values()):
         screen.line()
         screen.prose(f"Cycle {report.cycle_id} made these changes. To put them back:")
         screen.line(complete(f"syncd undo {report.cycle_id} --by NAME --because TEXT", config), indent=2)

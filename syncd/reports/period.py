@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.model import Reason
+from syncd.model import OutcomeKind, Reason
 from syncd.reports import handovers
 from syncd.reports.view import Balance, Chart, Column, Fact, Facts, Kind, Row, Table, Tone, Value, View
 from syncd.reports.words import RULES, lasting, left_out, spread
@@ -170,7 +170,9 @@ class _Period:
         self._columns = tuple(column for column in COLUMNS if column.key not in left_out(omit))
         self._leavers: Sequence[Mapping[str, Any]] = without(document, omit)["leavers"]
         self._late = [row for row in self._leavers if row["promise_met"] is False]
-        self._open = [row for row in self._leavers if row["state"] in _OPEN or row["outcome"] in ("failed", "skipped")]
+        self._open = [
+            row for row in self._leavers if row["state"] in _OPEN or row["outcome"] in (OutcomeKind.FAILED, OutcomeKind.SKIPPED)
+        ]
         self._of = " in the sample" if document["sample"] is not None else ""
         self._stories = {(row["zoom_id"], row["first_entry"]): row["events"] for row in self._leavers}
 

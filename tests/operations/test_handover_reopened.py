@@ -12,7 +12,7 @@ from syncd.model import Approval, Mode, Status
 from syncd.operations.handover.approve import approve_handover
 from syncd.operations.handover.look import look
 from syncd.operations.handover.plan import make_plan
-from syncd.operations.handover.run import settle
+from syncd.operations.handover.settling import settle
 from tests.operations.test_handover import DAY, LEE, POLICY, World
 
 MUST_BE_ACTIVE = Refused(

@@ -19,7 +19,8 @@ from syncd.operations import leavers
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.handover.approve import approve_handover
 from syncd.operations.handover.plan import make_plan
-from syncd.operations.handover.run import run_plan, settle
+from syncd.operations.handover.run import run_plan
+from syncd.operations.handover.settling import settle
 from syncd.operations.manual import Request
 from tests.simulation import desk
 from tests.simulation.events import _employed, _leaver, event

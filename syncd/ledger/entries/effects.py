@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.ledger.entries.cycles import MONTH
 from syncd.ledger.entries.witness import announce, settle
 from syncd.ledger.entry import Entry, EntryTime, Part, kind
-from syncd.model import Counted, Deactivated, Intent, LedgerEntry, Refusal, SeenEffect
+from syncd.model import Counted, Deactivated, Intent, LedgerEntry, OutcomeKind, OutcomeReason, Refusal, SeenEffect
 
 if TYPE_CHECKING:
     from syncd.ledger.history import Growing
@@ -81,7 +81,7 @@ class OutcomeSettled(Entry, frozen=True):
     def may_have_been_done(self) -> bool:
         """Whether a change of a status was carried out, or may have been: somebody deleted the account before it could be looked
         at. Guards on sums count both. Where Zoom refused because it knew no such account, *status_after* says what it had."""
-        return self.outcome == "done" or (self.reason == "gone_from_zoom" and self.status_after is None)
+        return self.outcome == OutcomeKind.DONE or (self.reason == OutcomeReason.GONE_FROM_ZOOM and self.status_after is None)
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """The intent is settled; what was done is remembered as ours."""
@@ -92,12 +92,12 @@ class OutcomeSettled(Entry, frozen=True):
         if self.refusal is not None:
             history.refusals[effect] = Refusal(time.measured, self.refusal.code, self.refusal.says, self.refusal.fingerprint)
         done_at = self.done_at or time.measured
-        settle(history, intent.id, done_at if self.outcome == "done" else None)
+        settle(history, intent.id, done_at if self.outcome == OutcomeKind.DONE else None)
         if intent.by == "cycle" and intent.action in ("deactivate", "reactivate") and self.may_have_been_done:
             one = Counted(done_at, intent.action, bool(intent.approval), intent.reason, intent.zoom_id)
             old = sum(1 for _ in takewhile(lambda earlier: earlier.at < time.measured - MONTH, history.counted))
             history.counted = (*history.counted[old:], one)
-        if self.outcome != "done":
+        if self.outcome != OutcomeKind.DONE:
             return
         if intent.action == "deactivate":  # whoever is active again begins anew
             history.shown.pop(intent.zoom_id, None)

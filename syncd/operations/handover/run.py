@@ -21,19 +21,21 @@ from syncd.model import (
     HandoverRules,
     Inventory,
     Mode,
+    OutcomeKind,
     Plan,
     Policy,
     Reason,
     Stage,
-    Status,
+    StopReason,
     ZoomAccount,
     name_key,
 )
 from syncd.operations.dependencies import Dependencies
-from syncd.operations.handover.access import close_access, open_access, settle_access, shows
+from syncd.operations.handover.access import close_access, open_access, shows
 from syncd.operations.handover.look import Looked, content_now, demand_believed, look, plannable
 from syncd.operations.handover.plan import item_planned, plan_named
 from syncd.operations.handover.preflight import preflight
+from syncd.operations.handover.settling import settle
 from syncd.operations.manual import Request, protected_among
 from syncd.planning.approved import people_of
 from syncd.planning.guards import HANDOVER_GUARDS, HandFacts
@@ -54,38 +56,6 @@ class Ending(Protocol):
 
 #: The way past a pause.
 _WHEN_IT_IS_OVER = "When the reason is gone: syncd resume --by NAME --because TEXT"
-
-
-async def settle(deps: Dependencies, term: int) -> list[str]:
-    """Looks what became of handovers that were announced and have no outcome, with the writer's lock in hand; their zoom ids.
-    Raises SourceError, LedgerError."""
-    history = await deps.ledger.history()
-    open_ = {zoom_id: done for zoom_id, done in history.handovers.items() if done.state == Stage.HANDING_OVER}
-    for zoom_id, done in open_.items():
-        account = await deps.zoom.get_account(zoom_id)
-        state, seen = (Stage.HANDED_OVER, "gone") if account is None else (Stage.UNCONFIRMED, "there")
-        await deps.ledger.append(
-            [
-                draft(
-                    entries.HandoverSettled(
-                        intent=done.intent,
-                        state=state.value,
-                        says="interrupted; told by a look at the account" + _left_open(account),
-                        seen=seen,
-                    ),
-                    subject=zoom_id,
-                )
-            ],
-            term=term,
-        )
-    await settle_access(deps, term)
-    return list(open_)
-
-
-def _left_open(account: ZoomAccount | None) -> str:
-    if account is None or account.status is not Status.ACTIVE:
-        return ""
-    return ", which is ACTIVE: the next cycle switches it off if nobody is entitled to it; at once: syncd account deactivate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +95,7 @@ async def run_plan(
     stopped = ""
     for case in today:
         if stopped or deps.stopping():
-            results.append(_not_tried(case, stopped or "stopped"))
+            results.append(_not_tried(case, stopped or StopReason.STOPPED))
             continue
         try:
             results.append(await _one(deps, policy, looked, ending, plan, case, request, term))
@@ -142,7 +112,7 @@ def _ready(plan: HandoverPlan, looked: Looked) -> tuple[list[Case], list[Ended]]
     for item in plan.items:
         case = by_id.get(item.zoom_id)
         if case is None:
-            left.append(Ended(item.zoom_id, "", "", "not_tried", "it is neither deactivated nor handed over"))
+            left.append(Ended(item.zoom_id, "", "", OutcomeKind.NOT_TRIED.value, "it is neither deactivated nor handed over"))
         elif not plannable(case):
             left.append(_not_tried(case, f"it is {case.stage.value}{f' ({case.reason.value})' if case.reason else ''}"))
         elif case.item(looked.facts.rules, reopen=item.reopen) != item:
@@ -171,7 +141,7 @@ def _not_tried(case: Case, says: str) -> Ended:
         case.zoom_id,
         case.account.email if case.account is not None else "",
         case.receiver.account.email if case.receiver is not None else "",
-        "not_tried",
+        OutcomeKind.NOT_TRIED.value,
         says,
     )
 

@@ -82,8 +82,8 @@ def _fewer_entitled(facts: Facts) -> float:
 def _returns(facts: Facts) -> frozenset[tuple[str, str]]:
     """Of accounts switched off because of such a group, and of those somebody else switched off: nobody knows why they did."""
     known = facts.history.deactivated
-    elsewhere = {zoom_id for zoom_id, one in known.items() if one.reason != Reason.IN_LEAVERS_GROUP.value}
-    return frozenset(e.key for e in facts.plan.effects if e.action is Action.REACTIVATE and e.key[0] not in elsewhere)
+    for_another_reason = {zoom_id for zoom_id, one in known.items() if one.reason != Reason.IN_LEAVERS_GROUP.value}
+    return frozenset(e.key for e in facts.plan.effects if e.action is Action.REACTIVATE and e.key[0] not in for_another_reason)
 
 
 def _unprotected(facts: Facts, group: DirectoryGroup) -> frozenset[tuple[str, str]]:
