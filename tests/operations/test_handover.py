@@ -77,7 +77,7 @@ class World(Company):
     def __init__(self) -> None:
         super().__init__()
         self.zoom = ZoomWithContent(self.clock)
-        self.rules = RULES
+        self.rules, self.signed = RULES, False
         self.directory.groups |= {"Left": GroupUse.LEAVERS, "Trial": GroupUse.HOLDING, "VIPs": GroupUse.PROTECTING}
         self.crowd(30)
         self.employ("lee", "mia", "ned", "archive")
@@ -87,6 +87,7 @@ class World(Company):
     @property
     def deps(self) -> Dependencies:
         deps = super().deps
+        deps = replace(deps, signature_fits=lambda *_: self.signed)
         return replace(deps, contents=partial(contents_of, deps, POLICY, lambda: self.rules))
 
     async def cycle(self) -> CycleReport:
@@ -321,6 +322,41 @@ async def test_what_was_approved_before_a_request_lets_no_second_one_pass(jump: 
     assert ["not_tried", "refused"] == [one.state for one in await world.run(of_both)]
 
     assert ["z-lee", "z-pam"] == [zoom_id for zoom_id, _ in world.zoom.deleted]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+async def test_where_signers_are_configured_only_what_is_signed_lets_it_pass(
+    signed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the ledger holds: the run looks itself."""
+    monkeypatch.setattr("tests.operations.test_handover.POLICY", replace(POLICY, signers=("Lee ssh-ed25519 AAAA",)))
+    world = World()
+    world.signed = signed
+    await world.lee_left()
+    plan, _ = await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE)
+    now = world.clock.now()
+    given = Approval("a", plan.digest, "", (), frozenset(), LEE, "ticket", now, now)
+    history = await world.ledger.history()
+    await approve_handover(world.deps, POLICY, history, given, DAY, lambda one: replace(one, signature="s"))
+    if signed:
+        assert ["handed_over"] == [one.state for one in await world.run(plan.digest)]
+        return
+    with pytest.raises(Held, match="no approval of this plan"):
+        await world.run(plan.digest)
+    assert [] == world.zoom.deleted
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("lee", "kept, legal_hold"), ("mia", "no deactivated account"), ("nobody", "no deactivated account")],
+)
+async def test_who_is_not_due_is_named_with_the_reason(name: str, says: str) -> None:
+    """Each says why."""
+    world = World()
+    world.rules = replace(RULES, hold_accounts=("lee@*",))
+    await world.lee_left()
+    with pytest.raises(UsageError, match=rf"not due: {name}@corp.example \({says}"):
+        await make_plan(world.deps, POLICY, world.rules, Mode.ENFORCE, [f"{name}@corp.example"])
 
 
 async def test_of_two_people_nobody_counts_who_said_yes_to_a_request_that_was_sent() -> None:

@@ -22,9 +22,7 @@ from syncd.model import (
 )
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.handover.look import Looked, content_now, demand_believed, look, plannable, row_of
-from syncd.planning.handover import (
-    many_to_one,
-)
+from syncd.planning.handover import Case, many_to_one
 
 #: Digits of a plan digest that must be given at least.
 DIGEST_PREFIX_MIN = 8
@@ -57,7 +55,9 @@ async def make_plan(
         keys = {looked.facts.addresses.key(address) for address in only}
         known = {looked.facts.addresses.key(case.account.email): case for case in ready if case.account is not None}
         if missing := sorted(keys - known.keys()):
-            raise UsageError(f"not due: {', '.join(missing)}", "See syncd handover list for their stage.")
+            stages = {looked.facts.addresses.key(case.account.email): _stage(case) for case in looked.cases if case.account}
+            named = (f"{key} ({stages.get(key, 'no deactivated account in scope')})" for key in missing)
+            raise UsageError(f"not due: {', '.join(named)}", "See syncd handover list: it shows all with the day they fall due.")
         ready = [case for key, case in known.items() if key in keys]
     items = tuple(item for case in ready if (item := case.item(rules, reopen=reopen)) is not None)
     plan = HandoverPlan(tuple(sorted(items, key=lambda item: item.zoom_id)), policy.digest(), deps.clock.now())
@@ -72,6 +72,12 @@ async def make_plan(
             ]
         )
     return plan, document(plan, looked, holds, reopen=reopen)
+
+
+def _stage(case: Case) -> str:
+    """In words."""
+    due = f", due at {rfc3339(case.due_at)}" if case.stage is Stage.WAITING and case.due_at is not None else ""
+    return case.stage.value + (f", {case.reason.value}" if case.reason is not None else "") + due
 
 
 def item_planned(item: HandoverItem) -> entries.ItemPlanned:
