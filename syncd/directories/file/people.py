@@ -105,6 +105,8 @@ class People:
     def _person(self, row: Row) -> Person | None:
         values = row.values
         try:
+            if not any(map(_text, values.values())):
+                raise _Problem("id is empty, and so is the whole row; delete it (spreadsheets leave such rows behind)")
             id_ = self._identity(values["id"], row.line)
             membership = self._membership(values["groups"])
             addresses, unclean, troubles = self._addresses(values["addresses"])
