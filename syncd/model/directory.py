@@ -98,6 +98,10 @@ class GroupUse(StrEnum):
     HOLDING = "holding"  # a legal hold on content; it protects nobody's access
 
 
+#: So many members who cannot be looked up are named.
+UNRESOLVED_NAMED = 5
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryGroup:
     """A configured group as read: *members* counts the people in it, nested ones included. *exists* false: nothing in the
@@ -140,6 +144,17 @@ class DirectorySnapshot:
 
     def __post_init__(self) -> None:
         demand_complete(self.people, self.groups)
+
+    @property
+    def unresolved_says(self) -> str:
+        """What it means that members could not be looked up, naming a few of them; nothing when all could."""
+        if not self.unresolved:
+            return ""
+        more = f" and {len(self.unresolved) - UNRESOLVED_NAMED:,} more" if len(self.unresolved) > UNRESOLVED_NAMED else ""
+        return (
+            f"{len(self.unresolved):,} member(s) of groups cannot be resolved ({'; '.join(self.unresolved[:UNRESOLVED_NAMED])}"
+            f"{more}): while they stand there, no account that nobody claims is called absent"
+        )
 
     @classmethod
     def whole(

@@ -210,6 +210,7 @@ def explained(report: CycleReport, history: History, policy: Policy, address: st
             account["handover"] = told_of[account["zoom_id"]].as_json() if account["zoom_id"] in told_of else None
     story["seen_by_others"] = _seen(history, {one["zoom_id"] for one in story["accounts"]}, report.plan.made_at)
     story["unclear"] = [{"id": person.id, "cause": person.cause} for person in report.unclear]
+    story["unresolved"] = report.directory.unresolved_says or None
     story["tripped"] = [verdict.guard.value for verdict in report.verdicts if verdict.tripped]
     return story
 
@@ -251,8 +252,14 @@ def told(story: dict[str, Any]) -> Iterator[str]:
         yield from _no_account_told(story)
     yield from chain.from_iterable(map(handed_over_told, story.get("handovers", ())))
     yield from map(_seen_told, story.get("seen_by_others", ()))
+    yield from _unclear_told(story)
+
+
+def _unclear_told(story: dict[str, Any]) -> Iterator[str]:
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
+    if story["unresolved"]:
+        yield f"  unresolved {story['unresolved']}"
 
 
 def _no_account_told(story: dict[str, Any]) -> Iterator[str]:

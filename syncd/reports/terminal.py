@@ -88,6 +88,8 @@ def _facts(report: CycleReport, rows: int) -> Iterator[tuple[str, str, str]]:
         yield "directory", f"{number(len(report.directory.people))} people, {number(report.entitled)} entitled", ""
         for person in report.unclear:
             yield "unclear", f"{clean(person.id)}: {clean(person.cause)}", "warn"
+        if report.directory.unresolved:
+            yield "unresolved", clean(report.directory.unresolved_says), "warn"
         statuses = ", ".join(f"{number(report.zoom.count(status))} {status.value}" for status in Status)
         yield "Zoom", f"{number(len(report.zoom.accounts))} accounts: {_together(statuses)}", ""
     if report.plan is not None:
@@ -206,6 +208,8 @@ def plain_lines(report: CycleReport, config: Path | None = None) -> Iterable[str
         yield f"licences\t{licences}"
     for person in report.unclear:
         yield "\t".join(("unclear", clean(person.id), clean(person.cause)))
+    if report.directory is not None and report.directory.unresolved:
+        yield f"unresolved\t{clean(report.directory.unresolved_says)}"
     for decision, person in mailboxes.going_with(report):
         yield "\t".join(("mailbox", clean(decision.account.email), person.mailbox, person.mailbox_hint))
     for verdict in report.verdicts:

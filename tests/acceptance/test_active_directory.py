@@ -121,3 +121,23 @@ def test_everyone_cannot_be_ignored(on_ad: Company, controller: Windows) -> None
 
     assert 4 == ran.code
     assert "Everyone (S-1-1-0)" in ran.said
+
+
+@pytest.mark.parametrize("ghosts", [1, 7])
+def test_a_member_who_cannot_be_found_is_named_wherever_no_absence_counts(
+    on_ad: Company, controller: Windows, ghosts: int
+) -> None:
+    """With ``unresolved_members: unknown`` nobody is absent any more: that is said, with whom to take out of the group."""
+    controller.entries[ZOOM]["member"] += [f"CN=ghost{number},{STAFF}" for number in range(ghosts)]
+    del controller.entries[f"CN=p2,{STAFF}"]
+    controller.entries[ZOOM]["member"].remove(f"CN=p2,{STAFF}")
+    on_ad.configure({"directory.active_directory.unresolved_members": "unknown"})
+
+    assert ("keep", "directory_unclear") == on_ad.syncd("plan", "--format", "json").action_of("p2@corp.example")
+    for words in (("plan",), ("check",), ("explain", "p2@corp.example")):
+        ran = on_ad.syncd(*words)
+        assert 0 == ran.code
+        assert f"{ghosts} member(s) of groups cannot be resolved (CN=ghost0,{STAFF}" in ran.out
+        assert ("and 2 more" in ran.out) is (ghosts == 7)
+    del controller.entries[ZOOM]["member"][-ghosts:]
+    assert "cannot be resolved" not in "".join(on_ad.syncd(*words).out for words in (("plan",), ("check",)))

@@ -42,7 +42,7 @@ def check_server(
         )
     ]
     if snapshot.unresolved:
-        findings.append(f"{len(snapshot.unresolved)} member(s) cannot be resolved, so that no unmatched account is called absent")
+        findings.append(snapshot.unresolved_says)
     member = next((person for person in snapshot.people if person.entitled_by and not person.membership_unknown), None)
     if member is not None:
         seen = recheck(member.id)

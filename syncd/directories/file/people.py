@@ -105,8 +105,7 @@ class People:
     def _person(self, row: Row) -> Person | None:
         values = row.values
         try:
-            if not any(map(_text, values.values())):
-                raise _Problem("id is empty, and so is the whole row; delete it (spreadsheets leave such rows behind)")
+            _demand_anything(values.values())
             id_ = self._identity(values["id"], row.line)
             membership = self._membership(values["groups"])
             addresses, unclean, troubles = self._addresses(values["addresses"])
@@ -179,6 +178,11 @@ class People:
 
 def _text(value: Value) -> str:
     return value.strip() if isinstance(value, str) else "; ".join(value)
+
+
+def _demand_anything(values: Iterable[Value]) -> None:
+    if not any(map(_text, values)):
+        raise _Problem("id is empty, and so is the whole row; delete it (spreadsheets leave such rows behind)")
 
 
 def _identity(value: Value) -> str:
