@@ -100,7 +100,7 @@ class EndingApi(ZoomApi):
     """A Zoom account, for an app that may end users."""
 
     async def get_token(self) -> None:
-        """As for any app; what is wrong is wrong with this one."""
+        """As for any app; what is wrong is wrong with this one. Raises SourceError, CredentialsRefused."""
         try:
             await super().get_token()
         except CredentialsRefused as error:
