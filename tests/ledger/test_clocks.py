@@ -164,3 +164,25 @@ async def test_an_end_in_the_future_lasts_until_it_is_accepted(tmp_path: Path) -
     assert tip < datetime.now(UTC) + timedelta(minutes=1)
     await right.close()
     await ahead.close()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(-86400.0, "refused"), (86400.0, "marked"), (SKEW - 1, "verified")])
+async def test_a_clock_that_is_set_after_it_was_verified_is_not_known_any_more(
+    tmp_path: Path, seconds: float, expected: str
+) -> None:
+    """In the middle of a cycle: a retention, say, must not begin a day before its account went off."""
+    clock = HandClock(NOW)
+    ledger = SqlLedger.open(url_of(tmp_path / "ledger.db"), clock, untold, create=True, max_clock_skew_seconds=SKEW)
+    ledger.clock_is(ClockStanding.VERIFIED)
+    async with ledger.writer(0) as term:
+        await ledger.append([draft(1)], term=term)
+        clock.pass_time(3600.0)  # a long cycle
+        await ledger.append([draft(2)], term=term)
+        clock.time += timedelta(seconds=seconds)
+        if expected == "refused":
+            with pytest.raises(ClockOff):
+                await ledger.append([draft(3)], term=term)
+        else:
+            [last] = await ledger.append([draft(3)], term=term)
+            assert (expected == "marked") == json.loads(last.body).get("clock_unverified", False)
+    await ledger.close()

@@ -310,7 +310,8 @@ async def open_ledger(process: Process) -> SimLedger:
     if process.world.suffers("disk_full"):
         raise LedgerError("no space left on device")
     path = process.world.folder / "ledger.db"
-    inner = SqlLedger.open(f"sqlite:///{path}", SimClock(process), process._tell, create=True)
+    skew = Limits().max_clock_skew.total_seconds()
+    inner = SqlLedger.open(f"sqlite:///{path}", SimClock(process), process._tell, create=True, max_clock_skew_seconds=skew)
     ledger = SimLedger(process, inner)
     try:
         history = await inner.history()

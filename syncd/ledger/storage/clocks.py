@@ -52,6 +52,16 @@ def demand_clock(
     return standing is not ClockStanding.UNKNOWN or verified
 
 
+def standing_now(
+    standing: ClockStanding, now: tuple[datetime, float], said: tuple[datetime, float], max_skew_seconds: float
+) -> ClockStanding:
+    """What is known of the clock *now*, after it was *said* (each the wall's time and monotonic seconds): a clock that was
+    verified, and set meanwhile, is not known any more."""
+    moved = (now[0] - said[0]).total_seconds() - (now[1] - said[1])
+    set_meanwhile = standing is ClockStanding.VERIFIED and abs(moved) > max_skew_seconds
+    return ClockStanding.UNKNOWN if set_meanwhile else standing
+
+
 def newest_measured(last_ones: Iterable[LedgerEntry]) -> LedgerEntry | None:
     """Of the ledger's entries, the last one first, the first that says the time: a pause by a machine whose clock nobody checked
     does not hide the tip. Where a person accepted the ledger as it is, none before that does."""

@@ -31,7 +31,7 @@ from syncd.ledger.audit import Blankings
 from syncd.ledger.chain import START, AuditCheck, Fault, Problem, Tip, Verification
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
-from syncd.ledger.storage.clocks import demand_clock, newest_measured
+from syncd.ledger.storage.clocks import demand_clock, newest_measured, standing_now
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
 from syncd.ledger.storage.schema import NEWEST, structure_fault
@@ -78,6 +78,7 @@ class SqlLedger:
         self._blanked_at: float | None = None
         self._max_clock_skew_seconds = max_clock_skew_seconds
         self._standing = ClockStanding.UNASKED
+        self._stood = (clock.now(), clock.monotonic())  # when that was said
         self._publishes = False  # whether the head kept outside is known to be one of this chain
 
     @classmethod
@@ -141,7 +142,7 @@ class SqlLedger:
 
     def clock_is(self, standing: ClockStanding) -> None:
         """See ``ports.Ledger.clock_is``."""
-        self._standing = standing
+        self._standing, self._stood = standing, (self._clock.now(), self._clock.monotonic())
 
     async def head(self) -> Head:
         """See ``ports.Ledger.head``."""
@@ -421,7 +422,7 @@ class SqlLedger:
             now,
             kinds={draft.kind for draft in drafts},
             term=term,
-            standing=self._standing,
+            standing=standing_now(self._standing, (now, self._clock.monotonic()), self._stood, self._max_clock_skew_seconds),
             database=self._database.now(connection),
             newest=lambda: newest_measured(rows.last_entries(connection)),
             max_skew_seconds=self._max_clock_skew_seconds,
