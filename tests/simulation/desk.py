@@ -19,12 +19,16 @@ from tests.simulation.world import Hold, World
 HELD_AFTER_OVERRULING = 7 * 86400.0
 
 
-def at_the_desk(world: World, what: str, work: Callable[[Process, Dependencies], Awaitable[None]]) -> None:
-    """Runs one verb in a process of its own; what syncd refuses is said on the screen and changes nothing."""
+def at_the_desk(
+    world: World, what: str, work: Callable[[Process, Dependencies], Awaitable[None]], *, asks_no_clock: bool = False
+) -> None:
+    """Runs one verb in a process of its own; what syncd refuses is said on the screen and changes nothing. *asks_no_clock*: it is
+    an older one, that believes its machine."""
 
     async def run() -> None:
         number = world.facts["desks"] = world.facts.get("desks", 0) + 1
         process = Process(world, f"desk{number}")
+        process.asks_no_clock = asks_no_clock
         ledger = None
         try:
             ledger = process.ledger = await open_ledger(process)
@@ -82,7 +86,7 @@ def accept(world: World) -> None:
 
 
 def hold(world: World, zoom_id: str, seconds: float | None, *, clock_offset: float = 0.0) -> None:
-    """*clock_offset*: what the laptop's clock is ahead."""
+    """*clock_offset*: what the laptop's clock is ahead, with an older syncd on it."""
 
     async def work(process: Process, syncd: Dependencies) -> None:
         if zoom_id not in world.truth.accounts:  # deleted while somebody was typing
@@ -92,7 +96,7 @@ def hold(world: World, zoom_id: str, seconds: float | None, *, clock_offset: flo
         await holds.hold(syncd, [world.truth.accounts[zoom_id].email], manual.Request("Ann", "leave it alone"), until)
         world.holds[zoom_id] = Hold(world.t, world.t + seconds if seconds is not None else None)
 
-    at_the_desk(world, "hold", work)
+    at_the_desk(world, "hold", work, asks_no_clock=bool(clock_offset))
 
 
 def release(world: World, zoom_id: str) -> None:

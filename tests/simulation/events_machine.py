@@ -121,7 +121,8 @@ def clock_set_back(world: World, luck: Random) -> str | None:
 
 @event(2, "future_entry")
 def entry_from_the_future(world: World, luck: Random) -> str | None:
-    """Somebody puts an account on hold from a laptop whose clock is 30 days ahead; then many look as if they had left."""
+    """Somebody puts an account on hold from a laptop whose clock is 30 days ahead, with an older syncd that does not look at it;
+    then many look as if they had left."""
     account = _account(world, luck, ACTIVE)
     if account is None:
         return None

@@ -116,6 +116,7 @@ class Process:
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
         self.clock_offset = 0.0
+        self.asks_no_clock = False  # an older syncd
         self.dead = False
         self.steps = 0
         self.kill_at: int | None = None
@@ -310,7 +311,7 @@ async def open_ledger(process: Process) -> SimLedger:
     if process.world.suffers("disk_full"):
         raise LedgerError("no space left on device")
     path = process.world.folder / "ledger.db"
-    skew = Limits().max_clock_skew.total_seconds()
+    skew = None if process.asks_no_clock else Limits().max_clock_skew.total_seconds()
     inner = SqlLedger.open(f"sqlite:///{path}", SimClock(process), process._tell, create=True, max_clock_skew_seconds=skew)
     ledger = SimLedger(process, inner)
     try:
