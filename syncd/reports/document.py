@@ -102,12 +102,10 @@ def _plain_row(report: CycleReport, decision: Decision, decided_at: str) -> str:
         f'{{"zoom_id": {_text(account.zoom_id)}, "email": {_quoted(account.email)}, '
         f'"display_name": {_text(account.display_name or None)}, "status": "{account.status}", '
         f'"action": "{decision.action}", "reason": "{decision.reason}", '
-        f'"directory_id": {_text(decision.directory_id)}, "matched_by": {_text(decision.matched_by)}, '
-        f'"group_path": {_list(decision.group_path) if decision.group_path else "null"}, '
-        f'"department": {_text(decision.department or None)}, '
-        f'"notes": {_list(decision.notes)}, "since": {_time(decision.since)}, '
-        f'"due_at": {_time(decision.due_at)}, "next_opening": null, '
-        f'"role": {_text(account.role or account.role_id)}, "licence": {_text(licence_word(account.type))}, '
+        f'"directory_id": {_text(decision.directory_id)}, '
+        f"{_of_many(decision.matched_by, decision.group_path, decision.department, decision.notes)}, "
+        f'"since": {_time(decision.since)}, "due_at": {_time(decision.due_at)}, "next_opening": null, '
+        f"{_as_in_zoom(account.role or account.role_id, account.type)}, "
         f'"last_login_at": {_time(account.last_login_at)}, '
         f'"outcome": null, "outcome_reason": null, "status_after": null, "licence_after": null, '
         f'"witness": {_text(witness_word(report, decision))}, "moments": null, "decided_at": {decided_at}, '
@@ -115,10 +113,19 @@ def _plain_row(report: CycleReport, decision: Decision, decided_at: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)
+def _of_many(matched_by: str | None, group_path: tuple[str, ...], department: str, notes: tuple[str, ...]) -> str:
+    """A part of a row that is the same for many accounts: made once for them."""
+    return (
+        f'"matched_by": {_text(matched_by)}, "group_path": {_line(group_path) if group_path else "null"}, '
+        f'"department": {_text(department or None)}, "notes": {_line(notes)}'
+    )
+
+
 @lru_cache(maxsize=1024)
-def _list(texts: tuple[str, ...]) -> str:
-    """As JSON. Few differ: groups and notes of many accounts are the same."""
-    return _line(texts)
+def _as_in_zoom(role: str | None, type_: int | None) -> str:
+    """As ``_of_many``."""
+    return f'"role": {_text(role)}, "licence": {_text(licence_word(type_))}'
 
 
 def _time(value: datetime | None) -> str:

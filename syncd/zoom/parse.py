@@ -245,6 +245,8 @@ def _licences(listed: Any) -> str | None:
 
 def text_of(value: Any) -> str:
     """The text of what only decorates: a number as it is written, anything that is neither as nothing."""
+    if type(value) is str:  # nearly always
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value)
@@ -259,8 +261,10 @@ def number_of(value: Any) -> int | None:
 
 def time_of(value: Any) -> datetime | None:
     """The time a field holds, in UTC; None when it holds none, or one that no calendar has there."""
+    if not isinstance(value, str):
+        return None
     try:
-        at = datetime.fromisoformat(value if isinstance(value, str) else "")
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        at = datetime.fromisoformat(value)
+        return at if at.tzinfo is UTC else at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
