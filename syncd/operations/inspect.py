@@ -258,7 +258,7 @@ def told(story: dict[str, Any]) -> Iterator[str]:
 def _unclear_told(story: dict[str, Any]) -> Iterator[str]:
     for person in story["unclear"]:
         yield f"  unclear    {person['id']}: {person['cause']}; accounts that may be theirs are left alone"
-    if story["unresolved"]:
+    if story.get("unresolved"):
         yield f"  unresolved {story['unresolved']}"
 
 
