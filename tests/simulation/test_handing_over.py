@@ -55,7 +55,7 @@ def test_no_invariant_breaks_and_everything_is_met() -> None:
 def test_without_looking_at_what_speaks_against_it_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither when it is planned nor right before the request."""
     monkeypatch.setattr(planning, "_against", lambda *_: None)
-    monkeypatch.setattr(handover_preflight, "_against_now", lambda *_: "")
+    monkeypatch.setattr(handover_preflight, "_against_now", lambda *_, **__: "")
     found = next((ended for story in companies("careless", 6) if (ended := live(story)).findings), None)
 
     assert found is not None
