@@ -422,6 +422,15 @@ def lists() -> dict[str, Callable[[Scene], None]]:
     def manifest(s: Scene) -> Path:
         return s.reports / "MANIFEST"
 
+    def beside(s: Scene) -> Path:
+        return s.ledger.with_name(s.ledger.name + ".head")
+
+    def cut_at_a_signature_without_reports(s: Scene) -> None:
+        settings = s.folder / "syncd.yaml"
+        kept = [line for line in settings.read_text(encoding="utf-8").splitlines() if line.strip() != f"directory: {s.reports}"]
+        settings.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        s.sql(f"DELETE FROM chain WHERE seq > {s.of('head.signed', -2).seq}")
+
     def made_up(**says: Any) -> Callable[[Scene], None]:
         """A line more at the end, which the manifest does not cover: the last one, with this in it."""
         return lambda s: s.lines(cycles(s), lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), **says}) + "\n"])
@@ -478,6 +487,17 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         "manifest of another ledger": lambda s: s.text(
             manifest(s), lambda text: text.replace(json.loads(text)["ledger_id"], "another-ledger")
         ),
+        "manifest with a head beyond numbers": lambda s: s.text(
+            manifest(s), lambda text: re.sub(r'"sequence": \d+', '"sequence": Infinity', text, count=1)
+        ),
+        "head beside the ledger of no chain": lambda s: beside(s).write_text(f"9999 {'0' * 64}\n", encoding="ascii") and None,
+        "tail cut at a signature, nothing filed, the head beside the ledger left": cut_at_a_signature_without_reports,
+        "folder in place of the list of cycles": lambda s: (cycles(s).unlink(), cycles(s).mkdir())[1],
+        "folder in place of a period's report": lambda s: (
+            name := s.file("syncd_*.csv"),
+            name.unlink(),
+            name.mkdir(),
+        )[2],
         "manifest that is none": lambda s: manifest(s).write_text("{}", encoding="utf-8"),
         "tail and folder gone, the head beside the ledger left": cut_everywhere_but_beside,
     }

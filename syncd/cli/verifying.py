@@ -86,6 +86,7 @@ class _Pass:
             except (ValueError, OSError) as error:
                 self.manifest_fault = str(error)
         self.listed = PublishedHeads.of(heads)
+        self.beside = PublishedHeads.of([])  # kept outside of the ledger's database
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
         self.of_nobody = lines_of_nobody(look.folder) if look.folder is not None else 0
         self.lines = ListedLines.of(ListedLine(one.cycle, one.head, one.says) for one in lines)
@@ -97,7 +98,7 @@ class _Pass:
     @property
     def checks(self) -> Sequence[AuditCheck]:
         own = (self.approvals,) if self.approvals is not None else ()
-        return (self.signed, self.listed, self.in_manifest, self.lines, self.files, self.seen, *own)
+        return (self.signed, self.listed, self.in_manifest, self.beside, self.lines, self.files, self.seen, *own)
 
     def told(self, chain: Verification) -> Found:
         """Everything found, the chain first."""
@@ -107,6 +108,12 @@ class _Pass:
             return found
         found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
         self._signatures(found, chain.head)
+        for head in self.beside.lost:
+            if (head.seq, head.hash) not in self.files.accepted:
+                found.bad(
+                    f"the head kept beside the ledger, {head.seq} {head.hash}, is not in the chain: entries were cut off, "
+                    "an older copy was put back, or that file was changed"
+                )
         if self.seen.by_event or self.seen.by_log or self.seen.foreign:
             found.lines.append(
                 f"{self.seen.by_event} changes are confirmed by Zoom's events, {self.seen.by_log} by its "
@@ -156,6 +163,9 @@ class _Pass:
         kept = {name: one.sha256 for name, one in self.files.kept.items()}
         removed = {name: one.sha256 for name, one in self.files.removed.items()}
         there = compare(folder, kept, removed)
+        if (folder / LISTING).exists() and not (folder / LISTING).is_file():
+            found.bad(f"{LISTING}: is no file, and syncd wrote one: somebody put something else in its place")
+            return
         for file, what in there.different:
             found.bad(f"{file}: {what}")
         for name, lost in ((LISTING, self.listed.lost), (NAME, self.in_manifest.lost)):
@@ -228,7 +238,7 @@ class _Pass:
 
     def _others(self, found: Found, folder: Path, told: set[str]) -> None:
         """Whatever could be taken for evidence under a name of its own. It may be the company's: that is no fault."""
-        there = sorted(path.name for path in folder.iterdir() if path.suffix in ENDINGS) if folder.is_dir() else []
+        there = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
         others = [one for one in there if one not in told | self.files.made.keys() | {LISTING} and not PERIOD_NAME.fullmatch(one)]
         if others:
             found.lines.append(f"note: nothing vouches for files in {folder} that the ledger does not know: {_some(others)}")
@@ -237,7 +247,7 @@ class _Pass:
         """Reports of periods, each held against every time it was made under this name."""
         made = self.files.made
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.name in made and not any(digest_of(path) == one for one in made[path.name]):
+            if path.name in made and path.is_file() and not any(digest_of(path) == one for one in made[path.name]):
                 found.bad(f"{path.name}: was changed since the ledger recorded it")
             elif path.name not in made and PERIOD_NAME.fullmatch(path.name):
                 found.bad(f"{path.name}: looks like a report of a period, but the ledger never recorded it; do not rely on it")
@@ -303,6 +313,7 @@ async def verify_ledger(config: Config, tell: Tell, look: Look) -> Found:
 
     each = _Pass(look)
     async with open_ledger(config, tell) as opened:
+        each.beside = PublishedHeads.of(opened.published())  # before the chain is read, which may be ahead of it
         return each.told(await opened.verify(look.head, each.checks))
 
 

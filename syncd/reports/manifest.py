@@ -113,7 +113,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             str(signature.get("key", "")),
             str(signature.get("ed25519", "")),
         )
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 

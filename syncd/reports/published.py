@@ -31,8 +31,11 @@ def heads_in(folder: Path) -> tuple[Head, ...]:
         manifest = read_manifest(folder)
         if manifest is not None and manifest.head.seq:
             found.add(manifest.head)
-        names = sorted((path.name for path in folder.iterdir() if _DOCUMENT.fullmatch(path.name)), reverse=True)
     except (OSError, ValueError):
+        pass  # one that was spoilt must not hide what the documents name
+    try:
+        names = sorted((path.name for path in folder.iterdir() if _DOCUMENT.fullmatch(path.name)), reverse=True)
+    except OSError:
         names = []
     for name in names[:DOCUMENTS_MAX]:
         head = _head_of(folder / name)
