@@ -108,12 +108,6 @@ class _Pass:
             return found
         found.lines.append("the chain is intact" + (", and holds the head given" if self.look.head else ""))
         self._signatures(found, chain.head)
-        for head in self.beside.lost:
-            if (head.seq, head.hash) not in self.files.accepted:
-                found.bad(
-                    f"the head kept beside the ledger, {head.seq} {head.hash}, is not in the chain: entries were cut off, "
-                    "an older copy was put back, or that file was changed"
-                )
         if self.seen.by_event or self.seen.by_log or self.seen.foreign:
             found.lines.append(
                 f"{self.seen.by_event} changes are confirmed by Zoom's events, {self.seen.by_log} by its "
@@ -128,6 +122,12 @@ class _Pass:
                 self._folder(found, self.look.folder)
             except OSError as error:
                 raise UsageError(f"{error.filename} cannot be read ({error.strerror})") from None
+        for head in self.beside.lost:
+            if (head.seq, head.hash) not in self.files.accepted:
+                found.bad(
+                    f"the head kept beside the ledger, {head.seq} {head.hash}, is not in the chain: entries were cut off, "
+                    "an older copy was put back, or that file was changed"
+                )
         self._not_looked_at(found)
         return found
 

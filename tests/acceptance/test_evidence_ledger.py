@@ -60,6 +60,12 @@ def only_the_reports_are_missed(ran: Ran) -> bool:
     return "the chain is intact" in ran.out and bool(faults) and all(any(one in fault for one in missing) for fault in faults)
 
 
+def nothing_is_published(crew: Crew) -> None:
+    """Reports and the head beside the ledger are gone: only the chain is left."""
+    shutil.rmtree(crew.company.reports)
+    crew.company.ledger.with_name(crew.company.ledger.name + ".head").unlink(missing_ok=True)
+
+
 #: Whoever can write into the database can tamper with it, whatever database it is.
 on_every_database = pytest.mark.parametrize("crew", ["sqlite", "postgresql"], indirect=True)
 
@@ -219,7 +225,8 @@ def test_a_deleted_row_is_found(crew: Crew) -> None:
 
 @on_every_database
 def test_a_cut_tail_is_found_by_whatever_was_published(crew: Crew) -> None:
-    """Back to an earlier signature, the best place for it: the list of cycles, the manifest and --head show it."""
+    """Back to an earlier signature, the best place for it: the list of cycles, the manifest, the head beside the ledger (SQLite)
+    and --head show it."""
     signed = [entry.seq for entry in entries_of(crew.url) if entry.kind == "head.signed"]
     head = crew.heads()[-1]
     export = crew.export()
@@ -231,7 +238,7 @@ def test_a_cut_tail_is_found_by_whatever_was_published(crew: Crew) -> None:
     (crew.company.reports / "cycles.jsonl").unlink()
     said = crew.verify().out
     assert "MANIFEST are not in the chain" in said
-    shutil.rmtree(crew.company.reports)
+    nothing_is_published(crew)
     assert head in shown(crew, "--head", head)
     assert head in crew.verify_export(export, "--public-key", str(crew.public), "--head", head).out
     assert 0 == crew.verify().code  # what a chain without an outside anchor does not prove
@@ -244,7 +251,7 @@ def test_a_chain_hashed_anew_is_found_by_its_signature_only(crew: Crew) -> None:
     seq = next(one.seq for one in entries if one.kind == "approval")
     forged = rewritten(edited(entries, seq, "Ann Lee", "Bob Lee"), places=True)
     replaced(crew.url, forged)
-    shutil.rmtree(crew.company.reports)
+    nothing_is_published(crew)
 
     assert only_the_reports_are_missed(crew.company.syncd("ledger", "verify"))
     found = shown(crew)
@@ -259,7 +266,7 @@ def test_a_new_story_after_a_signed_head_is_found(crew: Crew) -> None:
     entries = entries_of(crew.url)
     first = next(one.seq for one in entries if one.kind == "head.signed")
     replaced(crew.url, rewritten([*entries[:first], *(one for one in entries[first:] if one.kind != "head.signed")]))
-    shutil.rmtree(crew.company.reports)
+    nothing_is_published(crew)
 
     assert only_the_reports_are_missed(crew.company.syncd("ledger", "verify"))
     assert "is covered by no signature" in shown(crew)

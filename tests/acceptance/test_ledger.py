@@ -35,7 +35,7 @@ def test_a_whole_ledger_verifies_and_holds_every_published_head(crew: Company) -
 
 
 def test_a_cut_tail_shows_against_what_was_published(crew: Company) -> None:
-    """A chain alone cannot show it: the heads in the list of cycles do, and one given with --head."""
+    """A chain alone cannot show it: the heads in the list of cycles do, the one beside the ledger, and one given with --head."""
     head = json.loads((crew.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()[-1])["head_hash"]
     with contextlib.closing(sqlite3.connect(crew.ledger)) as database:
         triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
@@ -50,6 +50,9 @@ def test_a_cut_tail_shows_against_what_was_published(crew: Company) -> None:
     assert 6 == shown.code
     assert head in shown.out
     shutil.rmtree(crew.reports)
+    beside = crew.ledger.with_name(crew.ledger.name + ".head")
+    assert f"beside the ledger, {beside.read_text(encoding='ascii').strip()}" in crew.syncd("ledger", "verify").out
+    beside.unlink()
     without = crew.syncd("ledger", "verify").out
     assert head not in without  # the chain alone does not show it: only the reports are missed
     assert 1 == without.count("NOT INTACT")
