@@ -19,7 +19,9 @@ from syncd.errors import ConfigError
 from tests.config.files import SMALLEST, written
 from tests.config.test_examples import EXAMPLE, SHIPPED
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="elsewhere the daemon reads it itself")
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="os.fork is missing here: the daemon reads its configuration itself"
+)
 
 #: A process that has loaded nothing yet, as the daemon's; what it says is what it was given.
 ASKS = """
