@@ -140,6 +140,7 @@ class FakeZoom:
     odd: dict[str, SyncdError] = field(default_factory=dict)  # id -> what a read of this one account raises
     answers: dict[tuple[str, str], tuple[SyncdError, bool]] = field(default_factory=dict)  # (id, operation) -> error, after
     pending: dict[str, ZoomAccount] = field(default_factory=dict)  # by address
+    unlisted: set[str] = field(default_factory=set)  # ids that the list leaves out; "*": everybody
     writes: list[tuple[str, str]] = field(default_factory=list)  # (operation, id), as sent
     before_look: Callable[[], None] = lambda: None
     before_write: Callable[[int], None] = lambda _: None  # told how many were sent
@@ -151,7 +152,7 @@ class FakeZoom:
         return whole.zoom(
             "zoom-account",
             self.clock.now(),
-            [*self.accounts.values(), *self.pending.values()],
+            [one for one in (*self.accounts.values(), *self.pending.values()) if not {one.zoom_id, "*"} & self.unlisted],
             roles=ROLES,
             groups=self.groups,
             clock_offset_seconds=self.offset_seconds,

@@ -43,6 +43,25 @@ async def await_in_flight(
     return after
 
 
+async def judgeable(
+    intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount], zoom: Zoom
+) -> tuple[list[Intent], dict[str, ZoomAccount]]:
+    """Those of *intents* whose account Zoom shows, or says by itself not to have, with the *accounts* this showed. That a list
+    does not show an account is no proof that it is gone: a licence would be owed no more. A list of nobody (guard
+    ``zoom-empty``) proves nothing of anybody."""
+    shown, judged = dict(accounts), []
+    for intent in intents if accounts else ():
+        if intent.zoom_id not in shown:
+            try:
+                seen = await zoom.get_account(intent.zoom_id)
+            except (SourceError, ConfigError):  # it may still be there
+                continue
+            if seen is not None:
+                shown[intent.zoom_id] = seen
+        judged.append(intent)
+    return judged, shown
+
+
 def observe(intent: Intent, account: ZoomAccount | None) -> Seen:
     """What an account shows of an effect that was announced for it."""
     if account is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from syncd.model.canonical import sha256_of
@@ -73,7 +74,12 @@ class Policy:
 
     def digest(self) -> str:
         """Identifies this policy: equal policies have equal digests."""
-        return sha256_of(self.as_json())
+        return _digest_of(self)
+
+
+@lru_cache(maxsize=16)  # asked for with every planned effect while an approval runs
+def _digest_of(policy: Policy) -> str:
+    return sha256_of(policy.as_json())
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from syncd.errors import AccountUnreadable, ConfigError, LedgerError, NotLeader,
 from syncd.events import EffectSettled, Noted
 from syncd.execution.context import REFUSED_IN_A_ROW, ExecutionContext, Progress
 from syncd.execution.licences import restore_licence
-from syncd.execution.settlement import await_in_flight, resolve_from_observation, restores_begun
+from syncd.execution.settlement import await_in_flight, judgeable, resolve_from_observation, restores_begun
 from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import (
@@ -43,7 +43,8 @@ async def settle_open_intents(deps: Dependencies, run: Run, history: History, zo
     accounts = {account.zoom_id: account for account in zoom.accounts if account.zoom_id is not None}
     if run.term is not None and run.mode is Mode.ENFORCE:
         accounts = await await_in_flight(history.intents.values(), accounts, deps.zoom, deps.clock)
-    settled = resolve_from_observation(history.intents.values(), accounts)
+    intents, accounts = await judgeable(history.intents.values(), accounts, deps.zoom)
+    settled = resolve_from_observation(intents, accounts)
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
         return history.foreseen(drafts, deps.clock.now())

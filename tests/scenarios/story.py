@@ -290,6 +290,10 @@ class Story:
                 f"zoom: account z-{words[0]} could not be read", zoom_id=f"z-{words[0]}", answer=" ".join(words[2:])
             )
             return
+        if words[1:] in (["unlisted"], ["listed"]):
+            which = "*" if words[0] == "*" else f"z-{words[0]}"
+            (self.company.zoom.unlisted.add if words[1] == "unlisted" else self.company.zoom.unlisted.discard)(which)
+            return
         if words[1:] == ["plain"]:
             del self.company.zoom.odd[f"z-{words[0]}"]
             return

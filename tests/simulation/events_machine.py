@@ -153,7 +153,8 @@ def copy_ledger(world: World) -> None:
             live.backup(copy)
         live.close()
         copy.close()
-        world.copies.append(Copy(world.t, path, dict(world.oracle.linked)))
+        announced = {key: tuple(known) for key, known in world.oracle.announced.items()}
+        world.copies.append(Copy(world.t, path, dict(world.oracle.linked), announced))
 
 
 def _with_all_stopped(world: World, then: str, copy: Copy | None = None) -> None:

@@ -102,8 +102,10 @@ class Oracle:
     def forgets(self, copy: Copy | None) -> None:
         """The ledger is that of a copy, or (None) a new one: what it remembered of people since then is not known any more, and
         nobody could know it, nor which licences were taken in between: an active account is used by whoever has its address. What
-        people decided (a pause, holds) still counts; who was gone already in an older one is gone still."""
+        people decided (a pause, holds) still counts; who was gone already in an older one is gone still. What was announced and
+        not settled in the copy is so again."""
         self.linked = dict(copy.linked) if copy is not None else {}
+        self.announced = {key: list(known) for key, known in copy.announced.items()} if copy is not None else {}
         if copy is None:
             self.gone.clear()
         for account in self.world.truth.accounts.values():

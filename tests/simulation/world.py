@@ -7,7 +7,7 @@ run is a pure function of its seed and its events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.simulation.coverage import Coverage
 from tests.simulation.truth import Entry, Truth
 
 if TYPE_CHECKING:
-    from tests.simulation.oracle import Oracle
+    from tests.simulation.oracle import Announced, Oracle
     from tests.simulation.wiring import Process
 
 START = datetime(2027, 1, 4, 6, 0, tzinfo=UTC)
@@ -186,11 +186,12 @@ class Happening:
 
 @dataclass(frozen=True)
 class Copy:
-    """The ledger of a night, and which owner's entry it knew for which account."""
+    """The ledger of a night, which owner's entry it knew for which account, and which intents had no outcome in it."""
 
     at: float
     path: Path
     linked: Mapping[str, str]
+    announced: Mapping[tuple[str, str], Sequence[Announced]]
 
 
 @dataclass
