@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
+from syncd.concurrency import side_by_side
 from syncd.errors import AccountUnreadable, ConfigError, ExitCode, SourceError
 from syncd.ledger.history import History
 from syncd.ledger.record import rfc3339
@@ -56,12 +57,7 @@ async def look_at_all(deps: Dependencies, policy: Policy, addresses: Sequence[st
         async with gate:
             return await row_of(deps, policy, address, account)
 
-    try:
-        async with asyncio.TaskGroup() as looks:
-            tasks = [looks.create_task(one(address, account)) for address, account in shown]
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    rows = [task.result() for task in tasks]
+    rows = await side_by_side(one(address, account) for address, account in shown)
     near = await near_accounts(deps, [name for name, account in shown if account is None])
     for row in rows:
         if row["email"] in near and row["status"] == "unknown":

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncd.concurrency import side_by_side
 from syncd.errors import AccountUnreadable, SourceError
 from syncd.events import Noted, ReadProgress
 from syncd.execution.lifecycle import conclude_each
@@ -140,10 +141,5 @@ async def look_up(deps: Dependencies, names: Sequence[str]) -> list[tuple[str, Z
             if len(order) > 1:
                 deps.tell(ReadProgress("zoom", len(shown), len(order)))
 
-    try:
-        async with asyncio.TaskGroup() as looks:
-            for _ in range(min(AT_ONCE, len(order))):
-                looks.create_task(work())
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
+    await side_by_side(work() for _ in range(min(AT_ONCE, len(order))))
     return [(name, shown[name]) for name in order]

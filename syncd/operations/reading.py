@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-
-from syncd.errors import ConfigError, LedgerError, SourceError, SyncdError
+from syncd.concurrency import both
+from syncd.errors import ConfigError, SourceError
 from syncd.events import ClockOffset, ZoomRead
 from syncd.ledger.history import History
 from syncd.model import ClockStanding, DirectorySnapshot, GroupUse, Policy, ZoomSnapshot
@@ -17,16 +15,11 @@ async def read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapsho
     """Both snapshots, read side by side, and the seconds the directory took; the first failure ends both. Raises
     SourceError."""
     try:
-        async with asyncio.TaskGroup() as reads:
-            directory_read = reads.create_task(clocked(deps, cycle_id, "directory", deps.directory.read()))
-            zoom_read = reads.create_task(clocked(deps, cycle_id, "zoom", deps.zoom.read()))
-    except* SyncdError as group:
-        errors = list(_leaves(group))
-        worst = next((error for error in errors if isinstance(error, LedgerError)), errors[0])  # a cursor not writable
-        if isinstance(worst, ConfigError):  # a mounted secret that is gone for the moment
-            raise SourceError("configuration", worst.what, worst.do) from None
-        raise worst from None
-    (directory, directory_seconds), (zoom, zoom_seconds) = directory_read.result(), zoom_read.result()
+        (directory, directory_seconds), (zoom, zoom_seconds) = await both(
+            clocked(deps, cycle_id, "directory", deps.directory.read()), clocked(deps, cycle_id, "zoom", deps.zoom.read())
+        )
+    except ConfigError as error:  # a mounted secret that is gone for the moment
+        raise SourceError("configuration", error.what, error.do) from None
     deps.tell(ZoomRead(cycle_id, zoom, zoom_seconds))
     clocks = (("zoom", zoom.clock_offset_seconds), (deps.directory_service or directory.source, directory.clock_offset_seconds))
     for service, offset in clocks:
@@ -47,14 +40,6 @@ def demand_groups(directory: DirectorySnapshot, history: History) -> None:
                 f"the {group.use.value} group {group.name!r} is configured, but the directory knows no such group",
                 "Correct its name in the configuration, or take it out if it is not needed.",
             )
-
-
-def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def clock_standing(offset_seconds: float | None, policy: Policy) -> ClockStanding:

@@ -18,6 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
+from syncd.concurrency import side_by_side
 from syncd.errors import AccountUnreadable, AskedTooFast, NoUsableAnswer, Refused, SourceError, SyncdError
 from syncd.events import LicencesCounted, Noted, ReadProgress
 from syncd.http.answers import Reply
@@ -462,12 +463,8 @@ class ZoomApi:
         progress = _Progress(self._tell)
         granted = self.granted_scopes
         look = self.get_account if granted is None or scopes.allowed(scopes.GET_USER, granted) else None
-        try:
-            async with asyncio.TaskGroup() as walks:
-                tasks = {status: walks.create_task(self._read_status(status, parse, progress)) for status in Status}
-        except BaseExceptionGroup as group:
-            raise next((error for error in group.exceptions if isinstance(error, SyncdError)), group.exceptions[0]) from None
-        accounts = await _put_together({status: task.result() for status, task in tasks.items()}, look, self._tell)
+        lists = await side_by_side(self._read_status(status, parse, progress) for status in Status)
+        accounts = await _put_together(dict(zip(Status, lists, strict=True)), look, self._tell)
         _demand_a_role(accounts)
         return accounts
 

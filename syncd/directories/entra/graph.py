@@ -7,16 +7,15 @@ Sources: https://learn.microsoft.com/en-us/graph/paging, https://learn.microsoft
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from syncd.directories.entra.refusals import is_missing, read_error, refusal
 from syncd.directories.entra.settings import EntraSettings
-from syncd.errors import SourceError, SyncdError
+from syncd.errors import SourceError
 from syncd.events import Noted
 from syncd.http.answers import Reply
 from syncd.http.client import Api, ApiSettings
@@ -246,31 +245,6 @@ class Graph:
             return _entries.decode(reply.body)
         except msgspec.ValidationError as error:
             raise _not_understood(operation, error) from None
-
-
-async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order; the first failure ends all of them and is raised itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except* SyncdError as failures:
-        raise next(_leaves(failures)) from None
-    return [task.result() for task in tasks]
-
-
-async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """``side_by_side`` for two that give different things."""
-    work: list[Coroutine[Any, Any, Any]] = [one, other]
-    first, second = await side_by_side(work)
-    return first, second
-
-
-def _leaves(group: BaseExceptionGroup[SyncdError]) -> Iterator[SyncdError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def quoted(text: str) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted, side_by_side
+from syncd.concurrency import side_by_side
+from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, quoted
 from syncd.directories.entra.people import id_of, is_guid
 from syncd.directories.entra.refusals import READ_GROUPS, READ_HIDDEN, granted, permission_missing
 from syncd.directories.entra.settings import EntraSettings

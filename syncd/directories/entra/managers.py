@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from syncd.directories.entra.graph import Graph, side_by_side
+from syncd.concurrency import side_by_side
+from syncd.directories.entra.graph import Graph
 from syncd.directories.entra.people import manager_of as told_by
 from syncd.directories.entra.people import what_to_ask
 from syncd.directories.entra.settings import EntraSettings

@@ -13,7 +13,8 @@ from functools import partial
 
 from msgspec import structs
 
-from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph, side_by_side
+from syncd.concurrency import side_by_side
+from syncd.directories.entra.graph import PAGE_SIZE, Entry, Graph
 from syncd.directories.entra.groups import ALTERNATIVES_MAX, ConfiguredGroup
 from syncd.directories.entra.people import filter_for, id_of, is_guid, is_hidden, person_of, what_to_ask
 from syncd.directories.entra.settings import EntraSettings

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph, both, side_by_side
+from syncd.concurrency import both, side_by_side
+from syncd.directories.entra.graph import MISSING_TRIES, PAGE_SIZE, Entry, Graph
 from syncd.directories.entra.groups import ConfiguredGroup, GroupsBelow, find_configured
 from syncd.directories.entra.managers import Managers
 from syncd.directories.entra.people import id_of, is_hidden, person_of, unreadable_user, what_to_ask

@@ -1,0 +1,36 @@
+"""Work that is done side by side, and ends together when one part of it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from syncd.errors import LedgerError, SyncdError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order. The first failure ends all of them and is raised itself; of several at once, one that nobody
+    foresaw comes first, and a ledger's before a source's."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failures:  # not except*: before Python 3.11.4 what is raised there comes out in a group again
+        raise min(failures.exceptions, key=_rank) from None
+    return [task.result() for task in tasks]
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """``side_by_side`` for two that give different things."""
+    work: list[Coroutine[Any, Any, Any]] = [one, other]
+    first, second = await side_by_side(work)
+    return first, second
+
+
+def _rank(failure: BaseException) -> int:
+    if not isinstance(failure, SyncdError):
+        return 0
+    return 1 if isinstance(failure, LedgerError) else 2

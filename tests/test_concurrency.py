@@ -1,0 +1,57 @@
+"""Work side by side: one failure ends all, and it is raised itself, not in a group."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from syncd.concurrency import both, side_by_side
+from syncd.errors import LedgerError, SourceError
+
+
+async def gives(value: object, after: int = 0) -> object:
+    for _ in range(after):
+        await asyncio.sleep(0)
+    return value
+
+
+async def fails(error: Exception) -> None:
+    raise error
+
+
+async def test_results_come_in_the_order_of_the_work() -> None:
+    """Whoever ends first."""
+    assert ["a", "b"] == await side_by_side([gives("a", 3), gives("b")])
+    assert ("a", 1) == await both(gives("a", 2), gives(1))
+
+
+async def test_the_first_failure_ends_the_others_and_is_raised_itself() -> None:
+    """Also under a Python whose ``except*`` would wrap it."""
+    ended: list[bool] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(SourceError) as raised:
+        await side_by_side([waits(), fails(SourceError("zoom", "down"))])
+    assert [True] == ended
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("failures", "first"),
+    [
+        ([SourceError("zoom", "down"), LedgerError("locked")], LedgerError),
+        ([LedgerError("locked"), SourceError("zoom", "down")], LedgerError),
+        ([LedgerError("locked"), ZeroDivisionError()], ZeroDivisionError),
+        ([SourceError("zoom", "down"), SourceError("directory", "down")], SourceError),
+    ],
+)
+async def test_of_several_at_once_the_gravest_is_raised(failures: list[Exception], first: type[Exception]) -> None:
+    """What nobody foresaw, then the ledger's, then a source's."""
+    with pytest.raises(first):
+        await side_by_side(map(fails, failures))
