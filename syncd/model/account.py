@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,7 @@ class ZoomSnapshot:
         clock_offset_seconds: float | None = None,
     ) -> ZoomSnapshot:
         """Builds a snapshot of a list that came whole. Raises ValueError on an id given twice."""
-        ordered = put_together(sorted(accounts, key=lambda account: (account.zoom_id or "", account.email)), accounts)
+        ordered = put_together(sorted(accounts, key=_order), accounts)
         digest = hashlib.sha256()
         previous = None
         for account in ordered:
@@ -98,10 +99,14 @@ class ZoomSnapshot:
 
     def with_accounts(self, asked: Collection[str], accounts: Complete[ZoomAccount]) -> ZoomSnapshot:
         """The same list, with the accounts *asked* for by id as a later reading of them shows: whichever of them is not among
-        *accounts* is not there any more. The moment of reading stays that of the whole read."""
-        ids = {*asked, *(one.zoom_id for one in accounts)}
-        now = [*(one for one in self.accounts if one.zoom_id is None or one.zoom_id not in ids), *accounts]
-        ordered = put_together(sorted(now, key=lambda one: (one.zoom_id or "", one.email)), self.accounts, accounts)
+        *accounts* is not there any more. Invitations stay as they were. The moment of reading stays that of the whole read."""
+        later = {one.zoom_id: one for one in accounts if one.zoom_id is not None}
+        now = list(self.accounts)  # in order, and few of very many change
+        for zoom_id in {*asked, *later}:
+            at = bisect_left(now, (zoom_id, ""), key=_order)
+            there = at < len(now) and now[at].zoom_id == zoom_id
+            now[at : at + there] = [later[zoom_id]] if zoom_id in later else []
+        ordered = put_together(now, self.accounts, accounts)
         digest = hashlib.sha256(
             repr(
                 [
@@ -116,6 +121,16 @@ class ZoomSnapshot:
         )
         return replace(self, accounts=ordered, digest=digest.hexdigest())
 
+    def find(self, zoom_id: str) -> ZoomAccount | None:
+        """The account with this id."""
+        at = bisect_left(self.accounts, (zoom_id, ""), key=_order)
+        return self.accounts[at] if at < len(self.accounts) and self.accounts[at].zoom_id == zoom_id else None
+
     def count(self, status: Status) -> int:
         """How many accounts have this status."""
         return self._by_status.get(status, 0)
+
+
+def _order(account: ZoomAccount) -> tuple[str, str]:
+    """Invitations, which have no id, come first."""
+    return account.zoom_id or "", account.email

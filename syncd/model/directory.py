@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -170,7 +171,7 @@ class DirectorySnapshot:
         as_of: datetime | None = None,
     ) -> DirectorySnapshot:
         """Builds a snapshot of lists that came whole. Raises ValueError on an id given twice."""
-        ordered = put_together(sorted(people, key=lambda person: person.id), people)
+        ordered = put_together(sorted(people, key=_order), people)
         for before, after in pairwise(ordered):
             if before.id == after.id:
                 raise ValueError(f"two people with the id {after.id}")
@@ -203,6 +204,11 @@ class DirectorySnapshot:
             source, read_at, ordered, listed, digest.hexdigest(), tuple(sorted(unresolved)), clock_offset_seconds, view, as_of
         )
 
+    def find(self, id_: str) -> Person | None:
+        """The one with this id."""
+        at = bisect_left(self.people, id_, key=_order)
+        return self.people[at] if at < len(self.people) and self.people[at].id == id_ else None
+
     def with_people(
         self,
         asked: Collection[str],
@@ -213,9 +219,14 @@ class DirectorySnapshot:
         is not there any more. *groups*: as read again; None: their sizes follow the people, by the path each has. The moment
         of reading stays that of the whole read: a part makes nothing else younger."""
         found = {one.id: one for one in people if one.id in asked}
-        kept = [one for one in self.people if one.id not in asked]
-        before = [one for one in self.people if one.id in asked]
-        ordered = put_together(sorted([*kept, *found.values()], key=lambda one: one.id), self.people, people)
+        before = [one for id_ in asked if (one := self.find(id_)) is not None]
+        now = list(self.people)  # in order, and few of very many change
+        for one in before:
+            at = bisect_left(now, one.id, key=_order)
+            now[at : at + 1] = [found[one.id]] if one.id in found else []
+        for id_ in found.keys() - {one.id for one in before}:
+            insort(now, found[id_], key=_order)
+        ordered = put_together(now, self.people, people)
         sizes = (
             groups
             if groups is not None
@@ -246,3 +257,7 @@ class DirectorySnapshot:
             ).encode()
         )
         return replace(self, people=ordered, groups=sizes, digest=digest.hexdigest())
+
+
+def _order(person: Person) -> str:
+    return person.id

@@ -53,9 +53,12 @@ class Reread:
     @classmethod
     def of_whole(cls, snapshot: DirectorySnapshot, base: DirectorySnapshot, hint: Hint) -> Reread:
         """Where everybody was read again: those of the *hint*, and whoever differs or is in one of the two only."""
-        before, now = {one.id: one for one in base.people}, {one.id: one for one in snapshot.people}
-        asked = hint.people | {
-            id_ for id_ in before.keys() | now.keys() if (one := before.get(id_)) is not (other := now.get(id_)) and one != other
-        }
+        other = [(one, now) for one, now in zip(base.people, snapshot.people, strict=False) if one is not now]
+        if len(base.people) == len(snapshot.people) and all(one.id == now.id for one, now in other):  # nobody came or went
+            differing = {one.id for one, now in other if one != now}
+        else:
+            before, after = {one.id: one for one in base.people}, {one.id: one for one in snapshot.people}
+            differing = {id_ for id_ in before.keys() | after.keys() if before.get(id_) != after.get(id_)}
+        asked = hint.people | differing
         changed = {} if snapshot.as_of is None else dict.fromkeys(asked, snapshot.as_of)
         return cls(snapshot.read_at, snapshot.view, asked, snapshot.people, snapshot.groups, changed, snapshot.as_of)

@@ -32,7 +32,6 @@ from syncd.model import (
     Mode,
     OutcomeKind,
     OutcomeReason,
-    Person,
     Policy,
     Reason,
     Reread,
@@ -52,7 +51,6 @@ from syncd.planning.clarity import unclear_people
 from syncd.planning.entitlement import entitled_people
 from syncd.planning.guards import Facts
 from syncd.planning.match import Addresses
-from syncd.planning.watching import by_id
 from syncd.reading import End, in_one_piece
 
 
@@ -75,11 +73,6 @@ class Base:
         return cls(report.directory, report.zoom, report.directory, _with_changes(report.zoom, report), policy)
 
     @cached_property
-    def people(self) -> Mapping[str, Person]:
-        """Everybody of the last whole read by id."""
-        return by_id(self.whole)
-
-    @cached_property
     def zoom_ids(self) -> Mapping[str, Sequence[str]]:
         """Address key -> ids of accounts that had it in the last whole read."""
         addresses, found = Addresses(self.policy), dict[str, list[str]]()
@@ -98,7 +91,7 @@ class Base:
 
     def _moved(self, **changes: object) -> Base:
         moved = replace(self, **changes)  # type: ignore[arg-type]
-        moved.__dict__.update({name: value for name, value in self.__dict__.items() if name in ("people", "zoom_ids")})
+        moved.__dict__.update({name: value for name, value in self.__dict__.items() if name == "zoom_ids"})
         return moved
 
 
@@ -187,7 +180,7 @@ async def _read_accounts(
     """Zoom with the accounts of these people, and those signalled there, read again, and whose each of them is. Raises
     SourceError."""
     whose, unknown = _accounts_of(base, about, history)
-    listed = {one.zoom_id: one for one in base.zoom.accounts if one.zoom_id is not None and one.zoom_id in whose}
+    listed = {zoom_id: one for zoom_id in whose if (one := base.zoom.find(zoom_id)) is not None}
     found: dict[str, ZoomAccount] = {}
     unreadable: set[str] = set()
     for zoom_id in sorted(listed.keys() | about.accounts.keys()):
@@ -217,18 +210,14 @@ def _accounts_of(base: Base, about: About, history: History) -> tuple[dict[str, 
     """Ids of the accounts concerned with whose they are, and main addresses that had no account in the last whole read."""
     whose: dict[str, set[str]] = {zoom_id: set(people) for zoom_id, people in about.accounts.items()}
     unknown: dict[str, str] = {}
-    addresses, now = Addresses(base.policy), by_id(base.directory)
+    addresses = Addresses(base.policy)
     for id_ in about.people:
-        keys = {
-            addresses.canonical(key)
-            for person in (base.people.get(id_), now.get(id_))
-            if person is not None
-            for key in person.addresses
-        }
+        before, now = base.whole.find(id_), base.directory.find(id_)
+        keys = {addresses.canonical(key) for person in (before, now) if person is not None for key in person.addresses}
         for key in keys:
             for zoom_id in base.zoom_ids.get(key, ()):
                 whose.setdefault(zoom_id, set()).add(id_)
-        person = now.get(id_) or base.people.get(id_)
+        person = now or before
         unknown.update(
             (key, id_)
             for key in (person.mains if person is not None else ())
@@ -262,11 +251,8 @@ def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
     }
     if not after:
         return zoom
-    changed = [
-        structs.replace(one, status=Status(after[one.zoom_id]))
-        for one in zoom.accounts
-        if one.zoom_id is not None and one.zoom_id in after
-    ]
+    known = [one for zoom_id in after if (one := zoom.find(zoom_id)) is not None]
+    changed = [structs.replace(one, status=Status(after[one.zoom_id or ""])) for one in known]
     return zoom.with_accounts(after, in_one_piece(changed, End.EACH_ASKED))
 
 

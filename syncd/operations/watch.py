@@ -22,7 +22,7 @@ from syncd.operations.look import About, Base, Looked, run_look
 from syncd.planning.entitlement import GONE, standing
 from syncd.planning.guards import good_read
 from syncd.planning.guards.sizes import deactivation_limit
-from syncd.planning.watching import ACCOUNTS_MAX, WHOLE_APART, Noticed, Watching, base_serves, by_id, concerned, differing
+from syncd.planning.watching import ACCOUNTS_MAX, WHOLE_APART, Noticed, Watching, base_serves, concerned, differing
 from syncd.ports import Tell, Watcher
 
 #: A place that cannot tell is asked again after its pace, twice that, and so on, up to this.
@@ -275,14 +275,13 @@ class Watch:
 
     async def _addresses_of(self, accounts: Iterable[str], base: Base) -> dict[str, frozenset[str]]:
         """The address each account had and has. Raises SourceError."""
-        known = {one.zoom_id: one.email for one in base.zoom.accounts if one.zoom_id is not None}
         found: dict[str, frozenset[str]] = {}
         for zoom_id in accounts:
             try:
                 shown = await self._deps.zoom.get_account(zoom_id)
             except AccountUnreadable:  # this one waits for a whole cycle, which says so
                 continue
-            found[zoom_id] = frozenset({known.get(zoom_id, "")} | ({shown.email} if shown is not None else set())) - {""}
+            found[zoom_id] = frozenset(one.email for one in (base.zoom.find(zoom_id), shown) if one is not None)
         return found
 
     def _base_that_serves(self, now: datetime) -> Base:
@@ -306,15 +305,15 @@ class Watch:
             self._state.acted(noticed.hint.people)  # a view older than the base
             return None
         self._base = base = base.with_people(reread)
-        people = by_id(base.directory)
-        differs = differing(base.people, people, reread.asked, self._policy, now)
+        people = {id_: one for id_ in reread.asked if (one := base.directory.find(id_)) is not None}
+        differs = differing(base.whole, base.directory, reread.asked, self._policy, now)
         for id_ in reread.asked:
             stands = differs[id_] if id_ in differs else standing(people[id_], self._policy, now) if id_ in people else None
             if id_ in differs or stands is Reason.IN_STEP:
                 self._state.show(place, id_, stands or Reason.ABSENT_FROM_DIRECTORY, now)
             else:
                 self._state.acted([id_])
-        leaving = {id_ for id_, stands in differs.items() if stands in GONE and id_ in base.people}
+        leaving = {id_ for id_, stands in differs.items() if stands in GONE and base.whole.find(id_) is not None}
         if len(leaving) > deactivation_limit(self._policy, base.zoom.count(Status.ACTIVE)):
             raise self._whole(f"{len(leaving)} people leave at once, more than guards.max_deactivations", storm=True)
         ready = frozenset(id_ for id_ in differs if self._state.may_act(id_, now))

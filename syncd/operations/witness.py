@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from syncd.model import (
     Sighting,
     Trigger,
     WitnessState,
+    ZoomSnapshot,
     address_key,
 )
 from syncd.operations.dependencies import Dependencies
@@ -94,18 +95,18 @@ class WitnessDesk:
     deps: Dependencies
     policy: Policy
     signal: Signal = no_signal
-    addresses: dict[str, str] = field(default_factory=dict)  # Zoom id -> address, of the last whole read
+    zoom: ZoomSnapshot | None = None  # as the last whole read showed it
     _log_tried: float | None = None  # monotonic seconds
 
     def remember(self, report: CycleReport) -> None:
         """Keeps whose accounts the last whole read showed."""
         if report.zoom is not None:
-            self.addresses = {one.zoom_id: one.email for one in report.zoom.accounts if one.zoom_id is not None}
+            self.zoom = report.zoom
 
     async def take(self, sightings: Sequence[Sighting]) -> None:
         """Takes events as they come. Raises LedgerError; then they may be taken again."""
         history = await self.deps.ledger.history()
-        known = [replace(one, address=one.address or self.addresses.get(one.zoom_id, "")) for one in sightings]
+        known = [replace(one, address=one.address or self._address_of(one.zoom_id)) for one in sightings]
         drafts, signals = self._judged(known, Comparison(history))
         for sighting in signals:  # before the ledger, which may be busy: whoever watches looks for themselves
             self.signal(sighting)
@@ -215,8 +216,13 @@ class WitnessDesk:
         refs |= {one.who: one.zoom_id for one in history.foreign if one.who and one.zoom_id}
         named = await self.deps.ledger.personal(list(refs))
         found: dict[str, str] = {address_key(words["email"]): refs[ref] for ref, words in named.items() if words.get("email")}
-        found |= {address_key(email): zoom_id for zoom_id, email in self.addresses.items()}
-        return found
+        listed = self.zoom.accounts if self.zoom is not None else ()
+        return found | {address_key(one.email): one.zoom_id for one in listed if one.zoom_id is not None}
+
+    def _address_of(self, zoom_id: str) -> str:
+        """As the last whole read showed it; empty: it did not."""
+        account = self.zoom.find(zoom_id) if self.zoom is not None else None
+        return account.email if account is not None else ""
 
     # ------------------------------------------------------------------------------------------------------ what it is
 

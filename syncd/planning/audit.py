@@ -82,9 +82,10 @@ def _unbalanced(audited: Audited) -> Iterator[object]:
 
 
 def _decided_twice(audited: Audited) -> Iterator[object]:
-    ids = Counter(d.account.zoom_id for d in audited.facts.plan.decisions if d.account.zoom_id is not None)
-    yield from (id_ for id_, times in ids.items() if times > 1)
-    own = {id(decision) for decision in audited.facts.plan.decisions}
+    ids = [d.account.zoom_id for d in audited.facts.plan.decisions if d.account.zoom_id is not None]
+    if len(set(ids)) < len(ids):
+        yield from (id_ for id_, times in Counter(ids).items() if times > 1)
+    own = set(map(id, audited.facts.plan.decisions))
     yield from (effect for effect in audited.effects if id(effect) not in own)
 
 

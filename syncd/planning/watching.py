@@ -194,14 +194,14 @@ def base_serves(read_at: datetime, interval: timedelta, now: datetime) -> bool:
 
 
 def differing(
-    whole: Mapping[str, Person], now: Mapping[str, Person], asked: Iterable[str], policy: Policy, at: datetime
+    whole: DirectorySnapshot, now: DirectorySnapshot, asked: Iterable[str], policy: Policy, at: datetime
 ) -> dict[str, Reason]:
     """Of those *asked* for, whoever is not as the last *whole* read showed them in anything that decides about an account, with
-    how they stand now; somebody who is not there any more is absent. Time that merely passed is no difference: whose last day
+    how they stand *now*; somebody who is not there any more is absent. Time that merely passed is no difference: whose last day
     is over goes with a whole cycle."""
     found: dict[str, Reason] = {}
     for id_ in asked:
-        before, after = whole.get(id_), now.get(id_)
+        before, after = whole.find(id_), now.find(id_)
         if before is None and after is None:
             continue
         stands = standing(after, policy, at) if after is not None else Reason.ABSENT_FROM_DIRECTORY
@@ -242,8 +242,3 @@ def concerned(
             for zoom_id in owners.get(addresses.canonical(key), ()):
                 found[zoom_id].add(person.id)
     return {zoom_id: frozenset(people) for zoom_id, people in found.items()}
-
-
-def by_id(directory: DirectorySnapshot) -> dict[str, Person]:
-    """People of a snapshot by their id."""
-    return {person.id: person for person in directory.people}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from syncd.model import DirectoryGroup, GroupUse, Hint, Person, Policy, Reason
+from syncd.model import DirectoryGroup, DirectorySnapshot, GroupUse, Hint, Person, Policy, Reason
 from syncd.planning.watching import BASE_AGE_MIN, SIGNALS_MAX, Noticed, Watching, base_serves, concerned, differing
 from tests import whole
 
@@ -217,6 +217,13 @@ def test_a_base_serves_for_the_larger_of_the_interval_and_half_an_hour(interval:
 
 
 POLICY = Policy("zoom-account", ("corp.example",))
+
+
+def showing(person: Person | None) -> DirectorySnapshot:
+    """A directory with this one, or with nobody."""
+    return whole.directory("file", NOON, [person] if person is not None else [])
+
+
 SEEN = Person("ann", ("ann@corp.example",), entitled_by=("Zoom",), department="Sales")
 
 
@@ -236,14 +243,14 @@ SEEN = Person("ann", ("ann@corp.example",), entitled_by=("Zoom",), department="S
 )
 def test_only_what_decides_about_an_account_is_a_difference(after: Person | None, stands: Reason | None) -> None:
     """Names and departments are not; a password or a logon does not even come so far."""
-    now = {"ann": after} if after is not None else {}
-    assert ({} if stands is None else {"ann": stands}) == differing({"ann": SEEN}, now, ["ann", "nobody"], POLICY, NOON)
+    expected = {} if stands is None else {"ann": stands}
+    assert expected == differing(showing(SEEN), showing(after), ["ann", "nobody"], POLICY, NOON)
 
 
 def test_time_alone_makes_no_difference() -> None:
     """Somebody whose last day is over goes with a whole cycle."""
     soon = structs.replace(SEEN, expires_at=NOON)
-    assert {} == differing({"ann": soon}, {"ann": structs.replace(soon, enabled=True)}, ["ann"], POLICY, NOON + SECOND)
+    assert {} == differing(showing(soon), showing(structs.replace(soon, enabled=True)), ["ann"], POLICY, NOON + SECOND)
 
 
 @pytest.mark.parametrize(
