@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -103,7 +103,8 @@ class _Server(uvicorn.Server):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in list(self.server_state.connections):
-            connection.transport.abort()
+            with suppress(AttributeError):  # Python 3.11.2: a TLS transport that is closed already has nothing to abort
+                connection.transport.abort()
         for listener in self.servers:
             await listener.wait_closed()
 

@@ -220,7 +220,7 @@ def second_zoom_account(world: World, luck: Random) -> str | None:
     if not entry.aliases:
         world.facts["names"] = world.facts.get("names", 0) + 1
         entry = world.truth.change(world.t, entry.id, aliases=(f"extra{world.facts['names']}@{world.truth.domain}",))
-    if any(one.email == entry.aliases[-1] for one in world.truth.accounts.values()):
+    if any(one.email.lower() == entry.aliases[-1].lower() for one in world.truth.accounts.values()):
         return None
     world.truth.open_account(entry.human, entry.aliases[-1])
     return entry.human
@@ -487,7 +487,10 @@ def address_changed_in_zoom(world: World, luck: Random) -> str | None:
     entry = next(iter(world.truth.entries_of(account.owner or "")), None) if account is not None else None
     if account is None or entry is None:
         return None
-    account.email = luck.choice([entry.mail, entry.mail.title(), *entry.aliases])
+    address = luck.choice([entry.mail, entry.mail.title(), *entry.aliases])
+    if any(one is not account and one.email.lower() == address.lower() for one in world.truth.accounts.values()):
+        return None  # Zoom gives no address to two accounts
+    account.email = address
     return f"{account.zoom_id} {account.email}"
 
 

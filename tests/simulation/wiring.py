@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -406,9 +407,13 @@ class SimDirectory:
         await process.step(2.0)
         if world.suffers("directory_down"):
             raise SourceError("directory", "the directory cannot be read")
-        view = process.view = self._seen()
+        view = process.view = replace(self._seen(), ghosts=self._ghosts)
         process.rechecked.clear()
         return self.shows(view)
+
+    @property
+    def _ghosts(self) -> tuple[str, ...]:
+        return ("CN=Ghost",) if self._process.world.suffers("directory_ghost") else ()
 
     def _seen(self) -> View:
         return self._place.view() if self._place is not None else self._process.world.view()
@@ -437,7 +442,7 @@ class SimDirectory:
             clock_offset_seconds=offset,
             view="" if file else name,
             as_of=START + timedelta(seconds=view.as_of) if file else None,
-            unresolved=("CN=Ghost",) if world.suffers("directory_ghost") else (),
+            unresolved=self._ghosts,
         )
 
     async def look_again(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:

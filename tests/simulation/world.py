@@ -31,11 +31,13 @@ STATES_KEPT = 4 * DAY
 
 @dataclass(frozen=True)
 class View:
-    """The directory as one read was given it. *as_of*: which moment of it this is, in simulated seconds."""
+    """The directory as one read was given it. *as_of*: which moment of it this is, in simulated seconds. *ghosts*: members that
+    nobody could look up, so that whoever is not shown may be one of them."""
 
     as_of: float
     entries: dict[str, Entry]
     group_id: str
+    ghosts: tuple[str, ...] = ()
 
     def of(self, human: str | None) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.human == human]
