@@ -199,7 +199,7 @@ class Schedule(Section):
     )
     watch_poll: Time | None = Field(
         None,
-        description="How often changes are asked for; null: 1s (Active Directory, file: at the latest, for one is looked at four "
+        description="How often changes are asked for; null: 1s (Active Directory, file: at the latest, for one is looked at ten "
         "times a second), 30s (Entra; at least 10s).",
     )
     windows: Annotated[tuple[Window, ...], List] = Field((), description="When changes may or may not be made.")

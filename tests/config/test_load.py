@@ -321,7 +321,7 @@ def test_a_file_with_control_characters_in_its_secret_key_is_refused_without_a_c
 @pytest.mark.parametrize(
     ("text", "more", "seconds"),
     [
-        (SMALLEST, "", 0.25),  # one stat of a file, so often that a leaver is noticed well within a second
+        (SMALLEST, "", 0.1),  # one stat of a file, so often that a leaver is noticed well within a second
         (WITH_AD, "", 1.0),
         (WITH_ENTRA.replace("    groups:", "    credential: {managed_identity: system}\n    groups:"), "", 30.0),
         (SMALLEST, "schedule: {watch: true, watch_poll: 30s}\n", 30.0),

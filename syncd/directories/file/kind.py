@@ -48,4 +48,4 @@ def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:
 
 
 #: A look at a file is one ``stat`` and takes a tenth of a millisecond: four a second cost less than a thousandth of a core.
-KIND = DirectoryKind("file", "a file", _identity, _make, same=_same, watchers=_watchers, poll_seconds=0.25)
+KIND = DirectoryKind("file", "a file", _identity, _make, same=_same, watchers=_watchers, poll_seconds=0.1)

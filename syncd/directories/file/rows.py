@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import yaml
 
@@ -26,8 +27,7 @@ LISTS = frozenset({"addresses", "groups"})
 Value = str | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One person as written. A column or key that is not there is an empty text."""
 
     line: int
