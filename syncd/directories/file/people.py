@@ -63,6 +63,7 @@ class People:
         self._members = {(use, name): 0 for use, names in self._uses.items() for name in names}
         self._memberships: dict[Value, _Membership] = {}  # few distinct texts, many rows
         self._lines: dict[str, int] = {}
+        self._groups_at = 0
         self._number = settings.person_number
         self.nothing = 0  # values of addresses that are none
         self.found: list[Person] = []
@@ -76,11 +77,11 @@ class People:
                 self.found.append(person)
 
     def _kept_or_new(self, row: Row) -> Person | None:
-        if not self.rows.columns:  # one header a file; YAML's keys have an order of their own
-            self.rows.columns = tuple(row.values)
+        texts = row.texts
+        if not self.rows.columns:  # the same in every row
+            self.rows.columns, self._groups_at = row.columns, row.columns.index("groups")
             if self.rows.columns != self._before.columns:
                 self._before = Rows()
-        texts = tuple(row.values.values())
         known = self._before.known.get(texts)
         if known is None or known[0].id in self._lines:  # said again with both lines
             nothing = self.nothing
@@ -91,7 +92,7 @@ class People:
         person, nothing = self.rows.known[texts] = known
         self._lines[person.id] = row.line
         self.nothing += nothing
-        for configured in self._membership(row.values["groups"]).configured:
+        for configured in self._membership(texts[self._groups_at]).configured:
             self._members[configured] += 1
         return person
 

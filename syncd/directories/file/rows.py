@@ -28,10 +28,16 @@ Value = str | tuple[str, ...]
 
 
 class Row(NamedTuple):
-    """One person as written. A column or key that is not there is an empty text."""
+    """One person as written, *texts* in the order of *columns*. A key that is not there is an empty text."""
 
     line: int
-    values: Mapping[str, Value]
+    columns: tuple[str, ...]
+    texts: tuple[Value, ...]
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The texts by their columns."""
+        return dict(zip(self.columns, self.texts, strict=True))
 
 
 @dataclass(slots=True)
@@ -87,7 +93,7 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
     guessed: a file that is half of one kind and half of another would lose people.
     """
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), strict=True)
-    header: list[str] | None = None
+    header: tuple[str, ...] | None = None
     while True:
         line = reader.line_num + 1
         try:
@@ -109,7 +115,7 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
                 problems.add(line, f"it says that {_separator(told[1])} separates the columns; {_COMMAS}")
                 return
         elif header is None:
-            header = _without_empty_end(cells)
+            header = tuple(_without_empty_end(cells))
             if not _header_is_right(header, line, problems, number):
                 return
         elif len(cells) != len(header) and any(map(str.strip, cells[len(header) :] or ["too few"])):
@@ -122,7 +128,7 @@ def csv_rows(content: bytes, problems: Problems, number: str = "") -> Iterator[R
                 "quotation marks around a text that holds one",
             )
         else:
-            yield Row(line, dict(zip(header, cells[: len(header)], strict=True)))
+            yield Row(line, header, tuple(cells[: len(header)]))
 
 
 def _csv_fault(says: str) -> str:
@@ -282,7 +288,7 @@ class _Walk:
                 values[name] = value
         if self._problems.count != before:
             return None
-        return Row(_line(start), {**dict.fromkeys(self._known, ""), **values})
+        return Row(_line(start), self._known, tuple(values.get(name, "") for name in self._known))
 
     def _keys(self) -> Iterator[tuple[str, yaml.Event]]:
         """The keys of the mapping that was entered; whoever asks takes the value before the next one."""
