@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -71,7 +72,7 @@ async def test_nothing_is_overwritten(tmp_path):
 async def test_a_broken_chain_is_not_copied(tmp_path):
     """Moving is no way to launder an edit."""
     await filled(url_of(tmp_path / "a.db"))
-    with sqlite3.connect(tmp_path / "a.db") as database:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
         database.execute("DROP TRIGGER chain_no_update")
         database.execute("UPDATE chain SET body = '{}' WHERE seq = 7")
     with pytest.raises(LedgerError, match="entry 7"):

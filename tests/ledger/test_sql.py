@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -49,9 +51,15 @@ def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
     assert "hunter2" not in str(refused.value)
 
 
-def test_rows_come_one_by_one_and_the_cursor_ends_with_its_reader() -> None:
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """To a database in memory."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        yield Connection(raw, "sqlite")
+
+
+def test_rows_come_one_by_one_and_the_cursor_ends_with_its_reader(connection: Connection) -> None:
     """Half-way, too."""
-    connection = Connection(sqlite3.connect(":memory:", isolation_level=None), "sqlite")
     connection.execute("CREATE TABLE t (a INTEGER, b TEXT)")
     connection.many("INSERT INTO t VALUES (?, ?)", [(number, "x") for number in range(5)])
     found = connection.stream("SELECT a FROM t WHERE b = ? ORDER BY a", ("x",))
@@ -62,10 +70,8 @@ def test_rows_come_one_by_one_and_the_cursor_ends_with_its_reader() -> None:
     assert (None, [], "(?, ?)") == (connection.value("SELECT 1 WHERE 0"), tables_in(connection), marks("ab"))
 
 
-def test_a_new_database_has_the_structure_that_is_looked_for() -> None:
+def test_a_new_database_has_the_structure_that_is_looked_for(connection: Connection) -> None:
     """And one without an index, with one of two columns, or with a view for a table has not."""
-    connection = Connection(sqlite3.connect(":memory:", isolation_level=None), "sqlite")
-
     assert 0 == version_of(connection) == bring_up_to_date(connection)
     assert (1, "") == (version_of(connection), structure_fault(connection))
     for instead in ("", "CREATE INDEX chain_by_term ON chain (term, kind)", "CREATE UNIQUE INDEX chain_by_term ON chain (term)"):
