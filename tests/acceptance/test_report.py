@@ -13,9 +13,11 @@ import pytest
 
 from tests.acceptance.company import WHO, Company
 
-TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
-YESTERDAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
-DAYS = ("--from", YESTERDAY, "--to", TODAY)
+
+def days() -> tuple[str, str, str, str]:
+    """Yesterday and today, whenever it is asked."""
+    today = datetime.now(UTC)
+    return ("--from", f"{today - timedelta(days=1):%Y-%m-%d}", "--to", f"{today:%Y-%m-%d}")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def left(company: Company) -> Company:
 
 def test_the_report_answers_an_auditors_questions(left: Company):
     """Who left, when did they lose access, who approved the exceptions, is this complete?"""
-    document = left.syncd("report", *DAYS, "--format", "json").document
+    document = left.syncd("report", *days(), "--format", "json").document
 
     rows = {row["email"]: row for row in document["leavers"]}
     assert {f"p00{number}@corp.example" for number in range(4)} == set(rows)
@@ -50,7 +52,7 @@ def test_the_report_answers_an_auditors_questions(left: Company):
 
 def test_a_copied_ledger_is_enough_and_gives_the_same_bytes(left: Company):
     """No credential, no Zoom, no directory; CSV and JSON lines to the byte."""
-    first = [left.syncd("report", *DAYS, "--format", format_).out for format_ in ("csv", "jsonl")]
+    first = [left.syncd("report", *days(), "--format", format_).out for format_ in ("csv", "jsonl")]
     copied = left.folder / "copy.db"
     shutil.copy(left.ledger, copied)
     (left.folder / "zoom-secret").unlink()
@@ -58,7 +60,7 @@ def test_a_copied_ledger_is_enough_and_gives_the_same_bytes(left: Company):
     left.configure({"ledger.url": f"sqlite:///{copied}"})
     asked = len(left.zoom.requests)
 
-    again = [left.syncd("report", *DAYS, "--format", format_).out for format_ in ("csv", "jsonl")]
+    again = [left.syncd("report", *days(), "--format", format_).out for format_ in ("csv", "jsonl")]
 
     assert first == again
     assert 4 == len(list(csv.DictReader(io.StringIO(first[0]))))
@@ -67,21 +69,21 @@ def test_a_copied_ledger_is_enough_and_gives_the_same_bytes(left: Company):
 
 def test_the_ending_of_out_names_the_format_and_a_folder_takes_a_name_of_its_own(left: Company):
     """html, xlsx and a folder."""
-    assert 0 == left.syncd("report", *DAYS, "--out", "october.html").code
-    assert 0 == left.syncd("report", *DAYS, "--out", "october.xlsx").code
-    assert 0 == left.syncd("report", *DAYS, "--format", "csv", "--out", ".").code
+    assert 0 == left.syncd("report", *days(), "--out", "october.html").code
+    assert 0 == left.syncd("report", *days(), "--out", "october.xlsx").code
+    assert 0 == left.syncd("report", *days(), "--format", "csv", "--out", ".").code
 
     assert (left.folder / "october.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "Leavers" in openpyxl.load_workbook(left.folder / "october.xlsx").sheetnames
-    assert (left.folder / f"syncd_{YESTERDAY}_{TODAY}.csv").exists()
+    assert (left.folder / f"syncd_{days()[1]}_{days()[3]}.csv").exists()
 
 
 def test_a_sample_is_one_page_each(left: Company):
     """The same ones for the same seed."""
-    ran = left.syncd("report", *DAYS, "--sample", "2", "--seed", "7")
+    ran = left.syncd("report", *days(), "--sample", "2", "--seed", "7")
 
     assert 2 == ran.out.count("--- Evidence ")
-    assert ran.out == left.syncd("report", *DAYS, "--sample", "2", "--seed", "7").out
+    assert ran.out == left.syncd("report", *days(), "--sample", "2", "--seed", "7").out
 
 
 def test_an_edited_ledger_gives_no_report(left: Company):
@@ -89,7 +91,7 @@ def test_an_edited_ledger_gives_no_report(left: Company):
     data = left.ledger.read_bytes()
     left.ledger.write_bytes(data.replace(b"ticket 4711", b"ticket 4712"))
 
-    ran = left.syncd("report", *DAYS)
+    ran = left.syncd("report", *days())
 
     assert (6, "") == (ran.code, ran.out)
     assert "not intact" in ran.err
@@ -97,7 +99,8 @@ def test_an_edited_ledger_gives_no_report(left: Company):
 
 def test_wrong_dates_and_no_ledger_are_usage_errors(company: Company):
     """2, and nothing on standard output."""
-    for arguments in (("--from", TODAY, "--to", YESTERDAY), ("--from", "last week", "--to", TODAY), DAYS):
+    _, yesterday, _, today = days()
+    for arguments in (("--from", today, "--to", yesterday), ("--from", "last week", "--to", today), days()):
         ran = company.syncd("report", *arguments)
         assert (2, "") == (ran.code, ran.out)
 
