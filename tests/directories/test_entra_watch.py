@@ -13,6 +13,7 @@ from syncd.lab.entra.objects import a_group, a_person
 from syncd.lab.graph.faults import permission_denied
 from syncd.model import DirectorySnapshot, Hint, Person, Policy
 from syncd.planning.watching import differing
+from tests import whole
 from tests.directories.entra_world import ANN, BOB, CID, DAN, EntraWorld, an_entra
 
 
@@ -62,9 +63,9 @@ async def test_only_those_whom_a_change_concerns_are_read_again(tmp_path: Path, 
         hint, found = await watched.reread()
         assert watched.ids(who) == hint.people == set(found)
         assert lists == len(world.graph.asked("list_users"))
-        whole = {one.id: one for one in (await world.directory().read()).people}
-        shown = {id_: one for id_, one in found.items() if one is not None}
-        assert {} == differing(whole, shown, found, Policy("acc", ("corp.example",)), world.clock.now())
+        everybody = await world.directory().read()
+        shown = everybody.with_people(found, whole.complete([one for one in found.values() if one is not None]))
+        assert {} == differing(everybody, shown, found, Policy("acc", ("corp.example",)), world.clock.now())
         assert not (await watched.watcher.changes()).anybody
 
 
