@@ -141,6 +141,7 @@ class FakeZoom:
     answers: dict[tuple[str, str], tuple[SyncdError, bool]] = field(default_factory=dict)  # (id, operation) -> error, after
     pending: dict[str, ZoomAccount] = field(default_factory=dict)  # by address
     unlisted: set[str] = field(default_factory=set)  # ids that the list leaves out; "*": everybody
+    listed: dict[str, ZoomAccount] = field(default_factory=dict)  # by id, how the list shows them whatever was changed since
     writes: list[tuple[str, str]] = field(default_factory=list)  # (operation, id), as sent
     before_look: Callable[[], None] = lambda: None
     before_write: Callable[[int], None] = lambda _: None  # told how many were sent
@@ -152,7 +153,11 @@ class FakeZoom:
         return whole.zoom(
             "zoom-account",
             self.clock.now(),
-            [one for one in (*self.accounts.values(), *self.pending.values()) if not {one.zoom_id, "*"} & self.unlisted],
+            [
+                self.listed.get(one.zoom_id or "", one)
+                for one in (*self.accounts.values(), *self.pending.values())
+                if not {one.zoom_id, "*"} & self.unlisted
+            ],
             roles=ROLES,
             groups=self.groups,
             clock_offset_seconds=self.offset_seconds,

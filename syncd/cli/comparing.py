@@ -104,7 +104,8 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
     directory, zoom, now = report.directory, report.zoom, report.plan.made_at
     entitled = entitled_people(directory, policy, now)
     demand_clear(unclear_people(directory, policy), entitled)
-    history = await settle_open_intents(deps, Run(mode, Trigger.PLAN), await deps.ledger.history(), zoom, report.cycle_id)
+    history = await deps.ledger.history()
+    history, zoom = await settle_open_intents(deps, Run(mode, Trigger.PLAN), history, zoom, report.cycle_id)
     history = only_authorised(history, policy, deps.signature_fits)
     judged = await decide_and_judge(deps, policy, mode, directory, zoom, history, now, entitled=entitled)
     openings = next_openings(judged.plan, windows, now)

@@ -43,23 +43,23 @@ async def await_in_flight(
     return after
 
 
-async def judgeable(
+async def look_before_settling(
     intents: Iterable[Intent], accounts: Mapping[str, ZoomAccount], zoom: Zoom
-) -> tuple[list[Intent], dict[str, ZoomAccount]]:
-    """Those of *intents* whose account Zoom shows, or says by itself not to have, with the *accounts* this showed. That a list
-    does not show an account is no proof that it is gone: a licence would be owed no more. A list of nobody (guard
-    ``zoom-empty``) proves nothing of anybody."""
-    shown, judged = dict(accounts), []
+) -> dict[str, ZoomAccount | None]:
+    """Zoom id -> the account as a look of its own shows it (None: it is not there), of all whose *intents* the list of
+    *accounts* would settle. A list may lag behind, or leave an account out: what was done would count as not carried out, and a
+    licence be owed no more. Who cannot be looked at is left out: their intents stay open. So do all while the list shows
+    nobody (guard ``zoom-empty``)."""
+    looked: dict[str, ZoomAccount | None] = {}
     for intent in intents if accounts else ():
-        if intent.zoom_id not in shown:
-            try:
-                seen = await zoom.get_account(intent.zoom_id)
-            except (SourceError, ConfigError):  # it may still be there
-                continue
-            if seen is not None:
-                shown[intent.zoom_id] = seen
-        judged.append(intent)
-    return judged, shown
+        listed = observe(intent, accounts.get(intent.zoom_id))
+        if intent.zoom_id in looked or step(intent.action, State.INTERRUPTED, listed).state is State.OPEN:
+            continue
+        try:
+            looked[intent.zoom_id] = await zoom.get_account(intent.zoom_id)
+        except (SourceError, ConfigError):
+            continue
+    return looked
 
 
 def observe(intent: Intent, account: ZoomAccount | None) -> Seen:

@@ -63,7 +63,7 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
         begun, run = replace(begun, off_the_record=True), replace(run, term=None)
 
     # Crashed intents are judged by what Zoom shows now.
-    history = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
+    history, zoom = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
     history = only_authorised(history, policy, deps.signature_fits)
     now = deps.clock.now()
 

@@ -44,7 +44,7 @@ from syncd.operations.dependencies import Dependencies, Run
 from syncd.operations.ending import carried_out, faulty, record_end, with_result
 from syncd.operations.judging import decide_and_judge
 from syncd.operations.opening import read_facts, under_authority
-from syncd.operations.reading import clock_standing
+from syncd.operations.reading import as_listed, clock_standing
 from syncd.planning.approved import only_authorised
 from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import unclear_people
@@ -190,7 +190,7 @@ async def _read_accounts(
             unreadable.add(zoom_id)
             continue
         if shown is not None and zoom_id in listed:
-            found[zoom_id] = _as_listed(shown, listed[zoom_id])
+            found[zoom_id] = as_listed(shown, base.zoom)
         elif shown is not None and shown.status is not Status.PENDING:  # since the last whole read
             found[zoom_id] = shown
     for address, id_ in unknown.items():
@@ -227,19 +227,6 @@ def _accounts_of(base: Base, about: About, history: History) -> tuple[dict[str, 
         if id_ in about.people:
             whose.setdefault(zoom_id, set()).add(id_)
     return whose, unknown
-
-
-def _as_listed(shown: ZoomAccount, listed: ZoomAccount) -> ZoomAccount:
-    """A single read does not tell of everything a list does; what protects an account never gets lost by it."""
-    groups = tuple(dict.fromkeys((*listed.group_ids, *shown.group_ids)))
-    return structs.replace(
-        shown,
-        group_ids=groups,
-        room=shown.room or listed.room,
-        department=shown.department or listed.department,
-        last_login_at=shown.last_login_at or listed.last_login_at,
-        created_at=shown.created_at or listed.created_at,
-    )
 
 
 def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:

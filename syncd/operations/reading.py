@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from syncd.concurrency import both
 from syncd.errors import ConfigError, SourceError
 from syncd.events import ClockOffset, ZoomRead
 from syncd.ledger.history import History
-from syncd.model import ClockStanding, DirectorySnapshot, GroupUse, Policy, ZoomSnapshot
+from syncd.model import ClockStanding, DirectorySnapshot, GroupUse, Policy, ZoomAccount, ZoomSnapshot
 from syncd.operations.dependencies import Dependencies, clocked
 from syncd.planning.guards import group_measure
 
@@ -26,6 +28,21 @@ async def read_both(deps: Dependencies, cycle_id: str) -> tuple[DirectorySnapsho
         if offset is not None:
             deps.tell(ClockOffset(service, offset))
     return directory, zoom, directory_seconds
+
+
+def as_listed(shown: ZoomAccount, zoom: ZoomSnapshot) -> ZoomAccount:
+    """An account as a single read showed it, with what only a list tells of it: what protects it never gets lost."""
+    listed = zoom.find(shown.zoom_id or "")
+    if listed is None:
+        return shown
+    return structs.replace(
+        shown,
+        group_ids=tuple(dict.fromkeys((*listed.group_ids, *shown.group_ids))),
+        room=shown.room or listed.room,
+        department=shown.department or listed.department,
+        last_login_at=shown.last_login_at or listed.last_login_at,
+        created_at=shown.created_at or listed.created_at,
+    )
 
 
 def demand_groups(directory: DirectorySnapshot, history: History) -> None:

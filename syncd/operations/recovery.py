@@ -9,7 +9,7 @@ from syncd.errors import AccountUnreadable, ConfigError, LedgerError, NotLeader,
 from syncd.events import EffectSettled, Noted
 from syncd.execution.context import REFUSED_IN_A_ROW, ExecutionContext, Progress
 from syncd.execution.licences import restore_licence
-from syncd.execution.settlement import await_in_flight, judgeable, resolve_from_observation, restores_begun
+from syncd.execution.settlement import await_in_flight, look_before_settling, resolve_from_observation, restores_begun
 from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import (
@@ -28,26 +28,32 @@ from syncd.model import (
     ZoomSnapshot,
 )
 from syncd.operations.dependencies import Dependencies, Run
+from syncd.operations.reading import as_listed
 from syncd.planning.decide import REFUSAL_BELIEVED_FOR
 from syncd.planning.guards import holds_everything
+from syncd.reading import End, in_one_piece
 
 #: Accounts that nothing is done to, not even finishing what a crash interrupted.
 _LEFT_ALONE = frozenset({Reason.OUT_OF_SCOPE, Reason.ON_HOLD, Reason.EXEMPT})
 
 
-async def settle_open_intents(deps: Dependencies, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str) -> History:
-    """What a crash left open, judged by what Zoom shows now. A licence that was to be given back and is not yet becomes an
-    open intent of its own. A dry run only foresees it."""
+async def settle_open_intents(
+    deps: Dependencies, run: Run, history: History, zoom: ZoomSnapshot, cycle_id: str
+) -> tuple[History, ZoomSnapshot]:
+    """What a crash left open, judged by what Zoom shows now, and Zoom with the accounts that were looked at for it. A licence
+    that was to be given back and is not yet becomes an open intent of its own. A dry run only foresees it."""
     if not history.intents or history.broken:
-        return history
+        return history, zoom
     accounts = {account.zoom_id: account for account in zoom.accounts if account.zoom_id is not None}
     if run.term is not None and run.mode is Mode.ENFORCE:
         accounts = await await_in_flight(history.intents.values(), accounts, deps.zoom, deps.clock)
-    intents, accounts = await judgeable(history.intents.values(), accounts, deps.zoom)
-    settled = resolve_from_observation(intents, accounts)
+    looked = await look_before_settling(history.intents.values(), accounts, deps.zoom)
+    zoom = zoom.with_accounts(looked, in_one_piece((as_listed(one, zoom) for one in looked.values() if one), End.EACH_ASKED))
+    accounts = {zoom_id: one for zoom_id, one in {**accounts, **looked}.items() if one is not None}
+    settled = resolve_from_observation((one for one in history.intents.values() if one.zoom_id in looked), accounts)
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
-        return history.foreseen(drafts, deps.clock.now())
+        return history.foreseen(drafts, deps.clock.now()), zoom
     drafts += [
         record.intended(intent, accounts[intent.zoom_id]) for intent in restores_begun(settled, accounts, deps.clock.unique)
     ]
@@ -56,7 +62,7 @@ async def settle_open_intents(deps: Dependencies, run: Run, history: History, zo
     for intent, outcome in settled:
         address = accounts[intent.zoom_id].email if intent.zoom_id in accounts else ""
         deps.tell(EffectSettled(cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
-    return await deps.ledger.history()
+    return await deps.ledger.history(), zoom
 
 
 def unfinished_restores(

@@ -290,7 +290,11 @@ class Story:
                 f"zoom: account z-{words[0]} could not be read", zoom_id=f"z-{words[0]}", answer=" ".join(words[2:])
             )
             return
+        if words[1:] == ["list", "stays"]:
+            self.company.zoom.listed[f"z-{words[0]}"] = self.company.zoom.accounts[f"z-{words[0]}"]
+            return
         if words[1:] in (["unlisted"], ["listed"]):
+            self.company.zoom.listed.pop(f"z-{words[0]}", None)
             which = "*" if words[0] == "*" else f"z-{words[0]}"
             (self.company.zoom.unlisted.add if words[1] == "unlisted" else self.company.zoom.unlisted.discard)(which)
             return

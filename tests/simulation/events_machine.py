@@ -154,7 +154,7 @@ def copy_ledger(world: World) -> None:
         live.close()
         copy.close()
         announced = {key: tuple(known) for key, known in world.oracle.announced.items()}
-        world.copies.append(Copy(world.t, path, dict(world.oracle.linked), announced))
+        world.copies.append(Copy(world.t, path, dict(world.oracle.linked), announced, world.oracle.group_id))
 
 
 def _with_all_stopped(world: World, then: str, copy: Copy | None = None) -> None:

@@ -103,7 +103,8 @@ class Oracle:
         """The ledger is that of a copy, or (None) a new one: what it remembered of people since then is not known any more, and
         nobody could know it, nor which licences were taken in between: an active account is used by whoever has its address. What
         people decided (a pause, holds) still counts; who was gone already in an older one is gone still. What was announced and
-        not settled in the copy is so again."""
+        not settled in the copy is so again, and a new ledger means by a group's name whatever it finds."""
+        self.group_id = copy.group_id if copy is not None else ""
         self.linked = dict(copy.linked) if copy is not None else {}
         self.announced = {key: list(known) for key, known in copy.announced.items()} if copy is not None else {}
         if copy is None:
@@ -385,6 +386,7 @@ class Oracle:
     def _remember(self, view: View) -> None:
         """What a good read showed, by the truth about who owns what."""
         now = self.world.now
+        self.group_id = self.group_id or view.group_id
         self.newest_view = max(self.newest_view, view.as_of)
         for account in self.world.truth.accounts.values():
             entries = view.of(account.owner)

@@ -188,12 +188,14 @@ class Happening:
 
 @dataclass(frozen=True)
 class Copy:
-    """The ledger of a night, which owner's entry it knew for which account, and which intents had no outcome in it."""
+    """The ledger of a night, which owner's entry it knew for which account, which intents had no outcome in it, and
+    which object it took the group for."""
 
     at: float
     path: Path
     linked: Mapping[str, str]
     announced: Mapping[tuple[str, str], Sequence[Announced]]
+    group_id: str
 
 
 @dataclass
