@@ -13,13 +13,18 @@ U = TypeVar("U")
 
 
 async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order. The first failure ends all of them and is raised itself; of several at once, one that nobody
-    foresaw comes first, and a ledger's before a source's."""
+    """The results in order. The first failure ends all of them and is raised itself, with the cause it has; of several at once,
+    one that nobody foresaw comes first, and a ledger's before a source's. What broke only because it was ended comes last."""
+    tasks: list[asyncio.Task[T]] = []
+    failed: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
+            tasks.extend(group.create_task(one) for one in work)
     except BaseExceptionGroup as failures:  # not except*: before Python 3.11.4 what is raised there comes out in a group again
-        raise min(failures.exceptions, key=_rank) from None
+        ended = [task.exception() for task in tasks if not task.cancelled() and task.cancelling()]
+        failed = min(failures.exceptions, key=lambda one: _rank(one, ended=any(one is other for other in ended)))
+    if failed is not None:
+        raise failed  # out here: neither "from None" nor the group takes the place of what it came from
     return [task.result() for task in tasks]
 
 
@@ -30,7 +35,7 @@ async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tu
     return first, second
 
 
-def _rank(failure: BaseException) -> int:
-    if not isinstance(failure, SyncdError):
-        return 0
-    return 1 if isinstance(failure, LedgerError) else 2
+def _rank(failure: BaseException, *, ended: bool) -> int:
+    if isinstance(failure, SyncdError):
+        return 1 if isinstance(failure, LedgerError) else 2
+    return 3 if ended else 0

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from syncd.concurrency import both, side_by_side
-from syncd.errors import LedgerError, SourceError
+from syncd.errors import LedgerError, SourceError, SyncdError
 
 
 async def gives(value: object, after: int = 0) -> object:
@@ -55,3 +55,50 @@ async def test_of_several_at_once_the_gravest_is_raised(failures: list[Exception
     """What nobody foresaw, then the ledger's, then a source's."""
     with pytest.raises(first):
         await side_by_side(map(fails, failures))
+
+
+async def test_the_failure_comes_with_its_own_cause() -> None:
+    """A fault nobody foresaw is found by what it came from; the group it was in says nothing."""
+    root = KeyError("root")
+
+    async def breaks(*, named: bool) -> None:
+        try:
+            raise root
+        except KeyError as error:
+            if named:
+                raise ValueError("says") from error
+            raise ValueError("says")  # noqa: B904 - as a fault of ours does
+
+    with pytest.raises(ValueError, match="says") as raised:
+        await side_by_side([breaks(named=True)])
+    assert root is raised.value.__cause__
+    with pytest.raises(ValueError, match="says") as raised:
+        await side_by_side([breaks(named=False)])
+    assert (root, False) == (raised.value.__context__, raised.value.__suppress_context__)
+
+
+@pytest.mark.parametrize("first", [SourceError("zoom", "down"), LedgerError("locked")])
+async def test_what_breaks_because_it_was_ended_hides_no_failure(first: SyncdError) -> None:
+    """A connection that cannot be closed, say: the source is down, and that is the news."""
+
+    async def cannot_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise AttributeError("abort")
+
+    with pytest.raises(type(first)):
+        await side_by_side([cannot_end(), fails(first)])
+
+
+async def test_a_ledger_that_cannot_be_written_while_ending_is_still_the_gravest() -> None:
+    """Nothing may be applied then, whichever source was down."""
+
+    async def cannot_write() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise LedgerError("locked")
+
+    with pytest.raises(LedgerError):
+        await side_by_side([cannot_write(), fails(SourceError("zoom", "down"))])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import AccountUnreadable, ConfigError, SourceError
 from syncd.execution.attempt import LOOK_AGAIN_SECONDS
 from syncd.execution.lifecycle import SUBJECTS, WANTED_STATUS, Seen, State, Subject, step
 from syncd.ledger import record
@@ -50,15 +50,19 @@ async def look_before_settling(
     *accounts* would settle. A list may lag behind, or leave an account out: what was done would count as not carried out, and a
     licence be owed no more. Who cannot be looked at is left out: their intents stay open. So do all while the list shows
     nobody (guard ``zoom-empty``)."""
+    settled = (
+        intent.zoom_id
+        for intent in (intents if accounts else ())
+        if step(intent.action, State.INTERRUPTED, observe(intent, accounts.get(intent.zoom_id))).state is not State.OPEN
+    )
     looked: dict[str, ZoomAccount | None] = {}
-    for intent in intents if accounts else ():
-        listed = observe(intent, accounts.get(intent.zoom_id))
-        if intent.zoom_id in looked or step(intent.action, State.INTERRUPTED, listed).state is State.OPEN:
-            continue
+    for zoom_id in dict.fromkeys(settled):
         try:
-            looked[intent.zoom_id] = await zoom.get_account(intent.zoom_id)
-        except (SourceError, ConfigError):
+            looked[zoom_id] = await zoom.get_account(zoom_id)
+        except AccountUnreadable:
             continue
+        except (SourceError, ConfigError):  # each that follows would wait until its tries are used up
+            break
     return looked
 
 

@@ -218,6 +218,7 @@ class DirectorySnapshot:
         """The same directory, with those *asked* for as a later reading of them shows: whoever of them is not among *people*
         is not there any more. *groups*: as read again; None: their sizes follow the people, by the path each has. The moment
         of reading stays that of the whole read: a part makes nothing else younger."""
+        asked = frozenset(asked)  # somebody named twice must not take the next one along
         found = {one.id: one for one in people if one.id in asked}
         before = [one for id_ in asked if (one := self.find(id_)) is not None]
         now = list(self.people)  # in order, and few of very many change

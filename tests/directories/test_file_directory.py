@@ -210,6 +210,14 @@ async def test_a_manager_and_a_person_number_have_their_columns(tmp_path: Path) 
     assert ("p9", "0042") == (person.manager, person.number)
 
 
+async def test_a_number_of_two_columns_is_nobodys(tmp_path: Path) -> None:
+    """It says who is who, so that none of the two is guessed."""
+    path = written(tmp_path, "id,display_name,addresses,enabled,expires_at,groups,nr,nr\np1,,a@b.example,,,,7,8\n")
+    numbered = FileDirectory(FileDirectorySettings(path, person_number="nr"), StoppedClock(), lambda _: None)
+    with pytest.raises(SourceError, match="line 1: the column 'nr' stands here twice"):
+        await numbered.read()
+
+
 async def test_an_old_file_is_unreadable_and_its_age_is_said(tmp_path: Path) -> None:
     """From one second beyond max_age on; check tells the age of any."""
     path, clock = written(tmp_path, HEADER + ANN), StoppedClock()

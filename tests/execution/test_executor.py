@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from syncd.errors import AnswerLost, LedgerError, LimitReached, NotLeader, Refused, ScopeMissing, SourceError, Withheld
+from syncd.errors import (
+    AccountUnreadable,
+    AnswerLost,
+    LedgerError,
+    LimitReached,
+    NotLeader,
+    Refused,
+    ScopeMissing,
+    SourceError,
+    Withheld,
+)
 from syncd.events import EffectSettled
 from syncd.execution.attempt import LOOKS_AFTER_WRITE
 from syncd.execution.executor import ExecutionContext, Progress, execute
-from syncd.execution.settlement import resolve_from_observation
+from syncd.execution.settlement import look_before_settling, resolve_from_observation
 from syncd.model import (
     Action,
     Decision,
@@ -373,3 +383,47 @@ def test_what_a_crash_left_open_is_judged_by_what_zoom_shows(action: str, shown:
     settled = resolve_from_observation([intent], {"z": shown} if shown else {})
 
     assert expected == next((f"{one.outcome.value} {one.reason}" for _, one in settled), "open")
+
+
+def left_open(*zoom_ids: str) -> list[Intent]:
+    return [
+        Intent(f"i{at}", "c1", START, zoom_id, "restore_licence", "cycle", "entitled_again", {}, restore=RESTORE)
+        for at, zoom_id in enumerate(zoom_ids)
+    ]
+
+
+async def test_each_account_that_a_list_leaves_out_is_asked_for_once():
+    """However much is open for it; one that cannot be read stays open, and the others are settled."""
+    company, looks = Company(), []
+    company.zoom.before_look = lambda: looks.append(None)
+    company.zoom.accounts = {
+        "odd": structs.replace(account(), zoom_id="odd"),
+        "there": structs.replace(account(), zoom_id="there"),
+    }
+    company.zoom.odd["odd"] = AccountUnreadable("zoom: account odd could not be read", zoom_id="odd", answer="400/1010")
+    intents = left_open("odd", "odd", "gone", "gone", "there", "z")
+    looked = await look_before_settling(intents, {"z": account()}, company.zoom)
+
+    assert {"gone": None, "there": company.zoom.accounts["there"]} == looked  # that of z is open whatever a look shows
+    assert 3 == len(looks)
+
+
+async def test_a_zoom_that_does_not_answer_is_asked_once():
+    """Else each account would wait until the tries are used up."""
+    company, looks = Company(), []
+    company.zoom.before_look, company.zoom.look_fails = (
+        lambda: looks.append(None),
+        SourceError("zoom", "the connection was reset"),
+    )
+    intents = left_open(*map(str, range(1000)), "z")
+
+    assert {} == await look_before_settling(intents, {"z": account()}, company.zoom)
+    assert 1 == len(looks)
+
+
+async def test_a_list_of_nobody_is_no_reason_to_ask():
+    """It proves nothing, and the guard says so."""
+    company = Company()
+    company.zoom.look_fails = SourceError("zoom", "must not be asked")
+
+    assert {} == await look_before_settling(left_open("z"), {}, company.zoom)

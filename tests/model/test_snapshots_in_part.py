@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model import Hint, Person, Reread, Status, ZoomAccount
+from syncd.model import DirectoryGroup, GroupUse, Hint, Person, Reread, Status, ZoomAccount
 from tests import whole
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -30,6 +30,17 @@ def test_people_read_again_take_their_place(before: list[Person], asked: frozens
     expected = {one.id: one for one in before if one.id not in asked} | {one.id: one for one in now if one.id in asked}
     assert tuple(sorted(expected.values(), key=lambda one: one.id)) == after.people
     assert [expected.get(id_) for id_ in "abcdefgh"] == [after.find(id_) for id_ in "abcdefgh"]
+
+
+def test_somebody_asked_for_twice_goes_once() -> None:
+    """Whoever stands behind them in the order is not taken for gone, and no group loses two."""
+    group = DirectoryGroup("g", "Staff", GroupUse.ENTITLING, 3)
+    base = whole.directory("file", NOW, [Person(id_, entitled_by=("Staff",)) for id_ in "abc"], [group])
+
+    after = base.with_people(["a", "a"], whole.complete([]))
+    assert ["b", "c"] == [one.id for one in after.people]
+    assert [2] == [one.members for one in after.groups]
+    assert base.with_people(["a"], whole.complete([])).digest == after.digest
 
 
 @given(ACCOUNTS, st.frozensets(IDS), ACCOUNTS)

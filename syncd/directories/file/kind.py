@@ -47,5 +47,5 @@ def _watchers(section: Section, directory: Directory) -> tuple[Watcher, ...]:
     return (FileWatcher(directory, Path(section.path)),)
 
 
-#: A look at a file is one ``stat`` and takes a tenth of a millisecond: four a second cost less than a thousandth of a core.
+#: A look at a file is one ``stat`` and takes a tenth of a millisecond: ten a second cost about a thousandth of a core.
 KIND = DirectoryKind("file", "a file", _identity, _make, same=_same, watchers=_watchers, poll_seconds=0.1)

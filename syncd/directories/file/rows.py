@@ -189,9 +189,10 @@ def _header_is_right(header: Sequence[str], line: int, problems: Problems, numbe
             problems.add(line, f"unknown column {_named(name)}{_did_you_mean(name)}; there are {HEADER}")
     if number and number not in header:
         problems.add(line, f"the column {_named(number)} is missing, which match.person_number names")
+    for name in dict.fromkeys((*COLUMNS, number)):
+        if name and header.count(name) > 1:
+            problems.add(line, f"the column {name if name in COLUMNS else _named(name)} stands here twice")
     for name in COLUMNS:
-        if header.count(name) > 1:
-            problems.add(line, f"the column {name} stands here twice")
         if name not in header and name not in OPTIONAL:
             problems.add(line, f"the column {name} is missing; it may be empty in every row, but must be there")
     return problems.count == before
