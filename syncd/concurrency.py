@@ -14,7 +14,8 @@ U = TypeVar("U")
 
 async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """The results in order. The first failure ends all of them and is raised itself, with the cause it has; of several at once,
-    one that nobody foresaw comes first, and a ledger's before a source's. What broke only because it was ended comes last."""
+    one that nobody foresaw comes first, and a ledger's before a source's. What broke only because it was ended comes last.
+    Raises RuntimeError when a part was cancelled and nobody asked for that."""
     tasks: list[asyncio.Task[T]] = []
     failed: BaseException | None = None
     try:
@@ -25,6 +26,8 @@ async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         failed = min(failures.exceptions, key=lambda one: _rank(one, ended=any(one is other for other in ended)))
     if failed is not None:
         raise failed  # out here: neither "from None" nor the group takes the place of what it came from
+    if any(task.cancelled() for task in tasks):  # by itself, for nobody ended them; whoever waits would take it for being stopped
+        raise RuntimeError("a part of the work was cancelled, and nobody asked for that")
     return [task.result() for task in tasks]
 
 

@@ -16,7 +16,7 @@ async def gives(value: object, after: int = 0) -> object:
     return value
 
 
-async def fails(error: Exception) -> None:
+async def fails(error: BaseException) -> None:
     raise error
 
 
@@ -102,3 +102,28 @@ async def test_a_ledger_that_cannot_be_written_while_ending_is_still_the_gravest
 
     with pytest.raises(LedgerError):
         await side_by_side([cannot_write(), fails(SourceError("zoom", "down"))])
+
+
+async def test_work_that_cancels_itself_is_a_fault_and_no_stop() -> None:
+    """A daemon that is stopped says nothing of its cycle; this one must be told."""
+    with pytest.raises(RuntimeError, match="nobody asked for that"):
+        await side_by_side([gives("a"), fails(asyncio.CancelledError())])
+
+
+async def test_whoever_is_cancelled_ends_as_such() -> None:
+    """With all of the work."""
+    ended: list[int] = []
+
+    async def waits(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    whole = asyncio.create_task(side_by_side(map(waits, range(3))))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    whole.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await whole
+    assert [0, 1, 2] == sorted(ended)
