@@ -16,6 +16,7 @@ from typing import Any
 
 from syncd.errors import AccountUnreadable, SourceError, SyncdError
 from syncd.events import Event, LeadershipChanged, LookEnded, SignalSeen, WatchDegraded
+from syncd.execution.lifecycle import SUBJECTS, Subject
 from syncd.model import CycleReport, Hint, Mode, Policy, Reason, Result, Status, Trigger
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.operations.look import About, Base, Looked, run_look
@@ -335,7 +336,8 @@ class Watch:
         """Decides about those who were found, and carries out what no guard holds, under the writer's *term*. Raises
         SourceError, LedgerError, NotLeader, NeedsWholeCycle."""
         history = await self._deps.ledger.history()
-        if history.broken or history.intents:
+        # A licence owed stays open for as long as no seat is free; nobody else has to wait for that.
+        if history.broken or any(SUBJECTS[intent.action] is not Subject.LICENCE for intent in history.intents.values()):
             raise self._whole("the ledger has something that a whole cycle must settle")
         base = self._base_that_serves(self._deps.clock.now())
         deps = replace(self._deps, directory=self._watchers[found.place].directory)

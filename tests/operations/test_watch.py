@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.errors import AccountUnreadable, SourceError
+from syncd.errors import AccountUnreadable, Refused, SourceError
 from syncd.events import LookEnded, WatchDegraded
-from syncd.model import DirectorySnapshot, Hint, Mode, Policy, Reread, Result, Status, Trigger
+from syncd.ledger import record
+from syncd.model import DirectorySnapshot, Hint, Intent, Mode, Policy, Reread, Result, Status, Trigger
 from syncd.operations.cycle import run_cycle
 from syncd.operations.watch import NeedsWholeCycle, Pace, Watch
 from syncd.planning.watching import ACCOUNTS_MAX
@@ -107,6 +108,27 @@ async def test_a_leaver_goes_by_a_look_that_is_no_good_read() -> None:
         assert getattr(before, name) == getattr(after, name), name
     assert 1 == len(after.counted) == len(after.deactivated)
     assert Result.IN_STEP is (await world.cycle()).result
+
+
+async def test_a_licence_that_waits_for_a_seat_keeps_no_leaver_waiting() -> None:
+    """Its intent stays open for as long as no seat is free. What a crash left open is a whole cycle's."""
+    world = World(replace(AT_ONCE, reactivate_reads=1))
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    await world.look("p-crowd003")
+    world.company.person("crowd003")
+    world.company.zoom.answers[("z-crowd003", "restore_licence")] = (Refused("no seat is free", kind="no_licence"), False)
+    await world.cycle()
+    assert ["restore_licence"] == [one.action for one in (await world.company.ledger.history()).intents.values()]
+    world.company.person("crowd004", enabled=False)
+    assert [Result.APPLIED] == await world.look("p-crowd004")
+
+    intent = Intent("i1", "c1", world.company.clock.now(), "z-crowd005", "deactivate", "cycle", "left_groups", {})
+    async with world.company.ledger.writer(0.0) as term:
+        await world.company.ledger.append([record.intended(intent, world.company.zoom.accounts["z-crowd005"])], term=term)
+    world.company.person("crowd006", enabled=False)
+    with pytest.raises(NeedsWholeCycle, match="must settle"):
+        await world.look("p-crowd006")
 
 
 @pytest.mark.parametrize(
