@@ -222,6 +222,34 @@ def test_accepting_a_smaller_directory_accepts_that_size_and_nothing_below(compa
     assert 8 == len(company.written())
 
 
+def test_what_was_reviewed_for_34_people_is_no_approval_for_4(company: Company) -> None:
+    """The changes are the same ones; what the read showed is part of what was looked at, and the smaller read is held."""
+    company.staff(6)
+    others = [f"q{number:03}" for number in range(34)]
+    for name in others:
+        company.person(name)  # without an account, so that nobody is due when they vanish
+    company.save()
+    company.enforcing()
+    company.configure({"guards.max_directory_shrink_percent": 10})
+    company.leaves("p000", *others[:5])
+    reviewed = company.syncd("apply", "--format", "json")
+    assert (3, ["directory-shrunk"]) == (reviewed.code, reviewed.tripped())
+    kept = {name: company.rows[name] for name in [*others[5:], "p005"]}
+    company.leaves(*others[5:])
+    smaller = company.syncd("apply", "--format", "json")
+    assert reviewed.document["counts"] == smaller.document["counts"]
+    assert reviewed.document["plan_digest"] != smaller.document["plan_digest"]
+
+    said = company.syncd("approve", "--plan", reviewed.document["plan_digest"], "--guard", "directory-shrunk", *WHO)
+    assert "people 34" in said.out, said.said
+    held = company.syncd("apply", "--format", "json")
+    assert (3, ["directory-shrunk"], []) == (held.code, held.tripped(), company.written())
+    company.rows |= kept
+    company.save()
+    assert 0 == company.syncd("apply").code
+    assert [("p000", "deactivate")] == company.written()
+
+
 def test_apply_waits_for_the_writer_lock_and_then_says_who_holds_it(company: Company) -> None:
     """7 after ``--wait``, nothing read from Zoom meanwhile; at once when the lock is free again."""
     company.staff(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,6 +181,7 @@ def test_a_scope_that_is_right_warns_of_nothing(company: Company) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"protect.accounts": ["*"]},
         {"protect.accounts": ["*@corp.example"]},
         {"scope.pilot": ["nobody@corp.example"]},
         {"protect.accounts": ["p0*"]},
@@ -209,6 +211,17 @@ def test_that_nobody_may_ever_be_changed_is_a_warning_of_check_and_plan(company:
     )
     assert not any("ever be changed" in line for line in lines(company.syncd("check").out, "warn"))
     assert [] == company.syncd("plan", "--format", "json").document["warnings"]
+
+
+def test_a_secret_that_everybody_may_read_is_a_warning(company: Company) -> None:
+    """With its file and the command that closes it; a closed one is not spoken of."""
+    company.staff(2)
+    secret = Path(company.settings["zoom"]["client_secret_file"])
+    for mode, told in ((0o640, 0), (0o644, 1)):
+        secret.chmod(mode)
+        ran = company.syncd("check", "--offline")
+        assert 0 == ran.code, ran.said
+        assert told == sum(str(secret) in line and "chmod o-" in line for line in lines(ran.out, "warn")), ran.out
 
 
 # ------------------------------------------------------------------------------------------------------ who may approve

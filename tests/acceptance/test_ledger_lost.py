@@ -133,6 +133,36 @@ def test_a_nightly_copy_put_back_changes_nobody_again(crew: Company) -> None:
     assert before == len(crew.written())
 
 
+def test_a_log_that_was_removed_after_a_kill_hides_no_change(crew: Company) -> None:
+    """Part C 2: SQLite has what was written last in ``-wal``. Without it nobody is changed; once that is accepted, those whom
+    syncd switched off count as others' and are named, so that whoever is entitled again is not left out in silence."""
+    reviewed(crew)
+    gone = ["p000", "p001", "p002"]
+    rows = {name: crew.rows[name] for name in gone}
+    with crew.running() as daemon:
+        daemon.wait_cycles(1)
+        crew.leaves(*gone)
+        daemon.sync()
+        daemon.kill()
+    crew.configure({"http.listen": None})
+    assert {"inactive"} == {crew.status(name) for name in gone}
+    log = crew.ledger.with_name("ledger.db-wal")
+    assert log.stat().st_size
+    for ending in ("-wal", "-shm"):
+        crew.ledger.with_name(f"ledger.db{ending}").unlink()
+    crew.rows |= rows
+    crew.save()
+    before = len(crew.written())
+
+    ran = crew.syncd("apply", "--format", "json")
+    assert (3, True) == (ran.code, "ledger-rolled-back" in ran.tripped()), ran.said
+    assert before == len(crew.written())
+    accepted = crew.syncd("ledger", "accept", *WHO)
+    assert "paused" in accepted.out
+    plan = crew.syncd("plan", "--format", "json")
+    assert {("keep", "deactivated_by_others")} == {plan.action_of(f"{name}@corp.example") for name in gone}
+
+
 @pytest.mark.parametrize("lost", ["reports", "head"])
 def test_one_witness_is_enough(crew: Company, lost: str) -> None:
     """The file beside the ledger, or the reports."""

@@ -22,7 +22,26 @@ class Accident(NamedTuple):
 def accidents() -> list[Accident]:
     """The rows, in the order of the page."""
     rows = re.findall(r"^\| R(\d+) \| (.+?) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return [Accident(int(number), what, where, tuple(re.findall(r"`([^`]+)`", tests))) for number, what, where, tests in rows]
+    return [Accident(int(number), what, where, _quoted(tests)) for number, what, where, tests in rows]
+
+
+class Attempt(NamedTuple):
+    """One row of what was tried on syncd itself. *events*: of the simulator; none where it cannot meet this."""
+
+    number: int
+    what: str
+    tests: tuple[str, ...]
+    events: tuple[str, ...]
+
+
+def attempts() -> list[Attempt]:
+    """The rows, in the order of the page."""
+    rows = re.findall(r"^\| S(\d+) \| (.+?) \| (.+?) \| (.*?) ?\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return [Attempt(int(number), what, _quoted(tests), _quoted(events)) for number, what, tests, events in rows]
+
+
+def _quoted(cell: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"`([^`]+)`", cell))
 
 
 def is_there(test: str) -> bool:

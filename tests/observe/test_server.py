@@ -257,10 +257,10 @@ async def test_ipv6_is_served_in_brackets() -> None:
         assert 200 == (await client.get(f"{endpoint.url}/healthz")).status_code
 
 
-async def reached(host: str, port: int) -> bool:
+async def reached(host: str, port: int, path: str = "/healthz") -> bool:
     async with httpx.AsyncClient(trust_env=False) as client:
         try:
-            return (await client.get(f"http://{host}:{port}/healthz")).status_code == 200
+            return (await client.get(f"http://{host}:{port}{path}")).status_code == 200
         except httpx.ConnectError:
             return False
 
@@ -307,7 +307,8 @@ async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
                 if number % CONNECTIONS_MAX == 0:
                     assert await reached(endpoint.host, endpoint.port)
-            assert await reached(endpoint.host, endpoint.port)
+            for path in ("/healthz", "/readyz"):
+                assert await reached(endpoint.host, endpoint.port, path)
             for reader in readers[: 2 * CONNECTIONS_MAX]:  # the oldest had to go
                 with suppress(ConnectionResetError):
                     assert b"" == await asyncio.wait_for(reader.read(), 30)

@@ -13,6 +13,7 @@ from syncd.operations import holds, manual, undo
 from syncd.operations.approve import Asked, approve
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.reading import ask_clock
+from tests.simulation import reviewing
 from tests.simulation.wiring import NOT_APPROVABLE, Process, open_ledger, policy_of
 from tests.simulation.world import Hold, World
 
@@ -169,6 +170,10 @@ def review(world: World, report: CycleReport) -> None:
             accept(world)
             return
         guards = [name for name in tripped if name not in NOT_APPROVABLE]
+        if "nothing-in-scope" in guards and world.care == "careful":
+            world.coverage.met("review", "mistake found")
+            _put_right(world)
+            return
         wrong = [effect for effect in plan.effects if not _right(world, effect.account.zoom_id or "", effect.action.value)]
         if wrong and world.care == "careful":
             world.coverage.met("review", "mistake found")
@@ -182,6 +187,7 @@ def review(world: World, report: CycleReport) -> None:
         async def work(process: Process, syncd: Dependencies) -> None:
             asked = Asked(plan.digest, guards, "Ann", "looked at", timedelta(hours=24))
             await approve(syncd, policy_of(world.policy), Mode.ENFORCE if world.enforce else Mode.REPORT, asked)
+            reviewing.looked_at(world, report, guards)
 
         at_the_desk(world, "approve", work)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.events import CycleEnded, Event
 from syncd.model import CycleReport
-from tests.simulation import handing_over
+from tests.simulation import handing_over, reviewing
 from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER, VIPS, Account
 from tests.simulation.wiring import READ_GUARDS, Process
 from tests.simulation.world import DAY, HOUR, Copy, View, World
@@ -116,6 +116,8 @@ class Oracle:
                 self.world.truth.taken_over(account)
         self.unapproved.clear()
         self.wrong.clear()
+        self.newest_view = 0.0
+        reviewing.forgets(self.world)
         if (handing := handing_over.of(self.world)) is not None:
             handing.used.clear()  # it may remember an approval, and not that it was used
 
@@ -140,8 +142,10 @@ class Oracle:
             world.coverage.met("entry", kind)
             if kind in ("cycle.read", "cycle.ended") and body.get("read", {}).get("good") and process.view is not None:
                 self._remember(process.view)  # also of a cycle that is killed before it can end
+                reviewing.read(process)
             if kind == "approval":
                 self._approved(body["guards"])
+                reviewing.approved(world, body)
             if kind == "intent":
                 hold = world.holds.get(subject)
                 account = world.truth.accounts.get(subject)
@@ -254,6 +258,7 @@ class Oracle:
                     f"{intent.reason}, but {entry} shows them entitled",
                 )
                 return
+        reviewing.deactivating(process, account, is_approved=intent.approved)
         employed = world.truth.works_here(account.owner)
         self.alone.pop(account.zoom_id, None)  # an earlier one may have been refused
         if not intent.approved:
@@ -319,6 +324,14 @@ class Oracle:
                 "given_away",
                 f"{account.zoom_id} ({account.email}) is reactivated, but its owner {account.owner} is not shown entitled",
             )
+        if (
+            view is not None
+            and not intent.approved
+            and self.world.policy["source"] == "file"  # of controllers, one that lags brings few back, and a limit says how many
+            and view.as_of < self.newest_view - 60.0
+            and self.shown(self.world.state_at(self.newest_view), account) is None
+        ):
+            self.find("stale_view", f"{account.zoom_id} of {account.owner} is reactivated by an older file than one read before")
         if process.choices["reactivate"] == "never":
             self.find("reactivate_never", f"{account.zoom_id} is reactivated")
         if process.choices["reactivate"] == "ours" and account.zoom_id not in self.ours:
@@ -382,6 +395,7 @@ class Oracle:
         if good:
             self._leavers_are_told(view, report)
         self._nothing_is_forgotten(report)
+        reviewing.cycle_ended(process, report)
 
     def _remember(self, view: View) -> None:
         """What a good read showed, by the truth about who owns what."""

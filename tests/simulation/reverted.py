@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from syncd.ledger.history import History
-from syncd.model import Policy
+from syncd.ledger.history import DAY, History
+from syncd.model import Action, Decision, DirectorySnapshot, Plan, Policy, Verdict
 from syncd.operations import look
 from syncd.operations.dependencies import Doubts
 from syncd.operations.judging import Judged
+from syncd.planning import approved
+from syncd.planning.guards import chains, facts, reads
+from syncd.planning.guards.facts import Facts
 from tests.simulation import desk, wiring
 from tests.simulation.company import imagine
 from tests.simulation.wiring import SimLedger
-from tests.simulation.world import HOUR, Happening, Story
+from tests.simulation.world import HOUR, Happening, Story, View
 
 
 def no_doubts(patch: pytest.MonkeyPatch) -> None:
@@ -60,6 +64,59 @@ def no_guards_in_looks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(look, "decide_and_judge", nothing_held)
 
 
+def no_reviews(patch: pytest.MonkeyPatch) -> None:
+    """A wider policy counts as reviewed as soon as nobody is due, whoever is within the grace or unclear."""
+
+    def only_those_due(history: History, plan: Plan, policy: Policy, now: datetime) -> tuple[Decision, ...]:
+        return tuple(one for one in approved.unreviewed(history, plan, policy, now) if one.action is Action.DEACTIVATE)
+
+    patch.setattr(facts, "unreviewed", only_those_due)
+
+
+def no_sizes_reviewed(patch: pytest.MonkeyPatch) -> None:
+    """A plan is the same while its changes are, and an approval accepts however small the directory is by now."""
+    honest = Plan.accepting
+
+    def accepting(self: Plan, values: Mapping[str, Mapping[str, float | str]]) -> Plan:
+        bound = honest(self, values)
+        bound.__dict__["digest"] = self.digest
+        return bound
+
+    patch.setattr(Plan, "accepting", accepting)
+    patch.setattr("syncd.operations.approve._recorded", lambda *_, **__: None)  # so that it is read again
+
+
+def no_look_at_the_scope(patch: pytest.MonkeyPatch) -> None:
+    """Whoever looks after nobody has nothing to do."""
+
+    def quiet(guard: Callable[[Facts], Verdict]) -> Callable[[Facts], Verdict]:
+        return lambda known: replace(guard(known), tripped=False)
+
+    patch.setattr(chains, "READ_CHAIN", tuple(quiet(one) if one is reads.nothing_in_scope else one for one in chains.READ_CHAIN))
+
+
+def no_times_of_files(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks when a file was written."""
+    honest = wiring.SimDirectory.shows
+
+    def shows(self: wiring.SimDirectory, view: View) -> DirectorySnapshot:
+        return replace(honest(self, view), as_of=None)
+
+    patch.setattr(wiring.SimDirectory, "shows", shows)
+
+
+def no_measured_times(patch: pytest.MonkeyPatch) -> None:
+    """Days are counted back from the ledger's last entry, as if that told the time, and nobody looks whether it lies ahead."""
+    honest = SimLedger.history
+
+    async def history(self: SimLedger) -> History:
+        known = await honest(self)
+        tip = known.tip_at or self._process.now()
+        return replace(known, tip_at=None, counted=[one for one in known.counted if one.at > tip - DAY])
+
+    patch.setattr(SimLedger, "history", history)
+
+
 #: Switch -> the companies in which it shows, and what takes the mending away.
 REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.MonkeyPatch], None]]] = {
     "ledger_restored": (lambda: _forgetting("ledger_restored"), no_doubts),
@@ -67,6 +124,11 @@ REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.Monkey
     "slow_drip": (lambda: _dripping("slow_drip"), no_monthly_sum),
     "watch": (lambda: _leaving_by_the_hour("watch"), no_guards_in_looks),
     "inherited_address": (lambda: _companies("inherited_address"), no_pairs),
+    "policy_widened": (lambda: _apart("policy_widened", "policy_widened"), no_reviews),
+    "smaller_than_reviewed": (lambda: _apart("smaller_than_reviewed", "shrinks_while_reviewed"), no_sizes_reviewed),
+    "scope_misspelt": (lambda: _apart("scope_misspelt", "scope_misspelt"), no_look_at_the_scope),
+    "stale_directory": (lambda: _old_files("stale_directory"), no_times_of_files),
+    "future_entry": (lambda: _replaced_by_the_hour("future_entry"), no_measured_times),
 }
 
 
@@ -98,6 +160,33 @@ def _leaving_by_the_hour(switch: str) -> Iterator[Story]:
             frozenset({switch}),
             [Happening((3 + each) * HOUR, "left", number * 30 + each) for each in range(20)],
         )
+
+
+def _apart(switch: str, event: str) -> Iterator[Story]:
+    """Nothing else goes wrong, twice."""
+    for number in range(12):
+        yield Story(
+            f"{switch}/{number}",
+            4.0,
+            frozenset({switch}),
+            [Happening(20 * HOUR, event, number), Happening(60 * HOUR, event, number + 100)],
+        )
+
+
+def _replaced_by_the_hour(switch: str) -> Iterator[Story]:
+    """Behind an entry from the future as many leave as are hired, so that the directory never shrinks."""
+    for number in range(12):
+        turns = [Happening((23 + each / 2) * HOUR, ("hired", "left")[each % 2], number * 50 + each) for each in range(30)]
+        yield Story(
+            f"{switch}/{number}", 2.0, frozenset({switch}), [Happening(20 * HOUR, "entry_from_the_future", number), *turns]
+        )
+
+
+def _old_files(switch: str) -> Iterator[Story]:
+    """Some leave, and are off; then the file of the day before comes back."""
+    for number in range(12):
+        leavers = [Happening((26 + each) * HOUR, "left", number * 10 + each) for each in range(4)]
+        yield Story(f"{switch}/{number}", 4.0, frozenset({switch}), [*leavers, Happening(50 * HOUR, "old_export", number)])
 
 
 def _dripping(switch: str) -> Iterator[Story]:

@@ -75,6 +75,16 @@ SWITCHES: tuple[Switch, ...] = (
         ("handover_held", "handover_entitled", "handover_not_ours", "handover_active"),
         apart=True,
     ),
+    Switch("policy_widened", "", "policy_widened/0", ("policy_widened",), ("unreviewed",), apart=True),
+    Switch(
+        "smaller_than_reviewed",
+        "",
+        "smaller_than_reviewed/0",
+        ("shrinks_while_reviewed",),
+        ("smaller_than_reviewed",),
+        apart=True,
+    ),
+    Switch("scope_misspelt", "", "scope_misspelt/0", ("scope_misspelt",), ("idle",), apart=True),
     Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
 )
 

@@ -108,7 +108,7 @@ def policy_of(choices: Mapping[str, Any]) -> Policy:
     """The policy of a company. Names this version of syncd does not know are left out."""
     limits = {name: value for name, value in choices["limits"].items() if name in Limits.__dataclass_fields__}
     fields = {name: value for name, value in choices.items() if name in Policy.__dataclass_fields__ and name != "limits"}
-    return Policy(ACCOUNT_ID, ("corp.example",), limits=Limits(**limits), **fields)
+    return Policy(ACCOUNT_ID, fields.pop("domains", ("corp.example",)), limits=Limits(**limits), **fields)
 
 
 class Process:
