@@ -456,6 +456,7 @@ def lists() -> dict[str, Callable[[Scene], None]]:
             cycles(s), lambda lines: [*lines, '{"cycle_id": "zzzz", "head_sequence": Infinity, "head_hash": "00"}\n']
         ),
         "last listed cycle once more, with another result": made_up(result="applied"),
+        "last listed cycle once more, said not to be recorded": made_up(result="applied", recorded=False),
         "last listed cycle once more, at another time": made_up(started_at="2020-01-01T00:00:00Z"),
         "last listed cycle once more, by another trigger": made_up(trigger="schedule"),
         "last listed cycle once more, in the other mode": made_up(mode="report"),

@@ -87,6 +87,7 @@ class _Pass:
                 self.manifest_fault = str(error)
         self.listed = PublishedHeads.of(heads)
         self.beside = PublishedHeads.of([])  # kept outside of the ledger's database
+        self.head_is_gone = False  # nothing is kept there, and something would be
         self.in_manifest = PublishedHeads.of([self.manifest.head] if self.manifest is not None else [])
         self.of_nobody = lines_of_nobody(look.folder) if look.folder is not None else 0
         self.lines = ListedLines.of(ListedLine(one.cycle, one.head, one.says) for one in lines)
@@ -128,6 +129,11 @@ class _Pass:
                     f"the head kept beside the ledger, {head.seq} {head.hash}, is not in the chain: entries were cut off, "
                     "an older copy was put back, or that file was changed"
                 )
+        if self.head_is_gone and chain.entries:
+            found.lines.append(
+                "note: no head is kept beside the ledger, so nothing there tells whether entries were cut off; the next entry "
+                "writes one. It is so after an upgrade, and of a copy; else ask who took it away or emptied it"
+            )
         self._not_looked_at(found)
         return found
 
@@ -298,6 +304,11 @@ class _Pass:
                 f"note: {self.of_nobody} lines of {LISTING} cannot be read: a crash or a full disk left half of them, or syncd "
                 "never wrote them"
             )
+        if taken_up := self.lines.taken_up():
+            found.lines.append(
+                f"note: {len(taken_up)} lines of {LISTING} say that the ledger could not record them, and it did; what it says "
+                f"counts: {_some([one.cycle for one in taken_up])}"
+            )
         for line, key in self.lines.otherwise()[:NAMED]:
             found.bad(f"{LISTING}: the line of cycle {line.cycle} says something else of its {key} than the ledger does")
 
@@ -313,7 +324,8 @@ async def verify_ledger(config: Config, tell: Tell, look: Look) -> Found:
 
     each = _Pass(look)
     async with open_ledger(config, tell) as opened:
-        each.beside = PublishedHeads.of(opened.published())  # before the chain is read, which may be ahead of it
+        kept = opened.published()  # before the chain is read, which may be ahead of it
+        each.beside, each.head_is_gone = PublishedHeads.of(kept), opened.keeps_head and not kept
         return each.told(await opened.verify(look.head, each.checks))
 
 

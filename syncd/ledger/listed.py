@@ -30,9 +30,12 @@ class ListedLine:
     @property
     def unrecorded(self) -> bool:
         """Whether the line claims nothing that a ledger in order would know: the chain was broken, or its end failed."""
-        return self.says.get("recorded") is False or (
-            self.says.get("result") == NOT_WRITTEN_DOWN and bool(self.says.get("problem"))
-        )
+        return self.says.get("recorded") is False or self.end_failed
+
+    @property
+    def end_failed(self) -> bool:
+        """Whether it was written where the end could not be, as far as anybody knew: an answer of the database may be lost."""
+        return self.says.get("result") == NOT_WRITTEN_DOWN and bool(self.says.get("problem"))
 
 
 @dataclass
@@ -88,17 +91,22 @@ class ListedLines:
         """Lines of cycles of which the chain holds nothing."""
         return [one for one in self.lines if one.cycle not in self._known]
 
+    def taken_up(self) -> list[ListedLine]:
+        """Lines of cycles whose end the chain holds, although they say that it could not be written down."""
+        return [one for one in self.lines if one.unrecorded and one.cycle in self._ended]
+
     def otherwise(self) -> list[tuple[ListedLine, str]]:
-        """Lines that say something else of a cycle than the chain does, and what: a key of the line."""
+        """Lines that say something else of a cycle than the chain does, and what: a key of the line. Where a chain that broke
+        afterwards holds the end, one cycle wrote both, and they say the same; its plan and its head need not be."""
         found = []
         for one in self.lines:
             seq, chain = self._ended.get(one.cycle, (0, {}))
-            if one.cycle in self._planned:
+            if one.cycle in self._planned and not one.unrecorded:
                 chain = {**chain, "plan_digest": self._planned[one.cycle]}
             wrong = next((key for key, value in chain.items() if not _same(one.says.get(key, value), value)), "")
-            if not wrong and one.head[0] < seq:
+            if not wrong and one.head[0] < seq and not one.unrecorded:
                 wrong = "head_sequence"
-            if wrong and not one.unrecorded:
+            if wrong and not one.end_failed:
                 found.append((one, wrong))
         return found
 

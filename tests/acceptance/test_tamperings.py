@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,22 @@ def test_what_nobody_touched_verifies(evidence: Company, scene: Scene) -> None:
     assert len(IN_THE_LEDGER) + len(IN_THE_EXPORT) >= 60
 
 
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "emptied"])
+def test_a_head_that_is_gone_from_beside_the_ledger_is_told(
+    evidence: Company, scene: Scene, spoil: Callable[[Path], object]
+) -> None:
+    """A copy and an older version have none either, so it is a note; the next entry writes it anew."""
+    said = "note: no head is kept beside the ledger"
+    assert said not in of_ledger(evidence, scene).out
+    spoil(scene.ledger.with_name("ledger.db.head"))
+
+    ran = of_ledger(evidence, scene)
+    assert (0, True) == (ran.code, said in ran.out), ran.said
+
+    assert 0 == evidence.syncd("pause", *WHO, "--config", str(scene.folder / "syncd.yaml"), config=False).code
+    assert said not in of_ledger(evidence, scene).out
+
+
 def test_half_a_line_of_a_full_disk_is_a_note(evidence: Company, scene: Scene) -> None:
     """The next cycle begins a line of its own, so that no other is lost with it."""
     with (scene.reports / "cycles.jsonl").open("a", encoding="utf-8") as listing:
@@ -111,6 +128,18 @@ def test_half_a_line_of_a_full_disk_is_a_note(evidence: Company, scene: Scene) -
     assert 0 == ran.code, ran.out
     assert "note: 1 lines of cycles.jsonl cannot be read" in ran.out
     assert "why they were not filed" not in ran.out
+
+
+def test_a_line_that_says_in_vain_that_nobody_recorded_it_is_a_note(evidence: Company, scene: Scene) -> None:
+    """An answer of the database may have been lost, so it is no fault; it says nothing that counts, and is told."""
+    cycle = scene.of("cycle.ended").cycle
+    with (scene.reports / "cycles.jsonl").open("r+", encoding="utf-8") as listing:
+        line = json.loads(listing.readlines()[-1])
+        listing.write(json.dumps({**line, "result": "failed", "problem": "the connection was lost"}) + "\n")
+
+    ran = of_ledger(evidence, scene)
+
+    assert (0, True) == (ran.code, f"and it did; what it says counts: {cycle}" in ran.out), ran.out
 
 
 def test_what_was_listed_while_the_ledger_was_broken_is_a_note(evidence: Company, scene: Scene) -> None:

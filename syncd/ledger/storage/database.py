@@ -68,6 +68,10 @@ class Database(Protocol):
     def published(self) -> tuple[Head, ...]:
         """The end of the chain as it was kept outside of it."""
 
+    @property
+    def keeps_head(self) -> bool:
+        """Whether there is a place outside of it for the end of the chain."""
+
     def now(self, connection: Connection) -> datetime | None:
         """The time of the database's own machine; None when it has none but ours."""
 

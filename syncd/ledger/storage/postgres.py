@@ -188,6 +188,11 @@ class PostgresDatabase:
         """Nothing."""
         return ()
 
+    @property
+    def keeps_head(self) -> bool:
+        """Not beside the database."""
+        return False
+
     def now(self, connection: Connection) -> datetime | None:
         """The server's clock at this moment, whenever the transaction began."""
         found = connection.value("SELECT clock_timestamp()")

@@ -162,6 +162,11 @@ class SqliteDatabase:
             return ()
 
     @property
+    def keeps_head(self) -> bool:
+        """In a file beside the ledger."""
+        return True
+
+    @property
     def _head_file(self) -> Path:
         return self._path.with_name(self._path.name + ".head")
 

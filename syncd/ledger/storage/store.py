@@ -159,6 +159,11 @@ class SqlLedger:
         """The end of the chain as it was kept outside of the database when it was last written. Blocks for a small read."""
         return self._database.published()
 
+    @property
+    def keeps_head(self) -> bool:
+        """Whether the end of the chain is kept outside of the database: then ``published`` gives it after a first entry."""
+        return self._database.keeps_head
+
     async def fault_near_the_end(self) -> str:
         """What is wrong with the last entries, whatever stands before them; nothing, usually. Raises LedgerError."""
         return await self._read(_fault_near_the_end, "")
