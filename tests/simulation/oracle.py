@@ -346,7 +346,8 @@ class Oracle:
             handing = handing_over.of(self.world)
             closes = handing is not None and account.zoom_id in handing.opened
             if account.status == ACTIVE and not closes:
-                account.taken, account.taken_at = account.type, self.world.t
+                owed = account.taken == LICENSED and account.changed_by == "syncd"  # and never given back: it is owed still
+                account.taken, account.taken_at = LICENSED if owed else account.type, self.world.t
             if handing is not None and not closes:  # what a handover opened and closes was off all the time
                 handing.off_at[account.zoom_id] = self.world.t
             self.ours.add(account.zoom_id)
