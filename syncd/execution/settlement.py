@@ -48,8 +48,8 @@ async def look_before_settling(
 ) -> dict[str, ZoomAccount | None]:
     """Zoom id -> the account as a look of its own shows it (None: it is not there), of all whose *intents* the list of
     *accounts* would settle. A list may lag behind, or leave an account out: what was done would count as not carried out, and a
-    licence be owed no more. Who cannot be looked at is left out: their intents stay open. So do all while the list shows
-    nobody (guard ``zoom-empty``)."""
+    licence be owed no more. Who cannot be looked at is left out: their intents stay open, except of an odd account, which
+    may be so for ever, that the list shows. All stay open while it shows nobody (guard ``zoom-empty``)."""
     settled = (
         intent.zoom_id
         for intent in (intents if accounts else ())
@@ -60,7 +60,8 @@ async def look_before_settling(
         try:
             looked[zoom_id] = await zoom.get_account(zoom_id)
         except AccountUnreadable:
-            continue
+            if zoom_id in accounts:
+                looked[zoom_id] = accounts[zoom_id]
         except (SourceError, ConfigError):  # each that follows would wait until its tries are used up
             break
     return looked

@@ -48,7 +48,8 @@ async def settle_open_intents(
     if run.term is not None and run.mode is Mode.ENFORCE:
         accounts = await await_in_flight(history.intents.values(), accounts, deps.zoom, deps.clock)
     looked = await look_before_settling(history.intents.values(), accounts, deps.zoom)
-    zoom = zoom.with_accounts(looked, in_one_piece((as_listed(one, zoom) for one in looked.values() if one), End.EACH_ASKED))
+    if looked:
+        zoom = zoom.with_accounts(looked, in_one_piece((as_listed(one, zoom) for one in looked.values() if one), End.EACH_ASKED))
     accounts = {zoom_id: one for zoom_id, one in {**accounts, **looked}.items() if one is not None}
     settled = resolve_from_observation((one for one in history.intents.values() if one.zoom_id in looked), accounts)
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]

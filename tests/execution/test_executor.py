@@ -393,7 +393,7 @@ def left_open(*zoom_ids: str) -> list[Intent]:
 
 
 async def test_each_account_that_a_list_leaves_out_is_asked_for_once():
-    """However much is open for it; one that cannot be read stays open, and the others are settled."""
+    """However much is open for it; one that cannot be read stays open, unless the list shows it, and the others are settled."""
     company, looks = Company(), []
     company.zoom.before_look = lambda: looks.append(None)
     company.zoom.accounts = {
@@ -406,6 +406,8 @@ async def test_each_account_that_a_list_leaves_out_is_asked_for_once():
 
     assert {"gone": None, "there": company.zoom.accounts["there"]} == looked  # that of z is open whatever a look shows
     assert 3 == len(looks)
+    given = structs.replace(company.zoom.accounts["odd"], type=2)
+    assert {"odd": given} == await look_before_settling(intents[:1], {"odd": given}, company.zoom)
 
 
 async def test_a_zoom_that_does_not_answer_is_asked_once():
