@@ -30,14 +30,14 @@ def test_killed_at_random_moments_every_decision_is_carried_out_exactly_once(com
     company.configure(
         {
             "guards": {
-                "max_deactivations": 1000,
+                "max_deactivations": 10**6,  # what kills leave undone adds up
                 "max_deactivations_percent": 100,
-                "max_deactivations_per_day": 10000,
-                "max_deactivations_per_30_days": 10000,
-                "max_reactivations_per_day": 10000,
-                "max_reactivations": 1000,
+                "max_deactivations_per_day": 10**6,
+                "max_deactivations_per_30_days": 10**6,
+                "max_reactivations_per_day": 10**6,
+                "max_reactivations": 10**6,
                 "max_directory_shrink_percent": 99,
-                "max_flapping": 1000,
+                "max_flapping": 10**6,
                 "min_match_percent": 1,
             },
             "schedule": {"interval": "6h", "jitter": "0s"},
@@ -100,12 +100,12 @@ def test_killed_cycles_leave_every_status_and_every_licence_right(company: Compa
     company.configure(
         {
             "guards": {
-                "max_deactivations": 1000,
+                "max_deactivations": 10**6,
                 "max_deactivations_percent": 100,
                 "max_deactivations_per_day": 10**6,
                 "max_deactivations_per_30_days": 10**6,
                 "max_reactivations_per_day": 10**6,
-                "max_reactivations": 1000,
+                "max_reactivations": 10**6,
                 "max_directory_shrink_percent": 99,
                 "max_flapping": 10**6,
                 "min_match_percent": 1,
