@@ -153,8 +153,9 @@ def copy_ledger(world: World) -> None:
             live.backup(copy)
         live.close()
         copy.close()
-        announced = {key: tuple(known) for key, known in world.oracle.announced.items()}
-        world.copies.append(Copy(world.t, path, dict(world.oracle.linked), announced, world.oracle.group_id))
+        oracle = world.oracle
+        announced = {key: tuple(known) for key, known in oracle.announced.items()}
+        world.copies.append(Copy(world.t, path, dict(oracle.linked), announced, oracle.group_id, frozenset(oracle.ours)))
 
 
 def _with_all_stopped(world: World, then: str, copy: Copy | None = None) -> None:

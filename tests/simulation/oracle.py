@@ -105,6 +105,7 @@ class Oracle:
         people decided (a pause, holds) still counts; who was gone already in an older one is gone still. What was announced and
         not settled in the copy is so again, and a new ledger means by a group's name whatever it finds."""
         self.group_id = copy.group_id if copy is not None else ""
+        self.ours = set(copy.ours) if copy is not None else set()
         self.linked = dict(copy.linked) if copy is not None else {}
         self.announced = {key: list(known) for key, known in copy.announced.items()} if copy is not None else {}
         if copy is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import CycleReport
 from tests.simulation.events import _employed, _later_right, event, leave_as
-from tests.simulation.truth import ACTIVE, Account, Entry
+from tests.simulation.truth import ACTIVE, VIPS, Account, Entry
 from tests.simulation.world import DAY, HOUR, View, World
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def _in_step(world: World, account: Account) -> bool:
 
 
 def read(process: Process) -> None:
-    """A good read: whom it shows in step under the wider rules is an ordinary leaver later, and so is whoever was on hold."""
+    """A good read: whom it shows in step under the wider rules is an ordinary leaver later, and so is whoever was on hold,
+    protected or inactive: there was nothing to review."""
     world, known = process.world, of(process.world)
     view = process.view
     if known.widened is None or process.choices != known.widened or view is None:
@@ -170,7 +171,9 @@ def read(process: Process) -> None:
         entry = view.entries.get(linked or "")
         if (
             account is None
+            or account.status != ACTIVE
             or zoom_id in world.holds
+            or any(VIPS in shown.groups for shown in view.of(account.owner))
             or _claimed(view, account, world)
             or (entry is not None and entry.entitled(world.now) and not entry.unclear)
         ):

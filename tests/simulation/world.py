@@ -188,14 +188,15 @@ class Happening:
 
 @dataclass(frozen=True)
 class Copy:
-    """The ledger of a night, which owner's entry it knew for which account, which intents had no outcome in it, and
-    which object it took the group for."""
+    """The ledger of a night, which owner's entry it knew for which account, which intents had no outcome in it, which
+    object it took the group for, and whom it had switched off."""
 
     at: float
     path: Path
     linked: Mapping[str, str]
     announced: Mapping[tuple[str, str], Sequence[Announced]]
     group_id: str
+    ours: frozenset[str]
 
 
 @dataclass
