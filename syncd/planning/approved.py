@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.ledger.history import History
-from syncd.model import Action, Announcement, Approval, Decision, Guard, Plan, Policy, name_key
+from syncd.model import Action, Announcement, Approval, Decision, Guard, Plan, Policy, Reason, name_key
 from syncd.planning.entitlement import KNOWN_LEAVERS
 
 #: (signature, message, name, signers) -> whether it was made with a key that the signers list for that name.
@@ -112,8 +112,10 @@ def _covers(approval: Approval, effect: Decision, guard: Guard, history: History
 
 def unreviewed(history: History, plan: Plan, policy: Policy, now: datetime) -> tuple[Decision, ...]:
     """Active accounts that are due, within the grace or unclear, that no approval of ``policy-changed`` showed, and that no
-    earlier good read under this policy showed in step (whoever was is an ordinary leaver). People who return do not count."""
+    earlier good read under this policy showed in step (whoever was is an ordinary leaver). Whom others brought back counts: the
+    day for which that keeps them is no review. People who return do not count."""
     due = (effect for effect in plan.effects if effect.action is Action.DEACTIVATE)
+    brought_back = (one for one in plan.decisions if one.reason is Reason.REACTIVATED_BY_OTHERS)
     approvals = tuple(running(history, Guard.POLICY_CHANGED, policy, now))
     needed = required(Guard.POLICY_CHANGED, policy, history)
 
@@ -123,7 +125,7 @@ def unreviewed(history: History, plan: Plan, policy: Policy, now: datetime) -> t
 
     return tuple(
         decision
-        for decision in (*due, *plan.on_the_way)
+        for decision in (*due, *plan.on_the_way, *brought_back)
         if not history.shown_in_step(zoom_id := decision.account.zoom_id or "", plan.policy_digest) and not reviewed(zoom_id)
     )
 

@@ -175,7 +175,7 @@ NAMED = (
         "policy-changed disarms while somebody is within the grace",
         "syncd/planning/approved.py",
         "unreviewed",
-        "(*due, *plan.on_the_way)",
+        "(*due, *plan.on_the_way, *brought_back)",
         "due",
     ),
     Named(

@@ -429,6 +429,7 @@ SHOWN = History(decided={"zw": "x", "z0": "x"}, good_reads=3, good_policy=POLICY
         (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR)), (), True),
         (facts(armed=True, decisions=waiting(Reason.DIRECTORY_UNCLEAR, Status.INACTIVE)), (), False),
         (facts(armed=True, decisions=waiting(Reason.IN_STEP)), (), False),
+        (facts(armed=True, decisions=waiting(Reason.REACTIVATED_BY_OTHERS)), (), True),  # due a day later, reviewed by nobody
         (facts(armed=True), tripped(Guard.CLOCK_SKEW), True),
         (facts(), tripped(Guard.CLOCK_SKEW), False),
         (facts(armed=True, gone=1, history=SHOWN), (), False),  # was in step under this policy: left since

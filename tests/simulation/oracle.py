@@ -424,13 +424,16 @@ class Oracle:
 
     def _link(self, view: View, account: Account) -> None:
         """Ties an active account to its owner's entry where a good read leaves no doubt: the only entitled one with its main
-        address, and, if another one was tied before, the only one at all, unless the other may be there unseen."""
+        address, and, if another one was tied before, the only one at all, unless the other may be there unseen. An account that
+        was kept on after its owner left (a hold, a grace) is used by whoever has its address by then."""
         if account.status != ACTIVE:
             return
         mains = [entry for entry in view.entries.values() if entry.mail.lower() == account.email.lower()]
         entitled = [entry for entry in mains if entry.entitled(self.world.now)]
         known = self.linked.get(account.zoom_id)
         moves = len(mains) == 1 and (known in view.entries or not view.ghosts)
+        if len(entitled) == 1 and moves:
+            self.world.truth.taken_over(account)
         if len(entitled) == 1 and entitled[0].human == account.owner and (known is None or moves):
             self.linked[account.zoom_id] = entitled[0].id
 
