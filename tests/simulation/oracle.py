@@ -142,7 +142,7 @@ class Oracle:
                 self.find("no_term", f"{process.name} wrote {kind} under no term")
             world.coverage.met("entry", kind)
             if kind in ("cycle.read", "cycle.ended") and body.get("read", {}).get("good") and process.view is not None:
-                self._remember(process.view)  # also of a cycle that is killed before it can end
+                self._remember(process, process.view)  # also of a cycle that is killed before it can end
                 reviewing.read(process)
             if kind == "approval":
                 self._approved(body["guards"])
@@ -399,11 +399,13 @@ class Oracle:
         self._nothing_is_forgotten(report)
         reviewing.cycle_ended(process, report)
 
-    def _remember(self, view: View) -> None:
-        """What a good read showed, by the truth about who owns what."""
+    def _remember(self, process: Process, view: View) -> None:
+        """What a good read showed, by the truth about who owns what. Who looks after nobody remembers nobody."""
         now = self.world.now
         self.group_id = self.group_id or view.group_id
         self.newest_view = max(self.newest_view, view.as_of)
+        if reviewing.looks_after_nobody(process):
+            return
         for account in self.world.truth.accounts.values():
             entries = view.of(account.owner)
             self._link(view, account)

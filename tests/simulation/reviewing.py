@@ -219,10 +219,19 @@ def deactivating(process: Process, account: Account, *, is_approved: bool) -> No
         )
 
 
+def looks_after_nobody(process: Process) -> bool:
+    """Whether its domain is misspelt."""
+    return bool(process.choices.get("domains") == (MISSPELT,))
+
+
 def cycle_ended(process: Process, report: CycleReport) -> None:
     """Who looks after nobody does not call that a success."""
     world = process.world
-    misspelt = process.choices.get("domains") == (MISSPELT,)
     active = report.zoom is not None and any(account.status.value == ACTIVE for account in report.zoom.accounts)
-    if misspelt and active and report.result.value in ("in_step", "applied") and world.t > of(world).idle_until:
+    if (
+        looks_after_nobody(process)
+        and active
+        and report.result.value in ("in_step", "applied")
+        and world.t > of(world).idle_until
+    ):
         world.oracle.find("idle", f"{process.name} looks after nobody, and calls that {report.result.value}")
