@@ -81,6 +81,12 @@ def _leaver(world: World, luck: Random, *, active: bool | None = None) -> Entry 
     return luck.choice(found) if found else None
 
 
+def come_back(world: World, entry: Entry) -> None:
+    """A human works here again, and the directory says so."""
+    world.truth.humans[entry.human].left_at = None
+    world.truth.change(world.t, entry.id, enabled=True, expires_at=None, groups=(entry.groups | {ENTITLING}) - {LEAVERS})
+
+
 def _account(world: World, luck: Random, status: str) -> Account | None:
     found = [
         one for one in world.truth.accounts.values() if one.status == status and one.owner and not one.pending and not one.odd
@@ -134,8 +140,7 @@ def came_back(world: World, luck: Random) -> str | None:
     entry = _leaver(world, luck)
     if entry is None:
         return None
-    world.truth.humans[entry.human].left_at = None
-    world.truth.change(world.t, entry.id, enabled=True, expires_at=None, groups=(entry.groups | {ENTITLING}) - {LEAVERS})
+    come_back(world, entry)
     return entry.human
 
 

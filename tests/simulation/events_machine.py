@@ -8,8 +8,8 @@ import sqlite3
 from random import Random
 
 from tests.simulation import desk
-from tests.simulation.events import _account, event
-from tests.simulation.truth import ACTIVE, INACTIVE
+from tests.simulation.events import _account, _employed, come_back, event, leave_as
+from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER
 from tests.simulation.wiring import Process
 from tests.simulation.world import DAY, HOUR, MINUTE, Copy, World
 
@@ -30,6 +30,39 @@ def killed_in_a_cycle(world: World, luck: Random) -> str | None:
         return None
     process.kill_at = luck.randint(1, luck.choice((12, 40)))
     return f"{process.name} at step {process.kill_at}"
+
+
+@event(2, "licence_owed")
+def killed_before_the_licence(world: World, luck: Random) -> str | None:
+    """Somebody leaves and comes back; the process that switches their account on is killed before it gives the licence back, and
+    they leave once more. A day later they are back for good."""
+    entry = _employed(world, luck)
+    accounts = world.truth.accounts_of(entry.human) if entry is not None else []
+    if entry is None or len(accounts) != 1 or (accounts[0].type, accounts[0].role_id) != (LICENSED, MEMBER):
+        return None
+    account, ends = accounts[0], world.t + 4 * DAY
+
+    def back() -> None:
+        if entry.id in world.truth.entries and not world.truth.works_here(entry.human):
+            come_back(world, world.truth.entries[entry.id])
+
+    def once_off() -> None:
+        if account.status == ACTIVE and world.t < ends and not world.calm:
+            world.later(MINUTE, once_off)
+        else:
+            if account.changed_by == "syncd" and not world.calm:
+                world.on_activation[account.zoom_id] = killed
+            back()
+
+    def killed(process: Process) -> None:
+        if not world.calm and entry.id in world.truth.entries:
+            process.kill_at = process.steps
+            leave_as(world, world.truth.entries[entry.id], "disabled")
+            world.later(DAY, back)
+
+    leave_as(world, entry, "disabled")
+    world.later(MINUTE, once_off)
+    return entry.human
 
 
 @event(1)

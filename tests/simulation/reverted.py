@@ -11,7 +11,7 @@ import pytest
 
 from syncd.ledger.history import DAY, History
 from syncd.model import Action, Decision, DirectorySnapshot, Plan, Policy, Verdict
-from syncd.operations import look
+from syncd.operations import look, recovery
 from syncd.operations.dependencies import Doubts
 from syncd.operations.judging import Judged
 from syncd.planning import approved
@@ -118,6 +118,11 @@ def no_measured_times(patch: pytest.MonkeyPatch) -> None:
 
 
 #: Switch -> the companies in which it shows, and what takes the mending away.
+def no_promises(patch: pytest.MonkeyPatch) -> None:
+    """What a killed process had still to give is owed no more."""
+    patch.setattr(recovery, "restores_begun", lambda *_: [])
+
+
 REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.MonkeyPatch], None]]] = {
     "ledger_restored": (lambda: _forgetting("ledger_restored"), no_doubts),
     "ledger_lost": (lambda: _forgetting("ledger_lost"), no_doubts),
@@ -127,6 +132,7 @@ REVERTED: dict[str, tuple[Callable[[], Iterator[Story]], Callable[[pytest.Monkey
     "policy_widened": (lambda: _apart("policy_widened", "policy_widened"), no_reviews),
     "smaller_than_reviewed": (lambda: _apart("smaller_than_reviewed", "shrinks_while_reviewed"), no_sizes_reviewed),
     "scope_misspelt": (lambda: _apart("scope_misspelt", "scope_misspelt"), no_look_at_the_scope),
+    "licence_owed": (lambda: _apart("licence_owed", "killed_before_the_licence"), no_promises),
     "stale_directory": (lambda: _old_files("stale_directory"), no_times_of_files),
     "future_entry": (lambda: _replaced_by_the_hour("future_entry"), no_measured_times),
 }

@@ -85,6 +85,7 @@ SWITCHES: tuple[Switch, ...] = (
         apart=True,
     ),
     Switch("scope_misspelt", "", "scope_misspelt/0", ("scope_misspelt",), ("idle",), apart=True),
+    Switch("licence_owed", "", "licence_owed/0", ("killed_before_the_licence",), ("licence_back",), apart=True),
     Switch("clock_set_back", "", "clock_set_back/0", ("clock_set_back",), ("runs",)),
 )
 

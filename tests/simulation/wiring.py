@@ -559,7 +559,7 @@ class SimZoom:
     async def set_status(self, zoom_id: str, *, active: bool) -> None:
         account = await self._arrives(zoom_id, "reactivate" if active else "deactivate")
         self._refusals(account, zoom_id)
-        await self._effect(zoom_id, lambda one: _switched(self._process.world, one, active=active))
+        await self._effect(zoom_id, lambda one: _switched(self._process, one, active=active))
 
     async def restore_licence(self, zoom_id: str, *, type_: int, plan: str | None) -> None:
         account = await self._arrives(zoom_id, "restore_licence")
@@ -655,13 +655,16 @@ class SimZoom:
         await process.step()
 
 
-def _switched(world: World, account: Account, *, active: bool) -> None:
+def _switched(process: Process, account: Account, *, active: bool) -> None:
     """Zoom carries a change out: it strips the licence and does not give it back."""
+    world = process.world
     world.oracle.carried_out(account, active=active)
     account.shows = (account.status, world.t)
     account.status = "active" if active else "inactive"
     account.changed_by, account.changed_at = "syncd", world.t
     account.type = 1
+    if active and account.zoom_id in world.on_activation:
+        world.on_activation.pop(account.zoom_id)(process)
 
 
 def odd_answer(zoom_id: str) -> SyncdError:

@@ -79,6 +79,7 @@ class World:
         self.stopped: asyncio.Event = asyncio.Event()
         self.log: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
+        self.on_activation: dict[str, Callable[[Process], None]] = {}  # zoom id -> what happens once it is switched on
         self.mistakes: list[Callable[[], None]] = []  # what puts a wrong directory right
         self.oracle: Oracle  # made by the company
 
