@@ -450,6 +450,7 @@ class Oracle:
                 or account.owner is None
                 or account.status != ACTIVE
                 or decision.reason.value != "in_step"
+                or "address_taken" in decision.notes  # told: kept for whom it is remembered of, though the address is another's
                 or decision.account.status.value != ACTIVE
                 or self.world.truth.works_here(account.owner)
                 or any(entry.entitled(now) or entry.unclear for entry in view.of(account.owner))
