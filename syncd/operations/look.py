@@ -8,9 +8,9 @@ leaves nothing behind. What it does is written down before and after, as in any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from msgspec import structs
@@ -40,6 +40,7 @@ from syncd.model import (
     ZoomAccount,
     ZoomSnapshot,
 )
+from syncd.operations.ahead import LooksAhead
 from syncd.operations.dependencies import Dependencies, Run
 from syncd.operations.ending import carried_out, faulty, record_end, with_result
 from syncd.operations.judging import decide_and_judge
@@ -48,7 +49,7 @@ from syncd.operations.reading import as_listed, clock_standing
 from syncd.planning.approved import only_authorised
 from syncd.planning.audit import plan_audit
 from syncd.planning.clarity import unclear_people
-from syncd.planning.entitlement import entitled_people
+from syncd.planning.entitlement import KNOWN_LEAVERS, entitled_people, grace_of
 from syncd.planning.guards import Facts
 from syncd.planning.match import Addresses
 from syncd.reading import End, in_one_piece
@@ -121,10 +122,27 @@ class Looked:
 
 async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, about: About, history: History) -> Looked:
     """One look under the writer's term. Raises SourceError (nothing was concluded), LedgerError, NotLeader."""
-    assert run.term is not None, "a look is never a dry run"
-    cycle_id, started = deps.clock.unique(), deps.clock.now()
+    started = deps.clock.now()
     zoom, who = await _read_accounts(deps, base, about, history)
-    base = base.with_zoom(zoom)
+    async with LooksAhead(deps.directory, deps.clock) as directory:
+        for id_, account in _foreseen(run, policy, zoom, who, about, history):
+            directory.begin(id_, Addresses(policy).forms(account.email))
+        return await _decided(replace(deps, directory=directory), policy, run, base.with_zoom(zoom), about, history, who, started)
+
+
+async def _decided(
+    deps: Dependencies,
+    policy: Policy,
+    run: Run,
+    base: Base,
+    about: About,
+    history: History,
+    who: Mapping[str, frozenset[str]],
+    started: datetime,
+) -> Looked:
+    """Decides over what was read, and carries out what is to be done about these people. Raises LedgerError, NotLeader."""
+    assert run.term is not None, "a look is never a dry run"
+    cycle_id, zoom = deps.clock.unique(), base.zoom
     now, history = deps.clock.now(), only_authorised(history, policy, deps.signature_fits)
     directory = replace(base.directory, view=about.view or base.directory.view, as_of=about.as_of or base.directory.as_of)
 
@@ -244,6 +262,25 @@ def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
 
 
 # ------------------------------------------------------------------------------------------------------- what is done
+
+
+def _foreseen(
+    run: Run, policy: Policy, zoom: ZoomSnapshot, who: Mapping[str, frozenset[str]], about: About, history: History
+) -> Iterator[tuple[str, ZoomAccount]]:
+    """Whose account will probably be changed now, by the looks of this one person: whether it will is for the decision and the
+    guards to say, and nothing else depends on this."""
+    if run.mode is not Mode.ENFORCE or history.paused_since is not None:
+        return
+    for zoom_id, people in sorted(who.items()):
+        account = zoom.find(zoom_id)
+        if account is None or len(people) != 1 or not people <= about.ready:
+            continue
+        [id_] = people
+        reason = about.people.get(id_)
+        leaves = reason in KNOWN_LEAVERS and grace_of(reason, policy) == (timedelta(), 1)
+        returns = reason is Reason.IN_STEP and policy.reactivate != "never" and policy.reactivate_reads == 1
+        if (leaves and account.status is Status.ACTIVE) or (returns and account.status is Status.INACTIVE):
+            yield id_, account
 
 
 def _is_ready(effect: Decision, who: Mapping[str, frozenset[str]], about: About) -> bool:

@@ -101,10 +101,16 @@ class Watch:
         failed = 0
         while True:
             await self._leads.wait()
+            began = self._deps.clock.monotonic()
             if self._deps.leadership.leads():
                 failed = failed + 1 if not await self._asked(place, watcher) else 0
-            pace = self._pace.poll_seconds
-            await self._deps.clock.sleep(pace if not failed else min(RETRY_SECONDS_MAX, pace * 2 ** min(failed, 10)))
+            await self._deps.clock.sleep(self._rest(self._deps.clock.monotonic() - began, failed))
+
+    def _rest(self, took: float, failed: int) -> float:
+        """Seconds until a place is asked again that took so long to answer, after so many failures in a row: its pace is from
+        question to question, and one that needs most of that to answer is left alone for half of it."""
+        pace = self._pace.poll_seconds
+        return min(RETRY_SECONDS_MAX, pace * 2 ** min(failed, 10)) if failed else max(pace - took, pace / 2)
 
     async def _asked(self, place: int, watcher: Watcher) -> bool:
         """Asks one place once; whether it could tell."""

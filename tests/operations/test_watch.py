@@ -288,6 +288,14 @@ async def test_a_whole_cycle_that_read_everybody_heals_a_place_that_could_not_be
     assert ([True], [True, False]) == (said, [bool(e.why) for e in world.company.events if isinstance(e, WatchDegraded)])
 
 
+@pytest.mark.parametrize(
+    ("took", "failed", "rest"), [(0.0, 0, 1.0), (0.3, 0, 0.7), (0.8, 0, 0.5), (9.0, 0, 0.5), (0.3, 1, 2.0), (0.3, 9, 60.0)]
+)
+def test_a_place_is_asked_at_its_pace_however_long_it_takes_to_answer(took: float, failed: int, rest: float) -> None:
+    """From question to question, or less often where it is slow; more and more seldom while it fails."""
+    assert pytest.approx(rest) == World().watch._rest(took, failed)
+
+
 async def test_report_mode_changes_nothing_and_paused_looks_are_held() -> None:
     """Counted all the same."""
     world = World(mode=Mode.REPORT)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
+from syncd.directories.active_directory.letters import ways_to_write
 from syncd.directories.active_directory.people import PEOPLE_FILTER
 from syncd.model import Person, address_key, spellings
 
@@ -54,7 +55,11 @@ def _guid_filter(directory_id: str) -> str:
 
 def _spellings(key: str) -> list[str]:
     """The filter values by which an address with this key is found. Directories have their own ways of comparing letters
-    beyond ASCII and of storing composed ones: those places match anything and the key decides."""
-    exact = escape_filter_chars(key)
+    beyond ASCII and of storing composed ones: it is asked for every way of writing them, or, where those are too many, those
+    places match anything and the key decides."""
+    local, at, domain = key.rpartition("@")
+    ways = ways_to_write(local) if domain.isascii() else None  # of a domain there is no end: IDNA takes many signs for one
+    if ways is not None:
+        return [escape_filter_chars(f"{way}{at}{domain}") for way in ways]
     pieces = re.split(r"[^\x00-\x7f]+", key)
-    return [exact] if len(pieces) == 1 else [exact, re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]
+    return [escape_filter_chars(key), re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]
