@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -64,7 +65,7 @@ def test_zoom_that_asks_for_a_long_wait_ends_the_cycle(crew: Company) -> None:
 
     said = unreadable(crew)
 
-    assert "3600 s" in said
+    assert re.search(r"for 3(600|5\d\d) s, until", said)  # less what the walk beside it had already waited for
     assert "longest wait allowed is 1 s" in said
 
 
