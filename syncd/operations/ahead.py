@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -27,36 +28,52 @@ AHEAD_SECONDS_MAX = 2.0
 AHEAD_MAX = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A look that goes on: since when, by both clocks."""
+
+    monotonic: float
+    at: datetime
+    looking: asyncio.Task[tuple[Person, ...]]
+
+    def age(self, clock: Clock) -> float:
+        """Seconds since it began, by whichever clock says more: one may have been set back, the other stands still while a
+        machine sleeps."""
+        return max(clock.monotonic() - self.monotonic, (clock.now() - self.at).total_seconds())
+
+
 class LooksAhead:
     """Implements ``ports.Directory`` by another one. What was begun and not asked for ends with the block."""
 
     def __init__(self, directory: Directory, clock: Clock) -> None:
         self._directory, self._clock = directory, clock
-        self._begun: dict[tuple[str | None, tuple[str, ...]], tuple[float, asyncio.Task[tuple[Person, ...]]]] = {}
+        self._begun: dict[tuple[str | None, tuple[str, ...]], _Begun] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        tasks = [task for _, task in self._begun.values()]
+        tasks = [begun.looking for begun in self._begun.values()]
         self._begun.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def begin(self, directory_id: str, addresses: Sequence[str]) -> None:
-        """Begins the look that will probably be asked for."""
-        if len(self._begun) < AHEAD_MAX:
+        """Begins the look that will probably be asked for; once, also where two accounts of one person come to the same
+        question (one of them under an alias of its domain)."""
+        question = directory_id, tuple(addresses)
+        if len(self._begun) < AHEAD_MAX and question not in self._begun:
             looking = asyncio.create_task(self._directory.recheck_person(directory_id, addresses))
-            self._begun[directory_id, tuple(addresses)] = (self._clock.monotonic(), looking)
+            self._begun[question] = _Begun(self._clock.monotonic(), self._clock.now(), looking)
 
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """As the port says."""
-        began, looking = self._begun.pop((directory_id, tuple(addresses)), (0.0, None))
-        if looking is not None:
-            fresh = self._clock.monotonic() - began <= AHEAD_SECONDS_MAX
+        begun = self._begun.pop((directory_id, tuple(addresses)), None)
+        if begun is not None:
+            fresh = begun.age(self._clock) <= AHEAD_SECONDS_MAX
             with contextlib.suppress(SourceError):
-                people = await looking
+                people = await begun.looking
                 if fresh:
                     return people
         return await self._directory.recheck_person(directory_id, addresses)

@@ -108,9 +108,10 @@ class Watch:
 
     def _rest(self, took: float, failed: int) -> float:
         """Seconds until a place is asked again that took so long to answer, after so many failures in a row: its pace is from
-        question to question, and one that needs most of that to answer is left alone for half of it."""
+        question to question, and one that needs most of that to answer is left alone for half of it. One that fails is never
+        asked sooner than at its pace."""
         pace = self._pace.poll_seconds
-        return min(RETRY_SECONDS_MAX, pace * 2 ** min(failed, 10)) if failed else max(pace - took, pace / 2)
+        return max(pace, min(RETRY_SECONDS_MAX, pace * 2.0 ** min(failed, 10))) if failed else max(pace - took, pace / 2)
 
     async def _asked(self, place: int, watcher: Watcher) -> bool:
         """Asks one place once; whether it could tell."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from syncd.errors import SourceError
+from syncd.errors import Refused, SourceError
 from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import Mode, Person, Result, Status
@@ -82,6 +84,65 @@ async def test_what_began_too_long_ago_is_asked_anew(waited: float, asked: int) 
         found = await ahead.recheck_person("p1", ANN)
 
     assert (asked, 2 - asked) == (len(directory.asked), len(found))
+
+
+class TwoClocks(FakeClock):
+    """A clock of which one half may be moved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "wall", "asked"), [(0.1, 3600, 2), (2.1, -3600, 2), (2.1, 0, 2), (0.1, -3600, 1), (0.1, 0.1, 1)]
+)
+async def test_one_clock_that_says_that_it_was_long_ago_is_enough(monotonic: float, wall: float, asked: int) -> None:
+    """One stands still while a machine sleeps, the other may be set back."""
+    clock = TwoClocks()
+    directory = a_directory(clock)
+    async with LooksAhead(directory, clock) as ahead:
+        ahead.begin("p1", ANN)
+        await asyncio.sleep(0.01)
+        clock.passed += monotonic
+        clock.pass_time(timedelta(seconds=wall))
+        await ahead.recheck_person("p1", ANN)
+
+    assert asked == len(directory.asked)
+
+
+async def test_the_same_question_is_begun_once_and_none_outlives_the_block() -> None:
+    """Two accounts of one person may come to the same one; of two begun nobody would end the first."""
+    clock = FakeClock()
+    directory = a_directory(clock)
+    directory.slow = True
+    async with LooksAhead(directory, clock) as ahead:
+        for _ in range(2):
+            ahead.begin("p1", ANN)
+        await asyncio.sleep(0.01)
+
+    assert (1, 1) == (len(directory.asked), directory.given_up)
+
+
+async def test_a_fault_in_a_look_that_nobody_asked_for_is_nobodys() -> None:
+    """Not even a word on stderr about an exception that was never retrieved; who asks for it meets it."""
+    met: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: met.append(context))
+    clock = FakeClock()
+    directory = a_directory(clock)
+    directory.look_fails = ValueError("a fault")  # type: ignore[assignment]
+    async with LooksAhead(directory, clock) as ahead:
+        for question in ("p1", "p2"):
+            ahead.begin(question, ANN)
+        with pytest.raises(ValueError, match="a fault"):
+            await ahead.recheck_person("p2", ANN)
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert ([], 2) == (met, len(directory.asked))
 
 
 async def test_one_that_failed_is_asked_anew_and_may_fail_again() -> None:
@@ -191,6 +252,35 @@ async def test_what_the_look_ahead_shows_counts_as_ever(who: str, change: dict[s
 
     assert [Result.APPLIED] == await world.look("p-crowd003")
     assert ([1], 1, set()) == (world.at_decision, len(world.directory.asked), world.off())
+
+
+async def test_two_accounts_of_one_person_come_to_one_question() -> None:
+    """One is under an old name of the domain: the second one is asked for as ever, and nothing is left running."""
+    world = Counting(replace(AT_ONCE, domain_aliases=(("old.example", "corp.example"),)))
+    accounts = world.company.zoom.accounts
+    accounts["z-old"] = structs.replace(accounts["z-crowd003"], zoom_id="z-old", email="crowd003@old.example")
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+    await world.look("p-crowd003")
+
+    assert ([1], {"z-crowd003", "z-old"}) == (world.at_decision, world.off())
+    assert [("p-crowd003", ("crowd003@corp.example", "crowd003@old.example"))] * 2 == world.directory.asked
+
+
+async def test_after_a_refusal_for_the_rate_the_directory_is_asked_anew() -> None:
+    """The wait may have been long: whoever is enabled by then keeps the account."""
+    world = Counting()
+    await world.cycle()
+    world.company.person("crowd003", enabled=False)
+
+    def refuse(sent: int) -> None:
+        world.company.zoom.answers = {("*", "set_status"): (Refused("too fast", kind="throttled"), False)} if sent == 0 else {}
+        world.company.person("crowd003")
+
+    world.company.zoom.before_write = refuse
+    await world.look("p-crowd003")
+
+    assert ([1], 2, 1, set()) == (world.at_decision, len(world.directory.asked), len(world.company.zoom.writes), world.off())
 
 
 @pytest.mark.parametrize("mode", [Mode.REPORT, Mode.ENFORCE])

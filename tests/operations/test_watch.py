@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -294,6 +295,38 @@ async def test_a_whole_cycle_that_read_everybody_heals_a_place_that_could_not_be
 def test_a_place_is_asked_at_its_pace_however_long_it_takes_to_answer(took: float, failed: int, rest: float) -> None:
     """From question to question, or less often where it is slow; more and more seldom while it fails."""
     assert pytest.approx(rest) == World().watch._rest(took, failed)
+
+
+async def test_the_pace_counts_from_question_to_question_and_grows_with_each_failure() -> None:
+    """A place that takes 0.3 s to answer is asked once a second, and once a second again when it can tell again."""
+    world, asked = World(), list[float]()
+    clock = world.company.clock
+
+    class Slow(FakeWatcher):
+        async def changes(self) -> Hint:
+            asked.append(clock.monotonic())
+            clock.pass_time(timedelta(seconds=0.3))
+            if 3 <= len(asked) <= 5:
+                raise SourceError("directory", "it hung up")
+            return Hint()
+
+    world.watch._leads.set()
+    asking = asyncio.create_task(world.watch._ask(0, Slow(world.company.directory)))
+    while len(asked) < 8:
+        await asyncio.sleep(0)
+    asking.cancel()
+
+    gaps = [round(after - before, 6) for before, after in pairwise(asked)]
+    assert [1.0, 1.0, 2.3, 4.3, 8.3, 1.0, 1.0] == gaps[:7]
+
+
+@pytest.mark.parametrize(("failed", "rest"), [(0, 299.0), (1, 300.0), (9, 300.0)])
+def test_a_place_that_fails_is_never_asked_sooner_than_at_its_pace(failed: int, rest: float) -> None:
+    """Every five minutes, say, also where the longest wait of others is one."""
+    world = World()
+    watch = Watch(world.deps, world.policy, world.mode, Pace(300.0))
+
+    assert pytest.approx(rest) == watch._rest(1.0, failed)
 
 
 async def test_report_mode_changes_nothing_and_paused_looks_are_held() -> None:
