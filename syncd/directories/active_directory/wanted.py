@@ -16,6 +16,9 @@ from syncd.directories.active_directory.letters import ways_to_write
 from syncd.directories.active_directory.people import PEOPLE_FILTER
 from syncd.model import Person, address_key, spellings
 
+#: Letters beyond ASCII, and the one that comes apart when it is made small: U+0130 becomes these two.
+_BEYOND_ASCII = re.compile(r"(?:i\u0307|[^\x00-\x7f])+")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -31,12 +34,15 @@ class Wanted:
         keys = frozenset(address_key(address) for address in addresses)
         alternatives = [_guid_filter(directory_id)] if directory_id else []
         for attribute in attributes:
-            prefix = "smtp:" if attribute.lower() == "proxyaddresses" else ""
+            types = (
+                ("smtp:", "") if attribute.lower() == "proxyaddresses" else ("",)
+            )  # one without a type claims its address, too
             alternatives += [
-                f"({attribute}={prefix}{spelling})"
+                f"({attribute}={type_}{spelling})"
                 for key in sorted(keys)
                 for both in spellings(key)
                 for spelling in _spellings(both)
+                for type_ in types
             ]
         asked = "".join(alternatives)
         return cls(directory_id, keys, f"(&{PEOPLE_FILTER}(|{asked}))" if asked else "")
@@ -61,5 +67,5 @@ def _spellings(key: str) -> list[str]:
     ways = ways_to_write(local) if domain.isascii() else None  # of a domain there is no end: IDNA takes many signs for one
     if ways is not None:
         return [escape_filter_chars(f"{way}{at}{domain}") for way in ways]
-    pieces = re.split(r"[^\x00-\x7f]+", key)
+    pieces = _BEYOND_ASCII.split(key)
     return [escape_filter_chars(key), re.sub(r"\*+", "*", "*".join(map(escape_filter_chars, pieces)))]
