@@ -353,6 +353,17 @@ def rehire(company: Company, before: Company) -> Event:
     )
 
 
+def one_more_leaver(company: Company) -> Event:
+    """Somebody leaves between two cycles."""
+    leaver = company.department("Finance")[6]
+    return Event(
+        "Seconds instead of minutes",
+        (f"{leaver.display_name} leaves and is disabled; the next cycle is minutes away, and nobody asks for one",),
+        replace(company, people=_with(company.people, {leaver.id: replace(leaver, enabled=False)})),
+        (Expectation(leaver.address, Action.DEACTIVATE, Reason.DISABLED_IN_DIRECTORY),),
+    )
+
+
 def bad_day(company: Company, department: str = "Sales") -> Event:
     """The nightly HR export lost a whole department: a quarter of the company looks as if it had left."""
     lost = company.department(department)

@@ -16,8 +16,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +26,12 @@ from rich.rule import Rule
 from rich.text import Text
 
 from syncd import __version__
-from syncd.app import Watch, open_dependencies, policy_of, report_filer, schedule_of
+from syncd.app import Watch, open_dependencies, pace_of, policy_of, report_filer, schedule_of, watchers_of
 from syncd.config import Config, load
 from syncd.host.clock import SystemClock
-from syncd.lab import demo_handover
-from syncd.lab.company import Company, bad_day, corp_example, day_one, rehire
+from syncd.lab import demo_handover, demo_watch
+from syncd.lab.company import Company, Event, bad_day, corp_example, day_one, one_more_leaver, rehire
+from syncd.lab.demo_watch import Curtain
 from syncd.lab.entra.company import entra_of, move
 from syncd.lab.entra.login import SimulatedLogin
 from syncd.lab.entra.serving import EntraServing, serve_entra
@@ -93,6 +94,8 @@ async def _play(stage: _Stage, side: _Side, clock: SystemClock, morning: Company
         ):
             code = await _scenes(stage, side, daemon, deps, config, morning, zoom)
             if keep:
+                for curtain in daemon.curtains:
+                    curtain.up.set()
                 stage.keeping(daemon.url)
                 await _stopped().wait()
             return code
@@ -127,19 +130,36 @@ async def _scenes(
     stage.show(again)
     ends.append(again.result)
 
+    company = back.company
+    if config.schedule.watch:
+        leaver = one_more_leaver(company)
+        company = leaver.company
+        ends.append(await _within_seconds(stage, side, daemon, leaver))
+
     ends.append(await _somebody_else(stage, daemon, deps, zoom, applied, again))
 
     handed = config.handover is None or await _content_handed_over(stage, daemon, deps, config, morning)
 
-    lost = bad_day(back.company)
+    lost = bad_day(company)
     side.change(lost.company)
     stage.scene(lost.title, lost.story)
     held = await daemon.cycle()
     stage.show(held)
     ends.append(held.result)
     stage.closing(held, daemon)
-    good = [Result.IN_STEP, Result.APPLIED, Result.APPLIED, Result.IN_STEP, Result.HELD]
+    changes = 3 if config.schedule.watch else 2
+    good = [Result.IN_STEP, *[Result.APPLIED] * changes, Result.IN_STEP, Result.HELD]
     return 0 if handed and ends == good else 1
+
+
+async def _within_seconds(stage: _Stage, side: _Side, daemon: _Daemon, leaver: Event) -> Result:
+    """Nobody asks for a cycle; the watch sees that the file was replaced."""
+    stage.scene(leaver.title, leaver.story)
+    looked = await daemon.look(lambda: side.change(leaver.company))
+    stage.show(looked)
+    for line in demo_watch.told(looked):
+        stage.say(line)
+    return looked.result
 
 
 async def _somebody_else(
@@ -191,6 +211,7 @@ class _Daemon:
     """The running daemon: asked for a cycle as ``POST /sync`` would, its reports taken as they are filed."""
 
     signals: DaemonSignals
+    curtains: tuple[Curtain, ...]
     url: str = ""
     reports: asyncio.Queue[CycleReport] = field(default_factory=asyncio.Queue)
     others: asyncio.Queue[Sighting] = field(default_factory=asyncio.Queue)
@@ -203,6 +224,16 @@ class _Daemon:
         """Asks for a cycle now and gives its report."""
         self.signals.now.set()
         return await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
+
+    async def look(self, change: Callable[[], None]) -> CycleReport:
+        """Lets the watch hear of a *change*, and gives the report of what came of it."""
+        for curtain in self.curtains:
+            await curtain.rise()
+        change()
+        looked = await asyncio.wait_for(self.reports.get(), CYCLE_SECONDS)
+        for curtain in self.curtains:
+            curtain.up.clear()
+        return looked
 
     async def foreign(self) -> Sighting:
         """The next change by somebody else, once it is in the ledger."""
@@ -227,7 +258,8 @@ class _Daemon:
 @contextlib.asynccontextmanager
 async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Watch) -> AsyncIterator[_Daemon]:
     liveness = Liveness(deps.clock.monotonic)
-    daemon = _Daemon(DaemonSignals())
+    daemon = _Daemon(DaemonSignals(), tuple(map(Curtain, watchers_of(config, deps.directory))))
+    deps = replace(deps, watchers=daemon.curtains)
     desk = WitnessDesk(deps, policy, daemon.others.put_nowait)
     file = report_filer(deps, config, desk)
 
@@ -241,7 +273,9 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
         assert isinstance(deps.zoom, ZoomApi), "the demo listens to Zoom's events"
         assert deps.zoom.events is not None, "and its configuration says so"
         listening = asyncio.create_task(desk.listen(deps.zoom.events, lambda: not daemon.signals.stop.is_set()))
-        running = asyncio.create_task(run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed))
+        running = asyncio.create_task(
+            run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed, pace_of(config))
+        )
         try:
             yield daemon
         finally:
@@ -256,11 +290,13 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
 
 class _Side(Protocol):
     """A directory that the scenes can change. *section*: how the configuration names it, in YAML. *has_handover*: whether content
-    is handed over, too (the simulated Graph tells no managers)."""
+    is handed over, too (the simulated Graph tells no managers). *is_watched*: whether changes are noticed at once (Graph
+    tells of them later than an audience likes to wait)."""
 
     section: str
     says: str
     has_handover: bool
+    is_watched: bool
 
     def change(self, company: Company) -> None:
         """The directory as it is from now on."""
@@ -270,7 +306,7 @@ class _PeopleFile:
     """A CSV file, as an HR system exports it every night."""
 
     says = "a file as its directory"
-    has_handover = True
+    has_handover = is_watched = True
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "people.csv"
@@ -286,7 +322,7 @@ class _Tenant:
     """A simulated Entra tenant with its token service and Graph."""
 
     says = "a simulated Entra tenant with token service and Graph as its directory"
-    has_handover = False
+    has_handover = is_watched = False
 
     def __init__(self, folder: Path, login: SimulatedLogin, entra: EntraServing) -> None:
         self._tenant = login.tenant
@@ -348,7 +384,8 @@ class _Stage:
                 demo_handover.SECTION.format(folder=folder, receiver=company.department("Customer Support")[0].address)
                 if side.has_handover
                 else ""
-            ),
+            )
+            + (demo_watch.SECTION if side.is_watched else ""),
             encoding="utf-8",
         )
         return config

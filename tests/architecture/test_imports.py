@@ -23,6 +23,7 @@ COMPOSING = {
     "cli",
     "lab.demo",
     "lab.demo_handover",
+    "lab.demo_watch",
     "__main__",
     "lab.__main__",
     *(f"directories.{kind}.kind" for kind in ("active_directory", "entra", "file")),

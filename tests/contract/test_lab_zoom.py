@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from syncd.lab import faults
-from syncd.lab.company import ENTITLING_GROUP, HELP_DESK, bad_day, corp_example, day_one, rehire, reorganisation
+from syncd.lab.company import ENTITLING_GROUP, HELP_DESK, bad_day, corp_example, day_one, one_more_leaver, rehire, reorganisation
 from syncd.lab.names import name
 from syncd.lab.population import population
 from syncd.lab.server import serve_in_thread
@@ -955,6 +955,7 @@ def test_events_give_another_company_and_leave_the_old_one_as_it_was():
     left = day_one(before, MORNING)
     back = rehire(left.company, before)
     lost = bad_day(before)
+    more = one_more_leaver(back.company)
 
     assert before == corp_example(MORNING)
     assert [
@@ -968,10 +969,12 @@ def test_events_give_another_company_and_leave_the_old_one_as_it_was():
     assert 239 == len(left.company.people)
     assert [(Action.REACTIVATE, Reason.ENTITLED_AGAIN)] == [(it.action, it.reason) for it in back.expects]
     assert [person.id for person in before.people] == [person.id for person in back.company.people]
+    assert [Reason.DISABLED_IN_DIRECTORY] == [it.reason for it in more.expects]
+    assert 1 + sum(not person.enabled for person in back.company.people) == sum(not one.enabled for one in more.company.people)
     assert 180 == len(lost.company.people)
     assert 60 == sum(ENTITLING_GROUP not in person.groups for person in reorganisation(before).company.people)
     zoom = before.tenant()
-    assert {"active"} == {zoom.existing(expected.address).status for expected in (*left.expects, *back.expects)}
+    assert {"active"} == {zoom.existing(expected.address).status for expected in (*left.expects, *back.expects, *more.expects)}
 
 
 def test_the_directory_is_written_as_the_file_directory_reads_it():
