@@ -31,24 +31,29 @@ class Audited:
         return Addresses(self.facts.policy)
 
     @cached_property
-    def people(self) -> dict[str, Person]:
-        """Everybody of the directory by id, those that are ignored left out."""
-        ignored = ignored_ids(self.facts.directory.people, self.facts.policy.ignore_people)
-        return {person.id: person for person in self.facts.directory.people if person.id not in ignored}
+    def ignored(self) -> frozenset[str]:
+        """Directory ids that take no part."""
+        return frozenset(ignored_ids(self.facts.directory.people, self.facts.policy.ignore_people))
+
+    def person(self, id_: str | None) -> Person | None:
+        """The one with this directory id; None: nobody, or somebody who is ignored."""
+        return self.facts.directory.find(id_) if id_ is not None and id_ not in self.ignored else None
 
     @cached_property
     def owners(self) -> dict[str, list[Person]]:
-        """Address key of an effect's account -> people who have it as a main address."""
+        """Address key of an effect's account -> people who have it as a main address, in any of its domain's spellings."""
         found: dict[str, list[Person]] = {self.addresses.key(effect.account.email): [] for effect in self.effects}
-        for person in self.people.values():
-            for key in {self.addresses.canonical(main) for main in person.mains}:
-                if key in found:
-                    found[key].append(person)
+        emails = [effect.account.email for effect in self.effects]
+        spelled = {form: self.addresses.key(email) for email in emails for form in self.addresses.forms(email)}
+        for person in self.facts.directory.people:
+            for main in person.mains:
+                if main in spelled and person.id not in self.ignored and person not in (owners := found[spelled[main]]):
+                    owners.append(person)
         return found
 
     def concerned(self, effect: Decision) -> list[Person]:
         """Whom an effect is about: its person, and everybody whose main address the account has."""
-        named = self.people.get(effect.directory_id or "")
+        named = self.person(effect.directory_id)
         owners = self.owners[self.addresses.key(effect.account.email)]
         return [*([named] if named is not None else []), *owners]
 
@@ -56,7 +61,7 @@ class Audited:
         """Whose protection covers an effect's account: whom the ledger remembers for it and whoever has its main address; where
         there are none, its person. Somebody's alias protects nobody else's account."""
         owners = self.owners[self.addresses.key(effect.account.email)]
-        pair = self.people.get(self.facts.history.pairs.get(effect.account.zoom_id or "", ""))
+        pair = self.person(self.facts.history.pairs.get(effect.account.zoom_id or ""))
         return [*([pair] if pair is not None else []), *owners] or self.concerned(effect)
 
     def stands(self, person: Person) -> Reason:
@@ -126,13 +131,13 @@ def _without_a_leaver(audited: Audited) -> Iterator[object]:
     for effect in audited.effects:
         if effect.action is not Action.DEACTIVATE:
             continue
-        person = audited.people.get(effect.directory_id or "")
+        person = audited.person(effect.directory_id)
         owners = audited.owners[audited.addresses.key(effect.account.email)]
         remembered = audited.facts.history.pairs.get(effect.account.zoom_id or "")
         if effect.reason not in GONE or any(audited.stands(owner) is Reason.IN_STEP for owner in owners):
             yield effect
         elif effect.reason is Reason.ABSENT_FROM_DIRECTORY:
-            if person is not None or owners or remembered in audited.people or audited.facts.directory.unresolved:
+            if person is not None or owners or audited.person(remembered) is not None or audited.facts.directory.unresolved:
                 yield effect
         elif person is None or audited.stands(person) is not effect.reason:
             yield effect
@@ -143,7 +148,7 @@ def _without_an_entitled_person(audited: Audited) -> Iterator[object]:
     for effect in audited.effects:
         if effect.action is not Action.REACTIVATE:
             continue
-        person = audited.people.get(effect.directory_id or "")
+        person = audited.person(effect.directory_id)
         last = audited.facts.history.deactivated.get(effect.account.zoom_id or "")
         ours = last is not None and last.by == "cycle" and last.stands
         policy = audited.facts.policy.reactivate

@@ -122,7 +122,8 @@ def template(users: int = USERS, flat: int = FLAT) -> Path:
     version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("start", "seed"))).hexdigest()[:8]
     cache = Path(os.environ.get("SYNCD_TEST_CACHE", HERE.parent.parent / ".cache")).resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    folder, whole = cache / f"adlab-{version}-{users}", cache / f"adlab-{version}-{users}.whole"
+    name = f"adlab-{version}-{users}-{flat}"
+    folder, whole = cache / name, cache / f"{name}.whole"
     with (cache / "adlab.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not whole.exists():

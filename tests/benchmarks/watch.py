@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -228,10 +229,12 @@ def of_samba(users: int, rounds: int, *, disable: bool) -> bool:
         (Path(name) / "password").write_text(domain["SVC_PASSWORD"] + "\n")
         people = asyncio.run(SambaDirectory(domain).read()).people
         now = datetime.now(UTC)
+        claims = Counter(address for one in people for address in one.addresses)
         entitled = {
             one.mains[0]: f"CN={one.display_name.lower()},{STAFF}"
             for one in people
             if one.entitled_by and one.enabled and one.mains and (one.expires_at is None or one.expires_at > now)
+            if claims[one.mains[0]] == 1  # an account that somebody else claims, too, stays
         }
         company = Company(
             Path(name),

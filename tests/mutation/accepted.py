@@ -8,7 +8,7 @@ from tests.mutation.generated import CORE, mutants_of
 
 FILE = Path(__file__).with_name("accepted.txt")
 #: How many lines there may be. The list may only shrink: whoever takes a line out lowers this.
-MOST = 27
+MOST = 24
 
 
 def accepted() -> dict[str, str]:

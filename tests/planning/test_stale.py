@@ -31,9 +31,11 @@ def leaving(reason: Reason, note: str = "", status: Status = Status.ACTIVE) -> D
 def made(decision: Decision, history: History, view: str = "dc2", now: datetime = NOW) -> tuple[bool, int]:
     """Whether this decision becomes unclear, and how many people look worse."""
     directory = whole.directory("active_directory", NOW, (), view=view)
-    plan, count = wait_for_replication(Plan(NOW, "p", (decision,)), directory, history, POLICY, now)
+    beside = leaving(Reason.DISABLED_IN_DIRECTORY)
+    plan, count = wait_for_replication(Plan(NOW, "p", (decision, beside)), directory, history, POLICY, now)
     waits = plan.decisions[0].reason is Reason.DIRECTORY_UNCLEAR
     assert waits or plan.decisions[0] is decision
+    assert plan.decisions[1] is beside
     return waits, count
 
 
@@ -74,6 +76,7 @@ def test_who_looks_worse_on_another_copy_waits(decision: Decision, expected: boo
         (replace(BEFORE, view="dc2", view_since=NOW - 3 * HOURS), "dc2", False),  # it has had time to catch up
         (replace(LEFT, view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - HOURS)}), "dc2", True),
         (replace(LEFT, view="dc2", view_since=NOW - HOURS, entitled_until={"z": ("G", NOW - 2 * HOURS)}), "dc2", False),
+        (replace(LEFT, view_since=NOW - 4 * HOURS, entitled_until={"z": ("G", NOW - 3 * HOURS)}), "dc2", False),
     ],
 )
 def test_it_waits_no_longer_than_replication_takes(history: History, view: str, expected: bool):
@@ -105,13 +108,20 @@ def test_an_account_made_for_somebody_who_is_disabled_does_not_wait():
     assert (False, 0) == made(leaving(Reason.DISABLED_IN_DIRECTORY), replace(NEVER, decided={}, out_of_step={}))
 
 
-def test_who_waits_is_kept_and_says_why():
+@pytest.mark.parametrize(
+    ("decision", "notes"),
+    [
+        (leaving(Reason.WITHIN_GRACE, "left_groups"), ("left_groups", "may_look_older")),
+        (leaving(Reason.LEFT_GROUPS), ("may_look_older",)),
+    ],
+)
+def test_who_waits_is_kept_and_says_why(decision: Decision, notes: tuple[str, ...]):
     """Nothing of the leaving is left but its notes."""
     directory = whole.directory("active_directory", NOW, (), view="dc2")
-    plan, _ = wait_for_replication(Plan(NOW, "p", (leaving(Reason.WITHIN_GRACE, "left_groups"),)), directory, BEFORE, POLICY, NOW)
+    plan, _ = wait_for_replication(Plan(NOW, "p", (decision,)), directory, BEFORE, POLICY, NOW)
     found = plan.decisions[0]
 
-    assert (Action.KEEP, Reason.DIRECTORY_UNCLEAR, None, None, ("left_groups", "may_look_older")) == (
+    assert (Action.KEEP, Reason.DIRECTORY_UNCLEAR, None, None, notes) == (
         found.action,
         found.reason,
         found.since,
