@@ -162,9 +162,15 @@ def signers_of(config: Config) -> tuple[str, ...]:
     """Who may sign approvals, with their keys; empty: approvals are not signed. Raises ConfigError."""
     if config.approvals.signers_file is None:
         return ()
-    from syncd.host.sshsig import signers_in  # here: most installations sign nothing, and its library takes its time
+    from syncd.host.sshsig import (
+        demand_own_keys,
+        signers_in,
+    )  # here: most installations sign nothing, and its library takes its time
 
-    return signers_in(Path(config.approvals.signers_file))
+    signers = signers_in(Path(config.approvals.signers_file))
+    if config.approvals.required > 1:
+        demand_own_keys(signers)
+    return signers
 
 
 def signature_fits(signature: str, message: bytes, name: str, signers: Sequence[str]) -> bool:

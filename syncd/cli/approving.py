@@ -165,7 +165,16 @@ def _announce(
 
         async with open_dependencies(config, observers(config), write_ledger=True, from_checkpoint=True) as deps:
             return await announce(
-                deps, policy_of(config), addresses, starts_at, ends_at, by=by, because=because, sign=signing(key)
+                deps,
+                policy_of(config),
+                addresses,
+                starts_at,
+                ends_at,
+                by=by,
+                because=because,
+                sign=signing(key),
+                os_user=_os_user(),
+                host=socket.gethostname(),
             )
 
     done = run(work())

@@ -127,7 +127,8 @@ async def _undone(
         if len(leavers) > LEAVERS_NAMED:
             click.echo(f"  … and {len(leavers) - LEAVERS_NAMED} more", err=True)
         if not confirmed("Give these people known to have left their access back too?", yes=asked.yes):
-            undoing = await without(deps, policy, undoing, frozenset(account.zoom_id or "" for account in leavers), request)
+            known = frozenset(account.zoom_id or "" for account in leavers)
+            undoing = await without(deps, policy, undoing, known, request, term)
     wanted = undoing.wanted
     demand_not_held(wanted.verdicts)
     if not await agreed(deps, policy, f"Put back {len(wanted.effects)} accounts?", wanted.effects, yes=asked.yes):

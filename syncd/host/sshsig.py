@@ -65,6 +65,19 @@ def signers_in(path: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def demand_own_keys(signers: Iterable[str]) -> None:
+    """Raises ConfigError when two of *signers* (see ``signers_in``) have one key: whoever holds it would be two people."""
+    owners: dict[str, str] = {}
+    for name, _, key in (line.rsplit(" ", 2) for line in signers):
+        other = owners.setdefault(key, name)
+        if name_key(other) != name_key(name):
+            raise ConfigError(
+                f"approvals.signers_file: {other} and {name} have the same key: with approvals.required: 2 whoever holds it "
+                "would count as two people",
+                do="List each key under one name.",
+            )
+
+
 def _for_approvals(options: str, where: str) -> bool:
     """Whether a key with these options of OpenSSH may sign approvals. Raises ConfigError for an option that would limit it in a
     way that nobody looks at here: a limit that is passed over lets somebody sign who may not."""

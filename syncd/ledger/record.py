@@ -172,7 +172,9 @@ def approved(approval: Approval, complete: Sequence[Guard] | None = None) -> Dra
 def announced(one: Announcement, personal: Mapping[str, str]) -> Draft:
     """Somebody names leavers to come. *personal*: their addresses by zoom id, to lie beside the chain."""
     return draft(
-        entries.PeopleAnnounced(tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because, one.signature),
+        entries.PeopleAnnounced(
+            tuple(sorted(one.zoom_ids)), one.starts_at, one.ends_at, one.by, one.because, one.signature, one.os_user, one.host
+        ),
         subject=one.id,
         personal=personal,
     )

@@ -172,6 +172,8 @@ class Announcement:
     because: str
     at: datetime
     signature: str = ""
+    os_user: str = ""
+    host: str = ""
 
     def message(self, ledger_id: str) -> bytes:
         """What is signed."""

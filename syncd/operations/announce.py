@@ -37,6 +37,8 @@ async def announce(
     by: str,
     because: str,
     sign: Callable[[bytes], str] | None = None,
+    os_user: str = "",
+    host: str = "",
 ) -> Announced:
     """Records that these people leave between the two moments: known leavers among them count in no size guard, each once.
 
@@ -63,7 +65,7 @@ async def announce(
         )
     history = await deps.ledger.history()
     zoom_ids = frozenset(account.zoom_id or "" for account in found.accounts)
-    one = Announcement(deps.clock.unique(), zoom_ids, starts_at, ends_at, by, because, now)
+    one = Announcement(deps.clock.unique(), zoom_ids, starts_at, ends_at, by, because, now, os_user=os_user, host=host)
     one = authorised(one, policy, history, deps.signature_fits, sign)
     addresses_beside = {account.zoom_id or "": account.email for account in found.accounts}
     await deps.ledger.append([record.announced(one, addresses_beside)])

@@ -115,8 +115,10 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
     approval = replace(approval, accepts=accepts(plan, complete))
     await deps.ledger.append([*drafts, record.approved(approval, complete if len(complete) < len(chosen) else None)])
     fewest = min(chosen, key=lambda guard: people[guard] - needed[guard])
-    passed = {guard.value for guard in complete} | {
-        guard.value for guard in Guard for one in given if guard in one.guards and needed.get(guard, 1) <= 1
+    passed = {
+        guard.value
+        for guard in Guard
+        if len(people_of(one for one in (approval, *given) if guard in one.guards)) >= required(guard, policy, history)
     }
     still = [name for name in plan.held_by if name not in passed]
     if history.paused_since is not None and Guard.PAUSED.value not in still:

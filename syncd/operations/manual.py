@@ -92,7 +92,7 @@ async def wanted_by_address(
     already = tuple(account for account in found if account.status is target)
     history = await deps.ledger.history()
     verdicts = await judge_request(deps, policy, history, effects, request)
-    await _offer_for_approval(deps, policy, history, effects, verdicts, term)
+    await offer_for_approval(deps, policy, history, effects, verdicts, term)
     near = await near_accounts(deps, named.unknown)
     return Wanted(
         effects,
@@ -107,7 +107,7 @@ async def wanted_by_address(
     )
 
 
-async def _offer_for_approval(
+async def offer_for_approval(
     deps: Dependencies, policy: Policy, history: History, effects: Sequence[Decision], verdicts: Sequence[Verdict], term: int
 ) -> None:
     """Records what several people have to agree to, so that they can approve it. Raises LedgerError, NotLeader."""

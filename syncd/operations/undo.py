@@ -9,12 +9,20 @@ from datetime import datetime
 from typing import Any
 
 from syncd.errors import UsageError
-from syncd.execution.licences import RESTORED
+from syncd.execution.licences import RESTORED, licences_owed
 from syncd.ledger.history import History
 from syncd.model import Action, Decision, Intent, Policy, ZoomAccount, address_key
 from syncd.operations.dependencies import Dependencies, intact_history
 from syncd.operations.lookup import find_accounts
-from syncd.operations.manual import Request, Wanted, by_hand, judge_request, protected_among, settle_interrupted
+from syncd.operations.manual import (
+    Request,
+    Wanted,
+    by_hand,
+    judge_request,
+    offer_for_approval,
+    protected_among,
+    settle_interrupted,
+)
 from syncd.planning.entitlement import KNOWN_LEAVERS
 
 #: Characters of a cycle's id that must be given at least.
@@ -119,25 +127,31 @@ async def wanted_by_undo(
         (effect for effect in effects if effect.key not in protected),
         key=lambda effect: (effect.account.zoom_id not in leavers, effect.account.email),
     )
+    restore |= licences_owed([one for one in free if one.action is Action.DEACTIVATE], history, policy)  # promised, not given yet
     meant = {intent.zoom_id for intent in chosen}
+    verdicts = await judge_request(deps, policy, history, free, request)
+    await offer_for_approval(deps, policy, history, free, verdicts, term)
     wanted = Wanted(
         tuple(free),
         tuple(already),
         tuple(name for name in (*named.unknown, *named.pending) if name in meant),
         tuple(protected.values()),
         tuple(odd for odd in named.unreadable if odd.name in meant),
-        await judge_request(deps, policy, history, free, request),
+        verdicts,
         restore,
     )
     return Undoing(done[0].cycle, wanted, leavers, tuple(later))
 
 
-async def without(deps: Dependencies, policy: Policy, undoing: Undoing, left_out: frozenset[str], request: Request) -> Undoing:
-    """The same without these accounts (zoom ids), judged anew."""
+async def without(
+    deps: Dependencies, policy: Policy, undoing: Undoing, left_out: frozenset[str], request: Request, term: int = 0
+) -> Undoing:
+    """The same without these accounts (zoom ids), judged anew. Raises SourceError, LedgerError, NotLeader."""
     wanted = undoing.wanted
     effects = tuple(effect for effect in wanted.effects if effect.account.zoom_id not in left_out)
     history = await deps.ledger.history()
     verdicts = await judge_request(deps, policy, history, effects, request)
+    await offer_for_approval(deps, policy, history, effects, verdicts, term)
     return Undoing(
         undoing.cycle,
         Wanted(effects, wanted.already, wanted.unknown, wanted.protected, wanted.unreadable, verdicts, wanted.restore),

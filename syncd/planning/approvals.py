@@ -26,13 +26,15 @@ def held_by(effect: Decision, verdicts: tuple[Verdict, ...], facts: Facts) -> li
 
 
 def approval_for(effect: Decision, facts: Facts) -> str:
-    """The approval an effect goes under, if any: it is used up with it and does not count in later sums."""
-    for guard in Guard:
-        if guard not in NOT_APPROVABLE:
-            found = facts.covering(effect, guard)
-            if found:
-                return found
-    return ""
+    """The approval an effect goes under, if any: it is used up with it and does not count in later sums. One that reviewed the
+    effect comes before one that merely showed the account on its way: that covers it for its guard alone, and it counts."""
+    found = [id_ for guard in Guard if guard not in NOT_APPROVABLE and (id_ := facts.covering(effect, guard))]
+    return next((id_ for id_ in found if _reviewed(id_, effect, facts)), found[0] if found else "")
+
+
+def _reviewed(id_: str, effect: Decision, facts: Facts) -> bool:
+    given = facts.history.approvals.get(id_)
+    return id_ in facts.history.announced or (given is not None and effect.key in given.effects)
 
 
 def accepts(plan: RecordedPlan, guards: Sequence[Guard]) -> dict[str, float | str]:

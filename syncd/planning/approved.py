@@ -98,7 +98,7 @@ def covering(history: History, effect: Decision, guard: Guard, policy: Policy, n
     if history.approvals:
         found = [one for one in running(history, guard, policy, now) if _covers(one, effect, guard, history)]
         if found and len(people_of(found)) >= required(guard, policy, history):
-            return found[0].id
+            return min(found, key=lambda one: effect.key not in one.effects).id  # the first that reviewed it, if one did
     if history.announced and guard in DEACTIVATION_SIZES:
         return announced(history, effect, policy, now)
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import ConfigError, UsageError
-from syncd.host.sshsig import NAMESPACE, fits, sign, signers_in
+from syncd.host.sshsig import NAMESPACE, demand_own_keys, fits, sign, signers_in
 
 MESSAGE = b'{"plan":"4f3a"}'
 
@@ -134,3 +134,14 @@ def test_a_key_that_cannot_be_used_is_said_without_its_content(tmp_path: Path):
         with pytest.raises(UsageError, match="--key") as refused:
             sign(path, MESSAGE)
         assert "secret" not in str(refused.value)
+
+
+def test_a_key_under_two_names_is_no_second_person(tmp_path: Path, kim: Path):
+    """OpenSSH takes several names on a line, and a key on several lines; another spelling of one name is the same person."""
+    file = tmp_path / "signers"
+    for text in (listed(kim, "kim,kim.doe"), listed(kim) + listed(kim, "lee")):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="have the same key"):
+            demand_own_keys(signers_in(file))
+    file.write_text(listed(kim) + listed(kim, "KIM") + listed(key(tmp_path, "lee"), "lee"))
+    demand_own_keys(signers_in(file))

@@ -232,6 +232,27 @@ def test_approved_deactivations_are_left_out_of_the_daily_sum():
     assert [NOW + timedelta(days=31)] == [each.at for each in after.counted]
 
 
+def test_what_an_approval_showed_on_its_way_counts_in_sums():
+    """It was covered for ``policy-changed`` alone: nobody reviewed that it would be deactivated."""
+    showed = replace(APPROVAL, effects=frozenset(), on_the_way=frozenset({"z"}))
+    one = intent(approval="a1")
+    history = fold(record.approved(showed), record.intended(one, ANN), done(one))
+
+    assert [False] == [each.approved for each in history.counted]
+
+
+def test_an_approval_by_a_clock_that_nobody_checked_begins_no_sum():
+    """One that is a month ahead would count nobody for a month, and end every approval that runs."""
+    ahead = NOW + timedelta(days=30)
+    sums = replace(APPROVAL, id="a2", guards=(Guard.MAX_DEACTIVATIONS_PER_DAY,), at=ahead, expires_at=ahead + timedelta(days=1))
+    checked = record.approved(sums)
+    unchecked = replace(checked, body={**checked.body, "clock_unverified": True})
+    before = fold(record.approved(APPROVAL))
+    for draft, begun, runs in ((unchecked, set(), {"a1", "a2"}), (checked, {sums.guards[0]}, {"a2"})):
+        after = fold(draft, history=before, start=ahead)
+        assert (begun, runs) == (set(after.sums_begun), set(after.approvals))
+
+
 def test_an_announcement_is_used_up_by_the_effect_it_covered():
     """Once each; it comes back as it was made, and ends with its time."""
     made = Announcement("n1", frozenset({"z", "y"}), NOW, NOW + timedelta(days=1), "Kim", "term ends", NOW)

@@ -222,6 +222,26 @@ async def test_a_plan_made_by_hand_is_no_cycle_s_plan():
         await approved(company, report.plan.digest)
 
 
+async def test_a_guard_that_one_of_two_approved_still_holds():
+    """The second approves another guard of the plan, or fewer: what is missing is said, and by each whatever they approved."""
+    policy = replace(POLICY, approvals_required=2)
+    company = Company()
+    company.crowd(20)
+    company.employ("ann")
+    company.person("ann", enabled=False)
+    policy = replace(policy, limits=replace(LOOSE, max_deactivations=0))
+    report = await run_cycle(company.deps, policy, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+    assert report.plan is not None
+
+    async def still(by: str, *guards: str) -> tuple[str, ...]:
+        asked = Asked(report.plan.digest, guards, by, "reviewed", timedelta(hours=24))  # type: ignore[union-attr]
+        return (await approve(company.deps, policy, Mode.ENFORCE, asked)).still
+
+    assert ("max-deactivations", "policy-changed") == await still("Kim", "max-deactivations", "policy-changed")
+    assert ("policy-changed",) == await still("Lee", "max-deactivations")
+    assert () == await still("Lee", "policy-changed")
+
+
 async def test_another_policy_s_plan_is_approved_for_that_policy_only():
     """The approval carries the policy it was reviewed with."""
     company, digest = await a_held_company()

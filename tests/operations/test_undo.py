@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from syncd.errors import LedgerError, Refused, UsageError
 from syncd.model import Action, Mode, Trigger
 from syncd.operations import manual
+from syncd.operations.approve import Asked, approve
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.undo import Choice, changed_cycles, wanted_by_undo, without
 from tests.execution.test_executor import POLICY
@@ -161,3 +163,40 @@ async def test_an_undo_gives_back_the_licence_that_was_still_owed():
     undoing = await wanted_by_undo(company.deps, QUICK, "last", REQUEST)
 
     assert {"z-ann": {"type": 2, "plan": None}} == dict(undoing.wanted.restore)
+
+
+async def test_an_undo_that_takes_access_away_keeps_the_licence_that_is_owed():
+    """A return that is put back before its licence was given: whoever comes back another time gets the one of the first time."""
+    company = await a_bad_day()
+    company.zoom.answers[("*", "restore_licence")] = (Refused("none is free", kind="no_licence"), False)
+    company.person("ann")
+    await run(company)
+    assert ("active", 1) == (company.status("ann"), company.zoom.accounts["z-ann"].type)
+
+    undoing = await wanted_by_undo(company.deps, QUICK, "last", REQUEST)
+    await manual.execute_request(company.deps, QUICK, Mode.ENFORCE, undoing.wanted, REQUEST, 1, trigger=Trigger.UNDO, undo_of="c")
+    await run(company)
+    company.zoom.answers.clear()
+    back = await manual.wanted_by_address(company.deps, QUICK, ["ann@corp.example"], Action.REACTIVATE, REQUEST)
+    await manual.execute_request(company.deps, QUICK, Mode.ENFORCE, back, REQUEST, 1, trigger=Trigger.ACCOUNT)
+
+    assert ("active", 2) == (company.status("ann"), company.zoom.accounts["z-ann"].type)
+
+
+async def test_an_undo_that_two_people_must_approve_can_be_approved():
+    """It takes access from more than a few: the plan it names is recorded, with known leavers left out or not."""
+    company = await a_bad_day()
+    for name in ("ann", "bob", "cid", "dan"):
+        company.person(name)
+    await run(company)
+    two = replace(QUICK, approvals_required=2)
+    request = manual.Request("Kim", "because", confirm_count=4)
+
+    first = await wanted_by_undo(company.deps, two, "last", request, term=1)
+    [held] = [one for one in first.wanted.verdicts if one.tripped]
+    [digest] = re.findall(r"--plan (\w+)", held.do)
+    for by in ("Kim", "Lee"):
+        await approve(company.deps, two, Mode.ENFORCE, Asked(digest, ["max-deactivations"], by, "r", timedelta(hours=1)))
+
+    again = await wanted_by_undo(company.deps, two, "last", request, term=1)
+    assert (4, []) == (len(again.wanted.effects), [one for one in again.wanted.verdicts if one.tripped])

@@ -131,6 +131,16 @@ def test_an_effect_goes_under_the_approval_that_covers_it():
     assert "" == approval_for(one_effect(History()).plan.effects[0], one_effect(History()))
 
 
+def test_whoever_reviewed_it_comes_before_who_saw_it_on_its_way():
+    """What was merely on its way counts in later sums, so it matters which of them it goes under."""
+    saw = approval(Guard.POLICY_CHANGED, effects=[], beside=("z0",), id_="saw")
+    reviewed = approval(Guard.POLICY_CHANGED, Guard.FLAPPING, effects=[("z0", "deactivate")], id_="reviewed")
+    for given_ in ({"saw": saw, "reviewed": reviewed}, {"saw": saw, "flapping": replace(reviewed, guards=(Guard.FLAPPING,))}):
+        known = one_effect(History(approvals={one.id: one for one in given_.values()}))
+        assert "reviewed" == approval_for(known.plan.effects[0], known)
+    assert "saw" == approval_for(known.plan.effects[0], one_effect(History(approvals={"saw": saw})))
+
+
 # ------------------------------------------------------------------------------------------------------------ baselines
 
 

@@ -94,7 +94,10 @@ class OutcomeSettled(Entry, frozen=True):
         done_at = self.done_at or time.measured
         settle(history, intent.id, done_at if self.outcome == OutcomeKind.DONE else None)
         if intent.by == "cycle" and intent.action in ("deactivate", "reactivate") and self.may_have_been_done:
-            one = Counted(done_at, intent.action, bool(intent.approval), intent.reason, intent.zoom_id)
+            given = history.approvals.get(intent.approval)
+            on_its_way = given is not None and effect not in given.effects  # then it was covered for one guard alone
+            reviewed = bool(intent.approval) and not on_its_way
+            one = Counted(done_at, intent.action, reviewed, intent.reason, intent.zoom_id)
             old = sum(1 for _ in takewhile(lambda earlier: earlier.at < time.measured - MONTH, history.counted))
             history.counted = (*history.counted[old:], one)
         if self.outcome != OutcomeKind.DONE:

@@ -37,7 +37,7 @@ class ApprovalGiven(Entry, frozen=True):
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
         """Stands until it expires. Whoever was neither due nor on the way in a good read made for it was in step there."""
         at = time.measured
-        for id_ in [id_ for id_, one in history.approvals.items() if one.expires_at < at]:
+        for id_ in [id_ for id_, one in history.approvals.items() if time.verified and one.expires_at < at]:
             del history.approvals[id_]
         history.used = {use for use in history.used if use[0] in history.approvals or use[0] in history.announced}
         history.approvals[entry.subject] = Approval(
@@ -57,9 +57,10 @@ class ApprovalGiven(Entry, frozen=True):
             self.accepts,
             self.good_read,
         )
-        history.sums_begun.update(
-            (guard, at) for guard in (self.guards if self.complete is None else self.complete) if guard in SUM_GUARDS
-        )
+        if time.verified:  # a sum that begins in the future would count nobody until then
+            history.sums_begun.update(
+                (guard, at) for guard in (self.guards if self.complete is None else self.complete) if guard in SUM_GUARDS
+            )
         if self.good_read and self.policy != history.good_policy:
             history.good_policy, history.good_policy_since = self.policy, history.good_reads
         for name, value in self.accepts.items():
@@ -103,6 +104,8 @@ class PeopleAnnounced(Entry, frozen=True):
             self.because,
             time.measured,
             self.signature,
+            self.os_user,
+            self.host,
         )
 
 
