@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from syncd.ledger import record
 from syncd.ledger.chain import Tip, link, personal_ref
 from syncd.model import Draft, LedgerEntry, canonical_json
 from tests.tampering import edited, entries_of, replaced, rewritten, unguarded
@@ -313,6 +315,54 @@ def forgeries() -> dict[str, Callable[[Scene], None]]:
 # ------------------------------------------------------------------------------------------------- beside the chain
 
 
+def made_up() -> dict[str, Callable[[Scene], None]]:
+    """Entries after the last signature that continue the chain in order: what nobody asked for, or an excuse for what is gone."""
+
+    def once_more(kind: str, subject: str = "", **says: Any) -> Callable[[Scene], None]:
+        return lambda s: s.put(one_more(s.entries(), Draft(kind, {**json.loads(s.of(kind).body), **says}, subject)))
+
+    def blanked(s: Scene) -> None:
+        with closing(sqlite3.connect(s.ledger, isolation_level=None)) as database:
+            refs = [ref for (ref,) in database.execute("SELECT ref FROM personal WHERE value IS NOT NULL")]
+            database.execute("UPDATE personal SET value = NULL, salt = NULL, blanked_at = last_at WHERE value IS NOT NULL")
+        now = datetime.fromisoformat(s.entries()[-1].at)
+        s.put(one_more(s.entries(), record.blanked(refs, now)[0]))
+
+    def removed(s: Scene) -> None:
+        name = s.file("2*.json")
+        name.unlink()
+        now = datetime.fromisoformat(s.entries()[-1].at)
+        s.put(one_more(s.entries(), record.report_removed("", [name.name], now)))
+
+    def report(s: Scene) -> None:
+        """The period's report says something else, and an entry says so too."""
+        name = s.file("syncd_*.csv")
+        s.text(name, lambda text: text.replace("corp", "crop"))
+        s.put(one_more(s.entries(), record.reported("", name.name, sha256(name.read_bytes()).hexdigest(), {"inside": True})))
+
+    def shorter(s: Scene) -> None:
+        """The list and manifest of then, and entries that say why the later cycles were not filed."""
+        listed = (s.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()
+        for name in ("MANIFEST", "cycles.jsonl"):
+            shutil.copy(s.folder / f"{name.partition('.')[0]}.older", s.reports / name)
+        kept = (s.reports / "cycles.jsonl").read_text(encoding="utf-8").splitlines()
+        entries = s.entries()
+        for line in listed[len(kept) :]:
+            entries = one_more(entries, record.report_unfiled(json.loads(line)["cycle_id"], "No space left on device"))
+        s.put(entries)
+
+    return {
+        "report of a period edited, and an entry that says so": report,
+        "list and manifest of then, and entries that say why": shorter,
+        "approval made up": once_more("approval", "another", by="Bob Lee"),
+        "hold made up": once_more("hold", "somebody"),
+        "resume made up": once_more("resume"),
+        "review made up": once_more("review", by="Bob Lee"),
+        "names emptied, and an entry that says so": blanked,
+        "report deleted, and an entry that says so": removed,
+    }
+
+
 def names() -> dict[str, Callable[[Scene], None]]:
     """Names and addresses, which lie beside the chain."""
     there = "value IS NOT NULL"
@@ -345,6 +395,7 @@ def names() -> dict[str, Callable[[Scene], None]]:
             "UPDATE personal SET value = NULL, salt = NULL, blanked_at = '2026-01-01T00:00:00Z'"
         ),
         "name marked as blanked": lambda s: s.raw(f"UPDATE personal SET blanked_at = '2026-01-01T00:00:00Z' WHERE {some}"),
+        "names made to look older": lambda s: s.raw(f"UPDATE personal SET last_at = '2020-01-01T00:00:00.000000Z' WHERE {there}"),
         "row of a name deleted": lambda s: s.raw(f"DELETE FROM personal WHERE {some}"),
         "row of a blanked name deleted": lambda s: s.raw(
             "DELETE FROM personal WHERE ref = (SELECT min(ref) FROM personal WHERE value IS NULL)"
@@ -373,6 +424,18 @@ def database() -> dict[str, Callable[[Scene], None]]:
         "trigger that edits what comes": lambda s: s.raw(
             "CREATE TRIGGER helper AFTER INSERT ON personal BEGIN UPDATE personal SET value = NULL WHERE ref = NEW.ref; END"
         ),
+        "names in a table that drops what is there already": lambda s: s.raw(
+            "ALTER TABLE personal RENAME TO other",
+            "CREATE TABLE personal (ref TEXT NOT NULL, subject TEXT NOT NULL, salt BLOB, value TEXT, first_at TEXT NOT NULL, "
+            "last_at TEXT NOT NULL, blanked_at TEXT, PRIMARY KEY (ref) ON CONFLICT IGNORE)",
+            "INSERT INTO personal SELECT * FROM other",
+            "DROP TABLE other",
+            "CREATE INDEX personal_by_subject ON personal (subject)",
+        ),
+        "column more": lambda s: s.raw("ALTER TABLE chain ADD COLUMN note TEXT"),
+        "fence emptied": lambda s: s.raw("DELETE FROM fence"),
+        "fence beyond every term": lambda s: s.raw("UPDATE fence SET term = 9223372036854775807"),
+        "schema of a version that is none": lambda s: s.raw("UPDATE schema_version SET version = 'x'"),
         "index removed": lambda s: s.raw("DROP INDEX chain_by_kind"),
         "index of another column": lambda s: s.raw("DROP INDEX chain_by_term", "CREATE INDEX chain_by_term ON chain (hash)"),
         "index of some rows only": lambda s: s.raw(
@@ -460,6 +523,12 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         "last listed cycle once more, at another time": made_up(started_at="2020-01-01T00:00:00Z"),
         "last listed cycle once more, by another trigger": made_up(trigger="schedule"),
         "last listed cycle once more, in the other mode": made_up(mode="report"),
+        "last listed cycle once more, with another file": made_up(file="20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html"),
+        "last listed cycle once more, without files": made_up(files=[]),
+        "last listed cycle once more, with a cause": made_up(problem="the directory did not answer"),
+        "last listed cycle once more, with a key twice": lambda s: s.lines(
+            cycles(s), lambda lines: [*lines, lines[-1].replace('"result":', '"result": "applied", "result":')]
+        ),
         "last listed cycle once more, of another plan": made_up(plan_digest="0" * 64),
         "last listed cycle once more, with an earlier head": lambda s: made_up(
             **{
@@ -485,6 +554,10 @@ def lists() -> dict[str, Callable[[Scene], None]]:
         "manifest without its signature": lambda s: s.text(
             manifest(s), lambda text: re.sub(r',\n "signature": \{[^}]*\}', "", text)
         ),
+        "manifest with a key twice": lambda s: s.text(
+            manifest(s), lambda text: text.replace("{", '{\n "head": {"sequence": 1, "hash": "00"},', 1)
+        ),
+        "manifest in one line": lambda s: s.text(manifest(s), lambda text: json.dumps(json.loads(text))),
         "manifest of another ledger": lambda s: s.text(
             manifest(s), lambda text: text.replace(json.loads(text)["ledger_id"], "another-ledger")
         ),
@@ -526,6 +599,9 @@ def reports() -> dict[str, Callable[[Scene], None]]:
         ),
         "report put beside the others": lambda s: (
             shutil.copy(s.file("2*.html"), s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None
+        ),
+        "report put beside the others in capitals": lambda s: (
+            shutil.copy(s.file("2*.html"), s.reports / "20200101T000000Z_AAAAAAAAAAAAAAAA_IN_STEP.HTML") and None
         ),
         "report of a period edited": lambda s: s.text(s.file("syncd_*.csv"), lambda text: text.replace("corp", "crop")),
         "report of a period deleted": lambda s: s.file("syncd_*.csv").unlink(),
@@ -579,5 +655,16 @@ def exports() -> dict[str, Callable[[Scene], None]]:
 
 
 #: Where to look, and every tampering by its name: in the ledger with its folder, or in the export with a folder.
-IN_THE_LEDGER = {**edits(), **times(), **deletions(), **moves(), **forgeries(), **names(), **database(), **lists(), **reports()}
+IN_THE_LEDGER = {
+    **edits(),
+    **times(),
+    **deletions(),
+    **moves(),
+    **forgeries(),
+    **made_up(),
+    **names(),
+    **database(),
+    **lists(),
+    **reports(),
+}
 IN_THE_EXPORT = exports()

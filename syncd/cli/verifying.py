@@ -92,7 +92,7 @@ class _Pass:
         self.of_nobody = lines_of_nobody(look.folder) if look.folder is not None else 0
         self.lines = ListedLines.of(ListedLine(one.cycle, one.head, one.says) for one in lines)
         self.signed = SignedHeads(self.keys.fits, self.keys.valid) if self.keys is not None else SignedHeads()
-        self.files = RecordedFiles()
+        self.files = RecordedFiles((lambda: self.signed.last.seq) if self.keys is not None else None)
         self.seen = SeenChanges()
         self.approvals = SignedApprovals(signed_by(look.signers)) if look.signers is not None else None
 
@@ -159,6 +159,10 @@ class _Pass:
         if self.keys is None:
             found.lines.append(f"{last}; check the signatures with --public-key FILE")
             return
+        for key, seq in signed.by_others.items():
+            found.lines.append(
+                f"note: entry {seq} is signed with the key {key}, which was not given: nothing vouches for that one"
+            )
         after = head.seq - signed.last.seq - 1
         found.lines.append(
             f"{last}: the signatures fit, and everything up to it is as it was signed"
@@ -188,7 +192,7 @@ class _Pass:
         if self.manifest_fault:
             found.bad(f"{NAME}: is none that syncd wrote ({self.manifest_fault})")
         if self.manifest is not None:
-            faults = faults_of(folder, self.manifest, {**removed, **kept}, self.keys.fits if self.keys is not None else None)
+            faults = faults_of(folder, self.manifest, {**removed, **kept}, self.keys, self.in_manifest.last_at)
             for fault in faults:
                 found.bad(fault)
         if there.missing:
@@ -309,6 +313,13 @@ class _Pass:
                 f"note: {len(taken_up)} lines of {LISTING} say that the ledger could not record them, and it did; what it says "
                 f"counts: {_some([one.cycle for one in taken_up])}"
             )
+        if self.manifest is not None:
+            late = {one.cycle for one in listed_cycles(folder, self.manifest.listing[0])}
+            if added := [cycle for cycle in self.lines.ended_by(self.manifest.head.seq) if cycle in late]:
+                found.bad(
+                    f"{LISTING}: {len(added)} lines were added after the manifest was written, of cycles that had ended before: "
+                    f"{_some(added)}"
+                )
         for line, key in self.lines.otherwise()[:NAMED]:
             found.bad(f"{LISTING}: the line of cycle {line.cycle} says something else of its {key} than the ledger does")
 

@@ -70,6 +70,10 @@ class Record(Protocol):
     async def demand_term(self, term: int) -> None:
         """Raises NotLeader when a newer writer has taken the ledger over."""
 
+    @property
+    def clock_stands(self) -> bool:
+        """Whether this machine's clock may say what is old: false where a service was to vouch for it, and none did."""
+
 
 @dataclass
 class Filing:
@@ -130,9 +134,12 @@ class Filing:
         await self._read_record()
         before = self._next
         await self._tell_unfiled(folder, report.cycle_id, term)
-        removed = await self._removed(folder, report.cycle_id)
+        # A clock that nobody vouches for may be years ahead: everything looks old, and what is removed is lost for good.
+        removed = await self._removed(folder, report.cycle_id) if self.ledger.clock_stands else []
         if removed:
             await self.ledger.append(removed, term=term)
+            if signed:  # what excuses that files are gone counts once it is signed, and reports may take their time
+                await self._seal(report.cycle_id, term)
         await self._file_what_is_owed(folder, report, term)
         await self._read_record()
         self._begun.clear()

@@ -25,7 +25,7 @@ from syncd.ports import ReadSecret
 #: Hexadecimal digits of a key's id: enough to tell a company's keys apart.
 KEY_ID_DIGITS = 16
 
-_VALID = re.compile(r"^#?\s*valid-(after|before):\s*(\S+)", re.MULTILINE)
+_VALID = re.compile(r"^\ufeff?\s*#?\s*valid[-_ ](\w+)\s*[:=]\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
@@ -118,7 +118,11 @@ class PublicKeys:
 def _validity(path: Path, said: str) -> tuple[str, str]:
     """What the lines before a key say: ``valid-after: 2026-01-01`` and ``valid-before: 2027-01-01``, whole days in UTC."""
     found = {"after": "", "before": ""}
-    for which, day in _VALID.findall(said):
+    for which, day in ((word.lower(), day) for word, day in _VALID.findall(said)):
+        if which not in found:  # taken for a remark, the key would be in use for ever
+            raise UsageError(
+                f"--public-key: {path}: valid-{which} says nothing", "Write valid-after: 2026-01-31 or valid-before: 2027-01-31."
+            )
         try:
             found[which] = date.fromisoformat(day).isoformat()
         except ValueError:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from syncd.errors import LedgerError
 from syncd.ledger import entries
-from syncd.ledger.chain import Fault, Problem, Tip
+from syncd.ledger.chain import Fault, Problem, Tip, measured_mention, time_text
 from syncd.ledger.entry import decode, from_rfc3339
 from syncd.model import Announcement, Approval, Head, LedgerEntry
 
@@ -24,6 +25,25 @@ HEAD_SIGNED = entries.HeadSigned.kind
 
 #: The version of ``ledger.opened`` from which on whoever blanks names and addresses lists them in an entry.
 WITH_LISTS = 2
+
+#: What a person asks for is signed at once, so none of these stands unsigned for longer than a moment.
+ASKED_FOR = frozenset(
+    {
+        "pause",
+        "resume",
+        "hold",
+        "release",
+        "approval",
+        "people",
+        "acknowledgement",
+        "review",
+        "ledger.accepted",
+        "ledger.restored",
+    }
+)
+
+#: By so much a clock may be set back between looking for what is too old and writing that down.
+SET_BACK = timedelta(minutes=10)
 
 #: (key's id, message, signature) -> whether it fits; None: that key is not at hand.
 Fits = Callable[[str, bytes, str], bool | None]
@@ -44,15 +64,20 @@ class SignedHeads:
     last: Head = field(default_factory=lambda: Head(0, ""))  # the furthest of them
     by_others: dict[str, int] = field(default_factory=dict)  # keys that are not at hand -> their first entry
     _cycle: tuple[int, str] | None = None  # the first cycle that ended after it: which entry, which cycle
+    _asked: tuple[int, str] | None = None  # what a person asked for first after it: which entry, its kind
+    _at_once: bool = False  # whether what people ask for is signed at once in this chain: not by earlier versions
 
     def begin(self) -> None:
         """Forgets what was taken: the chain is followed from its first entry on again."""
         self.count, self.last, self.by_others, self._cycle = 0, Head(0, ""), {}, None
+        self._asked, self._at_once = None, False
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry; what is wrong with the signature in it, or None."""
         if entry.kind == "cycle.ended" and self._cycle is None:
             self._cycle = entry.seq, entry.cycle
+        if entry.kind in ASKED_FOR and self._asked is None:
+            self._asked = entry.seq, entry.kind
         if entry.kind != HEAD_SIGNED:
             return None
         head = Head(entry.seq - 1, entry.previous_hash)
@@ -78,7 +103,8 @@ class SignedHeads:
                 f"entry {entry.seq}: it was signed at {entry.at} with the key {says.key}, which was not "
                 "in use then (valid-after and valid-before in the file of keys)",
             )
-        self.count, self.last, self._cycle = self.count + 1, head, None
+        self.count, self.last, self._cycle, self._asked = self.count + 1, head, None, None
+        self._at_once = self._at_once or not entry.cycle
         return None
 
     def end(self, tip: Tip) -> Problem | None:
@@ -100,6 +126,14 @@ class SignedHeads:
                 seq,
                 f"entry {seq} (the end of cycle {cycle}) and what follows is covered by no signature: "
                 f"the last signed head is entry {self.last.seq}{others}",
+            )
+        if self._asked is not None and self._at_once:
+            seq, kind = self._asked
+            return _signature(
+                seq,
+                f"entry {seq} ({kind}) is covered by no signature, and syncd signs what a person asks for at once: it was "
+                "changed or made up, or written where the key could not be read (then the next cycle signs it), or that verb is "
+                f"at work: ask the person it names{others}",
             )
         return None
 
@@ -172,6 +206,7 @@ class PublishedHeads:
     """Which of the heads that were written down elsewhere the chain does not hold."""
 
     wanted: Mapping[int, frozenset[str]]
+    last_at: str = ""  # the time of the last of them that is there
     _there: dict[int, str] = field(default_factory=dict)
 
     @classmethod
@@ -185,11 +220,12 @@ class PublishedHeads:
     def begin(self) -> None:
         """Forgets what was taken."""
         self._there.clear()
+        self.last_at = ""
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry."""
         if entry.seq in self.wanted:
-            self._there[entry.seq] = entry.hash
+            self._there[entry.seq], self.last_at = entry.hash, entry.at
         return None
 
     def end(self, _: Tip) -> Problem | None:
@@ -225,8 +261,12 @@ ABOUT_FILES = ("ledger.opened", "ledger.accepted", "policy.in_force", "cycle.end
 @dataclass
 class RecordedFiles:
     """The report files that were written, which of them retention removed, and which cycles must have a line among them:
-    those that ended while a folder was in force, but for those of which an entry says why not."""
+    those that ended while a folder was in force, but for those of which an entry says why not.
 
+    *covered*: up to which entry signatures fit, asked once they were looked at. Then only what is signed vouches for a file, or
+    excuses that something is missing: entries that nobody signed yet are easily made up."""
+
+    covered: Callable[[], int] | None = None
     ledger_id: str = ""
     kept: dict[str, RecordedFile] = field(default_factory=dict)
     removed: dict[str, RecordedFile] = field(default_factory=dict)
@@ -236,10 +276,13 @@ class RecordedFiles:
     made: dict[str, set[str]] = field(default_factory=dict)  # reports of periods -> hashes, one each time it was made
     made_here: set[str] = field(default_factory=set)  # those that were written into the folder of reports
     _filing: bool = False
+    _keep: timedelta | None = None  # how long reports are kept, where an entry says so
+    _unsigned: list[LedgerEntry] = field(default_factory=list)  # those that wait for a signature
 
     def begin(self) -> None:
         """Forgets what was taken."""
-        self.ledger_id, self._filing = "", False
+        self.ledger_id, self._filing, self._keep = "", False, None
+        self._unsigned.clear()
         for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted, self.made, self.made_here):
             taken.clear()
 
@@ -250,25 +293,51 @@ class RecordedFiles:
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry. Raises LedgerError when this program does not understand it."""
+        if self.covered is None:
+            return self._take(entry)
+        if entry.kind in ABOUT_FILES:
+            self._unsigned.append(entry)
+        if entry.kind != HEAD_SIGNED or self.covered() != entry.seq - 1:
+            return None
+        signed, self._unsigned = self._unsigned, []
+        return next((problem for one in signed if (problem := self._take(one)) is not None), None)
+
+    def _take(self, entry: LedgerEntry) -> Problem | None:
         match entry.kind:
             case "ledger.opened":
                 self.ledger_id = decode(entries.LedgerOpened, entry).ledger_id
             case "report":
                 self._written(entry, decode(entries.ReportWritten, entry))
             case "report.removed":
-                for name in decode(entries.ReportsRemoved, entry).files:
-                    if name in self.kept:
-                        self.removed[name] = self.kept.pop(name)
+                return self._removed(entry, decode(entries.ReportsRemoved, entry))
             case "report.unfiled":
                 self.unfiled[entry.cycle] = decode(entries.ReportUnfiled, entry).why
             case "policy.in_force":
-                self._filing = bool(decode(entries.PolicyInForce, entry).values.get("reports.directory"))
+                values = decode(entries.PolicyInForce, entry).values
+                self._filing, self._keep = bool(values.get("reports.directory")), _seconds(values.get("reports.keep"))
                 if not self._filing:
                     self.ended.pop(entry.cycle, None)  # the first without a folder
             case "ledger.accepted":
                 self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
             case _:
                 self._take_cycle(entry)
+        return None
+
+    def _removed(self, entry: LedgerEntry, says: entries.ReportsRemoved) -> Problem | None:
+        """Retention removes what is old enough, and nothing else."""
+        if self._keep is not None:
+            early = says.time(entry).measured - says.written_before < self._keep - SET_BACK
+            young = [one for one in says.files if one in self.kept and self.kept[one].at >= time_text(says.written_before)]
+            if early or young:
+                return Problem(
+                    entry.seq,
+                    Fault.EARLY,
+                    f"entry {entry.seq} says that reports were removed which were to be kept for longer: syncd does not do that, "
+                    f"somebody else removed them: {(young or list(says.files))[0]}",
+                )
+        for name in says.files:
+            if name in self.kept:
+                self.removed[name] = self.kept.pop(name)
         return None
 
     def _take_cycle(self, entry: LedgerEntry) -> None:
@@ -291,16 +360,25 @@ class RecordedFiles:
 @dataclass
 class Blankings:
     """Follows what the chain says of blanked names and addresses: every row that is *blank* needs an entry. Ledgers that 0.1.0
-    began are held to it from the entry on with which a later version went on, which lists what was blank then."""
+    began are held to it from the entry on with which a later version went on, which lists what was blank then. And syncd
+    blanks what no entry mentioned for as long as names are kept: whoever makes a row look older has it thinned by syncd itself.
+
+    *last_at*: reference -> when its row says that it was mentioned last; none of an export.
+    """
 
     blank: AbstractSet[str]
+    last_at: Mapping[str, str] = field(default_factory=dict)
     _listed: set[str] = field(default_factory=set)
+    _mentioned: dict[str, str] = field(default_factory=dict)  # reference -> when its last entry was written
+    _keep: timedelta | None = None  # how long names are kept, where an entry says so
+    _early: tuple[timedelta, Problem] | None = None  # what would be one unless the next entry of that says: shorter from here on
     _binding: bool = False  # whether a version that lists what it blanks has written here
 
     def begin(self) -> None:
         """Forgets what was taken."""
         self._listed.clear()
-        self._binding = False
+        self._mentioned.clear()
+        self._keep, self._early, self._binding = None, None, False
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry. Raises LedgerError when this program does not understand it."""
@@ -311,13 +389,46 @@ class Blankings:
                 self._binding = True
                 self._listed.update(decode(entries.LedgerUpgraded, entry).blanked)
             case entries.PersonalBlanked.kind:
-                self._listed.update(decode(entries.PersonalBlanked, entry).refs)
+                return self._blanked(entry, decode(entries.PersonalBlanked, entry))
+            case entries.PolicyInForce.kind:
+                self._keep = _seconds(decode(entries.PolicyInForce, entry).values.get("ledger.keep_personal"))
+                kept, early = self._early or (timedelta(), None)
+                self._early = None
+                if early is not None and self._keep is not None and kept < self._keep - SET_BACK:
+                    return early
+            case _ if mention := measured_mention(entry):
+                self._mentioned[mention[0]] = mention[1]
             case _:
                 pass
         return None
 
+    def _blanked(self, entry: LedgerEntry, says: entries.PersonalBlanked) -> Problem | None:
+        self._listed.update(says.refs)
+        since = time_text(says.unused_since)
+        if any(self._mentioned.get(ref, "") >= since for ref in says.refs):
+            return Problem(
+                entry.seq,
+                Fault.PERSONAL,
+                f"entry {entry.seq} blanked names and addresses that entries since {since} mention: somebody made them look old",
+            )
+        kept = says.time(entry).measured - says.unused_since
+        if self._early is None and says.refs and self._keep is not None and kept < self._keep - SET_BACK:
+            what = f"entry {entry.seq} blanked names and addresses that were to be kept for longer: syncd does not do that"
+            self._early = kept, Problem(entry.seq, Fault.PERSONAL, what)
+        return None
+
     def end(self, tip: Tip) -> Problem | None:
         """Whether somebody emptied rows that syncd did not."""
+        if self._early is not None:
+            return self._early[1]
+        older = [ref for ref, at in self._mentioned.items() if ref not in self.blank and self.last_at.get(ref, at) < at]
+        if older:
+            return Problem(
+                tip.seq,
+                Fault.PERSONAL,
+                f"{len(older)} names and addresses beside the chain were made to look as if nobody mentioned them for longer: "
+                f"they would be blanked too early; the first is {min(older)[:12]}…",
+            )
         emptied = sorted(self.blank - self._listed) if self._binding else []
         if not emptied:
             return None
@@ -359,6 +470,10 @@ class SeenChanges:
 
 def _signature(seq: int, what: str) -> Problem:
     return Problem(seq, Fault.SIGNATURE, what)
+
+
+def _seconds(value: object) -> timedelta | None:
+    return timedelta(seconds=value) if isinstance(value, int | float) else None
 
 
 def _signed(entry: LedgerEntry) -> entries.HeadSigned | None:

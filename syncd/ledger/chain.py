@@ -49,6 +49,7 @@ class Fault(StrEnum):
     SIGNATURE = "signature"  # a signed head does not fit, or cycles are covered by no signature
     PERSONAL = "personal"  # the name or address beside it is not the one that was recorded
     UNREADABLE = "unreadable"  # a line of an export that is none
+    EARLY = "early"  # it says that evidence was removed before its time
     DAMAGED = "damaged"  # the database that holds the chain finds a fault in itself
 
 
@@ -171,6 +172,15 @@ def who_of(entry: LedgerEntry) -> str:
         return ""
     who = _body(entry).get("who")
     return who if isinstance(who, str) and _REF.fullmatch(who) else ""
+
+
+def measured_mention(entry: LedgerEntry) -> tuple[str, str] | None:
+    """The reference of the personal data beside an entry, and when the entry was written by its writer's own clock."""
+    if '"who":"' not in entry.body:
+        return None
+    body = _body(entry)
+    who, at = body.get("who"), body.get("measured_at", entry.at)
+    return (who, at) if isinstance(who, str) and isinstance(at, str) and _REF.fullmatch(who) else None
 
 
 def well_formed(text: str) -> str:

@@ -95,6 +95,11 @@ class ListedLines:
         """Lines of cycles whose end the chain holds, although they say that it could not be written down."""
         return [one for one in self.lines if one.unrecorded and one.cycle in self._ended]
 
+    def ended_by(self, seq: int) -> list[str]:
+        """Listed cycles that had ended by this entry, but for those whose lines say that the ledger could not take them up."""
+        apart = {one.cycle for one in self.lines if one.unrecorded}
+        return [cycle for cycle, (last, _) in self._ended.items() if last <= seq and cycle not in apart]
+
     def otherwise(self) -> list[tuple[ListedLine, str]]:
         """Lines that say something else of a cycle than the chain does, and what: a key of the line. Where a chain that broke
         afterwards holds the end, one cycle wrote both, and they say the same; its plan and its head need not be."""
@@ -106,9 +111,21 @@ class ListedLines:
             wrong = next((key for key, value in chain.items() if not _same(one.says.get(key, value), value)), "")
             if not wrong and one.head[0] < seq and not one.unrecorded:
                 wrong = "head_sequence"
+            if not wrong and seq and not one.unrecorded and not _named_after(one.says):
+                wrong = "file"
             if wrong and not one.end_failed:
                 found.append((one, wrong))
         return found
+
+
+def _named_after(says: Mapping[str, object]) -> bool:
+    """Whether the files of a line are those of its plan and result: their names say both."""
+    named = says.get("files")
+    files = named if isinstance(named, list) else [says.get("file")]
+    of = f"_{str(says.get('plan_digest') or 'no-plan')[:16]}_{says.get('result')}"
+    return says.get("file") in files and all(
+        isinstance(one, str) and one.partition(".")[0].removesuffix("_look").endswith(of) for one in files
+    )
 
 
 def _same(listed: object, chain: object) -> bool:

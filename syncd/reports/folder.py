@@ -32,11 +32,14 @@ RECORDED = "recorded"
 #: How the files of a cycle are called: when it began, the beginning of the plan's digest, the result, the format.
 _NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)")
 
+#: The same to a person, or a file system, that makes no difference between capitals and small letters.
+_LIKE_OURS = re.compile(_NAME.pattern, re.IGNORECASE)
+
 #: What evidence may be read in.
 ENDINGS = frozenset({".html", ".csv", ".json", ".xlsx", ".jsonl", ".txt", ".pdf"})
 
 #: How a period's report is called when a folder is named for it.
-PERIOD_NAME = re.compile(r"syncd_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.(html|csv|json|xlsx|jsonl|txt)")
+PERIOD_NAME = re.compile(r"syncd_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.(html|csv|json|xlsx|jsonl|txt)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -
             if not matches:
                 different.append((name, "was changed since the ledger recorded it"))
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    strange = tuple(name for name in there if _NAME.fullmatch(name) and name not in kept and name not in removed)
+    strange = tuple(name for name in there if _LIKE_OURS.fullmatch(name) and name not in kept and name not in removed)
     return Compared(tuple(different), tuple(missing), strange, same)
 
 
@@ -238,10 +241,11 @@ def _ends_a_line(listing: Path) -> bool:
         return content.read(1) == b"\n"
 
 
-def listed_cycles(folder: Path) -> list[ListedCycle]:
-    """The list of cycles on disk. Lines a crash left half written are passed over; one that names no head has head 0."""
+def listed_cycles(folder: Path, after: int = 0) -> list[ListedCycle]:
+    """The list of cycles on disk, from so many bytes on. Lines a crash left half written are passed over; one that names no head
+    has head 0."""
     found = []
-    for line in _lines_of(folder):
+    for line in _lines_of(folder, after):
         listed = _object_of(line)
         if listed is None:
             continue
@@ -258,9 +262,9 @@ def lines_of_nobody(folder: Path) -> int:
     return sum(_object_of(line) is None for line in _lines_of(folder))
 
 
-def _lines_of(folder: Path) -> list[str]:
+def _lines_of(folder: Path, after: int = 0) -> list[str]:
     try:
-        return [line for line in (folder / LISTING).read_text(encoding="utf-8", errors="replace").split("\n") if line]
+        return [line for line in (folder / LISTING).read_bytes()[after:].decode("utf-8", "replace").split("\n") if line]
     except OSError:
         return []
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from syncd.model import Head, canonical_json
 from syncd.reports.document import moment
@@ -24,6 +24,9 @@ from syncd.reports.private import for_few
 FORMAT = "syncd.manifest/1"
 
 NAME = "MANIFEST"  # JSON; not called so, since every *.json of the folder is a cycle document
+
+
+_SIGNATURE = {"key", "ed25519"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Manifest:
     signed: bytes
     key: str = ""
     signature: str = ""
+    written_at: str = ""
 
 
 def write_manifest(
@@ -84,13 +88,17 @@ def write_manifest(
     new = path.with_suffix(".json.new")
     try:
         with open(new, "w", encoding="utf-8", opener=for_few) as out:
-            out.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+            out.write(_text(document))
             out.flush()
             os.fsync(out.fileno())
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
     return path
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -101,6 +109,10 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     try:
         document = json.loads(text)
+        if _text(document) != text or set(document.get("signature") or _SIGNATURE) != _SIGNATURE:
+            raise ValueError(
+                "syncd writes it otherwise"
+            )  # a key that comes twice says one thing to one reader, another to the next
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         unsigned = {key: value for key, value in document.items() if key != "signature"}
@@ -112,25 +124,41 @@ def read_manifest(folder: Path) -> Manifest | None:
             _message(unsigned),
             str(signature.get("key", "")),
             str(signature.get("ed25519", "")),
+            str(document.get("written_at", "")),
         )
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
+class Keys(Protocol):
+    """Public keys at hand, and when each was in use."""
+
+    def fits(self, key: str, message: bytes, signature: str) -> bool | None:
+        """See ``ledger.audit.Fits``."""
+
+    def valid(self, key: str, at: str) -> bool:
+        """Whether this key was in use at a time, in RFC 3339 UTC."""
+
+
 def faults_of(
-    folder: Path, manifest: Manifest, recorded: Mapping[str, str], fits: Callable[[str, bytes, str], bool | None] | None
+    folder: Path, manifest: Manifest, recorded: Mapping[str, str], keys: Keys | None, head_at: str = ""
 ) -> Sequence[str]:
-    """What is wrong with a manifest beside the ledger's record (name -> SHA-256), a sentence each. *fits*: see
-    ``ledger.audit.Fits``; without it signatures are not looked at."""
+    """What is wrong with a manifest beside the ledger's record (name -> SHA-256), a sentence each. Without *keys* signatures are
+    not looked at. *head_at*: when the ledger says that its head was written; whoever signs with an old key says what he likes."""
     bad = []
-    if fits is not None:
-        fitting = fits(manifest.key, manifest.signed, manifest.signature) if manifest.key else None
+    if keys is not None:
+        fitting = keys.fits(manifest.key, manifest.signed, manifest.signature) if manifest.key else None
         if not manifest.key:
             bad.append(f"{NAME}: is not signed")
         elif fitting is None:
             bad.append(f"{NAME}: is signed with the key {manifest.key}, which was not given")
         elif not fitting:
             bad.append(f"{NAME}: was changed: its signature does not fit")
+        elif not keys.valid(manifest.key, written_at := max(manifest.written_at, head_at)):
+            bad.append(
+                f"{NAME}: was signed at {written_at} with the key {manifest.key}, which was not in use then (valid-after "
+                "and valid-before in the file of keys)"
+            )
     for file, sha256 in manifest.files:
         if recorded.get(file) != sha256:
             bad.append(

@@ -145,6 +145,22 @@ async def test_what_no_service_vouched_for_is_marked_and_begins_nothing(tmp_path
     await alone.close()
 
 
+async def test_a_clock_that_nobody_vouches_for_forgets_nobody(tmp_path: Path) -> None:
+    """A machine that starts years ahead with no service in reach: every name looks old to it."""
+    clock = HandClock(NOW)
+    ledger = SqlLedger.open(
+        url_of(tmp_path / "ledger.db"), clock, untold, create=True, max_clock_skew_seconds=SKEW, keep_personal_seconds=86400.0
+    )
+    await ledger.append([replace(draft(1), subject="z", personal={"email": "ann@corp.example"})], term=1)
+    clock.pass_time(2 * 86400.0)
+    for standing, kinds in ((N, ["noted", "noted"]), (V, ["noted", "noted", "noted", "personal.blanked"])):
+        ledger.clock_is(standing)
+        assert (standing is V) == ledger.clock_stands
+        await ledger.append([draft(2)], term=1)
+        assert kinds == [one.kind async for one in ledger.entries()]
+    await ledger.close()
+
+
 async def test_an_end_in_the_future_lasts_until_it_is_accepted(tmp_path: Path) -> None:
     """Entries of right clocks that come after it do not hide it."""
     url = url_of(tmp_path / "ledger.db")

@@ -18,14 +18,14 @@ from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded
 from syncd.ledger.entry import read
 from syncd.ledger.storage.store import SqlLedger
-from syncd.model import CycleReport, Head, Result
+from syncd.model import ClockStanding, CycleReport, Head, Result
 from syncd.reports.cycle import Circumstances
 from syncd.reports.folder import LISTING
 from syncd.reports.manifest import NAME
 from tests.ledgers import HandClock, untold, url_of
 from tests.reports.a_cycle import a_cycle
 
-IN_FORCE = {"reports.promise": 86400.0, "reports.directory": True}
+IN_FORCE = {"reports.promise": 86400.0, "reports.directory": True, "reports.keep": 400 * 86400.0}
 
 
 async def beside(_: CycleReport) -> Circumstances:
@@ -121,6 +121,21 @@ async def test_what_is_in_force_is_recorded_when_it_changes(office: Office):
     assert [(first.started_at, 86400.0), (last.started_at, 3600.0)] == [
         (one.since, one.values["reports.promise"]) for one in said
     ]
+    assert [] == faults(await office.verify())
+
+
+async def test_reports_are_not_removed_by_a_clock_that_nobody_vouches_for(office: Office):
+    """A cycle that reads nothing, on a machine whose clock is years ahead: every report looks old to it."""
+    await office.files()
+    office.clock.pass_time(401 * 86400)
+    office.ledger.clock_is(ClockStanding.UNKNOWN)
+    await office.files()
+    assert "report.removed" not in await office.kinds()
+    assert [] == faults(await office.verify())
+
+    office.ledger.clock_is(ClockStanding.VERIFIED)
+    await office.files()
+    assert "report.removed" in await office.kinds()
     assert [] == faults(await office.verify())
 
 

@@ -78,6 +78,11 @@ def blanked(connection: Connection) -> set[str]:
     return set(connection.column("SELECT ref FROM personal WHERE value IS NULL OR blanked_at IS NOT NULL"))
 
 
+def last_mentions(connection: Connection) -> dict[str, str]:
+    """Reference -> when an entry last referred to it, as its row says."""
+    return dict(connection.stream("SELECT ref, last_at FROM personal"))
+
+
 def faults(connection: Connection) -> dict[str, str]:
     """Every reference there is, with what is wrong with its row (``""``: nothing)."""
     rows = connection.stream("SELECT ref, salt, value, blanked_at FROM personal")

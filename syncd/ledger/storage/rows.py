@@ -12,7 +12,7 @@ from contextlib import closing
 from syncd.errors import LedgerError
 from syncd.ledger.chain import Exported, export_line, who_of
 from syncd.ledger.storage import personal
-from syncd.ledger.storage.schema import ENTRY, insert_rows
+from syncd.ledger.storage.schema import ENTRY, insert_rows, is_term
 from syncd.ledger.storage.sql import AT_ONCE, Connection, marks
 from syncd.model import Head, LedgerEntry
 
@@ -115,9 +115,15 @@ def export_lines(connection: Connection, after: int) -> tuple[list[str], int]:
 
 
 def newest_term(connection: Connection) -> int:
-    """The newest term that was given out or has written. The chain counts too: a fence that was set back is no way in."""
+    """The newest term that was given out or has written. The chain counts too: a fence that was set back is no way in. Raises
+    LedgerError when somebody put something else there."""
     fence = connection.value("SELECT term FROM fence") or 0
     written = connection.value("SELECT max(term) FROM chain") or 0
+    if not is_term(fence) or not is_term(written):
+        raise LedgerError(
+            "the ledger's newest leadership term is none: it was edited",
+            "Run syncd ledger verify, and put a copy of the ledger back.",
+        )
     return max(int(fence), int(written))
 
 

@@ -37,6 +37,9 @@ _INDEXES = {
     "personal_by_subject": ("personal", "subject"),
 }
 
+#: So many leaders there will never be: a term beyond it was written by somebody else.
+LAST_TERM = 2**53
+
 #: The columns of an entry, as a query names them.
 ENTRY = ", ".join(field.name for field in fields(LedgerEntry))
 
@@ -100,6 +103,23 @@ def guards_fault(ours: Mapping[str, object], there: Mapping[str, object]) -> str
     return "; ".join(f"somebody {did}: {', '.join(names)}" for names, did in found if names)
 
 
+def is_term(value: object) -> bool:
+    """Whether this is a leadership term, after which there can be more."""
+    return isinstance(value, int) and 0 <= value < LAST_TERM
+
+
+def tables_fault(there: Mapping[str, object]) -> str:
+    """What is wrong with the tables of SQLite (name -> the text that made them), or nothing: a table with other rules takes, or
+    drops, what ours would not. 0.1.0 set the same words on lines of their own."""
+    ours = {name: f"CREATE TABLE {name} ({columns.format(**_WORDS['sqlite'])})" for name, columns in _TABLES.items()}
+    changed = sorted(name for name in ours if _words(there.get(name)) != _words(ours[name]))
+    return f"somebody rebuilt tables of the ledger: {', '.join(changed)}" if changed else ""
+
+
+def _words(text: object) -> str:
+    return "".join(str(text).replace('"', "").split())
+
+
 def tables_in(connection: Connection) -> list[str]:
     """The names of all tables that a statement finds, ours and others."""
     return [str(name) for name in connection.column(_ASKED[connection.dialect]["tables"])]
@@ -107,9 +127,12 @@ def tables_in(connection: Connection) -> list[str]:
 
 def structure_fault(connection: Connection) -> str:
     """What is wrong with the tables and indexes of a ledger, or nothing: each of ours must be there, a table no view, an index of
-    the same columns and of every row. More indexes do no harm."""
+    the same columns and of every row, one term in the fence. More indexes do no harm."""
     if missing := sorted(_TABLES.keys() - set(tables_in(connection))):
         return f"somebody replaced or removed tables of the ledger: {', '.join(missing)}"
+    terms = connection.column("SELECT term FROM fence")
+    if len(terms) != 1 or not is_term(terms[0]):
+        return "somebody edited the table fence, which holds the newest leadership term"
     changed = []
     for index, (table, column) in _INDEXES.items():
         rows = connection.execute(_ASKED[connection.dialect]["indexes"], (table,))
@@ -151,7 +174,12 @@ def version_of(connection: Connection) -> int:
     """The schema version of a database; 0 when it holds no ledger yet. Raises LedgerError when it is newer than we are."""
     if not connection.value(_ASKED[connection.dialect]["there"], ("schema_version",)):
         return 0
-    version: int = connection.value("SELECT max(version) FROM schema_version") or 0
+    version = connection.value("SELECT max(version) FROM schema_version") or 0
+    if not isinstance(version, int):
+        raise LedgerError(
+            f"the ledger's schema is of the version {version!r}, which is none: it was edited",
+            "Keep it as evidence and put a copy of the ledger back.",
+        )
     if version > NEWEST:
         raise LedgerError(
             f"the ledger was written by a newer syncd: its schema is version {version}, this one knows up to {NEWEST}",

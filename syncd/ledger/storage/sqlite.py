@@ -24,7 +24,15 @@ from urllib.parse import quote
 
 from syncd.errors import LedgerError
 from syncd.ledger.storage.lock import FileLock
-from syncd.ledger.storage.schema import NEWEST, SQLITE_TRIGGERS, bring_up_to_date, demand_ours, guards_fault, version_of
+from syncd.ledger.storage.schema import (
+    NEWEST,
+    SQLITE_TRIGGERS,
+    bring_up_to_date,
+    demand_ours,
+    guards_fault,
+    tables_fault,
+    version_of,
+)
 from syncd.ledger.storage.sql import Connection
 from syncd.model import Head
 
@@ -140,6 +148,9 @@ class SqliteDatabase:
         found = str(connection.value("PRAGMA integrity_check(1)"))
         if found != "ok":
             return f"SQLite finds the file damaged: {found}"
+        made = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+        if rebuilt := tables_fault({str(name): str(text) for name, text in made}):
+            return rebuilt
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         ours = {name: f"CREATE TRIGGER {name} {trigger}" for name, trigger in SQLITE_TRIGGERS.items()}
         return guards_fault(ours, {str(name): str(text) for name, text in rows})

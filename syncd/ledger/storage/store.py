@@ -31,7 +31,7 @@ from syncd.ledger.audit import Blankings
 from syncd.ledger.chain import START, AuditCheck, Fault, Problem, Tip, Verification
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
-from syncd.ledger.storage.clocks import demand_clock, newest_measured, standing_now
+from syncd.ledger.storage.clocks import demand_clock, measured_at, newest_measured, standing_now
 from syncd.ledger.storage.database import Database, WriterLock, open_database
 from syncd.ledger.storage.following import Follower, alone, moved
 from syncd.ledger.storage.schema import NEWEST, structure_fault
@@ -143,6 +143,15 @@ class SqlLedger:
     def clock_is(self, standing: ClockStanding) -> None:
         """See ``ports.Ledger.clock_is``."""
         self._standing, self._stood = standing, (self._clock.now(), self._clock.monotonic())
+
+    @property
+    def clock_stands(self) -> bool:
+        """Whether this machine's clock may say what is old: false where a service was to vouch for it, and none did."""
+        return self._standing_now(self._clock.now()) not in (ClockStanding.UNKNOWN, ClockStanding.REFUTED)
+
+    def _standing_now(self, now: datetime) -> ClockStanding:
+        most = self._max_clock_skew_seconds
+        return self._standing if most is None else standing_now(self._standing, (now, self._clock.monotonic()), self._stood, most)
 
     async def head(self) -> Head:
         """See ``ports.Ledger.head``."""
@@ -351,8 +360,10 @@ class SqlLedger:
         blanked: tuple[int, LedgerEntry | None] = (0, None)
 
         def extend(connection: Connection) -> tuple[LedgerEntry, ...]:
-            nonlocal blanked
+            nonlocal blanked, kept_since
             entries = self._extend(connection, drafts, term)
+            if measured_at(entries[-1]) is None:
+                kept_since = None  # a clock that nobody vouches for may be years ahead: what it makes old is lost for good
             blanked = self._blank(connection, kept_since, term) if kept_since else blanked
             return entries
 
@@ -427,7 +438,7 @@ class SqlLedger:
             now,
             kinds={draft.kind for draft in drafts},
             term=term,
-            standing=standing_now(self._standing, (now, self._clock.monotonic()), self._stood, self._max_clock_skew_seconds),
+            standing=self._standing_now(now),
             database=self._database.now(connection),
             newest=lambda: newest_measured(rows.last_entries(connection)),
             max_skew_seconds=self._max_clock_skew_seconds,
@@ -457,7 +468,7 @@ class SqlLedger:
 
     def _audit(self, connection: Connection, head: str, checks: Sequence[AuditCheck]) -> Verification:
         beside = personal.faults(connection)
-        checks = (*checks, Blankings(personal.blanked(connection)))
+        checks = (*checks, Blankings(personal.blanked(connection), personal.last_mentions(connection)))
 
         def inspect(entry: LedgerEntry) -> str:
             who = chain.who_of(entry)
