@@ -179,8 +179,6 @@ class Watch:
         if not self._watchers:
             return
         self._base, self._looks, self._whole_wanted, self._not_before = None, Counter(), "", None
-        if self._whole_at is not None and self._whole_at > self._deps.clock.now():
-            self._whole_at = None  # by a clock that was ahead: nobody waits for that moment
         good = report is not None and report.plan is not None and good_read(report.verdicts)
         if report is None or not good:
             return
@@ -224,7 +222,9 @@ class Watch:
             await asyncio.gather(*waits, return_exceptions=True)
 
     def _whole_due(self, now: datetime) -> datetime:
-        return now if self._whole_at is None else max(now, self._whole_at + WHOLE_APART)
+        if self._whole_at is None or self._whole_at > now:  # by a clock that was ahead: nobody waits for that moment
+            return now
+        return max(now, self._whole_at + WHOLE_APART)
 
     def _look_due(self, now: datetime) -> datetime | None:
         due = self._state.due(now)
@@ -296,7 +296,7 @@ class Watch:
         if self._base is None:
             raise self._whole("the last cycle did not read both sides whole")
         if not base_serves(self._base.whole.read_at, self._pace.interval, now):
-            raise self._whole("the last whole read is too old to build on")
+            raise self._whole("the last whole read is too old to build on, or was made before the clock was set back")
         return self._base
 
     def _whole(self, why: str, *, storm: bool = False) -> NeedsWholeCycle:

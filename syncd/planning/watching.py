@@ -189,8 +189,9 @@ class Watching:
 
 
 def base_serves(read_at: datetime, interval: timedelta, now: datetime) -> bool:
-    """Whether looks may still build on a whole read of that moment."""
-    return now - read_at <= max(interval, BASE_AGE_MIN)
+    """Whether looks may still build on a whole read of that moment. One of a moment to come does not serve: the clock was set
+    back, and whatever is read again would count as older."""
+    return timedelta() <= now - read_at <= max(interval, BASE_AGE_MIN)
 
 
 def differing(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.directories.active_directory.letters import WAYS_MAX, ways_to_write
+from syncd.directories.active_directory.people import PEOPLE_FILTER
 from syncd.directories.active_directory.wanted import Wanted
 from syncd.model import address_key, judge, lowered
 from tests.adlab.windows import STAFF, Windows, company, person
@@ -51,9 +52,10 @@ def test_every_way_is_that_text_and_none_comes_twice(text):
     assert len(ways) == len(set(ways)) <= WAYS_MAX
 
 
-@pytest.mark.parametrize("text", ["ς", "ế", "álvaro.núñez.íñigo", "иванова-петрова", "i̇pek", "李", "ann\u200b"])
+@pytest.mark.parametrize("text", ["ς", "ế", "álvaro.núñez.íñigo", "иванова-петрова", "i̇pek", "李", "ann\u200b", "Ü"])
 def test_what_has_too_many_ways_or_unknown_ones_has_none(text):
-    """Neighbours that matter, several marks, many letters, other scripts, marks that stand alone, what cannot be seen."""
+    """Neighbours that matter, several marks, many letters, other scripts, marks that stand alone, what cannot be seen, what is no
+    key."""
     assert ways_to_write(text) is None
 
 
@@ -148,6 +150,17 @@ def test_any_name_is_found_however_it_is_written(local):
     """Composed or not, in capitals or not, marks in any order, with what has a meaning in filters."""
     for way in (local, local.upper(), local.lower(), *(unicodedata.normalize(form, local) for form in ("NFC", "NFD"))):
         assert is_asked_for(f"{way}@corp.example"), way
+
+
+def test_what_has_a_meaning_in_filters_has_none_in_any_way_of_writing_a_name():
+    """Addresses come from Zoom: each is a value, and never a part of a filter."""
+    address = "jü*r)(g=\\e\0n@corp.example"
+    filter_ = Wanted.of(None, [address], ("mail",)).filter
+    values = re.findall(r"\(mail=([^()*\0]*)\)", filter_)
+
+    assert f"(&{PEOPLE_FILTER}(|{''.join(f'(mail={value})' for value in values)}))" == filter_
+    assert {address} == {lowered(unescaped(value)) for value in values}
+    assert 3 == len(values)
 
 
 def test_a_name_with_an_umlaut_asks_for_no_pattern():

@@ -230,6 +230,23 @@ async def test_too_old_a_base_and_an_unreadable_cycle_ask_for_a_whole_one() -> N
     assert set() == world.off()
 
 
+async def test_a_clock_that_was_set_back_asks_for_a_whole_cycle_at_once() -> None:
+    """Everything that is read again would be older than the base, and the leaver would wait for the schedule without a word."""
+    world = World()
+    world.company.clock.pass_time(timedelta(hours=6))
+    world.watch._fall_back("a test")
+    assert not await world.watch.wanted()
+    await world.cycle()
+    world.company.clock.pass_time(-timedelta(hours=6))
+    world.company.person("crowd003", enabled=False)
+    with pytest.raises(NeedsWholeCycle, match="set back"):
+        await world.look("p-crowd003")
+    began = world.company.clock.now()
+    assert not await world.watch.wanted()
+
+    assert began == world.company.clock.now()
+
+
 async def test_a_storm_asks_for_a_whole_cycle_and_is_said_once() -> None:
     """Healed by that cycle, if it is good."""
     world = World(replace(AT_ONCE, limits=replace(LOOSE, max_deactivations=2)))

@@ -214,6 +214,7 @@ def test_who_has_to_do_with_an_account() -> None:
 def test_a_base_serves_for_the_larger_of_the_interval_and_half_an_hour(interval: timedelta, age: timedelta) -> None:
     """Both bounds included."""
     assert base_serves(NOON - age, interval, NOON) is (age <= interval or age <= BASE_AGE_MIN)
+    assert not base_serves(NOON + timedelta(microseconds=1) + age, interval, NOON)
 
 
 POLICY = Policy("zoom-account", ("corp.example",))
