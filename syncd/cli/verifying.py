@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.errors import UsageError
-from syncd.ledger.audit import Blankings, PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
+from syncd.ledger.audit import PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
+from syncd.ledger.blankings import Blankings
 from syncd.ledger.chain import AuditCheck, Verification, verify_export
 from syncd.ledger.listed import ListedLine, ListedLines
 from syncd.model import Head

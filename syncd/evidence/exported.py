@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from syncd.errors import LedgerError, UsageError
 from syncd.evidence.comparing import OtherLeavers
 from syncd.evidence.periods import Asked, Period, Sample
-from syncd.ledger.audit import Blankings
+from syncd.ledger.blankings import Blankings
 from syncd.ledger.chain import Exported, Problem, Tip, read_line, verify_export, who_of
 from syncd.ledger.entries import PolicyInForce
 from syncd.ledger.entry import decode

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "syncd").rglob("*.py"))
 
 VALUES = {"model", "errors", "reading", "concurrency"}
-PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "ledger.record", "ledger.audit"}
+PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "ledger.record", "ledger.audit", "ledger.blankings"}
 CYCLE = {"execution", "operations"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
@@ -55,7 +55,8 @@ OURS: dict[str, set[str]] = {
     "observe": VALUES | {"directories.kinds", "events", "ports", "host", "http"},
     "zoom": VALUES | {"events", "ports", "host", "http"},
     "directories": VALUES | {"events", "ports", "host", "http"},
-    "ledger.storage": VALUES | {"events", "ports", "host", "ledger.chain", "ledger.history", "ledger.audit", "ledger.record"},
+    "ledger.storage": VALUES
+    | {"events", "ports", "host", "ledger.chain", "ledger.history", "ledger.audit", "ledger.blankings", "ledger.record"},
 }
 
 #: Rooms that need nothing but the standard library, each other, and what ONLY_IN gives them.

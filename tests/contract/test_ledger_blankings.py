@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from syncd.ledger import record
-from syncd.ledger.audit import Blankings
+from syncd.ledger.blankings import Blankings
 from syncd.ledger.chain import Fault, verify_export, who_of
 from syncd.ledger.entry import read
 from syncd.ledger.storage.store import SqlLedger

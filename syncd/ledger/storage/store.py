@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Noted
 from syncd.ledger import chain, record
-from syncd.ledger.audit import Blankings
+from syncd.ledger.blankings import Blankings
 from syncd.ledger.chain import START, AuditCheck, Fault, Problem, Tip, Verification
 from syncd.ledger.history import History
 from syncd.ledger.storage import checkpoint, personal, rows
