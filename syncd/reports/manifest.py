@@ -134,7 +134,7 @@ class Keys(Protocol):
     """Public keys at hand, and when each was in use."""
 
     def fits(self, key: str, message: bytes, signature: str) -> bool | None:
-        """See ``ledger.audit.Fits``."""
+        """Whether a signature (Base64) was made with the key of this id; None: it is not at hand."""
 
     def valid(self, key: str, at: str) -> bool:
         """Whether this key was in use at a time, in RFC 3339 UTC."""
@@ -144,7 +144,7 @@ def faults_of(
     folder: Path, manifest: Manifest, recorded: Mapping[str, str], keys: Keys | None, head_at: str = ""
 ) -> Sequence[str]:
     """What is wrong with a manifest beside the ledger's record (name -> SHA-256), a sentence each. Without *keys* signatures are
-    not looked at. *head_at*: when the ledger says that its head was written; whoever signs with an old key says what he likes."""
+    not looked at. *head_at*: when the ledger says that its head was written; an old key in other hands signs any time."""
     bad = []
     if keys is not None:
         fitting = keys.fits(manifest.key, manifest.signed, manifest.signature) if manifest.key else None

@@ -57,7 +57,7 @@ def test_days_that_cannot_be_understood_are_refused(tmp_path: Path, before: str)
         ("valid-before: 2026-10-02\n", "2026-10-01T08:00:00.000000Z", False),
         ("valid-before: 2026-10-01\n", "2026-09-30T08:00:00.000000Z", True),
         ("valid-after: 2026-10-02\n", "2026-10-01T08:00:00.000000Z", True),
-        ("valid-before: 2026-11-01\n", "2026-12-01T08:00:00.000000Z", True),  # whoever signs says what time he likes
+        ("valid-before: 2026-11-01\n", "2026-12-01T08:00:00.000000Z", True),  # an old key in other hands signs any time
     ],
 )
 def test_a_manifest_counts_when_its_key_was_in_use(tmp_path: Path, days: str, head_at: str, fault: bool):
