@@ -17,7 +17,7 @@ from tests.simulation.events import KINDS
 from tests.simulation.loop import simulate
 from tests.simulation.oracle import Finding, Oracle
 from tests.simulation.truth import BASIC
-from tests.simulation.wiring import Process, looking_seldom, open_ledger, seeded_salts
+from tests.simulation.wiring import Process, open_ledger, seeded_salts, sped_up
 from tests.simulation.world import DAY, HOUR, MINUTE, Happening, Story, View, World
 
 #: Where ledgers lie while a company lives: memory, where there is such a place.
@@ -54,7 +54,7 @@ def live(story: Story) -> Ended:
     """Runs the company of a story to its end, or to the first finding."""
     folder = Path(tempfile.mkdtemp(prefix="syncd-simulation-", dir=FAST))
     try:
-        with seeded_salts(story.seed), looking_seldom():
+        with seeded_salts(story.seed), sped_up():
             return simulate(_life(story, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ def at_the_desk(
         process.asks_no_clock = asks_no_clock
         ledger = None
         try:
-            ledger = process.ledger = await open_ledger(process)
+            ledger = process.ledger = await open_ledger(process, from_checkpoint=True)
             deps = process.dependencies(ledger)
             await ask_clock(deps, policy_of(world.policy))
             await work(process, deps)

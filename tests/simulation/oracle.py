@@ -15,7 +15,7 @@ from typing import Any
 from syncd.events import CycleEnded, Event
 from syncd.model import CycleReport
 from tests.simulation import handing_over, reviewing
-from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER, VIPS, Account
+from tests.simulation.truth import ACTIVE, INACTIVE, LICENSED, MEMBER, VIPS, Account, Entry
 from tests.simulation.wiring import READ_GUARDS, Process
 from tests.simulation.world import DAY, HOUR, Copy, View, World
 
@@ -406,31 +406,34 @@ class Oracle:
         self.newest_view = max(self.newest_view, view.as_of)
         if reviewing.looks_after_nobody(process):
             return
+        by_mail: dict[str, list[Entry]] = {}
+        by_alias: dict[str, list[Entry]] = {}
+        by_human: dict[str | None, list[Entry]] = {}
+        for entry in view.entries.values():
+            by_mail.setdefault(entry.mail.lower(), []).append(entry)
+            by_human.setdefault(entry.human, []).append(entry)
+            for alias in entry.aliases:
+                by_alias.setdefault(alias, []).append(entry)
         for account in self.world.truth.accounts.values():
-            entries = view.of(account.owner)
-            self._link(view, account)
             email = account.email.lower()
-            mains = [entry for entry in view.entries.values() if entry.mail.lower() == email]
-            by_alias = (
-                not mains
-                and account.zoom_id not in self.linked
-                and any(entry.entitled(now) and email in entry.aliases for entry in view.entries.values())
-            )
-            by_main = account.zoom_id not in self.linked and any(entry.entitled(now) for entry in mains)
-            claimed = by_alias or by_main or self.shown(view, account) is not None
+            mains = by_mail.get(email, [])
+            self._link(view, account, mains)
+            unknown = account.zoom_id not in self.linked
+            by_main = any(entry.entitled(now) for entry in mains)
+            as_alias = not mains and any(entry.entitled(now) for entry in by_alias.get(email, ()))
+            claimed = (unknown and (by_main or as_alias)) or self.shown(view, account) is not None
             if claimed or account.status != ACTIVE:
                 self.gone.pop(account.zoom_id, None)
-            elif not any(entry.unclear for entry in entries):
+            elif not any(entry.unclear for entry in by_human.get(account.owner, ())):
                 since, reads = self.gone.get(account.zoom_id, (self.world.t, 0))
                 self.gone[account.zoom_id] = (since, reads + 1)
 
-    def _link(self, view: View, account: Account) -> None:
+    def _link(self, view: View, account: Account, mains: list[Entry]) -> None:
         """Ties an active account to its owner's entry where a good read leaves no doubt: the only entitled one with its main
-        address, and, if another one was tied before, the only one at all, unless the other may be there unseen. An account that
-        was kept on after its owner left (a hold, a grace) is used by whoever has its address by then."""
+        address (*mains*: who has that), and, if another one was tied before, the only one at all, unless the other may be there
+        unseen. An account that was kept on after its owner left (a hold, a grace) is used by whoever has its address by then."""
         if account.status != ACTIVE:
             return
-        mains = [entry for entry in view.entries.values() if entry.mail.lower() == account.email.lower()]
         entitled = [entry for entry in mains if entry.entitled(self.world.now)]
         known = self.linked.get(account.zoom_id)
         moves = len(mains) == 1 and (known in view.entries or not view.ghosts)

@@ -157,7 +157,11 @@ class SimWatcher:
 
 def _difference(before: View, now: View, *, names: bool) -> Hint:
     """What a place can tell: a file that it is another one; a controller who changed, and that somebody may be gone."""
-    changed = {id_ for id_ in before.entries.keys() | now.entries.keys() if before.entries.get(id_) != now.entries.get(id_)}
+    changed = {
+        id_
+        for id_ in before.entries.keys() | now.entries.keys()
+        if (was := before.entries.get(id_)) is not (now_is := now.entries.get(id_)) and was != now_is
+    }
     replaced = before.group_id != now.group_id
     if not names:
         return Hint(anybody=bool(changed) or replaced)
