@@ -17,7 +17,6 @@ from tests.simulation.truth import (
     ENTITLING,
     INACTIVE,
     LEAVERS,
-    LICENSED,
     MEMBER,
     VIPS,
     Account,
@@ -481,7 +480,7 @@ def type_changed_in_zoom(world: World, luck: Random) -> str | None:
     account = _account(world, luck, ACTIVE)
     if account is None:
         return None
-    account.type, account.taken = BASIC if account.type == LICENSED else LICENSED, None
+    account.type, account.taken, account.typed_at = account.other_type, None, world.t
     return f"{account.zoom_id} {account.type}"
 
 

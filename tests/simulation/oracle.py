@@ -338,8 +338,8 @@ class Oracle:
         if process.choices["reactivate"] == "ours" and account.zoom_id not in self.ours:
             self.find("not_ours", f"{account.zoom_id} is reactivated, but was switched off by {account.changed_by}")
 
-    def carried_out(self, account: Account, *, active: bool) -> None:
-        """Zoom does it."""
+    def carried_out(self, process: Process, account: Account, *, active: bool) -> None:
+        """Zoom does it. A type that somebody changed after the process had looked is nothing that syncd could know of."""
         wanted = ACTIVE if active else INACTIVE
         if account.status == wanted and account.changed_by == "syncd" and account.changed_at < self.world.t - 15.0:
             self.find("twice", f"{account.zoom_id} is made {wanted} a second time")
@@ -348,7 +348,8 @@ class Oracle:
             closes = handing is not None and account.zoom_id in handing.opened
             if account.status == ACTIVE and not closes:
                 owed = account.taken == LICENSED and account.changed_by == "syncd"  # and never given back: it is owed still
-                account.taken, account.taken_at = LICENSED if owed else account.type, self.world.t
+                seen = account.type if account.typed_at <= process.looked_at.get(account.zoom_id, 0.0) else account.other_type
+                account.taken, account.taken_at = LICENSED if owed else seen, self.world.t
             if handing is not None and not closes:  # what a handover opened and closes was off all the time
                 handing.off_at[account.zoom_id] = self.world.t
             self.ours.add(account.zoom_id)

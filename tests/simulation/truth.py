@@ -78,8 +78,14 @@ class Account:
     shows: tuple[str, float] | None = None  # an older status that single reads show until then
     taken: int | None = None  # the type it had when syncd switched it off
     taken_at: float = 0.0
+    typed_at: float = -1.0  # when somebody changed its type in Zoom
     changed_by: str = ""  # syncd | admin: who changed its status last
     changed_at: float = 0.0
+
+    @property
+    def other_type(self) -> int:
+        """What it becomes when somebody changes its type."""
+        return BASIC if self.type == LICENSED else LICENSED
 
 
 @dataclass

@@ -669,7 +669,7 @@ class SimZoom:
 def _switched(process: Process, account: Account, *, active: bool) -> None:
     """Zoom carries a change out: it strips the licence and does not give it back."""
     world = process.world
-    world.oracle.carried_out(account, active=active)
+    world.oracle.carried_out(process, account, active=active)
     account.shows = (account.status, world.t)
     account.status = "active" if active else "inactive"
     account.changed_by, account.changed_at = "syncd", world.t
