@@ -327,7 +327,6 @@ class Watch:
         ready = frozenset(id_ for id_ in differs if self._state.may_act(id_, now))
         if not ready:
             return None
-        seen = min([noticed.since, *(since for id_ in ready if (since := self._state.since(id_)) is not None)])
         changed = dict(reread.changed)
         changed.update(
             (id_, at)
@@ -337,6 +336,9 @@ class Watch:
             and (at := people[id_].changed_at) is not None
             and differs[id_] is Reason.DISABLED_IN_DIRECTORY
         )
+        seen = min([noticed.since, *(since for id_ in ready if (since := self._state.since(id_)) is not None)])
+        if made := [at for id_, at in changed.items() if id_ in ready]:
+            seen = max(seen, min(now, *made))  # signals wait together, and nothing is seen before it was made
         return About(differs, ready, seen, changed, reread.view, reread.as_of)
 
     async def look(self, found: Found, term: int) -> Looked:

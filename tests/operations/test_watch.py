@@ -132,6 +132,22 @@ async def test_a_licence_that_waits_for_a_seat_keeps_no_leaver_waiting() -> None
         await world.look("p-crowd006")
 
 
+@pytest.mark.parametrize(("made", "seen"), [(-5, 0), (3, 3), (60, 10)])
+async def test_nothing_is_seen_before_it_was_made(made: int, seen: int) -> None:
+    """A signal of the start waits until the file is replaced, and the look shows what came with that. A controller's clock may be
+    ahead: then it was seen when it was read."""
+    world = World()
+    await world.cycle()
+    noticed = world.company.clock.now()
+    world.watch._state.notice(0, Hint(anybody=True), noticed)
+    world.company.clock.pass_time(timedelta(seconds=10))
+    world.company.person("crowd003", enabled=False, changed_at=noticed + timedelta(seconds=made))
+
+    [found] = await world.watch.find()
+
+    assert noticed + timedelta(seconds=seen) == found.about.seen
+
+
 @pytest.mark.parametrize(
     "change",
     [
