@@ -276,11 +276,12 @@ class RecordedFiles:
     made_here: set[str] = field(default_factory=set)  # those that were written into the folder of reports
     _filing: bool = False
     _keep: timedelta | None = None  # how long reports are kept, where an entry says so
+    _last: tuple[str, int] = ("", 0)  # the cycle that ended last, and with which entry
     _unsigned: list[LedgerEntry] = field(default_factory=list)  # those that wait for a signature
 
     def begin(self) -> None:
         """Forgets what was taken."""
-        self.ledger_id, self._filing, self._keep = "", False, None
+        self.ledger_id, self._filing, self._keep, self._last = "", False, None, ("", 0)
         self._unsigned.clear()
         for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted, self.made, self.made_here):
             taken.clear()
@@ -316,10 +317,15 @@ class RecordedFiles:
                 self._filing, self._keep = bool(values.get("reports.directory")), seconds_of(values.get("reports.keep"))
                 if not self._filing:
                     self.ended.pop(entry.cycle, None)  # the first without a folder
+                elif entry.cycle == self._last[0]:
+                    self.ended.setdefault(*self._last)  # the first with one: what is in force is said after its end
             case "ledger.accepted":
                 self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
+            case "cycle.ended" if decode(entries.CycleEnded, entry).because is None:
+                self._last = entry.cycle, entry.seq
+                self.ended.update([self._last] if self._filing else [])
             case _:
-                self._take_cycle(entry)
+                pass
         return None
 
     def _removed(self, entry: LedgerEntry, says: entries.ReportsRemoved) -> Problem | None:
@@ -338,10 +344,6 @@ class RecordedFiles:
             if name in self.kept:
                 self.removed[name] = self.kept.pop(name)
         return None
-
-    def _take_cycle(self, entry: LedgerEntry) -> None:
-        if entry.kind == "cycle.ended" and self._filing and decode(entries.CycleEnded, entry).because is None:
-            self.ended[entry.cycle] = entry.seq
 
     def _written(self, entry: LedgerEntry, says: entries.ReportWritten) -> None:
         if says.making is None:

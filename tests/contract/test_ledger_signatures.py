@@ -406,6 +406,23 @@ async def test_published_heads_and_recorded_files_are_followed_in_the_same_pass(
             )
 
 
+@pytest.mark.parametrize(("folder", "owed"), [("/reports", ["c1", "c2"]), (None, [])])
+def test_the_first_cycle_of_a_ledger_must_have_a_line_too(folder: str | None, owed: list[str]) -> None:
+    """What is in force is said after its end, so that alone says whether it was filed."""
+    now = HandClock().now()
+    ended = CycleEnded("enforce", "schedule", "applied", True, now, now, "0.1.0", "policy", {})
+    drafts = [
+        record.cycle_ended("c1", ended),
+        record.in_force("c1", {"reports.directory": folder}, now),
+        record.cycle_ended("c2", ended),
+    ]
+    files = RecordedFiles()
+
+    audit(rewritten([_as_entry(one, None) for one in drafts]), checks=[files])
+
+    assert owed == list(files.owed)
+
+
 def test_an_audit_tells_witnesses_only_what_is_good() -> None:
     """An edited entry never reaches them."""
     files = RecordedFiles()
