@@ -423,7 +423,7 @@ class Oracle:
             by_main = any(entry.entitled(now) for entry in mains)
             as_alias = not mains and any(entry.entitled(now) for entry in by_alias.get(email, ()))
             claimed = (unknown and (by_main or as_alias)) or self.shown(view, account) is not None
-            if claimed or account.status != ACTIVE:
+            if claimed or account.status != ACTIVE or account.pending:
                 self.gone.pop(account.zoom_id, None)
             elif not any(entry.unclear for entry in by_human.get(account.owner, ())):
                 since, reads = self.gone.get(account.zoom_id, (self.world.t, 0))
@@ -432,8 +432,9 @@ class Oracle:
     def _link(self, view: View, account: Account, mains: list[Entry]) -> None:
         """Ties an active account to its owner's entry where a good read leaves no doubt: the only entitled one with its main
         address (*mains*: who has that), and, if another one was tied before, the only one at all, unless the other may be there
-        unseen. An account that was kept on after its owner left (a hold, a grace) is used by whoever has its address by then."""
-        if account.status != ACTIVE:
+        unseen. An account that was kept on after its owner left (a hold, a grace) is used by whoever has its address by then. An
+        invited one takes no part (contract 3)."""
+        if account.status != ACTIVE or account.pending:
             return
         entitled = [entry for entry in mains if entry.entitled(self.world.now)]
         known = self.linked.get(account.zoom_id)
