@@ -162,10 +162,8 @@ def signers_of(config: Config) -> tuple[str, ...]:
     """Who may sign approvals, with their keys; empty: approvals are not signed. Raises ConfigError."""
     if config.approvals.signers_file is None:
         return ()
-    from syncd.host.sshsig import (
-        demand_own_keys,
-        signers_in,
-    )  # here: most installations sign nothing, and its library takes its time
+    # Imported here: most installations sign nothing, and its library takes its time.
+    from syncd.host.sshsig import demand_own_keys, signers_in
 
     signers = signers_in(Path(config.approvals.signers_file))
     if config.approvals.required > 1:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.errors import UsageError
-from syncd.ledger.audit import PublishedHeads, RecordedFiles, SeenChanges, SignedApprovals, SignedHeads
+from syncd.ledger.audit import PublishedHeads, SeenChanges, SignedApprovals, SignedHeads
 from syncd.ledger.blankings import Blankings
 from syncd.ledger.chain import AuditCheck, Verification, verify_export
 from syncd.ledger.listed import ListedLine, ListedLines
+from syncd.ledger.recorded_files import RecordedFiles
 from syncd.model import Head
 from syncd.ports import Tell
 from syncd.reports.folder import (

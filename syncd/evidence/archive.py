@@ -17,10 +17,11 @@ from typing import Protocol
 from syncd.errors import ConfigError, LedgerError
 from syncd.events import Noted
 from syncd.ledger import record
-from syncd.ledger.audit import ABOUT_FILES, WITH_LISTS, RecordedFile, RecordedFiles, head_message
+from syncd.ledger.audit import WITH_LISTS, head_message
 from syncd.ledger.entries import LedgerOpened, PolicyInForce
 from syncd.ledger.entry import decode
 from syncd.ledger.history import History
+from syncd.ledger.recorded_files import ABOUT_FILES, RecordedFile, RecordedFiles
 from syncd.model import CycleReport, Draft, Guard, Head, LedgerEntry
 from syncd.ports import Clock, Tell
 from syncd.reports.cycle import Circumstances

@@ -163,9 +163,8 @@ class Period:
     _kept: dict[str, _Kept] = field(default_factory=dict)  # by Zoom id, those that last until now
     _kept_before: list[_Kept] = field(default_factory=list)
     _holds: dict[str, tuple[int, entries.HoldPlaced]] = field(default_factory=dict)
-    _off: dict[str, tuple[LedgerEntry, entries.DecisionMade, entries.DecisionMade]] = field(
-        default_factory=dict
-    )  # see _left_while_off
+    #: See ``_left_while_off``.
+    _off: dict[str, tuple[LedgerEntry, entries.DecisionMade, entries.DecisionMade]] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)  # zoom ids of people whom reads show not entitled
     _open: dict[str, OffboardingCase] = field(default_factory=dict)
     _latest: dict[str, OffboardingCase] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from syncd.ledger import entries
-from syncd.ledger.audit import SET_BACK, WITH_LISTS, seconds_of
+from syncd.ledger.audit import SET_BACK, WITH_LISTS, duration_in
 from syncd.ledger.chain import Fault, Problem, Tip, measured_mention, time_text
 from syncd.ledger.entry import decode
 from syncd.model import LedgerEntry
@@ -48,7 +48,7 @@ class Blankings:
             case entries.PersonalBlanked.kind:
                 return self._blanked(entry, decode(entries.PersonalBlanked, entry))
             case entries.PolicyInForce.kind:
-                self._keep = seconds_of(decode(entries.PolicyInForce, entry).values.get("ledger.keep_personal"))
+                self._keep = duration_in(decode(entries.PolicyInForce, entry).values.get("ledger.keep_personal"))
                 kept, early = self._early or (timedelta(), None)
                 self._early = None
                 if early is not None and self._keep is not None and kept < self._keep - SET_BACK:

@@ -481,6 +481,7 @@ class Notifier:
         shown: tuple[tuple[str, str], ...] = (),
     ) -> Notice:
         redacted = self._redaction.text
+        # Numbers by name as they are, whatever the name: a department of Token Sales is no secret.
         counts = {
             name: {redacted(key): number for key, number in value.items()}
             for name, value in facts.items()
@@ -500,7 +501,7 @@ class Notifier:
                 }
             )
             | counts
-        )  # a department of Token Sales is no secret
+        )
         return Notice(
             word,
             str(body["text"]),

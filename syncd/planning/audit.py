@@ -33,7 +33,7 @@ class Audited:
     @cached_property
     def ignored(self) -> frozenset[str]:
         """Directory ids that take no part."""
-        return frozenset(ignored_ids(self.facts.directory.people, self.facts.policy.ignore_people))
+        return ignored_ids(self.facts.directory.people, self.facts.policy.ignore_people)
 
     def person(self, id_: str | None) -> Person | None:
         """The one with this directory id; None: nobody, or somebody who is ignored."""

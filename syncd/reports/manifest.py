@@ -110,9 +110,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         document = json.loads(text)
         if _text(document) != text or set(document.get("signature") or _SIGNATURE) != _SIGNATURE:
-            raise ValueError(
-                "syncd writes it otherwise"
-            )  # a key that comes twice says one thing to one reader, another to the next
+            # A key that comes twice says one thing to one reader, another to the next.
+            raise ValueError("syncd writes it otherwise")
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         unsigned = {key: value for key, value in document.items() if key != "signature"}

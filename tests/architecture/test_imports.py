@@ -13,7 +13,16 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "syncd").rglob("*.py"))
 
 VALUES = {"model", "errors", "reading", "concurrency"}
-PURE = {"ledger.chain", "ledger.entry", "ledger.entries", "ledger.history", "ledger.record", "ledger.audit", "ledger.blankings"}
+PURE = {
+    "ledger.chain",
+    "ledger.entry",
+    "ledger.entries",
+    "ledger.history",
+    "ledger.record",
+    "ledger.audit",
+    "ledger.blankings",
+    "ledger.recorded_files",
+}
 CYCLE = {"execution", "operations"}
 
 #: Where the parts are put together: the composition root, the command line, and programs of their own.
@@ -56,7 +65,16 @@ OURS: dict[str, set[str]] = {
     "zoom": VALUES | {"events", "ports", "host", "http"},
     "directories": VALUES | {"events", "ports", "host", "http"},
     "ledger.storage": VALUES
-    | {"events", "ports", "host", "ledger.chain", "ledger.history", "ledger.audit", "ledger.blankings", "ledger.record"},
+    | {
+        "events",
+        "ports",
+        "host",
+        "ledger.chain",
+        "ledger.history",
+        "ledger.audit",
+        "ledger.blankings",
+        "ledger.record",
+    },
 }
 
 #: Rooms that need nothing but the standard library, each other, and what ONLY_IN gives them.

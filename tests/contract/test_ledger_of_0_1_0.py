@@ -20,8 +20,9 @@ import pytest
 
 from syncd.evidence.periods import Asked, Period
 from syncd.ledger import record
-from syncd.ledger.audit import RecordedFiles, SignedHeads
+from syncd.ledger.audit import SignedHeads
 from syncd.ledger.entry import read
+from syncd.ledger.recorded_files import RecordedFiles
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Gone, Guard
 from syncd.operations.schedule import Schedule

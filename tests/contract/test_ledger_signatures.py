@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from syncd.errors import ConfigError, LedgerError, NotLeader, UsageError
 from syncd.host.signing import PublicKeys, SigningKey
 from syncd.ledger import record
-from syncd.ledger.audit import PublishedHeads, RecordedFiles, SignedHeads, head_message
+from syncd.ledger.audit import PublishedHeads, SignedHeads, head_message
 from syncd.ledger.chain import Fault, Verification, audit, verify_export
 from syncd.ledger.entries import CycleEnded
+from syncd.ledger.recorded_files import RecordedFiles
 from syncd.ledger.storage.copying import copy_ledger
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import Draft, Head, LedgerEntry, canonical_json

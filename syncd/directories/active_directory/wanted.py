@@ -34,9 +34,8 @@ class Wanted:
         keys = frozenset(address_key(address) for address in addresses)
         alternatives = [_guid_filter(directory_id)] if directory_id else []
         for attribute in attributes:
-            types = (
-                ("smtp:", "") if attribute.lower() == "proxyaddresses" else ("",)
-            )  # one without a type claims its address, too
+            # One without a type claims its address, too.
+            types = ("smtp:", "") if attribute.lower() == "proxyaddresses" else ("",)
             alternatives += [
                 f"({attribute}={type_}{spelling})"
                 for key in sorted(keys)

@@ -223,13 +223,14 @@ class SqliteDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         mode = "mode=rw" if self._writable else "mode=ro&immutable=1" if self._immutable else "mode=ro"
+        # Transactions begin where _transaction says, never behind our back (isolation_level).
         connection = sqlite3.connect(
             f"file:{quote(str(self._path))}?{mode}",
             uri=True,
             timeout=self._busy_seconds,
             check_same_thread=False,
             isolation_level=None,
-        )  # transactions begin where _transaction says, never behind our back
+        )
         try:
             # An edited byte that is no UTF-8 must be found by its hash, not stop the read, and not pass as U+FFFD either.
             connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
