@@ -124,6 +124,8 @@ class Windows(fakeldap.Server):
         """The values of an attribute; None: not for your eyes."""
         if (dn.lower(), name) in self.unreadable:
             return None
+        if name == "distinguishedname":
+            return [dn.encode()]
         if name == "memberof":
             return [
                 other.encode()

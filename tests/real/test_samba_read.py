@@ -239,7 +239,7 @@ async def test_small_pages_give_the_same_directory(samba):
     assert one.digest == many.digest
 
 
-async def test_a_second_look_shows_what_the_read_showed(samba):
+async def test_a_first_and_a_second_look_show_what_the_read_showed(samba):
     """A sample of everybody, with everybody in the nested, primary and awkward groups."""
     directory = SambaDirectory(
         samba,
@@ -255,6 +255,7 @@ async def test_a_second_look_shows_what_the_read_showed(samba):
     chosen += random.Random(1).sample(snapshot.people, 40)
 
     differing = [person for person in chosen if (person,) != await directory.recheck_person(person.id, [])]
+    differing += [person for person in chosen if (person,) != await directory.look_first(person.id)]
     by_address = await directory.recheck_person(
         None,
         ["jürgen.größe0011@corp.example", "given0017.family0017@corp.example", "old.u0008@corp.example", "nobody@corp.example"],
@@ -306,6 +307,7 @@ async def test_a_change_is_seen_by_the_second_look_at_once(changeable_samba):
     (person,) = await directory.recheck_person(None, ["u0030@corp.example"])
     lab.modify(f"dn: CN=zoom-flat,{GROUPS}\nchangetype: modify\ndelete: member\nmember: {dn}\n-\n")
     (left,) = await directory.recheck_person(person.id, [])
+    assert (left,) == await directory.look_first(person.id)
     lab.modify(f"dn: {dn}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 546\n-\n")
     (disabled,) = await directory.recheck_person(person.id, [])
     lab.modify(f"dn: {dn}\nchangetype: modrdn\nnewrdn: CN=u0030 married\ndeleteoldrdn: 1\n")

@@ -56,7 +56,7 @@ class GroupsAbove:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
         direct = self._naming([entry.dn])
         self._demand_agreement(entry, direct)
-        primary = self._primary_group(found.primary_group_sid)
+        primary = primary_group(self._session, found.primary_group_sid)
         if primary is not None:
             direct[guid_of(primary)] = primary
         for id_, group in direct.items():
@@ -107,7 +107,7 @@ class GroupsAbove:
         Windows has an index) needs not go through 50,000 members of theirs again."""
         found: dict[str, Entry] = {}
         others = self._others_than(walked or {})
-        for part in _parts(dns):
+        for part in parts(dns):
             members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
             for root in self._roots:
                 for page in self._session.pages(
@@ -136,15 +136,16 @@ class GroupsAbove:
                     "Let the bind account read the attribute 'member' of this group.",
                 )
 
-    def _primary_group(self, sid: str | None) -> Entry | None:
-        domain = self._session.domain_dn
-        if sid is None or domain is None:
-            return None
-        filter_ = f"(objectSid={escape_bytes(sid_bytes(sid))})"
-        for page in self._session.pages(domain, filter_, OF_GROUPS, page_size=10):
-            for entry in page:
-                return entry
+
+def primary_group(session: Session, sid: str | None) -> Entry | None:
+    """The group of this SID in the server's own domain: membership by ``primaryGroupID`` is no link. Raises Unusable."""
+    domain = session.domain_dn
+    if sid is None or domain is None:
         return None
+    for page in session.pages(domain, f"(objectSid={escape_bytes(sid_bytes(sid))})", OF_GROUPS, page_size=10):
+        for entry in page:
+            return entry
+    return None
 
 
 def demand_members_readable(
@@ -154,7 +155,7 @@ def demand_members_readable(
     group that is gone by now holds nobody."""
     names = {**gone_through, **{group.id: group.dn for group in configured}}
     readable: set[str] = set()
-    for part in _parts(tuple(names)):
+    for part in parts(tuple(names)):
         ids = "".join(f"(objectGUID={escape_bytes(UUID(id_).bytes_le)})" for id_ in part)
         for root in search_roots(session, settings):
             for page in session.pages(root, f"(&(|{ids}){MEMBER_READABLE})", ["objectGUID"], settings.page_size):
@@ -168,6 +169,7 @@ def demand_members_readable(
             )
 
 
-def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+def parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many as one filter holds, again and again."""
     for at in range(0, len(items), FILTER_SIZE):
         yield items[at : at + FILTER_SIZE]

@@ -89,7 +89,7 @@ class ControllerWatcher:
             people |= {one.id for one in base.people} - there
         found: dict[str, Person] = {}
         for id_ in sorted(people):
-            found.update((one.id, one) for one in await self.directory.recheck_person(id_, ()) if one.id == id_)
+            found.update((one.id, one) for one in await self.directory.look_first(id_) if one.id == id_)
         view = self._place.view if self._place is not None else ""
         changed = {id_: hint.changed[id_] for id_ in people if id_ in hint.changed}
         return Reread(read_at, view, people, in_one_piece(found.values(), End.EACH_ASKED), changed=changed)
