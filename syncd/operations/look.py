@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from msgspec import structs
 
+from syncd.concurrency import both
 from syncd.errors import AccountUnreadable
 from syncd.execution.context import Progress
 from syncd.execution.executor import execute
@@ -32,6 +34,7 @@ from syncd.model import (
     Mode,
     OutcomeKind,
     OutcomeReason,
+    Person,
     Policy,
     Reason,
     Reread,
@@ -120,14 +123,31 @@ class Looked:
     report: CycleReport | None = None
 
 
+@dataclass(frozen=True)
+class _People:
+    """How many people of a directory were entitled *at* a moment, and who was unclear."""
+
+    at: datetime
+    entitled: int
+    unclear: tuple[Person, ...]
+
+    @classmethod
+    def of(cls, directory: DirectorySnapshot, policy: Policy, at: datetime) -> _People:
+        """Goes through all of them, while Zoom is asked about the few accounts of a look."""
+        return cls(at, entitled_people(directory, policy, at), unclear_people(directory, policy))
+
+
 async def run_look(deps: Dependencies, policy: Policy, run: Run, base: Base, about: About, history: History) -> Looked:
     """One look under the writer's term. Raises SourceError (nothing was concluded), LedgerError, NotLeader."""
     started = deps.clock.now()
-    zoom, who = await _read_accounts(deps, base, about, history)
+    whose, unknown = _accounts_of(base, about, history)
     async with LooksAhead(deps.directory, deps.clock) as directory:
-        for id_, account in _foreseen(run, policy, zoom, who, about, history):
+        for id_, account in _foreseen(run, policy, base.zoom, whose, about, history):
             directory.begin(id_, Addresses(policy).forms(account.email))
-        return await _decided(replace(deps, directory=directory), policy, run, base.with_zoom(zoom), about, history, who, started)
+        (zoom, who), people = await both(
+            _read_accounts(deps, base, about, whose, unknown), asyncio.to_thread(_People.of, base.directory, policy, started)
+        )
+        return await _decided(replace(deps, directory=directory), policy, run, base.with_zoom(zoom), about, history, who, people)
 
 
 async def _decided(
@@ -138,7 +158,7 @@ async def _decided(
     about: About,
     history: History,
     who: Mapping[str, frozenset[str]],
-    started: datetime,
+    people: _People,
 ) -> Looked:
     """Decides over what was read, and carries out what is to be done about these people. Raises LedgerError, NotLeader."""
     assert run.term is not None, "a look is never a dry run"
@@ -147,8 +167,7 @@ async def _decided(
     directory = replace(base.directory, view=about.view or base.directory.view, as_of=about.as_of or base.directory.as_of)
 
     # The same decision and the same guards as in any cycle, over everybody.
-    entitled = await asyncio.to_thread(entitled_people, directory, policy, now)
-    judged = await decide_and_judge(deps, policy, run.mode, directory, zoom, history, now, entitled=entitled, look=True)
+    judged = await decide_and_judge(deps, policy, run.mode, directory, zoom, history, now, entitled=people.entitled, look=True)
     plan, facts, free = judged.plan, judged.facts, judged.free
     ours = [
         effect
@@ -163,11 +182,11 @@ async def _decided(
         run.mode,
         run.trigger,
         Result.UNREADABLE,
-        started,
-        started,
+        people.at,
+        people.at,
         deps.version,
         policy.digest(),
-        unclear=unclear_people(directory, policy),
+        unclear=people.unclear,
         look=look,
     )
     planned = judged.told_in(begun)
@@ -193,11 +212,11 @@ async def _decided(
 
 
 async def _read_accounts(
-    deps: Dependencies, base: Base, about: About, history: History
+    deps: Dependencies, base: Base, about: About, known: Mapping[str, AbstractSet[str]], unknown: Mapping[str, str]
 ) -> tuple[ZoomSnapshot, dict[str, frozenset[str]]]:
-    """Zoom with the accounts of these people, and those signalled there, read again, and whose each of them is. Raises
-    SourceError."""
-    whose, unknown = _accounts_of(base, about, history)
+    """Zoom with the accounts *known* to be of these people, those signalled there, and any that *unknown* addresses may have by
+    now, read again, and whose each of them is. Raises SourceError."""
+    whose = {zoom_id: set(people) for zoom_id, people in known.items()}
     listed = {zoom_id: one for zoom_id in whose if (one := base.zoom.find(zoom_id)) is not None}
     found: dict[str, ZoomAccount] = {}
     unreadable: set[str] = set()
@@ -265,10 +284,10 @@ def _with_changes(zoom: ZoomSnapshot, report: CycleReport) -> ZoomSnapshot:
 
 
 def _foreseen(
-    run: Run, policy: Policy, zoom: ZoomSnapshot, who: Mapping[str, frozenset[str]], about: About, history: History
+    run: Run, policy: Policy, zoom: ZoomSnapshot, who: Mapping[str, AbstractSet[str]], about: About, history: History
 ) -> Iterator[tuple[str, ZoomAccount]]:
-    """Whose account will probably be changed now, by the looks of this one person: whether it will is for the decision and the
-    guards to say, and nothing else depends on this."""
+    """Whose account will probably be changed now, by the looks of this one person and by *zoom* as it was: whether it will is
+    for the decision and the guards to say, and nothing else depends on this."""
     if run.mode is not Mode.ENFORCE or history.paused_since is not None:
         return
     for zoom_id, people in sorted(who.items()):

@@ -45,9 +45,12 @@ class Audited:
         found: dict[str, list[Person]] = {self.addresses.key(effect.account.email): [] for effect in self.effects}
         emails = [effect.account.email for effect in self.effects]
         spelled = {form: self.addresses.key(email) for email in emails for form in self.addresses.forms(email)}
+        no_owner_of_any = spelled.keys().isdisjoint
         for person in self.facts.directory.people:
+            if no_owner_of_any(person.mains) or person.id in self.ignored:
+                continue
             for main in person.mains:
-                if main in spelled and person.id not in self.ignored and person not in (owners := found[spelled[main]]):
+                if main in spelled and person not in (owners := found[spelled[main]]):
                     owners.append(person)
         return found
 
@@ -90,8 +93,8 @@ def _decided_twice(audited: Audited) -> Iterator[object]:
     ids = [d.account.zoom_id for d in audited.facts.plan.decisions if d.account.zoom_id is not None]
     if len(set(ids)) < len(ids):
         yield from (id_ for id_, times in Counter(ids).items() if times > 1)
-    own = set(map(id, audited.facts.plan.decisions))
-    yield from (effect for effect in audited.effects if id(effect) not in own)
+    decided = {id(effect) for effect in audited.effects}.intersection(map(id, audited.facts.plan.decisions))
+    yield from (effect for effect in audited.effects if id(effect) not in decided)
 
 
 def _no_change(audited: Audited) -> Iterator[object]:

@@ -265,14 +265,10 @@ class Claims:
         pairs, first, others, outside = self._pairs, self.plain, self._others_than_first, self.outside
         if not pairs:
             return
-        for at, account in enumerate(self._accounts):
-            if at in outside:
-                continue
+        for at, (account, claimant) in enumerate(zip(self._accounts, first, strict=True)):
             remembered = pairs.get(account.zoom_id)  # type: ignore[arg-type]    # those that take part have one
-            if remembered is not None:
-                claimant = first[at]
-                if claimant is None or claimant.id != remembered:
-                    others[at] = remembered
+            if remembered is not None and (claimant is None or claimant.id != remembered) and at not in outside:
+                others[at] = remembered
 
     def _remembered_people(self, people: Iterable[Person]) -> dict[str, Person]:
         """Directory id -> whoever it is today, for the ids that are remembered beside what addresses say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -217,7 +218,9 @@ def test_a_secret_that_everybody_may_read_is_a_warning(company: Company) -> None
     """With its file and the command that closes it; a closed one is not spoken of."""
     company.staff(2)
     secret = Path(company.settings["zoom"]["client_secret_file"])
-    for mode, told in ((0o640, 0), (0o644, 1)):
+    luck = random.Random(11)
+    drawn = [luck.randrange(0o1000) | 0o400 for _ in range(6)]
+    for mode, told in ((0o640, 0), (0o644, 1), *((mode, int(bool(mode & 0o004))) for mode in drawn)):
         secret.chmod(mode)
         ran = company.syncd("check", "--offline")
         assert 0 == ran.code, ran.said

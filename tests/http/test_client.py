@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -872,6 +873,15 @@ def packed(body: bytes, times: int = 1) -> bytes:
     return body
 
 
+def grown(luck: random.Random) -> bytes:
+    """Members of any size, of blanks or of what does not pack, the last of which is too much; maybe cut off after that."""
+    members, size = b"", 0
+    while size <= 2_000_000:
+        one = luck.choice([bytes, luck.randbytes])(luck.randrange(1, 900_000))
+        members, size = members + packed(one), size + len(one)
+    return members + packed(b" " * 100_000)[: luck.randrange(60)]
+
+
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -879,6 +889,7 @@ def packed(body: bytes, times: int = 1) -> bytes:
         (packed(b" " * 3_000_000), {"content-encoding": "gzip"}),
         (packed(b" " * 3_000_000)[:2000] + packed(b" " * 9_000_000), {"content-encoding": "x-gzip"}),
         (packed(b" " * 500_000) * 5, {"content-encoding": "gzip"}),
+        *((grown(random.Random(seed)), {"content-encoding": "gzip"}) for seed in range(8)),
     ],
 )
 async def test_an_answer_that_unpacks_to_too_much_is_not_read(body: bytes, headers: dict[str, str]) -> None:

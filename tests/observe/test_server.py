@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -294,8 +295,13 @@ async def test_both_families_are_the_one_that_there_is(monkeypatch: pytest.Monke
 # ------------------------------------------------------------------------------------------------------- rude guests
 
 
-async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
-    """Many times more of them than there is room for, with half a request or nothing at all."""
+REQUEST = b"POST /sync HTTP/1.1\r\nHost: syncd\r\nAuthorization: Bearer wrong\r\nContent-Length: 9\r\n\r\n"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_those_who_only_hold_connections_keep_nobody_out(seed: int) -> None:
+    """Many times more of them than there is room for, each with some part of a request, or nothing at all."""
+    luck = random.Random(seed)
     async with Daemon().serving() as endpoint:
         held, readers = [], []
         try:
@@ -303,7 +309,9 @@ async def test_those_who_only_hold_connections_keep_nobody_out() -> None:
                 reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
                 held.append(writer)
                 readers.append(reader)
-                if number % 2:
+                if seed:
+                    writer.write(REQUEST[: luck.randrange(REQUEST.index(b"\r\n\r\n"))])
+                elif number % 2:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
                 if number % CONNECTIONS_MAX == 0:
                     assert await reached(endpoint.host, endpoint.port)

@@ -111,12 +111,13 @@ class Facts(Situation):
         """A second look, apart from the decisions."""
         addresses = Addresses(self.policy)
         protection = Protection(self.policy, self.zoom.groups, addresses)
-        people = {person.id: person for person in self.directory.people} if self.plan.effects else {}
         return tuple(
             effect
             for effect in self.plan.effects
             if protection.exempt(
-                effect.account, addresses.key(effect.account.email), [people[id_] for id_ in _owners(effect) if id_ in people]
+                effect.account,
+                addresses.key(effect.account.email),
+                [person for id_ in _owners(effect) if id_ is not None and (person := self.directory.find(id_)) is not None],
             )
             or protection.protected(effect.account, self._remembered_role(effect))
         )

@@ -95,10 +95,13 @@ def flapping(facts: Facts) -> Verdict:
     """Accounts we deactivated come back to life: somebody or something disagrees with us. An account on hold (after an undo,
     say) does not count: there a person has spoken, and nobody needs to be found."""
     lately = {zoom_id for zoom_id, last in facts.history.deactivated.items() if facts.now - last.at < DISPUTED_FOR}
+    alive = {
+        zoom_id for zoom_id in lately if (account := facts.zoom.find(zoom_id)) is not None and account.status is Status.ACTIVE
+    }
     back = sum(
         1
-        for d in (facts.plan.decisions if lately else ())
-        if d.account.zoom_id in lately and d.account.status is Status.ACTIVE and d.reason is not Reason.ON_HOLD
+        for decision in (facts.plan.decisions if alive else ())
+        if decision.account.zoom_id in alive and decision.reason is not Reason.ON_HOLD
     )
     limit = facts.policy.limits.max_flapping
     reviewed = facts.plan.counts[Action.DEACTIVATE] > 0 and not facts.uncovered(Guard.FLAPPING, Action.DEACTIVATE)
