@@ -373,14 +373,43 @@ async def test_a_nested_group_that_was_deleted_meanwhile_holds_nobody():
     assert () == found.entitled_by
 
 
-async def test_two_ends_of_a_link_that_disagree_are_an_error():
+@pytest.mark.parametrize("kind", ["nested", "leavers"])
+async def test_two_ends_of_a_link_that_disagree_are_an_error(kind):
     """The person names the group, the group does not name the person: one of the two is not telling everything."""
-    with Windows(company(5, 3)) as controller:
-        directory = Directory(controller.url)
+    entries = nested() | {f"CN=gone,{GROUPS}": group(900_041, "gone", [f"CN=p1,{STAFF}"])}
+    number = 4 if kind == "nested" else 1
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, leaver_groups=("gone",))
         await directory.read()
-        controller.fault = lambda search: done(search.mid, cookie=b"") if search.asks_for(f"CN=p1,{STAFF}") else None
+        controller.fault = lambda search: (
+            done(search.mid, cookie=b"") if search.page and search.asks_for(f"CN=p{number},{STAFF}") else None
+        )
         with pytest.raises(SourceError, match="which does not name its member"):
-            await directory.recheck_person(id_of(1), [])
+            await directory.recheck_person(id_of(number), [])
+
+
+async def test_a_group_that_keeps_accounts_is_believed_of_a_person_who_names_it():
+    """It can only be a reason to change nothing, and its 45,000 members are not gone through; the others are asked."""
+    entries = company(5, 3) | {
+        f"CN=vip,{GROUPS}": group(900_042, "vip", [f"CN=p1,{STAFF}"]),
+        f"CN=gone,{GROUPS}": group(900_041, "gone", [f"CN=p1,{STAFF}"]),
+    }
+    with Windows(entries) as controller:
+        directory = Directory(controller.url, leaver_groups=("gone",), protecting_groups=("vip",))
+        await directory.read()
+        await directory.recheck_person(id_of(2), [])
+        controller.searches_seen.clear()
+        (found,) = await directory.recheck_person(id_of(1), [])
+        await directory.close()
+
+    assert (("zoom",), ("vip",), ("gone",)) == (found.entitled_by, found.protected_by, found.leaver_by)
+    left_out = {
+        name
+        for name in ("zoom", "vip", "gone")
+        for one in controller.searches_seen
+        if one.page and one.asks_for(f"CN=p1,{STAFF}") and entries[f"CN={name},{GROUPS}"]["objectGUID"][0] in one.raw
+    }
+    assert {"zoom", "vip"} == left_out
 
 
 # ---------------------------------------------------------------------------------------- manager, number, kind of mailbox

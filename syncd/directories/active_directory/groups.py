@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ldap3.utils.conv import escape_filter_chars
@@ -37,6 +37,7 @@ class ConfiguredGroup:
     name: str
     dn: str
     entry: str
+    seen: Entry = field(default_factory=lambda: Entry("", {}), compare=False)  # what it is known by, as found
 
 
 def find_configured(
@@ -64,7 +65,8 @@ def find_configured(
             id_, entry = entries.popitem()
             if "group" not in classes_of(entry):
                 problems.append(f"{asked!r} is no group")
-            found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn, asked))
+            seen = Entry(entry.dn, {**outline(entry).attributes, "cn": entry.attributes.get("cn", [])})
+            found.setdefault((use, id_), ConfiguredGroup(use, id_, name_of(entry), entry.dn, asked, seen))
     if problems:
         raise Unusable(
             f"{len(problems)} configured group(s) cannot be read: {'; '.join(problems)}",

@@ -3,7 +3,8 @@
 Asked is which groups name the person as ``member``, then which groups name those: the same attribute, and therefore the same
 right, that a whole read has proved, and that is proved again here. ``memberOf``, the other end of the same links, is a witness
 only: many domains hide it, but where it names a group that a whole read went through and the question did not find, one of
-the two is not telling everything.
+the two is not telling everything. Where it names a configured group that keeps accounts (not one of leavers), it is taken at
+its word, so that Samba need not go through 45,000 members for what can only be a reason to change nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from syncd.directories.active_directory.session import Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
+from syncd.model import GroupUse
 
 #: True of every object whose ``member`` may be read, and undefined (so never true) of others.
 MEMBER_READABLE = "(|(member=*)(!(member=*)))"
@@ -50,12 +52,16 @@ class GroupsAbove:
         self._settings = settings
         self._roots = search_roots(session, settings)
         self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
+        leaving = {group.id for group in configured if group.use is GroupUse.LEAVERS}
+        self._keeping = {group.id: group.seen for group in configured if group.id not in leaving}
         self._matter = set(self.nodes)  # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
-        direct = self._naming([entry.dn])
-        self._demand_agreement(entry, direct)
+        memberships = {dn_key(raw.decode()): raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)}
+        direct = {id_: group for id_, group in self._keeping.items() if dn_key(group.dn) in memberships}
+        direct |= self._naming([entry.dn], direct)
+        self._demand_agreement(entry, memberships, direct)
         primary = primary_group(self._session, found.primary_group_sid)
         if primary is not None:
             direct[guid_of(primary)] = primary
@@ -126,11 +132,10 @@ class GroupsAbove:
             if (guid := entry.first("objectguid")) and (sid := entry.first("objectsid"))
         )
 
-    def _demand_agreement(self, entry: Entry, direct: Mapping[str, Entry]) -> None:
+    def _demand_agreement(self, entry: Entry, memberships: Mapping[str, str], direct: Mapping[str, Entry]) -> None:
         named = {dn_key(group.dn) for group in direct.values()}
-        for raw in self._session.values(entry.dn, "memberof", entry):
-            dn = raw.decode()
-            if dn_key(dn) in self._relevant and dn_key(dn) not in named:
+        for key, dn in memberships.items():
+            if key in self._relevant and key not in named:
                 raise Unusable(
                     f"{entry.dn} names the group {dn}, which does not name its member",
                     "Let the bind account read the attribute 'member' of this group.",
