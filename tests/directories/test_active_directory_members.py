@@ -389,7 +389,7 @@ async def test_two_ends_of_a_link_that_disagree_are_an_error(kind):
 
 
 async def test_a_group_that_keeps_accounts_is_believed_of_a_person_who_names_it():
-    """It can only be a reason to change nothing, and its 45,000 members are not gone through; the others are asked."""
+    """Against a deactivation that can only speak, and its 45,000 members are not gone through; the other groups are asked."""
     entries = company(5, 3) | {
         f"CN=vip,{GROUPS}": group(900_042, "vip", [f"CN=p1,{STAFF}"]),
         f"CN=gone,{GROUPS}": group(900_041, "gone", [f"CN=p1,{STAFF}"]),

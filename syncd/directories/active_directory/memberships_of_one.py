@@ -4,7 +4,7 @@ Asked is which groups name the person as ``member``, then which groups name thos
 right, that a whole read has proved, and that is proved again here. ``memberOf``, the other end of the same links, is a witness
 only: many domains hide it, but where it names a group that a whole read went through and the question did not find, one of
 the two is not telling everything. Where it names a configured group that keeps accounts (not one of leavers), it is taken at
-its word, so that Samba need not go through 45,000 members for what can only be a reason to change nothing.
+its word, so that Samba need not go through 45,000 members for what can only speak against a deactivation.
 """
 
 from __future__ import annotations
