@@ -220,7 +220,7 @@ def test_a_secret_that_everybody_may_read_is_a_warning(company: Company) -> None
     secret = Path(company.settings["zoom"]["client_secret_file"])
     luck = random.Random(11)
     drawn = [luck.randrange(0o1000) | 0o400 for _ in range(6)]
-    for mode, told in ((0o640, 0), (0o644, 1), *((mode, int(bool(mode & 0o004))) for mode in drawn)):
+    for mode, told in ((0o640, 0), (0o644, 1), *((mode, int(bool(mode & 0o006))) for mode in drawn)):
         secret.chmod(mode)
         ran = company.syncd("check", "--offline")
         assert 0 == ran.code, ran.said
