@@ -74,6 +74,7 @@ class Windows(fakeldap.Server):
         self.fault = fault or (lambda search: None)
         self.domain = domain
         self.searches_seen: list[Search] = []
+        self.hidden_is_absent = False  # what may not be read counts in filters as not being there (MS-ADTS 3.1.1.4.3)
         super().__init__(self._answer, on_bind, on_extended)
 
     @property
@@ -130,7 +131,7 @@ class Windows(fakeldap.Server):
             return [
                 other.encode()
                 for other, attributes in self.entries.items()
-                if dn.encode() in map(_raw, attributes.get("member", ()))
+                if _domain_of(other) == _domain_of(dn) and dn.encode() in map(_raw, attributes.get("member", ()))
             ]
         return [_raw(value) for value in self.entries[dn].get(name, ())]
 
@@ -153,7 +154,8 @@ class Windows(fakeldap.Server):
     # ------------------------------------------------------------------------------------------------------- filters
 
     def _fits(self, dn: str, filter_: tuple) -> bool | None:
-        """True, False, or None for undefined: what an unreadable attribute makes of every question about it."""
+        """True, False, or None for undefined: what an unreadable attribute makes of every question about it, unless it counts
+        as one that is not there."""
         kind, *rest = filter_
         if kind in {"and", "or"}:
             answers = [self._fits(dn, part) for part in rest]
@@ -166,7 +168,9 @@ class Windows(fakeldap.Server):
             return None if answer is None else not answer
         name, question = rest
         values = self._visible(dn, name.lower())
-        return None if values is None else question([value.lower() for value in values])
+        if values is None:
+            return question([]) if self.hidden_is_absent else None
+        return question([value.lower() for value in values])
 
     def _parsed(self, mid: int, raw: bytes) -> Search:
         parts = _elements(raw)
@@ -187,6 +191,10 @@ class Windows(fakeldap.Server):
             page_size,
             raw,
         )
+
+
+def _domain_of(dn: str) -> str:
+    return dn.lower().partition("dc=")[2]
 
 
 def _raw(value: str | bytes) -> bytes:

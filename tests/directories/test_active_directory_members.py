@@ -349,10 +349,14 @@ async def test_a_second_look_does_not_need_memberof(number):
     assert read == looked
 
 
+@pytest.mark.parametrize("absent", [False, True])
 @pytest.mark.parametrize("name", ["zoom", "north"])
-async def test_a_second_look_that_may_not_read_members_any_more_is_an_error_and_not_an_absence(name):
-    """A right taken away between the read and the look."""
-    with Windows(nested()) as controller:
+async def test_a_second_look_that_may_not_read_members_any_more_is_an_error_and_not_an_absence(name, absent):
+    """A right taken away between the read and the look; also where a hidden value counts as one that is not there, and the
+    other ends of the links are hidden, too."""
+    entries = nested()
+    with Windows(entries, unreadable=frozenset((dn, "memberOf") for dn in entries if absent)) as controller:
+        controller.hidden_is_absent = absent
         directory = Directory(controller.url)
         await directory.read()
         controller.unreadable.add((f"cn={name},{GROUPS}".lower(), "member"))
@@ -388,28 +392,47 @@ async def test_two_ends_of_a_link_that_disagree_are_an_error(kind):
             await directory.recheck_person(id_of(number), [])
 
 
-async def test_a_group_that_keeps_accounts_is_believed_of_a_person_who_names_it():
-    """Against a deactivation that can only speak, and its 45,000 members are not gone through; the other groups are asked."""
-    entries = company(5, 3) | {
+def left_out(controller: Windows, entries: dict, number: int) -> set[str]:
+    """Groups that the search for those with this member left out."""
+    return {
+        name
+        for name in ("zoom", "vip", "gone")
+        for one in controller.searches_seen
+        if one.page and one.asks_for(f"CN=p{number},{STAFF}") and entries[f"CN={name},{GROUPS}"]["objectGUID"][0] in one.raw
+    }
+
+
+async def test_of_a_leaver_a_group_that_keeps_accounts_is_believed():
+    """Against a deactivation that can only speak, and its 45,000 members are not gone through; the other groups are asked. Of
+    whoever may come back every group is asked."""
+    entries = company(5, 4) | {
         f"CN=vip,{GROUPS}": group(900_042, "vip", [f"CN=p1,{STAFF}"]),
         f"CN=gone,{GROUPS}": group(900_041, "gone", [f"CN=p1,{STAFF}"]),
+        f"CN=p3,{STAFF}": person(3, userAccountControl=["514"]),
     }
     with Windows(entries) as controller:
         directory = Directory(controller.url, leaver_groups=("gone",), protecting_groups=("vip",))
         await directory.read()
-        await directory.recheck_person(id_of(2), [])
-        controller.searches_seen.clear()
-        (found,) = await directory.recheck_person(id_of(1), [])
+        found = [one for number in (1, 2, 3) for one in await directory.recheck_person(id_of(number), [])]
+        asked = [left_out(controller, entries, number) for number in (1, 2, 3)]
         await directory.close()
 
-    assert (("zoom",), ("vip",), ("gone",)) == (found.entitled_by, found.protected_by, found.leaver_by)
-    left_out = {
-        name
-        for name in ("zoom", "vip", "gone")
-        for one in controller.searches_seen
-        if one.page and one.asks_for(f"CN=p1,{STAFF}") and entries[f"CN={name},{GROUPS}"]["objectGUID"][0] in one.raw
-    }
-    assert {"zoom", "vip"} == left_out
+    assert [(("zoom",), ("vip",), ("gone",)), (("zoom",), (), ()), (("zoom",), (), ())] == [
+        (one.entitled_by, one.protected_by, one.leaver_by) for one in found
+    ]
+    assert [{"zoom", "vip"}, set(), {"zoom"}] == asked
+
+
+async def test_a_group_of_two_uses_is_not_believed():
+    """Somebody in it is a leaver, too."""
+    with Windows(company(5, 3)) as controller:
+        directory = Directory(controller.url, leaver_groups=("zoom",))
+        await directory.read()
+        controller.fault = lambda search: (
+            done(search.mid, cookie=b"") if search.page and search.asks_for(f"CN=p1,{STAFF}") else None
+        )
+        with pytest.raises(SourceError, match="which does not name its member"):
+            await directory.recheck_person(id_of(1), [])
 
 
 # ---------------------------------------------------------------------------------------- manager, number, kind of mailbox

@@ -114,6 +114,7 @@ class GroupsBelow:
         self.lists: list[Complete[None]] = []
         self.strays: dict[str, Stray] = {}
         self.gone_through: dict[str, str] = {}  # id -> DN
+        self.with_members: set[str] = set()  # those of them, by id, that showed some
         self._session = session
         self._settings = settings
         self._roster = roster
@@ -147,7 +148,9 @@ class GroupsBelow:
         groups: list[str] = []
         members = self._session.values(entry.dn, "member", entry)
         self.lists.append(put_together((), members))  # the evidence, without 50,000 names
-        if not members:
+        if members:
+            self.with_members.add(node.id)
+        else:
             self._demand_really_empty(entry)
         for raw in members:
             dn = raw.decode()
@@ -213,8 +216,9 @@ class GroupsBelow:
         return self._roster.by_primary_group.get(sid, [])
 
     def _demand_really_empty(self, entry: Entry) -> None:
-        """A group whose members may not be read looks exactly like an empty one. Two questions tell them apart: Windows
-        does not affirm "has no member" of an attribute one may not read, and the other end of each link may be visible."""
+        """A group whose members may not be read looks exactly like an empty one. Two questions tell them apart: Samba does not
+        affirm "has no member" of an attribute one may not read (Windows does: MS-ADTS 3.1.1.4.3), and the other end of each
+        link may be visible. With both ends hidden by Windows it is for the guards that no group may be emptied unasked."""
         readable = self._session.entry(entry.dn, ["1.1"], "(!(member=*))") is not None
         pointing = f"(memberOf={escape_filter_chars(entry.dn)})"
         if not readable or any(self._session.exists(root, pointing) for root in self._roots):

@@ -3,37 +3,34 @@
 Asked is which groups name the person as ``member``, then which groups name those: the same attribute, and therefore the same
 right, that a whole read has proved, and that is proved again here. ``memberOf``, the other end of the same links, is a witness
 only: many domains hide it, but where it names a group that a whole read went through and the question did not find, one of
-the two is not telling everything. Where it names a configured group that keeps accounts (not one of leavers), it is taken at
-its word, so that Samba need not go through 45,000 members for what can only speak against a deactivation.
+the two is not telling everything. Two things are taken from it, for Samba's sake, which goes through 45,000 members for each
+question: the first look of the watch begins with the groups that somebody names, and of a known leaver (disabled, or in a group
+of leavers) the second look believes a group that keeps accounts, which can only speak against a deactivation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from syncd.directories.active_directory.answers import Entry
+from syncd.directories.active_directory.back_links import FILTER_SIZE, OF_GROUPS, groups_named
 from syncd.directories.active_directory.groups import ConfiguredGroup, name_of, search_roots
 from syncd.directories.active_directory.people import FoundPerson, dn_key, guid_of, sid_bytes
 from syncd.directories.active_directory.session import Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
 from syncd.directories.active_directory.transport import Unusable
 from syncd.directories.membership import GroupNode
-from syncd.model import GroupUse
+from syncd.model import GroupUse, Person
 
-#: True of every object whose ``member`` may be read, and undefined (so never true) of others.
+#: True of every object whose ``member`` may be read; of others never true of Samba's, which calls that undefined.
 MEMBER_READABLE = "(|(member=*)(!(member=*)))"
-
-#: What is asked of groups on the way up.
-OF_GROUPS = ("objectGUID", "objectSid", "cn")
 
 #: So many questions about one object each are cheaper than searching the domain for each group.
 PAIRS_MAX = 50
-
-#: How many names or ids one filter holds.
-FILTER_SIZE = 50
 
 
 class GroupsAbove:
@@ -45,24 +42,31 @@ class GroupsAbove:
         settings: ActiveDirectorySettings,
         configured: Sequence[ConfiguredGroup],
         gone_through: Mapping[str, str],
+        *,
+        first: bool = False,
     ) -> None:
-        """*gone_through*: id and name of every group of the last whole read."""
+        """*gone_through*: id and name of every group of the last whole read. *first*: begins with what people name."""
         self.nodes = {group.id: GroupNode(group.id, group.name, people=set()) for group in configured}
         self._session = session
         self._settings = settings
+        self._first = first
         self._roots = search_roots(session, settings)
-        self._relevant = {dn_key(group.dn) for group in configured} | {dn_key(dn) for dn in gone_through.values()}
-        leaving = {group.id for group in configured if group.use is GroupUse.LEAVERS}
-        self._keeping = {group.id: group.seen for group in configured if group.id not in leaving}
+        self._dns = (*gone_through.values(), *(group.dn for group in configured))
+        self._leavers = {group.id: group.dn for group in configured if group.use is GroupUse.LEAVERS}
+        self._keeping = {group.id: group.seen for group in configured if group.id not in self._leavers}
+        self._relevant = set(map(dn_key, self._dns))
         self._matter = set(self.nodes)  # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
-        """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable."""
-        memberships = {dn_key(raw.decode()): raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)}
-        direct = {id_: group for id_, group in self._keeping.items() if dn_key(group.dn) in memberships}
-        direct |= self._naming([entry.dn], direct)
-        self._demand_agreement(entry, memberships, direct)
-        primary = primary_group(self._session, found.primary_group_sid)
+        """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable; Untold of a *first* look."""
+        named = {dn_key(raw.decode()): raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)}
+        if self._first:
+            direct = groups_named(self._session, self._settings.page_size, entry, named, self._dns)
+        else:
+            direct = self._believed(found.person, named)
+            direct |= self._naming([entry.dn], direct)
+            self._demand_agreement(entry, named, direct)
+        primary = self._primary_group(found.primary_group_sid)
         if primary is not None:
             direct[guid_of(primary)] = primary
         for id_, group in direct.items():
@@ -70,6 +74,12 @@ class GroupsAbove:
             node.people = {*node.people, found.person.id}
         if self._settings.nested:
             self._walk_up(direct)
+
+    def _believed(self, person: Person, named: Mapping[str, str]) -> dict[str, Entry]:
+        """Groups of which it is enough that a leaver names them: being in one of these never ends an account."""
+        if person.enabled and not any(dn_key(dn) in named for dn in self._leavers.values()):
+            return {}
+        return {id_: group for id_, group in self._keeping.items() if dn_key(group.dn) in named}
 
     def _walk_up(self, direct: Mapping[str, Entry]) -> None:
         """Level by level, with one question each: what lies above all of these? Which of them lies below which is asked only
@@ -113,7 +123,7 @@ class GroupsAbove:
         Windows has an index) needs not go through 50,000 members of theirs again."""
         found: dict[str, Entry] = {}
         others = self._others_than(walked or {})
-        for part in parts(dns):
+        for part in _parts(dns):
             members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
             for root in self._roots:
                 for page in self._session.pages(
@@ -132,39 +142,46 @@ class GroupsAbove:
             if (guid := entry.first("objectguid")) and (sid := entry.first("objectsid"))
         )
 
-    def _demand_agreement(self, entry: Entry, memberships: Mapping[str, str], direct: Mapping[str, Entry]) -> None:
-        named = {dn_key(group.dn) for group in direct.values()}
-        for key, dn in memberships.items():
-            if key in self._relevant and key not in named:
+    def _demand_agreement(self, entry: Entry, named: Mapping[str, str], direct: Mapping[str, Entry]) -> None:
+        found = {dn_key(group.dn) for group in direct.values()}
+        for key, dn in named.items():
+            if key in self._relevant and key not in found:
                 raise Unusable(
                     f"{entry.dn} names the group {dn}, which does not name its member",
                     "Let the bind account read the attribute 'member' of this group.",
                 )
 
-
-def primary_group(session: Session, sid: str | None) -> Entry | None:
-    """The group of this SID in the server's own domain: membership by ``primaryGroupID`` is no link. Raises Unusable."""
-    domain = session.domain_dn
-    if sid is None or domain is None:
+    def _primary_group(self, sid: str | None) -> Entry | None:
+        domain = self._session.domain_dn
+        if sid is None or domain is None:
+            return None
+        filter_ = f"(objectSid={escape_bytes(sid_bytes(sid))})"
+        for page in self._session.pages(domain, filter_, OF_GROUPS, page_size=10):
+            for entry in page:
+                return entry
         return None
-    for page in session.pages(domain, f"(objectSid={escape_bytes(sid_bytes(sid))})", OF_GROUPS, page_size=10):
-        for entry in page:
-            return entry
-    return None
 
 
 def demand_members_readable(
-    session: Session, settings: ActiveDirectorySettings, configured: Sequence[ConfiguredGroup], gone_through: Mapping[str, str]
+    session: Session,
+    settings: ActiveDirectorySettings,
+    configured: Sequence[ConfiguredGroup],
+    gone_through: Mapping[str, str],
+    with_members: AbstractSet[str],
 ) -> None:
     """Raises Unusable unless the ``member`` of every group that matters may be read now: else nobody would be in them. A
-    group that is gone by now holds nobody."""
+    group that is gone by now holds nobody. One *with_members* in the last whole read must show some: to Windows a value that may
+    not be read does not exist, in a filter neither (MS-ADTS 3.1.1.4.3), so only those prove the right. Not one of leavers, in
+    which fewer people do no harm."""
     names = {**gone_through, **{group.id: group.dn for group in configured}}
+    must_show = with_members - {group.id for group in configured if group.use is GroupUse.LEAVERS}
     readable: set[str] = set()
-    for part in parts(tuple(names)):
-        ids = "".join(f"(objectGUID={escape_bytes(UUID(id_).bytes_le)})" for id_ in part)
-        for root in search_roots(session, settings):
-            for page in session.pages(root, f"(&(|{ids}){MEMBER_READABLE})", ["objectGUID"], settings.page_size):
-                readable.update(map(guid_of, page))
+    for shown, ids in (("(member=*)", names.keys() & must_show), (MEMBER_READABLE, names.keys() - must_show)):
+        for part in _parts(sorted(ids)):
+            filter_ = "".join(f"(objectGUID={escape_bytes(UUID(id_).bytes_le)})" for id_ in part)
+            for root in search_roots(session, settings):
+                for page in session.pages(root, f"(&(|{filter_}){shown})", ["objectGUID"], settings.page_size):
+                    readable.update(map(guid_of, page))
     for id_ in names.keys() - readable:
         entry = session.entry(f"<GUID={id_}>", ["objectGUID"])
         if entry is not None:
@@ -174,7 +191,6 @@ def demand_members_readable(
             )
 
 
-def parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many as one filter holds, again and again."""
+def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
     for at in range(0, len(items), FILTER_SIZE):
         yield items[at : at + FILTER_SIZE]

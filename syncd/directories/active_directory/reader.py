@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,7 +22,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from syncd.directories.active_directory.answers import Entry
-from syncd.directories.active_directory.back_links import GroupsNamed, Untold
+from syncd.directories.active_directory.back_links import Untold
 from syncd.directories.active_directory.binding import RefusalMemory
 from syncd.directories.active_directory.check import check_server, password_expiry
 from syncd.directories.active_directory.foreign import Trusts
@@ -86,6 +87,7 @@ class ActiveDirectory:
         self._tell = tell
         self._refusals = RefusalMemory(clock.monotonic)
         self.gone_through: Mapping[str, str] = {}  # id and name of every group of the last whole read
+        self.with_members: AbstractSet[str] = frozenset()  # ids of those that showed members
         self._memory = memory or GroupMemory()
         self._look: _Look | None = None
         self._looking = asyncio.Lock()
@@ -116,18 +118,19 @@ class ActiveDirectory:
     async def recheck_person(self, directory_id: str | None, addresses: Sequence[str]) -> tuple[Person, ...]:
         """Whoever has this objectGUID or claims one of these address keys, through a bind of its own, with memberships
         found from the person upwards by ``member``. Raises SourceError."""
-        return await self._recheck(directory_id, addresses, quick=False)
+        return await self._recheck(directory_id, addresses, first=False)
 
     async def look_first(self, directory_id: str) -> tuple[Person, ...]:
         """Whoever has this objectGUID, as ``recheck_person`` finds them, but by ``memberOf`` where that tells all: in no time
-        where ``member`` has no index. For whoever asks ``recheck_person`` before anything is done. Raises SourceError."""
-        return await self._recheck(directory_id, (), quick=True)
+        where ``member`` has no index (see ``back_links``). For whoever asks ``recheck_person`` before anything is done. Raises
+        SourceError."""
+        return await self._recheck(directory_id, (), first=True)
 
-    async def _recheck(self, directory_id: str | None, addresses: Sequence[str], *, quick: bool) -> tuple[Person, ...]:
+    async def _recheck(self, directory_id: str | None, addresses: Sequence[str], *, first: bool) -> tuple[Person, ...]:
         async with self._looking:
             await self._memory.recall()
             try:
-                return await self.in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell, quick=quick))
+                return await self.in_thread(lambda line, tell: self._look_again(directory_id, addresses, line, tell, first=first))
             except asyncio.CancelledError:
                 if self._look is not None:
                     self._look.line.cut()
@@ -237,7 +240,7 @@ class ActiveDirectory:
         unresolved = unresolved_of(below.strays.values(), settings, Trusts(session, settings.page_size))
         people = roster.people
         counts = add_paths(people, configured, below.nodes, nested=settings.nested)
-        self.gone_through = below.gone_through
+        self.gone_through, self.with_members = below.gone_through, below.with_members
         return DirectorySnapshot.whole(
             "active_directory",
             read_at,
@@ -276,7 +279,7 @@ class ActiveDirectory:
     # ------------------------------------------------------------------------------------------------- the second look
 
     def _look_again(
-        self, directory_id: str | None, addresses: Sequence[str], line: Line, tell: Tell, *, quick: bool
+        self, directory_id: str | None, addresses: Sequence[str], line: Line, tell: Tell, *, first: bool
     ) -> tuple[Person, ...]:
         wanted = Wanted.of(directory_id, addresses, self.settings.address_attributes)
         if not wanted.filter:
@@ -284,7 +287,7 @@ class ActiveDirectory:
         kept = self._look
         if kept is not None and not kept.line.was_cut and self.clock.monotonic() < kept.stale_at:
             try:
-                return self._look_through(kept, wanted, quick=quick)
+                return self._look_through(kept, wanted, first=first)
             except (Unusable, ValueError):
                 pass  # the connection may have died between two looks: once more, from nothing
         if not line.was_cut:
@@ -293,28 +296,30 @@ class ActiveDirectory:
         def look(session: Session) -> tuple[Person, ...]:
             bases = tuple(demand_base(session, base) for base in self.settings.base_dns)
             configured = find_configured(session, self.settings, self._memory.groups)
-            demand_members_readable(session, self.settings, configured, self.gone_through)
+            demand_members_readable(session, self.settings, configured, self.gone_through, self.with_members)
             fresh = _Look(session, bases, configured, line, self.clock.monotonic() + LOOK_SECONDS_MAX)
-            people = self._look_through(fresh, wanted, quick=quick)
+            people = self._look_through(fresh, wanted, first=first)
             self._look = fresh
             return people
 
         return self._first_good(look, line, tell, keep=True)
 
-    def _look_through(self, look: _Look, wanted: Wanted, *, quick: bool = False) -> tuple[Person, ...]:
-        if quick:
+    def _look_through(self, look: _Look, wanted: Wanted, *, first: bool = False) -> tuple[Person, ...]:
+        if first:
             with contextlib.suppress(Untold):
-                return self._look_by(GroupsNamed, look, wanted)
-        return self._look_by(GroupsAbove, look, wanted)
+                return self._people_in(look, wanted, first=True)
+        return self._people_in(look, wanted, first=False)
 
-    def _look_by(self, way: type[GroupsAbove | GroupsNamed], look: _Look, wanted: Wanted) -> tuple[Person, ...]:
+    def _people_in(self, look: _Look, wanted: Wanted, *, first: bool) -> tuple[Person, ...]:
         settings = self.settings
-        above = way(look.session, settings, look.configured, self.gone_through)
+        above = GroupsAbove(look.session, settings, look.configured, self.gone_through, first=first)
         people: dict[str, Person] = {}
         outside: set[str] = set()
         attributes = (*attributes_to_ask(*settings.of_people()), "memberOf", "uSNChanged")
         for root in search_roots(look.session, settings):
             for page in look.session.pages(root, wanted.filter, attributes, settings.page_size):
+                if first and any(map(comes_in_part, page)):
+                    raise Untold  # a change of memberOf between two ranges shows in no number
                 for entry in map(look.session.complete, page):
                     found = person_of(entry, *settings.of_people(), settings.ignored_sids)
                     if found.person.id not in people and wanted.includes(found.person):
@@ -343,7 +348,7 @@ class ActiveDirectory:
             snapshot = self._read(session, _no_one)
             bases = tuple(demand_base(session, base) for base in self.settings.base_dns)
             look = _Look(session, bases, find_configured(session, self.settings, self._memory.groups), line, 0.0)
-            demand_members_readable(session, self.settings, look.configured, self.gone_through)
+            demand_members_readable(session, self.settings, look.configured, self.gone_through, self.with_members)
             return check_server(
                 session,
                 self.settings,

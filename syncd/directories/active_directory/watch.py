@@ -82,7 +82,8 @@ class ControllerWatcher:
         if hint.anybody or len(hint.people) > ONE_BY_ONE_MAX:
             return Reread.of_whole(await self.directory.read(), base, hint)
         read_at = self._clock.now()
-        self.directory.gone_through = self._whole.gone_through  # as the last whole read went
+        # As the last whole read went.
+        self.directory.gone_through, self.directory.with_members = self._whole.gone_through, self._whole.with_members
         people = hint.people
         if hint.gone:
             there = await self.directory.in_thread(lambda line, tell: self._through(self._everybody, line, tell))
