@@ -8,7 +8,8 @@ were recorded after it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from syncd.errors import ConfigError, LedgerError
 from syncd.events import Noted
 from syncd.ledger import record
 from syncd.ledger.audit import WITH_LISTS, head_message
-from syncd.ledger.entries import LedgerOpened, PolicyInForce
+from syncd.ledger.entries import CycleEnded, LedgerOpened, PolicyInForce
 from syncd.ledger.entry import decode
 from syncd.ledger.history import History
 from syncd.ledger.recorded_files import ABOUT_FILES, RecordedFile, RecordedFiles
@@ -98,6 +99,8 @@ class Filing:
     _last_term: int = 0
     _begun: list[str] = field(default_factory=list)  # cycles whose filing did not end
     _next: int = 1  # the first entry whose files are not known yet
+    _terms: dict[str, int] = field(default_factory=dict)  # of the cycles that ended
+    _cycles: Counter[int] = field(default_factory=Counter)  # how many ended in each term: a process has at least one of its own
 
     async def __call__(self, report: CycleReport, term: int) -> None:
         """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
@@ -192,7 +195,7 @@ class Filing:
             )
 
     async def _tell_unfiled(self, folder: Path, cycle: str, term: int) -> None:
-        """Cycles that ended and were not filed: the last one of a process that ended first, and those of this process that were
+        """Cycles that ended and were not filed: the last ones of processes that ended first, and those of this process that were
         interrupted. What they found is in the ledger, their reports are lost. Those that wait for room are told already."""
         recorded = {name: one.sha256 for name, one in self._files.kept.items()}
         await asyncio.to_thread(finish, folder, recorded, self.clock.now())
@@ -200,13 +203,23 @@ class Filing:
             self._looked_back = False
         self._last_term = term
         owed = [one for one in self._files.owed if one != cycle]
-        asked = {*self._begun, *(() if self._looked_back else owed[-1:])}.intersection(owed)
-        if asked:
+        if owed and not (self._looked_back and set(self._begun).isdisjoint(owed)):
             listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
+            asked = {*self._begun, *(() if self._looked_back else self._ended_first(owed, listed))}
             lost = [record.report_unfiled(one, NOT_FILED) for one in owed if one in asked and one not in listed]
             await self.ledger.append(lost, term=term)
         self._looked_back = True
         self._begun = [cycle]
+
+    def _ended_first(self, owed: Sequence[str], listed: Container[str]) -> Iterator[str]:
+        """The last cycle, unless it is listed; and the one before it, if the process of that last one came to no other cycle
+        and so could not say so, and so on. A line that is missing farther back was taken out: nothing excuses that."""
+        for one in reversed(owed):
+            if one in listed:
+                return
+            yield one
+            if self._cycles[self._terms[one]] > 1:
+                return
 
     async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
         """The cycle in hand, and before it those that found no room. Raises OSError, once the ledger says why."""
@@ -255,6 +268,9 @@ class Filing:
         """Takes over what was recorded since the last look, by other processes too."""
         async for entry in self.ledger.entries(self._next, ABOUT_FILES):
             self._files.take(entry)
+            if entry.kind == CycleEnded.kind:
+                self._terms[entry.cycle] = entry.term
+                self._cycles[entry.term] += 1
             self._next = entry.seq + 1
 
 

@@ -51,7 +51,7 @@ class Office:
             self.ledger, self.clock, untold, self.folder, ("json", "csv"), (), timedelta(days=400), beside, in_force=self.in_force
         )
 
-    async def ends(self, result: Result = Result.IN_STEP) -> CycleReport:
+    async def ends(self, result: Result = Result.IN_STEP, term: int = 1) -> CycleReport:
         """A cycle that ended."""
         self.number += 1
         self.clock.pass_time(60)
@@ -65,7 +65,7 @@ class Office:
                     report.cycle_id, CycleEnded("enforce", "schedule", result.value, True, at, at, "0.2.0", "policy")
                 )
             ],
-            term=1,
+            term=term,
         )
         return replace(report, head=await self.ledger.head())
 
@@ -167,6 +167,44 @@ async def test_a_process_that_ended_before_it_filed_is_said(office: Office):
     said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
     assert ["cycle-2"] == said
     assert [] == faults(await office.verify())
+
+
+async def test_processes_that_ended_one_after_the_other_before_they_filed_are_said(office: Office):
+    """Each came to one cycle, so none could say it of the one before. A line that somebody took out before that is missing."""
+    await office.files()
+    for number in (1, 2, 3):
+        async with office.ledger.writer(0.0) as term:
+            await office.ends(term=term)
+            assert 1 + number == term
+    async with office.ledger.writer(0.0) as term:
+        report = await office.ends(term=term)
+        await office.another()(report, term)
+
+    said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert {"cycle-2", "cycle-3", "cycle-4"} == set(said)
+    assert [] == faults(await office.verify())
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+async def test_a_process_that_filed_excuses_nobody_before_it(office: Office, same_process: bool):
+    """Lines that somebody took out from before the last process's are missing, however many are missing now."""
+    for _ in range(3):
+        await office.files()
+    async with office.ledger.writer(0.0) as term:
+        for _ in range(2 if same_process else 1):
+            report = await office.ends(term=term)
+        if not same_process:
+            await office.another()(report, term)
+    listing = office.folder / LISTING
+    lines = listing.read_text().splitlines(keepends=True)
+    listing.write_text("".join([lines[0], *lines[3:]]))  # the two before
+    async with office.ledger.writer(0.0) as term:
+        report = await office.ends(term=term)
+        await office.another()(report, term)
+
+    said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert (["cycle-5"] if same_process else []) == said
+    assert any("2 cycles" in line or "3 cycles" in line for line in faults(await office.verify()))
 
 
 async def test_a_crash_between_the_record_and_the_name_is_finished(office: Office):
