@@ -183,7 +183,7 @@ def test_a_tampering_of_an_export_is_found(evidence: Company, scene: Scene, name
     assert "NOT INTACT: " in ran.out
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(8))
 def test_any_change_of_any_signed_entry_is_found(evidence: Company, scene: Scene, seed: int) -> None:
     """A row taken out, two swapped, one doubled, or one letter of one column: whatever luck draws, with the hashes as they were
     or every one computed anew."""

@@ -141,7 +141,7 @@ NAMED = (
         "protected-in-plan does not look at the person",
         f"{GUARDS}/facts.py",
         "Facts.protected",
-        "[people[id_] for id_ in _owners(effect) if id_ in people]",
+        "[person for id_ in _owners(effect) if id_ is not None and (person := self.directory.find(id_)) is not None]",
         "[]",
     ),
     Named(
