@@ -14,7 +14,7 @@ from syncd.operations.approve import Asked, approve
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.reading import ask_clock
 from tests.simulation import reviewing
-from tests.simulation.wiring import NOT_APPROVABLE, Process, open_ledger, policy_of
+from tests.simulation.wiring import NOT_APPROVABLE, Killed, Process, open_ledger, policy_of
 from tests.simulation.world import Hold, World
 
 HELD_AFTER_OVERRULING = 7 * 86400.0
@@ -25,6 +25,12 @@ def at_the_desk(
 ) -> None:
     """Runs one verb in a process of its own; what syncd refuses is said on the screen and changes nothing. *asks_no_clock*: it is
     an older one, that believes its machine."""
+
+    def try_later() -> None:
+        if what == "accept":
+            world.later(900.0, lambda: accept(world))
+        if what == "resume":  # nobody goes home before it runs again
+            world.later(900.0, lambda: resume(world))
 
     async def run() -> None:
         number = world.facts["desks"] = world.facts.get("desks", 0) + 1
@@ -40,10 +46,10 @@ def at_the_desk(
         except SyncdError as error:
             world.coverage.met("verb refused", what)
             world.note(f"desk: {what}: {error.what}")
-            if what == "accept":
-                world.later(900.0, lambda: accept(world))
-            if what == "resume":  # nobody goes home before it runs again
-                world.later(900.0, lambda: resume(world))
+            try_later()
+        except Killed:
+            world.note(f"desk: {what} was killed")
+            try_later()
         finally:
             if ledger is not None:
                 await ledger.inner.close()
