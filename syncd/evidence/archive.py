@@ -99,8 +99,7 @@ class Filing:
     _last_term: int = 0
     _begun: list[str] = field(default_factory=list)  # cycles whose filing did not end
     _next: int = 1  # the first entry whose files are not known yet
-    _terms: dict[str, int] = field(default_factory=dict)  # of the cycles that ended
-    _cycles: Counter[int] = field(default_factory=Counter)  # how many ended in each term: a process has at least one of its own
+    _terms: dict[str, int] = field(default_factory=dict)  # of the cycles that ended; a process has at least one of its own
 
     async def __call__(self, report: CycleReport, term: int) -> None:
         """Raises LedgerError, NotLeader, ConfigError (the signing key; everything else was done), Unbalanced."""
@@ -214,11 +213,12 @@ class Filing:
     def _ended_first(self, owed: Sequence[str], listed: Container[str]) -> Iterator[str]:
         """The last cycle, unless it is listed; and the one before it, if the process of that last one came to no other cycle
         and so could not say so, and so on. A line that is missing farther back was taken out: nothing excuses that."""
+        cycles_of = Counter(self._terms.values())
         for one in reversed(owed):
             if one in listed:
                 return
             yield one
-            if self._cycles[self._terms[one]] > 1:
+            if cycles_of[self._terms[one]] > 1:
                 return
 
     async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
@@ -270,7 +270,6 @@ class Filing:
             self._files.take(entry)
             if entry.kind == CycleEnded.kind:
                 self._terms[entry.cycle] = entry.term
-                self._cycles[entry.term] += 1
             self._next = entry.seq + 1
 
 

@@ -63,6 +63,7 @@ class Windows(fakeldap.Server):
         page_max: int = 1000,
         range_max: int = 1500,
         unreadable: frozenset[tuple[str, str]] = frozenset(),
+        hidden_is_absent: bool = False,
         fault: Callable[[Search], bytes | None] | None = None,
         on_bind: Callable | None = None,
         on_extended: Callable | None = None,
@@ -74,7 +75,7 @@ class Windows(fakeldap.Server):
         self.fault = fault or (lambda search: None)
         self.domain = domain
         self.searches_seen: list[Search] = []
-        self.hidden_is_absent = False  # what may not be read counts in filters as not being there (MS-ADTS 3.1.1.4.3)
+        self.hidden_is_absent = hidden_is_absent  # what may not be read counts in filters as not being there (MS-ADTS 3.1.1.4.3)
         super().__init__(self._answer, on_bind, on_extended)
 
     @property

@@ -53,8 +53,7 @@ async def test_so_does_everybody_in_a_tangle_of_groups(seed):
 @pytest.mark.parametrize("hides", [f"CN=p3,{STAFF}", f"CN=north,{GROUPS}", f"CN=east,{GROUPS}"])
 async def test_where_memberof_is_hidden_the_groups_are_asked(hides, absent):
     """Of the person; of a group on the way up it does not matter. Also where what is hidden counts as not being there."""
-    with Windows(nested(), unreadable=frozenset({(hides, "memberOf")})) as controller:
-        controller.hidden_is_absent = absent
+    with Windows(nested(), unreadable=frozenset({(hides, "memberOf")}), hidden_is_absent=absent) as controller:
         directory = Directory(controller.url, **ALL)
         snapshot = await directory.read()
         controller.searches_seen.clear()

@@ -355,8 +355,8 @@ async def test_a_second_look_that_may_not_read_members_any_more_is_an_error_and_
     """A right taken away between the read and the look; also where a hidden value counts as one that is not there, and the
     other ends of the links are hidden, too."""
     entries = nested()
-    with Windows(entries, unreadable=frozenset((dn, "memberOf") for dn in entries if absent)) as controller:
-        controller.hidden_is_absent = absent
+    unreadable = frozenset((dn, "memberOf") for dn in entries if absent)
+    with Windows(entries, unreadable=unreadable, hidden_is_absent=absent) as controller:
         directory = Directory(controller.url)
         await directory.read()
         controller.unreadable.add((f"cn={name},{GROUPS}".lower(), "member"))

@@ -14,15 +14,9 @@ from collections.abc import Iterable, Mapping
 from ldap3.utils.conv import escape_filter_chars
 
 from syncd.directories.active_directory.answers import Entry
-from syncd.directories.active_directory.groups import is_below
+from syncd.directories.active_directory.groups import OF_GROUPS, filterfuls, is_below
 from syncd.directories.active_directory.people import dn_key, guid_of
 from syncd.directories.active_directory.session import Session
-
-#: What is asked of groups on the way up.
-OF_GROUPS = ("objectGUID", "objectSid", "cn")
-
-#: How many names or ids one filter holds.
-FILTER_SIZE = 50
 
 
 class Untold(Exception):
@@ -38,9 +32,8 @@ def groups_named(
     if domain is None or not named or not all(is_below(dn, (domain,)) for dn in (entry.dn, *named.values(), *relevant)):
         raise Untold
     found: dict[str, Entry] = {}
-    names = list(named.values())
-    for at in range(0, len(names), FILTER_SIZE):
-        filter_ = "".join(f"(distinguishedName={escape_filter_chars(name)})" for name in names[at : at + FILTER_SIZE])
+    for part in filterfuls(list(named.values())):
+        filter_ = "".join(f"(distinguishedName={escape_filter_chars(name)})" for name in part)
         for page in session.pages(domain, f"(&(objectClass=group)(|{filter_}))", OF_GROUPS, page_size):
             found.update((guid_of(group), group) for group in page)
     if named.keys() != {dn_key(group.dn) for group in found.values()}:

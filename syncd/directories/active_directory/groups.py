@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -27,6 +27,12 @@ NEAR_NAMES_MAX, NEAR_PAGES_MAX = 3, 20
 
 GROUP_ATTRIBUTES = ("objectClass", "objectGUID", "objectSid", "cn", "uSNChanged")
 
+#: What is asked of groups on the way up from one person.
+OF_GROUPS = ("objectGUID", "objectSid", "cn")
+
+#: How many names or ids one filter holds.
+FILTER_SIZE = 50
+
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredGroup:
@@ -37,7 +43,7 @@ class ConfiguredGroup:
     name: str
     dn: str
     entry: str
-    seen: Entry = field(default_factory=lambda: Entry("", {}), compare=False)  # what it is known by, as found
+    seen: Entry = field(compare=False)  # what it is known by, as found
 
 
 def find_configured(
@@ -121,6 +127,12 @@ def id_by_dn(session: Session, dn: str) -> str:
     """The objectGUID of the object of this name; empty when it is not there or not for our eyes."""
     entry = session.entry(dn, ["objectGUID"])
     return guid_of(entry) if entry else ""
+
+
+def filterfuls(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Names or ids in order, no more at once than one filter holds."""
+    for at in range(0, len(items), FILTER_SIZE):
+        yield items[at : at + FILTER_SIZE]
 
 
 def search_roots(session: Session, settings: ActiveDirectorySettings) -> tuple[str, ...]:

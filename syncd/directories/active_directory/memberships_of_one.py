@@ -10,15 +10,15 @@ of leavers) the second look believes a group that keeps accounts, which can only
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from syncd.directories.active_directory.answers import Entry
-from syncd.directories.active_directory.back_links import FILTER_SIZE, OF_GROUPS, groups_named
-from syncd.directories.active_directory.groups import ConfiguredGroup, name_of, search_roots
+from syncd.directories.active_directory.back_links import groups_named
+from syncd.directories.active_directory.groups import FILTER_SIZE, OF_GROUPS, ConfiguredGroup, filterfuls, name_of, search_roots
 from syncd.directories.active_directory.people import FoundPerson, dn_key, guid_of, sid_bytes
 from syncd.directories.active_directory.session import Session
 from syncd.directories.active_directory.settings import ActiveDirectorySettings
@@ -51,17 +51,16 @@ class GroupsAbove:
         self._settings = settings
         self._first = first
         self._roots = search_roots(session, settings)
-        self._dns = (*gone_through.values(), *(group.dn for group in configured))
         self._leavers = {group.id: group.dn for group in configured if group.use is GroupUse.LEAVERS}
         self._keeping = {group.id: group.seen for group in configured if group.id not in self._leavers}
-        self._relevant = set(map(dn_key, self._dns))
+        self._relevant = {dn_key(dn): dn for dn in (*gone_through.values(), *(group.dn for group in configured))}
         self._matter = set(self.nodes)  # groups from which a way may lead to a configured one
 
     def read(self, entry: Entry, found: FoundPerson) -> None:
         """Adds the groups above one person. *entry* was asked for ``memberOf`` too. Raises Unusable; Untold of a *first* look."""
         named = {dn_key(raw.decode()): raw.decode() for raw in self._session.values(entry.dn, "memberof", entry)}
         if self._first:
-            direct = groups_named(self._session, self._settings.page_size, entry, named, self._dns)
+            direct = groups_named(self._session, self._settings.page_size, entry, named, self._relevant.values())
         else:
             direct = self._believed(found.person, named)
             direct |= self._naming([entry.dn], direct)
@@ -123,7 +122,7 @@ class GroupsAbove:
         Windows has an index) needs not go through 50,000 members of theirs again."""
         found: dict[str, Entry] = {}
         others = self._others_than(walked or {})
-        for part in _parts(dns):
+        for part in filterfuls(dns):
             members = "".join(f"(member={escape_filter_chars(dn)})" for dn in part)
             for root in self._roots:
                 for page in self._session.pages(
@@ -177,7 +176,7 @@ def demand_members_readable(
     must_show = with_members - {group.id for group in configured if group.use is GroupUse.LEAVERS}
     readable: set[str] = set()
     for shown, ids in (("(member=*)", names.keys() & must_show), (MEMBER_READABLE, names.keys() - must_show)):
-        for part in _parts(sorted(ids)):
+        for part in filterfuls(sorted(ids)):
             filter_ = "".join(f"(objectGUID={escape_bytes(UUID(id_).bytes_le)})" for id_ in part)
             for root in search_roots(session, settings):
                 for page in session.pages(root, f"(&(|{filter_}){shown})", ["objectGUID"], settings.page_size):
@@ -189,8 +188,3 @@ def demand_members_readable(
                 f"the members of the group {entry.dn} may not be read any more",
                 "Let the bind account read the attribute 'member' of this group.",
             )
-
-
-def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    for at in range(0, len(items), FILTER_SIZE):
-        yield items[at : at + FILTER_SIZE]
