@@ -269,7 +269,7 @@ class Oracle:
         newly = intent.reason in ("disabled_in_directory", "in_leavers_group")  # counts at once, on whatever copy it is seen
         if (
             employed
-            and view.as_of < self.newest_view - 60.0
+            and (shown_at := self._shown_at(view, account)) < self.newest_view - 60.0
             and not intent.approved
             and not newly
             and (self.shown(world.state_at(self.newest_view), account) is not None)
@@ -277,7 +277,7 @@ class Oracle:
             self.find(
                 "stale_view",
                 f"{account.zoom_id} of {account.owner} is switched off by a view of "
-                f"{(self.newest_view - view.as_of) / HOUR:.1f} h before one that was read already",
+                f"{(self.newest_view - shown_at) / HOUR:.1f} h before one that was read already",
             )
         if intent.reason in ("left_groups", "absent_from_directory"):
             self._grace(process, account, intent)
@@ -329,7 +329,7 @@ class Oracle:
             view is not None
             and not intent.approved
             and self.world.policy["source"] == "file"  # of controllers, one that lags brings few back, and a limit says how many
-            and view.as_of < self.newest_view - 60.0
+            and self._shown_at(view, account) < self.newest_view - 60.0
             and self.shown(self.world.state_at(self.newest_view), account) is None
         ):
             self.find("stale_view", f"{account.zoom_id} of {account.owner} is reactivated by an older file than one read before")
@@ -363,6 +363,10 @@ class Oracle:
             if tied and entry.entitled(self.world.now):
                 return entry.id
         return None
+
+    def _shown_at(self, view: View, account: Account) -> float:
+        """From which moment is what a view shows of the owner, or of their not being there."""
+        return view.shown_at({*(entry.id for entry in view.of(account.owner)), self.linked.get(account.zoom_id, "")})
 
     # ---------------------------------------------------------------------------------------------------- a cycle ended
 

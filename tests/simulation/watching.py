@@ -148,7 +148,9 @@ class SimWatcher:
         if process.view is not None:  # what a look goes by: the last whole read with these people in it
             entries = {id_: entry for id_, entry in process.view.entries.items() if id_ not in reread.asked}
             entries |= {id_: entry for id_, entry in view.entries.items() if id_ in reread.asked}
-            process.view = View(view.as_of, entries, view.group_id if hint.anybody else process.view.group_id)
+            looked = {**process.view.looked, **dict.fromkeys(reread.asked, view.as_of)}
+            group_id = view.group_id if hint.anybody else process.view.group_id
+            process.view = View(process.view.as_of, entries, group_id, looked=looked)
         return reread
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ run is a pure function of its seed and its events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,15 +32,21 @@ STATES_KEPT = 4 * DAY
 @dataclass(frozen=True)
 class View:
     """The directory as one read was given it. *as_of*: which moment of it this is, in simulated seconds. *ghosts*: members that
-    nobody could look up, so that whoever is not shown may be one of them."""
+    nobody could look up, so that whoever is not shown may be one of them. *looked*: the moment for those entries that a look read
+    again, each from the place that it asked."""
 
     as_of: float
     entries: dict[str, Entry]
     group_id: str
     ghosts: tuple[str, ...] = ()
+    looked: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, human: str | None) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.human == human]
+
+    def shown_at(self, ids: Collection[str]) -> float:
+        """The oldest moment from which something is known of these entries."""
+        return min((self.looked.get(id_, self.as_of) for id_ in ids), default=self.as_of)
 
 
 @dataclass
