@@ -106,7 +106,7 @@ async def _judged(deps: Dependencies, report: CycleReport, policy: Policy, mode:
     demand_clear(unclear_people(directory, policy), entitled)
     history = await deps.ledger.history()
     history, zoom = await settle_open_intents(deps, Run(mode, Trigger.PLAN), history, zoom, report.cycle_id)
-    history = only_authorised(history, policy, deps.signature_fits)
+    history = only_authorised(history, policy, deps.signature_fits, now)
     judged = await decide_and_judge(deps, policy, mode, directory, zoom, history, now, entitled=entitled)
     openings = next_openings(judged.plan, windows, now)
     return Side(judged.plan, judged.verdicts, judged.held, openings, _also(judged.plan, policy, history))

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.ledger import entries
-from syncd.ledger.entry import read, rfc3339
+from syncd.ledger.entry import draft, read, rfc3339
 from syncd.model import (
     ANEW,
     UNSHOWN,
@@ -93,6 +93,7 @@ class History:
     refusals: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
     troubles: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # failed for this account alone, once: when
     approvals: Mapping[str, Approval] = field(default_factory=dict)
+    heeded: AbstractSet[str] = field(default_factory=frozenset)  # those of them whose values are the measure by now
     announced: Mapping[str, Announcement] = field(default_factory=dict)  # announcement id -> people who will leave
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)  # zoom id -> a manual row somebody knows of
     used: AbstractSet[tuple[str, str, str]] = field(default_factory=frozenset)  # (approval id, zoom id, action)
@@ -181,6 +182,10 @@ class History:
             cycles.setdefault(intent.cycle, []).append((intent, licence))
         return cycles
 
+    def heeding(self, approvals: Iterable[str], now: datetime) -> History:
+        """The history as it is once these approvals count."""
+        return self.foreseen([draft(entries.ApprovalCounts(), subject=id_) for id_ in approvals], now)
+
     def foreseen(self, drafts: Sequence[Draft], at: datetime) -> History:
         """A history as it would be after these entries, for a dry run that may not write them."""
         return _folded(
@@ -245,6 +250,7 @@ class Growing:
     refusals: dict[tuple[str, str], Refusal]
     troubles: dict[tuple[str, str], datetime]
     approvals: dict[str, Approval]
+    heeded: set[str]
     announced: dict[str, Announcement]
     acknowledged: dict[str, Acknowledgement]
     used: set[tuple[str, str, str]]

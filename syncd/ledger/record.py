@@ -147,7 +147,7 @@ def on_the_way(plan: Plan) -> tuple[str, ...]:
 
 def approved(approval: Approval, complete: Sequence[Guard] | None = None) -> Draft:
     """Somebody lets a plan pass. *complete*: the guards for which as many people approved as must; what the plan measured for
-    those becomes the baseline, and their sums begin anew. None: one is enough."""
+    those becomes the baseline, and their sums begin anew, once a cycle finds that it counts. None: one is enough."""
     return draft(
         entries.ApprovalGiven(
             approval.plan_digest,
@@ -167,6 +167,11 @@ def approved(approval: Approval, complete: Sequence[Guard] | None = None) -> Dra
         ),
         subject=approval.id,
     )
+
+
+def approval_counts(cycle: str, approval: str) -> Draft:
+    """A cycle found that this approval counts: what it accepts is the measure from here on."""
+    return draft(entries.ApprovalCounts(), cycle=cycle, subject=approval)
 
 
 def announced(one: Announcement, personal: Mapping[str, str]) -> Draft:

@@ -113,8 +113,9 @@ class Approval:
     signature: str = ""  # SSHSIG of whoever approved; empty: not signed
     os_user: str = ""  # whose process gave it, on which host: evidence, and nothing is decided by it
     host: str = ""
-    accepts: Mapping[str, float | str] = field(default_factory=dict)  # measured values that became baselines
+    accepts: Mapping[str, float | str] = field(default_factory=dict)  # measured values that become baselines once it counts
     good_read: bool = False  # the plan was read for this approval, and the read was a good one
+    complete: tuple[Guard, ...] | None = None  # guards for which as many people approved as must; None: all of them
 
     def message(self, ledger_id: str) -> bytes:
         """What is signed: canonical JSON of all that decides what it lets pass, and who says so."""

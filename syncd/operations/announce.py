@@ -69,6 +69,6 @@ async def announce(
     one = authorised(one, policy, history, deps.signature_fits, sign)
     addresses_beside = {account.zoom_id or "": account.email for account in found.accounts}
     await deps.ledger.append([record.announced(one, addresses_beside)])
-    known = only_authorised(history, policy, deps.signature_fits).announced.values()
+    known = only_authorised(history, policy, deps.signature_fits, now).announced.values()
     same = [other for other in known if one.zoom_ids <= other.zoom_ids and other.ends_at > now]
     return Announced(one, found.accounts, len(people_of([one, *same])))

@@ -104,9 +104,10 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         good_read=good and Guard.POLICY_CHANGED in chosen,
     )
     approval = authorised(approval, policy, history, deps.signature_fits, asked.sign)
+    known = only_authorised(history, policy, deps.signature_fits, now)
     given = [
         one
-        for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
+        for one in known.approvals.values()
         if one.plan_digest == plan.digest and one.policy_digest == plan.policy_digest and now < one.expires_at
     ]
     people = {guard: len(people_of([approval, *(one for one in given if guard in one.guards)])) for guard in chosen}
@@ -129,7 +130,7 @@ async def approve(deps: Dependencies, policy: Policy, mode: Mode, asked: Asked) 
         people[fewest],
         needed[fewest],
         tuple(still),
-        {guard: sum_before(history, guard, now) for guard in chosen if guard in SUMS},
+        {guard: sum_before(known, guard, now) for guard in chosen if guard in SUMS},
     )
 
 

@@ -19,6 +19,7 @@ from syncd.events import DirectoryRead, PauseSeen, PlanMade, SourceUnreadable
 from syncd.execution.context import ExecutionContext, Progress
 from syncd.execution.executor import execute
 from syncd.execution.licences import free_before
+from syncd.ledger import record
 from syncd.model import ClockStanding, CycleReport, Decision, Intent, Mode, Policy, ZoomAccount
 from syncd.operations.dependencies import Dependencies, Run, timed
 from syncd.operations.ending import carried_out, faulty, moved, next_openings, oldest_overdue, record_end, unread, with_result
@@ -64,8 +65,8 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
 
     # Crashed intents are judged by what Zoom shows now.
     history, zoom = await settle_open_intents(deps, run, history, zoom, begun.cycle_id)
-    history = only_authorised(history, policy, deps.signature_fits)
     now = deps.clock.now()
+    heeded, history = history.heeded, only_authorised(history, policy, deps.signature_fits, now)
 
     # Every account, one decision, one reason; every guard, one verdict.
     judged = await decide_and_judge(
@@ -106,7 +107,8 @@ async def run_cycle(deps: Dependencies, policy: Policy, run: Run) -> CycleReport
     # Exactly what no guard holds, written down before and after; a crashed cycle's licence restores first.
     allowed = judged.free if run.mode is Mode.ENFORCE else []
     read = read_facts(run, facts, verdicts)
-    opening = opening_entries(begun.cycle_id, read, facts, verdicts, deps.witnesses)
+    counts = [record.approval_counts(begun.cycle_id, approval) for approval in sorted(history.heeded - heeded)]
+    opening = [*counts, *opening_entries(begun.cycle_id, read, facts, verdicts, deps.witnesses)]
     unfinished = unfinished_restores(run, policy, history, plan, verdicts)
     quiet = len(opening) == 1 and not allowed and not unfinished  # then one entry tells all, at the end
     if not quiet:

@@ -68,7 +68,7 @@ async def facts_of(
     """What stages are computed from, of a cycle that read both sides whole. Raises LedgerError."""
     assert report.plan is not None
     assert report.directory is not None
-    history = only_authorised(history, policy, deps.signature_fits)
+    history = only_authorised(history, policy, deps.signature_fits, deps.clock.now())
     decisions = _after_changes(report)
     inactive = [
         one.account.zoom_id

@@ -163,7 +163,8 @@ async def _decided(
     """Decides over what was read, and carries out what is to be done about these people. Raises LedgerError, NotLeader."""
     assert run.term is not None, "a look is never a dry run"
     cycle_id, zoom = deps.clock.unique(), base.zoom
-    now, history = deps.clock.now(), only_authorised(history, policy, deps.signature_fits)
+    now = deps.clock.now()
+    history = only_authorised(history, policy, deps.signature_fits, now)
     directory = replace(base.directory, view=about.view or base.directory.view, as_of=about.as_of or base.directory.as_of)
 
     # The same decision and the same guards as in any cycle, over everybody.

@@ -148,8 +148,9 @@ async def judge_request(
 ) -> tuple[Verdict, ...]:
     """The guards that count for hand verbs: the ledger, a pause, protection, and the sizes of these effects alone."""
     protected = await protected_among(deps, policy, history, effects)
-    plan = Plan(deps.clock.now(), policy.digest(), tuple(effects))
-    history = only_authorised(history, policy, deps.signature_fits)
+    now = deps.clock.now()
+    plan = Plan(now, policy.digest(), tuple(effects))
+    history = only_authorised(history, policy, deps.signature_fits, now)
     return judge_by_hand(
         HandFacts(
             plan,
@@ -217,7 +218,8 @@ async def execute_request(
         await deps.ledger.append(drafts, term=term)
     progress = Progress()
     ports: Ports = replace(deps.ports, directory=None)
-    facts = HandFacts(plan, only_authorised(await deps.ledger.history(), policy, deps.signature_fits), policy, started, 0)
+    known = only_authorised(await deps.ledger.history(), policy, deps.signature_fits, deps.clock.now())
+    facts = HandFacts(plan, known, policy, started, 0)
     approvals = {effect.key: found for effect in plan.effects if (found := facts.covering(effect, Guard.MAX_DEACTIVATIONS))}
     context = ExecutionContext(
         cycle_id,

@@ -42,19 +42,37 @@ def refuses(given: Approval | Announcement, rules: Mapping[str, Any], ledger_id:
     return ""
 
 
-def only_authorised(history: History, policy: Policy, fits: Fits) -> History:
-    """The history without approvals that do not count. An approval that the rules in use before would not have taken (asking
-    less of approvals wakes ``policy-changed``) counts for every guard but that one."""
+def only_authorised(history: History, policy: Policy, fits: Fits, now: datetime) -> History:
+    """The history without approvals that do not count, and with what the others accept. An approval that the rules in use before
+    would not have taken (asking less of approvals wakes ``policy-changed``) lets its effects pass every guard but that one; but
+    what it accepts lasts longer than it does, and is not taken."""
     if not history.approvals and not history.announced:
         return history
-    now, before = policy.as_json(), history.approval_rules()
-    approvals = {}
+    rules, before = policy.as_json(), history.approval_rules()
+    approvals, lasting = {}, []
     for id_, one in history.approvals.items():
-        if not refuses(one, now, history.ledger_id, fits):
-            stricter = Guard.POLICY_CHANGED in one.guards and refuses(one, before, history.ledger_id, fits)
+        if not refuses(one, rules, history.ledger_id, fits):
+            stricter = bool(refuses(one, before, history.ledger_id, fits))
             approvals[id_] = replace(one, guards=_without_policy_changed(one)) if stricter else one
-    announced_ = {id_: one for id_, one in history.announced.items() if not refuses(one, now, history.ledger_id, fits)}
-    return replace(history, approvals=approvals, announced=announced_)
+            lasting += [] if stricter else [one]
+    announced_ = {id_: one for id_, one in history.announced.items() if not refuses(one, rules, history.ledger_id, fits)}
+    known = replace(history, approvals=approvals, announced=announced_)
+    needed = max(policy.approvals_required, before["approvals_required"])
+    return known.heeding([one.id for one in _complete(lasting, needed, now) if one.id not in history.heeded], now)
+
+
+def _complete(given: Sequence[Approval], needed: int, now: datetime) -> list[Approval]:
+    """Those whose plan as many people approved as must, for each guard that they open."""
+    standing = [one for one in given if now < one.expires_at]
+
+    def people(plan: str, guard: Guard) -> int:
+        return len(people_of(one for one in standing if one.plan_digest == plan and guard in one.guards))
+
+    return [
+        one
+        for one in standing
+        if all(people(one.plan_digest, guard) >= needed for guard in (one.guards if one.complete is None else one.complete))
+    ]
 
 
 def required(guard: Guard, policy: Policy, history: History) -> int:

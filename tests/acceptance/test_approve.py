@@ -64,6 +64,68 @@ def test_an_approval_counts_only_when_it_is_signed(company: Company) -> None:
     assert 6 == company.syncd("ledger", "verify", "--signers", str(signers)).code
 
 
+def with_rules_of_their_own(company: Company) -> str:
+    """A configuration for the same ledger in which one person is enough and nobody signs."""
+    own = company.folder / "own.yaml"
+    own.write_text(json.dumps({name: value for name, value in company.settings.items() if name != "approvals"}), "utf-8")
+    return str(own)
+
+
+def test_a_sum_goes_on_after_an_approval_that_does_not_count(company: Company) -> None:
+    """Given with another configuration than the one in force: by nobody who may approve. Nor does it ever begin to count because
+    cycles ran with that other one."""
+    company.staff(60)
+    company.configure(
+        {
+            "approvals": {"approvers": ["Kim"]},
+            "mode": "enforce",
+            "guards.max_deactivations_percent": 100,
+            "guards.max_directory_shrink_percent": 99,
+            "guards.max_deactivations_per_30_days": 10,
+        }
+    )
+    assert 0 == company.syncd("apply").code
+    company.leaves(*[f"p{number:03}" for number in range(10)])
+    assert 0 == company.syncd("apply").code
+    company.leaves(*[f"p{number:03}" for number in range(10, 15)])
+    held = company.syncd("apply", "--format", "json")
+    assert ["max-deactivations-per-30-days"] == held.tripped()
+    asked = ("--plan", held.document["plan_digest"], "--guard", *held.tripped(), "--because", "so")
+    own = with_rules_of_their_own(company)
+
+    assert 0 == company.syncd("approve", *asked, "--by", "Mallory", "--config", own).code
+
+    assert (3, 10) == (company.syncd("apply").code, len(company.written()))
+    company.syncd("apply", "--config", own)
+    held = company.syncd("apply", "--format", "json")  # that there were other rules in between wants a review, too
+    assert (3, 10, {"max-deactivations-per-30-days", "policy-changed"}) == (held.code, len(company.written()), {*held.tripped()})
+    asked = ("--plan", held.document["plan_digest"], "--guard", *held.tripped(), "--because", "so")
+    assert 0 == company.syncd("approve", *asked, "--by", "Kim").code
+    assert (0, 15) == (company.syncd("apply").code, len(company.written()))
+    company.leaves("p015")  # and that one began the sum anew, for longer than it lasts
+    assert (0, 16) == (company.syncd("apply").code, len(company.written()))
+
+
+def test_a_smaller_directory_is_the_measure_once_as_many_accepted_it_as_must(company: Company) -> None:
+    """One of two did, with a configuration in which that is enough."""
+    company.staff(40)
+    company.configure({"approvals": {"required": 2}, "mode": "enforce", "guards.max_deactivations_percent": 100})
+    assert 0 == company.syncd("apply").code
+    company.leaves(*[f"p{number:03}" for number in range(8)])
+    held = company.syncd("apply", "--format", "json")
+    assert ["directory-shrunk"] == held.tripped()
+    asked = ("--plan", held.document["plan_digest"], "--guard", *held.tripped(), "--because", "so")
+
+    own = with_rules_of_their_own(company)
+    assert 0 == company.syncd("approve", *asked, "--by", "Ann", "--config", own).code
+
+    assert (3, 0) == (company.syncd("apply").code, len(company.written()))
+    assert 0 == company.syncd("approve", *asked, "--by", "ann").code
+    assert (3, 0) == (company.syncd("apply").code, len(company.written()))
+    assert 0 == company.syncd("approve", *asked, "--by", "Ben").code
+    assert (0, 8) == (company.syncd("apply").code, len(company.written()))
+
+
 def test_in_report_mode_it_is_said_that_nothing_will_be_carried_out(company: Company) -> None:
     """And in enforce mode that the next cycle does."""
     company.staff(20)

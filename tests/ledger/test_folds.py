@@ -135,18 +135,17 @@ def announced(**more: Any) -> Intent:
         ),
         (people.ChangesPaused("Kim", "wait"), {"paused_since": NOW, "paused_by": "Kim", "paused_because": "wait"}),
         (approved(), {"approvals": {"z": APPROVAL}}),
-        (approved(good_read=True), {"approvals": {"z": replace(APPROVAL, good_read=True)}, "good_policy": "p"}),
         (
-            approved(guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY)),
+            approved(good_read=True, guards=(Guard.MAX_DEACTIVATIONS_PER_DAY,), accepts={"people": 4}, complete=()),
             {
-                "approvals": {"z": replace(APPROVAL, guards=(Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY))},
-                "sums_begun": {Guard.MAX_DEACTIVATIONS_PER_DAY: NOW},
+                "approvals": {
+                    "z": replace(
+                        APPROVAL, good_read=True, guards=(Guard.MAX_DEACTIVATIONS_PER_DAY,), accepts={"people": 4}, complete=()
+                    )
+                }
             },
         ),
-        (
-            approved(complete=(Guard.MAX_REACTIVATIONS_PER_DAY,)),
-            {"approvals": {"z": APPROVAL}, "sums_begun": {Guard.MAX_REACTIVATIONS_PER_DAY: NOW}},
-        ),
+        (people.ApprovalCounts(), {}),
         (
             cycles.PlanMade(
                 "d",
@@ -325,13 +324,63 @@ def test_an_entry_on_a_history_that_knows_something(says: Entry, expected: dict[
 
 def test_an_approval_sweeps_away_what_ran_out():
     """With the uses of it; those of what still runs, and of announcements, stay."""
-    after = changed(approved(policy="p", good_read=True), FULL, subject="new")
+    known = replace(FULL, heeded=frozenset({"z", "old"}))
+    after = changed(approved(), known, subject="new")
 
     assert {"z", "ends", "new"} == set(after["approvals"])
     assert {("z", "z", "deactivate"), ("n", "z", "deactivate")} == after["used"]
-    assert {"approvals", "used"} == set(after)  # the policy it was read under is the good one already
-    other = changed(approved(policy="q", good_read=True), FULL, subject="new")
-    assert ("q", 5) == (other["good_policy"], other["good_policy_since"])
+    assert {"z"} == after["heeded"]
+    assert {"approvals", "used", "heeded"} == set(after)
+
+
+def counting(given: Approval, at: datetime = NOW) -> dict[str, Any]:
+    """What changes when this approval counts, beside that it does."""
+    after = changed(people.ApprovalCounts(), replace(FULL, approvals={"z": given}), at=at)
+    assert {"z"} == after.pop("heeded")
+    return after
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ({}, {}),
+        ({"guards": (Guard.FLAPPING, Guard.MAX_DEACTIVATIONS_PER_DAY)}, {Guard.MAX_DEACTIVATIONS_PER_DAY: NOW}),
+        ({"complete": (Guard.MAX_REACTIVATIONS_PER_DAY,)}, {Guard.MAX_REACTIVATIONS_PER_DAY: NOW}),
+        ({"guards": (Guard.MAX_DEACTIVATIONS_PER_DAY,), "complete": ()}, {}),
+    ],
+)
+def test_sums_begin_anew_when_an_approval_that_counts_was_given(given_: dict[str, Any], expected: dict[Guard, datetime]):
+    """Those of its guards that enough people approved, and not when the cycle came by that found it. A clock that runs ahead
+    begins none in the future."""
+    one = replace(APPROVAL, **given_)
+    after = counting(one, at=LATER)
+
+    assert ({**FULL.sums_begun, **expected} if expected else None) == after.get("sums_begun")
+    assert after == counting(replace(one, at=LATER + timedelta(days=9)), at=NOW)
+
+
+def test_a_good_read_made_for_an_approval_is_the_first_under_its_policy():
+    """Unless there was one."""
+    assert {} == counting(replace(APPROVAL, good_read=True))
+    assert {"good_policy": "q", "good_policy_since": 5} == counting(replace(APPROVAL, policy_digest="q", good_read=True))
+
+
+def test_what_the_first_versions_approved_counts_as_it_was_written():
+    """No cycle of theirs says that it does."""
+    says = write(approved(guards=(Guard.MAX_DEACTIVATIONS_PER_DAY,), accepts={"match_percent": 30}), subject="z")
+    for version in (1, 2):
+        after = fold(replace(says, body={**says.body, "v": version}), history=FULL, start=NOW)
+        assert (30.0, NOW) == (after.accepted_match_percent, after.sums_begun[Guard.MAX_DEACTIVATIONS_PER_DAY])
+        assert "z" in after.heeded
+    after = fold(says, history=FULL, start=NOW)
+    assert (FULL.accepted_match_percent, FULL.sums_begun) == (after.accepted_match_percent, after.sums_begun)
+    assert "z" not in after.heeded
+
+
+def test_what_no_cycle_can_say_changes_nothing():
+    """One whose clock nobody vouches for, or of an approval that ran out before the entry was written."""
+    assert {} == changed(people.ApprovalCounts(clock_unverified=True), FULL)
+    assert {} == changed(people.ApprovalCounts(), FULL, subject="gone")
 
 
 @pytest.mark.parametrize(
@@ -352,9 +401,7 @@ def test_an_approval_sweeps_away_what_ran_out():
 )
 def test_what_an_approval_accepts(accepts: dict[str, Any], expected: dict[str, Any]):
     """Each kind of value is remembered where its guard looks."""
-    after = changed(approved(accepts=accepts), FULL, subject="z")
-
-    assert expected == {name: value for name, value in after.items() if name not in ("approvals", "used")}
+    assert expected == counting(replace(APPROVAL, accepts=accepts))
 
 
 def test_an_intent_is_open_with_all_it_says():

@@ -241,16 +241,18 @@ def test_what_an_approval_showed_on_its_way_counts_in_sums():
     assert [False] == [each.approved for each in history.counted]
 
 
-def test_an_approval_by_a_clock_that_nobody_checked_begins_no_sum():
+def test_an_approval_by_a_clock_that_nobody_checked_begins_no_sum_in_the_future():
     """One that is a month ahead would count nobody for a month, and end every approval that runs."""
     ahead = NOW + timedelta(days=30)
     sums = replace(APPROVAL, id="a2", guards=(Guard.MAX_DEACTIVATIONS_PER_DAY,), at=ahead, expires_at=ahead + timedelta(days=1))
     checked = record.approved(sums)
     unchecked = replace(checked, body={**checked.body, "clock_unverified": True})
     before = fold(record.approved(APPROVAL))
-    for draft, begun, runs in ((unchecked, set(), {"a1", "a2"}), (checked, {sums.guards[0]}, {"a2"})):
-        after = fold(draft, history=before, start=ahead)
-        assert (begun, runs) == (set(after.sums_begun), set(after.approvals))
+    for draft, runs in ((unchecked, {"a1", "a2"}), (checked, {"a2"})):
+        given = fold(draft, history=before, start=ahead)
+        assert ({}, runs) == (given.sums_begun, set(given.approvals))
+        counts = fold(record.approval_counts("c", "a2"), history=given, start=NOW + minutes(5))
+        assert {sums.guards[0]: NOW + minutes(5)} == counts.sums_begun
 
 
 def test_an_announcement_is_used_up_by_the_effect_it_covered():
@@ -591,11 +593,11 @@ def test_the_short_list_behind_the_baseline_forgets_nothing_that_counts(reads: l
 
 def test_an_accepted_match_rate_counts_until_a_good_read_needs_it_no_more():
     """Then the configured limit is back."""
-    accepted = record.approved(replace(APPROVAL, accepts={"match_percent": 40.0}))
+    accepted = (record.approved(replace(APPROVAL, accepts={"match_percent": 40.0})), record.approval_counts("c", APPROVAL.id))
     low, high = (record.cycle_read("c", read(measures={"match_percent": share})) for share in (45.0, 60.0))
 
-    assert 40.0 == fold(accepted, low).accepted_match_percent
-    assert fold(accepted, low, high).accepted_match_percent is None
+    assert 40.0 == fold(*accepted, low).accepted_match_percent
+    assert fold(*accepted, low, high).accepted_match_percent is None
 
 
 # ------------------------------------------------------------------------------------------------------------ replaying
@@ -728,6 +730,8 @@ def test_which_copy_of_the_directory_was_read_and_how_old_it_was():
     bad = fold(record.cycle_read("c", read(good=False, view="dc3")), history=history)
     assert "dc2" == bad.view
     passed = fold(
-        record.approved(replace(APPROVAL, accepts={"view": "dc3", "as_of": record.rfc3339(NOW - minutes(5))})), history=history
+        record.approved(replace(APPROVAL, accepts={"view": "dc3", "as_of": record.rfc3339(NOW - minutes(5))})),
+        record.approval_counts("c", APPROVAL.id),
+        history=history,
     )
     assert ("dc3", None, NOW - minutes(5)) == (passed.view, passed.view_since, passed.as_of)

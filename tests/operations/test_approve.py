@@ -100,7 +100,7 @@ async def test_what_the_second_reading_measured_is_what_is_accepted():
     """A plan nobody recorded is read again; its sizes are those of that reading, and they are in its digest."""
     company, digest = await a_shrunk_company()
     approval = await approved(company, digest, "directory-shrunk", policy=SHRINKING)
-    history = await company.ledger.history()
+    history = (await company.ledger.history()).heeding([approval.id], company.clock.now())
 
     assert {"people": 30.0, "entitled": 30.0} == {name: approval.accepts[name] for name in ("people", "entitled")}
     assert 30.0 == history.baseline("people", company.clock.now()) == history.plans[digest].accepts["directory-shrunk"]["people"]

@@ -177,6 +177,11 @@ def fold(history: History, *drafts: Any) -> History:
     return history.foreseen(drafts, NOW)
 
 
+def counted(history: History, given_: Approval) -> History:
+    """After an approval, and a cycle that found that it counts."""
+    return fold(history, record.approved(given_), record.approval_counts("c", given_.id))
+
+
 def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
     """Two questions, two answers; and which object a group means is a third."""
     before = History(
@@ -186,7 +191,7 @@ def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
     )
 
     def after(guard: Guard) -> History:
-        return fold(before, record.approved(approval(guard, effects=[], accepted=MEASURED[guard.value])))
+        return counted(before, approval(guard, effects=[], accepted=MEASURED[guard.value]))
 
     assert (80.0, {"group:entitling:g"}) == (
         after(Guard.DIRECTORY_SHRUNK).baseline("people", NOW),
@@ -203,8 +208,8 @@ def test_accepting_a_shrunk_directory_does_not_accept_an_emptied_group():
 @pytest.mark.parametrize("guard", sorted(SUMS))
 def test_approving_a_sum_begins_it_anew(guard: Guard):
     """What was shown with it does not count again; another guard's approval begins nothing."""
-    assert {guard: NOW} == fold(History(), record.approved(approval(guard, effects=[]))).sums_begun
-    assert {} == fold(History(), record.approved(approval(Guard.FLAPPING, effects=[]))).sums_begun
+    assert {guard: NOW} == counted(History(), approval(guard, effects=[])).sums_begun
+    assert {} == counted(History(), approval(Guard.FLAPPING, effects=[])).sums_begun
 
 
 def announcement(**more: Any) -> Announcement:
@@ -322,7 +327,7 @@ def test_an_approval_counts_only_when_it_was_given_by_whoever_may_and_is_signed(
     """Also one that stands in the ledger already."""
     policy = replace(POLICY, **rules)
     history = History(approvals={"a": given_}, announced={"n1": announcement(by=given_.by, signature=given_.signature)})
-    kept = only_authorised(history, policy, signed)
+    kept = only_authorised(history, policy, signed, NOW)
 
     assert (counts, counts) == ("a" in kept.approvals, "n1" in kept.announced)
     assert ("" == refuses(given_, policy.as_json(), "l", signed)) == counts
@@ -354,11 +359,11 @@ def test_signatures_in_the_ledger_are_looked_at_again():
         return True
 
     known = History(ledger_id="l", approvals={"a": given_}, announced={"n1": named})
-    kept = only_authorised(known, replace(POLICY, signers=("Kim key",)), fits)
+    kept = only_authorised(known, replace(POLICY, signers=("Kim key",)), fits, NOW)
     assert [(given_.message("l"), "Kim"), (named.message("l"), "Kim")] == asked
     assert ({"a": given_}, {"n1": named}) == (kept.approvals, kept.announced)
-    assert only_authorised(History(), POLICY, fits) == History()
-    alone = only_authorised(replace(known, approvals={}), replace(POLICY, approvers=("Lee",)), fits)
+    assert only_authorised(History(), POLICY, fits, NOW) == History()
+    alone = only_authorised(replace(known, approvals={}), replace(POLICY, approvers=("Lee",)), fits, NOW)
     assert {} == alone.announced
 
 
@@ -369,16 +374,78 @@ def test_rules_in_use_before_take_policy_changed_from_an_approval():
         policy_in_use=replace(POLICY, approvers=("Kim",)).as_json(),
     )
 
-    assert (Guard.FLAPPING,) == only_authorised(history, POLICY, signed).approvals["Lee"].guards
+    assert (Guard.FLAPPING,) == only_authorised(history, POLICY, signed, NOW).approvals["Lee"].guards
 
 
-def test_the_first_of_two_accepts_nothing():
-    """Neither a baseline nor a new beginning of a sum: that is what the second says."""
-    first = replace(by("Kim", Guard.MAX_DEACTIVATIONS_PER_DAY), accepts={})
-    after = fold(History(), record.approved(first, []))
+#: Two things that an approval changes for longer than it lasts.
+PEOPLE = {"people": 4.0}
+LASTING = replace(by("Kim", Guard.DIRECTORY_SHRUNK, Guard.MAX_DEACTIVATIONS_PER_DAY), accepts=PEOPLE)
 
-    assert ({}, {"Kim"}) == (after.sums_begun, set(after.approvals))
-    assert {Guard.MAX_DEACTIVATIONS_PER_DAY} == set(fold(after, record.approved(replace(first, id="b"))).sums_begun)
+
+def lasts(history: History, policy: Policy = POLICY, after: timedelta = timedelta()) -> tuple[bool, bool]:
+    """Whether the value is the measure, and the sum began anew, as a cycle finds it."""
+    known = only_authorised(history, policy, signed, NOW + after)
+    return "people" in known.measures, Guard.MAX_DEACTIVATIONS_PER_DAY in known.sums_begun
+
+
+@pytest.mark.parametrize(
+    ("rules", "before", "given_", "counts"),
+    [
+        ({}, {}, LASTING, True),
+        ({"approvers": ("Kim",)}, {}, LASTING, True),
+        ({"approvers": ("Lee",)}, {}, LASTING, False),
+        ({"signers": ("Kim key",)}, {}, LASTING, False),
+        ({"signers": ("Kim key",)}, {}, replace(LASTING, signature="forged"), False),
+        ({"signers": ("Kim key",)}, {}, replace(LASTING, signature="key"), True),
+        ({"approvals_required": 2}, {}, LASTING, False),
+        ({}, {"approvers": ("Lee",)}, LASTING, False),  # asks for less than before: nobody looked at that yet
+        ({}, {"signers": ("Kim key",)}, LASTING, False),
+        ({}, {"approvals_required": 2}, LASTING, False),
+        ({}, {}, replace(LASTING, expires_at=NOW), False),
+        ({}, {}, replace(LASTING, complete=()), False),
+    ],
+)
+def test_an_approval_that_does_not_count_changes_no_measure_and_no_sum(
+    rules: dict[str, Any], before: dict[str, Any], given_: Approval, counts: bool
+):
+    """Whoever gave it may have had a configuration of their own, in which one person is enough and nobody signs."""
+    history = History(approvals={"Kim": given_}, policy_in_use=replace(POLICY, **before).as_json())
+
+    measured, begun = lasts(history, replace(POLICY, **rules))
+    assert (counts, counts) == (measured and given_.complete is None, begun)
+
+
+def test_what_counts_once_is_not_taken_again():
+    """A later good read has measured anew."""
+    history = fold(History(), record.approved(LASTING))
+    counted = fold(history, record.approval_counts("c", "Kim"))
+    later = replace(counted, measures={}, sums_begun={})
+
+    assert (True, True) == lasts(history) == lasts(counted)
+    assert (False, False) == lasts(later)
+    assert (True, True) == lasts(counted, after=timedelta(days=2))  # and it outlives the approval
+    assert (False, False) == lasts(history, after=timedelta(days=2))
+
+
+@pytest.mark.parametrize(
+    ("second", "counts"),
+    [
+        ({"id": "Lee", "by": "Lee"}, (True, True)),
+        ({"id": "b"}, (False, False)),
+        ({"id": "b", "by": "KIM "}, (False, False)),
+        ({"id": "Lee", "by": "Lee", "plan_digest": "another"}, (False, False)),
+        ({"id": "Lee", "by": "Lee", "guards": (Guard.DIRECTORY_SHRUNK,)}, (True, False)),
+        ({"id": "Lee", "by": "Lee", "expires_at": NOW}, (False, False)),
+    ],
+)
+def test_of_two_the_second_says_what_is_accepted(second: dict[str, Any], counts: tuple[bool, bool]):
+    """When it is somebody else's, of the same plan and for the same guards, and both stand; the first accepts nothing."""
+    two = replace(POLICY, approvals_required=2)
+    first = fold(History(policy_in_use=two.as_json()), record.approved(replace(LASTING, accepts={}), []))
+    history = fold(first, record.approved(replace(LASTING, **second)))
+
+    assert (False, False) == lasts(first, two)
+    assert counts == lasts(history, two)
 
 
 # ------------------------------------------------------------------------------------------------------- policy-changed

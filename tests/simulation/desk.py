@@ -14,7 +14,7 @@ from syncd.operations.approve import Asked, approve
 from syncd.operations.dependencies import Dependencies
 from syncd.operations.reading import ask_clock
 from tests.simulation import reviewing
-from tests.simulation.wiring import NOT_APPROVABLE, Killed, Process, open_ledger, policy_of
+from tests.simulation.wiring import NOT_APPROVABLE, Process, open_ledger, policy_of, was_killed
 from tests.simulation.world import Hold, World
 
 HELD_AFTER_OVERRULING = 7 * 86400.0
@@ -47,7 +47,9 @@ def at_the_desk(
             world.coverage.met("verb refused", what)
             world.note(f"desk: {what}: {error.what}")
             try_later()
-        except Killed:
+        except BaseException as error:
+            if not was_killed(error):
+                raise
             world.note(f"desk: {what} was killed")
             try_later()
         finally:

@@ -210,7 +210,7 @@ class _Running:
         await self.work(process, syncd)
 
     async def work(self, process: Process, syncd: Dependencies) -> None:
-        from tests.simulation.wiring import Killed, policy_of
+        from tests.simulation.wiring import policy_of, was_killed
 
         world = self.world
         ending = SimEnding(process, dies=self.dies is not None and not self.dies % 2)
@@ -234,8 +234,7 @@ class _Running:
                         world.note(f"desk: handover of {one.zoom_id}: {one.state} {one.says}")
                     return
         except BaseException as died:
-            killed = isinstance(died, Killed) or (isinstance(died, BaseExceptionGroup) and died.subgroup(Killed) is not None)
-            if not killed:
+            if not was_killed(died):
                 raise
             world.coverage.met("handover", "killed")
             world.note("desk: handover run was killed")

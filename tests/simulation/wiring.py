@@ -77,6 +77,11 @@ def sped_up() -> Iterator[None]:
         daemon.LOOK_SECONDS, daemon.SLEEP_SECONDS, store.LOCK_POLL_SECONDS, checkpoint.EVERY = before
 
 
+def was_killed(error: BaseException) -> bool:
+    """Whether a process ended so: killed, maybe in the middle of several requests at once."""
+    return isinstance(error, Killed) or (isinstance(error, BaseExceptionGroup) and error.subgroup(Killed) is not None)
+
+
 class Killed(BaseException):
     """SIGKILL: nothing is caught, nothing is written."""
 
@@ -209,7 +214,7 @@ class Process:
             if self.looking:
                 world.coverage.met("look", "killed")
         except BaseExceptionGroup as group:
-            if group.subgroup(Killed) is None:
+            if not was_killed(group):
                 world.oracle.fault(self.name, repr(group), group)
             world.note(f"{self.name} was killed")
         except Exception as error:  # noqa: BLE001 - whatever ends a process by itself is a finding

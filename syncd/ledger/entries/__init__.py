@@ -58,6 +58,7 @@ from syncd.ledger.entries.itself import (
     ReportWritten,
 )
 from syncd.ledger.entries.people import (
+    ApprovalCounts,
     ApprovalGiven,
     ChangesPaused,
     ChangesResumed,
@@ -86,6 +87,7 @@ __all__ = [
     "SEEN_AS",
     "WITNESSES_REMEMBERED",
     "AccessChanged",
+    "ApprovalCounts",
     "ApprovalGiven",
     "ChangeSeen",
     "ChangesPaused",

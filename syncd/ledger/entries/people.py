@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 #: Guards whose sum an approval begins anew.
 SUM_GUARDS = frozenset({Guard.MAX_DEACTIVATIONS_PER_DAY, Guard.MAX_DEACTIVATIONS_PER_30_DAYS, Guard.MAX_REACTIVATIONS_PER_DAY})
 
+#: From this version of an approval on, what it accepts is taken when a cycle finds that it counts, and not before.
+TAKEN_ONCE_IT_COUNTS = 3
 
-@kind("approval", newest=2)
+
+@kind("approval", newest=3)
 class ApprovalGiven(Entry, frozen=True):
-    """Somebody lets a plan pass. The subject is the approval's id. *accepts*: measured values that become baselines."""
+    """Somebody lets a plan pass. The subject is the approval's id. *accepts*: measured values that become baselines once it
+    counts: who gave it may have had another configuration at hand than the one in force."""
 
     plan: str
     policy: str
@@ -35,12 +39,13 @@ class ApprovalGiven(Entry, frozen=True):
     complete: tuple[Guard, ...] | None = None  # guards for which as many people approved as must; None: all of them
 
     def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
-        """Stands until it expires. Whoever was neither due nor on the way in a good read made for it was in step there."""
+        """Stands until it expires."""
         at = time.measured
         for id_ in [id_ for id_, one in history.approvals.items() if time.verified and one.expires_at < at]:
             del history.approvals[id_]
         history.used = {use for use in history.used if use[0] in history.approvals or use[0] in history.announced}
-        history.approvals[entry.subject] = Approval(
+        history.heeded = {id_ for id_ in history.heeded if id_ in history.approvals}
+        given = history.approvals[entry.subject] = Approval(
             entry.subject,
             self.plan,
             self.policy,
@@ -56,26 +61,45 @@ class ApprovalGiven(Entry, frozen=True):
             self.host,
             self.accepts,
             self.good_read,
+            self.complete,
         )
-        if time.verified:  # a sum that begins in the future would count nobody until then
-            history.sums_begun.update(
-                (guard, at) for guard in (self.guards if self.complete is None else self.complete) if guard in SUM_GUARDS
-            )
-        if self.good_read and self.policy != history.good_policy:
-            history.good_policy, history.good_policy_since = self.policy, history.good_reads
-        for name, value in self.accepts.items():
-            if name == "match_percent":
-                history.accepted_match_percent = float(value)
-            elif name.startswith("emptied:"):
-                history.peopled.discard(name.removeprefix("emptied:"))
-            elif name == "as_of":
-                history.as_of = from_rfc3339(str(value))
-            elif name == "view":  # as it looks there, it is
-                history.view, history.view_since = str(value), None
-            elif name.startswith("entry:"):
-                history.groups[name] = str(value)
-            elif name.startswith(("people", "entitled", "group:", "size:")):
-                history.measures[name] = ((at, float(value)),)
+        if self.v < TAKEN_ONCE_IT_COUNTS:
+            heed(history, given, time)
+
+
+@kind("approval.counts")
+class ApprovalCounts(Entry, frozen=True):
+    """A cycle found that an approval counts under the rules in force. The subject is the approval's id."""
+
+    def fold(self, history: Growing, entry: LedgerEntry, time: EntryTime) -> None:
+        """Takes what it accepts. A cycle whose clock nobody vouches for finds nothing that lasts."""
+        if time.verified and (approval := history.approvals.get(entry.subject)) is not None:
+            heed(history, approval, time)
+
+
+def heed(history: Growing, approval: Approval, time: EntryTime) -> None:
+    """What this approval accepts is the measure from then on, and its sums begin anew. Whoever was neither due nor on the way in
+    a good read made for it was in step there."""
+    history.heeded.add(approval.id)
+    at = min(approval.at, time.measured)
+    if time.verified:  # a sum that begins in the future would count nobody until then
+        complete = approval.guards if approval.complete is None else approval.complete
+        history.sums_begun.update((guard, at) for guard in complete if guard in SUM_GUARDS)
+    if approval.good_read and approval.policy_digest != history.good_policy:
+        history.good_policy, history.good_policy_since = approval.policy_digest, history.good_reads
+    for name, value in approval.accepts.items():
+        if name == "match_percent":
+            history.accepted_match_percent = float(value)
+        elif name.startswith("emptied:"):
+            history.peopled.discard(name.removeprefix("emptied:"))
+        elif name == "as_of":
+            history.as_of = from_rfc3339(str(value))
+        elif name == "view":  # as it looks there, it is
+            history.view, history.view_since = str(value), None
+        elif name.startswith("entry:"):
+            history.groups[name] = str(value)
+        elif name.startswith(("people", "entitled", "group:", "size:")):
+            history.measures[name] = ((at, float(value)),)
 
 
 @kind("people")

@@ -57,7 +57,7 @@ async def approve_handover(
     )
     others = [  # used up ones said yes to a request that was sent
         one
-        for one in only_authorised(history, policy, deps.signature_fits).approvals.values()
+        for one in only_authorised(history, policy, deps.signature_fits, deps.clock.now()).approvals.values()
         if one.plan_digest == plan.digest
         and one.policy_digest == plan.policy_digest
         and Guard.HANDOVER in one.guards
