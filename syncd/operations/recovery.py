@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from syncd.errors import AccountUnreadable, ConfigError, LedgerError, NotLeader, SourceError
 from syncd.events import EffectSettled, Noted
 from syncd.execution.context import REFUSED_IN_A_ROW, ExecutionContext, Progress
 from syncd.execution.licences import restore_licence
-from syncd.execution.settlement import await_in_flight, look_before_settling, resolve_from_observation, restores_begun
+from syncd.execution.lifecycle import Seen
+from syncd.execution.settlement import (
+    await_in_flight,
+    look_before_settling,
+    observe,
+    resolve_from_observation,
+    restores_begun,
+)
 from syncd.ledger import record
 from syncd.ledger.history import History
 from syncd.model import (
@@ -51,7 +58,9 @@ async def settle_open_intents(
     if looked:
         zoom = zoom.with_accounts(looked, in_one_piece((as_listed(one, zoom) for one in looked.values() if one), End.EACH_ASKED))
     accounts = {zoom_id: one for zoom_id, one in {**accounts, **looked}.items() if one is not None}
-    settled = resolve_from_observation((one for one in history.intents.values() if one.zoom_id in looked), accounts)
+    settled = resolve_from_observation(
+        (one for one in history.intents.values() if one.zoom_id in looked and not _still_owed(one, accounts, history)), accounts
+    )
     drafts = [record.settled(intent, outcome, cycle=cycle_id) for intent, outcome in settled]
     if run.term is None:
         return history.foreseen(drafts, deps.clock.now()), zoom
@@ -64,6 +73,16 @@ async def settle_open_intents(
         address = accounts[intent.zoom_id].email if intent.zoom_id in accounts else ""
         deps.tell(EffectSettled(cycle_id, intent.zoom_id, address, intent.action, outcome.outcome.value, outcome.reason))
     return await deps.ledger.history(), zoom
+
+
+def _still_owed(intent: Intent, accounts: Mapping[str, ZoomAccount], history: History) -> bool:
+    """Whether a licence waits for an account that others switched off in Zoom: it may be switched on there again, and nobody gave
+    it another licence. What we switched off ourselves has what it is owed in our own record of that."""
+    account, last = accounts.get(intent.zoom_id), history.deactivated.get(intent.zoom_id)
+    if account is None or observe(intent, account) is not Seen.INACTIVE or intent.action != "restore_licence":
+        return False
+    under_way = any(one.action == "deactivate" and one.zoom_id == intent.zoom_id for one in history.intents.values())
+    return not under_way and not (last is not None and last.stands)
 
 
 def unfinished_restores(

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.errors import AnswerLost, Refused, ScopeMissing, SourceError
 from syncd.ledger import record
-from syncd.model import Mode, Status, Trigger
+from syncd.model import Mode, Policy, Status, Trigger
 from syncd.operations.cycle import Run, run_cycle
 from tests.execution.test_executor import POLICY as ORDINARY
 from tests.fakes import Company
@@ -17,9 +17,9 @@ from tests.fakes import Company
 POLICY = replace(ORDINARY, reactivate_reads=1)
 
 
-async def cycle(company: Company) -> None:
-    company.ledger._history = replace(company.ledger._history, policy_in_use=POLICY.as_json())
-    await run_cycle(company.deps, POLICY, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
+async def cycle(company: Company, policy: Policy = POLICY) -> None:
+    company.ledger._history = replace(company.ledger._history, policy_in_use=policy.as_json())
+    await run_cycle(company.deps, policy, Run(Mode.ENFORCE, Trigger.SCHEDULE, 1))
     company.clock.pass_time(timedelta(minutes=15))
 
 
@@ -192,3 +192,33 @@ async def test_an_account_that_zoom_still_works_on_is_asked_again():
     await cycle(company)
 
     assert (2, 4, {}) == (licence(company, "ann"), len(company.zoom.writes) - sent, (await company.ledger.history()).troubles)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_switched_off_and_on_by_others_it_is_still_owed(rounds: int):
+    """Nobody gave another licence: Zoom took none, there was none."""
+    company = await back_without_licence("ann")
+    for _ in range(rounds):
+        company.account("ann", Status.INACTIVE, type=1)
+        await cycle(company)
+        assert (["z-ann"], 1) == (await owed(company), licence(company, "ann"))
+    company.zoom.answers.clear()
+    company.account("ann", type=1)
+    await cycle(company)
+    await cycle(company)
+
+    assert (2, []) == (licence(company, "ann"), await owed(company))
+
+
+async def test_switched_off_by_others_and_brought_back_by_us_it_is_given_once():
+    """What is owed from before and what this return promises are one licence."""
+    company = await back_without_licence("ann")
+    company.account("ann", Status.INACTIVE, type=1)
+    await cycle(company)
+    company.zoom.answers.clear()
+    sent = len(company.zoom.writes)
+    for _ in range(3):
+        await cycle(company, replace(POLICY, reactivate="any"))
+
+    assert ("active", 2, []) == (company.status("ann"), licence(company, "ann"), await owed(company))
+    assert ["set_status", "restore_licence"] == [operation for operation, _ in company.zoom.writes[sent:]]
