@@ -167,10 +167,10 @@ class SqliteDatabase:
     def published(self) -> tuple[Head, ...]:
         """What ``publish`` wrote last, if anything."""
         try:
-            seq, hash_ = self._head_file.read_text(encoding="ascii").split()
-            return (Head(int(seq), hash_),)
+            head = Head.of_line(self._head_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return ()
+        return (head,) if head is not None else ()
 
     @property
     def keeps_head(self) -> bool:
