@@ -213,6 +213,22 @@ def test_a_backup_goes_back_and_asks_to_be_accepted(crew: Company) -> None:
     assert "ledger-rolled-back" not in crew.syncd("apply", "--format", "json").tripped()
 
 
+def test_a_backup_goes_back_where_the_ledgers_folder_is_gone(crew: Company) -> None:
+    """The folder is made, as ``apply`` and ``ledger accept`` make it; nothing is made for a file that is no backup."""
+    reviewed(crew)
+    copy = crew.folder / "copy.db"
+    assert 0 == crew.syncd("ledger", "backup", str(copy)).code
+    shutil.rmtree(crew.ledger.parent)
+    assert 2 == crew.syncd("ledger", "restore", str(crew.folder / "none.db")).code
+    assert not crew.ledger.parent.exists()
+
+    put = crew.syncd("ledger", "restore", str(copy))
+
+    assert (0, True) == (put.code, "what there was before is not known" in put.out), put.said
+    assert 0o750 == crew.ledger.parent.stat().st_mode & 0o777
+    assert 0 == crew.syncd("ledger", "accept", *WHO).code
+
+
 # ----------------------------------------------------------------------------------------------------------- odd heads
 
 
