@@ -230,9 +230,11 @@ def _ledger_place(config: Config, found: Findings) -> None:
 def _place(found: Findings, key: str, folder: Path) -> None:
     """Whether files can be made in a folder, or the folder itself. Makes nothing."""
     there = folder
-    while not there.exists() and there != there.parent:
+    while not (there.exists() or there.is_symlink()) and there != there.parent:
         there = there.parent
-    if not there.is_dir():
+    if not there.exists():
+        found.bad(f"{key}: {there} is a link to nothing: make what it names, or remove it", ExitCode.USAGE)
+    elif not there.is_dir():
         found.bad(f"{key}: {there} is no folder: name another one, or move it away", ExitCode.USAGE)
     elif not os.access(there, os.W_OK | os.X_OK):
         missing = "" if there == folder else f", so {folder} cannot be made"

@@ -73,7 +73,10 @@ def verify(
     Exit status: 0 intact, 2 usage or configuration, 6 not intact (the first bad entry is named)
     """
     from syncd.cli.verifying import Look, verify_export_file, verify_ledger
+    from syncd.reports.safe import visible
 
+    if head is not None and not head.strip():
+        raise UsageError("--head: is empty", "Give the hash of an entry, or leave --head out.")
     if exported is None:
         config = configuration(context, check_files=False)
         here = folder or (Path(config.reports.directory) if config.reports.directory is not None else None)
@@ -82,7 +85,7 @@ def verify(
     else:
         found = verify_export_file(exported, Look(head, public_key, folder, demanded=folder is not None, signers=signers))
     for line in found.lines:
-        click.echo(line)
+        click.echo(visible(line))  # names of files and cycles are whatever somebody wrote there
     sys.exit(ExitCode.DONE if found.good else ExitCode.LEDGER)
 
 

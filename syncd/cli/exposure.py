@@ -1,4 +1,4 @@
-"""What ``check`` warns of: whoever else may read the secrets, write the configuration or guess the trigger token."""
+"""What ``check`` warns of: whoever else may read the secrets, write what syncd decides by, or guess the trigger token."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ TRIGGER_TOKEN_LENGTH_MIN = 16
 
 
 def exposures(config: Config, path: Path) -> Iterator[str]:
-    """Secrets that others can read, a configuration that others can write, a trigger token that can be guessed."""
+    """Secrets that others can read, a configuration or a file it decides by that others can write, a trigger token that can be
+    guessed."""
     if wrong := too_open(path, secret=False):
         yield f"configuration: {wrong}; whoever writes it decides who is locked out"
+    for key, place, decides in _deciding(config):
+        if place is not None and (wrong := too_open(place, secret=False)):
+            yield f"{key}: {wrong}; whoever writes {'in ' if place.is_dir() else ''}it decides {decides}"
     for source in secret_sources(config):
         if source.file is not None and (wrong := too_open(source.file, secret=True)):
             yield f"secret: {wrong}"
@@ -35,6 +39,16 @@ def exposures(config: Config, path: Path) -> Iterator[str]:
                     f"trigger token: it has {length} characters and can be guessed; use {TRIGGER_TOKEN_LENGTH_MIN} random "
                     "ones or more (openssl rand -hex 32)"
                 )
+
+
+def _deciding(config: Config) -> Iterator[tuple[str, Path | None, str]]:
+    """What others than the configuration decides by: its key, where it lies, and what is decided by it."""
+    if config.directory.file is not None:
+        yield "directory.file.path", config.directory.file.path, "who is locked out"
+    yield "approvals.signers_file", config.approvals.signers_file, "whose approvals count"
+    if config.handover is not None:
+        yield "handover.leavers_file", config.handover.leavers_file, "whose content may be handed over"
+    yield "reports.directory", config.reports.directory, "what evidence there is, and whether a ledger counts as rolled back"
 
 
 def secret_sources(section: object) -> Iterator[SecretSource]:

@@ -249,11 +249,27 @@ class _Pass:
             )
 
     def _others(self, found: Found, folder: Path, told: set[str]) -> None:
-        """Whatever could be taken for evidence under a name of its own. It may be the company's: that is no fault."""
-        there = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
-        others = [one for one in there if one not in told | self.files.made.keys() | {LISTING} and not PERIOD_NAME.fullmatch(one)]
+        """Whatever could be taken for evidence under a name of its own, also in a folder in it. It may be the company's: that is
+        no fault. A blank or a dot at the end of a name does not show everywhere."""
+        there = sorted(
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if Path(path.name.rstrip().rstrip(".")).suffix.lower() in ENDINGS
+        )
+        others = [
+            one
+            for one in there
+            if one not in told | self.files.made.keys() | {LISTING}
+            and not PERIOD_NAME.fullmatch(one)
+            and not self._made_there(folder / one)
+        ]
         if others:
             found.lines.append(f"note: nothing vouches for files in {folder} that the ledger does not know: {_some(others)}")
+
+    def _made_there(self, path: Path) -> bool:
+        """Whether it is a period's report as it was recorded: those are made wherever somebody wants them."""
+        made = self.files.made.get(path.name, ())
+        return bool(made) and path.is_file() and digest_of(path) in made
 
     def _periods(self, found: Found, folder: Path) -> None:
         """Reports of periods, each held against every time it was made under this name."""

@@ -47,8 +47,7 @@ class LeaseRecord:
     @property
     def head(self) -> Head | None:
         """The end of the ledger that a leader published with the lease, if one did."""
-        seq, _, hash_ = self.annotations.get(HEAD, "").partition(" ")
-        return Head(int(seq), hash_) if seq.isascii() and seq.isdigit() and hash_ else None
+        return Head.of_line(self.annotations.get(HEAD, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,4 +151,7 @@ def rfc3339(moment: datetime) -> str:
 
 def from_rfc3339(text: str) -> datetime:
     """The moment a ledger or document time names, aware UTC. Raises ValueError."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:  # before the year 1 or after 9999 in UTC
+        raise ValueError(str(error)) from None

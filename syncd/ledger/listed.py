@@ -28,6 +28,12 @@ class ListedLine:
     says: Mapping[str, object]
 
     @property
+    def odd_head(self) -> bool:
+        """Whether it names a head that no ledger ever has: syncd did not write that."""
+        named = (self.says.get("head_sequence", 0), self.says.get("head_hash", ""))
+        return self.head[0] == 0 and named != (0, "")
+
+    @property
     def unrecorded(self) -> bool:
         """Whether the line claims nothing that a ledger in order would know: the chain was broken, or its end failed."""
         return self.says.get("recorded") is False or self.end_failed
@@ -109,11 +115,11 @@ class ListedLines:
             if one.cycle in self._planned and not one.unrecorded:
                 chain = {**chain, "plan_digest": self._planned[one.cycle]}
             wrong = next((key for key, value in chain.items() if not _same(one.says.get(key, value), value)), "")
-            if not wrong and one.head[0] < seq and not one.unrecorded:
+            if not wrong and (one.odd_head or (one.head[0] < seq and not one.unrecorded)):
                 wrong = "head_sequence"
             if not wrong and seq and not one.unrecorded and not _named_after(one.says):
                 wrong = "file"
-            if wrong and not one.end_failed:
+            if wrong and (one.odd_head or not one.end_failed):
                 found.append((one, wrong))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,15 @@ from typing import Any
 
 from syncd.model.canonical import canonical_json
 from syncd.model.words import Guard
+
+#: The numbers of entries are less than this: databases keep them in 64 bits.
+SEQ_END = 2**63
+
+#: A hash as the chain writes it: SHA-256, hexadecimal.
+_HASH = re.compile("[0-9a-f]{64}")
+
+#: A head in a line of text; no number of more digits is one.
+_HEAD = re.compile(r"\s*([0-9]{1,19})\s+(\S+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,20 @@ class Head:
 
     seq: int
     hash: str
+
+    @classmethod
+    def of(cls, seq: object, hash_: object) -> Head | None:
+        """A head as it was found outside of the ledger, where anybody may have written it; None for what no ledger ever ends
+        with: it would be looked for in the chain, or accepted into it, and there is no such entry."""
+        if not isinstance(seq, int) or isinstance(seq, bool) or not 0 < seq < SEQ_END:
+            return None
+        return cls(seq, hash_) if isinstance(hash_, str) and _HASH.fullmatch(hash_) else None
+
+    @classmethod
+    def of_line(cls, line: str) -> Head | None:
+        """The same of the text NUMBER HASH."""
+        found = _HEAD.fullmatch(line)
+        return cls.of(int(found[1]), found[2]) if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)

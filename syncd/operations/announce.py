@@ -50,7 +50,7 @@ async def announce(
         raise UsageError(
             "--from and --until: the time ends before it begins, or is over", "Write --from 2026-07-01 --until 2026-07-31."
         )
-    if ends_at - starts_at > LONGEST:
+    if (ends_at - starts_at).days > LONGEST.days:  # a last day named as a date counts to its end
         raise UsageError(
             f"--from and --until: {(ends_at - starts_at).days} days; at most {LONGEST.days} can be announced",
             "Announce the rest when its time comes.",

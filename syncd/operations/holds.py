@@ -51,7 +51,8 @@ async def release(deps: Dependencies, names: Sequence[str], request: Request) ->
 
 async def acknowledge(deps: Dependencies, names: Sequence[str], request: Request, until: datetime) -> Found:
     """Says that these accounts are known to need manual action: they alert nobody until then, or until their facts change.
-    Decisions go on. Raises UsageError when Zoom does not know one of them, or it waits for nobody: then nothing is done."""
+    Decisions go on. Raises UsageError when Zoom does not know one of them, or no row of it that waits for a person is known: then
+    nothing is done."""
     found = await _known(deps, names)
     history, now = await deps.ledger.history(), deps.clock.now()
     if until <= now:
@@ -61,6 +62,13 @@ async def acknowledge(deps: Dependencies, names: Sequence[str], request: Request
         raise UsageError(
             f"nothing needs manual action at: {', '.join(idle)}; nothing was done",
             "Only rows that the last recorded cycle called manual can be acknowledged.",
+        )
+    # ledger accept forgets what rows looked like, and an acknowledgement lasts while they look the same.
+    forgotten = [account.email for account in found.accounts if account.zoom_id not in history.decided]
+    if forgotten:
+        raise UsageError(
+            f"no standing manual row is known of: {', '.join(forgotten)}, since the ledger was accepted; nothing was done",
+            "It is known again after the next cycle: acknowledge it then.",
         )
     await deps.ledger.append(
         [

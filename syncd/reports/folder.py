@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from syncd.model import CycleReport
+from syncd.model import CycleReport, Head
 from syncd.reports.cycle import Circumstances, cycle_view
 from syncd.reports.document import moment, written
 from syncd.reports.private import for_few, make_folder_for_few
@@ -36,7 +36,7 @@ _NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.(html|csv|json|xlsx|jsonl)
 _LIKE_OURS = re.compile(_NAME.pattern, re.IGNORECASE)
 
 #: What evidence may be read in.
-ENDINGS = frozenset({".html", ".csv", ".json", ".xlsx", ".jsonl", ".txt", ".pdf"})
+ENDINGS = frozenset({".html", ".htm", ".csv", ".json", ".xlsx", ".jsonl", ".txt", ".pdf"})
 
 #: How a period's report is called when a folder is named for it.
 PERIOD_NAME = re.compile(r"syncd_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.(html|csv|json|xlsx|jsonl|txt)", re.IGNORECASE)
@@ -278,8 +278,8 @@ def _object_of(line: str) -> dict[str, Any] | None:
 
 
 def _head_of(listed: Mapping[str, Any]) -> tuple[int, str]:
-    sequence, hash_ = listed.get("head_sequence"), listed.get("head_hash")
-    return (sequence, hash_) if isinstance(sequence, int) and isinstance(hash_, str) else (0, "")
+    head = Head.of(listed.get("head_sequence"), listed.get("head_hash"))
+    return (head.seq, head.hash) if head is not None else (0, "")
 
 
 def published_heads(folder: Path) -> list[tuple[int, str]]:

@@ -116,8 +116,11 @@ def read_manifest(folder: Path) -> Manifest | None:
             raise ValueError(f"its format is {document['format']!r}")
         unsigned = {key: value for key, value in document.items() if key != "signature"}
         signature = document.get("signature") or {}
+        head = Head.of(document["head"]["sequence"], document["head"]["hash"])
+        if head is None:
+            raise ValueError("its head is none")
         return Manifest(
-            Head(int(document["head"]["sequence"]), str(document["head"]["hash"])),
+            head,
             tuple((str(one["file"]), str(one["sha256"])) for one in document["files"]),
             (int(document["listing"]["bytes"]), str(document["listing"]["sha256"])),
             _message(unsigned),

@@ -20,7 +20,7 @@ DOCUMENTS_MAX = 20
 _END = 4096
 
 _DOCUMENT = re.compile(r"\d{8}T\d{6}Z_[0-9a-z-]+_[a-z_]+\.json")
-_HEAD = re.compile(r'"ledger":\s*\{\s*"head_sequence":\s*(\d+),\s*"head_hash":\s*"([0-9a-f]{64})"')
+_HEAD = re.compile(r'"ledger":\s*\{\s*"head_sequence":\s*([0-9]{1,19}),\s*"head_hash":\s*"([^"]*)"')
 
 
 def heads_in(folder: Path) -> tuple[Head, ...]:
@@ -29,7 +29,7 @@ def heads_in(folder: Path) -> tuple[Head, ...]:
     found = {Head(*pair) for pair in published_heads(folder)}
     try:
         manifest = read_manifest(folder)
-        if manifest is not None and manifest.head.seq:
+        if manifest is not None:
             found.add(manifest.head)
     except (OSError, ValueError):
         pass  # one that was spoilt must not hide what the documents name
@@ -53,4 +53,4 @@ def _head_of(path: Path) -> Head | None:
     except OSError:
         return None
     named = _HEAD.search(text)
-    return Head(int(named[1]), named[2]) if named is not None and int(named[1]) else None
+    return Head.of(int(named[1]), named[2]) if named is not None else None

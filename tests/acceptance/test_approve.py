@@ -170,6 +170,11 @@ def test_announced_leavers_count_in_no_size_guard(company: Company) -> None:
     assert "1 is an invitation that nobody has accepted" in refused.err
     announced = company.syncd("approve", "--people", str(people), *dates, *WHO)
     assert (0, True) == (announced.code, "2 leavers" in announced.out), announced.said
+    longest = ("--from", f"{today:%Y-%m-%d}", "--until", f"{today + timedelta(days=45):%Y-%m-%d}")
+    stranger.write_text("p009@corp.example\n")
+    assert 0 == company.syncd("approve", "--people", str(stranger), *longest, *WHO).code
+    refused = company.syncd("approve", "--people", str(people), *far, *WHO)
+    assert "46 days; at most 45 can be announced" in refused.err
     assert "corp.example" not in json.dumps([one["body"] for one in company.entries() if one["kind"] == "people"])
     for name in ("p000", "p001", "p002"):
         company.person(name, enabled="false")

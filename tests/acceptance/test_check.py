@@ -43,6 +43,24 @@ def test_every_fault_is_told_and_none_ends_it(company: Company) -> None:
     assert len(told) == len(set(told))
 
 
+def test_a_place_that_is_a_link_to_nothing_is_a_fault(company: Company) -> None:
+    """``run`` could make nothing there; also where only a folder above it is such a link."""
+    company.staff(2)
+    link = company.folder / "link"
+    link.symlink_to(company.folder / "unmounted")
+    for place in (link, link / "below"):
+        company.configure({"reports.directory": str(place), "ledger.url": f"sqlite:///{place}/ledger.db"})
+        ran = company.syncd("check")
+        told = lines(ran.out, "FAIL")
+        assert 2 == ran.code, ran.said
+        assert [True, True] == [
+            any(line.startswith(f"{key}: {link} is a link to nothing") for line in told)
+            for key in ("reports.directory", "ledger.url")
+        ]
+    (company.folder / "unmounted").mkdir()
+    assert 0 == company.syncd("check").code
+
+
 def test_a_missing_secret_file_does_not_end_the_check_of_the_rest(company: Company) -> None:
     """The directory is read all the same; the refusal stands on standard error as every verb tells it."""
     company.staff(2)

@@ -4,6 +4,7 @@ runbook from a lost ledger to a running daemon, word for word."""
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 import shutil
@@ -210,6 +211,76 @@ def test_a_backup_goes_back_and_asks_to_be_accepted(crew: Company) -> None:
     assert 0 == crew.syncd("ledger", "backup", str(crew.folder / "again.db")).code
     assert "nothing was lost" in crew.syncd("ledger", "restore", str(crew.folder / "again.db")).out
     assert "ledger-rolled-back" not in crew.syncd("apply", "--format", "json").tripped()
+
+
+def test_a_backup_goes_back_where_the_ledgers_folder_is_gone(crew: Company) -> None:
+    """The folder is made, as ``apply`` and ``ledger accept`` make it; nothing is made for a file that is no backup."""
+    reviewed(crew)
+    copy = crew.folder / "copy.db"
+    assert 0 == crew.syncd("ledger", "backup", str(copy)).code
+    shutil.rmtree(crew.ledger.parent)
+    assert 2 == crew.syncd("ledger", "restore", str(crew.folder / "none.db")).code
+    assert not crew.ledger.parent.exists()
+
+    put = crew.syncd("ledger", "restore", str(copy))
+
+    assert (0, True) == (put.code, "what there was before is not known" in put.out), put.said
+    assert 0o750 == crew.ledger.parent.stat().st_mode & 0o777
+    assert 0 == crew.syncd("ledger", "accept", *WHO).code
+
+
+# ----------------------------------------------------------------------------------------------------------- odd heads
+
+
+@pytest.mark.parametrize(
+    ("seq", "hash_"),
+    [(True, "a" * 64), (2**63, "a" * 64), (10**25, "a" * 64), (7, "\ud800"), (7, "\ud800" * 64), ("7", "A" * 64)],
+)
+def test_an_odd_head_in_the_list_stops_nobody_and_is_found(crew: Company, seq: object, hash_: str) -> None:
+    """It is no end of any ledger: nothing of it is written into the chain, and ``verify`` names the line."""
+    reviewed(crew)
+    listing = crew.reports / "cycles.jsonl"
+    line = json.loads(listing.read_text().splitlines()[-1]) | {"head_sequence": seq, "head_hash": hash_}
+    with listing.open("a") as out:
+        out.write(json.dumps(line) + "\n" + json.dumps(line | {"cycle_id": "\ud800\x1b[2J"}) + "\n")
+
+    before = crew.entries()
+    assert 0 == crew.syncd("check").code
+    assert 0 == crew.syncd("plan").code
+    accepted = crew.syncd("ledger", "accept", *WHO)
+    assert (0, True) == (accepted.code, "nothing had to be" in accepted.out), accepted.said
+    assert before == crew.entries()
+    assert 0 == crew.syncd("apply").code
+    verified = crew.syncd("ledger", "verify")
+    assert 6 == verified.code
+    assert f"the line of cycle {line['cycle_id']} says something else of its head_sequence" in verified.out, verified.said
+    assert "cycles that the ledger does not know; do not rely on them: \\ud800\\u001b[2J" in verified.out
+
+
+@pytest.mark.parametrize(
+    "text", [f"{10**25} {'a' * 64}\n", f"{2**63} {'a' * 64}\n", f"True {'a' * 64}\n", f"7 {'A' * 64}\n", "7 abc"]
+)
+def test_an_odd_head_beside_the_ledger_stops_nobody(crew: Company, text: str) -> None:
+    """It is as if none was kept there, which ``verify`` says; the next entry writes it anew."""
+    reviewed(crew)
+    head = crew.ledger.with_name("ledger.db.head")
+    head.write_text(text)
+    assert 0 == crew.syncd("check").code
+    verified = crew.syncd("ledger", "verify")
+    assert (0, True) == (verified.code, "no head is kept beside the ledger" in verified.out), verified.said
+
+    assert 0 == crew.syncd("pause", *WHO).code
+    assert re.fullmatch(rf"{crew.entries()[-1]['seq']} [0-9a-f]{{64}}\n", head.read_text())
+
+
+def test_a_head_to_look_for_is_one(crew: Company) -> None:
+    """An empty one, of a variable that was never set, would look for nothing and find it; whatever no entry has is not there."""
+    reviewed(crew)
+    for nothing in ("", " "):
+        empty = crew.syncd("ledger", "verify", "--head", nothing)
+        assert (2, True) == (empty.code, "--head: is empty" in empty.err), empty.said
+    for other in ("0" * 64, "7", "\udcff" * 64, "true"):
+        assert 6 == crew.syncd("ledger", "verify", "--head", other).code, other
 
 
 # ------------------------------------------------------------------------------------------------------ other clocks

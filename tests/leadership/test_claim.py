@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from syncd.leadership.claim import HEAD, LeaseRecord, Observation, may_take, observed, released, taken
 from syncd.model import Head
+from tests.heads import ODD_LINES
 
 NOW = datetime(2026, 11, 25, 19, 0, tzinfo=UTC)
 
@@ -57,20 +58,21 @@ def test_a_released_lease_names_nobody_and_lasts_a_second() -> None:
 
 def test_the_end_of_the_ledger_travels_with_the_lease() -> None:
     """From holder to holder, until a newer one is published; what others wrote into the annotations stays."""
-    first = taken("syncd", "ns", None, "a", 15, NOW, Head(7, "abc"))
+    seventh, ninth = Head(7, "a" * 64), Head(9, "b" * 64)
+    first = taken("syncd", "ns", None, "a", 15, NOW, seventh)
     first["metadata"]["annotations"]["team"] = "iam"
     read = LeaseRecord.of(first)
-    assert Head(7, "abc") == read.head
+    assert seventh == read.head
     other = LeaseRecord.of(taken("syncd", "ns", read, "b", 15, NOW))
     given_back = LeaseRecord.of(released("syncd", "ns", other, NOW))
-    newer = LeaseRecord.of(taken("syncd", "ns", given_back, "b", 15, NOW, Head(9, "def")))
-    assert [Head(7, "abc"), Head(7, "abc"), Head(9, "def")] == [other.head, given_back.head, newer.head]
+    newer = LeaseRecord.of(taken("syncd", "ns", given_back, "b", 15, NOW, ninth))
+    assert [seventh, seventh, ninth] == [other.head, given_back.head, newer.head]
     assert "iam" == newer.annotations["team"]
 
 
-@pytest.mark.parametrize("annotations", [None, {}, {HEAD: ""}, {HEAD: "x abc"}, {HEAD: "7"}, {HEAD: "7 "}])
+@pytest.mark.parametrize("annotations", [None, {}, *({HEAD: line} for line in ODD_LINES)])
 def test_a_lease_without_a_head_publishes_none(annotations: dict[str, str] | None) -> None:
-    """An older syncd's, or one made by hand."""
+    """An older syncd's, or one made or spoilt by hand."""
     assert LeaseRecord.of({"metadata": {"annotations": annotations}, "spec": {}}).head is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -154,6 +155,12 @@ async def test_a_backup_put_back_where_nothing_is_left(tmp_path: Path) -> None:
     place.unlink()
     place.with_name("ledger.db.head").unlink()
     assert Head(0, "") == (await put(url_of(place), tmp_path / "copy.db")).lost
+    shutil.rmtree(place.parent)
+    assert Head(0, "") == (await put(url_of(place), tmp_path / "copy.db")).lost
+    shutil.rmtree(place.parent)
+    place.parent.write_text("in the way")
+    with pytest.raises(LedgerError, match="cannot be made or written"):
+        await put(url_of(place), tmp_path / "copy.db")
 
 
 async def test_a_damaged_ledger_is_kept_aside_as_it_is(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from syncd.ledger.chain import START, Fault, link
 from syncd.ledger.storage.schema import NEWEST, SQLITE_TRIGGERS
 from syncd.ledger.storage.sqlite import SqliteDatabase
 from syncd.ledger.storage.store import SqlLedger
-from syncd.model import Draft
+from syncd.model import Draft, Head
+from tests.heads import ODD_LINES
 from tests.ledgers import HandClock, draft, untold, url_of
 
 ROOT = Path(__file__).parents[2]
@@ -390,6 +391,19 @@ async def test_a_writer_that_keeps_the_database_locked_is_reported(opened, path)
         assert 0 == (await ledger.history()).head.seq  # reading goes on
 
     assert 1 == (await ledger.append([draft(1)]))[0].seq
+
+
+@pytest.mark.parametrize("line", [line for line in ODD_LINES if line.isprintable()])
+async def test_a_spoilt_head_beside_the_ledger_stops_nobody(opened, path, line):
+    """It names none, and the next entry writes it anew."""
+    ledger = opened(path)
+    await ledger.append([draft(1)])
+    path.with_name("ledger.db.head").write_text(line, encoding="utf-8")
+    assert () == ledger.published()
+
+    (entry,) = await ledger.append([draft(2)])
+
+    assert (Head(2, entry.hash),) == ledger.published()
 
 
 # ------------------------------------------------------------------------------------------------ reading only

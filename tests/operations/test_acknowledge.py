@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from syncd.errors import UsageError
 from syncd.events import PlanMade
-from syncd.model import Mode, Policy, Trigger
+from syncd.ledger import record
+from syncd.model import Head, Mode, Policy, Trigger
 from syncd.operations.cycle import Run, run_cycle
 from syncd.operations.holds import acknowledge
 from syncd.operations.manual import Request
@@ -72,3 +74,18 @@ async def test_only_what_waits_for_a_person_can_be_acknowledged_and_only_for_a_t
             await acknowledge(company.deps, names, REQUEST, until)
 
     assert {} == (await company.ledger.history()).acknowledged
+
+
+@pytest.mark.parametrize("said", [{"missing": [Head(99, "f" * 64)]}, {"directory": "file:other"}])
+async def test_after_the_ledger_was_accepted_a_row_is_known_again_with_the_next_cycle(said: dict[str, Any]):
+    """Rolled back, or bound to another directory: what rows looked like is forgotten, and until then nothing is done."""
+    company = await a_company_with_a_manual_row()
+    await company.ledger.append([record.accepted(by="Kim", because="volume lost", **{"missing": (), "directory": ""} | said)])
+    later = company.clock.now() + timedelta(days=3)
+    with pytest.raises(UsageError, match=r"no standing manual row is known of: ann@corp\.example"):
+        await acknowledge(company.deps, ["ann@corp.example"], REQUEST, later)
+    assert {} == (await company.ledger.history()).acknowledged
+
+    await known(company)
+    await acknowledge(company.deps, ["ann@corp.example"], REQUEST, later)
+    assert frozenset({"z-ann"}) == await known(company)

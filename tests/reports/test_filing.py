@@ -20,8 +20,9 @@ from syncd.ledger.entry import read
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import ClockStanding, CycleReport, Head, Result
 from syncd.reports.cycle import Circumstances
-from syncd.reports.folder import LISTING
+from syncd.reports.folder import LISTING, digest_of
 from syncd.reports.manifest import NAME
+from tests.heads import ODD_HEADS
 from tests.ledgers import HandClock, untold, url_of
 from tests.reports.a_cycle import a_cycle
 
@@ -338,6 +339,55 @@ async def test_missing_and_unknown_files_are_faults_by_name(office: Office):
 
     assert path.name in said
     assert "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html" in said
+
+
+@pytest.mark.parametrize("name", ["{}.htm", "{}.html ", "{}.html.", "{}.CSV\u00a0", "old/{}.html", "old/older/{}.pdf"])
+async def test_a_copy_under_a_name_of_its_own_is_noted(office: Office, name: str):
+    """Nobody may take it for evidence because ``verify`` says nothing of it."""
+    await office.files()
+    copy = office.folder / name.format(next(office.folder.glob("2*.csv")).stem)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text("something else")
+
+    found = await office.verify()
+
+    assert [] == faults(found)
+    (note,) = [line for line in found.lines if "nothing vouches" in line]
+    assert copy.relative_to(office.folder).as_posix() in note
+
+
+async def test_a_periods_report_in_a_folder_of_its_own_is_known(office: Office):
+    """As it was recorded; another one of that name is not."""
+    await office.files()
+    report = office.folder / "2026" / "october.html"
+    report.parent.mkdir()
+    report.write_text("as it was made")
+    await office.ledger.append([record.reported("", "october.html", digest_of(report), {})])
+    assert not any("nothing vouches" in line for line in (await office.verify()).lines)
+
+    report.write_text("as it was changed")
+    assert any("nothing vouches" in line and "2026/october.html" in line for line in (await office.verify()).lines)
+
+
+@pytest.mark.parametrize(("seq", "hash_"), ODD_HEADS)
+@pytest.mark.parametrize("more", [{}, {"recorded": False}, {"result": "failed", "problem": "the disk is full"}])
+async def test_a_line_with_an_odd_head_is_a_fault(office: Office, seq: object, hash_: object, more: dict[str, object]):
+    """Whatever else it says of itself: syncd never wrote it."""
+    await office.files()
+    listing = office.folder / LISTING
+    line = {**json.loads(listing.read_text()), "head_sequence": seq, "head_hash": hash_, **more}
+    listing.write_text(listing.read_text() + json.dumps(line) + "\n")
+
+    assert any("cycle-1" in line for line in faults(await office.verify()))
+
+
+async def test_a_line_with_a_time_beyond_all_years_is_a_fault(office: Office):
+    """It is a time that no clock of ours shows."""
+    await office.files()
+    listing = office.folder / LISTING
+    listing.write_text(json.dumps({**json.loads(listing.read_text()), "ended_at": "0001-01-01T00:00:00+14:00"}) + "\n")
+
+    assert any("of its ended_at" in line for line in faults(await office.verify()))
 
 
 async def test_a_cycle_without_a_folder_needs_no_line(office: Office):

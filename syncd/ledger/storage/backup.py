@@ -20,6 +20,7 @@ from syncd.ledger.storage import checkpoint, rows
 from syncd.ledger.storage.copying import copy_into, copy_ledger
 from syncd.ledger.storage.database import Database, open_database
 from syncd.ledger.storage.sql import Connection
+from syncd.ledger.storage.sqlite import SqliteDatabase
 from syncd.model import Head
 
 BUSY_SECONDS = 30.0
@@ -95,8 +96,10 @@ def put_back(url: str, file: Path, stamp: str, demand_lock: Callable[[Database],
     backup = head_of_file(file)
     database = open_database(url, create=True, busy_seconds=BUSY_SECONDS)
     try:
-        if not _is_sqlite(url):  # its lock lies in the database
-            database.prepare()
+        if isinstance(database, SqliteDatabase):
+            database.make_folder()  # its lock lies beside the file
+        else:
+            database.prepare()  # its lock lies in the database
         give_back = demand_lock(database)
         try:
             aside = _moved_aside_if_damaged(url, stamp)

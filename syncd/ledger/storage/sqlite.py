@@ -85,17 +85,14 @@ class SqliteDatabase:
         """Makes the directory, the file and the tables as far as they are missing. Raises LedgerError."""
         if not self._writable:
             return None
+        self.make_folder()
         try:
-            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             # Names and addresses lie in it: not readable for everybody, whatever the umask says.
             if self._identity() is None:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640))
             self._inode = self._identity()
         except OSError as error:
-            raise LedgerError(
-                f"the ledger {self._path} cannot be made or written: {error.strerror}",
-                f"Make {self._path.parent} a directory that this user may write in, or change ledger.url.",
-            ) from error
+            raise self._cannot_be_made(error) from error
         if self._inode is not None:
             _OPEN_HERE[self._inode] += 1
         with self._told():
@@ -106,6 +103,19 @@ class SqliteDatabase:
                 with self._transaction(writes=True) as connection:
                     found = bring_up_to_date(connection)
         return found if found < NEWEST else None
+
+    def make_folder(self) -> None:
+        """Makes the directory alone, for the lock that is taken before a damaged file is touched. Raises LedgerError."""
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_be_made(error) from error
+
+    def _cannot_be_made(self, error: OSError) -> LedgerError:
+        return LedgerError(
+            f"the ledger {self._path} cannot be made or written: {error.strerror}",
+            f"Make {self._path.parent} a directory that this user may write in, or change ledger.url.",
+        )
 
     def read(self, work: Callable[[Connection], T], otherwise: T) -> T:
         """See ``Database.read``."""
@@ -167,10 +177,10 @@ class SqliteDatabase:
     def published(self) -> tuple[Head, ...]:
         """What ``publish`` wrote last, if anything."""
         try:
-            seq, hash_ = self._head_file.read_text(encoding="ascii").split()
-            return (Head(int(seq), hash_),)
+            head = Head.of_line(self._head_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return ()
+        return (head,) if head is not None else ()
 
     @property
     def keeps_head(self) -> bool:
