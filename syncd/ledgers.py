@@ -283,6 +283,7 @@ async def accept(
         )
         if told.nothing and history.accepted:
             return told
+        ledger.clock_is(ClockStanding.UNKNOWN)  # no service is asked: a machine that runs ahead must not move the ledger's end
         await ledger.append([record.accepted(by=by, because=because, missing=missing, directory=told.directory)])
         await seal_by_person(ledger, config, tell)
         return replace(told, paused=(await ledger.history()).paused_since is not None)
@@ -349,6 +350,7 @@ async def restore(config: Config, file: Path, tell: Tell) -> PutBack:
     done = await asyncio.to_thread(put_back, ledger_url(config), file, stamp, lock_of)
     ledger = writable_ledger(config, clock, tell)
     try:
+        ledger.clock_is(ClockStanding.UNKNOWN)  # as for an acceptance
         await ledger.append([record.restored(done.backup, done.lost)])
         await seal_by_person(ledger, config, tell)
     finally:
