@@ -123,11 +123,12 @@ def by_hand(world: World, zoom_id: str, *, active: bool) -> None:
     action = Action.REACTIVATE if active else Action.DEACTIVATE
 
     async def work(process: Process, syncd: Dependencies) -> None:
-        if zoom_id not in world.truth.accounts:  # deleted while somebody was typing
+        account = world.truth.accounts.get(zoom_id)
+        if account is None:  # deleted while somebody was typing; it may be so while a cycle is waited for, too
             return
         policy, request = policy_of(world.policy), manual.Request("Ann", "asked by phone", confirm_count=1)
         async with syncd.ledger.writer(60.0) as term:
-            wanted = await manual.wanted_by_address(syncd, policy, [world.truth.accounts[zoom_id].email], action, request, term)
+            wanted = await manual.wanted_by_address(syncd, policy, [account.email], action, request, term)
             if any(verdict.tripped for verdict in wanted.verdicts):
                 return
             held = await holds.unsure_to_hold(syncd, policy, wanted) if active else ()
