@@ -174,7 +174,7 @@ class _Pass:
     def _folder(self, found: Found, folder: Path) -> None:
         kept = {name: one.sha256 for name, one in self.files.kept.items()}
         removed = {name: one.sha256 for name, one in self.files.removed.items()}
-        there = compare(folder, kept, removed)
+        there = compare(folder, kept, removed, self.files.fresh)
         if (folder / LISTING).exists() and not (folder / LISTING).is_file():
             found.bad(f"{LISTING}: is no file, and syncd wrote one: somebody put something else in its place")
             return

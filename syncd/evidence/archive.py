@@ -322,9 +322,26 @@ class Filing:
         return [record.report_removed(cycle, old, before)]
 
     async def _read_record(self) -> None:
-        """Takes over what was recorded since the last look, by other processes too."""
-        async for entry in self.ledger.entries(max(1, self._read.seq + 1), ABOUT_FILES):
-            self._take(entry)
+        """Takes over what was recorded since the last look, by other processes too. Where the last entry it knew is not in the
+        chain any more, an older ledger was put back: then what the lost one said is forgotten."""
+        last, held = self._read, self._read.seq == 0
+        async for entry in self.ledger.entries(max(1, last.seq), ABOUT_FILES):
+            if held:
+                self._take(entry)
+            elif (entry.seq, entry.hash) == (last.seq, last.hash):
+                held = True
+            else:
+                break
+        if not held:
+            self._forget()
+            async for entry in self.ledger.entries(kinds=ABOUT_FILES):
+                self._take(entry)
+
+    def _forget(self) -> None:
+        self._files.begin()
+        self._terms.clear()
+        self._read, self._settled, self._manifest = Head(0, ""), 0, 0
+        self._taken_over = self._looked_back = False
 
     def _take(self, entry: LedgerEntry) -> None:
         self._files.take(entry)

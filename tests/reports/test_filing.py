@@ -17,8 +17,8 @@ from syncd.errors import LedgerError, NotLeader
 from syncd.events import Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.ledger import record
-from syncd.ledger.entries import CycleEnded, ReportsFiled
-from syncd.ledger.entry import read
+from syncd.ledger.entries import CycleEnded, ReportsFiled, ReportWritten
+from syncd.ledger.entry import decode, read
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import ClockStanding, CycleReport, Head, Result
 from syncd.reports.cycle import Circumstances
@@ -26,6 +26,7 @@ from syncd.reports.folder import LISTING
 from syncd.reports.manifest import NAME
 from tests.ledgers import HandClock, untold, url_of
 from tests.reports.a_cycle import a_cycle
+from tests.tampering import tamper
 
 IN_FORCE = {"reports.promise": 86400.0, "reports.directory": True, "reports.keep": 400 * 86400.0}
 
@@ -341,6 +342,33 @@ async def test_an_orderly_end_that_cannot_be_written_down_is_told(office: Office
     assert ["the ledger is away", "the ledger did not answer within 0.1 s"] == office.warned_of("report.end_unsaid")
 
 
+async def test_a_ledger_that_was_put_back_is_read_anew(office: Office, tmp_path: Path):
+    """Under a running process, and accepted: what the lost entries said of files, cycles and terms no longer counts."""
+    await office.files()
+    older = await office.ledger.head()
+    for _ in range(2):
+        await office.files()
+    lost = [Head(entry.seq, entry.hash) async for entry in office.ledger.entries(older.seq + 1)]
+    for path in office.folder.glob("2*"):
+        path.unlink()
+    (office.folder / LISTING).unlink()
+    (office.folder / NAME).unlink()
+    await office.ledger.close()
+    tamper(url_of(tmp_path / "ledger.db"), f"DELETE FROM chain WHERE seq > {older.seq}")
+    (tmp_path / "ledger.db.head").unlink()
+
+    office.ledger = office.filing.ledger = SqlLedger.open(url_of(tmp_path / "ledger.db"), office.clock, untold, create=True)
+    await office.ledger.append([record.accepted(by="Ann", because="restored", missing=lost)])
+    for _ in range(len(lost)):  # as long as the lost one, and longer
+        await office.files()
+
+    recorded = {entry.seq: decode(ReportWritten, entry).file async for entry in office.ledger.entries(kinds=["report"])}
+    manifest = json.loads((office.folder / NAME).read_text())
+    assert {one["file"] for one in manifest["files"]} <= set(recorded.values())
+    assert {file for seq, file in recorded.items() if seq > older.seq} <= {one["file"] for one in manifest["files"]}
+    assert [one["file"] for one in manifest["files"]] == [recorded[one["sequence"]] for one in manifest["files"]]
+
+
 async def test_a_former_leader_says_nothing_as_it_ends(office: Office):
     """Somebody else leads, and has filed since or will."""
     await in_turn(office, office.filing)
@@ -399,6 +427,22 @@ async def test_a_crash_between_the_record_and_the_name_is_finished(office: Offic
     assert path.is_file()
     assert not orphan.exists()
     assert [] == faults(await office.verify())
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("once", [True, False])
+async def test_a_report_under_the_name_of_an_unfinished_one_is_missing_unless_it_is_fresh(office: Office, last: bool, once: bool):
+    """Only what was recorded since the last cycle ended may be about to get its name, or wait for the next cycle to give it; and
+    not where its process said that all is filed."""
+    for _ in range(2):
+        await in_turn(office, office.another(once=once))
+    path = sorted(office.folder.glob("2*.json"))[-1 if last else 0]
+    path.rename(path.with_name(f"{path.name}.new"))
+
+    found = faults(await office.verify())
+
+    assert (last and not once) == (found == [])
+    assert [] == found or any("recorded reports are not in" in line and path.name in line for line in found)
 
 
 async def test_a_former_leader_leaves_the_folder_of_the_newer_one_alone(office: Office):
