@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -399,10 +399,23 @@ def credential_of(config: Config) -> Callable[[], str]:
     return credential
 
 
-def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = None) -> AfterCycle:
-    """What is done after each cycle: signing, filing, retention, asking Zoom's log what it saw (*desk*: the one that takes
-    events, if any). Raises ConfigError at once when the folder cannot be written
-    or the signing key is none: better to know before the first change than after it."""
+@dataclass(frozen=True)
+class ReportFiler:
+    """What is done after each cycle: signing, filing, retention, asking Zoom's log what it saw. *close* is for the orderly end of
+    the process, and raises nothing."""
+
+    after_cycle: AfterCycle
+    close: Callable[[], Awaitable[None]]
+
+    async def __call__(self, report: CycleReport, term: int) -> None:
+        """Raises SyncdError: the cycle stands, and something of what comes after it is left to the next one."""
+        await self.after_cycle(report, term)
+
+
+def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = None, *, once: bool = False) -> ReportFiler:
+    """Makes it for a process (*desk*: the one that takes events, if any; *once*: this process runs one cycle only). Raises
+    ConfigError at once when the folder cannot be written or the signing key is none: better to know before the first change
+    than after it."""
     folder = config.reports.directory
     if folder is not None:
         demand_writable(Path(folder))
@@ -422,6 +435,7 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
         key.sign if key is not None else None,
         publish=deps.leadership.publish if isinstance(deps.leadership, Lease) else lambda _: None,
         in_force=in_force(config),
+        once=once,
     )
     asked = desk or WitnessDesk(deps, policy_of(config))
 
@@ -438,7 +452,7 @@ def report_filer(deps: Dependencies, config: Config, desk: WitnessDesk | None = 
         if failed is not None:
             raise failed
 
-    return after_cycle
+    return ReportFiler(after_cycle, filing.close)
 
 
 def in_force(config: Config) -> dict[str, Any]:

@@ -597,6 +597,10 @@ def reports() -> dict[str, Callable[[Scene], None]]:
         "report renamed": lambda s: (
             s.file("2*.html").rename(s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None
         ),
+        "report given the name of an unfinished one": lambda s: s.file("2*.html").rename(f"{s.file('2*.html')}.new") and None,
+        "last report given the name of an unfinished one": lambda s: (
+            s.file("2*.html", -1).rename(f"{s.file('2*.html', -1)}.new") and None
+        ),
         "report put beside the others": lambda s: (
             shutil.copy(s.file("2*.html"), s.reports / "20200101T000000Z_aaaaaaaaaaaaaaaa_in_step.html") and None
         ),

@@ -277,7 +277,7 @@ async def one_cycle(
     from syncd.operations.reading import ask_clock
 
     async with open_dependencies(config, tell, write_ledger=True, from_checkpoint=from_checkpoint, asks_clock=False) as deps:
-        file = report_filer(deps, config)
+        file = report_filer(deps, config, once=True)
 
         async def locked(deps: Dependencies) -> CycleReport:
             async with deps.ledger.writer(wait_seconds) as term:

@@ -56,6 +56,7 @@ async def serve_daemon(config: Config) -> None:
                 watch.notifying(),
                 listening(deps, desk, lambda: seen.leader and deps.leadership.leads() and not daemon_signals.stop.is_set()),
             ):
+                file = report_filer(deps, config, desk)
                 await run_daemon(
                     deps,
                     policy_of(config),
@@ -63,8 +64,9 @@ async def serve_daemon(config: Config) -> None:
                     schedule_of(config),
                     daemon_signals,
                     liveness,
-                    report_filer(deps, config, desk),
+                    file,
                     pace_of(config),
+                    file.close,
                 )
 
 

@@ -174,7 +174,7 @@ class _Pass:
     def _folder(self, found: Found, folder: Path) -> None:
         kept = {name: one.sha256 for name, one in self.files.kept.items()}
         removed = {name: one.sha256 for name, one in self.files.removed.items()}
-        there = compare(folder, kept, removed)
+        there = compare(folder, kept, removed, self.files.fresh)
         if (folder / LISTING).exists() and not (folder / LISTING).is_file():
             found.bad(f"{LISTING}: is no file, and syncd wrote one: somebody put something else in its place")
             return
@@ -228,13 +228,14 @@ class _Pass:
 
     @property
     def _last(self) -> str:
-        """The last cycle that must have a line: it may be being filed right now."""
-        return max(self.files.owed, key=self.files.owed.__getitem__, default="")
+        """The last cycle that must have a line; it may be being filed right now, unless a process said that nothing is left."""
+        last = max(self.files.owed, key=self.files.owed.__getitem__, default="")
+        return last if last and self.files.owed[last] > self.files.filed else ""
 
     @property
     def _covered(self) -> int:
-        """The entry with which the last cycle before it ended: a manifest was written after that. 0: there is none."""
-        return max((seq for cycle, seq in self.files.owed.items() if cycle != self._last), default=0)
+        """The entry with which the last cycle but one ended: a manifest was written after that. 0: there is none."""
+        return max(sorted(self.files.owed.values())[:-1], default=0)
 
     def _strange(self, found: Found, folder: Path, there: Sequence[str]) -> None:
         """Files named like ours that the ledger does not know; those of entries accepted as lost are told apart."""

@@ -3,6 +3,9 @@
 Everything here happens under the writer's term. None of it can change how the cycle ended; what fails is raised and the next
 cycle does it. The head is signed before anything slow, so that a signature is missing for moments only, and again when files
 were recorded after it.
+
+A process that comes to its orderly end says in the ledger that nothing is left to be filed. So only what ended after that can be
+taken for a cycle whose process was killed; any other line that is missing was taken out by somebody.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from syncd.errors import ConfigError, LedgerError
+from syncd.errors import ConfigError, LedgerError, NotLeader, SyncdError
 from syncd.events import Noted
 from syncd.ledger import record
 from syncd.ledger.audit import WITH_LISTS, head_message
@@ -27,7 +31,7 @@ from syncd.model import CycleReport, Draft, Guard, Head, LedgerEntry
 from syncd.ports import Clock, Tell
 from syncd.reports.cycle import Circumstances
 from syncd.reports.folder import finish, listed_cycles, prepare_cycle, remove
-from syncd.reports.manifest import Listed, write_manifest
+from syncd.reports.manifest import NAME, Listed, faults_of, read_manifest, write_manifest
 
 #: The version that began ledgers without lists of what was blanked.
 FIRST_VERSION = "0.1.0"
@@ -37,6 +41,9 @@ OWED_MAX = 4
 
 #: What the ledger says of a cycle that ended and has no report.
 NOT_FILED = "syncd ended before it was filed"
+
+#: How long the last entry of a process may keep it from ending. Without it a missing line may be taken for a killed process's.
+CLOSE_SECONDS = 1.0
 
 #: Signs bytes: (the key's id, the signature in Base64).
 Sign = Callable[[bytes], tuple[str, str]]
@@ -93,12 +100,17 @@ class Filing:
     publish: Callable[[Head], None] = lambda _: None  # where a head is kept that nothing here can roll back
     _files: RecordedFiles = field(default_factory=RecordedFiles)
     in_force: Mapping[str, object] = field(default_factory=dict)
+    once: bool = False  # this process files one cycle and ends: it says at once that nothing is left
     _taken_over: bool = False
     _looked_back: bool = False
     _owed: list[CycleReport] = field(default_factory=list)
     _last_term: int = 0
     _begun: list[str] = field(default_factory=list)  # cycles whose filing did not end
-    _next: int = 1  # the first entry whose files are not known yet
+    _filed: int = 0  # how many cycles this process filed
+    _manifest: int = 0  # the entry at which the manifest that it wrote last ends
+    _read: Head = field(default_factory=lambda: Head(0, ""))  # the last entry of which files are known
+    _last_filed: str = ""
+    _settled: int = 0  # its sequence as that filing ended: no cycle that ended before is left
     _terms: dict[str, int] = field(default_factory=dict)  # of the cycles that ended; a process has at least one of its own
 
     async def __call__(self, report: CycleReport, term: int) -> None:
@@ -135,7 +147,12 @@ class Filing:
             return
         self._begun.append(report.cycle_id)
         await self._read_record()
-        before = self._next
+        before = self._read
+        faults: Sequence[str] = ()
+        with suppress(OSError):  # a folder that cannot be read is said by whatever writes into it
+            faults = await asyncio.to_thread(self._faults_of_manifest, folder)
+        if faults:
+            self.tell(Noted("manifest.overwritten", "warning", {"cycle_id": report.cycle_id, "why": "; ".join(faults)}))
         await self._tell_unfiled(folder, report.cycle_id, term)
         # A clock that nobody vouches for may be years ahead: everything looks old, and what is removed is lost for good.
         removed = await self._removed(folder, report.cycle_id) if self.ledger.clock_stands else []
@@ -149,10 +166,49 @@ class Filing:
         if not signed:  # the last signed manifest is worth more than one without
             await self.ledger.append([record.report_unfiled(report.cycle_id, "the manifest could not be signed")], term=term)
             return
-        if self._next > before:
+        self._filed, self._settled, self._last_filed = self._filed + 1, self._read.seq, report.cycle_id
+        if self.once:  # before the signature and the manifest, which then cover it
+            await self._say_filed(term)
+        if self._read != before:
             await self._seal(report.cycle_id, term)
         head, listed = await self.ledger.head(), [_listed(one) for one in self._files.kept.values()]
         await asyncio.to_thread(write_manifest, folder, self._files.ledger_id, head, listed, self.clock.now(), self.sign)
+        self._manifest = head.seq
+
+    def _faults_of_manifest(self, folder: Path) -> Sequence[str]:
+        """What is wrong with the manifest that is about to be overwritten: afterwards it shows nothing any more."""
+        filed = [seq for seq in self._files.owed.values() if seq < self._files.filed]
+        covered = self._manifest or max(filed, default=0)
+        try:
+            manifest = read_manifest(folder)
+        except ValueError as error:
+            return [f"{NAME}: is none that syncd wrote ({error})"]
+        if manifest is None:
+            return [f"{NAME}: is not there any more"] if covered else []
+        older = [f"{NAME}: is an older one: it ends at entry {manifest.head.seq}, and cycles were filed up to entry {covered}"]
+        recorded = {name: one.sha256 for name, one in {**self._files.removed, **self._files.kept}.items()}
+        return [*(older if manifest.head.seq < covered else []), *faults_of(folder, manifest, recorded, None)]
+
+    async def close(self) -> None:
+        """The orderly end of a process that filed cycles: says so, unless one is left, which the next process says of it then.
+        Raises nothing, and does not wait for a ledger that does not answer."""
+        if self.once or not self._filed or self._begun:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._read_record()
+                if self._settled and all(seq <= self._settled for seq in self._files.owed.values()):
+                    await self._say_filed(self._last_term)
+                    await self._seal(self._last_filed, self._last_term)
+        except NotLeader:
+            pass  # whoever took over has looked back, or will
+        except (SyncdError, TimeoutError) as error:
+            why = error.what if isinstance(error, SyncdError) else f"the ledger did not answer within {CLOSE_SECONDS:g} s"
+            self.tell(Noted("report.end_unsaid", "warning", {"why": why}))
+
+    async def _say_filed(self, term: int) -> None:
+        await self.ledger.append([record.reports_filed(self._last_filed, self._filed)], term=term)
+        await self._read_record()
 
     async def _take_over(self, version: str, term: int) -> None:
         """A ledger that the first version began did not say what it blanked: that is written down once."""
@@ -212,10 +268,11 @@ class Filing:
 
     def _ended_first(self, owed: Sequence[str], listed: Container[str]) -> Iterator[str]:
         """The last cycle, unless it is listed; and the one before it, if the process of that last one came to no other cycle
-        and so could not say so, and so on. A line that is missing farther back was taken out: nothing excuses that."""
+        and so could not say so, and so on. A line that is missing farther back was taken out, and so was one of a cycle after
+        which a process said that nothing was left: nothing excuses that."""
         cycles_of = Counter(self._terms.values())
         for one in reversed(owed):
-            if one in listed:
+            if one in listed or self._files.ended[one] < self._files.filed:
                 return
             yield one
             if cycles_of[self._terms[one]] > 1:
@@ -265,12 +322,32 @@ class Filing:
         return [record.report_removed(cycle, old, before)]
 
     async def _read_record(self) -> None:
-        """Takes over what was recorded since the last look, by other processes too."""
-        async for entry in self.ledger.entries(self._next, ABOUT_FILES):
-            self._files.take(entry)
-            if entry.kind == CycleEnded.kind:
-                self._terms[entry.cycle] = entry.term
-            self._next = entry.seq + 1
+        """Takes over what was recorded since the last look, by other processes too. Where the last entry it knew is not in the
+        chain any more, an older ledger was put back: then what the lost one said is forgotten."""
+        last, held = self._read, self._read.seq == 0
+        async for entry in self.ledger.entries(max(1, last.seq), ABOUT_FILES):
+            if held:
+                self._take(entry)
+            elif (entry.seq, entry.hash) == (last.seq, last.hash):
+                held = True
+            else:
+                break
+        if not held:
+            self._forget()
+            async for entry in self.ledger.entries(kinds=ABOUT_FILES):
+                self._take(entry)
+
+    def _forget(self) -> None:
+        self._files.begin()
+        self._terms.clear()
+        self._read, self._settled, self._manifest = Head(0, ""), 0, 0
+        self._taken_over = self._looked_back = False
+
+    def _take(self, entry: LedgerEntry) -> None:
+        self._files.take(entry)
+        if entry.kind == CycleEnded.kind:
+            self._terms[entry.cycle] = entry.term
+        self._read = Head(entry.seq, entry.hash)
 
 
 def _why(error: OSError) -> str:

@@ -274,7 +274,9 @@ async def _daemon(config: Config, deps: Dependencies, policy: Policy, watch: Wat
         assert deps.zoom.events is not None, "and its configuration says so"
         listening = asyncio.create_task(desk.listen(deps.zoom.events, lambda: not daemon.signals.stop.is_set()))
         running = asyncio.create_task(
-            run_daemon(deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed, pace_of(config))
+            run_daemon(
+                deps, policy, config.mode, schedule_of(config), daemon.signals, liveness, filed, pace_of(config), file.close
+            )
         )
         try:
             yield daemon

@@ -288,6 +288,11 @@ def report_unfiled(cycle: str, why: str) -> Draft:
     return draft(entries.ReportUnfiled(why), cycle=cycle)
 
 
+def reports_filed(cycle: str, cycles: int) -> Draft:
+    """A process comes to its orderly end, having filed so many cycles, this one last; none that ended waits to be filed."""
+    return draft(entries.ReportsFiled(cycles), cycle=cycle)
+
+
 def in_force(cycle: str, values: Mapping[str, object], since: datetime) -> Draft:
     """What evidence is judged by from the beginning of this cycle on."""
     return draft(entries.PolicyInForce(since, dict(values)), cycle=cycle)

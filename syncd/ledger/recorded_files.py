@@ -25,7 +25,16 @@ class RecordedFile:
 
 
 #: Kinds of entries that ``RecordedFiles`` looks at.
-ABOUT_FILES = ("ledger.opened", "ledger.accepted", "policy.in_force", "cycle.ended", "report", "report.unfiled", "report.removed")
+ABOUT_FILES = (
+    "ledger.opened",
+    "ledger.accepted",
+    "policy.in_force",
+    "cycle.ended",
+    "report",
+    "report.unfiled",
+    "report.filed",
+    "report.removed",
+)
 
 
 @dataclass
@@ -45,6 +54,8 @@ class RecordedFiles:
     accepted: set[tuple[int, str]] = field(default_factory=set)  # heads that somebody said are lost
     made: dict[str, set[str]] = field(default_factory=dict)  # reports of periods -> hashes, one each time it was made
     made_here: set[str] = field(default_factory=set)  # those that were written into the folder of reports
+    filed: int = 0  # the last entry that says that all before it was filed: nothing excuses what is missing of that
+    _ended_at: int = 0  # with which entry the last cycle ended, one with a folder or without, a person's too
     _filing: bool = False
     _keep: timedelta | None = None  # how long reports are kept, where an entry says so
     _last: tuple[str, int] = ("", 0)  # the cycle that ended last, and with which entry
@@ -52,7 +63,8 @@ class RecordedFiles:
 
     def begin(self) -> None:
         """Forgets what was taken."""
-        self.ledger_id, self._filing, self._keep, self._last = "", False, None, ("", 0)
+        self.ledger_id, self._filing, self._keep, self._last, self.filed = "", False, None, ("", 0), 0
+        self._ended_at = 0
         self._unsigned.clear()
         for taken in (self.kept, self.removed, self.ended, self.unfiled, self.accepted, self.made, self.made_here):
             taken.clear()
@@ -61,6 +73,12 @@ class RecordedFiles:
     def owed(self) -> dict[str, int]:
         """Cycles that must have a line, and the entry with which each ended."""
         return {cycle: seq for cycle, seq in self.ended.items() if cycle not in self.unfiled}
+
+    @property
+    def fresh(self) -> set[str]:
+        """Files recorded since the last cycle ended, unless a process said after that that all is filed. They may still lie under
+        the name of an unfinished one: whoever recorded them gives them theirs next, or was killed and the next cycle does."""
+        return {name for name, one in self.kept.items() if one.seq > max(self._ended_at, self.filed)}
 
     def take(self, entry: LedgerEntry) -> Problem | None:
         """One more good entry. Raises LedgerError when this program does not understand it."""
@@ -82,7 +100,9 @@ class RecordedFiles:
             case "report.removed":
                 return self._removed(entry, decode(entries.ReportsRemoved, entry))
             case "report.unfiled":
-                self.unfiled[entry.cycle] = decode(entries.ReportUnfiled, entry).why
+                self._unfiled(entry.cycle, decode(entries.ReportUnfiled, entry).why)
+            case "report.filed":
+                self.filed = entry.seq
             case "policy.in_force":
                 values = decode(entries.PolicyInForce, entry).values
                 self._filing, self._keep = bool(values.get("reports.directory")), duration_in(values.get("reports.keep"))
@@ -92,12 +112,19 @@ class RecordedFiles:
                     self.ended.setdefault(*self._last)  # the first with one: what is in force is said after its end
             case "ledger.accepted":
                 self.accepted.update(decode(entries.LedgerAccepted, entry).missing_heads)
-            case "cycle.ended" if decode(entries.CycleEnded, entry).because is None:
-                self._last = entry.cycle, entry.seq
-                self.ended.update([self._last] if self._filing else [])
+            case "cycle.ended":
+                self._ended_at = entry.seq
+                if decode(entries.CycleEnded, entry).because is None:
+                    self._last = entry.cycle, entry.seq
+                    self.ended.update([self._last] if self._filing else [])
             case _:
                 pass
         return None
+
+    def _unfiled(self, cycle: str, why: str) -> None:
+        """Said before a process says that all was filed, or never: syncd says it no later, whoever signs it then."""
+        if cycle not in self.ended or self.ended[cycle] > self.filed:
+            self.unfiled[cycle] = why
 
     def _removed(self, entry: LedgerEntry, says: entries.ReportsRemoved) -> Problem | None:
         """Retention removes what is old enough, and nothing else."""

@@ -111,19 +111,22 @@ async def run_daemon(
     liveness: Liveness,
     after_cycle: AfterCycle,
     pace: Pace = Pace(),  # noqa: B008  -- frozen
+    at_rest: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Runs cycles, and looks between them, until asked to stop; then gives the write in hand a few seconds and returns.
-    *pace*: of the watch; the time between cycles in it is the schedule's."""
+    *pace*: of the watch; the time between cycles in it is the schedule's. *at_rest*: done last, unless something had to be
+    broken off: then the time for stopping is spent."""
     deps = stopped_by(deps, signals.stop.is_set)
     watch = Watch(deps, policy, mode, Pace(pace.poll_seconds, pace.settle, schedule.longest_gap(deps.clock.now())))
     deps = replace(deps, tell=watch.hearing(deps.tell))
-    trigger, follow_ups = Trigger.SCHEDULE, FollowUps()
+    trigger, follow_ups, broken_off = Trigger.SCHEDULE, FollowUps(), False
     async with watch.running(), _heeding(watch, signals):
         while not signals.stop.is_set():
             started = deps.clock.now()
             signals.now.clear()
             report = await until_stopped(_locked(deps, policy, watch.run(trigger), liveness, after_cycle), signals.stop)
             if signals.stop.is_set():
+                broken_off = report is None
                 break
             watch.ended(report)
             scheduled = schedule.next_after(started, deps.clock.now(), deps.clock.random())
@@ -132,8 +135,10 @@ async def run_daemon(
             alarm = Alarm(due, deps.clock)
             liveness.announce(alarm.left)
             while (woken := await _woken(deps, signals, watch, alarm)) is Woken.LOOK:
-                await until_stopped(_looked(deps, watch, after_cycle), signals.stop)
+                broken_off = await until_stopped(_looked(deps, watch, after_cycle), signals.stop) is None
             trigger = {Woken.ASKED: Trigger.REQUEST, Woken.CHANGED: Trigger.WATCH}.get(woken, Trigger.SCHEDULE)
+    if at_rest is not None and not broken_off:
+        await at_rest()
 
 
 @contextlib.asynccontextmanager
@@ -304,9 +309,9 @@ async def _woken(deps: Dependencies, signals: DaemonSignals, watch: Watch, alarm
     return Woken.LOOK if wanted.result() else Woken.CHANGED
 
 
-async def _looked(deps: Dependencies, watch: Watch, after_cycle: AfterCycle) -> None:
+async def _looked(deps: Dependencies, watch: Watch, after_cycle: AfterCycle) -> bool:
     """Looks at whoever was signalled, each place in turn, under the writer lock where there is something to decide. What goes
-    wrong here is left to a whole cycle."""
+    wrong here is left to a whole cycle. True: it came to its end."""
     try:
         found = await watch.find()
         watch.count_empty(found)
@@ -324,6 +329,7 @@ async def _looked(deps: Dependencies, watch: Watch, after_cycle: AfterCycle) -> 
     except Exception as error:  # noqa: BLE001 - as for a cycle: a fault of ours must not end the daemon
         watch.give_up(f"a fault of syncd itself ({type(error).__name__})")
         deps.tell(Noted("fault.met", "error", {"fault": type(error).__name__, "says": str(error), "where": _where(error)}))
+    return True
 
 
 async def _look_for_pauses(deps: Dependencies) -> None:

@@ -199,16 +199,17 @@ class Compared:
     same: int
 
 
-def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str]) -> Compared:
+def compare(folder: Path, kept: Mapping[str, str], removed: Mapping[str, str], fresh: Container[str] = ()) -> Compared:
     """Compares every file with its record (name -> SHA-256). A file that retention removed and that is here again (from a
-    backup) is compared too."""
+    backup) is compared too. *fresh*: those that may still lie under the name of an unfinished one; any other that does was given
+    that name by somebody, and is missing under its own."""
     different, missing, same = [], [], 0
     for name, sha256 in {**removed, **kept}.items():
         if Path(name).name != name:
             different.append((name, "is not a file name"))
             continue
         path = folder / name
-        if not path.is_file() and name in kept and _unfinished(path).is_file():
+        if not path.is_file() and name in fresh and _unfinished(path).is_file():
             path = _unfinished(path)  # recorded a moment ago, or before a crash
         if not path.is_file():
             missing += [name] if name in kept else []

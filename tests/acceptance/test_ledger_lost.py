@@ -383,3 +383,22 @@ def test_the_runbook_leads_from_a_lost_ledger_to_a_running_daemon(crew: Company)
     with crew.running() as daemon:
         daemon.wait(lambda: crew.status("p001") == "inactive", "the leaver goes")
     assert "active" == crew.status("p000")
+
+
+def test_the_manifest_after_a_roll_back_under_a_daemon_is_of_the_ledger_that_was_accepted(crew: Company) -> None:
+    """The daemon that ran through it forgets what the lost entries said of files, and does not have to be started anew."""
+    reviewed(crew)
+    backup = crew.folder / "backup.db"
+    assert 0 == crew.syncd("ledger", "backup", str(backup)).code
+    crew.configure({"schedule": {"interval": "6h", "jitter": "0s"}})
+    with crew.running() as daemon:
+        daemon.wait_cycles(1)
+        crew.leaves("p000")
+        daemon.sync()
+        for words in (("ledger", "restore", str(backup)), ("ledger", "accept", *WHO), ("resume", *WHO)):
+            assert 0 == (ran := crew.syncd(*words)).code, ran.said
+        for _ in range(2):
+            daemon.sync()
+        assert 0 == daemon.terminate()[0]
+
+    assert 0 == (ran := crew.syncd("ledger", "verify")).code, ran.out

@@ -163,6 +163,84 @@ def test_what_was_listed_while_the_ledger_was_broken_is_a_note(evidence: Company
     assert 0 == of_ledger(evidence, scene).code
 
 
+def lines_cut(number: int) -> Callable[[Company], None]:
+    def cut(company: Company) -> None:
+        listing = company.reports / "cycles.jsonl"
+        listing.write_text("".join(listing.read_text(encoding="utf-8").splitlines(keepends=True)[:-number]), encoding="utf-8")
+
+    return cut
+
+
+def older(*names: str) -> Callable[[Company], None]:
+    def put_back(company: Company) -> None:
+        for name in names:
+            shutil.copy(company.folder / f"{name}.then", company.reports / name)
+
+    return put_back
+
+
+def gone(*names: str) -> Callable[[Company], None]:
+    def take_away(company: Company) -> None:
+        for name in names:
+            (company.reports / name).unlink()
+
+    return take_away
+
+
+THINNED: dict[str, Callable[[Company], None]] = {
+    "one line": lines_cut(1),
+    "two lines": lines_cut(2),
+    "three lines": lines_cut(3),
+    "list of then": older("cycles.jsonl"),
+    "list and manifest of then": older("cycles.jsonl", "MANIFEST"),
+    "list": gone("cycles.jsonl"),
+    "list and manifest": gone("cycles.jsonl", "MANIFEST"),
+}
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("by", ["apply", "run"])
+def test_what_was_thinned_stays_found_after_the_next_cycle(company: Company, by: str, signed: bool) -> None:
+    """Lines of processes that came to their orderly end, each of one cycle or a daemon that was stopped: whoever takes them out
+    is not excused by the next process, which cannot know what was there but by the ledger."""
+    key = ("--public-key", str(company.folder / "public.pem")) if signed else ()
+
+    def cycles(number: int) -> None:
+        if by == "apply":
+            assert {0} == {company.syncd("apply").code for _ in range(number)}
+        else:
+            with company.running() as daemon:
+                daemon.wait_cycles(1)
+                for _ in range(number - 1):
+                    daemon.sync()
+                assert 0 == daemon.terminate()[0]
+
+    if signed:
+        company.sign()
+    company.staff(20)
+    company.configure({"schedule": {"interval": "6h", "jitter": "0s"}})
+    company.enforcing()
+    for name in ("MANIFEST", "cycles.jsonl"):
+        shutil.copy(company.reports / name, company.folder / f"{name}.then")
+    company.leaves("p000")  # with a report of its own, and then without
+    cycles(3)
+    assert 0 == (ran := company.syncd("ledger", "verify", *key)).code, ran.out
+    kept = company.folder / "kept"
+    for name in ("state", "reports"):
+        shutil.copytree(company.folder / name, kept / name)
+
+    for what in THINNED if by == "apply" else ("one line", "list and manifest of then", "list and manifest"):
+        for name in ("state", "reports"):
+            shutil.rmtree(company.folder / name)
+            shutil.copytree(kept / name, company.folder / name)
+        THINNED[what](company)
+        before = company.syncd("ledger", "verify", *key)
+        cycles(1)
+        after = company.syncd("ledger", "verify", *key)
+        assert (6, 6) == (before.code, after.code), f"{what}: {before.out}{after.out}"
+        assert "that ended are not listed" in after.out, what
+
+
 @pytest.mark.parametrize("name", IN_THE_LEDGER)
 def test_a_tampering_is_found(evidence: Company, scene: Scene, name: str) -> None:
     IN_THE_LEDGER[name](scene)

@@ -556,6 +556,7 @@ def test_every_kind_that_changes_the_read_model_says_so_itself():
         "personal.blanked",
         "policy.in_force",
         "report",
+        "report.filed",
         "report.removed",
         "report.unfiled",
         "review",

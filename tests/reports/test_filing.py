@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -13,10 +14,11 @@ import pytest
 
 from syncd.cli.verifying import Found, Look, _Pass
 from syncd.errors import LedgerError, NotLeader
+from syncd.events import Event, Noted
 from syncd.evidence.archive import Filing
 from syncd.ledger import record
-from syncd.ledger.entries import CycleEnded
-from syncd.ledger.entry import read
+from syncd.ledger.entries import CycleEnded, ReportsFiled, ReportWritten
+from syncd.ledger.entry import decode, read
 from syncd.ledger.storage.store import SqlLedger
 from syncd.model import ClockStanding, CycleReport, Head, Result
 from syncd.reports.cycle import Circumstances
@@ -25,6 +27,7 @@ from syncd.reports.manifest import NAME
 from tests.heads import ODD_HEADS
 from tests.ledgers import HandClock, untold, url_of
 from tests.reports.a_cycle import a_cycle
+from tests.tampering import tamper
 
 IN_FORCE = {"reports.promise": 86400.0, "reports.directory": True, "reports.keep": 400 * 86400.0}
 
@@ -42,15 +45,31 @@ class Office:
     clock: HandClock
     in_force: dict[str, object] = field(default_factory=lambda: dict(IN_FORCE))
     number: int = 0
+    told: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.filing = self.another()
 
-    def another(self) -> Filing:
+    def another(self, *, once: bool = False) -> Filing:
         """A new process."""
         return Filing(
-            self.ledger, self.clock, untold, self.folder, ("json", "csv"), (), timedelta(days=400), beside, in_force=self.in_force
+            self.ledger,
+            self.clock,
+            self.told.append,
+            self.folder,
+            ("json", "csv"),
+            (),
+            timedelta(days=400),
+            beside,
+            in_force=self.in_force,
+            once=once,
         )
+
+    def warned_of(self, event: str) -> list[str]:
+        """Why, for each time that was told as a warning."""
+        return [
+            str(one.facts["why"]) for one in self.told if isinstance(one, Noted) and (one.event, one.level) == (event, "warning")
+        ]
 
     async def ends(self, result: Result = Result.IN_STEP, term: int = 1) -> CycleReport:
         """A cycle that ended."""
@@ -208,6 +227,191 @@ async def test_a_process_that_filed_excuses_nobody_before_it(office: Office, sam
     assert any("2 cycles" in line or "3 cycles" in line for line in faults(await office.verify()))
 
 
+async def in_turn(office: Office, filing: Filing, cycles: int = 1, *, killed: bool = False) -> None:
+    """Cycles of one process, each under a term of its own. *killed*: before the last one was filed."""
+    for number in range(1, cycles + 1):
+        async with office.ledger.writer(0.0) as term:
+            report = await office.ends(term=term)
+            if not killed or number < cycles:
+                await filing(report, term)
+
+
+def cut(office: Office, lines: int) -> None:
+    """The last lines of the list are taken out, and the manifest with its hash of the list."""
+    listing = office.folder / LISTING
+    listing.write_text("".join(listing.read_text().splitlines(keepends=True)[:-lines]))
+    (office.folder / NAME).unlink()
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 4])
+@pytest.mark.parametrize("once", [True, False])
+async def test_what_was_filed_before_an_orderly_end_is_not_excused(office: Office, once: bool, lines: int):
+    """Neither at once nor by the next process, whoever took lines out: by one-cycle processes, or by a daemon that stopped."""
+    if once:
+        for _ in range(4):
+            await in_turn(office, office.another(once=True))
+    else:
+        await in_turn(office, office.filing, 4)
+        await office.filing.close()
+    assert [] == faults(await office.verify())
+    cut(office, lines)
+
+    assert any(f"{lines} cycles that ended are not listed" in line for line in faults(await office.verify()))
+    await in_turn(office, office.another(once=once), 2)
+
+    assert "report.unfiled" not in await office.kinds()
+    assert any(f"{lines} cycles that ended are not listed" in line for line in faults(await office.verify()))
+
+
+async def test_only_the_process_that_was_killed_after_an_orderly_end_is_excused(office: Office):
+    """Its cycle has no line; the one before, of which a process said that it was filed, had one."""
+    for _ in range(2):
+        await in_turn(office, office.another(once=True))
+    await in_turn(office, office.another(once=True), killed=True)
+    cut(office, 1)
+
+    await in_turn(office, office.another(once=True))
+
+    said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert ["cycle-3"] == said
+    assert any("1 cycles" in line and "cycle-2" in line for line in faults(await office.verify()))
+
+
+async def test_a_reason_that_comes_after_an_orderly_end_is_none(office: Office):
+    """syncd gives it before, or not at all: whoever wrote it, and whoever signs it then."""
+    await in_turn(office, office.another(once=True))
+    await in_turn(office, office.another(once=True))
+    cut(office, 1)
+    await office.ledger.append([record.report_unfiled("cycle-2", "No space left on device")])
+
+    assert any("cycle-2" in line for line in faults(await office.verify()))
+
+
+async def test_the_orderly_end_of_a_process_is_one_entry(office: Office):
+    """None of one that filed nothing; of a daemon one, with the number of cycles; and a list that is whole stays so."""
+    await office.filing.close()
+    await in_turn(office, office.filing, 3)
+    await office.filing.close()
+    await in_turn(office, office.another(once=True))
+
+    said = [read(entry) async for entry in office.ledger.entries(kinds=["report.filed"])]
+    assert [ReportsFiled(3), ReportsFiled(1)] == said
+    assert [] == faults(await office.verify())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_process_that_leaves_a_cycle_unfiled_does_not_say_that_none_is_left(
+    office: Office, monkeypatch: pytest.MonkeyPatch, begun: bool
+):
+    """Stopped while it files, or between the cycle's end and that: the next one says so, and it is no fault."""
+    await in_turn(office, office.filing, 2)
+    if begun:
+        with monkeypatch.context() as trouble:
+            trouble.setattr("syncd.evidence.archive.prepare_cycle", stopped)
+            with pytest.raises(LedgerError):
+                await in_turn(office, office.filing)
+    else:
+        await in_turn(office, office.filing, killed=True)
+
+    await office.filing.close()
+    await in_turn(office, office.another())
+
+    assert "report.filed" not in await office.kinds()
+    assert ["cycle-3"] == [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert [] == faults(await office.verify())
+
+
+def stopped(*_: object, **__: object) -> None:
+    raise LedgerError("stopped in the middle")
+
+
+async def test_an_orderly_end_that_cannot_be_written_down_is_told(office: Office, monkeypatch: pytest.MonkeyPatch):
+    """And keeps nobody from ending: a ledger that is away, and one that does not answer."""
+    await in_turn(office, office.filing)
+
+    async def away(*_: object, **__: object) -> None:
+        raise LedgerError("the ledger is away")
+
+    async def silent(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("syncd.evidence.archive.CLOSE_SECONDS", 0.1)
+    for instead in (away, silent):
+        monkeypatch.setattr(office.ledger, "append", instead)
+        await office.filing.close()
+
+    assert ["the ledger is away", "the ledger did not answer within 0.1 s"] == office.warned_of("report.end_unsaid")
+
+
+async def test_a_ledger_that_was_put_back_is_read_anew(office: Office, tmp_path: Path):
+    """Under a running process, and accepted: what the lost entries said of files, cycles and terms no longer counts."""
+    await office.files()
+    older = await office.ledger.head()
+    for _ in range(2):
+        await office.files()
+    lost = [Head(entry.seq, entry.hash) async for entry in office.ledger.entries(older.seq + 1)]
+    for path in office.folder.glob("2*"):
+        path.unlink()
+    (office.folder / LISTING).unlink()
+    (office.folder / NAME).unlink()
+    await office.ledger.close()
+    tamper(url_of(tmp_path / "ledger.db"), f"DELETE FROM chain WHERE seq > {older.seq}")
+    (tmp_path / "ledger.db.head").unlink()
+
+    office.ledger = office.filing.ledger = SqlLedger.open(url_of(tmp_path / "ledger.db"), office.clock, untold, create=True)
+    await office.ledger.append([record.accepted(by="Ann", because="restored", missing=lost)])
+    for _ in range(len(lost)):  # as long as the lost one, and longer
+        await office.files()
+
+    recorded = {entry.seq: decode(ReportWritten, entry).file async for entry in office.ledger.entries(kinds=["report"])}
+    manifest = json.loads((office.folder / NAME).read_text())
+    assert {one["file"] for one in manifest["files"]} <= set(recorded.values())
+    assert {file for seq, file in recorded.items() if seq > older.seq} <= {one["file"] for one in manifest["files"]}
+    assert [one["file"] for one in manifest["files"]] == [recorded[one["sequence"]] for one in manifest["files"]]
+
+
+async def test_a_former_leader_says_nothing_as_it_ends(office: Office):
+    """Somebody else leads, and has filed since or will."""
+    await in_turn(office, office.filing)
+    async with office.ledger.writer(0.0):
+        pass
+    await office.filing.close()
+
+    assert "report.filed" not in await office.kinds()
+    assert [] == office.warned_of("report.end_unsaid")
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+async def test_a_manifest_that_is_not_the_last_one_is_told_before_it_is_overwritten(office: Office, same_process: bool):
+    """Older, missing, or changed: once each, for afterwards nothing shows it."""
+    path, filing = office.folder / NAME, office.filing
+
+    async def next_cycle() -> None:
+        await in_turn(office, filing if same_process else office.another(once=True))
+
+    for _ in range(2):
+        await next_cycle()
+    older = path.read_text()
+    for _ in range(2):
+        await next_cycle()
+    assert [] == office.warned_of("manifest.overwritten")
+
+    path.write_text(older)
+    for _ in range(2):
+        await next_cycle()
+    path.unlink()
+    for _ in range(2):
+        await next_cycle()
+    path.write_text(path.read_text().replace("{", "{ ", 1))
+    for _ in range(2):
+        await next_cycle()
+
+    an_older, missing, changed = office.warned_of("manifest.overwritten")
+    assert "MANIFEST: is an older one" in an_older
+    assert "MANIFEST: is not there any more" == missing
+    assert "MANIFEST: is none that syncd wrote" in changed
+
+
 async def test_a_crash_between_the_record_and_the_name_is_finished(office: Office):
     """What the ledger vouches for gets its name; what nobody vouches for is no report."""
     await office.files()
@@ -224,6 +428,22 @@ async def test_a_crash_between_the_record_and_the_name_is_finished(office: Offic
     assert path.is_file()
     assert not orphan.exists()
     assert [] == faults(await office.verify())
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("once", [True, False])
+async def test_a_report_under_the_name_of_an_unfinished_one_is_missing_unless_it_is_fresh(office: Office, last: bool, once: bool):
+    """Only what was recorded since the last cycle ended may be about to get its name, or wait for the next cycle to give it; and
+    not where its process said that all is filed."""
+    for _ in range(2):
+        await in_turn(office, office.another(once=once))
+    path = sorted(office.folder.glob("2*.json"))[-1 if last else 0]
+    path.rename(path.with_name(f"{path.name}.new"))
+
+    found = faults(await office.verify())
+
+    assert (last and not once) == (found == [])
+    assert [] == found or any("recorded reports are not in" in line and path.name in line for line in found)
 
 
 async def test_a_former_leader_leaves_the_folder_of_the_newer_one_alone(office: Office):

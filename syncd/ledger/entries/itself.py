@@ -137,6 +137,14 @@ class ReportUnfiled(Entry, frozen=True):
     why: str
 
 
+@kind("report.filed")
+class ReportsFiled(Entry, frozen=True):
+    """A process comes to its orderly end: whatever ended before this entry has its line and its report in the folder, or an entry
+    before this one says why not. A line that is missing later was taken out. *cycles*: how many this process filed."""
+
+    cycles: int
+
+
 @kind("policy.in_force")
 class PolicyInForce(Entry, frozen=True):
     """What the company's evidence is judged by, as far as it is no part of the policy that decides: promise, schedule and
