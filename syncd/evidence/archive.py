@@ -4,15 +4,16 @@ Everything here happens under the writer's term. None of it can change how the c
 cycle does it. The head is signed before anything slow, so that a signature is missing for moments only, and again when files
 were recorded after it.
 
-A process that comes to its orderly end says in the ledger that nothing is left to be filed. So only what ended after that can be
-taken for a cycle whose process was killed; any other line that is missing was taken out by somebody.
+A process that comes to its orderly end says in the ledger that nothing is left to be filed, and with each signature which cycle
+it filed last. So only what ended after that can be taken for a cycle whose process was killed; any other line that is missing was
+taken out by somebody.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from syncd.errors import ConfigError, LedgerError, NotLeader, SyncdError
 from syncd.events import Noted
 from syncd.ledger import record
 from syncd.ledger.audit import WITH_LISTS, head_message
-from syncd.ledger.entries import CycleEnded, LedgerOpened, PolicyInForce
+from syncd.ledger.entries import CycleEnded, HeadSigned, LedgerOpened, PolicyInForce
 from syncd.ledger.entry import decode
 from syncd.ledger.history import History
 from syncd.ledger.recorded_files import ABOUT_FILES, RecordedFile, RecordedFiles
@@ -237,7 +238,7 @@ class Filing:
         def draft(head: Head) -> Draft:
             key, signature = sign(head_message(head))
             signed.append((head, key, signature))
-            return record.head_signed(cycle, head, key, signature)
+            return record.head_signed(cycle, head, key, signature, self._last_filed)
 
         if await self.ledger.seal(draft, term=term) is not None:
             head, key, signature = signed[-1]
@@ -260,23 +261,29 @@ class Filing:
         owed = [one for one in self._files.owed if one != cycle]
         if owed and not (self._looked_back and set(self._begun).isdisjoint(owed)):
             listed = {one.cycle for one in await asyncio.to_thread(listed_cycles, folder)}
-            asked = {*self._begun, *(() if self._looked_back else self._ended_first(owed, listed))}
+            asked = {*self._begun, *(() if self._looked_back else await self._ended_first(owed, listed))}
             lost = [record.report_unfiled(one, NOT_FILED) for one in owed if one in asked and one not in listed]
             await self.ledger.append(lost, term=term)
         self._looked_back = True
         self._begun = [cycle]
 
-    def _ended_first(self, owed: Sequence[str], listed: Container[str]) -> Iterator[str]:
+    async def _ended_first(self, owed: Sequence[str], listed: Container[str]) -> list[str]:
         """The last cycle, unless it is listed; and the one before it, if the process of that last one came to no other cycle
-        and so could not say so, and so on. A line that is missing farther back was taken out, and so was one of a cycle after
-        which a process said that nothing was left: nothing excuses that."""
-        cycles_of = Counter(self._terms.values())
+        and so could not say so, and so on. A line that is missing farther back was taken out, and so was one of a cycle that a
+        process said it had filed: nothing excuses that."""
+        cycles_of, missing = Counter(self._terms.values()), list[str]()
         for one in reversed(owed):
             if one in listed or self._files.ended[one] < self._files.filed:
-                return
-            yield one
+                break
+            missing.append(one)
             if cycles_of[self._terms[one]] > 1:
-                return
+                break
+        if not missing:
+            return []
+        filed = 0
+        async for entry in self.ledger.entries(self._files.ended[missing[-1]], (HeadSigned.kind,)):
+            filed = max(filed, self._files.ended.get(decode(HeadSigned, entry).filed, 0))
+        return [one for one in missing if self._files.ended[one] > filed]
 
     async def _file_what_is_owed(self, folder: Path, report: CycleReport, term: int) -> None:
         """The cycle in hand, and before it those that found no room. Raises OSError, once the ledger says why."""

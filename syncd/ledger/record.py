@@ -303,9 +303,10 @@ def report_removed(cycle: str, files: Sequence[str], written_before: datetime) -
     return draft(entries.ReportsRemoved(tuple(sorted(files)), written_before), cycle=cycle)
 
 
-def head_signed(cycle: str, head: Head, key: str, signature: str) -> Draft:
-    """Somebody with the key of this id saw the chain end at *head*, the entry right before this one."""
-    return draft(entries.HeadSigned(head.seq, head.hash, key, signature), cycle=cycle)
+def head_signed(cycle: str, head: Head, key: str, signature: str, filed: str = "") -> Draft:
+    """Somebody with the key of this id saw the chain end at *head*, the entry right before this one. *filed*: the cycle that this
+    process filed last."""
+    return draft(entries.HeadSigned(head.seq, head.hash, key, signature, filed), cycle=cycle)
 
 
 def witnesses_set(configured: Witnesses) -> Draft:

@@ -15,7 +15,7 @@ import pytest
 from syncd.cli.verifying import Found, Look, _Pass
 from syncd.errors import LedgerError, NotLeader
 from syncd.events import Event, Noted
-from syncd.evidence.archive import Filing
+from syncd.evidence.archive import Filing, Sign
 from syncd.ledger import record
 from syncd.ledger.entries import CycleEnded, ReportsFiled, ReportWritten
 from syncd.ledger.entry import decode, read
@@ -50,7 +50,7 @@ class Office:
     def __post_init__(self) -> None:
         self.filing = self.another()
 
-    def another(self, *, once: bool = False) -> Filing:
+    def another(self, *, once: bool = False, sign: Sign | None = None) -> Filing:
         """A new process."""
         return Filing(
             self.ledger,
@@ -61,6 +61,7 @@ class Office:
             (),
             timedelta(days=400),
             beside,
+            sign,
             in_force=self.in_force,
             once=once,
         )
@@ -275,6 +276,27 @@ async def test_only_the_process_that_was_killed_after_an_orderly_end_is_excused(
     said = [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
     assert ["cycle-3"] == said
     assert any("1 cycles" in line and "cycle-2" in line for line in faults(await office.verify()))
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+async def test_of_a_killed_process_only_the_last_cycle_is_excused_where_heads_are_signed(office: Office, lines: int):
+    """Each signature says which cycle was filed last (the second one of a cycle with a new report, that cycle): a line that is
+    missing of those was taken out."""
+    await in_turn(office, office.another(sign=lambda message: ("key", "signature")), 3)
+    cut(office, lines)
+    await in_turn(office, office.another(sign=lambda message: ("key", "signature")), 2)
+
+    assert "report.unfiled" not in await office.kinds()
+    assert any(f"{lines} cycles" in line for line in faults(await office.verify()))
+
+
+async def test_a_cycle_that_was_not_filed_when_the_process_was_killed_is_excused_where_heads_are_signed(office: Office):
+    """What its signature names is the cycle before."""
+    await in_turn(office, office.another(sign=lambda message: ("key", "signature")), 3, killed=True)
+    await in_turn(office, office.another(sign=lambda message: ("key", "signature")))
+
+    assert ["cycle-3"] == [entry.cycle async for entry in office.ledger.entries(kinds=["report.unfiled"])]
+    assert [] == faults(await office.verify())
 
 
 async def test_a_reason_that_comes_after_an_orderly_end_is_none(office: Office):

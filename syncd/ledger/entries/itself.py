@@ -111,7 +111,7 @@ class PersonalBlanked(Entry, frozen=True):
     refs: tuple[str, ...] = ()
 
 
-@kind("head.signed")
+@kind("head.signed", newest=2)
 class HeadSigned(Entry, frozen=True):
     """Somebody with the key of this id saw the chain end at the entry right before this one."""
 
@@ -119,6 +119,7 @@ class HeadSigned(Entry, frozen=True):
     hash: str
     key: str
     signature: str
+    filed: str = ""  # since 2: the cycle that this process filed last; its line was in the list by then
 
 
 @kind("report", newest=2)
