@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.kube.cluster import _free_port
+from tests.ports import free_port
 
 
 def programs() -> Path | None:
@@ -43,16 +43,20 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
-        self._control(
-            "start",
-            "-w",
-            "-o",
-            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-            f"{self.folder} -c fsync=off -c max_connections=40",
-            "-l",
-            str(self.folder / "log"),
-        )
+        """Starts it and waits until it answers. Raises RuntimeError with what it wrote to its log."""
+        log = self.folder / "log"
+        try:
+            self._control(
+                "start",
+                "-w",
+                "-o",
+                f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+                f"{self.folder} -c fsync=off -c max_connections=40",
+                "-l",
+                str(log),
+            )
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}{log.read_text(encoding='utf-8')[-1000:] if log.exists() else ''}") from None
 
     def stop(self, mode: str = "fast") -> None:
         """``fast`` as an operator, ``immediate`` as a crash."""
@@ -101,7 +105,7 @@ def running() -> Iterator[Server]:
 
 def _served(folder: Path) -> Iterator[Server]:
     _as_postgres("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    server = Server(folder, _free_port())
+    server = Server(folder, free_port())
     server.start()
     try:
         yield server

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from syncd.lab.server import Serving
 from syncd.lab.zoom.service import SimulatedZoom
 from syncd.lab.zoom.tenant import ZoomUser, a_user
 from tests.acceptance.prefork import Prefork
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-very-secret-word"
@@ -352,13 +352,6 @@ def clean_environment() -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith("SYNCD_") and not name.upper().endswith("_PROXY")
     }
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-
-
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def long_ago() -> str:

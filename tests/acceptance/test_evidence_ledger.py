@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.acceptance.company import ADDRESS, WHO, Company, Ran, free_port, openssl
+from tests.acceptance.company import ADDRESS, WHO, Company, Ran, openssl
+from tests.ports import free_port
 from tests.tampering import changing, edited, entries_of, replaced, rewritten, tamper
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from syncd.lab import faults
 from syncd.lab.faults import Fault
-from tests.acceptance.company import Company, free_port, long_ago
+from tests.acceptance.company import Company, long_ago
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import pytest
 
 from syncd.lab import faults
 from syncd.lab.zoom.tenant import ADMIN_ROLE
-from tests.acceptance.company import WHO, Company, Daemon, free_port
+from tests.acceptance.company import WHO, Company, Daemon
 from tests.acceptance.test_daemon import tamper
 from tests.alerts.watching import MONITORING, Watching, alerts, shipped_rules, watching
+from tests.ports import free_port
 
 Watched = tuple[Company, Daemon, Watching]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -109,7 +110,7 @@ def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE_SECO
 def watching(folder: Path, target: str, rules: Mapping[str, Any]) -> Iterator[Watching]:
     """Prometheus scraping *target* (host:port) as the job syncd every second, with *rules*, while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    prometheus, alertmanager = _free_port(), _free_port()
+    prometheus, alertmanager = free_port(), free_port()
     with _webhook() as (url, heard):
         manager = written(
             folder,
@@ -200,8 +201,3 @@ def _answers(url: str) -> bool:
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
         return bool(answer.status == 200)
     return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

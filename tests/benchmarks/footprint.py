@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+
+from tests.ports import free_port
 
 RSS_MIB_MAX = 62.0
 CPU_PERCENT_MAX = 1.0
@@ -32,7 +33,7 @@ def main(seconds: float) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         zoom = subprocess.Popen(
-            [sys.executable, "-m", "syncd.lab", "zoom", "--port", str(_free_port()), "--out", folder], stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "syncd.lab", "zoom", "--port", str(free_port()), "--out", folder], stdout=subprocess.DEVNULL
         )
         try:
             _until(lambda: (folder / "syncd.yaml").exists(), "the simulated Zoom")
@@ -43,7 +44,7 @@ def main(seconds: float) -> int:
 
 
 def _measure(folder: Path, seconds: float) -> int:
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
     settings = yaml.safe_load((folder / "syncd.yaml").read_text(encoding="utf-8"))
     settings |= {"http": {"listen": listen}, "ledger": {"url": f"sqlite:///{folder / 'ledger.db'}"}}
     (folder / "measured.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -120,11 +121,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 if __name__ == "__main__":

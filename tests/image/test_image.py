@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from syncd import __version__
-from tests.acceptance.company import Company, free_port, wait_until
+from tests.acceptance.company import Company, wait_until
 from tests.deploy.manifests import Manifest, one, overlay
 from tests.image.store import IMAGE, ROOT, RUNC, SOURCE, Store
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(900)
 

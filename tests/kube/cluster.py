@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -19,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("SYNCD_TEST_CACHE", "/var/cache/syncd-tests")) / "kube"
@@ -107,7 +108,7 @@ def running(folder: Path) -> Iterator[Cluster]:
     """A fresh cluster below *folder* while the block runs; its processes are stopped by their ids."""
     folder.mkdir(parents=True, exist_ok=True)
     server = subprocess.run([HERE / "build-apiserver", CACHE], capture_output=True, text=True, check=True).stdout.strip()
-    etcd_port, peer_port, port = (_free_port() for _ in range(3))
+    etcd_port, peer_port, port = (free_port() for _ in range(3))
     _certificates(folder)
     (folder / "tokens.csv").write_text(f'{ADMIN},admin,admin-uid,"system:masters"\n')
     etcd = f"http://127.0.0.1:{etcd_port}"
@@ -209,8 +210,3 @@ def _wait_until_ready(cluster: Cluster, processes: list[subprocess.Popen[bytes]]
             pass
         time.sleep(0.2)
     raise RuntimeError(f"the API server is not ready after {START_SECONDS:.0f} s: see {folder}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
